@@ -146,3 +146,25 @@ impl fmt::Display for NodeId {
         write!(f, "{}", self.0)
     }
 }
+
+word! {
+    /// Why a statement was sent again.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    #[non_exhaustive]
+    RetryCause {
+        /// No connection could be opened.
+        Connect = "connect",
+        /// The node's pool gave no connection in time.
+        AcquireTimeout = "acquire_timeout",
+        /// The connection broke under the statement.
+        Lost = "lost",
+        /// The server is starting, stopping or ended the session.
+        Unavailable = "unavailable",
+        /// The standby cancelled the statement, because replay needed what it read.
+        Conflict = "conflict",
+        /// The node turned out not to be the primary.
+        ReadOnly = "read_only",
+        /// The node left the topology, or its role, before anything was sent.
+        Swapped = "swapped",
+    }
+}

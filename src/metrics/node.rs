@@ -1,0 +1,137 @@
+//! Everything that is counted for one node and for the cluster, in the shape that the statement path writes to.
+//!
+//! What each statement touches is sharded by thread; what happens seldom is one cell. A statement in flight is counted
+//! in the shard where it began and leaves from there, also when its task has moved: so no cell falls below zero, and a
+//! thread that balances by its own shard reads no line that another thread writes.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use super::counters::{Counted, Counters, StatementCounters};
+use super::histogram::Histogram;
+use super::names::{ClusterCounter, NodeCounter};
+use super::shard::{Sharded, shard};
+use super::sums::NodeTotals;
+use crate::words::{Intent, Reason, RetryCause, Role};
+
+pub(super) const NODE_COUNTERS: usize = NodeCounter::ALL.len();
+pub(super) const RETRY_CAUSES: usize = RetryCause::ALL.len();
+pub(super) const CLUSTER_COUNTERS: usize = ClusterCounter::ALL.len();
+
+/// What one thread writes about one node.
+#[derive(Debug, Default)]
+struct Hot {
+    in_flight: AtomicU64,
+    statements: StatementCounters,
+    running: Histogram,
+    acquiring: Histogram,
+}
+
+/// Where a statement in flight is counted; given back to [`NodeMetrics::leave`] by the lease that holds it.
+#[derive(Clone, Copy, Debug)]
+#[must_use = "what entered has to leave"]
+pub(crate) struct Entered(usize);
+
+/// The counters of one node.
+#[derive(Debug, Default)]
+pub(crate) struct NodeMetrics {
+    hot: Sharded<Hot>,
+    counters: Counters<NodeCounter, NODE_COUNTERS>,
+    retries: Counters<RetryCause, RETRY_CAUSES>,
+}
+
+impl NodeMetrics {
+    /// A statement, stream or transaction begins.
+    #[inline]
+    pub(crate) fn enter(&self) -> Entered {
+        let shard = shard();
+        self.hot.at(shard).in_flight.fetch_add(1, Relaxed);
+        Entered(shard)
+    }
+
+    /// It ends, on whatever thread.
+    #[inline]
+    pub(crate) fn leave(&self, entered: Entered) {
+        self.hot.at(entered.0).in_flight.fetch_sub(1, Relaxed);
+    }
+
+    /// How many of this thread's statements are in flight: what balancing reads, because the whole sum would bring
+    /// every other thread's line here.
+    #[inline]
+    #[must_use]
+    pub(crate) fn in_flight_here(&self) -> u64 {
+        self.hot.local().in_flight.load(Relaxed)
+    }
+
+    /// How many are in flight in all.
+    #[must_use]
+    pub(crate) fn in_flight(&self) -> u64 {
+        self.hot.iter().map(|hot| hot.in_flight.load(Relaxed)).sum()
+    }
+
+    /// Counts one statement that was routed here.
+    #[inline]
+    pub(crate) fn statement(&self, role: Role, intent: Intent, reason: Reason) {
+        self.hot.local().statements.record(role, intent, reason);
+    }
+
+    /// Counts the time from sending to the answer.
+    #[inline]
+    pub(crate) fn ran(&self, duration: Duration) {
+        self.hot.local().running.record(duration);
+    }
+
+    /// Counts the time that was waited for a connection.
+    #[inline]
+    pub(crate) fn acquired(&self, duration: Duration) {
+        self.hot.local().acquiring.record(duration);
+    }
+
+    /// Counts one of the rare things.
+    pub(crate) fn count(&self, what: NodeCounter) {
+        self.counters.add(what);
+    }
+
+    /// Counts a statement that is sent again because it failed here.
+    pub(crate) fn retry(&self, cause: RetryCause) {
+        self.retries.add(cause);
+    }
+
+    /// What was counted so far, without what is only of the moment.
+    #[must_use]
+    pub(crate) fn totals(&self) -> NodeTotals {
+        let mut totals = NodeTotals::default();
+        for hot in self.hot.iter() {
+            hot.statements.sum_into(&mut totals.statements);
+            hot.running.sum_into(&mut totals.running);
+            hot.acquiring.sum_into(&mut totals.acquiring);
+        }
+        self.counters.sum_into(&mut totals.counters);
+        self.retries.sum_into(&mut totals.retries);
+        totals
+    }
+}
+
+/// The counters of the cluster; sharded, because the cache is asked for every statement.
+#[derive(Debug, Default)]
+pub(crate) struct ClusterMetrics {
+    counters: Sharded<Counters<ClusterCounter, CLUSTER_COUNTERS>>,
+}
+
+impl ClusterMetrics {
+    /// Counts one.
+    #[inline]
+    pub(crate) fn count(&self, what: ClusterCounter) {
+        self.counters.local().add(what);
+    }
+
+    /// What was counted so far, by [`ClusterCounter`].
+    #[must_use]
+    pub(crate) fn totals(&self) -> [u64; CLUSTER_COUNTERS] {
+        let mut totals = [0; CLUSTER_COUNTERS];
+        for counters in self.counters.iter() {
+            counters.sum_into(&mut totals);
+        }
+        totals
+    }
+}

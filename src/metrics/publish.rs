@@ -1,0 +1,103 @@
+//! Copies the sums into the `metrics` facade, for whichever recorder is there at that moment.
+//!
+//! Counters are set to their totals, so a recorder that was installed late sees all that was ever counted. A histogram
+//! can only be fed values: each recorder gets the values it has not had, which for a new one are all of them, at the
+//! moment of its first publication. Handles are not kept: a handle made before a recorder was installed is deaf for
+//! ever, a dozen registrations a second cost microseconds, and so nothing can be stale.
+
+mod series;
+mod writer;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use series::Series;
+use writer::Writer;
+
+use super::counters::Counted;
+use super::histogram::Buckets;
+use super::names::{ALL, ClusterCounter};
+use super::sums::ClusterSums;
+
+/// In a program there are two recorders: none, and the one that was installed. Tests have more, one after the other.
+const RECORDERS_REMEMBERED: usize = 8;
+
+/// Publishes one cluster.
+///
+/// Two clusters in one process need names, or their counters meet in one series; the name becomes the label `cluster`.
+#[derive(Debug)]
+pub(crate) struct Publisher {
+    cluster: Option<Arc<str>>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    nodes: Series,
+    recorders: Vec<Recorder>,
+}
+
+/// What one recorder has been given.
+#[derive(Debug, Default)]
+struct Recorder {
+    address: usize,
+    histograms: BTreeMap<(Arc<str>, &'static str), Buckets>,
+}
+
+impl Publisher {
+    /// A publisher that has published nothing yet.
+    #[must_use]
+    pub(crate) fn new(cluster: Option<&str>) -> Self {
+        Self {
+            cluster: cluster.map(Arc::from),
+            state: Mutex::default(),
+        }
+    }
+
+    /// Publishes what `read` returns.
+    ///
+    /// `read` runs under the lock, so that of two publications at once the later one also has the later sums.
+    pub(crate) fn publish(&self, read: impl FnOnce() -> ClusterSums) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let sums = read();
+        state.nodes.update(&sums.nodes);
+        metrics::with_recorder(|recorder| {
+            let writer = Writer::new(recorder, self.cluster.as_ref());
+            let State { nodes, recorders } = &mut *state;
+            let known = remembered(recorders, &writer);
+            for (word, total) in ClusterCounter::ALL.iter().zip(&sums.counters) {
+                writer.counter(word.metric(), Vec::new(), *total);
+            }
+            for (label, node) in nodes.iter() {
+                writer.node(label, node);
+                for (metric, total) in node.histograms() {
+                    let key = (Arc::clone(label), metric.name);
+                    let before = known.histograms.entry(key).or_default();
+                    writer.histogram(metric, label, &total.since(before));
+                    *before = total.clone();
+                }
+            }
+        });
+    }
+}
+
+/// What this recorder has been given; at its first sight every metric is described to it.
+///
+/// A recorder is known by its address: the facade has no other identity, an installed one never moves, and a wrong
+/// guess, possible only for local recorders one after the other, costs a histogram's early values and no counter.
+fn remembered<'a>(recorders: &'a mut Vec<Recorder>, writer: &Writer<'_>) -> &'a mut Recorder {
+    let address = writer.address();
+    let found = match recorders.iter().position(|known| known.address == address) {
+        Some(place) => recorders.remove(place),
+        None => {
+            ALL.iter().for_each(|metric| writer.describe(metric));
+            Recorder {
+                address,
+                ..Recorder::default()
+            }
+        }
+    };
+    recorders.truncate(RECORDERS_REMEMBERED - 1);
+    recorders.insert(0, found);
+    &mut recorders[0]
+}

@@ -1,0 +1,149 @@
+//! Plain data between counting and publishing: what was summed over the shards at one moment.
+//!
+//! Publishing sees nothing but this, so it can be tested without a node, and a node's pools are read by whoever owns
+//! them.
+
+use std::array;
+use std::ops::AddAssign;
+use std::sync::Arc;
+
+use super::counters::{Counted, STATEMENTS};
+use super::histogram::Buckets;
+use super::names::NodeCounter;
+use super::node::{CLUSTER_COUNTERS, NODE_COUNTERS, RETRY_CAUSES};
+use crate::words::{NodeId, RetryCause, Role};
+
+/// How a node is called in metrics: its configured name, else its ordinal; never an address, which may be secret and
+/// changes with every restart of a container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum NodeLabel {
+    /// From the configuration: the next node with this name continues its series.
+    Name(Arc<str>),
+    /// Never used again, so its series ends with the node.
+    Ordinal(NodeId),
+}
+
+impl NodeLabel {
+    /// The label's text.
+    #[must_use]
+    pub(crate) fn text(&self) -> Arc<str> {
+        match self {
+            Self::Name(name) => Arc::clone(name),
+            Self::Ordinal(id) => id.to_string().into(),
+        }
+    }
+}
+
+/// What only rises.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NodeTotals {
+    pub(super) statements: [u64; STATEMENTS],
+    pub(super) counters: [u64; NODE_COUNTERS],
+    pub(super) retries: [u64; RETRY_CAUSES],
+    pub(super) running: Buckets,
+    pub(super) acquiring: Buckets,
+}
+
+impl Default for NodeTotals {
+    fn default() -> Self {
+        Self {
+            statements: array::from_fn(|_| 0),
+            counters: [0; NODE_COUNTERS],
+            retries: [0; RETRY_CAUSES],
+            running: Buckets::default(),
+            acquiring: Buckets::default(),
+        }
+    }
+}
+
+impl NodeTotals {
+    /// How long statements ran, from sending to the answer.
+    #[must_use]
+    pub(crate) fn running(&self) -> &Buckets {
+        &self.running
+    }
+
+    /// How long statements waited for a connection.
+    #[must_use]
+    pub(crate) fn acquiring(&self) -> &Buckets {
+        &self.acquiring
+    }
+
+    /// How many statements were counted, over all roles, intents and reasons.
+    #[must_use]
+    pub(crate) fn statements(&self) -> u64 {
+        self.statements.iter().sum()
+    }
+
+    /// One of the rare things.
+    #[must_use]
+    pub(crate) fn counted(&self, what: NodeCounter) -> u64 {
+        self.counters[what.index()]
+    }
+
+    /// How often a statement was sent again because of this.
+    #[must_use]
+    pub(crate) fn retries(&self, cause: RetryCause) -> u64 {
+        self.retries[cause.index()]
+    }
+}
+
+impl AddAssign<&Self> for NodeTotals {
+    fn add_assign(&mut self, other: &Self) {
+        fn add(mine: &mut [u64], theirs: &[u64]) {
+            for (mine, theirs) in mine.iter_mut().zip(theirs) {
+                *mine += theirs;
+            }
+        }
+        add(&mut self.statements, &other.statements);
+        add(&mut self.counters, &other.counters);
+        add(&mut self.retries, &other.retries);
+        self.running += &other.running;
+        self.acquiring += &other.acquiring;
+    }
+}
+
+/// The connections of a node's pools, added up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct PoolSums {
+    /// Open.
+    pub(crate) size: u64,
+    /// Open and free.
+    pub(crate) idle: u64,
+    /// The most that may be open.
+    pub(crate) max: u64,
+}
+
+impl PoolSums {
+    /// Open and in use. The pool is read in two steps, so the difference may be off for a moment but not negative.
+    #[must_use]
+    pub(crate) fn used(self) -> u64 {
+        self.size.saturating_sub(self.idle)
+    }
+}
+
+impl AddAssign for PoolSums {
+    fn add_assign(&mut self, other: Self) {
+        self.size += other.size;
+        self.idle += other.idle;
+        self.max += other.max;
+    }
+}
+
+/// One node at one moment.
+#[derive(Clone, Debug)]
+pub(crate) struct NodeSums {
+    pub(crate) id: NodeId,
+    pub(crate) label: NodeLabel,
+    pub(crate) role: Role,
+    pub(crate) in_flight: u64,
+    pub(crate) pool: PoolSums,
+    pub(crate) totals: NodeTotals,
+}
+
+/// The cluster at one moment; its nodes are those of the snapshot and those that still drain.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ClusterSums {
+    pub(crate) nodes: Vec<NodeSums>,
+    pub(crate) counters: [u64; CLUSTER_COUNTERS],
+}

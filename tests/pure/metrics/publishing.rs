@@ -1,0 +1,270 @@
+//! Publishing: late, repeated and alternating recorders all see the truth, under names and labels of the table.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use metrics_util::MetricKind;
+use metrics_util::debugging::{DebugValue, DebuggingRecorder};
+
+use crate::metrics::{
+    ALL, ClusterCounter, ClusterMetrics, ClusterSums, Kind, NodeCounter, NodeLabel, NodeMetrics,
+    NodeSums, PoolSums, Publisher,
+};
+use crate::words::{Intent, NodeId, Reason, RetryCause, Role};
+
+/// A node that has counted something of everything.
+fn busy() -> NodeMetrics {
+    let node = NodeMetrics::default();
+    for _ in 0..3 {
+        node.statement(Role::Replica, Intent::Read, Reason::Replica);
+        node.ran(Duration::from_micros(50));
+        node.acquired(Duration::from_micros(1));
+    }
+    node.statement(Role::Primary, Intent::Write, Reason::Write);
+    node.count(NodeCounter::Ejection);
+    node.retry(RetryCause::Lost);
+    node
+}
+
+fn sums(id: u32, name: Option<&str>, metrics: &NodeMetrics) -> NodeSums {
+    let id = NodeId(id);
+    NodeSums {
+        id,
+        label: name.map_or(NodeLabel::Ordinal(id), |name| NodeLabel::Name(name.into())),
+        role: Role::Replica,
+        in_flight: metrics.in_flight(),
+        pool: PoolSums {
+            size: 4,
+            idle: 3,
+            max: 10,
+        },
+        totals: metrics.totals(),
+    }
+}
+
+fn cluster(nodes: Vec<NodeSums>) -> ClusterSums {
+    let counted = ClusterMetrics::default();
+    counted.count(ClusterCounter::CacheHit);
+    ClusterSums {
+        nodes,
+        counters: counted.totals(),
+    }
+}
+
+type Seen = BTreeMap<String, DebugValue>;
+
+/// Publishes once, with `recorder` installed, and returns what it has, as `name{label=value,…}`.
+fn publish_to(recorder: &DebuggingRecorder, publisher: &Publisher, nodes: Vec<NodeSums>) -> Seen {
+    metrics::with_local_recorder(recorder, || publisher.publish(|| cluster(nodes)));
+    let seen = recorder.snapshotter().snapshot().into_vec().into_iter();
+    seen.map(|(key, _, _, value)| {
+        let labels: Vec<_> = key
+            .key()
+            .labels()
+            .map(|label| format!("{}={}", label.key(), label.value()))
+            .collect();
+        (
+            format!("{}{{{}}}", key.key().name(), labels.join(",")),
+            value,
+        )
+    })
+    .collect()
+}
+
+fn published(publisher: &Publisher, nodes: Vec<NodeSums>) -> Seen {
+    publish_to(&DebuggingRecorder::new(), publisher, nodes)
+}
+
+fn counter(seen: &Seen, key: &str) -> u64 {
+    let Some(DebugValue::Counter(value)) = seen.get(key) else {
+        panic!("{key} in {seen:#?}")
+    };
+    *value
+}
+
+fn gauge(seen: &Seen, key: &str) -> f64 {
+    let Some(DebugValue::Gauge(value)) = seen.get(key) else {
+        panic!("{key} in {seen:#?}")
+    };
+    value.into_inner()
+}
+
+fn values(seen: &Seen, key: &str) -> usize {
+    let Some(DebugValue::Histogram(values)) = seen.get(key) else {
+        panic!("{key} in {seen:#?}")
+    };
+    values.len()
+}
+
+const READS: &str = "sealane_statements_total{node=near,role=replica,intent=read,reason=replica}";
+const WRITES: &str = "sealane_statements_total{node=near,role=primary,intent=write,reason=write}";
+const SECONDS: &str = "sealane_statement_seconds{node=near}";
+
+/// DESIGN 5.
+#[test]
+fn a_recorder_installed_late_sees_everything() {
+    let (publisher, node) = (Publisher::new(None), busy());
+    // Nobody listens yet.
+    publisher.publish(|| cluster(vec![sums(1, Some("near"), &node)]));
+    node.ran(Duration::from_micros(50));
+
+    let seen = published(&publisher, vec![sums(1, Some("near"), &node)]);
+    assert_eq!(counter(&seen, READS), 3);
+    assert_eq!(counter(&seen, WRITES), 1);
+    assert_eq!(counter(&seen, "sealane_ejections_total{node=near}"), 1);
+    assert_eq!(counter(&seen, "sealane_readmissions_total{node=near}"), 0);
+    assert_eq!(
+        counter(&seen, "sealane_retries_total{node=near,cause=lost}"),
+        1
+    );
+    assert_eq!(counter(&seen, "sealane_intent_cache_hits_total{}"), 1);
+    assert_eq!(values(&seen, SECONDS), 4);
+    assert_eq!(values(&seen, "sealane_acquire_seconds{node=near}"), 3);
+    assert_eq!(
+        gauge(&seen, "sealane_pool_used_connections{node=near}"),
+        1.0
+    );
+    assert_eq!(
+        gauge(&seen, "sealane_pool_max_connections{node=near}"),
+        10.0
+    );
+    assert_eq!(
+        gauge(&seen, "sealane_node_role{node=near,role=replica}"),
+        1.0
+    );
+    assert_eq!(
+        gauge(&seen, "sealane_node_role{node=near,role=primary}"),
+        0.0
+    );
+}
+
+#[test]
+fn a_recorder_gets_each_value_once_also_when_others_publish_in_between() {
+    let (publisher, node) = (Publisher::new(None), busy());
+    let (mine, other) = (DebuggingRecorder::new(), DebuggingRecorder::new());
+    let now = || vec![sums(1, Some("near"), &node)];
+
+    assert_eq!(values(&publish_to(&mine, &publisher, now()), SECONDS), 3);
+    publisher.publish(|| cluster(now()));
+    assert_eq!(values(&publish_to(&other, &publisher, now()), SECONDS), 3);
+    node.ran(Duration::from_micros(50));
+    let seen = publish_to(&mine, &publisher, now());
+    assert_eq!(values(&seen, SECONDS), 1);
+    assert_eq!(
+        counter(&seen, READS),
+        3,
+        "a counter is its total every time"
+    );
+}
+
+#[test]
+fn a_node_replaced_under_its_name_continues_its_counters() {
+    let (publisher, old, new) = (Publisher::new(None), busy(), busy());
+    let recorder = DebuggingRecorder::new();
+    let seen = publish_to(&recorder, &publisher, vec![sums(1, Some("near"), &old)]);
+    assert_eq!((counter(&seen, READS), values(&seen, SECONDS)), (3, 3));
+
+    // While the old one drains, both are there.
+    let both = vec![sums(2, Some("near"), &new), sums(1, Some("near"), &old)];
+    let seen = publish_to(&recorder, &publisher, both);
+    assert_eq!((counter(&seen, READS), values(&seen, SECONDS)), (6, 3));
+    assert_eq!(gauge(&seen, "sealane_pool_connections{node=near}"), 8.0);
+
+    new.statement(Role::Replica, Intent::Read, Reason::Replica);
+    let seen = publish_to(&recorder, &publisher, vec![sums(2, Some("near"), &new)]);
+    assert_eq!((counter(&seen, READS), values(&seen, SECONDS)), (7, 0));
+    assert_eq!(gauge(&seen, "sealane_pool_connections{node=near}"), 4.0);
+
+    let seen = publish_to(&recorder, &publisher, vec![]);
+    assert_eq!(counter(&seen, READS), 7, "the name stays");
+    assert_eq!(
+        gauge(&seen, "sealane_node_role{node=near,role=replica}"),
+        0.0
+    );
+}
+
+#[test]
+fn an_unnamed_node_leaves_with_its_gauges_at_zero() {
+    let (publisher, node) = (Publisher::new(None), busy());
+    let seen = published(&publisher, vec![sums(7, None, &node)]);
+    assert_eq!(gauge(&seen, "sealane_pool_connections{node=7}"), 4.0);
+    let seen = published(&publisher, vec![]);
+    assert_eq!(gauge(&seen, "sealane_pool_connections{node=7}"), 0.0);
+    let seen = published(&publisher, vec![]);
+    assert!(!seen.keys().any(|key| key.contains("node=7")), "{seen:#?}");
+}
+
+#[test]
+fn a_named_cluster_is_a_label() {
+    let seen = published(
+        &Publisher::new(Some("billing")),
+        vec![sums(1, None, &busy())],
+    );
+    assert!(
+        seen.keys().all(|key| key.contains("cluster=billing")),
+        "{seen:#?}"
+    );
+}
+
+#[test]
+fn every_metric_is_described_and_carries_the_labels_of_the_table() {
+    let recorder = DebuggingRecorder::new();
+    let everything = busy();
+    let publisher = Publisher::new(None);
+    metrics::with_local_recorder(&recorder, || {
+        publisher.publish(|| cluster(vec![sums(1, Some("near"), &everything)]));
+    });
+    let mut missing: BTreeSet<_> = ALL.iter().map(|metric| metric.name).collect();
+    for (key, unit, text, _) in recorder.snapshotter().snapshot().into_vec() {
+        let (kind, key) = key.into_parts();
+        let metric = ALL.iter().find(|metric| metric.name == key.name());
+        let metric = metric.unwrap_or_else(|| panic!("{key} is not in the table"));
+        missing.remove(metric.name);
+        let kind = match kind {
+            MetricKind::Counter => Kind::Counter,
+            MetricKind::Gauge => Kind::Gauge,
+            MetricKind::Histogram => Kind::Histogram,
+        };
+        assert_eq!(kind, metric.kind, "{key}");
+        assert_eq!(unit, Some(metric.unit), "{key}");
+        assert_eq!(text.as_deref(), Some(metric.text), "{key}");
+        let labels: Vec<_> = key.labels().map(metrics::Label::key).collect();
+        assert_eq!(labels, metric.labels, "{key}");
+    }
+    assert!(
+        missing.is_empty(),
+        "in the table and never published: {missing:?}"
+    );
+    assert!(ALL.iter().all(|metric| metric.name.starts_with("sealane_")));
+}
+
+/// DESIGN 5: the node label is the configured name or an ordinal; the rest are words.
+#[test]
+fn label_values_are_names_ordinals_and_words() {
+    let seen = {
+        let nodes = vec![sums(1, Some("near"), &busy()), sums(2, None, &busy())];
+        let recorder = DebuggingRecorder::new();
+        let publisher = Publisher::new(None);
+        metrics::with_local_recorder(&recorder, || publisher.publish(|| cluster(nodes)));
+        recorder.snapshotter().snapshot().into_vec()
+    };
+    for (key, ..) in seen {
+        for label in key.key().labels() {
+            let known = match label.key() {
+                "node" => ["near", "2"].contains(&label.value()),
+                "role" => Role::ALL.iter().any(|word| word.as_str() == label.value()),
+                "intent" => Intent::ALL
+                    .iter()
+                    .any(|word| word.as_str() == label.value()),
+                "reason" => Reason::ALL
+                    .iter()
+                    .any(|word| word.as_str() == label.value()),
+                "cause" => RetryCause::ALL
+                    .iter()
+                    .any(|word| word.as_str() == label.value()),
+                _ => false,
+            };
+            assert!(known, "{label:?}");
+        }
+    }
+}
