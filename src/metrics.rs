@@ -13,13 +13,17 @@ mod publish;
 mod shard;
 mod sums;
 
-pub(crate) use counters::{Counted, Counters, StatementCounters, statement_at};
+pub(crate) use counters::{Counted, StatementCounters};
 pub(crate) use histogram::{Buckets, Histogram};
 pub(crate) use names::{ClusterCounter, NodeCounter};
 pub(crate) use node::{ClusterMetrics, Entered, NodeMetrics};
 pub(crate) use publish::Publisher;
-pub(crate) use shard::{Padded, Sharded, shard, shards};
+pub(crate) use shard::{Sharded, shard};
 pub(crate) use sums::{ClusterSums, NodeLabel, NodeSums, NodeTotals, PoolSums};
 
 #[cfg(test)]
-pub(crate) use names::{ALL, Kind};
+pub(crate) use {
+    counters::statement_at,
+    names::{ALL, Kind},
+    shard::{Padded, shards},
+};

@@ -20,6 +20,8 @@ const STEP_BITS: u32 = 2;
 
 const STEPS: usize = 1 << STEP_BITS;
 
+const STEP_MASK: u64 = (1 << STEP_BITS) - 1;
+
 /// How many buckets there are.
 pub(crate) const BUCKETS: usize = (HIGH - LOW) as usize * STEPS + 2;
 
@@ -34,7 +36,7 @@ fn bucket(nanos: u64) -> usize {
     if power >= HIGH {
         return LAST;
     }
-    let step = (nanos >> (power - STEP_BITS)) as usize % STEPS;
+    let step = ((nanos >> (power - STEP_BITS)) & STEP_MASK) as usize;
     1 + (power - LOW) as usize * STEPS + step
 }
 

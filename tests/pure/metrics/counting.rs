@@ -6,8 +6,8 @@ use std::thread;
 use std::time::Duration;
 
 use crate::metrics::{
-    ClusterCounter, ClusterMetrics, Counted, NodeCounter, NodeMetrics, Padded, StatementCounters,
-    shard, shards, statement_at,
+    Buckets, ClusterCounter, ClusterMetrics, Counted, Histogram, NodeCounter, NodeMetrics, Padded,
+    StatementCounters, shard, shards, statement_at,
 };
 use crate::words::{Intent, Reason, RetryCause, Role};
 
@@ -78,6 +78,31 @@ fn threads_lose_no_count() {
     assert_eq!(totals.retries(RetryCause::Lost), THREADS as u64);
     assert_eq!(cluster.totals()[ClusterCounter::CacheHit.index()], all);
     assert_eq!(node.in_flight(), 0);
+}
+
+#[test]
+fn threads_that_meet_in_one_cell_lose_no_count() {
+    // Enough for the threads to be on two cores at once for a while, also on a busy machine.
+    const EACH: u64 = 1_000_000;
+    const THREADS: u64 = 4;
+    let (statements, durations) = (StatementCounters::default(), Histogram::default());
+    let start = Barrier::new(THREADS as usize);
+    thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(|| {
+                start.wait();
+                for _ in 0..EACH {
+                    statements.record(Role::Replica, Intent::Read, Reason::Replica);
+                    durations.record(Duration::from_micros(20));
+                }
+            });
+        }
+    });
+    let (mut sums, mut buckets) = (std::array::from_fn(|_| 0), Buckets::default());
+    statements.sum_into(&mut sums);
+    durations.sum_into(&mut buckets);
+    assert_eq!(sums.iter().sum::<u64>(), THREADS * EACH);
+    assert_eq!(buckets.count(), THREADS * EACH);
 }
 
 #[test]
