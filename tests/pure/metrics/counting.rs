@@ -84,9 +84,9 @@ fn threads_lose_no_count() {
 fn threads_that_meet_in_one_cell_lose_no_count() {
     // Enough for the threads to be on two cores at once for a while, also on a busy machine.
     const EACH: u64 = 1_000_000;
-    const THREADS: u64 = 4;
+    const THREADS: usize = 4;
     let (statements, durations) = (StatementCounters::default(), Histogram::default());
-    let start = Barrier::new(THREADS as usize);
+    let start = Barrier::new(THREADS);
     thread::scope(|scope| {
         for _ in 0..THREADS {
             scope.spawn(|| {
@@ -101,8 +101,8 @@ fn threads_that_meet_in_one_cell_lose_no_count() {
     let (mut sums, mut buckets) = (std::array::from_fn(|_| 0), Buckets::default());
     statements.sum_into(&mut sums);
     durations.sum_into(&mut buckets);
-    assert_eq!(sums.iter().sum::<u64>(), THREADS * EACH);
-    assert_eq!(buckets.count(), THREADS * EACH);
+    assert_eq!(sums.iter().sum::<u64>(), THREADS as u64 * EACH);
+    assert_eq!(buckets.count(), THREADS as u64 * EACH);
 }
 
 #[test]
