@@ -1,1 +1,46 @@
-//! Real servers for tests.
+//! Starts, promotes, kills, freezes, lags and cuts off real servers, for sealane's tests, benches and examples.
+//!
+//! Every server listens on 127.0.0.1 only, in a folder of its own that is removed with it: when the [`Cluster`] is dropped, after
+//! a panic, and also when the test process itself is killed (see [below](self#cleaning-up)). Tests may run in parallel, in one
+//! process and in several: a port belongs to one node for as long as that node exists, also while it is down.
+//!
+//! ```no_run
+//! # fn main() -> sealane_harness::Result<()> {
+//! let cluster = sealane_harness::Cluster::builder().standbys(2).start()?;
+//! cluster.primary().sql("create table t (i int)")?;
+//! cluster.standby(0).wait_caught_up_with(cluster.primary())?;
+//! cluster.primary().kill()?;
+//! cluster.standby(0).promote()?;
+//! cluster.standby(1).repoint(cluster.standby(0))?;
+//! cluster.primary().rewind_to(cluster.standby(0))?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Blocking
+//!
+//! Everything here blocks the calling thread and needs no async runtime; calls take milliseconds, a start about a quarter of a
+//! second. [`Node`] is a cheap clone, so a test that must not block a worker moves one into `tokio::task::spawn_blocking`.
+//! [`Forwarder`] runs on a thread of its own: it goes on while a test blocks, and a paused tokio clock does not stop it.
+//!
+//! # Cleaning up
+//!
+//! A shell waits beside every cluster for the end of a pipe that only this process holds. However this process ends, the pipe
+//! ends too, and the shell kills what runs in the cluster's folder and removes it. `PR_SET_PDEATHSIG` was rejected: it fires when
+//! the *thread* that spawned the server ends, needs `unsafe`, cannot remove folders, and exists on Linux only.
+
+mod account;
+mod binaries;
+mod cluster;
+mod error;
+mod guardian;
+mod node;
+mod port;
+mod process;
+mod template;
+mod wait;
+mod wire;
+
+pub use cluster::{Builder, Cluster};
+pub use error::{Error, Result};
+pub use node::{Counters, Node, StatementCount, Stop};

@@ -1,0 +1,89 @@
+//! Where PostgreSQL's programs are, or the one command that brings them.
+//!
+//! Order: `SEALANETEST_PG_BIN`, the distribution's folders (highest version first), `PATH`, Homebrew. A folder counts only if it
+//! holds the server itself; `pg_rewind` is asked for when it is needed.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+};
+
+use crate::{Error, Result, account::Account};
+
+#[derive(Clone, Debug)]
+pub(crate) struct Binaries {
+    folder: PathBuf,
+    /// What the server says of itself, e.g. `postgres (PostgreSQL) 15.14`.
+    pub(crate) version: String,
+}
+
+const INSTALL: &str = if cfg!(target_os = "macos") {
+    "brew install postgresql@16"
+} else {
+    "apt-get install -y --no-install-recommends postgresql"
+};
+
+impl Binaries {
+    pub(crate) fn find(account: &Account) -> Result<Self> {
+        let folder = match env::var_os("SEALANETEST_PG_BIN") {
+            Some(named) => holds_server(PathBuf::from(named)),
+            None => candidates().into_iter().find_map(holds_server),
+        };
+        let folder = folder.ok_or_else(|| missing("PostgreSQL"))?;
+        let version = account.run(&folder.join("postgres"), &["--version"])?;
+        Ok(Self {
+            folder,
+            version: version.trim().to_owned(),
+        })
+    }
+
+    /// The path of one program, or how to get it.
+    pub(crate) fn program(&self, name: &str) -> Result<PathBuf> {
+        let path = self.folder.join(name);
+        if path.is_file() {
+            Ok(path)
+        } else {
+            Err(missing(&path.display().to_string()))
+        }
+    }
+}
+
+fn missing(what: &str) -> Error {
+    Error::MissingBinaries {
+        what: what.to_owned(),
+        install: INSTALL,
+    }
+}
+
+/// The folder with links resolved, so that `pg_rewind` is found beside a server that was only linked into `PATH`.
+fn holds_server(folder: PathBuf) -> Option<PathBuf> {
+    let server = fs::canonicalize(folder.join("postgres")).ok()?;
+    let folder = server.parent()?.to_path_buf();
+    folder.join("initdb").is_file().then_some(folder)
+}
+
+fn candidates() -> Vec<PathBuf> {
+    let mut found = versions("/usr/lib/postgresql", "");
+    found.extend(versions("/usr", "pgsql-"));
+    if let Some(path) = env::var_os("PATH") {
+        found.extend(env::split_paths(&path));
+    }
+    for root in ["/opt/homebrew/opt", "/usr/local/opt"] {
+        found.extend(versions(root, "postgresql@"));
+    }
+    found
+}
+
+/// The `bin` folders below `root` whose parent is named `prefix` and a version, highest first.
+fn versions(root: &str, prefix: &str) -> Vec<PathBuf> {
+    let version = |path: &Path| -> Option<u32> {
+        let name = path.file_name()?.to_str()?;
+        name.strip_prefix(prefix)?.parse().ok()
+    };
+    let entries = fs::read_dir(root).into_iter().flatten().flatten();
+    let mut found: Vec<_> = entries
+        .filter_map(|entry| Some((version(&entry.path())?, entry.path().join("bin"))))
+        .collect();
+    found.sort_by_key(|(version, _)| std::cmp::Reverse(*version));
+    found.into_iter().map(|(_, path)| path).collect()
+}

@@ -1,0 +1,173 @@
+//! Who follows whom: streaming, lag, promotion, and the way back.
+
+use std::{fs, net::SocketAddr, time::Duration};
+
+use super::{Node, Stop};
+use crate::{Error, Result, error::Attempt, wait};
+
+/// The insert position of a primary, put back from the two places that no record ever ends at: right behind the header of a page
+/// or of a segment. Replay stops before them until the next record, on an idle server for many seconds.
+const POSITION: &str = "\
+    select case when lsn % 8192 = 24 then lsn - 24 when lsn % segment = 40 then lsn - 40 else lsn end from \
+    (select pg_current_wal_insert_lsn() - '0/0'::pg_lsn as lsn, setting::numeric as segment \
+     from pg_settings where name = 'wal_segment_size') position";
+
+impl Node {
+    /// Whether the server says that it is a primary.
+    pub fn is_primary(&self) -> Result<bool> {
+        Ok(self.ask("select not pg_is_in_recovery()")? == "t")
+    }
+
+    /// Makes this standby a primary and returns when it accepts writes. Nobody else is told.
+    pub fn promote(&self) -> Result<()> {
+        self.ask("select pg_promote(false)")?;
+        wait::until(
+            self.name(),
+            "its promotion",
+            || self.log_tail(),
+            || Ok(self.is_primary()?.then_some(())),
+        )?;
+        // From now on a restart must not make it a standby again; the server has removed its own mark already.
+        self.settings().remove("primary_conninfo");
+        self.configure()
+    }
+
+    /// Lets this standby follow another node, without a restart; returns when it streams from there, on the other's timeline.
+    /// A standby that has received more than the other had when it was promoted cannot follow it: the error shows its log, and
+    /// [`rewind_to`](Self::rewind_to) is the way.
+    pub fn repoint(&self, other: &Self) -> Result<()> {
+        self.repoint_to(other.addr())?;
+        if !self.is_running() {
+            return Ok(());
+        }
+        let timeline = other.timeline()?;
+        wait::until(
+            self.name(),
+            "following the new timeline",
+            || self.log_tail(),
+            || Ok((self.timeline()? == timeline).then_some(())),
+        )
+    }
+
+    /// The timeline that this node writes, or receives. Right at once after a promotion, unlike the one in the control file.
+    pub fn timeline(&self) -> Result<u32> {
+        // A standby's position in the log has no name of its own there, so its receiver is asked.
+        let sql = "select case when pg_is_in_recovery() then (select received_tli from pg_stat_wal_receiver) \
+                   else ('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8))::bit(32)::int end";
+        Ok(self.ask(sql)?.parse().unwrap_or(0))
+    }
+
+    /// Lets this standby follow whoever answers at an address, e.g. a [`Forwarder`](crate::Forwarder).
+    pub fn repoint_to(&self, addr: SocketAddr) -> Result<()> {
+        self.follow(addr)?;
+        self.configure()?;
+        match self.is_running() {
+            true => self.wait_streaming(),
+            false => Ok(()),
+        }
+    }
+
+    /// Rejoins this node, usually an old primary, as a standby of `other`, with `pg_rewind`: what it wrote alone is gone.
+    pub fn rewind_to(&self, other: &Self) -> Result<()> {
+        // Before its first checkpoint on the new timeline a server's control file still names the old one: then pg_rewind 15
+        // finds nothing to do, and this node would serve its diverged rows for ever.
+        other.ask("checkpoint")?;
+        self.stop(Stop::Fast)?;
+        let data = self.0.folder.join("data");
+        let source = other.0.folder.display();
+        let source = format!(
+            "host={source} port={} user=postgres dbname=postgres",
+            other.port()
+        );
+        let arguments = [
+            "--no-sync",
+            "--source-server",
+            &source,
+            "--target-pgdata",
+            &data.to_string_lossy(),
+        ];
+        let program = self.0.setup.binaries.program("pg_rewind")?;
+        self.0.setup.account.run(&program, &arguments)?;
+        self.become_standby_of(other.addr())?;
+        self.start()?;
+        self.wait_streaming()
+    }
+
+    /// Prepares a stopped node as a standby of whoever answers at the address.
+    pub(crate) fn become_standby_of(&self, addr: SocketAddr) -> Result<()> {
+        let mark = self.0.folder.join("data/standby.signal");
+        fs::write(&mark, "").attempt(|| format!("writing {}", mark.display()))?;
+        self.0.setup.account.own(&mark)?;
+        self.follow(addr)?;
+        self.configure()
+    }
+
+    fn follow(&self, addr: SocketAddr) -> Result<()> {
+        let info = format!(
+            "host={} port={} user=postgres application_name={} connect_timeout=5",
+            addr.ip(),
+            addr.port(),
+            self.name()
+        );
+        self.settings().insert("primary_conninfo".to_owned(), info);
+        Ok(())
+    }
+
+    /// Waits until this standby receives the log from whom it was told to follow.
+    pub fn wait_streaming(&self) -> Result<()> {
+        let info = self.settings().get("primary_conninfo").cloned();
+        let info = info.ok_or_else(|| Error::Misuse {
+            node: self.name().to_owned(),
+            what: "a primary does not stream",
+        })?;
+        let port = info
+            .split(' ')
+            .find_map(|pair| pair.strip_prefix("port="))
+            .unwrap_or_default();
+        let sql = format!(
+            "select count(*) from pg_stat_wal_receiver where status = 'streaming' and sender_port = {port}"
+        );
+        wait::until(
+            self.name(),
+            "streaming",
+            || self.log_tail(),
+            || Ok((self.ask(&sql)? == "1").then_some(())),
+        )
+    }
+
+    /// Waits until this standby has replayed, so that every new read sees it, all that `primary` has written up to now.
+    pub fn wait_caught_up_with(&self, primary: &Self) -> Result<()> {
+        let position = primary.ask(POSITION)?;
+        let sql = format!("select pg_last_wal_replay_lsn() - '0/0'::pg_lsn >= {position}");
+        wait::until(
+            self.name(),
+            "catching up",
+            || self.log_tail(),
+            || Ok((self.ask(&sql)? == "t").then_some(())),
+        )
+    }
+
+    /// Stops the replay of the log, which is still received: reads grow stale. Returns when replay stands still.
+    pub fn pause_replay(&self) -> Result<()> {
+        self.ask("select pg_wal_replay_pause()")?;
+        wait::until(
+            self.name(),
+            "the pause of replay",
+            || self.log_tail(),
+            || Ok((self.ask("select pg_get_wal_replay_pause_state()")? == "paused").then_some(())),
+        )
+    }
+
+    /// Lets replay go on.
+    pub fn resume_replay(&self) -> Result<()> {
+        self.ask("select pg_wal_replay_resume()").map(drop)
+    }
+
+    /// Lets this standby show every commit that much later than it was made; zero ends it.
+    pub fn apply_delay(&self, delay: Duration) -> Result<()> {
+        self.set(
+            "recovery_min_apply_delay",
+            &format!("{}ms", delay.as_millis()),
+        )
+    }
+}
