@@ -14,7 +14,7 @@ use std::{
 
 use tempfile::TempDir;
 
-use crate::{Result, error::Attempt};
+use crate::{Result, account, error::Attempt};
 
 const SCRIPT: &str = r#"
 trap '' HUP INT TERM QUIT
@@ -56,7 +56,9 @@ pub(crate) struct Guarded {
 
 impl Guarded {
     pub(crate) fn folder() -> Result<Self> {
-        let folder = tempfile::Builder::new().prefix("sealane-").tempdir();
+        let folder = tempfile::Builder::new()
+            .prefix("sealane-")
+            .tempdir_in(account::scratch());
         let folder = folder.attempt(|| "making the cluster's folder".to_owned())?;
         let mut shell = Command::new("sh");
         shell.args(["-c", SCRIPT]).arg(folder.path());
