@@ -1,0 +1,284 @@
+//! Where a statement goes: table R, as a function of the request and of one view.
+//!
+//! Pure, synchronous and without an allocation, so that it can stand before every statement. The order of the rows is
+//! the order of the questions in [`route`]; every answer carries its reason.
+//!
+//! The order of calls, for whoever executes:
+//!
+//! 1. Load the snapshot, judge the text, fill a [`Request`]; call [`route`] with the snapshot's [`View`], a generator
+//!    of the thread's own, and a function that reads a node's count of statements in flight.
+//! 2. [`Decision::Go`]: take a lease on the node at that index of the snapshot. With [`Reason::NoReplica`] it counts as
+//!    diverted for as long as it lives; [`Request::diverted`] is that count.
+//! 3. [`Decision::Wait`]: wait for a snapshot with a greater version, within the deadline; forget the nodes that were
+//!    tried ([`Tried::forget`]) and ask again. [`Decision::Refuse`]: an error, at once.
+//! 4. A failure: read it ([`crate::signal`]), report it ([`Event::Failed`](crate::state::Event::Failed)) with the lease's
+//!    id and generation, ask [`retry::verdict`]; for a repeat that costs, ask the [`budget`]; then add the node to
+//!    [`Request::tried`] and start over with the newest snapshot.
+
+pub(crate) mod balance;
+pub(crate) mod budget;
+pub(crate) mod retry;
+pub(crate) mod safety;
+
+use std::fmt;
+
+use fastrand::Rng;
+
+use crate::state::View;
+use crate::words::{Intent, NodeId, Reason};
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ask {
+    /// A statement, with the verdict on its text.
+    Statement { intent: Intent, reason: Reason },
+    /// The start of a transaction that is declared read only and is not serializable.
+    BeginReadOnly,
+    /// The start of any other transaction.
+    Begin,
+}
+
+/// Which role the handle insists on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Forced {
+    #[default]
+    No,
+    Primary,
+    Replica,
+}
+
+/// The nodes that a statement has failed on since the last snapshot it waited for.
+///
+/// By id, because places change with the snapshot; four of them, because a statement is sent again at most three times.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tried {
+    nodes: [Option<NodeId>; 4],
+}
+
+impl Tried {
+    /// Remembers a node. A fifth one takes the place of the fourth.
+    pub(crate) fn add(&mut self, node: NodeId) {
+        if !self.has(node) {
+            let free = self.nodes.iter().position(Option::is_none);
+            self.nodes[free.unwrap_or(self.nodes.len() - 1)] = Some(node);
+        }
+    }
+
+    /// A new snapshot may have healed any of them.
+    pub(crate) fn forget(&mut self) {
+        *self = Self::default();
+    }
+
+    #[must_use]
+    pub(crate) fn has(&self, node: NodeId) -> bool {
+        self.nodes.contains(&Some(node))
+    }
+
+    #[must_use]
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.nodes[0].is_none()
+    }
+}
+
+/// One question to [`route`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Request<'a> {
+    pub(crate) ask: Ask,
+    pub(crate) forced: Forced,
+    /// Asked inside a transaction.
+    pub(crate) in_transaction: bool,
+    /// The session wrote, and no eligible replica is known to have replayed it (C14).
+    pub(crate) pinned: bool,
+    /// The zone that this handle wants instead of the configured one.
+    pub(crate) zone: Option<&'a str>,
+    pub(crate) tried: Tried,
+    /// It was sent before. Where the primary is in doubt, a first attempt is made all the same, since there is nobody
+    /// else; a repeat waits for what its probe says, or a burst of repeats would be over before that.
+    pub(crate) retried: bool,
+    /// How many reads run on the primary because no replica is eligible.
+    pub(crate) diverted: u32,
+    /// How many wait for a node.
+    pub(crate) waiting: u32,
+}
+
+/// A node, by its place in the view, and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Route {
+    pub(crate) index: usize,
+    pub(crate) reason: Reason,
+}
+
+/// The answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub(crate) enum Decision {
+    /// There.
+    Go(Route),
+    /// On the transaction's own node, whose lease the caller holds; for this reason.
+    Stay(Reason),
+    /// Nowhere yet: a new snapshot may change it.
+    Wait,
+    /// Nowhere, and a new snapshot would not change it.
+    Refuse(Refusal),
+}
+
+/// Why a statement is not sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub(crate) enum Refusal {
+    /// A `replica()` handle was given something that no replica may run.
+    NotARead { reason: Reason },
+    /// A `replica()` handle, and no replica is eligible.
+    NoReplica,
+    /// No replica is eligible, and so many reads run on the primary for that reason already.
+    TooManyDiverted { limit: u32 },
+    /// So many wait for a node already.
+    TooManyWaiting { limit: u32 },
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotARead { reason } => write!(
+                f,
+                "this handle comes from replica() and takes reads only ({reason}): use the plain handle or primary()"
+            ),
+            Self::NoReplica => f.write_str(
+                "this handle comes from replica() and no replica is eligible: use the plain handle, which falls back \
+                 to the primary",
+            ),
+            Self::TooManyDiverted { limit } => write!(
+                f,
+                "no replica is eligible and {limit} reads run on the primary already, the most that \
+                 SEALANE_DIVERSION_LIMIT allows"
+            ),
+            Self::TooManyWaiting { limit } => {
+                write!(f, "no node can take the statement and {limit} wait for one already")
+            }
+        }
+    }
+}
+
+/// Decides. `in_flight` tells how many statements run on the node at that index; it is asked for two nodes at the most.
+pub(crate) fn route(
+    request: &Request<'_>,
+    view: &View,
+    rng: &mut Rng,
+    in_flight: impl Fn(usize) -> u32,
+) -> Decision {
+    if request.in_transaction {
+        return Decision::Stay(Reason::Transaction);
+    }
+    if request.forced == Forced::Primary {
+        return primary(request, view, Reason::Forced);
+    }
+    let reason = match request.ask {
+        Ask::Statement {
+            intent: Intent::Read,
+            ..
+        } => Reason::Replica,
+        Ask::BeginReadOnly => Reason::ReadOnlyTransaction,
+        Ask::Statement {
+            intent: Intent::Session | Intent::Primary | Intent::Write,
+            reason,
+        } => {
+            return not_a_read(request, view, reason);
+        }
+        Ask::Begin => return not_a_read(request, view, Reason::Transaction),
+    };
+    if !view.splits {
+        let strict = request.forced == Forced::Replica;
+        return primary(
+            request,
+            view,
+            if strict {
+                Reason::Forced
+            } else {
+                Reason::OnlyPrimary
+            },
+        );
+    }
+    if request.forced == Forced::Replica {
+        return strictly_replica(request, view, rng, in_flight);
+    }
+    if request.pinned {
+        return primary(request, view, Reason::NotCaughtUp);
+    }
+    if !view.replicas.members.is_empty() {
+        let group = view.group(request.zone);
+        let choice = if request.tried.is_empty() {
+            balance::pick(group, rng, in_flight)
+        } else {
+            balance::pick_but(&[group, &view.replicas], rng, in_flight, |index| {
+                tried(request, view, index)
+            })
+        };
+        if let Some(index) = choice {
+            return Decision::Go(Route { index, reason });
+        }
+    }
+    // One that failed on every replica goes to the primary last; once it has failed there too, it waits for news.
+    if request.diverted >= view.diversion_limit {
+        if !view.replicas.members.is_empty() {
+            return wait(request, view);
+        }
+        return Decision::Refuse(Refusal::TooManyDiverted {
+            limit: view.diversion_limit,
+        });
+    }
+    primary(request, view, Reason::NoReplica)
+}
+
+fn not_a_read(request: &Request<'_>, view: &View, reason: Reason) -> Decision {
+    match request.forced {
+        Forced::Replica => Decision::Refuse(Refusal::NotARead { reason }),
+        Forced::No | Forced::Primary => primary(request, view, reason),
+    }
+}
+
+/// Never the primary, even if it takes part in reads; a pin does not matter.
+fn strictly_replica(
+    request: &Request<'_>,
+    view: &View,
+    rng: &mut Rng,
+    in_flight: impl Fn(usize) -> u32,
+) -> Decision {
+    if view.replicas.members.is_empty() {
+        return Decision::Refuse(Refusal::NoReplica);
+    }
+    let groups = [view.group(request.zone), &view.replicas];
+    let choice = balance::pick_but(&groups, rng, in_flight, |index| {
+        view.primary == Some(index) || tried(request, view, index)
+    });
+    match choice {
+        Some(index) => Decision::Go(Route {
+            index,
+            reason: Reason::Forced,
+        }),
+        None => wait(request, view),
+    }
+}
+
+fn primary(request: &Request<'_>, view: &View, reason: Reason) -> Decision {
+    match view.primary {
+        Some(index) if tried(request, view, index) => wait(request, view),
+        Some(index) if request.retried && view.nodes[index].in_doubt => wait(request, view),
+        Some(index) => Decision::Go(Route { index, reason }),
+        None => wait(request, view),
+    }
+}
+
+fn wait(request: &Request<'_>, view: &View) -> Decision {
+    if request.waiting >= view.waiters_limit {
+        return Decision::Refuse(Refusal::TooManyWaiting {
+            limit: view.waiters_limit,
+        });
+    }
+    Decision::Wait
+}
+
+fn tried(request: &Request<'_>, view: &View, index: usize) -> bool {
+    view.nodes
+        .get(index)
+        .is_some_and(|node| request.tried.has(node.id))
+}

@@ -1,0 +1,111 @@
+//! How many repeats there may be: a tenth of the requests and ten a second, over about ten seconds (R5).
+//!
+//! Without it, repeats multiply the load of a cluster that fails because it is loaded. The whole state is one word, so
+//! that it fits an atomic; requests are credited in bulk, as their counters are read anyway, because a shared counter
+//! on every statement would cost more than the decision.
+
+use crate::state::Moment;
+
+/// Hundredths of a repeat are counted.
+const ONE: u64 = 100;
+/// Earned by time, in hundredths a second: ten repeats.
+const PER_SECOND: u64 = 10 * ONE;
+/// Earned by a request: a tenth of a repeat.
+const PER_REQUEST: u64 = ONE / 10;
+/// What was earned longer ago than this is gone.
+const MEMORY_MILLIS: u64 = 10_000;
+
+/// The repeats left, and when they were last reckoned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Budget {
+    hundredths: u32,
+    /// Milliseconds, wrapping after 49 days: after so long a pause it earns too little once.
+    at: u32,
+}
+
+impl Budget {
+    /// What ten quiet seconds would have earned: a cluster that fails at its start is not worse off.
+    #[must_use]
+    pub(crate) fn new(now: Moment) -> Self {
+        Self {
+            hundredths: 10_000,
+            at: stamp(now),
+        }
+    }
+
+    /// As one word.
+    #[must_use]
+    pub(crate) fn to_bits(self) -> u64 {
+        u64::from(self.at) << 32 | u64::from(self.hundredths)
+    }
+
+    /// From one word.
+    #[must_use]
+    pub(crate) fn from_bits(bits: u64) -> Self {
+        let half = |bits: u64| u32::try_from(bits & u64::from(u32::MAX)).unwrap_or(u32::MAX);
+        Self {
+            hundredths: half(bits),
+            at: half(bits >> 32),
+        }
+    }
+
+    /// Credits so many requests; once a second or so.
+    #[must_use]
+    pub(crate) fn credit(self, requests: u64, now: Moment) -> Self {
+        let earned = requests.saturating_mul(PER_REQUEST);
+        self.reckon(now).plus(earned)
+    }
+
+    /// Takes one repeat, if one is left.
+    #[must_use]
+    pub(crate) fn spend(self, now: Moment) -> Option<Self> {
+        let reckoned = self.reckon(now);
+        let left = u64::from(reckoned.hundredths).checked_sub(ONE)?;
+        Some(Self {
+            hundredths: narrow(left),
+            ..reckoned
+        })
+    }
+
+    /// How many repeats are left.
+    #[must_use]
+    pub(crate) fn left(self, now: Moment) -> u64 {
+        u64::from(self.reckon(now).hundredths) / ONE
+    }
+
+    /// Earns by time and forgets by time, so that what is saved up is never more than about ten seconds' earnings.
+    fn reckon(self, now: Moment) -> Self {
+        let at = stamp(now);
+        let passed = at.wrapping_sub(self.at);
+        // Another thread's later clock has been here before.
+        if passed > u32::MAX / 2 {
+            return self;
+        }
+        let passed = u64::from(passed).min(MEMORY_MILLIS);
+        let had = u64::from(self.hundredths);
+        let kept = had - had * passed / MEMORY_MILLIS;
+        let earned = PER_SECOND * passed / 1000;
+        if passed == 0 {
+            return self;
+        }
+        Self {
+            hundredths: narrow(kept + earned),
+            at,
+        }
+    }
+
+    fn plus(self, hundredths: u64) -> Self {
+        Self {
+            hundredths: narrow(u64::from(self.hundredths).saturating_add(hundredths)),
+            ..self
+        }
+    }
+}
+
+fn stamp(now: Moment) -> u32 {
+    u32::try_from(now.0.as_millis() & u128::from(u32::MAX)).unwrap_or(u32::MAX)
+}
+
+fn narrow(hundredths: u64) -> u32 {
+    u32::try_from(hundredths).unwrap_or(u32::MAX)
+}

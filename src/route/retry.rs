@@ -1,0 +1,222 @@
+//! Whether a statement that failed is sent again, and if not, what is known of it (R5, T9).
+//!
+//! A table in the form of two functions. [`outcome`] says what is certain; [`verdict`] never sends a write again unless
+//! it is certain that it was not executed. Nothing moves that is in an open transaction or has given rows away.
+
+use crate::signal::Signal;
+use crate::words::{Outcome, Role, Stage};
+
+/// How often a statement is sent again at the most.
+pub(crate) const MOST_RETRIES: u8 = 3;
+
+/// What was sent, as far as repeating it goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Proven to be a read.
+    Read,
+    /// A single SELECT, INSERT, UPDATE, DELETE or MERGE that is not proven to be a read.
+    Plain,
+    /// Anything else: CALL, DO, DDL, several statements, COPY, VACUUM, or what nobody understood.
+    Opaque,
+    /// The start of a transaction.
+    Begin { read_only: bool },
+    /// The end of one.
+    Commit,
+}
+
+/// What happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Failure {
+    pub(crate) kind: Kind,
+    pub(crate) stage: Stage,
+    pub(crate) signal: Signal,
+    /// The role for which the node was held.
+    pub(crate) role: Role,
+    pub(crate) in_transaction: bool,
+    /// The statement meets the conditions of the safety net (see [`safety`](super::safety)).
+    pub(crate) correctable: bool,
+    /// How often it was sent again already.
+    pub(crate) retries: u8,
+}
+
+/// What to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub(crate) enum Verdict {
+    Again(Again),
+    /// The error goes to the caller, with what is known.
+    Give(Outcome),
+}
+
+/// Where to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Again {
+    /// Add the node to those tried, and route anew.
+    Elsewhere,
+    /// Route anew with the newest snapshot; if that is the one that was used, wait for the next.
+    NewSnapshot,
+    /// The same node, on another connection.
+    SameNode,
+    /// Once on the primary: a replica refused it as a write (I6).
+    Primary,
+}
+
+impl Again {
+    /// Whether it spends the budget and counts among the retries. A pool that the topology closed is nobody's failure,
+    /// and a misroute is ours: it is sent once and cannot come back.
+    #[must_use]
+    pub(crate) const fn costs(self, signal: Signal) -> bool {
+        match self {
+            Self::Primary => false,
+            Self::Elsewhere | Self::SameNode => true,
+            Self::NewSnapshot => !matches!(signal, Signal::PoolClosed),
+        }
+    }
+}
+
+/// What is certain about a statement that failed (T9).
+#[must_use]
+pub(crate) fn outcome(failure: &Failure) -> Outcome {
+    match failure.stage {
+        Stage::Route | Stage::Acquire => return Outcome::NotExecuted,
+        Stage::Send | Stage::Yield | Stage::Commit => {}
+    }
+    let committing = failure.stage == Stage::Commit || failure.kind == Kind::Commit;
+    // Before COMMIT was asked for, a broken transaction is rolled back, whatever broke it; an opaque text may have
+    // held a COMMIT of its own, and MySQL commits before DDL.
+    if failure.in_transaction && !committing && failure.kind != Kind::Opaque {
+        return match failure.signal {
+            Signal::Unread => Outcome::Executed,
+            _ => Outcome::NotExecuted,
+        };
+    }
+    if let Kind::Begin { .. } = failure.kind {
+        // Nothing of the caller's was sent.
+        return Outcome::NotExecuted;
+    }
+    let whole = committing || failure.kind != Kind::Opaque;
+    match failure.signal {
+        // The server answered that it did not do it. Of an opaque text a part may have been done before.
+        Signal::RefusedAsWrite { .. }
+        | Signal::ReadOnly
+        | Signal::Terminated
+        | Signal::SessionEnded
+        | Signal::RecoveryConflict
+        | Signal::Serialization
+        | Signal::Cancelled
+        | Signal::Overloaded
+        | Signal::Rejected
+        | Signal::Server => {
+            if whole {
+                Outcome::NotExecuted
+            } else {
+                Outcome::Unknown
+            }
+        }
+        // It never left us: these two tell of the pool even where acquiring and sending are one call.
+        Signal::AcquireTimeout | Signal::PoolClosed | Signal::Unsent => Outcome::NotExecuted,
+        Signal::Unread => Outcome::Executed,
+        Signal::Starting
+        | Signal::Disconnected
+        | Signal::Refused
+        | Signal::TimedOut
+        | Signal::Cut
+        | Signal::Unknown => Outcome::Unknown,
+    }
+}
+
+/// What to do about a statement that failed (R5). The budget is asked by the caller, if the repeat costs.
+pub(crate) fn verdict(failure: &Failure) -> Verdict {
+    let known = outcome(failure);
+    let give = Verdict::Give(known);
+    let fixed = failure.in_transaction
+        || match failure.stage {
+            Stage::Yield | Stage::Commit => true,
+            Stage::Route | Stage::Acquire | Stage::Send => failure.kind == Kind::Commit,
+        };
+    if fixed {
+        return give;
+    }
+    let read = match failure.kind {
+        Kind::Read | Kind::Begin { read_only: true } => true,
+        Kind::Plain | Kind::Opaque | Kind::Commit | Kind::Begin { read_only: false } => false,
+    };
+    let again = if failure.signal == Signal::PoolClosed {
+        // Nobody failed, and nothing was sent: as often as the deadline allows.
+        Some(Again::NewSnapshot)
+    } else if read {
+        read_again(failure)
+    } else {
+        write_again(failure, known)
+    };
+    match again {
+        Some(again) if failure.retries < MOST_RETRIES || !again.costs(failure.signal) => {
+            Verdict::Again(again)
+        }
+        _ => give,
+    }
+}
+
+fn read_again(failure: &Failure) -> Option<Again> {
+    let replica = failure.role != Role::Primary;
+    // A replica that gives no connection, for whatever reason, is no reason to fail.
+    if replica && failure.stage == Stage::Acquire {
+        return Some(Again::Elsewhere);
+    }
+    match failure.signal {
+        Signal::RefusedAsWrite { .. } => {
+            // A BEGIN that a standby cannot serve has no text of the caller's in it.
+            let begin = failure.kind == Kind::Begin { read_only: true };
+            (replica && (failure.correctable || begin)).then_some(Again::Primary)
+        }
+        Signal::Terminated
+        | Signal::Disconnected
+        | Signal::Refused
+        | Signal::Starting
+        | Signal::Cut => Some(Again::Elsewhere),
+        Signal::RecoveryConflict | Signal::Overloaded => replica.then_some(Again::Elsewhere),
+        Signal::SessionEnded => Some(Again::SameNode),
+        Signal::PoolClosed => Some(Again::NewSnapshot),
+        Signal::ReadOnly
+        | Signal::AcquireTimeout
+        | Signal::Serialization
+        | Signal::Cancelled
+        | Signal::Rejected
+        | Signal::Server
+        | Signal::Unsent
+        | Signal::Unread
+        | Signal::TimedOut
+        | Signal::Unknown => None,
+    }
+}
+
+/// On the primary, so there is nowhere else; what may help is a new connection, or the primary's return.
+fn write_again(failure: &Failure, known: Outcome) -> Option<Again> {
+    match known {
+        Outcome::NotExecuted => {}
+        Outcome::Executed | Outcome::Unknown => return None,
+    }
+    match failure.signal {
+        Signal::Terminated
+        | Signal::Disconnected
+        | Signal::Refused
+        | Signal::Starting
+        | Signal::Cut => Some(Again::Elsewhere),
+        Signal::SessionEnded => Some(Again::SameNode),
+        Signal::PoolClosed => Some(Again::NewSnapshot),
+        // The pool's own wait was the deadline; a refusal goes to the caller at once (T8).
+        Signal::AcquireTimeout
+        | Signal::ReadOnly
+        | Signal::RefusedAsWrite { .. }
+        | Signal::Overloaded
+        | Signal::RecoveryConflict
+        | Signal::Serialization
+        | Signal::Cancelled
+        | Signal::Rejected
+        | Signal::Server
+        | Signal::Unsent
+        | Signal::Unread
+        | Signal::TimedOut
+        | Signal::Unknown => None,
+    }
+}

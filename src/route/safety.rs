@@ -1,0 +1,53 @@
+//! The safety net under the judgement of texts (I6).
+//!
+//! A statement that was taken for a read and that a replica refused as a write runs once on the primary. The verdict on
+//! its text is corrected only on proof. What can act outside the server is never run twice, whatever a server says.
+
+use crate::signal::Signal;
+
+/// What is known of a statement's text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Text {
+    /// One statement, not several.
+    pub(crate) single: bool,
+    /// Every function it calls is built in.
+    pub(crate) built_in: bool,
+    /// It can act outside this server: dblink, foreign tables, untrusted languages, file functions.
+    pub(crate) outside: bool,
+}
+
+impl Text {
+    /// Whether a refusal may be answered by running it on the primary.
+    #[must_use]
+    pub(crate) const fn correctable(self, in_transaction: bool) -> bool {
+        self.single && self.built_in && !self.outside && !in_transaction
+    }
+}
+
+/// Whether the verdict on the text is to be corrected: the code alone said that it is a write, or it succeeded on the
+/// primary where a replica had refused it.
+#[must_use]
+pub(crate) const fn corrects(refusal: Signal, succeeded_on_primary: bool) -> bool {
+    match refusal {
+        Signal::RefusedAsWrite { certain } => certain || succeeded_on_primary,
+        Signal::ReadOnly
+        | Signal::Terminated
+        | Signal::SessionEnded
+        | Signal::Starting
+        | Signal::Disconnected
+        | Signal::Refused
+        | Signal::AcquireTimeout
+        | Signal::PoolClosed
+        | Signal::Overloaded
+        | Signal::RecoveryConflict
+        | Signal::Serialization
+        | Signal::Cancelled
+        | Signal::Rejected
+        | Signal::Server
+        | Signal::Unsent
+        | Signal::Unread
+        | Signal::TimedOut
+        | Signal::Cut
+        | Signal::Unknown => false,
+    }
+}

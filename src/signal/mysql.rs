@@ -1,0 +1,50 @@
+//! The errors of MariaDB and MySQL.
+//!
+//! The vendor's number decides: SQLSTATE `HY000` says nothing, and 1290 is shared by every option that forbids
+//! something, so its text must name the read-only one (the option's name is not translated).
+
+use sea_orm::sqlx::error::DatabaseError;
+use sea_orm::sqlx::mysql::MySqlDatabaseError;
+
+use super::{Answer, Dialect, Reader, Severity, Signal, refusal};
+use crate::words::Role;
+
+pub(super) const READER: Reader = Reader {
+    dialect: Dialect::MySql,
+    answer,
+    signal,
+};
+
+fn answer<'e>(error: &'e (dyn DatabaseError + 'static)) -> Option<Answer<'e>> {
+    let error = error.try_downcast_ref::<MySqlDatabaseError>()?;
+    Some(Answer {
+        dialect: Dialect::MySql,
+        severity: Severity::Error,
+        code: error.code().unwrap_or_default().into(),
+        number: Some(error.number()),
+        message: error.message().into(),
+        routine: None,
+    })
+}
+
+fn signal(answer: &Answer<'_>, on: Role) -> Signal {
+    let replica = on == Role::Replica;
+    match answer.number.unwrap_or_default() {
+        1290 if answer.message.contains("read-only") || answer.message.contains("read_only") => {
+            refusal(on, false)
+        }
+        // A READ ONLY transaction: SQLSTATE 25006.
+        1792 => refusal(on, true),
+        1836 => refusal(on, false),
+        1040 | 1203 | 1226 => Signal::Overloaded,
+        // Shutting down, killed, aborted. A shutdown can be answered to a statement that was executed.
+        1053 | 1152 | 1158..=1161 | 1184 | 1927 | 2006 | 2013 => Signal::Disconnected,
+        4031 => Signal::SessionEnded,
+        3032 | 3168 => Signal::Starting,
+        1020 | 1213 if replica => Signal::RecoveryConflict,
+        1020 | 1213 => Signal::Serialization,
+        1205 | 1317 | 1907 | 1969 | 3024 | 3572 => Signal::Cancelled,
+        1044 | 1045 | 1049 | 1129 | 1130 | 1251 | 1698 | 1820 | 1862 | 3118 => Signal::Rejected,
+        _ => Signal::Server,
+    }
+}

@@ -1,0 +1,115 @@
+//! PostgreSQL's errors.
+//!
+//! Codes decide. Where a code is shared with other meanings (`0A000`, `55000`, `XX000`), the server's routine or the
+//! message must be one of those listed, each taken from a real standby (15): a populated view that is not, a sequence
+//! not yet used in this session or a cached plan that changed are no refusals of writes (I6). The routine comes first,
+//! because messages are translated; those of `XX000` never are.
+
+use sea_orm::sqlx::error::DatabaseError;
+use sea_orm::sqlx::postgres::{PgDatabaseError, PgSeverity};
+
+use super::{Answer, Dialect, Reader, Severity, Signal, refusal};
+use crate::words::Role;
+
+pub(super) const READER: Reader = Reader {
+    dialect: Dialect::Postgres,
+    answer,
+    signal,
+};
+
+fn answer<'e>(error: &'e (dyn DatabaseError + 'static)) -> Option<Answer<'e>> {
+    let error = error.try_downcast_ref::<PgDatabaseError>()?;
+    Some(Answer {
+        dialect: Dialect::Postgres,
+        severity: match error.severity() {
+            PgSeverity::Panic | PgSeverity::Fatal => Severity::Fatal,
+            _ => Severity::Error,
+        },
+        code: error.code().into(),
+        number: None,
+        message: error.message().into(),
+        routine: error.routine().map(Into::into),
+    })
+}
+
+fn signal(answer: &Answer<'_>, on: Role) -> Signal {
+    let replica = on == Role::Replica;
+    match &*answer.code {
+        "25006" => refusal(on, true),
+        "0A000" | "55000" | "XX000" if refused_in_recovery(answer) => refusal(on, false),
+        // A statement, an idle session and a commit that got this answer were not executed (0 of 600); the same code
+        // as a warning, for a commit that was, never reaches us as an error.
+        "57P01" => Signal::Terminated,
+        "57P03" => Signal::Starting,
+        "57P05" | "25P03" => Signal::SessionEnded,
+        "53300" => Signal::Overloaded,
+        "40001" | "40P01" if replica => Signal::RecoveryConflict,
+        "40001" | "40P01" => Signal::Serialization,
+        "57014" | "55P03" => Signal::Cancelled,
+        "3D000" => Signal::Rejected,
+        code if code.starts_with("28") => Signal::Rejected,
+        // A crash, or an outcome that the server itself does not know.
+        "57P02" | "40003" => Signal::Disconnected,
+        code if code.starts_with("08") => Signal::Disconnected,
+        // Any other end of the session proves nothing about the statement.
+        _ => match answer.severity {
+            Severity::Fatal => Signal::Disconnected,
+            Severity::Error => Signal::Server,
+        },
+    }
+}
+
+/// Routines whose error with this code can only mean "not during recovery".
+const ROUTINES: &[(&str, &str)] = &[
+    // An unlogged table.
+    ("0A000", "get_relation_info"),
+    // `default_transaction_isolation = serializable`, and BEGIN with it.
+    ("0A000", "GetSerializableTransactionSnapshot"),
+    ("0A000", "CheckLogicalDecodingRequirements"),
+    // A lock stronger than RowExclusive: lo_unlink, pg_import_system_collations.
+    ("55000", "LockAcquireExtended"),
+    ("55000", "pg_current_wal_lsn"),
+    ("55000", "pg_current_wal_insert_lsn"),
+    ("55000", "pg_current_wal_flush_lsn"),
+    ("55000", "pg_walfile_name"),
+    ("55000", "pg_walfile_name_offset"),
+    ("55000", "pg_switch_wal"),
+    ("55000", "pg_create_restore_point"),
+    ("55000", "pg_log_standby_snapshot"),
+    ("55000", "brin_summarize_range"),
+    ("55000", "brin_desummarize_range"),
+    ("55000", "gin_clean_pending_list"),
+];
+
+/// Messages that mean "not during recovery"; the beginning of one, or the whole.
+const MESSAGES: &[(&str, &str)] = &[
+    (
+        "0A000",
+        "cannot access temporary or unlogged relations during recovery",
+    ),
+    // Raised by the common check hook of all settings, so that its routine says nothing.
+    (
+        "0A000",
+        "cannot set transaction read-write mode during recovery",
+    ),
+    ("0A000", "cannot use serializable mode in a hot standby"),
+    ("0A000", "logical decoding cannot be used while in recovery"),
+    ("55000", "recovery is in progress"),
+    ("55000", "cannot acquire lock mode "),
+    // GetNewTransactionId raises the same code for parallel workers, so the message must say it.
+    ("XX000", "cannot assign OIDs during recovery"),
+    ("XX000", "cannot assign TransactionIds during recovery"),
+    ("XX000", "cannot make new WAL entries during recovery"),
+];
+
+fn refused_in_recovery(answer: &Answer<'_>) -> bool {
+    let by_routine = answer.routine.as_deref().is_some_and(|routine| {
+        ROUTINES
+            .iter()
+            .any(|(code, name)| answer.code == *code && routine == *name)
+    });
+    by_routine
+        || MESSAGES
+            .iter()
+            .any(|(code, text)| answer.code == *code && answer.message.starts_with(text))
+}

@@ -1,0 +1,44 @@
+//! SQLite's errors.
+//!
+//! sqlx gives the extended result code in decimal; the primary code is its lowest byte. Only plain `SQLITE_READONLY`
+//! says that a reader was given a write: its extended codes tell of recovery, of a moved file or of a directory, and the
+//! writer would meet them too.
+
+use sea_orm::sqlx::error::DatabaseError;
+use sea_orm::sqlx::sqlite::SqliteError;
+
+use super::{Answer, Dialect, Reader, Severity, Signal};
+use crate::words::Role;
+
+pub(super) const READER: Reader = Reader {
+    dialect: Dialect::Sqlite,
+    answer,
+    signal,
+};
+
+fn answer<'e>(error: &'e (dyn DatabaseError + 'static)) -> Option<Answer<'e>> {
+    let error = error.try_downcast_ref::<SqliteError>()?;
+    Some(Answer {
+        dialect: Dialect::Sqlite,
+        severity: Severity::Error,
+        code: error.code().unwrap_or_default(),
+        number: None,
+        message: error.message().to_owned().into(),
+        routine: None,
+    })
+}
+
+fn signal(answer: &Answer<'_>, on: Role) -> Signal {
+    let extended: u32 = answer.code.parse().unwrap_or_default();
+    match (extended, extended & 0xff) {
+        (8, _) if on == Role::Replica => Signal::RefusedAsWrite { certain: false },
+        (8, _) => Signal::ReadOnly,
+        // SQLITE_BUSY_SNAPSHOT: the snapshot is too old to write, and waiting does not help.
+        (517, _) => Signal::Serialization,
+        // Busy, locked, interrupted.
+        (_, 5 | 6 | 9) => Signal::Cancelled,
+        // SQLITE_CANTOPEN.
+        (_, 14) => Signal::Refused,
+        _ => Signal::Server,
+    }
+}

@@ -1,0 +1,239 @@
+//! What comes into the reducer and what goes out of it.
+//!
+//! Both are plain data: an event is news and never a wish to touch the state, an effect is an order to the task that
+//! owns the pools and never a closure.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Fact, Moment, NodeSpec, ReplaceProblem};
+use crate::signal::Signal;
+use crate::words::{NodeId, Stage};
+
+/// News.
+#[derive(Clone, Debug)]
+pub(crate) enum Event {
+    /// Something failed on a connection of this generation.
+    Failed {
+        node: NodeId,
+        generation: u64,
+        stage: Stage,
+        signal: Signal,
+    },
+    /// A probe succeeded. `begun`: when it was sent; it proves nothing about doubts that are younger.
+    ProbeOk {
+        node: NodeId,
+        begun: Moment,
+        rtt: Duration,
+        facts: ProbeFacts,
+    },
+    /// A probe failed.
+    ProbeFailed {
+        node: NodeId,
+        begun: Moment,
+        signal: Signal,
+    },
+    /// The time that [`State::next_tick`](super::State::next_tick) named has come. Harmless at any other time.
+    Tick,
+    /// Take nothing new there.
+    Drain { node: NodeId },
+    /// Take it back.
+    Resume { node: NodeId },
+    /// This is the list of nodes now. The ticket comes back with the answer.
+    Replace { ticket: u64, nodes: Vec<NodeSpec> },
+    /// A new node gave its first connection.
+    Warmed { node: NodeId },
+    /// It did not.
+    WarmFailed { node: NodeId, signal: Signal },
+    /// Nothing is in flight on a drained or leaving node.
+    DrainedOut { node: NodeId },
+}
+
+/// What a probe learned besides the round trip. What it did not ask for stays as it was.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ProbeFacts {
+    pub(crate) in_recovery: Fact<bool>,
+    pub(crate) identity: Fact<u64>,
+    pub(crate) epoch: Fact<u64>,
+    pub(crate) lag: Fact<Duration>,
+    pub(crate) receiving: Fact<bool>,
+}
+
+/// An order, to be carried out in the order given.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Effect {
+    /// Probe this node then, on a connection outside its pools. Replaces an order that has not begun; if a probe runs,
+    /// the next one begins when that has ended.
+    Probe { node: NodeId, at: Moment },
+    /// Give the node a fresh pool under this generation, and close the old one: when its connections have come back,
+    /// or, `hard`, at once, ending what runs on them ([`Signal::Cut`]). Nodes without a pool of ours keep what they have.
+    ReplacePool {
+        node: NodeId,
+        generation: u64,
+        hard: bool,
+    },
+    /// Make this new node's pool and take one connection, until then; answer with `Warmed` or `WarmFailed`.
+    Warm { node: NodeId, until: Moment },
+    /// Watch what is in flight there, and answer with `DrainedOut` when there is nothing (again).
+    Watch { node: NodeId },
+    /// The node is gone and idle: close its pool and forget it.
+    ClosePool { node: NodeId },
+    /// The node is gone and its time is over: close its connections hard and forget it.
+    CloseHard { node: NodeId },
+    /// The picture has changed: publish a snapshot.
+    Publish,
+    /// A replacement is in force; always after the `Publish` that shows it.
+    Replaced(Changes),
+    /// A replacement was refused; nothing has changed.
+    ReplaceRefused {
+        ticket: u64,
+        problem: ReplaceProblem,
+    },
+    /// For logs and metrics.
+    Notice(Notice),
+}
+
+/// What a replacement changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Changes {
+    pub(crate) ticket: u64,
+    pub(crate) added: Vec<NodeId>,
+    pub(crate) removed: Vec<NodeId>,
+    /// Nothing changed.
+    pub(crate) kept: Vec<NodeId>,
+    /// The pool was kept; name, weight or zone changed.
+    pub(crate) changed: Vec<NodeId>,
+    /// Replicas that are the primary: left out, with a warning.
+    pub(crate) dropped: Vec<Arc<str>>,
+}
+
+/// Why a node that answers is not used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fence {
+    /// Configured as a replica, and not in recovery: a primary, perhaps an old one.
+    NotInRecovery,
+    /// Its system identifier is not the primary's.
+    OtherCluster,
+}
+
+/// Something worth a line in the log and a count.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Notice {
+    /// Found dead, by this.
+    Ejected {
+        node: NodeId,
+        cause: Signal,
+    },
+    /// Answered again, after this long.
+    Readmitted {
+        node: NodeId,
+        after: Duration,
+    },
+    /// Still silent after `dead_after`: what was in flight there is ended.
+    Dead {
+        node: NodeId,
+    },
+    /// In doubt until its next probe.
+    Suspected {
+        node: NodeId,
+        cause: Signal,
+    },
+    /// The doubt was unfounded.
+    Cleared {
+        node: NodeId,
+    },
+    /// Alive and short of connections.
+    Saturated {
+        node: NodeId,
+    },
+    /// Answers the probe by letting nobody in.
+    ProbeRejected {
+        node: NodeId,
+    },
+    /// A warning: it answers and is not used.
+    Fenced {
+        node: NodeId,
+        cause: Fence,
+    },
+    /// Used again.
+    Unfenced {
+        node: NodeId,
+    },
+    /// The node configured as the primary is in recovery.
+    PrimaryInRecovery {
+        node: NodeId,
+    },
+    /// The node held for the primary refused a write (T8).
+    PrimaryRefusesWrites {
+        node: NodeId,
+    },
+    Draining {
+        node: NodeId,
+    },
+    /// Nothing is in flight there any more.
+    Drained {
+        node: NodeId,
+    },
+    Resumed {
+        node: NodeId,
+    },
+    /// The primary cannot be drained, nor a node that is not in the list.
+    DrainRefused {
+        node: NodeId,
+    },
+    Added {
+        node: NodeId,
+    },
+    Removed {
+        node: NodeId,
+    },
+    /// Removed before, back before its pool was closed: the pool was kept.
+    Returned {
+        node: NodeId,
+    },
+    /// A removed node's pool was closed.
+    Closed {
+        node: NodeId,
+        hard: bool,
+    },
+    /// News of an older generation; ignored.
+    Stale {
+        node: NodeId,
+    },
+}
+
+/// Collects effects; what must follow the new snapshot is put behind it.
+#[derive(Debug, Default)]
+pub(crate) struct Outbox {
+    effects: Vec<Effect>,
+    answers: Vec<Effect>,
+    publish: bool,
+}
+
+impl Outbox {
+    pub(super) fn push(&mut self, effect: Effect) {
+        self.effects.push(effect);
+    }
+
+    pub(super) fn notice(&mut self, notice: Notice) {
+        self.effects.push(Effect::Notice(notice));
+    }
+
+    /// An answer to somebody who must find the new snapshot when it comes.
+    pub(super) fn answer(&mut self, effect: Effect) {
+        self.answers.push(effect);
+    }
+
+    pub(super) fn publish(&mut self) {
+        self.publish = true;
+    }
+
+    /// The effects in their order, and whether a snapshot is published among them.
+    pub(super) fn close(mut self) -> (Vec<Effect>, bool) {
+        if self.publish {
+            self.effects.push(Effect::Publish);
+        }
+        self.effects.append(&mut self.answers);
+        (self.effects, self.publish)
+    }
+}

@@ -1,0 +1,280 @@
+//! Ejection, doubt, re-admission, ramp-up (R8).
+//!
+//! The statement path only reports; what a report means for the node is decided here, once, and only for the present
+//! generation (T10). Overload is not death (T10), and a time-out of a pool is no proof of it: the pool hides both.
+//! A node found dead gets another generation at once, so that connections that broke with it never come back.
+
+use std::time::Duration;
+
+use fastrand::Rng;
+
+use super::reduce::Step;
+use super::{Effect, Health, Moment, NodeState, Notice, Suspicion, Tuning};
+use crate::signal::Signal;
+use crate::words::{NodeId, Role, Stage};
+
+/// What a failed statement says about its node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Blame {
+    None,
+    /// Look at it soon; it stays in use.
+    Ask,
+    /// Avoid it while there are others, and look at once.
+    Doubt,
+    /// Do not use it until it was looked at, at once.
+    HardDoubt,
+    /// Alive and full.
+    Full,
+    Dead,
+}
+
+fn blame(signal: Signal, stage: Stage, role: Role) -> Blame {
+    let replica = role != Role::Primary;
+    // Whatever keeps a replica from giving a connection, reads must not run into it again.
+    let unreachable = replica && stage == Stage::Acquire;
+    match signal {
+        Signal::Disconnected | Signal::Refused | Signal::Starting => Blame::Dead,
+        Signal::Terminated => Blame::HardDoubt,
+        Signal::AcquireTimeout => Blame::Doubt,
+        Signal::Overloaded if replica => Blame::Full,
+        Signal::Rejected | Signal::Server | Signal::Unsent | Signal::TimedOut | Signal::Unknown
+            if unreachable =>
+        {
+            Blame::Dead
+        }
+        Signal::ReadOnly | Signal::TimedOut | Signal::Unknown => Blame::Ask,
+        Signal::Overloaded
+        | Signal::RefusedAsWrite { .. }
+        | Signal::SessionEnded
+        | Signal::PoolClosed
+        | Signal::RecoveryConflict
+        | Signal::Serialization
+        | Signal::Cancelled
+        | Signal::Rejected
+        | Signal::Server
+        | Signal::Unsent
+        | Signal::Unread
+        | Signal::Cut => Blame::None,
+    }
+}
+
+/// A report of the statement path.
+pub(super) fn failed(step: &mut Step<'_>, id: NodeId, generation: u64, what: (Stage, Signal)) {
+    let (stage, signal) = what;
+    let now = step.now;
+    let Some(node) = step.state.nodes.iter_mut().find(|node| node.id == id) else {
+        return;
+    };
+    if !node.is_member() {
+        return;
+    }
+    if generation < node.generation {
+        step.out.notice(Notice::Stale { node: id });
+        return;
+    }
+    match blame(signal, stage, node.spec.role) {
+        Blame::None => {}
+        Blame::Ask => {
+            // A statement that fails again and again asks again and again: not more often than a back-off begins.
+            let spaced = node
+                .probed
+                .map(|last| last.after(step.state.tuning.first_backoff));
+            let asked = step.ask_probe(id, spaced.unwrap_or(now).max(now));
+            if asked && signal == Signal::ReadOnly {
+                step.out.notice(Notice::PrimaryRefusesWrites { node: id });
+            }
+        }
+        // Its probe answered a moment ago: it is still full.
+        Blame::Doubt if node.saturated_until.is_some() => step.saturate(id),
+        Blame::Doubt => step.suspect(id, signal, false),
+        Blame::HardDoubt => step.suspect(id, signal, true),
+        Blame::Full => step.saturate(id),
+        Blame::Dead => step.eject(id, signal, 1),
+    }
+}
+
+/// Ends ramps and penalties whose time has come, and shows the next step of those that go on.
+pub(super) fn tick(step: &mut Step<'_>) {
+    for node in &mut step.state.nodes {
+        if let Health::Ramping {
+            since,
+            shown,
+            relapses,
+        } = node.health
+        {
+            let health = match step.state.tuning.ramp_steps(step.now.since(since)) {
+                Some(shown) => Health::Ramping {
+                    since,
+                    shown,
+                    relapses,
+                },
+                None => Health::Up,
+            };
+            if health
+                != (Health::Ramping {
+                    since,
+                    shown,
+                    relapses,
+                })
+            {
+                node.health = health;
+                step.out.publish();
+            }
+        }
+        if node.saturated_until.is_some_and(|until| until <= step.now) {
+            node.saturated_until = None;
+            step.out.publish();
+        }
+    }
+}
+
+impl Step<'_> {
+    pub(super) fn node_mut(&mut self, id: NodeId) -> Option<&mut NodeState> {
+        self.state.nodes.iter_mut().find(|node| node.id == id)
+    }
+
+    /// Asks for a probe at that time, unless an earlier one is on its way; whether it did.
+    pub(super) fn ask_probe(&mut self, id: NodeId, at: Moment) -> bool {
+        let Some(node) = self.node_mut(id) else {
+            return false;
+        };
+        if node.probe_at.is_some_and(|due| due <= at) {
+            return false;
+        }
+        node.probe_at = Some(at);
+        self.out.push(Effect::Probe { node: id, at });
+        true
+    }
+
+    pub(super) fn suspect(&mut self, id: NodeId, cause: Signal, hard: bool) {
+        let now = self.now;
+        let Some(node) = self.node_mut(id) else {
+            return;
+        };
+        if let Health::Ejected { .. } = node.health {
+            return;
+        }
+        let saturated = cause == Signal::AcquireTimeout;
+        let fresh = match &mut node.suspicion {
+            // Reports of one doubt are one doubt. A harder one asks for a probe that begins after it.
+            Some(doubt) if doubt.hard || !hard => false,
+            _ => {
+                node.suspicion = Some(Suspicion {
+                    since: now,
+                    hard,
+                    saturated,
+                });
+                true
+            }
+        };
+        if fresh {
+            self.out.notice(Notice::Suspected { node: id, cause });
+            self.out.publish();
+            self.ask_probe(id, now);
+        }
+    }
+
+    pub(super) fn saturate(&mut self, id: NodeId) {
+        let until = self.now.after(self.state.tuning.saturation);
+        let Some(node) = self.node_mut(id) else {
+            return;
+        };
+        if node.is_ejected() {
+            return;
+        }
+        if node.saturated_until.replace(until).is_none() {
+            self.out.notice(Notice::Saturated { node: id });
+            self.out.publish();
+        }
+    }
+
+    /// Takes the node out. `failures`: how many in a row have led here.
+    pub(super) fn eject(&mut self, id: NodeId, cause: Signal, failures: u32) {
+        let now = self.now;
+        let Some(node) = self.node_mut(id) else {
+            return;
+        };
+        let relapses = match &mut node.health {
+            Health::Up => 0,
+            Health::Ramping { relapses, .. } => *relapses + 1,
+            Health::Ejected { dirty, .. } => {
+                *dirty = true;
+                return;
+            }
+        };
+        node.health = Health::Ejected {
+            since: now,
+            failures,
+            relapses,
+            dirty: false,
+            cut: false,
+        };
+        node.suspicion = None;
+        node.saturated_until = None;
+        node.strike = None;
+        node.latency = None;
+        self.out.notice(Notice::Ejected { node: id, cause });
+        self.fresh_pool(id, false);
+        self.out.publish();
+        let wait = backoff(&self.state.tuning, failures, relapses, self.rng);
+        self.ask_probe(id, now.after(wait));
+    }
+
+    pub(super) fn fresh_pool(&mut self, id: NodeId, hard: bool) {
+        let Some(node) = self.node_mut(id) else {
+            return;
+        };
+        node.generation += 1;
+        let generation = node.generation;
+        self.out.push(Effect::ReplacePool {
+            node: id,
+            generation,
+            hard,
+        });
+    }
+
+    /// Takes the node back, at a small weight.
+    pub(super) fn readmit(&mut self, id: NodeId) {
+        let now = self.now;
+        let Some(node) = self.node_mut(id) else {
+            return;
+        };
+        let Health::Ejected {
+            since,
+            relapses,
+            dirty,
+            ..
+        } = node.health
+        else {
+            return;
+        };
+        node.health = Health::Ramping {
+            since: now,
+            shown: 0,
+            relapses,
+        };
+        if dirty {
+            self.fresh_pool(id, false);
+        }
+        self.out.notice(Notice::Readmitted {
+            node: id,
+            after: now.since(since),
+        });
+        self.out.publish();
+    }
+}
+
+/// How long to wait for the next probe of an ejected node: not at all the first time, because most breaks are one
+/// connection's; then from `first_backoff`, doubling, up to `eject_max`. A node that relapses while it ramps up goes on
+/// where a steady one would begin. The jitter only shortens, so that the cap is one.
+pub(super) fn backoff(tuning: &Tuning, failures: u32, relapses: u32, rng: &mut Rng) -> Duration {
+    let steps = failures.saturating_sub(1).saturating_add(relapses);
+    if steps == 0 {
+        return Duration::ZERO;
+    }
+    let full = tuning
+        .first_backoff
+        .saturating_mul(1 << (steps - 1).min(20))
+        .min(tuning.eject_max);
+    full.mul_f64(0.75 + 0.25 * rng.f64())
+}

@@ -1,0 +1,337 @@
+//! Who is in the list: drain, resume, and replacement of the whole list (R8).
+//!
+//! A replacement is one step for everyone who reads snapshots: new nodes are warmed first, the old list serves until the
+//! last of them is ready or has used up its time, and then everything changes at once. Without that, a list that shares
+//! no node with the old one would leave reads without a replica in between. A node whose connections may serve on is
+//! kept, with its id, pool, generation and health; so is one that was removed and comes back before its pool was closed.
+//! Replacements are carried out one after the other, so the last wins and each gets its own answer.
+
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use super::reduce::Step;
+use super::{Changes, Effect, Health, NodeSpec, NodeState, Notice, Pending, Stand, State};
+use crate::signal::Signal;
+use crate::words::{NodeId, Role};
+
+/// Why a list of nodes cannot be taken.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub(crate) enum ReplaceProblem {
+    /// Nobody to write to.
+    #[error("the list of nodes has no primary: give exactly one")]
+    NoPrimary,
+    /// Two to write to.
+    #[error("the list of nodes has two primaries, `{first}` and `{second}`: give exactly one")]
+    TwoPrimaries { first: Arc<str>, second: Arc<str> },
+    /// One server twice.
+    #[error(
+        "`{first}` and `{second}` are the same node: list it once, and give it a weight for a greater share"
+    )]
+    SameNode { first: Arc<str>, second: Arc<str> },
+    /// One name twice.
+    #[error("two nodes are named `{name}`: names tell nodes apart in metrics and logs")]
+    SameName { name: Arc<str> },
+    /// A role that cannot be configured.
+    #[error("node `{name}` is given the role {role}: configure it as primary or as replica")]
+    Role { name: Arc<str>, role: Role },
+}
+
+/// Checks a list. A replica that is the primary is left out and returned by name, to be warned about.
+pub(crate) fn check(
+    nodes: Vec<NodeSpec>,
+) -> Result<(Vec<NodeSpec>, Vec<Arc<str>>), ReplaceProblem> {
+    let mut primary: Option<&NodeSpec> = None;
+    for node in &nodes {
+        match node.role {
+            Role::Primary => {
+                if let Some(first) = primary {
+                    let (first, second) = (first.name.clone(), node.name.clone());
+                    return Err(ReplaceProblem::TwoPrimaries { first, second });
+                }
+                primary = Some(node);
+            }
+            Role::Replica => {}
+            role @ (Role::Unknown | Role::Fenced) => {
+                let name = node.name.clone();
+                return Err(ReplaceProblem::Role { name, role });
+            }
+        }
+    }
+    let endpoint = primary.ok_or(ReplaceProblem::NoPrimary)?.endpoint.clone();
+    let (nodes, same): (Vec<_>, Vec<_>) = nodes
+        .into_iter()
+        .partition(|node| node.role == Role::Primary || node.endpoint != endpoint);
+    for (index, node) in nodes.iter().enumerate() {
+        for earlier in &nodes[..index] {
+            if earlier.endpoint == node.endpoint {
+                let (first, second) = (earlier.name.clone(), node.name.clone());
+                return Err(ReplaceProblem::SameNode { first, second });
+            }
+            if earlier.name == node.name {
+                let name = node.name.clone();
+                return Err(ReplaceProblem::SameName { name });
+            }
+        }
+    }
+    Ok((nodes, same.into_iter().map(|node| node.name).collect()))
+}
+
+pub(super) fn drain(step: &mut Step<'_>, id: NodeId) {
+    match step.node_mut(id) {
+        Some(node) if node.stand == Stand::Member && node.spec.role != Role::Primary => {
+            node.stand = Stand::Drained;
+            step.out.notice(Notice::Draining { node: id });
+            step.out.publish();
+            step.out.answer(Effect::Watch { node: id });
+        }
+        Some(node) if node.stand == Stand::Drained => step.out.answer(Effect::Watch { node: id }),
+        _ => step.out.notice(Notice::DrainRefused { node: id }),
+    }
+}
+
+pub(super) fn resume(step: &mut Step<'_>, id: NodeId) {
+    let Some(node) = step.node_mut(id) else {
+        return;
+    };
+    if node.stand == Stand::Drained {
+        node.stand = Stand::Member;
+        step.out.notice(Notice::Resumed { node: id });
+        step.out.publish();
+    }
+}
+
+pub(super) fn drained_out(step: &mut Step<'_>, id: NodeId) {
+    let Some(node) = step.node_mut(id) else {
+        return;
+    };
+    match node.stand {
+        Stand::Drained => step.out.notice(Notice::Drained { node: id }),
+        Stand::Leaving { .. } => {
+            if !wanted(step.state, id) {
+                step.forget(id, false);
+            }
+        }
+        // Taken back meanwhile.
+        Stand::Member | Stand::Joining { .. } => {}
+    }
+}
+
+pub(super) fn replace(step: &mut Step<'_>, ticket: u64, nodes: Vec<NodeSpec>) {
+    match check(nodes) {
+        Ok((nodes, dropped)) => {
+            step.state.queue.push_back((ticket, nodes, dropped));
+            step.advance();
+        }
+        Err(problem) => step.out.answer(Effect::ReplaceRefused { ticket, problem }),
+    }
+}
+
+pub(super) fn warmed(step: &mut Step<'_>, id: NodeId) {
+    let Some(node) = step.node_mut(id) else {
+        return;
+    };
+    if let Stand::Joining { ready } = &mut node.stand {
+        *ready = true;
+        step.advance();
+    }
+}
+
+pub(super) fn warm_failed(step: &mut Step<'_>, id: NodeId, signal: Signal) {
+    if step.give_up_warming(id, signal) {
+        step.advance();
+    }
+}
+
+/// What is over by now: warming that took too long, and the time of removed nodes.
+pub(super) fn tick(step: &mut Step<'_>) {
+    let now = step.now;
+    if step
+        .state
+        .pending
+        .as_ref()
+        .is_some_and(|pending| pending.until <= now)
+    {
+        for id in ids(step.state, |node| {
+            node.stand == Stand::Joining { ready: false }
+        }) {
+            step.give_up_warming(id, Signal::TimedOut);
+        }
+        step.advance();
+    }
+    let over = ids(step.state, |node| match node.stand {
+        Stand::Leaving { until } => until <= now,
+        Stand::Member | Stand::Drained | Stand::Joining { .. } => false,
+    });
+    for id in over {
+        if !wanted(step.state, id) {
+            step.forget(id, true);
+        }
+    }
+}
+
+fn ids(state: &State, which: impl Fn(&NodeState) -> bool) -> Vec<NodeId> {
+    state
+        .nodes
+        .iter()
+        .filter(|node| which(node))
+        .map(|node| node.id)
+        .collect()
+}
+
+/// A replacement that is under way will take it back.
+pub(super) fn wanted(state: &State, id: NodeId) -> bool {
+    state
+        .pending
+        .as_ref()
+        .is_some_and(|pending| pending.wanted.iter().any(|(wanted, _)| *wanted == id))
+}
+
+impl Step<'_> {
+    /// Settles what is ready and begins what waits, until something has to be warmed first.
+    fn advance(&mut self) {
+        loop {
+            if self.state.pending.is_some() {
+                if self
+                    .state
+                    .nodes
+                    .iter()
+                    .any(|node| node.stand == Stand::Joining { ready: false })
+                {
+                    return;
+                }
+                self.settle();
+            }
+            let Some((ticket, nodes, dropped)) = self.state.queue.pop_front() else {
+                return;
+            };
+            self.begin(ticket, nodes, dropped);
+        }
+    }
+
+    fn begin(&mut self, ticket: u64, specs: Vec<NodeSpec>, dropped: Vec<Arc<str>>) {
+        let until = self.now.after(self.state.tuning.warm_limit);
+        let mut wanted = Vec::with_capacity(specs.len());
+        for spec in specs {
+            let known = self
+                .state
+                .nodes
+                .iter()
+                .find(|node| node.spec.same_pool(&spec));
+            let id = if let Some(known) = known {
+                known.id
+            } else {
+                let id = self.state.fresh_id();
+                let stand = Stand::Joining { ready: false };
+                self.state
+                    .nodes
+                    .push(NodeState::new(id, spec.clone(), stand));
+                self.out.push(Effect::Warm { node: id, until });
+                id
+            };
+            wanted.push((id, spec));
+        }
+        self.state.pending = Some(Pending {
+            ticket,
+            wanted,
+            dropped,
+            until,
+        });
+    }
+
+    fn settle(&mut self) {
+        let Some(Pending {
+            ticket,
+            wanted,
+            dropped,
+            ..
+        }) = self.state.pending.take()
+        else {
+            return;
+        };
+        let mut changes = Changes {
+            ticket,
+            dropped,
+            ..Changes::default()
+        };
+        let leave_at = self.now.after(self.state.tuning.drain_timeout);
+        for index in 0..self.state.nodes.len() {
+            let node = &mut self.state.nodes[index];
+            let id = node.id;
+            let spec = wanted
+                .iter()
+                .find(|(wanted, _)| *wanted == id)
+                .map(|(_, spec)| spec);
+            match (spec, node.stand) {
+                (Some(spec), Stand::Member | Stand::Drained) => {
+                    let list = if node.spec == *spec {
+                        &mut changes.kept
+                    } else {
+                        &mut changes.changed
+                    };
+                    list.push(id);
+                    node.spec = spec.clone();
+                }
+                (Some(spec), stand @ (Stand::Joining { .. } | Stand::Leaving { .. })) => {
+                    node.spec = spec.clone();
+                    node.stand = Stand::Member;
+                    changes.added.push(id);
+                    if let Stand::Leaving { .. } = stand {
+                        self.out.notice(Notice::Returned { node: id });
+                    } else {
+                        self.out.notice(Notice::Added { node: id });
+                    }
+                    // A node that could not be warmed has its probe's time already.
+                    if !self.state.nodes[index].is_ejected() {
+                        self.ask_probe(id, self.now);
+                    }
+                }
+                (None, Stand::Member | Stand::Drained) => {
+                    node.stand = Stand::Leaving { until: leave_at };
+                    node.probe_at = None;
+                    changes.removed.push(id);
+                    self.out.notice(Notice::Removed { node: id });
+                    self.out.answer(Effect::Watch { node: id });
+                }
+                (None, Stand::Joining { .. } | Stand::Leaving { .. }) => {}
+            }
+        }
+        super::probe::settle_roles(self);
+        self.out.publish();
+        self.out.answer(Effect::Replaced(changes));
+    }
+
+    /// A new node that gave no connection in time enters ejected.
+    fn give_up_warming(&mut self, id: NodeId, cause: Signal) -> bool {
+        let now = self.now;
+        let Some(node) = self.node_mut(id) else {
+            return false;
+        };
+        if node.stand != (Stand::Joining { ready: false }) {
+            return false;
+        }
+        node.stand = Stand::Joining { ready: true };
+        node.health = Health::Ejected {
+            since: now,
+            failures: 2,
+            relapses: 0,
+            dirty: false,
+            cut: false,
+        };
+        self.out.notice(Notice::Ejected { node: id, cause });
+        let wait = super::health::backoff(&self.state.tuning, 2, 0, self.rng);
+        self.ask_probe(id, now.after(wait));
+        true
+    }
+
+    fn forget(&mut self, id: NodeId, hard: bool) {
+        self.state.nodes.retain(|node| node.id != id);
+        self.out.push(if hard {
+            Effect::CloseHard { node: id }
+        } else {
+            Effect::ClosePool { node: id }
+        });
+        self.out.notice(Notice::Closed { node: id, hard });
+    }
+}

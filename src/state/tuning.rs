@@ -1,0 +1,69 @@
+//! The figures that transitions and routing depend on.
+//!
+//! All values are resolved; the reason of a default stands beside it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+/// See the module.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Tuning {
+    /// Off: everything on the primary.
+    pub(crate) enabled: bool,
+    /// The primary's share of reads while replicas live.
+    pub(crate) primary_weight: u32,
+    /// The preferred zone.
+    pub(crate) zone: Option<Arc<str>>,
+    /// Nodes slower than the fastest by more than this take no reads.
+    pub(crate) latency_window: Duration,
+    /// How many reads may run on the primary because no replica is eligible.
+    pub(crate) diversion_limit: u32,
+    /// How many may wait for a node.
+    pub(crate) waiters_limit: u32,
+    /// The lag bound above which a replica takes no reads; none: any lag.
+    pub(crate) max_lag: Option<Duration>,
+    /// How long a re-admitted node takes to its full weight.
+    pub(crate) ramp_up: Duration,
+    /// The first back-off of an ejected node's probes.
+    pub(crate) first_backoff: Duration,
+    /// The cap of that back-off.
+    pub(crate) eject_max: Duration,
+    /// Between two probes of a node that is well.
+    pub(crate) check_interval: Duration,
+    /// After this long without an answer, what is in flight on an ejected node is ended.
+    pub(crate) dead_after: Duration,
+    /// How long a node that is short of connections is avoided.
+    pub(crate) saturation: Duration,
+    /// How long a removed node may finish what it runs.
+    pub(crate) drain_timeout: Duration,
+    /// How long a new node may take to give its first connection.
+    pub(crate) warm_limit: Duration,
+}
+
+impl Default for Tuning {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            // Spare the primary while a replica lives.
+            primary_weight: 0,
+            zone: None,
+            // Keeps far zones out; MongoDB's default.
+            latency_window: Duration::from_millis(15),
+            // Half of the primary's ten connections.
+            diversion_limit: 5,
+            waiters_limit: 10_000,
+            max_lag: None,
+            // Cold caches after re-admission.
+            ramp_up: Duration::from_secs(10),
+            first_backoff: Duration::from_millis(100),
+            eject_max: Duration::from_secs(30),
+            // One small statement a second and node.
+            check_interval: Duration::from_secs(1),
+            dead_after: Duration::from_secs(2),
+            // Long enough for connections to come back, short enough not to idle a node that has recovered.
+            saturation: Duration::from_millis(250),
+            drain_timeout: Duration::from_secs(30),
+            warm_limit: Duration::from_secs(5),
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! What one routing decision reads: worked out when a snapshot is built, so that the decision itself is arithmetic.
+//!
+//! Eligibility, zone, latency window and weights change when something happens to a node, a few times a second at the
+//! most; decisions are made hundreds of thousands of times. So the lists to choose from are made here. Weights and
+//! latencies are folded into one figure, the capacity: a node's share of reads while nobody is busy.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::eligible::{ineligible, out_of_service};
+use super::probe::millis;
+use super::{Health, Ineligible, NodeState, State, Tuning};
+use crate::words::{NodeId, Role};
+
+/// Fine enough that a weight of 1 in ramp-up and 100 ms away is not nothing.
+const SCALE: u64 = 1000;
+
+/// One node in the list, by position: the snapshot's pools stand in the same order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ViewNode {
+    pub(crate) id: NodeId,
+    pub(crate) name: Arc<str>,
+    pub(crate) generation: u64,
+    pub(crate) role: Role,
+    /// Why it serves no reads as a replica.
+    pub(crate) ineligible: Option<Ineligible>,
+    /// Found dead, or in grave doubt, until its next probe.
+    pub(crate) in_doubt: bool,
+}
+
+/// A node to choose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Candidate {
+    /// Its place among the view's nodes.
+    pub(crate) index: usize,
+    /// Its weight, as far as its ramp goes, over its latency. Never 0.
+    pub(crate) capacity: u64,
+}
+
+/// Nodes to choose from, with the sum of their capacities.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Group {
+    pub(crate) members: Box<[Candidate]>,
+    pub(crate) total: u64,
+}
+
+/// See the module.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct View {
+    pub(crate) version: u64,
+    pub(crate) nodes: Box<[ViewNode]>,
+    pub(crate) primary: Option<usize>,
+    /// Replicas are configured, whatever their state, and splitting is on.
+    pub(crate) splits: bool,
+    /// The preferred zone's nodes, or everyone's.
+    pub(crate) usual: Group,
+    /// Everyone's.
+    pub(crate) all: Group,
+    /// By zone, for those who ask for one.
+    pub(crate) zones: Box<[(Arc<str>, Group)]>,
+    /// Every eligible replica, whatever its zone, latency or load: where to turn when the lists above are used up.
+    pub(crate) replicas: Group,
+    pub(crate) diversion_limit: u32,
+    pub(crate) waiters_limit: u32,
+}
+
+impl View {
+    /// The view of this state.
+    #[must_use]
+    pub(crate) fn new(state: &State) -> Self {
+        let members: Vec<&NodeState> = state.members().collect();
+        let nodes: Box<[ViewNode]> = members
+            .iter()
+            .map(|node| ViewNode {
+                id: node.id,
+                name: node.spec.name.clone(),
+                generation: node.generation,
+                role: node.role,
+                ineligible: ineligible(node, state),
+                in_doubt: node.is_in_doubt(),
+            })
+            .collect();
+        let readers: Vec<Reader<'_>> = members
+            .iter()
+            .enumerate()
+            .filter(|(index, _)| nodes[*index].ineligible.is_none())
+            .map(|(index, node)| Reader {
+                index,
+                node,
+                weight: node.spec.weight,
+            })
+            .collect();
+        let mut everyone = readers.clone();
+        if !readers.is_empty() {
+            everyone.extend(members.iter().enumerate().filter_map(|(index, node)| {
+                let weight = state.tuning.primary_weight;
+                let takes_part =
+                    node.role == Role::Primary && weight > 0 && out_of_service(node).is_none();
+                takes_part.then_some(Reader {
+                    index,
+                    node,
+                    weight,
+                })
+            }));
+        }
+        let window = state.tuning.latency_window;
+        let mut zones: Vec<(Arc<str>, Group)> = Vec::new();
+        for zone in everyone
+            .iter()
+            .filter_map(|reader| reader.node.spec.zone.as_ref())
+        {
+            if !zones.iter().any(|(known, _)| known == zone) {
+                let inside = everyone
+                    .iter()
+                    .filter(|reader| reader.node.spec.zone.as_ref() == Some(zone));
+                zones.push((zone.clone(), group(inside.copied(), window)));
+            }
+        }
+        let all = group(everyone.iter().copied(), window);
+        let usual = state.tuning.zone.as_ref().and_then(|wanted| {
+            zones
+                .iter()
+                .find(|(zone, _)| zone == wanted)
+                .map(|(_, group)| group.clone())
+        });
+        Self {
+            version: state.version,
+            primary: nodes.iter().position(|node| node.role == Role::Primary),
+            splits: state.tuning.enabled
+                && members.iter().any(|node| node.spec.role == Role::Replica),
+            usual: usual.unwrap_or_else(|| all.clone()),
+            all,
+            zones: zones.into_boxed_slice(),
+            replicas: Group::new(readers.iter().map(Reader::candidate).collect()),
+            nodes,
+            diversion_limit: state.tuning.diversion_limit.max(1),
+            waiters_limit: state.tuning.waiters_limit,
+        }
+    }
+
+    /// The nodes in the list, in the order that indexes mean.
+    #[must_use]
+    pub(crate) fn nodes(&self) -> &[ViewNode] {
+        &self.nodes
+    }
+
+    /// Where a node stands.
+    #[must_use]
+    pub(crate) fn index_of(&self, id: NodeId) -> Option<usize> {
+        self.nodes.iter().position(|node| node.id == id)
+    }
+
+    /// The group for a wanted zone: its nodes, or everyone's if it has none.
+    #[must_use]
+    pub(crate) fn group(&self, zone: Option<&str>) -> &Group {
+        match zone {
+            None => &self.usual,
+            Some(zone) => self
+                .zones
+                .iter()
+                .find(|(known, _)| &**known == zone)
+                .map_or(&self.all, |(_, group)| group),
+        }
+    }
+}
+
+impl Group {
+    fn new(members: Box<[Candidate]>) -> Self {
+        let total = members.iter().map(|candidate| candidate.capacity).sum();
+        Self { members, total }
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Reader<'s> {
+    index: usize,
+    node: &'s NodeState,
+    weight: u32,
+}
+
+impl Reader<'_> {
+    /// Short of connections, or perhaps dead: others first.
+    fn avoided(&self) -> bool {
+        self.node.saturated_until.is_some() || self.node.suspicion.is_some()
+    }
+
+    fn candidate(&self) -> Candidate {
+        let share = match self.node.health {
+            Health::Up | Health::Ejected { .. } => 1000,
+            Health::Ramping { shown, .. } => Tuning::ramp_share(shown),
+        };
+        let latency = self.node.latency.map_or(1, millis);
+        let capacity = u64::from(self.weight) * u64::from(share) * SCALE / u64::from(latency);
+        Candidate {
+            index: self.index,
+            capacity: capacity.max(1),
+        }
+    }
+}
+
+/// Those who are not avoided, unless all are; of these, those inside the window over the fastest. One whose latency is
+/// not known yet is outside, unless nobody's is known: at the start all are used.
+fn group<'s>(readers: impl Iterator<Item = Reader<'s>> + Clone, window: Duration) -> Group {
+    let some_free = readers.clone().any(|reader| !reader.avoided());
+    let usable = readers.filter(|reader| !(some_free && reader.avoided()));
+    let fastest = usable
+        .clone()
+        .filter_map(|reader| reader.node.latency)
+        .min();
+    let inside = usable.filter(|reader| match (reader.node.latency, fastest) {
+        (Some(latency), Some(fastest)) => latency <= fastest + window,
+        (None, Some(_)) => false,
+        (_, None) => true,
+    });
+    Group::new(inside.map(|reader| reader.candidate()).collect())
+}
