@@ -283,7 +283,7 @@ impl Step<'_> {
                         self.out.notice(Notice::Added { node: id });
                     }
                     // A node that could not be warmed has its probe's time already.
-                    if !self.state.nodes[index].is_ejected() {
+                    if self.state.nodes[index].probe_at.is_none() {
                         self.ask_probe(id, self.now);
                     }
                 }

@@ -1,0 +1,453 @@
+//! The reducer, driven by `reduce/*.json`: steps of events, with the effects and the nodes that must follow.
+
+use std::time::Duration;
+
+use fastrand::Rng;
+use proptest::prelude::*;
+use serde_json::Value;
+
+use super::route_words::{duration, node, option, scenarios, signal, stage, str_of, tuning};
+use crate::signal::Signal;
+use crate::state::reduce::reduce;
+use crate::state::{
+    Changes, Effect, Event, Fact, Health, Moment, NodeSpec, NodeState, ProbeFacts, Stand,
+    StartProblem, State, Tuning, View,
+};
+use crate::words::{NodeId, Role, Stage};
+
+const FILES: &[(&str, &str)] = &[
+    ("ejection", include_str!("reduce/ejection.json")),
+    ("readmission", include_str!("reduce/readmission.json")),
+    ("doubt", include_str!("reduce/doubt.json")),
+    ("members", include_str!("reduce/members.json")),
+    ("roles", include_str!("reduce/roles.json")),
+];
+
+#[test]
+fn every_scenario_of_the_reducer_holds() {
+    let mut count = 0;
+    for (file, text) in FILES {
+        for scenario in scenarios(file, text) {
+            run(file, &scenario);
+            count += 1;
+        }
+    }
+    println!("{count} scenarios");
+}
+
+struct Bench {
+    state: State,
+    rng: Rng,
+    /// Names of all nodes there ever were, by id.
+    names: Vec<String>,
+}
+
+fn run(file: &str, scenario: &Value) {
+    let name = format!(
+        "{file}: {} ({})",
+        str_of(scenario, "name"),
+        str_of(scenario, "rule")
+    );
+    let specs = list(&scenario["nodes"], node);
+    let names = specs.iter().map(|spec| spec.name.to_string()).collect();
+    let (state, effects, _) = State::start(tuning(&scenario["tuning"]), specs, Moment::default())
+        .unwrap_or_else(|problem| panic!("{name}: {problem}"));
+    let mut bench = Bench {
+        state,
+        rng: Rng::with_seed(7),
+        names,
+    };
+    if let Some(expected) = scenario.get("start") {
+        bench.check(&name, &effects, expected, Moment::default());
+    }
+    for step in scenario["steps"].as_array().expect("steps") {
+        let now = Moment(duration(str_of(step, "at")));
+        let text = str_of(step, "event");
+        let name = format!("{name}: at {} {text}", str_of(step, "at"));
+        let event = bench.event(text, now);
+        let version = bench.state.version;
+        let effects = reduce(&mut bench.state, event, now, &mut bench.rng);
+        for node in bench.state.nodes.iter().skip(bench.names.len()) {
+            bench.names.push(node.spec.name.to_string());
+        }
+        assert_eq!(
+            effects.contains(&Effect::Publish),
+            bench.state.version > version,
+            "{name}: version"
+        );
+        if let Some(expected) = step.get("effects") {
+            bench.check(&name, &effects, expected, now);
+        }
+        for (node, expected) in step["nodes"].as_object().into_iter().flatten() {
+            let found = bench.find(node).map_or_else(|| "gone".to_owned(), standing);
+            assert_eq!(
+                found,
+                expected.as_str().expect("a text"),
+                "{name}: node {node}"
+            );
+        }
+        if let Some(expected) = step.get("next_tick") {
+            let next = bench.state.next_tick().map(|next| next.0);
+            assert_eq!(next, expected.as_str().map(duration), "{name}: next tick");
+        }
+        if let Some(expected) = step.get("start_problem") {
+            let problem = bench
+                .state
+                .start_problem(expected["without_primary"] == true);
+            let found = problem.map(|problem: StartProblem| problem.to_string());
+            assert_eq!(found.as_deref(), expected["text"].as_str(), "{name}");
+        }
+    }
+}
+
+fn list<T>(value: &Value, read: impl Fn(&str) -> T) -> Vec<T> {
+    let texts = value.as_array().expect("a list").iter();
+    texts
+        .map(|text| read(text.as_str().expect("a text")))
+        .collect()
+}
+
+/// `ejected drained #1`, leaving out what is usual.
+fn standing(node: &NodeState) -> String {
+    let mut text = match node.health {
+        Health::Up => "up".to_owned(),
+        Health::Ramping { shown, .. } => format!("ramping {shown}"),
+        Health::Ejected { .. } => "ejected".to_owned(),
+    };
+    match node.suspicion {
+        Some(doubt) if doubt.hard => text += " doubted",
+        Some(_) => text += " suspected",
+        None => {}
+    }
+    if node.saturated_until.is_some() {
+        text += " saturated";
+    }
+    match node.stand {
+        Stand::Member => {}
+        Stand::Drained => text += " drained",
+        Stand::Joining { .. } => text += " joining",
+        Stand::Leaving { .. } => text += " leaving",
+    }
+    if node.role == Role::Fenced {
+        text += " fenced";
+    }
+    format!("{text} #{}", node.generation)
+}
+
+impl Bench {
+    fn find(&self, name: &str) -> Option<&NodeState> {
+        self.state
+            .nodes
+            .iter()
+            .rev()
+            .find(|node| &*node.spec.name == name)
+    }
+
+    fn id(&self, name: &str) -> NodeId {
+        let place = self.names.iter().rposition(|known| known == name);
+        NodeId(u32::try_from(place.unwrap_or_else(|| panic!("no node `{name}`"))).unwrap())
+    }
+
+    fn event(&self, text: &str, now: Moment) -> Event {
+        let words: Vec<&str> = text.split_whitespace().collect();
+        let begun = option(text, "begun").map_or(now, |begun| Moment(duration(begun)));
+        match words[..] {
+            ["tick"] => Event::Tick,
+            ["drain", name] => Event::Drain {
+                node: self.id(name),
+            },
+            ["resume", name] => Event::Resume {
+                node: self.id(name),
+            },
+            ["drained_out", name] => Event::DrainedOut {
+                node: self.id(name),
+            },
+            ["warmed", name] => Event::Warmed {
+                node: self.id(name),
+            },
+            ["warm_failed", name, cause] => Event::WarmFailed {
+                node: self.id(name),
+                signal: signal(cause),
+            },
+            ["failed", name, at, cause, ..] => {
+                let present = self.find(name).map_or(0, |node| node.generation);
+                Event::Failed {
+                    node: self.id(name),
+                    generation: option(text, "generation")
+                        .map_or(present, |text| text.parse().unwrap()),
+                    stage: stage(at),
+                    signal: signal(cause),
+                }
+            }
+            ["probe", name, "ok", rtt, ..] => Event::ProbeOk {
+                node: self.id(name),
+                begun,
+                rtt: duration(rtt),
+                facts: ProbeFacts {
+                    in_recovery: fact(text, "in_recovery"),
+                    identity: fact(text, "identity"),
+                    epoch: fact(text, "epoch"),
+                    lag: Fact::NotChecked,
+                    receiving: fact(text, "receiving"),
+                },
+            },
+            ["probe", name, "failed", cause, ..] => Event::ProbeFailed {
+                node: self.id(name),
+                begun,
+                signal: signal(cause),
+            },
+            ["replace", ticket, ..] => {
+                let (_, nodes) = text.split_once(':').expect("a list after the ticket");
+                let nodes = nodes.split(';').filter(|text| !text.trim().is_empty());
+                let ticket = ticket.trim_end_matches(':').parse().expect("a ticket");
+                Event::Replace {
+                    ticket,
+                    nodes: nodes.map(node).collect(),
+                }
+            }
+            _ => panic!("no event `{text}`"),
+        }
+    }
+
+    fn check(&self, name: &str, effects: &[Effect], expected: &Value, now: Moment) {
+        let found: Vec<String> = effects
+            .iter()
+            .map(|effect| self.effect(effect, now))
+            .collect();
+        let expected = list(expected, str::to_owned);
+        let same = found.len() == expected.len()
+            && found
+                .iter()
+                .zip(&expected)
+                .all(|(found, expected)| matches(found, expected));
+        assert!(same, "{name}:\n   found {found:#?}\nexpected {expected:#?}");
+    }
+
+    fn effect(&self, effect: &Effect, now: Moment) -> String {
+        let name = |id: NodeId| &self.names[usize::try_from(id.0).unwrap()];
+        match effect {
+            Effect::Probe { node, at } => {
+                format!("probe {} in {}us", name(*node), at.since(now).as_micros())
+            }
+            Effect::ReplacePool {
+                node,
+                generation,
+                hard,
+            } => {
+                format!(
+                    "fresh pool {} #{generation}{}",
+                    name(*node),
+                    if *hard { " hard" } else { "" }
+                )
+            }
+            Effect::Warm { node, until } => {
+                format!("warm {} within {:?}", name(*node), until.since(now))
+            }
+            Effect::Watch { node } => format!("watch {}", name(*node)),
+            Effect::ClosePool { node } => format!("close {}", name(*node)),
+            Effect::CloseHard { node } => format!("close {} hard", name(*node)),
+            Effect::Publish => "publish".to_owned(),
+            Effect::Replaced(Changes {
+                ticket,
+                added,
+                removed,
+                kept,
+                changed,
+                dropped,
+            }) => {
+                let mut text = format!("replaced {ticket}");
+                let lists = [
+                    ("added", added),
+                    ("removed", removed),
+                    ("kept", kept),
+                    ("changed", changed),
+                ];
+                for (label, ids) in lists.into_iter().filter(|(_, ids)| !ids.is_empty()) {
+                    let names: Vec<_> = ids.iter().map(|id| name(*id).as_str()).collect();
+                    text += &format!(" {label}={}", names.join(","));
+                }
+                if !dropped.is_empty() {
+                    text += &format!(" dropped={}", dropped.join(","));
+                }
+                text
+            }
+            Effect::ReplaceRefused { ticket, problem } => format!("refused {ticket}: {problem}"),
+            Effect::Notice(notice) => {
+                let mut text = format!("{notice:?}");
+                for (id, name) in self.names.iter().enumerate() {
+                    text = text.replace(&format!("NodeId({id})"), name);
+                }
+                text
+            }
+        }
+    }
+}
+
+/// Texts are alike; `probe r1 now` is at once, `probe r1 in 75..100ms` a range.
+fn matches(found: &str, expected: &str) -> bool {
+    let probe = |text: &str| {
+        let (node, time) = text.strip_prefix("probe ")?.split_once(' ')?;
+        Some((node.to_owned(), time.trim_start_matches("in ").to_owned()))
+    };
+    let (Some((node, time)), Some((wanted, range))) = (probe(found), probe(expected)) else {
+        return found == expected;
+    };
+    let micros: u64 = time.trim_end_matches("us").parse().expect("a time");
+    let range = range.replace("now", "0..0ms");
+    let (from, to) = range.split_once("..").expect("a range");
+    let millis = |text: &str| {
+        text.trim_end_matches("ms")
+            .parse::<u64>()
+            .expect("milliseconds")
+            * 1000
+    };
+    node == wanted && (millis(from)..=millis(to)).contains(&micros)
+}
+
+fn fact<T: std::str::FromStr>(text: &str, key: &str) -> Fact<T> {
+    match option(text, key) {
+        None => Fact::NotChecked,
+        Some("unknown") => Fact::Unknown,
+        Some(value) => Fact::Known(value.parse().ok().expect("a fact")),
+    }
+}
+
+fn three() -> (State, Vec<NodeSpec>) {
+    let specs: Vec<_> = ["p primary", "a replica", "b replica"]
+        .into_iter()
+        .map(node)
+        .collect();
+    let (state, _, _) = State::start(Tuning::default(), specs.clone(), Moment::default()).unwrap();
+    (state, specs)
+}
+
+/// An arbitrary event about three or four nodes, at an arbitrary later time.
+fn events() -> impl Strategy<Value = Vec<(u64, u8, u32, usize, u64)>> {
+    prop::collection::vec(
+        (
+            0..3_000_u64,
+            0..14_u8,
+            0..6_u32,
+            0..Signal::ALL.len(),
+            0..4_u64,
+        ),
+        0..60,
+    )
+}
+
+fn event_of(now: Moment, kind: u8, node: u32, signal: usize, generation: u64) -> Event {
+    let (node, signal) = (NodeId(node), Signal::ALL[signal]);
+    let begun = Moment(now.0.saturating_sub(Duration::from_millis(generation)));
+    let facts = ProbeFacts::default();
+    match kind {
+        0..4 => Event::Failed {
+            node,
+            generation,
+            stage: Stage::Send,
+            signal,
+        },
+        4 | 5 => Event::Failed {
+            node,
+            generation,
+            stage: Stage::Acquire,
+            signal,
+        },
+        6 | 7 => Event::ProbeOk {
+            node,
+            begun,
+            rtt: Duration::from_millis(generation),
+            facts,
+        },
+        8 => Event::ProbeFailed {
+            node,
+            begun,
+            signal,
+        },
+        9 => Event::Drain { node },
+        10 => Event::Resume { node },
+        11 => Event::Warmed { node },
+        12 => Event::DrainedOut { node },
+        _ => Event::Tick,
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// T10.
+    #[test]
+    fn late_reports_of_older_generations_change_nothing(seed: u64, signal in 0..Signal::ALL.len(), acquire: bool) {
+        let (mut state, _) = three();
+        let mut rng = Rng::with_seed(seed);
+        let (node, now) = (NodeId(1), Moment(Duration::from_secs(1)));
+        let dead = Event::Failed { node, generation: 0, stage: Stage::Send, signal: Signal::Disconnected };
+        let _ = reduce(&mut state, dead, now, &mut rng);
+        let before = format!("{state:?}");
+        let stage = if acquire { Stage::Acquire } else { Stage::Send };
+        let late = Event::Failed { node, generation: 0, stage, signal: Signal::ALL[signal] };
+        let effects = reduce(&mut state, late, now, &mut rng);
+        prop_assert!(effects.iter().all(|effect| matches!(effect, Effect::Notice(_))));
+        prop_assert_eq!(before, format!("{state:?}"));
+    }
+
+    /// R8: whatever happens, the machine neither stops nor spins.
+    #[test]
+    fn every_member_has_a_probe_on_its_way_and_ticks_make_progress(list in events(), seed: u64) {
+        let (mut state, specs) = three();
+        let mut rng = Rng::with_seed(seed);
+        let mut now = Moment::default();
+        for (index, (wait, kind, node, signal, generation)) in list.into_iter().enumerate() {
+            now = now.after(Duration::from_millis(wait));
+            let event = event_of(now, kind, node, signal, generation);
+            let _ = reduce(&mut state, event, now, &mut rng);
+            if index % 7 == 3 {
+                let keep = 1 + index % 3;
+                let mut nodes = specs[..keep].to_vec();
+                nodes.push(super::route_words::node("c replica"));
+                let _ = reduce(&mut state, Event::Replace { ticket: 1, nodes }, now, &mut rng);
+            }
+            let _ = reduce(&mut state, Event::Tick, now, &mut rng);
+            prop_assert!(state.next_tick().is_none_or(|next| next > now), "spins at {now:?}: {state:?}");
+            for node in state.members() {
+                prop_assert!(node.probe_at.is_some(), "nobody looks at {node:?}");
+            }
+            prop_assert_eq!(state.members().filter(|node| node.spec.role == Role::Primary).count(), 1);
+        }
+        // Left alone for long, everything that was removed is gone and every replacement is in force.
+        for _ in 0..20 {
+            now = now.after(Duration::from_secs(31));
+            let _ = reduce(&mut state, Event::Tick, now, &mut rng);
+        }
+        prop_assert!(state.nodes.iter().all(NodeState::is_member), "{state:?}");
+        prop_assert!(state.next_tick().is_none());
+    }
+
+    /// R8.
+    #[test]
+    fn a_replacement_keeps_the_pools_of_unchanged_nodes(keep in prop::collection::vec(any::<bool>(), 4), seed: u64) {
+        let mut rng = Rng::with_seed(seed);
+        let specs: Vec<_> =
+            ["p primary", "a replica", "b replica", "c replica", "d replica"].into_iter().map(node).collect();
+        let (mut state, _, _) = State::start(Tuning::default(), specs.clone(), Moment::default()).unwrap();
+        let before: Vec<_> = state.nodes.iter().map(|node| (node.id, node.generation)).collect();
+        let kept = |index: usize| index == 0 || keep[index - 1];
+        let mut nodes: Vec<NodeSpec> = (0..5).filter(|index| kept(*index)).map(|index| specs[index].clone()).collect();
+        rng.shuffle(&mut nodes);
+        for node in &mut nodes {
+            node.weight = rng.u32(0..9);
+            node.name = format!("{}-renamed", node.name).into();
+        }
+        let effects = reduce(&mut state, Event::Replace { ticket: 1, nodes }, Moment::default(), &mut rng);
+        for (index, old) in before.iter().enumerate() {
+            let now = state.node(old.0).map(|node| (node.id, node.generation));
+            prop_assert_eq!(now, Some(*old));
+            let member = state.node(old.0).unwrap().is_member();
+            prop_assert_eq!(member, kept(index));
+        }
+        let touches_pools = |effect: &Effect| {
+            matches!(effect, Effect::ReplacePool { .. } | Effect::Warm { .. } | Effect::ClosePool { .. })
+        };
+        prop_assert!(!effects.iter().any(touches_pools));
+        prop_assert_eq!(View::new(&state).nodes().len(), (0..5).filter(|index| kept(*index)).count());
+    }
+}

@@ -1,0 +1,183 @@
+//! The table of retries, driven by `retry/*.jsonl` (R5, T9, I6).
+
+use proptest::prelude::*;
+
+use super::route_words::{role, rows, signal, stage, str_of};
+use crate::route::retry::{Again, Failure, Kind, Verdict, outcome, verdict};
+use crate::route::safety::{Text, corrects};
+use crate::signal::Signal;
+use crate::words::{Outcome, Role, Stage};
+
+const KINDS: &[(&str, Kind)] = &[
+    ("read", Kind::Read),
+    ("plain", Kind::Plain),
+    ("opaque", Kind::Opaque),
+    ("begin", Kind::Begin { read_only: false }),
+    ("begin_read_only", Kind::Begin { read_only: true }),
+    ("commit", Kind::Commit),
+];
+
+fn text(verdict: Verdict) -> String {
+    match verdict {
+        Verdict::Again(Again::Elsewhere) => "again elsewhere".to_owned(),
+        Verdict::Again(Again::NewSnapshot) => "again new_snapshot".to_owned(),
+        Verdict::Again(Again::SameNode) => "again same_node".to_owned(),
+        Verdict::Again(Again::Primary) => "again primary".to_owned(),
+        Verdict::Give(outcome) => format!("give {outcome}"),
+    }
+}
+
+#[test]
+fn every_row_of_the_table_of_retries_holds() {
+    let table = rows("retry/table", include_str!("retry/table.jsonl"));
+    for row in &table {
+        let kind = str_of(row, "kind");
+        let failure = Failure {
+            kind: KINDS
+                .iter()
+                .find(|(word, _)| *word == kind)
+                .expect("a kind")
+                .1,
+            stage: stage(row["stage"].as_str().unwrap_or("send")),
+            signal: signal(str_of(row, "signal")),
+            role: role(row["role"].as_str().unwrap_or(if kind == "read" {
+                "replica"
+            } else {
+                "primary"
+            })),
+            in_transaction: row["tx"] == true,
+            correctable: row["correctable"] == true,
+            retries: u8::try_from(row["retries"].as_u64().unwrap_or(0)).unwrap(),
+        };
+        assert_eq!(text(verdict(&failure)), str_of(row, "expect"), "{row}");
+    }
+    println!("{} rows", table.len());
+}
+
+#[test]
+fn the_safety_net_asks_for_all_its_conditions() {
+    // I6: one statement, built-in functions only, nothing outside the server, outside a transaction.
+    let good = Text {
+        single: true,
+        built_in: true,
+        outside: false,
+    };
+    assert!(good.correctable(false));
+    assert!(!good.correctable(true));
+    assert!(
+        !Text {
+            single: false,
+            ..good
+        }
+        .correctable(false)
+    );
+    assert!(
+        !Text {
+            built_in: false,
+            ..good
+        }
+        .correctable(false)
+    );
+    assert!(
+        !Text {
+            outside: true,
+            ..good
+        }
+        .correctable(false)
+    );
+}
+
+#[test]
+fn a_verdict_is_corrected_only_on_proof() {
+    // I6: the run on the primary succeeded, or the code was 25006.
+    assert!(corrects(Signal::RefusedAsWrite { certain: true }, false));
+    assert!(corrects(Signal::RefusedAsWrite { certain: false }, true));
+    assert!(!corrects(Signal::RefusedAsWrite { certain: false }, false));
+    for signal in Signal::ALL {
+        let refusal = matches!(signal, Signal::RefusedAsWrite { .. });
+        assert!(refusal || !corrects(*signal, true), "{signal}");
+    }
+}
+
+#[test]
+fn a_closed_pool_and_a_misroute_cost_nothing() {
+    assert!(!Again::NewSnapshot.costs(Signal::PoolClosed));
+    assert!(!Again::Primary.costs(Signal::RefusedAsWrite { certain: true }));
+    assert!(Again::Elsewhere.costs(Signal::Disconnected));
+    assert!(Again::SameNode.costs(Signal::SessionEnded));
+}
+
+fn failures() -> impl Strategy<Value = Failure> {
+    let kinds = 0..KINDS.len();
+    let signals = 0..Signal::ALL.len();
+    (
+        kinds,
+        0..Stage::ALL.len(),
+        signals,
+        0..Role::ALL.len(),
+        any::<(bool, bool)>(),
+        0..5_u8,
+    )
+        .prop_map(
+            |(kind, stage, signal, role, (in_transaction, correctable), retries)| Failure {
+                kind: KINDS[kind].1,
+                stage: Stage::ALL[stage],
+                signal: Signal::ALL[signal],
+                role: Role::ALL[role],
+                in_transaction,
+                correctable,
+                retries,
+            },
+        )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 4_000, ..ProptestConfig::default() })]
+
+    /// Promise 3.
+    #[test]
+    fn never_a_write_twice(failure in failures()) {
+        let write = matches!(failure.kind, Kind::Plain | Kind::Opaque | Kind::Commit);
+        if let (true, Verdict::Again(_)) = (write, verdict(&failure)) {
+            prop_assert_eq!(outcome(&failure), Outcome::NotExecuted);
+        }
+    }
+
+    /// R5.
+    #[test]
+    fn transactions_begun_streams_and_commits_never_move(failure in failures()) {
+        let fixed = failure.in_transaction
+            || matches!(failure.stage, Stage::Yield | Stage::Commit)
+            || failure.kind == Kind::Commit && failure.stage == Stage::Send;
+        if fixed {
+            prop_assert!(matches!(verdict(&failure), Verdict::Give(_)));
+        }
+    }
+
+    /// R5: whoever follows the verdicts comes to an end.
+    #[test]
+    fn after_three_repeats_only_what_is_free_is_repeated(failure in failures()) {
+        if let (true, Verdict::Again(again)) = (failure.retries >= 3, verdict(&failure)) {
+            prop_assert!(!again.costs(failure.signal));
+        }
+    }
+
+    /// T9.
+    #[test]
+    fn nothing_was_executed_before_anything_was_sent(failure in failures()) {
+        if matches!(failure.stage, Stage::Route | Stage::Acquire) {
+            prop_assert_eq!(outcome(&failure), Outcome::NotExecuted);
+        }
+    }
+
+    /// I6: the primary is asked only for what a replica refused as a write.
+    #[test]
+    fn only_a_refusal_by_a_replica_goes_to_the_primary(failure in failures()) {
+        if verdict(&failure) == Verdict::Again(Again::Primary) {
+            let refused = matches!(failure.signal, Signal::RefusedAsWrite { .. });
+            let begin = failure.kind == Kind::Begin { read_only: true };
+            prop_assert!(refused && (failure.correctable || begin));
+            prop_assert!(failure.role != Role::Primary && !failure.in_transaction);
+        }
+    }
+}
