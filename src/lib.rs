@@ -16,8 +16,15 @@ mod metrics;
 mod node;
 mod pin;
 mod route;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, unused_imports, reason = "read by the connection")
+)]
 mod signal;
-mod snapshot;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, unused_imports, reason = "owned by the cluster")
+)]
 mod state;
 mod words;
 

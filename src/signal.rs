@@ -134,20 +134,11 @@ impl fmt::Display for Signal {
 /// Whose answer it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Dialect {
-    #[cfg_attr(
-        not(feature = "postgres"),
-        expect(dead_code, reason = "read with that backend")
-    )]
+    #[cfg(feature = "postgres")]
     Postgres,
-    #[cfg_attr(
-        not(feature = "mysql"),
-        expect(dead_code, reason = "read with that backend")
-    )]
+    #[cfg(feature = "mysql")]
     MySql,
-    #[cfg_attr(
-        not(feature = "sqlite"),
-        expect(dead_code, reason = "read with that backend")
-    )]
+    #[cfg(feature = "sqlite")]
     Sqlite,
     /// A driver that we were built without: an adopted connection of another backend.
     Other,
@@ -235,10 +226,6 @@ pub(crate) fn judge(facts: &ErrorFacts<'_>, on: Role) -> Signal {
 }
 
 /// A refusal of writes: a misroute on a replica, and something else on the node held for the primary.
-#[cfg_attr(
-    not(any(feature = "postgres", feature = "mysql")),
-    expect(dead_code, reason = "SQLite has one writer")
-)]
 const fn refusal(on: Role, certain: bool) -> Signal {
     match on {
         Role::Replica => Signal::RefusedAsWrite { certain },

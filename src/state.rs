@@ -38,7 +38,7 @@ pub(crate) use eligible::Ineligible;
 pub(crate) use members::ReplaceProblem;
 pub(crate) use start::StartProblem;
 pub(crate) use tuning::Tuning;
-pub(crate) use view::{Candidate, Group, View, ViewNode};
+pub(crate) use view::{Candidate, Group, View};
 
 /// A point in time: how long after the cluster's start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]

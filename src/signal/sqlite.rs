@@ -7,7 +7,7 @@
 use sea_orm::sqlx::error::DatabaseError;
 use sea_orm::sqlx::sqlite::SqliteError;
 
-use super::{Answer, Dialect, Reader, Severity, Signal};
+use super::{Answer, Dialect, Reader, Severity, Signal, refusal};
 use crate::words::Role;
 
 pub(super) const READER: Reader = Reader {
@@ -31,8 +31,7 @@ fn answer<'e>(error: &'e (dyn DatabaseError + 'static)) -> Option<Answer<'e>> {
 fn signal(answer: &Answer<'_>, on: Role) -> Signal {
     let extended: u32 = answer.code.parse().unwrap_or_default();
     match (extended, extended & 0xff) {
-        (8, _) if on == Role::Replica => Signal::RefusedAsWrite { certain: false },
-        (8, _) => Signal::ReadOnly,
+        (8, _) => refusal(on, false),
         // SQLITE_BUSY_SNAPSHOT: the snapshot is too old to write, and waiting does not help.
         (517, _) => Signal::Serialization,
         // Busy, locked, interrupted.

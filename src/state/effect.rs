@@ -181,6 +181,10 @@ pub(crate) enum Notice {
     DrainRefused {
         node: NodeId,
     },
+    /// A warning: this replica is the primary, and was left out.
+    SameAsPrimary {
+        name: Arc<str>,
+    },
     Added {
         node: NodeId,
     },

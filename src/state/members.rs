@@ -250,6 +250,10 @@ impl Step<'_> {
         else {
             return;
         };
+        for name in &dropped {
+            self.out
+                .notice(Notice::SameAsPrimary { name: name.clone() });
+        }
         let mut changes = Changes {
             ticket,
             dropped,

@@ -13,7 +13,8 @@ use thiserror::Error;
 use super::members::{check, wanted};
 use super::reduce::Step;
 use super::{
-    Effect, Fact, Health, Moment, NodeSpec, NodeState, Outbox, ReplaceProblem, Stand, State, Tuning,
+    Effect, Fact, Health, Moment, NodeSpec, NodeState, Notice, Outbox, ReplaceProblem, Stand,
+    State, Tuning,
 };
 use crate::words::NodeId;
 
@@ -42,13 +43,13 @@ pub(crate) enum StartProblem {
 }
 
 impl State {
-    /// The state before anything was observed. The effects ask for one probe of every node; the names are of replicas
-    /// that were left out because they are the primary.
+    /// The state before anything was observed. The effects warn of replicas that were left out because they
+    /// are the primary, and ask for one probe of every node.
     pub(crate) fn start(
         tuning: Tuning,
         nodes: Vec<NodeSpec>,
         now: Moment,
-    ) -> Result<(Self, Vec<Effect>, Vec<Arc<str>>), ReplaceProblem> {
+    ) -> Result<(Self, Vec<Effect>), ReplaceProblem> {
         let (nodes, dropped) = check(nodes)?;
         let mut state = Self {
             tuning,
@@ -71,11 +72,14 @@ impl State {
             rng: &mut rng,
             out: Outbox::default(),
         };
+        for name in dropped {
+            step.out.notice(Notice::SameAsPrimary { name });
+        }
         for id in ids {
             step.ask_probe(id, now);
         }
         let effects = step.finish();
-        Ok((state, effects, dropped))
+        Ok((state, effects))
     }
 
     /// What forbids the start, after every node has been probed once.

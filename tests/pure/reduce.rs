@@ -50,7 +50,7 @@ fn run(file: &str, scenario: &Value) {
     );
     let specs = list(&scenario["nodes"], node);
     let names = specs.iter().map(|spec| spec.name.to_string()).collect();
-    let (state, effects, _) = State::start(tuning(&scenario["tuning"]), specs, Moment::default())
+    let (state, effects) = State::start(tuning(&scenario["tuning"]), specs, Moment::default())
         .unwrap_or_else(|problem| panic!("{name}: {problem}"));
     let mut bench = Bench {
         state,
@@ -317,7 +317,7 @@ fn three() -> (State, Vec<NodeSpec>) {
         .into_iter()
         .map(node)
         .collect();
-    let (state, _, _) = State::start(Tuning::default(), specs.clone(), Moment::default()).unwrap();
+    let (state, _) = State::start(Tuning::default(), specs.clone(), Moment::default()).unwrap();
     (state, specs)
 }
 
@@ -428,7 +428,7 @@ proptest! {
         let mut rng = Rng::with_seed(seed);
         let specs: Vec<_> =
             ["p primary", "a replica", "b replica", "c replica", "d replica"].into_iter().map(node).collect();
-        let (mut state, _, _) = State::start(Tuning::default(), specs.clone(), Moment::default()).unwrap();
+        let (mut state, _) = State::start(Tuning::default(), specs.clone(), Moment::default()).unwrap();
         let before: Vec<_> = state.nodes.iter().map(|node| (node.id, node.generation)).collect();
         let kept = |index: usize| index == 0 || keep[index - 1];
         let mut nodes: Vec<NodeSpec> = (0..5).filter(|index| kept(*index)).map(|index| specs[index].clone()).collect();

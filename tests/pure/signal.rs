@@ -40,9 +40,12 @@ fn every_foreign_error_is_read_as_what_it_means() {
 
 fn answer(row: &Value) -> Option<Answer<'_>> {
     let dialect = match str_of(row, "dialect") {
-        "postgres" if cfg!(feature = "postgres") => Dialect::Postgres,
-        "mysql" if cfg!(feature = "mysql") => Dialect::MySql,
-        "sqlite" if cfg!(feature = "sqlite") => Dialect::Sqlite,
+        #[cfg(feature = "postgres")]
+        "postgres" => Dialect::Postgres,
+        #[cfg(feature = "mysql")]
+        "mysql" => Dialect::MySql,
+        #[cfg(feature = "sqlite")]
+        "sqlite" => Dialect::Sqlite,
         _ => return None,
     };
     Some(Answer {
