@@ -1,8 +1,3 @@
 //! Pure logic, driven by data files: compiled into the library's own test binary, because what it tests is private.
 
-mod budget;
-mod reduce;
-mod retry;
-mod route;
-mod route_words;
-mod signal;
+mod config;

@@ -1,0 +1,233 @@
+//! The configuration: every knob with its value resolved, its default and the reason for it.
+//!
+//! No field means "the default is decided elsewhere"; where `None` is possible, "unset" is itself a value. The
+//! environment, the builder and a file fill the same struct, and one check reports all that is wrong with it.
+
+#![expect(dead_code, reason = "read by the connection, which is not here yet")]
+
+mod builder;
+pub(crate) mod check;
+#[cfg(feature = "serde")]
+mod deserialize;
+mod draft;
+mod effective;
+mod env;
+mod error;
+mod item;
+pub(crate) mod kind;
+mod names;
+mod node;
+pub(crate) mod redact;
+pub(crate) mod table;
+mod template;
+pub(crate) mod url;
+pub(crate) mod value;
+
+use std::time::Duration;
+
+use sea_orm::ConnectOptions;
+
+pub use builder::Builder;
+pub use error::{ConfigError, Problem};
+pub use node::NodeConfig;
+pub use url::NodeUrl;
+
+use error::{Problems, Source};
+
+/// Everything that one cluster's router is told.
+///
+/// Made by [`from_env`](Self::from_env), by [`builder`](Self::builder), or (feature `serde`) from a file. The
+/// fields are public and may be changed afterwards; whoever connects checks them again. Two defaults follow other
+/// fields, [`replica_max_connections`](Self::replica_max_connections) and
+/// [`diversion_limit`](Self::diversion_limit); they are resolved when the configuration is made and do not move
+/// with a later change of [`max_connections`](Self::max_connections).
+///
+/// `Debug` shows the effective configuration without passwords.
+///
+/// ```
+/// use std::time::Duration;
+/// use sealane::Config;
+///
+/// let config = Config::from_vars([
+///     ("DATABASE_URL".to_owned(), "postgres://app:secret@db1/app".to_owned()),
+///     ("DATABASE_REPLICA_URLS".to_owned(), "db2, db3:5433?weight=2".to_owned()),
+///     ("SEALANE_PIN".to_owned(), "500ms".to_owned()),
+/// ])?;
+/// assert_eq!(config.replicas.len(), 2);
+/// assert_eq!(config.pin, Duration::from_millis(500));
+/// assert!(!format!("{config:?}").contains("secret"));
+/// # Ok::<(), sealane::ConfigError>(())
+/// ```
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct Config {
+    /// The primary as configured. Its weight, the share of reads it takes beside the replicas, is 0 by default:
+    /// reads spare the primary while a replica lives.
+    pub primary: NodeConfig,
+    /// The replicas as configured; none by default, and then everything goes to the primary.
+    pub replicas: Vec<NodeConfig>,
+    /// Whether reads are split off at all (default: yes). Off sends everything to the primary.
+    pub enabled: bool,
+    /// The zone whose replicas serve reads while one of them is eligible; unset, all zones are alike.
+    pub zone: Option<String>,
+    /// Whether to start, read only, when the primary cannot be reached (default: no, since a wrong address is
+    /// better found at the start).
+    pub start_without_primary: bool,
+    /// Connections of the primary's pool at most (default: 10, as sqlx; a larger pool rotates over cold
+    /// connections).
+    pub max_connections: u32,
+    /// Connections of each replica's pool at most (default: as `max_connections`).
+    pub replica_max_connections: u32,
+    /// Connections that each pool keeps open (default: 1, so that the first statement finds one).
+    pub min_connections: u32,
+    /// Limit of one attempt to connect (default: 2 s; sqlx has none).
+    pub connect_timeout: Duration,
+    /// Limit of getting a connection to the primary (default: 30 s, as SeaORM, so that bursts queue).
+    pub acquire_timeout: Duration,
+    /// Limit of getting a connection to a replica (default: 500 ms; then the read moves to another node).
+    pub replica_acquire_timeout: Duration,
+    /// Limit of a read's way to a connection: routing, waiting and acquiring together (default: 5 s).
+    pub route_timeout: Duration,
+    /// Limit of a statement's run on the server (default: none, as SeaORM, so that long reports go on working).
+    pub statement_timeout: Option<Duration>,
+    /// Age at which an idle connection is closed (default: 10 min, as sqlx); `None`, which only code can say:
+    /// never.
+    pub idle_timeout: Option<Duration>,
+    /// Age at which a connection is closed (default: 30 min, as sqlx); `None`, which only code can say: never.
+    pub max_lifetime: Option<Duration>,
+    /// Idle time after which a connection is pinged before it is used (default: 10 s, which finds connections cut
+    /// by a NAT without a ping on every acquire). Zero: always; `None`, which only code can say: never.
+    pub ping_after_idle: Option<Duration>,
+    /// How many reads at once the primary takes because no replica is eligible (default: half of
+    /// `max_connections`, at least 1, so that writes keep the other half).
+    pub diversion_limit: u32,
+    /// How much slower than the fastest replica another may answer and still be chosen (default: 15 ms, as
+    /// MongoDB's drivers; it keeps far zones out). Zero: only the fastest.
+    pub latency_window: Duration,
+    /// Longest pause before a failed node is tried again (default: 30 s).
+    pub eject_max: Duration,
+    /// How long a node that returns takes to its full share (default: 10 s, since its caches are cold). Zero: at
+    /// once.
+    pub ramp_up: Duration,
+    /// How long a removed node may finish what runs there (default: 30 s). Zero: it is closed at once.
+    pub drain_timeout: Duration,
+    /// Whether replica connections themselves refuse writes (default: yes). Off only for poolers that keep no
+    /// session state: the classifier is then the only guard.
+    pub fence: bool,
+    /// Functions that the user vouches for: they write nothing and may run on a replica.
+    pub read_functions: Vec<String>,
+    /// Functions that need the primary; this wins over every allowance.
+    pub primary_functions: Vec<String>,
+    /// How often the catalog is read again (default: 5 min, since other processes change the schema too); `None`:
+    /// only at the start and after own changes.
+    pub catalog_refresh: Option<Duration>,
+    /// Size of the cache of verdicts in bytes (default: 4 MiB, room for about 10 000 texts of 250 bytes).
+    pub intent_cache: usize,
+    /// Longest statement in bytes that is parsed (default: 64 KiB); a longer one goes to the primary.
+    pub max_statement_size: usize,
+    /// How long after a write the reads of this process go to the primary (default: 2 s, which covers the usual
+    /// lag of a healthy replica). Zero: no pin. SQLite needs none and has none.
+    pub pin: Duration,
+    /// Share of the requests that retries may add, in percent (default: 10, so that retries never double the load
+    /// of a cluster in trouble). Builder only.
+    pub retry_percent: u32,
+    /// Retries a second that are always allowed (default: 10, so that little traffic can still retry). Builder
+    /// only.
+    pub retries_per_second: u32,
+    /// Longest text in bytes whose verdict is cached (default: 16 KiB; longer texts are rarely seen twice).
+    /// Builder only.
+    pub cached_text_limit: usize,
+    /// How long a new node may take to its first connection before the topology goes on without it (default:
+    /// 5 s). Builder only.
+    pub warm_up_timeout: Duration,
+    /// First pause before a failed node is tried again, doubled from then on (default: 100 ms). Builder only.
+    pub eject_first: Duration,
+    /// Whether an SQLite file keeps its journal mode (default: no: it is switched to WAL, which stays in the file,
+    /// because otherwise readers and the writer block each other). Builder only.
+    pub keep_journal_mode: bool,
+    /// The caller's template for every node's connections, closures included. Its URL is not used where the
+    /// primary has one of its own. Builder only.
+    pub connect_options: Option<ConnectOptions>,
+    warnings: Vec<String>,
+    source: Source,
+}
+
+impl Config {
+    /// The defaults around a primary.
+    #[must_use]
+    pub fn new(primary: NodeConfig) -> Self {
+        const MAX_CONNECTIONS: u32 = 10;
+        Self {
+            primary,
+            replicas: Vec::new(),
+            enabled: true,
+            zone: None,
+            start_without_primary: false,
+            max_connections: MAX_CONNECTIONS,
+            replica_max_connections: MAX_CONNECTIONS,
+            min_connections: 1,
+            connect_timeout: Duration::from_secs(2),
+            acquire_timeout: Duration::from_secs(30),
+            replica_acquire_timeout: Duration::from_millis(500),
+            route_timeout: Duration::from_secs(5),
+            statement_timeout: None,
+            idle_timeout: Some(Duration::from_mins(10)),
+            max_lifetime: Some(Duration::from_mins(30)),
+            ping_after_idle: Some(Duration::from_secs(10)),
+            diversion_limit: diversion_limit(MAX_CONNECTIONS),
+            latency_window: Duration::from_millis(15),
+            eject_max: Duration::from_secs(30),
+            ramp_up: Duration::from_secs(10),
+            drain_timeout: Duration::from_secs(30),
+            fence: true,
+            read_functions: Vec::new(),
+            primary_functions: Vec::new(),
+            catalog_refresh: Some(Duration::from_mins(5)),
+            intent_cache: 4 << 20,
+            max_statement_size: 64 << 10,
+            pin: Duration::from_secs(2),
+            retry_percent: 10,
+            retries_per_second: 10,
+            cached_text_limit: 16 << 10,
+            warm_up_timeout: Duration::from_secs(5),
+            eject_first: Duration::from_millis(100),
+            keep_journal_mode: false,
+            connect_options: None,
+            warnings: Vec::new(),
+            source: Source::Fields,
+        }
+    }
+
+    /// A builder with one setter for each knob.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// Checks everything and reports all problems at once.
+    ///
+    /// # Errors
+    ///
+    /// Every problem that was found.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        self.clone().validated().map(drop)
+    }
+
+    /// What the configuration itself decided and its owner should know: a replica that was left out because it is
+    /// the primary, an unknown variable that was let through. Logged once when connecting.
+    #[must_use]
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// The checked configuration, without replicas that are the primary.
+    pub(crate) fn validated(mut self) -> Result<Self, ConfigError> {
+        let problems = Problems::new(self.source.clone());
+        let replicas = check::numbered(std::mem::take(&mut self.replicas));
+        check::complete(self, replicas, problems)
+    }
+}
+
+/// Half of the primary's pool, so that diverted reads leave room for writes; at least one.
+fn diversion_limit(max_connections: u32) -> u32 {
+    (max_connections / 2).max(1)
+}

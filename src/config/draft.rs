@@ -1,0 +1,231 @@
+//! A configuration in the making: what was given so far, in whatever order it came.
+//!
+//! The environment, the builder and files fill a draft, and only [`finish`](Draft::finish) knows how one becomes
+//! a [`Config`]: an explicit value wins over the caller's template, which wins over a default.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use sea_orm::ConnectOptions;
+
+use super::Config;
+use super::check::{self, Numbered};
+use super::error::{ConfigError, Problems, Source};
+use super::item::Item;
+use super::kind::Zero;
+use super::kind::{Kind, split_list};
+use super::node::NodeConfig;
+use super::table::{PRIMARY, REPLICA, REPLICAS, SETTINGS, Setting};
+use super::url;
+use super::value::Value;
+
+/// A node as it was given.
+pub(super) enum Given {
+    Text(String),
+    Node(NodeConfig),
+}
+
+pub(super) struct Draft {
+    /// Holds the knobs; its nodes are put in at the end.
+    pub(super) config: Config,
+    pub(super) primary: Option<Given>,
+    pub(super) replicas: Vec<Given>,
+    /// The fields that were given a value.
+    pub(super) assigned: BTreeSet<&'static str>,
+    pub(super) problems: Problems,
+}
+
+impl Draft {
+    pub(super) fn new(source: Source) -> Self {
+        Self {
+            config: Config::new(NodeConfig::nowhere()),
+            primary: None,
+            replicas: Vec::new(),
+            assigned: BTreeSet::new(),
+            problems: Problems::new(source),
+        }
+    }
+
+    /// Takes the text of a setting; `text` is trimmed.
+    pub(super) fn take_text(&mut self, setting: &'static Setting, text: &str) {
+        let field = setting.field;
+        if text.is_empty() {
+            let default = match setting.default {
+                "required" => String::new(),
+                default => format!("; leave it out for the default ({default})"),
+            };
+            self.problems.add(field, format!("is empty{default}"));
+            return;
+        }
+        match (setting.kind, setting.kind.parse(text), &setting.access) {
+            (Kind::Primary, ..) => self.primary = Some(Given::Text(text.to_owned())),
+            (Kind::Replica, ..) => self.replicas.push(Given::Text(text.to_owned())),
+            (Kind::Replicas, ..) => self.take_list(field, text),
+            (_, Err(message), _) => self.problems.add(field, message),
+            (Kind::Functions, Ok(Value::Names(names)), _) if names.is_empty() => {
+                self.problems.add(field, "is an empty list");
+            }
+            (_, Ok(value), Some(access)) => {
+                (access.set)(&mut self.config, value);
+                self.assigned.insert(field);
+            }
+            (_, Ok(_), None) => {}
+        }
+    }
+
+    fn take_list(&mut self, field: &'static str, text: &str) {
+        let items: Vec<&str> = split_list(text).collect();
+        let Some((_, before)) = items.split_last() else {
+            self.problems.add(field, "is an empty list");
+            return;
+        };
+        // Cut in two by a comma or blank, such a password would go on as the next item, a host that is shown.
+        for (number, item) in (1..).zip(before) {
+            if item.to_ascii_lowercase().contains("password=") {
+                self.problems.add(
+                    field,
+                    format!("item {number} has its password among the parameters, which a list does not allow: write user:password@host, or user:password@%2Frun%2Fpostgresql for a socket"),
+                );
+            }
+        }
+        let items = items.into_iter().map(|item| Given::Text(item.to_owned()));
+        self.replicas.extend(items);
+    }
+
+    /// The configuration, if nothing is wrong with it.
+    pub(super) fn finish(mut self) -> Result<Config, ConfigError> {
+        self.take_template();
+        self.resolve_defaults();
+        let primary = self.resolve_primary();
+        let replicas = self.resolve_replicas(primary.as_ref());
+        if let Some(primary) = primary {
+            self.put_primary(primary);
+        }
+        check::complete(self.config, replicas, self.problems)
+    }
+
+    fn resolve_defaults(&mut self) {
+        if !self.assigned.contains("replica_max_connections") {
+            self.config.replica_max_connections = self.config.max_connections;
+        }
+        if !self.assigned.contains("diversion_limit") {
+            self.config.diversion_limit = super::diversion_limit(self.config.max_connections);
+        }
+        // Where 0 is the absence of a limit, code that says zero means the same as a text that does.
+        for setting in SETTINGS {
+            if let (Kind::Time { zero, .. }, Some(access)) = (setting.kind, &setting.access)
+                && matches!(zero, Zero::Absent(_))
+                && (access.get)(&self.config) == Value::Time(Some(Duration::ZERO))
+            {
+                (access.set)(&mut self.config, Value::Time(None));
+            }
+        }
+    }
+
+    fn resolve_primary(&mut self) -> Option<NodeConfig> {
+        let (text, label) = match (self.primary.take(), &self.config.connect_options) {
+            (Some(Given::Node(node)), _) => return Some(node),
+            (Some(Given::Text(text)), _) => (text, ""),
+            (None, _) if self.problems.has(PRIMARY) => return None,
+            (None, Some(template)) => (template.get_url().to_owned(), "the connect options' URL "),
+            (None, None) => {
+                self.problems.add(PRIMARY, "is not set");
+                return None;
+            }
+        };
+        match url::parse(text.trim()) {
+            Ok(parsed) => {
+                self.warn(PRIMARY, label, parsed.warnings);
+                self.check_double_weight(parsed.own.weight);
+                Some(NodeConfig::of_primary(parsed.url, parsed.own))
+            }
+            Err(message) => {
+                self.problems.add(PRIMARY, format!("{label}{message}"));
+                None
+            }
+        }
+    }
+
+    /// The primary's weight may stand in its URL or in the knob, not differently in both.
+    fn check_double_weight(&mut self, in_url: Option<u32>) {
+        let knob = self.config.primary.weight;
+        if self.assigned.contains("primary_weight") && in_url.is_some_and(|weight| weight != knob) {
+            let primary = self.problems.source().name(PRIMARY);
+            self.problems.add(
+                "primary_weight",
+                format!("differs from the weight in {primary}; keep one of them"),
+            );
+        }
+    }
+
+    fn put_primary(&mut self, mut primary: NodeConfig) {
+        if self.assigned.contains("primary_weight") {
+            primary.weight = self.config.primary.weight;
+        }
+        self.config.primary = primary;
+    }
+
+    fn resolve_replicas(&mut self, primary: Option<&NodeConfig>) -> Vec<Numbered> {
+        let given = std::mem::take(&mut self.replicas);
+        let alone = given.len() == 1;
+        let mut replicas = Vec::new();
+        for (number, given) in (1..).zip(given) {
+            let label = if alone {
+                String::new()
+            } else {
+                format!("item {number} ")
+            };
+            match given {
+                Given::Node(node) => replicas.push((number, node)),
+                Given::Text(text) => match Item::parse(text.trim()) {
+                    Ok(item) => {
+                        self.warn(REPLICAS, &label, item.warnings.clone());
+                        replicas.extend(self.complete_item(item, primary, (number, &label)));
+                    }
+                    Err(message) => self.problems.add(REPLICAS, format!("{label}{message}")),
+                },
+            }
+        }
+        replicas
+    }
+
+    /// Without a primary, whose own problem is reported, an item that would inherit from it is not judged.
+    fn complete_item(
+        &mut self,
+        item: Item,
+        primary: Option<&NodeConfig>,
+        (number, label): (usize, &str),
+    ) -> Option<Numbered> {
+        if primary.is_none() && item.inherits() {
+            return None;
+        }
+        match item.replica(primary) {
+            Ok(node) => Some((number, node)),
+            Err(message) => {
+                self.problems.add(REPLICAS, format!("{label}{message}"));
+                None
+            }
+        }
+    }
+
+    fn warn(&mut self, field: &str, label: &str, warnings: Vec<String>) {
+        let name = self.problems.source().name(field);
+        let warnings = warnings
+            .into_iter()
+            .map(|warning| format!("{name}: {label}{warning}"));
+        self.config.warnings.extend(warnings);
+    }
+
+    /// Both spellings of the replicas at once.
+    pub(super) fn refuse_both(&mut self) {
+        let other = self.problems.source().name(REPLICAS);
+        self.problems.add(
+            REPLICA,
+            format!("is set together with {other}; keep one of them"),
+        );
+    }
+
+    pub(super) fn set_template(&mut self, template: ConnectOptions) {
+        self.config.connect_options = Some(template);
+    }
+}

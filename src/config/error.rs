@@ -1,0 +1,189 @@
+//! What is wrong with a configuration: every problem at once, each under the name its writer used.
+//!
+//! Nothing that failed to parse is ever quoted: a password lands in the wrong variable more easily than one
+//! thinks, and a URL that could not be parsed cannot be masked with certainty. A problem therefore says where
+//! (variable and item), what is wrong and what a right value looks like; numbers that did parse may be shown.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use super::table::{self, Setting};
+
+/// One thing that is wrong with a configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Problem {
+    variable: String,
+    message: String,
+    example: Option<String>,
+}
+
+impl Problem {
+    /// The environment variable with its prefix; for a builder or a file the name of the setter or key.
+    #[must_use]
+    pub fn variable(&self) -> &str {
+        &self.variable
+    }
+
+    /// What is wrong, in lower case, without the refused value.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// A right value, if one helps; from the environment with the variable's name in front.
+    #[must_use]
+    pub fn example(&self) -> Option<&str> {
+        self.example.as_deref()
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.variable, self.message)?;
+        match &self.example {
+            Some(example) => write!(f, "; for example {example}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A configuration that cannot be used, with all of its problems.
+///
+/// Its text has one line a problem and holds no password, whatever was configured.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+#[error("{}", lines(.problems))]
+pub struct ConfigError {
+    problems: Vec<Problem>,
+}
+
+impl ConfigError {
+    /// Every problem, in the order of the table of variables, unknown names last.
+    #[must_use]
+    pub fn problems(&self) -> &[Problem] {
+        &self.problems
+    }
+}
+
+fn lines(problems: &[Problem]) -> String {
+    let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    lines.join("\n")
+}
+
+/// Who wrote the configuration: it decides under which names problems and values are shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// Environment variables behind this prefix; the flag says that the replica came by the singular variable.
+    Environment { prefix: String, singular: bool },
+    /// Setters, constructors, or the keys of a file: the fields' own names.
+    Fields,
+}
+
+impl Source {
+    /// The name under which the writer knows this field.
+    pub(crate) fn name(&self, field: &str) -> String {
+        match self {
+            Self::Environment { prefix, .. } => {
+                let variable = self.row(field).and_then(|setting| setting.variable);
+                variable.map_or_else(|| field.to_owned(), |name| format!("{prefix}{name}"))
+            }
+            Self::Fields => field.to_owned(),
+        }
+    }
+
+    fn example(&self, field: &str) -> Option<String> {
+        let example = self.row(field)?.example;
+        Some(match self {
+            Self::Environment { .. } => format!("{}={example}", self.name(field)),
+            Self::Fields => example.to_owned(),
+        })
+    }
+
+    /// The row of a field; of the singular variable where that one was used.
+    fn row(&self, field: &str) -> Option<&'static Setting> {
+        match self {
+            Self::Environment { singular: true, .. } if field == table::REPLICAS => {
+                table::by_field(table::REPLICA)
+            }
+            Self::Environment { .. } | Self::Fields => table::by_field(field),
+        }
+    }
+}
+
+/// The problems found so far and the fields they belong to.
+///
+/// A field that already has a problem takes no part in comparisons: one mistake gives one line.
+#[derive(Debug)]
+pub(crate) struct Problems {
+    source: Source,
+    /// With the row of the field; what belongs to no row comes last.
+    found: Vec<(usize, Problem)>,
+    fields: BTreeSet<&'static str>,
+}
+
+impl Problems {
+    pub(crate) fn new(source: Source) -> Self {
+        Self {
+            source,
+            found: Vec::new(),
+            fields: BTreeSet::new(),
+        }
+    }
+
+    pub(crate) fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// A problem of a known field, with that field's example.
+    pub(crate) fn add(&mut self, field: &'static str, message: impl Into<String>) {
+        self.fields.insert(field);
+        let problem = Problem {
+            variable: self.source.name(field),
+            message: message.into(),
+            example: self.source.example(field),
+        };
+        self.found.push((table::index(field), problem));
+    }
+
+    /// A problem of a name that is no field of ours.
+    pub(crate) fn add_foreign(&mut self, name: String, message: String, example: Option<String>) {
+        let problem = Problem {
+            variable: name,
+            message,
+            example,
+        };
+        self.found.push((usize::MAX, problem));
+    }
+
+    /// Keeps a field out of all further checks, because its problem is reported elsewhere.
+    pub(crate) fn mute(&mut self, field: &'static str) {
+        self.fields.insert(field);
+    }
+
+    pub(crate) fn has(&self, field: &str) -> bool {
+        self.fields.contains(field)
+    }
+
+    /// The error of a single problem.
+    pub(crate) fn only(field: &'static str, message: String) -> ConfigError {
+        let mut problems = Self::new(Source::Fields);
+        problems.add(field, message);
+        problems.error()
+    }
+
+    pub(crate) fn result<T>(self, value: T) -> Result<T, ConfigError> {
+        if self.found.is_empty() {
+            Ok(value)
+        } else {
+            Err(self.error())
+        }
+    }
+
+    fn error(mut self) -> ConfigError {
+        self.found.sort_by_key(|(row, _)| *row);
+        ConfigError {
+            problems: self.found.into_iter().map(|(_, problem)| problem).collect(),
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! One node as configured: its role, where it is and how it takes part.
+
+use super::error::{ConfigError, Problems};
+use super::item::Item;
+use super::table;
+use super::url::{self, Endpoint, NodeUrl, Own};
+use crate::words::Role;
+
+/// One node of the topology as its owner wants it; also what `replace_nodes` takes.
+///
+/// The URL may carry our own parameters, `?name=&weight=&zone=`; they are taken off before a driver sees it.
+///
+/// ```
+/// use sealane::NodeConfig;
+///
+/// let primary = NodeConfig::primary("postgres://app:secret@db1:5432/app")?;
+/// let replica = primary.replica_like("db2?weight=3&zone=eu-west-1a")?.with_name("second");
+/// assert_eq!(replica.url.to_string(), "postgres://app:***@db2:5432/app");
+/// assert_eq!(replica.weight, 3);
+/// # Ok::<(), sealane::ConfigError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NodeConfig {
+    role: Role,
+    /// Where the node is and who connects to it.
+    pub url: NodeUrl,
+    /// The label in metrics, logs and errors; without one the node is called by its ordinal, never its address.
+    pub name: Option<String>,
+    /// The share of reads, 0 to 1000, relative to the other nodes. Default: 1 for a replica, since equal shares
+    /// fit equal machines; 0, which is none, for the primary.
+    pub weight: u32,
+    /// Where the node stands, for readers that prefer a zone.
+    pub zone: Option<String>,
+}
+
+/// A replica's share unless it says otherwise.
+const REPLICA_WEIGHT: u32 = 1;
+/// The primary serves no balanced reads unless it is told to.
+const PRIMARY_WEIGHT: u32 = 0;
+
+impl NodeConfig {
+    /// A primary from a whole URL.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the URL; it is not quoted.
+    pub fn primary(url: impl AsRef<str>) -> Result<Self, ConfigError> {
+        Self::from_text(table::PRIMARY, url.as_ref(), None)
+    }
+
+    /// A replica from a whole URL, which inherits nothing.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the URL; it is not quoted.
+    pub fn replica(url: impl AsRef<str>) -> Result<Self, ConfigError> {
+        Self::from_text(table::REPLICA, url.as_ref(), None)
+    }
+
+    /// A replica that takes from this node whatever the item leaves out: `host[:port]` is enough.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the item; it is not quoted.
+    pub fn replica_like(&self, item: impl AsRef<str>) -> Result<Self, ConfigError> {
+        Self::from_text(table::REPLICA, item.as_ref(), Some(self))
+    }
+
+    /// The configured role, [`Role::Primary`] or [`Role::Replica`].
+    #[must_use]
+    pub fn role(&self) -> Role {
+        self.role
+    }
+
+    /// The same node under this label.
+    #[must_use]
+    pub fn with_name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// The same node with this share of the reads, 0 to 1000.
+    #[must_use]
+    pub fn with_weight(mut self, weight: u32) -> Self {
+        self.weight = weight;
+        self
+    }
+
+    /// The same node in this zone.
+    #[must_use]
+    pub fn with_zone(mut self, zone: impl Into<String>) -> Self {
+        self.zone = Some(zone.into());
+        self
+    }
+
+    pub(crate) fn endpoint(&self) -> Endpoint {
+        self.url.endpoint()
+    }
+
+    pub(super) fn of_primary(url: NodeUrl, own: Own) -> Self {
+        Self {
+            role: Role::Primary,
+            url,
+            name: own.name,
+            weight: own.weight.unwrap_or(PRIMARY_WEIGHT),
+            zone: own.zone,
+        }
+    }
+
+    pub(super) fn of_replica(url: NodeUrl, own: Own) -> Self {
+        Self {
+            role: Role::Replica,
+            url,
+            name: own.name,
+            weight: own.weight.unwrap_or(REPLICA_WEIGHT),
+            zone: own.zone,
+        }
+    }
+
+    /// Stands where the primary's URL could not be read, until the problems are reported.
+    pub(super) fn nowhere() -> Self {
+        Self::of_primary(NodeUrl::nowhere(), Own::default())
+    }
+
+    fn from_text(
+        field: &'static str,
+        text: &str,
+        like: Option<&NodeConfig>,
+    ) -> Result<Self, ConfigError> {
+        let node = if field == table::PRIMARY {
+            url::parse(text.trim()).map(|parsed| Self::of_primary(parsed.url, parsed.own))
+        } else {
+            Item::parse(text.trim()).and_then(|item| item.replica(like))
+        };
+        node.map_err(|message| Problems::only(field, message))
+    }
+}

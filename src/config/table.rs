@@ -1,0 +1,187 @@
+//! The table of settings: one row for each variable and for each knob that only the builder has.
+//!
+//! Environment, files, range checks, the log line, the messages' examples and the README's table all come from
+//! these rows, so none of them can know a variable that the others do not. A row exists only once what it
+//! controls works; a later version's variable is unknown until then, and refused as such.
+
+use std::time::Duration;
+
+use super::Config;
+use super::kind::{Kind, Zero};
+use super::value::{Field, Value};
+
+/// The fields that are nodes, not knobs, and the one that steers the reading.
+pub(crate) const PRIMARY: &str = "primary";
+pub(crate) const REPLICAS: &str = "replicas";
+pub(crate) const REPLICA: &str = "replica";
+pub(crate) const STRICTNESS: &str = "unknown_variables";
+
+/// One row.
+pub(crate) struct Setting {
+    /// The variable without a cluster's prefix; none for what no operator turns.
+    pub(crate) variable: Option<&'static str>,
+    /// The name of the field, the setter and the key in a file.
+    pub(crate) field: &'static str,
+    pub(crate) kind: Kind,
+    /// The default as the table shows it.
+    pub(crate) default: &'static str,
+    /// A right value.
+    pub(crate) example: &'static str,
+    /// Why the default is what it is.
+    pub(crate) reason: &'static str,
+    /// How the field is reached; none where the field is no knob.
+    pub(crate) access: Option<Access>,
+}
+
+pub(crate) struct Access {
+    pub(crate) get: fn(&Config) -> Value,
+    pub(crate) set: fn(&mut Config, Value),
+}
+
+/// The row of a field.
+pub(crate) fn by_field(field: &str) -> Option<&'static Setting> {
+    SETTINGS.iter().find(|setting| setting.field == field)
+}
+
+/// The place of a field's row, for the order of problems.
+pub(crate) fn index(field: &str) -> usize {
+    let place = SETTINGS.iter().position(|setting| setting.field == field);
+    place.unwrap_or(usize::MAX)
+}
+
+/// The rows that a variable sets.
+pub(crate) fn variables() -> impl Iterator<Item = (&'static str, &'static Setting)> {
+    SETTINGS
+        .iter()
+        .filter_map(|setting| Some((setting.variable?, setting)))
+}
+
+const MS: Duration = Duration::from_millis(1);
+const TENTH: Duration = Duration::from_millis(100);
+const S: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(60 * 60);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const WEEK: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+const MONTH: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// A pool beyond this is a mistake: PostgreSQL itself takes a hundred connections unless told otherwise.
+const POOL_MAX: u32 = 10_000;
+const KIB: usize = 1 << 10;
+const GIB: usize = 1 << 30;
+/// Text beyond this is never worth a parse, and deep expressions would reach the end of a 2 MiB stack.
+const STATEMENT_MAX: usize = 256 * KIB;
+
+const fn count(min: u32, max: u32) -> Kind {
+    Kind::Count { min, max }
+}
+
+const fn bytes(min: usize, max: usize) -> Kind {
+    Kind::Bytes { min, max }
+}
+
+const fn time(zero: Zero, min: Duration, max: Duration) -> Kind {
+    Kind::Time { zero, min, max }
+}
+
+macro_rules! rows {
+    ($($variable:tt $field:ident $(at $($path:ident).+)?, $kind:expr, $default:literal, $example:literal, $reason:literal;)+) => {
+        &[$(Setting {
+            variable: rows!(@variable $variable),
+            field: stringify!($field),
+            kind: $kind,
+            default: $default,
+            example: $example,
+            reason: $reason,
+            access: rows!(@access $field $(at $($path).+)?),
+        },)+]
+    };
+    (@variable "") => { None };
+    (@variable $variable:tt) => { Some($variable) };
+    (@access $field:ident at none) => { None };
+    (@access $field:ident at $($path:ident).+) => {
+        Some(Access {
+            get: |config| config.$($path).+.read(),
+            set: |config, value| config.$($path).+.write(value),
+        })
+    };
+    (@access $field:ident) => { rows!(@access $field at $field) };
+}
+
+/// Every row, in the order of the README's table, the builder's own knobs last.
+pub(crate) static SETTINGS: &[Setting] = rows! {
+    "DATABASE_URL" primary at none, Kind::Primary, "required",
+        "postgres://app:PASSWORD@db1:5432/app", "the name that other tools read too";
+    "DATABASE_REPLICA_URLS" replicas at none, Kind::Replicas, "empty",
+        "db2:5432,db3:5432?weight=2", "what an item leaves out comes from `DATABASE_URL`";
+    "DATABASE_REPLICA_URL" replica at none, Kind::Replica, "unset",
+        "postgres://app:PASSWORD@db2:5432/app", "a common spelling; setting both is an error";
+    "SEALANE_ENABLED" enabled, Kind::Flag, "true",
+        "true", "`false` sends everything to the primary";
+    "SEALANE_UNKNOWN_VARIABLES" unknown_variables at none, Kind::Strictness, "error",
+        "warn", "finds typos; `warn` lets an older version start with newer variables";
+    "SEALANE_PRIMARY_WEIGHT" primary_weight at primary.weight, Kind::Weight, "0",
+        "1", "reads spare the primary while a replica lives";
+    "SEALANE_ZONE" zone, Kind::Name, "unset",
+        "eu-west-1a", "preferred for reads; without a replica there, any other zone";
+    "SEALANE_START_WITHOUT_PRIMARY" start_without_primary, Kind::Flag, "false",
+        "false", "a primary that cannot be reached is better found at the start";
+    "SEALANE_MAX_CONNECTIONS" max_connections, count(1, POOL_MAX), "10",
+        "10", "as sqlx; a larger pool rotates over cold connections";
+    "SEALANE_REPLICA_MAX_CONNECTIONS" replica_max_connections, count(1, POOL_MAX), "as above",
+        "20", "per replica; readers often need more than writers";
+    "SEALANE_MIN_CONNECTIONS" min_connections, count(0, POOL_MAX), "1",
+        "1", "one warm connection per node";
+    "SEALANE_CONNECT_TIMEOUT" connect_timeout, time(Zero::Refused, MS, HOUR), "2s",
+        "2s", "one attempt to connect; sqlx sets no limit";
+    "SEALANE_ACQUIRE_TIMEOUT" acquire_timeout, time(Zero::Refused, MS, DAY), "30s",
+        "30s", "for the primary; as SeaORM, so that bursts queue";
+    "SEALANE_REPLICA_ACQUIRE_TIMEOUT" replica_acquire_timeout, time(Zero::Refused, MS, DAY), "500ms",
+        "500ms", "after it the read moves to another node";
+    "SEALANE_ROUTE_TIMEOUT" route_timeout, time(Zero::Refused, MS, DAY), "5s",
+        "5s", "a read's whole way to a connection: routing, waiting, acquiring";
+    "SEALANE_STATEMENT_TIMEOUT" statement_timeout, time(Zero::Absent("none"), MS, DAY), "0",
+        "30s", "as SeaORM: long reports go on working";
+    "SEALANE_IDLE_TIMEOUT" idle_timeout, time(Zero::Refused, MS, MONTH), "10m",
+        "10m", "as sqlx";
+    "SEALANE_MAX_LIFETIME" max_lifetime, time(Zero::Refused, MS, MONTH), "30m",
+        "30m", "as sqlx";
+    "SEALANE_PING_AFTER_IDLE" ping_after_idle, time(Zero::Means("always"), MS, DAY), "10s",
+        "10s", "finds connections that a NAT cut, without a ping on every acquire";
+    "SEALANE_DIVERSION_LIMIT" diversion_limit, count(0, POOL_MAX), "half the primary's pool",
+        "5", "how many reads at once the primary takes because no replica is eligible";
+    "SEALANE_LATENCY_WINDOW" latency_window, time(Zero::Means("only the fastest"), MS, MINUTE), "15ms",
+        "15ms", "as MongoDB's drivers; keeps far zones out";
+    "SEALANE_EJECT_MAX" eject_max, time(Zero::Refused, TENTH, DAY), "30s",
+        "30s", "longest pause before a failed node is tried again";
+    "SEALANE_RAMP_UP" ramp_up, time(Zero::Means("at once"), MS, HOUR), "10s",
+        "10s", "a node that returns has cold caches";
+    "SEALANE_DRAIN_TIMEOUT" drain_timeout, time(Zero::Means("at once"), MS, DAY), "30s",
+        "30s", "then the pool of a removed node is closed hard";
+    "SEALANE_FENCE" fence, Kind::Flag, "true",
+        "true", "replica connections refuse writes; off only for poolers without session state";
+    "SEALANE_READ_FUNCTIONS" read_functions, Kind::Functions, "empty",
+        "app.price_of,app.tax", "functions of yours that write nothing";
+    "SEALANE_PRIMARY_FUNCTIONS" primary_functions, Kind::Functions, "empty",
+        "app.next_number", "functions for the primary only; wins over every allowance";
+    "SEALANE_CATALOG_REFRESH" catalog_refresh, time(Zero::Absent("off"), S, WEEK), "5m",
+        "5m", "other processes change the schema too";
+    "SEALANE_INTENT_CACHE" intent_cache, bytes(64 * KIB, GIB), "4MiB",
+        "4MiB", "room for about 10 000 texts of 250 bytes";
+    "SEALANE_MAX_STATEMENT_SIZE" max_statement_size, bytes(KIB, STATEMENT_MAX), "64KiB",
+        "64KiB", "a longer text goes to the primary without being parsed";
+    "SEALANE_PIN" pin, time(Zero::Means("no pin"), MS, DAY), "2s",
+        "2s", "how long reads follow a write to the primary; SQLite needs none";
+    "" retry_percent, count(0, 100), "10",
+        "10", "retries must not double the load of a cluster that is in trouble";
+    "" retries_per_second, count(0, 1_000_000), "10",
+        "10", "a process with little traffic can still retry";
+    "" cached_text_limit, bytes(0, STATEMENT_MAX), "16KiB",
+        "16KiB", "longer texts are rarely seen twice";
+    "" warm_up_timeout, time(Zero::Refused, MS, HOUR), "5s",
+        "5s", "a new node that cannot be reached must not hold up a change of topology";
+    "" eject_first, time(Zero::Refused, MS, HOUR), "100ms",
+        "100ms", "a restarted server is missed for no longer than this";
+    "" keep_journal_mode, Kind::Flag, "false",
+        "true", "readers beside a writer need WAL, and the switch stays in the user's file";
+};

@@ -1,0 +1,60 @@
+//! What a caller's `ConnectOptions` says about our knobs.
+//!
+//! The template stands between an explicit value, which wins over it, and our defaults, which it replaces. What
+//! SeaORM offers no reader for (closures, search path, callbacks) stays in the template and reaches the nodes'
+//! pools from there.
+
+use super::draft::Draft;
+
+impl Draft {
+    pub(super) fn take_template(&mut self) {
+        let Some(template) = self.config.connect_options.clone() else {
+            return;
+        };
+        let assigned = std::mem::take(&mut self.assigned);
+        let config = &mut self.config;
+        let free = |field: &str| !assigned.contains(field);
+        if let Some(value) = template
+            .get_max_connections()
+            .filter(|_| free("max_connections"))
+        {
+            config.max_connections = value;
+        }
+        if free("min_connections") {
+            // Our own warm connection must not turn a caller's small pool into an error.
+            config.min_connections = template
+                .get_min_connections()
+                .unwrap_or(config.min_connections.min(config.max_connections));
+        }
+        // SeaORM's connect time-out is another name of its acquire time-out; the latter wins there too.
+        let acquire = template
+            .get_acquire_timeout()
+            .or(template.get_connect_timeout());
+        if let Some(value) = acquire {
+            if free("acquire_timeout") {
+                config.acquire_timeout = value;
+            }
+            if free("replica_acquire_timeout") {
+                config.replica_acquire_timeout = config.replica_acquire_timeout.min(value);
+            }
+        }
+        if let Some(value) = template.get_idle_timeout().filter(|_| free("idle_timeout")) {
+            config.idle_timeout = value;
+        }
+        if let Some(value) = template.get_max_lifetime().filter(|_| free("max_lifetime")) {
+            config.max_lifetime = value;
+        }
+        if free("statement_timeout") {
+            config.statement_timeout = template.get_statement_timeout();
+        }
+        if free("ping_after_idle") {
+            // SeaORM's default, a ping on every acquire, cannot be told from a wish for it; ours is taken instead.
+            config.ping_after_idle = match template.get_test_before_acquire_if_idle_for() {
+                Some(idle) => Some(idle),
+                None if template.get_test_before_acquire() => config.ping_after_idle,
+                None => None,
+            };
+        }
+        self.assigned = assigned;
+    }
+}

@@ -1,0 +1,254 @@
+//! The URL of a node, taken apart once; whatever shows it shows no password.
+//!
+//! The password exists in one field with one reader, [`password`](NodeUrl::password). What SeaORM is given is
+//! [`without_password`](NodeUrl::without_password), since its errors, its `Debug` and a span print URLs. Both are
+//! built from the parts, never by cutting the text that was configured: a mistake in cutting would be a leak.
+
+mod parse;
+mod shape;
+
+use std::fmt;
+
+use sea_orm::DbBackend;
+
+pub(super) use parse::{Own, parse};
+pub(super) use shape::check_host_and_port;
+
+use super::redact::{mask, percent_encode};
+
+/// The parsed URL of a node.
+///
+/// `Display` and `Debug` give `postgres://user:***@host:5432/db`, without parameters. Without a password the
+/// user is not shown either, since what stands there alone may well be a forgotten secret.
+#[derive(Clone, PartialEq, Eq)]
+pub struct NodeUrl {
+    pub(super) backend: DbBackend,
+    pub(super) address: Address,
+    pub(super) user: Option<String>,
+    pub(super) password: Option<String>,
+    pub(super) database: Option<String>,
+    pub(super) parameters: Vec<(String, String)>,
+}
+
+/// Where a node listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Address {
+    /// A host; without one, whatever the driver takes for the local server.
+    Host {
+        host: Option<String>,
+        port: Option<u16>,
+    },
+    /// A Unix socket: its folder for PostgreSQL, itself for MySQL.
+    Socket { path: String, port: Option<u16> },
+    /// An SQLite database: all behind `sqlite:`, with the driver's parameters.
+    File(String),
+}
+
+/// One server and database, as far as names tell: two URLs with the same endpoint are the same node.
+///
+/// The database belongs to it, because a pooler serves different servers under different names of databases.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Endpoint {
+    place: String,
+    /// Never shown: it may be the user's name, and that a forgotten secret.
+    database: String,
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&mask(&self.place))
+    }
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Endpoint({self})")
+    }
+}
+
+impl NodeUrl {
+    /// Nothing to connect to.
+    pub(super) fn nowhere() -> Self {
+        Self {
+            backend: DbBackend::Sqlite,
+            address: Address::File(String::new()),
+            user: None,
+            password: None,
+            database: None,
+            parameters: Vec::new(),
+        }
+    }
+
+    /// The backend that the scheme names.
+    #[must_use]
+    pub fn backend(&self) -> DbBackend {
+        self.backend
+    }
+
+    /// The host; none for a socket, a file, or where the URL leaves it to the driver.
+    #[must_use]
+    pub fn host(&self) -> Option<&str> {
+        match &self.address {
+            Address::Host { host, .. } => host.as_deref(),
+            Address::Socket { .. } | Address::File(_) => None,
+        }
+    }
+
+    /// The port, if the URL or the one it inherits from has one.
+    #[must_use]
+    pub fn port(&self) -> Option<u16> {
+        match &self.address {
+            Address::Host { port, .. } | Address::Socket { port, .. } => *port,
+            Address::File(_) => None,
+        }
+    }
+
+    /// The name of the database on the server.
+    #[must_use]
+    pub fn database(&self) -> Option<&str> {
+        self.database.as_deref()
+    }
+
+    pub(crate) fn address(&self) -> &Address {
+        &self.address
+    }
+
+    pub(crate) fn user(&self) -> Option<&str> {
+        self.user.as_deref()
+    }
+
+    /// The password, decoded; for the driver's options and nothing else.
+    pub(crate) fn password(&self) -> Option<&str> {
+        self.password.as_deref()
+    }
+
+    /// The driver's parameters (`sslmode` and so on), decoded, without those that are fields here.
+    pub(crate) fn parameters(&self) -> &[(String, String)] {
+        &self.parameters
+    }
+
+    pub(crate) fn endpoint(&self) -> Endpoint {
+        let default_port = match self.backend {
+            DbBackend::Postgres => 5432,
+            DbBackend::MySql => 3306,
+            _ => 0,
+        };
+        let port = self.port().unwrap_or(default_port);
+        // Both servers fall back to the user's name where no database is named; PostgreSQL even says so.
+        let database = self.database.as_ref().or(self.user.as_ref());
+        let place = match &self.address {
+            Address::Host { host, .. } => {
+                let host = host.as_deref().unwrap_or_default().to_ascii_lowercase();
+                format!("{}:{port}", host.trim_end_matches('.'))
+            }
+            Address::Socket { path, .. } => format!("{}:{port}", path.trim_end_matches('/')),
+            Address::File(text) => text.clone(),
+        };
+        Endpoint {
+            place,
+            database: database.cloned().unwrap_or_default(),
+        }
+    }
+
+    /// Host and port for messages; never user, database or parameters.
+    pub(crate) fn place(&self) -> String {
+        match &self.address {
+            Address::Host { host, port } => {
+                let host = host.as_deref().unwrap_or("the local server");
+                port.map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+            }
+            Address::Socket { path, .. } => path.clone(),
+            Address::File(text) => mask(text),
+        }
+    }
+
+    /// The URL for sqlx and SeaORM, without password and without our own parameters.
+    pub(crate) fn without_password(&self) -> String {
+        let scheme = scheme_of(self.backend);
+        let mut parameters = self.parameters.clone();
+        let user = self.user.as_deref().map(percent_encode);
+        let (host, port) = match &self.address {
+            Address::File(text) => return format!("sqlite:{text}"),
+            Address::Host { host, port } => (host.clone(), *port),
+            Address::Socket { path, port } if self.backend == DbBackend::Postgres => {
+                (Some(percent_encode(path)), *port)
+            }
+            Address::Socket { path, port } => {
+                parameters.push(("socket".to_owned(), path.clone()));
+                (Some("localhost".to_owned()), *port)
+            }
+        };
+        // Without a host, a URL can name neither user nor port in their usual places.
+        let authority = match (host, self.backend) {
+            (Some(host), _) => authority(user, &host, port),
+            (None, DbBackend::MySql) => authority(user, "localhost", port),
+            (None, _) => {
+                parameters.extend(self.user.clone().map(|user| ("user".to_owned(), user)));
+                parameters.extend(port.map(|port| ("port".to_owned(), port.to_string())));
+                String::new()
+            }
+        };
+        let database = self.database.as_deref().map(percent_encode);
+        let database = database.map_or_else(String::new, |name| format!("/{name}"));
+        format!("{scheme}://{authority}{database}{}", query(&parameters))
+    }
+}
+
+fn authority(user: Option<String>, host: &str, port: Option<u16>) -> String {
+    let user = user.map_or_else(String::new, |user| format!("{user}@"));
+    let port = port.map_or_else(String::new, |port| format!(":{port}"));
+    format!("{user}{host}{port}")
+}
+
+fn query(parameters: &[(String, String)]) -> String {
+    let pairs: Vec<String> = parameters
+        .iter()
+        .map(|(key, value)| format!("{}={}", percent_encode(key), percent_encode(value)))
+        .collect();
+    if pairs.is_empty() {
+        String::new()
+    } else {
+        format!("?{}", pairs.join("&"))
+    }
+}
+
+/// The scheme that SeaORM and sqlx both know.
+pub(crate) fn scheme_of(backend: DbBackend) -> &'static str {
+    match backend {
+        DbBackend::Postgres => "postgres",
+        DbBackend::MySql => "mysql",
+        _ => "sqlite",
+    }
+}
+
+impl fmt::Display for NodeUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = scheme_of(self.backend);
+        let user = match (&self.user, &self.password) {
+            (user, Some(_)) => {
+                let user = percent_encode(user.as_deref().unwrap_or_default());
+                format!("{user}:***@")
+            }
+            (Some(_), None) => "***@".to_owned(),
+            (None, None) => String::new(),
+        };
+        let database = percent_encode(self.database.as_deref().unwrap_or_default());
+        match &self.address {
+            Address::File(text) => write!(f, "sqlite:{}", mask(text)),
+            Address::Host { host, port } => {
+                let host = host.as_deref().unwrap_or_default();
+                let port = port.map_or_else(String::new, |port| format!(":{port}"));
+                write!(f, "{scheme}://{user}{host}{port}/{database}")
+            }
+            Address::Socket { path, .. } => {
+                write!(f, "{scheme}://{user}/{database}?host={path}")
+            }
+        }
+    }
+}
+
+impl fmt::Debug for NodeUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "NodeUrl({self})")
+    }
+}

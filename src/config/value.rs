@@ -1,0 +1,83 @@
+//! The values that knobs have, and how a field of [`Config`](super::Config) is read and written as one.
+//!
+//! The environment, a file and the log all go through these few forms, so a knob is parsed, checked and shown
+//! by its row in the table and by nothing else.
+
+use std::fmt;
+use std::time::Duration;
+
+const KIB: usize = 1024;
+const MIB: usize = 1024 * KIB;
+
+/// The value of a knob.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Value {
+    Flag(bool),
+    Count(u32),
+    Bytes(usize),
+    /// `None` is "no limit", "off" or "never", as the knob says.
+    Time(Option<Duration>),
+    Name(Option<String>),
+    Names(Vec<String>),
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag(flag) => write!(f, "{flag}"),
+            Self::Count(count) => write!(f, "{count}"),
+            Self::Bytes(bytes) if *bytes > 0 && bytes % MIB == 0 => write!(f, "{}MiB", bytes / MIB),
+            Self::Bytes(bytes) if *bytes > 0 && bytes % KIB == 0 => write!(f, "{}KiB", bytes / KIB),
+            Self::Bytes(bytes) => write!(f, "{bytes}"),
+            Self::Time(None) => f.write_str("none"),
+            Self::Time(Some(time)) => write!(f, "{}", humantime::format_duration(*time)),
+            Self::Name(None) => f.write_str("unset"),
+            Self::Name(Some(name)) => f.write_str(name),
+            Self::Names(names) if names.is_empty() => f.write_str("empty"),
+            Self::Names(names) => f.write_str(&names.join(",")),
+        }
+    }
+}
+
+/// A field that can be read and written as a [`Value`].
+///
+/// Writing a value of another form changes nothing; the table's test proves that it never happens.
+pub(crate) trait Field {
+    fn read(&self) -> Value;
+    fn write(&mut self, value: Value);
+}
+
+macro_rules! field {
+    ($type:ty, $variant:ident) => {
+        impl Field for $type {
+            fn read(&self) -> Value {
+                Value::$variant(self.clone())
+            }
+
+            fn write(&mut self, value: Value) {
+                if let Value::$variant(value) = value {
+                    *self = value;
+                }
+            }
+        }
+    };
+}
+
+field!(bool, Flag);
+field!(u32, Count);
+field!(usize, Bytes);
+field!(Option<Duration>, Time);
+field!(Option<String>, Name);
+field!(Vec<String>, Names);
+
+impl Field for Duration {
+    fn read(&self) -> Value {
+        Value::Time(Some(*self))
+    }
+
+    fn write(&mut self, value: Value) {
+        if let Value::Time(value) = value {
+            *self = value.unwrap_or_default();
+        }
+    }
+}
