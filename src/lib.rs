@@ -1,10 +1,10 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
-mod config;
+mod intent;
 mod words;
 
-pub use config::{Builder, Config, ConfigError, NodeConfig, NodeUrl, Problem};
+pub use intent::{Verdict, classify};
 pub use words::{Intent, NodeId, Outcome, Reason, Role, Stage};
 
 #[cfg(test)]

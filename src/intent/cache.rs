@@ -1,0 +1,285 @@
+//! Verdicts by text, and the one place that judges for the router.
+//!
+//! A hit allocates nothing and writes nothing that two threads share. Two maps take turns: when the young one holds its
+//! half of the budget, the old one is emptied and becomes the young one, so the bound is held without tracking use;
+//! what is still asked for moves over without being judged again. One map that is cleared when full would make every
+//! hot text pay a parse at once; a least-recently-used list would make every hit a write.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use arc_swap::ArcSwap;
+use sea_orm::DbBackend;
+
+use super::catalog::Catalog;
+use super::catalog::resolve::{self, Basis};
+use super::dialect::Dialect;
+use super::judged::{Kind, Ruling, Traits};
+use super::keyword;
+use super::settings::Settings;
+use super::{Verdict, judge};
+use crate::words::{Intent, Reason};
+
+/// What an entry costs beside its text: the box, the map's slot, the entry's head.
+const OVERHEAD: usize = 96;
+
+/// How many corrected texts are remembered by their hash; above it the memory starts anew, and the safety net works
+/// for each of them once more.
+const CORRECTIONS: usize = 4096;
+
+/// A verdict as the hot path carries it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Summary {
+    pub(crate) intent: Intent,
+    pub(crate) reason: Reason,
+    pub(crate) kind: Kind,
+    /// Every function is built in (I6).
+    pub(crate) functions_built_in: bool,
+    /// May reach beyond this server (I6).
+    pub(crate) may_act_outside: bool,
+    /// Changes the schema: the catalog must be read again.
+    pub(crate) ddl: bool,
+}
+
+impl Summary {
+    fn of(ruling: &Ruling, traits: Traits) -> Self {
+        Self {
+            intent: ruling.intent,
+            reason: ruling.reason,
+            kind: traits.kind,
+            functions_built_in: traits.functions_built_in,
+            may_act_outside: traits.may_act_outside,
+            ddl: traits.ddl,
+        }
+    }
+
+    fn decided(decided: keyword::Decided<'_>) -> Self {
+        Self {
+            intent: Intent::Write,
+            reason: Reason::Write,
+            kind: decided.kind,
+            functions_built_in: false,
+            may_act_outside: false,
+            ddl: decided.ddl,
+        }
+    }
+
+    /// Whether an error answer to this text means that nothing was done (T9).
+    pub(crate) const fn is_plain(self) -> bool {
+        match self.kind {
+            Kind::Plain => true,
+            Kind::Empty | Kind::Other | Kind::Several => false,
+        }
+    }
+
+    /// Whether I6 may run the text once more on the primary after a replica refused it as a write.
+    pub(crate) const fn may_be_corrected(self) -> bool {
+        self.is_plain() && self.functions_built_in && !self.may_act_outside
+    }
+}
+
+/// What is known of the server.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum Knowledge {
+    /// No catalog is wanted: relations and types are trusted.
+    #[default]
+    Trusted,
+    /// The catalog has not been read yet.
+    Awaited,
+    Known(Arc<Catalog>),
+}
+
+impl Knowledge {
+    fn basis(&self) -> Basis<'_> {
+        match self {
+            Self::Trusted => Basis::Trusted,
+            Self::Awaited => Basis::Awaited,
+            Self::Known(catalog) => Basis::Known(catalog),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Entry {
+    summary: Summary,
+    generation: u64,
+}
+
+type Map = papaya::HashMap<Box<str>, Entry, foldhash::fast::RandomState>;
+
+#[derive(Debug, Default)]
+struct Half {
+    map: Map,
+    bytes: AtomicUsize,
+}
+
+/// Judges texts for one cluster.
+#[derive(Debug)]
+pub(crate) struct Classifier {
+    dialect: Option<Dialect>,
+    settings: Settings,
+    halves: [Half; 2],
+    young: AtomicUsize,
+    knowledge: ArcSwap<Knowledge>,
+    /// Grows with each change of the knowledge; an entry of another generation is no hit.
+    generation: AtomicU64,
+    corrections: papaya::HashMap<u64, (), foldhash::fast::RandomState>,
+    hasher: foldhash::fast::RandomState,
+    misses: AtomicU64,
+}
+
+impl Classifier {
+    pub(crate) fn new(backend: DbBackend, settings: Settings, knowledge: Knowledge) -> Self {
+        Self {
+            dialect: Dialect::of(backend),
+            settings,
+            halves: [Half::default(), Half::default()],
+            young: AtomicUsize::new(0),
+            knowledge: ArcSwap::from_pointee(knowledge),
+            generation: AtomicU64::new(1),
+            corrections: papaya::HashMap::default(),
+            hasher: foldhash::fast::RandomState::default(),
+            misses: AtomicU64::new(0),
+        }
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// How many texts were judged because the cache held no verdict of them. Hits are not counted: a counter that all
+    /// threads write would cost more than the lookup.
+    pub(crate) fn misses(&self) -> u64 {
+        self.misses.load(Ordering::Relaxed)
+    }
+
+    /// The generation of the knowledge; it grows with each `learn`.
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    /// Replaces what is known of the server; verdicts that rest on the old knowledge are not used again.
+    pub(crate) fn learn(&self, knowledge: Knowledge) {
+        self.knowledge.store(Arc::new(knowledge));
+        self.generation.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// The verdict on a text; the hot path.
+    pub(crate) fn verdict(&self, sql: &str) -> Summary {
+        if let Some(decided) = self
+            .dialect
+            .and_then(|dialect| keyword::decide(dialect, sql))
+        {
+            return Summary::decided(decided);
+        }
+        if sql.len() > self.settings.longest_cached() {
+            return self.judge(sql);
+        }
+        let generation = self.generation.load(Ordering::Acquire);
+        let young = self.young.load(Ordering::Acquire);
+        if let Some(found) = self.find(young, sql, generation) {
+            return found;
+        }
+        let summary = match self.find(1 - young, sql, generation) {
+            Some(found) => found,
+            None => self.judge(sql),
+        };
+        self.keep(
+            sql,
+            Entry {
+                summary,
+                generation,
+            },
+        );
+        summary
+    }
+
+    /// The verdict with the part that decided; judges anew, for `explain`.
+    pub(crate) fn explain(&self, sql: &str) -> Verdict {
+        Verdict::of(self.judge_in_full(sql).0)
+    }
+
+    /// A replica refused this text as a write, and the primary took it: from now on it is one.
+    pub(crate) fn correct(&self, sql: &str) {
+        let corrections = self.corrections.pin();
+        if corrections.len() >= CORRECTIONS {
+            corrections.clear();
+        }
+        corrections.insert(self.hash(sql), ());
+        let generation = self.generation.load(Ordering::Acquire);
+        if sql.len() <= self.settings.longest_cached() {
+            let (ruling, traits) = self.judge_in_full(sql);
+            let summary = Summary::of(&ruling, traits);
+            self.keep(
+                sql,
+                Entry {
+                    summary,
+                    generation,
+                },
+            );
+        }
+    }
+
+    fn hash(&self, sql: &str) -> u64 {
+        std::hash::BuildHasher::hash_one(&self.hasher, sql)
+    }
+
+    fn half(&self, which: usize) -> &Half {
+        let [first, second] = &self.halves;
+        if which == 0 { first } else { second }
+    }
+
+    fn find(&self, which: usize, sql: &str, generation: u64) -> Option<Summary> {
+        let map = self.half(which).map.pin();
+        let entry = map.get(sql)?;
+        (entry.generation == generation).then_some(entry.summary)
+    }
+
+    fn judge(&self, sql: &str) -> Summary {
+        self.misses.fetch_add(1, Ordering::Relaxed);
+        let (ruling, traits) = self.judge_in_full(sql);
+        Summary::of(&ruling, traits)
+    }
+
+    fn judge_in_full(&self, sql: &str) -> (Ruling, Traits) {
+        let judged = judge(self.dialect, sql, &self.settings);
+        let knowledge = self.knowledge.load();
+        let (ruling, traits) = resolve::resolve(&judged, knowledge.basis());
+        // A false match of two hashes makes a read a write, which is slow and never wrong.
+        let corrections = self.corrections.pin();
+        if ruling.intent == Intent::Read
+            && !corrections.is_empty()
+            && corrections.contains_key(&self.hash(sql))
+        {
+            let corrected = Ruling::new(Intent::Write, Reason::Write, "refused by a replica");
+            return (corrected, traits);
+        }
+        (ruling, traits)
+    }
+
+    fn keep(&self, sql: &str, entry: Entry) {
+        let cost = sql.len() + OVERHEAD;
+        let budget = self.settings.cache_budget() / 2;
+        if cost > budget {
+            return;
+        }
+        let mut young = self.young.load(Ordering::Acquire);
+        if self.half(young).bytes.load(Ordering::Relaxed) + cost > budget {
+            // Of several threads that see it full, one turns the halves.
+            if self
+                .young
+                .compare_exchange(young, 1 - young, Ordering::AcqRel, Ordering::Acquire)
+                .is_ok()
+            {
+                let emptied = self.half(1 - young);
+                emptied.map.pin().clear();
+                emptied.bytes.store(0, Ordering::Relaxed);
+            }
+            young = 1 - young;
+        }
+        let half = self.half(young);
+        if half.map.pin().insert(sql.into(), entry).is_none() {
+            half.bytes.fetch_add(cost, Ordering::Relaxed);
+        }
+    }
+}

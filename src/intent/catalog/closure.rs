@@ -1,0 +1,259 @@
+//! Which of the user's objects are harmless, transitively.
+//!
+//! It starts from what each object shows by itself and takes trust away along the uses until nothing changes, so that
+//! functions that call each other in a ring are judged by what else they do. An object that shows something that is
+//! not understood is never trusted.
+
+use std::collections::{HashMap, HashSet};
+
+use super::resolve::{self, Basis};
+use super::rows::{FunctionRow, RelationRow, Rows, UseRow};
+use super::{Catalog, Function, Relation, RelationKind, Trust, Type, extensions, plpgsql};
+use crate::intent::dialect::Dialect;
+use crate::intent::functions::{self, Class};
+use crate::intent::judge;
+use crate::intent::judged::{Judged, Name, Needs};
+use crate::intent::relations;
+use crate::intent::settings::Settings;
+use crate::words::Intent;
+
+/// Builds the catalog of one reading.
+pub(crate) fn build(rows: &Rows, settings: &Settings) -> Catalog {
+    let mut closure = Closure::new(rows, settings);
+    while closure.step() {}
+    closure.catalog()
+}
+
+struct Closure<'a> {
+    rows: &'a Rows,
+    trust: HashMap<i64, Trust>,
+    /// By the user's word: uses do not take this away.
+    by_word: HashSet<i64>,
+    bodies: Vec<(i64, Judged)>,
+    relations: HashMap<i64, RelationKind>,
+    outside: HashSet<i64>,
+    harmful_types: HashSet<i64>,
+    types: HashSet<i64>,
+    operators: HashSet<String>,
+    casts: HashSet<String>,
+    silent_cast: Option<String>,
+}
+
+impl<'a> Closure<'a> {
+    fn new(rows: &'a Rows, settings: &Settings) -> Self {
+        let mut closure = Self {
+            rows,
+            trust: HashMap::new(),
+            by_word: HashSet::new(),
+            bodies: Vec::new(),
+            relations: HashMap::new(),
+            outside: HashSet::new(),
+            harmful_types: HashSet::new(),
+            types: rows.types.iter().map(|row| row.id).collect(),
+            operators: HashSet::new(),
+            casts: HashSet::new(),
+            silent_cast: None,
+        };
+        for row in &rows.functions {
+            closure.function(row, settings);
+        }
+        for row in &rows.relations {
+            let kind = relation_kind(row);
+            if row.kind == "f" {
+                closure.outside.insert(row.id);
+            }
+            closure.relations.insert(row.id, kind);
+        }
+        closure
+    }
+
+    /// What a function shows by itself.
+    fn function(&mut self, row: &FunctionRow, settings: &Settings) {
+        let schema = Some(row.schema.as_str());
+        let compiled = matches!(row.language.as_str(), "c" | "internal");
+        let trust = if settings.denies(schema, &row.name) {
+            Trust::Denied
+        } else if settings.allows(schema, &row.name) {
+            self.by_word.insert(row.id);
+            Trust::Allowed
+        } else if row.kind == "a" {
+            // An aggregate is what its support functions are, which stand among its uses.
+            Trust::Allowed
+        } else if row.kind != "f" || row.configured {
+            Trust::Denied
+        } else if compiled && extensions::harmless(&row.extension, &row.name, row.volatile) {
+            Trust::Allowed
+        } else if row.volatile {
+            Trust::Denied
+        } else if compiled && !row.extension.is_empty() {
+            Trust::Support
+        } else {
+            match body(row, settings) {
+                Some(judged) if judged.ruling.intent == Intent::Read => {
+                    self.bodies.push((row.id, judged));
+                    Trust::Allowed
+                }
+                _ => Trust::Denied,
+            }
+        };
+        self.trust.insert(row.id, trust);
+    }
+
+    /// Takes trust away once along every use and through every body; whether anything changed.
+    fn step(&mut self) -> bool {
+        let mut changed = false;
+        for used in &self.rows.uses {
+            if self.harmless(used) {
+                changed |= self.reach(used);
+            } else {
+                changed |= self.take_away(used);
+            }
+        }
+        let catalog = self.catalog();
+        for (id, judged) in &self.bodies {
+            if self.trust.get(id) == Some(&Trust::Allowed)
+                && resolve::resolve(judged, Basis::Known(&catalog)).0.intent != Intent::Read
+            {
+                self.trust.insert(*id, Trust::Denied);
+                changed = true;
+            }
+        }
+        changed
+    }
+
+    fn harmless(&self, used: &UseRow) -> bool {
+        match used.target.as_str() {
+            "function" => match self.trust.get(&used.target_id) {
+                Some(Trust::Allowed) => true,
+                Some(Trust::Support) => used.support,
+                Some(Trust::Denied) => false,
+                None => built_in_harmless(used),
+            },
+            "relation" => match self.relations.get(&used.target_id) {
+                Some(kind) => kind.is_harmless(),
+                None => system_relation_harmless(used),
+            },
+            "type" => !self.harmful_types.contains(&used.target_id),
+            _ => false,
+        }
+    }
+
+    /// A use of something harmless may still lead to another server.
+    fn reach(&mut self, used: &UseRow) -> bool {
+        used.class == "relation"
+            && used.target == "relation"
+            && self.outside.contains(&used.target_id)
+            && self.outside.insert(used.id)
+    }
+
+    fn take_away(&mut self, used: &UseRow) -> bool {
+        match used.class.as_str() {
+            "function" => {
+                !self.by_word.contains(&used.id)
+                    && self.trust.insert(used.id, Trust::Denied) != Some(Trust::Denied)
+            }
+            "relation" => {
+                let kind = self
+                    .relations
+                    .entry(used.id)
+                    .or_insert(RelationKind::Harmful);
+                let was = *kind;
+                if was.is_harmless() {
+                    *kind = RelationKind::Harmful;
+                }
+                was != *kind
+            }
+            "type" => self.types.contains(&used.id) && self.harmful_types.insert(used.id),
+            "operator" => self.operators.insert(used.name.clone()),
+            "cast" => self.casts.insert(used.name.clone()),
+            _ => self.silent_cast.replace(used.name.clone()).is_none(),
+        }
+    }
+
+    fn catalog(&self) -> Catalog {
+        let mut catalog = Catalog {
+            operators: self.operators.clone(),
+            casts: self.casts.clone(),
+            silent_cast: self.silent_cast.clone(),
+            ..Catalog::default()
+        };
+        for row in &self.rows.functions {
+            let function = Function {
+                schema: row.schema.clone(),
+                trust: self.trust.get(&row.id).copied().unwrap_or(Trust::Denied),
+                attribute: row.attribute,
+            };
+            catalog
+                .functions
+                .entry(row.name.clone())
+                .or_default()
+                .push(function);
+        }
+        for row in &self.rows.relations {
+            let relation = Relation {
+                schema: row.schema.clone(),
+                kind: self
+                    .relations
+                    .get(&row.id)
+                    .copied()
+                    .unwrap_or(RelationKind::Harmful),
+                outside: self.outside.contains(&row.id),
+            };
+            catalog
+                .relations
+                .entry(row.name.clone())
+                .or_default()
+                .push(relation);
+        }
+        for row in &self.rows.types {
+            let found = Type {
+                schema: row.schema.clone(),
+                harmless: !self.harmful_types.contains(&row.id),
+            };
+            catalog
+                .types
+                .entry(row.name.clone())
+                .or_default()
+                .push(found);
+        }
+        catalog
+    }
+}
+
+/// The judged body of a function in a language that is understood.
+fn body(row: &FunctionRow, settings: &Settings) -> Option<Judged> {
+    match row.language.as_str() {
+        "sql" => Some(judge::judge(Dialect::Postgres, &row.body, settings)),
+        "plpgsql" => Some(plpgsql::judge(&row.body, settings)),
+        _ => None,
+    }
+}
+
+fn relation_kind(row: &RelationRow) -> RelationKind {
+    match (row.persistence.as_str(), row.kind.as_str()) {
+        ("t", _) => RelationKind::Temporary,
+        (_, "S") => RelationKind::Sequence,
+        ("u", _) => RelationKind::Unlogged,
+        (_, "r" | "p" | "m") => RelationKind::Table,
+        (_, "v") if !row.locks => RelationKind::View,
+        (_, "f") if row.wrapper == "postgres_fdw" => RelationKind::Foreign,
+        (_, "f") => RelationKind::ForeignOther,
+        _ => RelationKind::Harmful,
+    }
+}
+
+/// A function of the server's own, called by its resolved identity: listed as harmless, or immutable and not listed.
+fn built_in_harmless(used: &UseRow) -> bool {
+    used.target_schema == "pg_catalog"
+        && match functions::class(Dialect::Postgres, &used.target_name) {
+            Some(Class::Read) => true,
+            Some(Class::Session | Class::Primary | Class::Write) => false,
+            None => used.immutable,
+        }
+}
+
+fn system_relation_harmless(used: &UseRow) -> bool {
+    let name = Name::new(Some(used.target_schema.clone()), used.target_name.clone());
+    let mut needs = Needs::default();
+    relations::judge(Dialect::Postgres, &name, &mut needs).is_none() && needs.relations.is_empty()
+}

@@ -1,0 +1,207 @@
+//! Applies a catalog to a judged text.
+//!
+//! Only a text that is a read by itself can become one here; of all that it uses, the first thing that is not known to
+//! be harmless decides.
+
+use super::{Catalog, RelationKind, Trust};
+use crate::intent::judged::{Judged, Name, Ruling, Traits};
+use crate::words::Intent;
+
+/// What a text is resolved against.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Basis<'a> {
+    /// No catalog is wanted: relations, types and operators are taken for harmless.
+    Trusted,
+    /// The catalog has not been read yet: nothing of the user's is.
+    Awaited,
+    Known(&'a Catalog),
+}
+
+pub(crate) fn resolve(judged: &Judged, basis: Basis<'_>) -> (Ruling, Traits) {
+    let mut traits = judged.traits;
+    if judged.ruling.intent != Intent::Read {
+        return (judged.ruling.clone(), traits);
+    }
+    let objection = match basis {
+        Basis::Trusted => unknown_function(judged),
+        Basis::Awaited => unknown_function(judged).or_else(|| not_yet_known(judged)),
+        Basis::Known(catalog) => {
+            traits.may_act_outside |= acts_outside(judged, catalog);
+            catalog.object(judged)
+        }
+    };
+    (objection.unwrap_or(Ruling::READ), traits)
+}
+
+fn unknown_function(judged: &Judged) -> Option<Ruling> {
+    let name = judged.needs.unknown_functions.first()?;
+    Some(Ruling::unknown(format!("function {name}")))
+}
+
+fn not_yet_known(judged: &Judged) -> Option<Ruling> {
+    let relation = judged
+        .needs
+        .relations
+        .first()
+        .map(|name| format!("relation {name}"));
+    let data_type = || {
+        judged
+            .needs
+            .types
+            .first()
+            .map(|name| format!("type {name}"))
+    };
+    Some(Ruling::primary(relation.or_else(data_type)?))
+}
+
+fn acts_outside(judged: &Judged, catalog: &Catalog) -> bool {
+    let needs = &judged.needs;
+    needs
+        .relations
+        .iter()
+        .chain(&needs.perhaps_relations)
+        .flat_map(|name| catalog.relations_named(name))
+        .any(|relation| relation.outside)
+}
+
+impl Catalog {
+    /// What in the text is not harmless, if anything.
+    fn object(&self, judged: &Judged) -> Option<Ruling> {
+        let needs = &judged.needs;
+        needs
+            .unknown_functions
+            .iter()
+            .find_map(|name| self.function(name))
+            .or_else(|| needs.built_ins.iter().find_map(|name| self.shadow(name)))
+            .or_else(|| {
+                needs
+                    .relations
+                    .iter()
+                    .find_map(|name| self.relation(name, true))
+            })
+            .or_else(|| {
+                needs
+                    .perhaps_relations
+                    .iter()
+                    .find_map(|name| self.relation(name, false))
+            })
+            .or_else(|| needs.types.iter().find_map(|name| self.data_type(name)))
+            .or_else(|| needs.words.iter().find_map(|word| self.word(word)))
+            .or_else(|| {
+                needs
+                    .operators
+                    .iter()
+                    .find_map(|symbol| self.operator(symbol))
+            })
+            .or_else(|| self.cast(judged))
+    }
+
+    pub(crate) fn relations_named<'a>(
+        &'a self,
+        name: &'a Name,
+    ) -> impl Iterator<Item = &'a super::Relation> {
+        self.relations
+            .get(&name.name)
+            .into_iter()
+            .flatten()
+            .filter(move |relation| name.schema.as_ref().is_none_or(|s| *s == relation.schema))
+    }
+
+    fn function(&self, name: &Name) -> Option<Ruling> {
+        let mut found = self
+            .functions
+            .get(&name.name)
+            .into_iter()
+            .flatten()
+            .filter(|function| name.schema.as_ref().is_none_or(|s| *s == function.schema))
+            .peekable();
+        if found.peek().is_none() {
+            // `t(x)` casts to the type t.
+            return self
+                .data_type(name)
+                .map(|_| Ruling::unknown(format!("function {name}")));
+        }
+        found
+            .any(|function| function.trust != Trust::Allowed)
+            .then(|| Ruling::unknown(format!("function {name}")))
+    }
+
+    /// A function of the user's that a call of a built-in may reach instead.
+    fn shadow(&self, name: &str) -> Option<Ruling> {
+        self.functions
+            .get(name)?
+            .iter()
+            .any(|function| function.trust < Trust::Support)
+            .then(|| Ruling::unknown(format!("function {name}")))
+    }
+
+    fn relation(&self, name: &Name, must_be_known: bool) -> Option<Ruling> {
+        let mut known = false;
+        for relation in self.relations_named(name) {
+            known = true;
+            if !relation.kind.is_harmless() {
+                let part = format!("{} {name}", relation.kind.word());
+                return Some(if relation.kind == RelationKind::Temporary {
+                    Ruling::session(part)
+                } else {
+                    Ruling::primary(part)
+                });
+            }
+        }
+        (must_be_known && !known).then(|| Ruling::primary(format!("relation {name}")))
+    }
+
+    fn data_type(&self, name: &Name) -> Option<Ruling> {
+        let mut known = false;
+        for found in self.types.get(&name.name).into_iter().flatten() {
+            if name.schema.as_ref().is_none_or(|s| *s == found.schema) {
+                known = true;
+                if !found.harmless {
+                    known = false;
+                    break;
+                }
+            }
+        }
+        (!known).then(|| Ruling::unknown(format!("type {name}")))
+    }
+
+    /// A name anywhere in the text that a harmful type or a function of rows bears.
+    fn word(&self, word: &str) -> Option<Ruling> {
+        if self
+            .types
+            .get(word)
+            .is_some_and(|all| all.iter().any(|t| !t.harmless))
+        {
+            return Some(Ruling::unknown(format!("type {word}")));
+        }
+        self.functions
+            .get(word)?
+            .iter()
+            .any(|function| function.attribute && function.trust == Trust::Denied)
+            .then(|| Ruling::unknown(format!("function {word}")))
+    }
+
+    fn operator(&self, symbol: &str) -> Option<Ruling> {
+        self.operators
+            .contains(symbol)
+            .then(|| Ruling::unknown(format!("operator {symbol}")))
+    }
+
+    fn cast(&self, judged: &Judged) -> Option<Ruling> {
+        let needs = &judged.needs;
+        if let Some(target) = &self.silent_cast {
+            // A constant needs no cast of the user's; anything else may.
+            if !needs.relations.is_empty()
+                || !needs.types.is_empty()
+                || !needs.unknown_functions.is_empty()
+            {
+                return Some(Ruling::unknown(format!("cast to {target}")));
+            }
+        }
+        let explicit = needs.operators.contains("::") || needs.words.contains("cast");
+        self.casts
+            .iter()
+            .find(|target| explicit || needs.words.contains(*target))
+            .map(|target| Ruling::unknown(format!("cast to {target}")))
+    }
+}

@@ -1,0 +1,74 @@
+//! The rows from which a catalog is built: plain values, as the queries beside this file return them.
+
+/// A function outside the system's schemas.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct FunctionRow {
+    pub(crate) id: i64,
+    pub(crate) schema: String,
+    pub(crate) name: String,
+    /// `pg_proc.prokind`: `f`, `a`, `w` or `p`.
+    pub(crate) kind: String,
+    pub(crate) volatile: bool,
+    pub(crate) language: String,
+    /// The source of a function in SQL or PL/pgSQL, else empty.
+    pub(crate) body: String,
+    /// The extension that it belongs to, else empty.
+    pub(crate) extension: String,
+    /// It changes settings other than the search path while it runs.
+    pub(crate) configured: bool,
+    /// One argument is enough, and that may be a row.
+    pub(crate) attribute: bool,
+}
+
+/// A relation outside the system's schemas, the temporary ones of other sessions included.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct RelationRow {
+    pub(crate) id: i64,
+    pub(crate) schema: String,
+    pub(crate) name: String,
+    /// `pg_class.relkind`.
+    pub(crate) kind: String,
+    /// `pg_class.relpersistence`.
+    pub(crate) persistence: String,
+    /// A view that locks rows.
+    pub(crate) locks: bool,
+    /// The foreign data wrapper, else empty.
+    pub(crate) wrapper: String,
+}
+
+/// A type outside the system's schemas.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct TypeRow {
+    pub(crate) id: i64,
+    pub(crate) schema: String,
+    pub(crate) name: String,
+}
+
+/// That one object runs or reads another when it is used.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct UseRow {
+    /// `function`, `relation`, `type`, `operator`, `cast` or `silent_cast`.
+    pub(crate) class: String,
+    /// The user's id; 0 for operators and casts, which have only a name here.
+    pub(crate) id: i64,
+    /// The operator's symbol, or the name of the type that a cast leads to.
+    pub(crate) name: String,
+    /// `function`, `relation` or `type`.
+    pub(crate) target: String,
+    pub(crate) target_id: i64,
+    pub(crate) target_schema: String,
+    pub(crate) target_name: String,
+    /// The target is a function marked immutable.
+    pub(crate) immutable: bool,
+    /// The server calls the target for an operator or a type, not by its name.
+    pub(crate) support: bool,
+}
+
+/// All rows of one reading.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Rows {
+    pub(crate) functions: Vec<FunctionRow>,
+    pub(crate) relations: Vec<RelationRow>,
+    pub(crate) types: Vec<TypeRow>,
+    pub(crate) uses: Vec<UseRow>,
+}

@@ -1,0 +1,127 @@
+//! Judges a text: cuts it into statements, judges each, and keeps the strictest (I1, I2, I3).
+//!
+//! Two readers look at each query: sqlparser's visitor, and the bare tokens. What only one of them finds still counts,
+//! so that a place that the parser's tree hides cannot hide a lock or a call.
+
+use super::dialect::Dialect;
+use super::executable;
+use super::judged::{Judged, Kind, Ruling};
+use super::lexer::{self, Token};
+use super::settings::Settings;
+use super::statement::{self, Statement};
+use crate::words::{Intent, Reason};
+
+/// The comment that raises a read to the primary; a hint never lowers an intent.
+const HINT: &str = "sealane:primary";
+
+/// The stack that a parse, a visit and a drop of one byte of text may need at most: two bytes make one level of an
+/// operator chain or of an array type, and a level's drop takes well below a kilobyte without optimisation.
+const STACK_PER_BYTE: usize = 512;
+const STACK_SPARE: usize = 256 * 1024;
+
+/// Judges a whole text, whatever it is.
+pub(crate) fn judge(dialect: Dialect, sql: &str, settings: &Settings) -> Judged {
+    if sql.len() > settings.longest_parsed() {
+        return Judged::of(
+            Ruling::new(Intent::Primary, Reason::TooLong, "length"),
+            Kind::Other,
+        );
+    }
+    // sqlparser protects its recursion while parsing and visiting; dropping a deep tree is nobody's but ours.
+    let need = sql.len() * STACK_PER_BYTE + STACK_SPARE;
+    stacker::maybe_grow(need, need, || readings(dialect, sql, settings))
+}
+
+/// MySQL's executable comments give a text several readings, one for each server's version: the strictest counts.
+fn readings(dialect: Dialect, sql: &str, settings: &Settings) -> Judged {
+    let Ok(tokens) = lexer::tokens(dialect, sql) else {
+        return Judged::of(
+            Ruling::unparsed("an unterminated string or comment"),
+            Kind::Other,
+        );
+    };
+    if !tokens.iter().any(|t| t.kind == lexer::Kind::Executable) {
+        return statements(dialect, sql, tokens, settings);
+    }
+    let Some(readings) = executable::readings(sql, &tokens) else {
+        return Judged::of(Ruling::unparsed("executable comments"), Kind::Other);
+    };
+    let mut strictest: Option<Judged> = None;
+    for reading in readings {
+        let judged = match lexer::tokens(dialect, &reading) {
+            Ok(tokens) => statements(dialect, &reading, tokens, settings),
+            Err(lexer::Unterminated) => {
+                Judged::of(Ruling::unparsed("executable comments"), Kind::Other)
+            }
+        };
+        match &mut strictest {
+            Some(all) => {
+                if all.traits.kind != judged.traits.kind {
+                    all.traits.kind = Kind::Other;
+                }
+                all.merge(judged);
+            }
+            None => strictest = Some(judged),
+        }
+    }
+    strictest.unwrap_or_else(|| Judged::of(Ruling::unparsed("executable comments"), Kind::Other))
+}
+
+fn statements(dialect: Dialect, sql: &str, tokens: Vec<Token>, settings: &Settings) -> Judged {
+    let (clean, hinted) = without_comments(sql, &tokens);
+    let tokens: Vec<Token> = tokens
+        .into_iter()
+        .filter(|t| t.kind != lexer::Kind::Comment)
+        .collect();
+    let mut all: Option<Judged> = None;
+    for slice in tokens.split(|t| t.kind == lexer::Kind::Semicolon) {
+        if slice.is_empty() {
+            continue;
+        }
+        let judged = statement::judge(&Statement {
+            dialect,
+            settings,
+            sql: &clean,
+            tokens: slice,
+        });
+        match &mut all {
+            Some(all) => {
+                all.merge(judged);
+                all.traits.kind = Kind::Several;
+            }
+            None => all = Some(judged),
+        }
+    }
+    let mut judged =
+        all.unwrap_or_else(|| Judged::of(Ruling::unparsed("no statement"), Kind::Empty));
+    if hinted {
+        judged
+            .ruling
+            .raise(Ruling::primary("comment sealane:primary"));
+    }
+    judged
+}
+
+/// The text with blanks where comments stood, so that offsets stay, and whether one of them is the hint.
+fn without_comments<'a>(sql: &'a str, tokens: &[Token]) -> (std::borrow::Cow<'a, str>, bool) {
+    let mut hinted = false;
+    let mut clean: Option<String> = None;
+    let mut from = 0;
+    for token in tokens.iter().filter(|t| t.kind == lexer::Kind::Comment) {
+        let text = token.text(sql);
+        hinted |= text
+            .trim_matches(|c: char| c.is_whitespace() || matches!(c, '/' | '*' | '-' | '#' | '+'))
+            .eq_ignore_ascii_case(HINT);
+        let clean = clean.get_or_insert_with(|| String::with_capacity(sql.len()));
+        clean.push_str(sql.get(from..token.start).unwrap_or_default());
+        clean.extend(std::iter::repeat_n(' ', text.len()));
+        from = token.end;
+    }
+    match clean {
+        None => (sql.into(), hinted),
+        Some(mut clean) => {
+            clean.push_str(sql.get(from..).unwrap_or_default());
+            (clean.into(), hinted)
+        }
+    }
+}

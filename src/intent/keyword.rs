@@ -1,0 +1,198 @@
+//! What a statement's first keyword decides without a parse (I2).
+//!
+//! Only the strictest intent may be decided from the first keyword of a text alone; a weaker one waits for the rest of
+//! the text, where a stricter statement may follow.
+
+use super::dialect::Dialect;
+use super::judged::{Judged, Kind, Ruling};
+use super::lexer::{self, Lexer};
+
+/// What the first keyword says of its statement.
+#[derive(Clone, Debug)]
+pub(crate) enum First {
+    /// Decided.
+    Decided(Judged),
+    /// The statement must be read further.
+    Open,
+    /// No statement starts like this.
+    Unknown,
+}
+
+/// The first unquoted word of a text after blanks and comments, with the rest unread; `None` if something else
+/// stands there.
+pub(crate) fn first_word(dialect: Dialect, sql: &str) -> Option<&str> {
+    let bytes = sql.as_bytes();
+    // Without a comment in front there is nothing to lex: this is the path of every statement that SeaORM renders.
+    let start = bytes.iter().position(|b| !b.is_ascii_whitespace())?;
+    if bytes.get(start).is_some_and(u8::is_ascii_alphabetic) {
+        let rest = sql.get(start..)?;
+        let end = rest
+            .bytes()
+            .position(|b| !lexer::word_byte(b))
+            .unwrap_or(rest.len());
+        return rest.get(..end);
+    }
+    let mut lexer = Lexer::new(dialect, sql);
+    while let Ok(Some(token)) = lexer.next() {
+        match token.kind {
+            lexer::Kind::Comment | lexer::Kind::Semicolon => {}
+            lexer::Kind::Word => return Some(token.text(sql)),
+            _ => return None,
+        }
+    }
+    None
+}
+
+/// A text whose first keyword writes, and which cannot hold a second statement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Decided<'a> {
+    word: &'a str,
+    pub(crate) kind: Kind,
+    pub(crate) ddl: bool,
+}
+
+impl Decided<'_> {
+    /// The verdict in full.
+    pub(crate) fn judged(self) -> Judged {
+        let mut judged = Judged::of(Ruling::write(named(self.word)), self.kind);
+        judged.traits.ddl = self.ddl;
+        judged
+    }
+}
+
+/// Decides without a parse and without an allocation, if the first keyword can.
+pub(crate) fn decide(dialect: Dialect, sql: &str) -> Option<Decided<'_>> {
+    let word = first_word(dialect, sql)?;
+    let Statement::Write { kind, ddl } = of(dialect, word) else {
+        return None;
+    };
+    // A semicolon may stand in a string: then the text is merely read in full.
+    let several = sql.as_bytes().contains(&b';');
+    (!several).then_some(Decided { word, kind, ddl })
+}
+
+/// What the first keyword says of one statement.
+pub(crate) fn judge(dialect: Dialect, word: &str) -> First {
+    let ruling = match of(dialect, word) {
+        Statement::Write { kind, ddl } => {
+            return First::Decided(Decided { word, kind, ddl }.judged());
+        }
+        Statement::Open => return First::Open,
+        Statement::Unknown => return First::Unknown,
+        Statement::Primary => Ruling::primary(named(word)),
+        Statement::Session => Ruling::session(named(word)),
+    };
+    First::Decided(Judged::of(ruling, Kind::Other))
+}
+
+/// The part that a keyword is; called with words of the tables below only, so that no text of the user's is shown.
+pub(crate) fn named(word: &str) -> String {
+    format!("keyword {}", word.to_ascii_uppercase())
+}
+
+enum Statement {
+    Write { kind: Kind, ddl: bool },
+    Primary,
+    Session,
+    Open,
+    Unknown,
+}
+
+fn of(dialect: Dialect, word: &str) -> Statement {
+    // The longest keyword that decides has eleven letters.
+    let mut buffer = [0_u8; 12];
+    let Some(slot) = buffer.get_mut(..word.len()) else {
+        return Statement::Unknown;
+    };
+    slot.copy_from_slice(word.as_bytes());
+    slot.make_ascii_uppercase();
+    let own = match dialect {
+        Dialect::Postgres => postgres(slot),
+        Dialect::MySql => mysql(slot),
+        Dialect::Sqlite => sqlite(slot),
+    };
+    own.unwrap_or_else(|| common(slot))
+}
+
+const WRITE: Option<Statement> = Some(Statement::Write {
+    kind: Kind::Other,
+    ddl: false,
+});
+
+fn common(word: &[u8]) -> Statement {
+    match word {
+        b"INSERT" | b"UPDATE" | b"DELETE" => Statement::Write {
+            kind: Kind::Plain,
+            ddl: false,
+        },
+        b"CREATE" | b"ALTER" | b"DROP" => Statement::Write {
+            kind: Kind::Other,
+            ddl: true,
+        },
+        b"SELECT" | b"WITH" | b"VALUES" | b"EXPLAIN" => Statement::Open,
+        b"BEGIN" | b"COMMIT" | b"ROLLBACK" | b"SAVEPOINT" | b"RELEASE" => Statement::Session,
+        _ => Statement::Unknown,
+    }
+}
+
+fn postgres(word: &[u8]) -> Option<Statement> {
+    match word {
+        b"MERGE" => Some(Statement::Write {
+            kind: Kind::Plain,
+            ddl: false,
+        }),
+        b"TRUNCATE" | b"GRANT" | b"REVOKE" | b"COMMENT" | b"REINDEX" | b"VACUUM" | b"CLUSTER"
+        | b"REFRESH" | b"CALL" | b"DO" | b"REASSIGN" | b"ANALYZE" | b"ANALYSE" | b"NOTIFY"
+        | b"REPACK" => WRITE,
+        b"IMPORT" | b"SECURITY" => Some(Statement::Write {
+            kind: Kind::Other,
+            ddl: true,
+        }),
+        b"LOCK" | b"CHECKPOINT" | b"WAIT" => Some(Statement::Primary),
+        b"RESET" | b"DISCARD" | b"LISTEN" | b"UNLISTEN" | b"DECLARE" | b"FETCH" | b"MOVE"
+        | b"CLOSE" | b"EXECUTE" | b"DEALLOCATE" | b"LOAD" | b"START" | b"END" | b"ABORT"
+        | b"SHOW" => Some(Statement::Session),
+        b"TABLE" | b"COPY" | b"SET" | b"PREPARE" | b"COMMIT" | b"ROLLBACK" => Some(Statement::Open),
+        _ => None,
+    }
+}
+
+fn mysql(word: &[u8]) -> Option<Statement> {
+    match word {
+        b"REPLACE" => Some(Statement::Write {
+            kind: Kind::Plain,
+            ddl: false,
+        }),
+        b"TRUNCATE" | b"GRANT" | b"REVOKE" | b"CALL" | b"DO" | b"LOAD" | b"IMPORT"
+        | b"OPTIMIZE" | b"REPAIR" | b"BINLOG" => WRITE,
+        b"RENAME" | b"INSTALL" | b"UNINSTALL" => Some(Statement::Write {
+            kind: Kind::Other,
+            ddl: true,
+        }),
+        b"LOCK" | b"UNLOCK" | b"FLUSH" | b"KILL" | b"PURGE" | b"RESET" | b"SHUTDOWN"
+        | b"RESTART" | b"CHANGE" | b"STOP" | b"START" | b"XA" | b"CHECKSUM" | b"CHECK"
+        | b"CACHE" | b"BACKUP" | b"CLONE" => Some(Statement::Primary),
+        b"USE" | b"HANDLER" | b"PREPARE" | b"DEALLOCATE" | b"SIGNAL" | b"RESIGNAL" | b"GET" => {
+            Some(Statement::Session)
+        }
+        // EXECUTE IMMEDIATE runs a text that is not seen; EXECUTE runs what the session prepared.
+        b"EXECUTE" => WRITE,
+        b"TABLE" | b"SET" | b"ANALYZE" | b"SHOW" | b"DESCRIBE" | b"DESC" | b"HELP" => {
+            Some(Statement::Open)
+        }
+        _ => None,
+    }
+}
+
+fn sqlite(word: &[u8]) -> Option<Statement> {
+    match word {
+        b"REPLACE" => Some(Statement::Write {
+            kind: Kind::Plain,
+            ddl: false,
+        }),
+        b"VACUUM" | b"REINDEX" | b"ANALYZE" => WRITE,
+        b"ATTACH" | b"DETACH" | b"END" => Some(Statement::Session),
+        b"PRAGMA" => Some(Statement::Open),
+        _ => None,
+    }
+}

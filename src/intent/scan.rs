@@ -1,0 +1,161 @@
+//! The second reader of a query: its bare tokens.
+//!
+//! It knows no grammar, so it cannot be led astray by a tree that leaves something out: a lock clause, an INTO, a call
+//! of a known function are found wherever they stand. It raises, it never allows.
+
+use super::dialect::Dialect;
+use super::judged::{Name, Ruling};
+use super::lexer::Kind;
+use super::parse::Reader;
+use super::statement::{self, Statement};
+
+/// What the tokens show, beyond what they raise by themselves.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Scan {
+    /// A locking clause stands somewhere.
+    pub(crate) locks: bool,
+}
+
+pub(crate) fn scan(statement: &Statement<'_>, reader: &mut Reader<'_>) -> Scan {
+    let mut scan = Scan::default();
+    // EXPLAIN INSERT INTO writes nothing.
+    let inserts = statement.is_word(0, "INSERT") || statement.is_word(0, "MERGE");
+    let mut operator: Option<(usize, usize)> = None;
+    for (at, token) in statement.tokens.iter().enumerate() {
+        if statement.dialect == Dialect::Postgres {
+            operator = operators(statement, reader, operator, at);
+        }
+        match token.kind {
+            Kind::Word => {
+                scan.locks |= locks(statement, at);
+                if token.is_word(statement.sql, "INTO") && !inserts {
+                    reader.raise(into(statement, at));
+                }
+                if statement.dialect == Dialect::MySql {
+                    mysql_words(statement, reader, at);
+                }
+                name(statement, reader, at);
+            }
+            Kind::Quoted => name(statement, reader, at),
+            Kind::Variable => reader.raise(Ruling::session("a variable")),
+            _ => {}
+        }
+    }
+    if let Some((from, to)) = operator {
+        add_operator(statement, reader, from, to);
+    }
+    scan
+}
+
+fn locks(statement: &Statement<'_>, at: usize) -> bool {
+    let follows = |word: &str| statement.is_word(at + 1, word);
+    (statement.is_word(at, "FOR")
+        && ["UPDATE", "SHARE", "NO", "KEY"]
+            .iter()
+            .any(|word| follows(word)))
+        || statement.are_words(at, &["LOCK", "IN"])
+}
+
+fn into(statement: &Statement<'_>, at: usize) -> Ruling {
+    match statement.dialect {
+        Dialect::Postgres | Dialect::Sqlite => Ruling::write("SELECT INTO"),
+        Dialect::MySql if statement.kind(at + 1) == Some(Kind::Variable) => {
+            Ruling::session("SELECT INTO a variable")
+        }
+        Dialect::MySql => Ruling::primary("SELECT INTO"),
+    }
+}
+
+fn mysql_words(statement: &Statement<'_>, reader: &mut Reader<'_>, at: usize) {
+    if statement.are_words(at, &["NEXT", "VALUE", "FOR"]) {
+        reader.raise(Ruling::write("NEXT VALUE FOR"));
+    } else if statement.are_words(at, &["PREVIOUS", "VALUE", "FOR"]) {
+        reader.raise(Ruling::session("PREVIOUS VALUE FOR"));
+    } else if statement.is_word(at, "SQL_CALC_FOUND_ROWS") {
+        reader.raise(Ruling::session("SQL_CALC_FOUND_ROWS"));
+    }
+}
+
+/// A name anywhere; before a parenthesis it may be a call.
+fn name(statement: &Statement<'_>, reader: &mut Reader<'_>, at: usize) {
+    let Some(folded) = folded(statement, at) else {
+        return;
+    };
+    if statement.kind(at + 1) == Some(Kind::Open) {
+        let schema = (at >= 2 && statement.kind(at - 1) == Some(Kind::Dot))
+            .then(|| folded_name(statement, at - 2))
+            .flatten();
+        reader.suspect_call(&Name::new(schema, folded.clone()));
+    }
+    if statement.dialect == Dialect::Postgres {
+        match folded.as_str() {
+            "like" => extend(reader, &["~~", "!~~"]),
+            "ilike" => extend(reader, &["~~*", "!~~*"]),
+            "similar" => extend(reader, &["~", "!~"]),
+            "in" | "between" | "distinct" | "using" | "natural" | "case" | "union" | "except"
+            | "intersect" | "group" | "order" | "any" | "some" | "all" | "nullif" | "greatest"
+            | "least" | "over" => {
+                extend(reader, &["=", "<>", "<", "<=", ">", ">="]);
+            }
+            _ => {}
+        }
+        reader.needs.words.insert(folded);
+    }
+}
+
+fn folded(statement: &Statement<'_>, at: usize) -> Option<String> {
+    folded_name(statement, at)
+}
+
+fn folded_name(statement: &Statement<'_>, at: usize) -> Option<String> {
+    let token = statement.tokens.get(at)?;
+    match token.kind {
+        Kind::Word => Some(statement.dialect.fold(token.text(statement.sql), false)),
+        Kind::Quoted => Some(statement::unquoted(statement, token)),
+        _ => None,
+    }
+}
+
+fn extend(reader: &mut Reader<'_>, operators: &[&str]) {
+    for operator in operators {
+        if !reader.needs.operators.contains(*operator) {
+            reader.needs.operators.insert((*operator).to_owned());
+        }
+    }
+}
+
+/// Gathers the bytes of an operator, which stand without a blank between them.
+fn operators(
+    statement: &Statement<'_>,
+    reader: &mut Reader<'_>,
+    open: Option<(usize, usize)>,
+    at: usize,
+) -> Option<(usize, usize)> {
+    let token = statement.tokens.get(at)?;
+    match (open, token.kind) {
+        (Some((from, to)), Kind::Symbol) if token.start == to => Some((from, token.end)),
+        (open, kind) => {
+            if let Some((from, to)) = open {
+                add_operator(statement, reader, from, to);
+            }
+            (kind == Kind::Symbol).then_some((token.start, token.end))
+        }
+    }
+}
+
+fn add_operator(statement: &Statement<'_>, reader: &mut Reader<'_>, from: usize, to: usize) {
+    let text = statement.sql.get(from..to).unwrap_or_default();
+    if !reader.needs.operators.contains(text) {
+        reader.needs.operators.insert(text.to_owned());
+    }
+    // The server ends an operator before a sign that it cannot hold; the parts are looked up too.
+    if text.len() > 1 {
+        for (at, _) in text.char_indices().skip(1) {
+            for part in [text.get(..at), text.get(at..)].into_iter().flatten() {
+                if !reader.needs.operators.contains(part) {
+                    reader.needs.operators.insert(part.to_owned());
+                }
+            }
+        }
+    }
+}
