@@ -33,6 +33,7 @@ mod account;
 mod binaries;
 mod cluster;
 mod error;
+mod forwarder;
 mod guardian;
 mod node;
 mod port;
@@ -43,4 +44,5 @@ mod wire;
 
 pub use cluster::{Builder, Cluster};
 pub use error::{Error, Result};
+pub use forwarder::Forwarder;
 pub use node::{Counters, Node, StatementCount, Stop};
