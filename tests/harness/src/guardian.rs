@@ -32,7 +32,7 @@ children() {
     fi
 }
 sweep() {
-    for file in "$0"/*/data/postmaster.pid "$0"/*/data/mariadbd.pid; do
+    for file in "$0"/*/data/postmaster.pid; do
         [ -r "$file" ] || continue
         segment=
         { read -r pid; for n in 2 3 4 5 6; do read -r _; done; read -r _ segment; } < "$file"

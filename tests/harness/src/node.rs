@@ -1,35 +1,32 @@
-//! One server: its life, from start to kill.
+//! One server: who it is, where it listens, and SQL to it.
 //!
 //! Everything a node needs besides its data stands outside the data folder and is given on the command line, because `pg_rewind`
 //! copies the source's configuration along with its data.
 
+mod life;
 mod observe;
 mod replication;
 mod settings;
 
+pub use life::Stop;
 pub use observe::{Counters, StatementCount};
 
 use std::{
-    fmt,
-    fs::{self, File, OpenOptions},
+    fmt, fs,
     net::SocketAddr,
     path::PathBuf,
-    process::{Child, Stdio},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use nix::sys::signal::Signal;
-
 use crate::{
-    Error, Result,
+    Result,
     account::Account,
     binaries::Binaries,
-    error::Attempt,
     port::Port,
-    process,
     template::{TOOLS, Template},
     wait, wire,
 };
+use life::Server;
 use settings::Settings;
 
 /// One PostgreSQL server. A cheap clone of a handle: all clones are the same server.
@@ -49,26 +46,12 @@ struct Inner {
     settings: Mutex<Settings>,
 }
 
-struct Server {
-    child: Child,
-    frozen: bool,
-}
-
 /// What all nodes of a cluster have in common.
 #[derive(Clone, Debug)]
 pub(crate) struct Setup {
     pub(crate) account: Account,
     pub(crate) binaries: Binaries,
     pub(crate) template: Template,
-}
-
-/// How to stop a server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stop {
-    /// Rolls back what is open, writes a checkpoint, lets the standbys receive everything, says goodbye to the clients.
-    Fast,
-    /// Ends at once; the next start recovers from the log.
-    Immediate,
 }
 
 impl fmt::Debug for Node {
@@ -133,126 +116,9 @@ impl Node {
     /// The URL of one database at another address: a [`Forwarder`](crate::Forwarder) in front of this node.
     #[must_use]
     pub fn url_at(&self, addr: SocketAddr, database: &str) -> String {
-        let password = self
-            .0
-            .password
-            .as_ref()
-            .map(|password| format!(":{password}"));
-        format!(
-            "postgres://postgres{}@{addr}/{database}",
-            password.unwrap_or_default()
-        )
-    }
-
-    /// Starts the server and waits until it accepts connections, as a standby also for reads. Nothing happens if it runs.
-    pub fn start(&self) -> Result<()> {
-        let mut server = self.server();
-        if server.is_some() {
-            return Ok(());
-        }
-        let child = self.spawn()?;
-        let pid = child.id().to_string();
-        let child = &mut server
-            .insert(Server {
-                child,
-                frozen: false,
-            })
-            .child;
-        let started = wait::until(
-            self.name(),
-            "its start",
-            || self.log_tail(),
-            || {
-                if let Some(status) = child
-                    .try_wait()
-                    .attempt(|| format!("watching {}", self.name()))?
-                {
-                    return Err(Error::Ended {
-                        node: self.name().to_owned(),
-                        status: status.to_string(),
-                        log: self.log_tail(),
-                    });
-                }
-                let file = self.pid_file();
-                let mut lines = file.lines();
-                let ready = lines.next() == Some(&pid)
-                    && lines.nth(6).is_some_and(|status| status.trim() == "ready");
-                Ok(ready.then_some(()))
-            },
-        );
-        if matches!(started, Err(Error::Ended { .. })) {
-            *server = None;
-        }
-        started
-    }
-
-    /// Stops the server and waits for its end. A frozen server is thawed first. Nothing happens if it is down.
-    pub fn stop(&self, how: Stop) -> Result<()> {
-        self.thaw();
-        let mut server = self.server();
-        let Some(Server { child, .. }) = server.as_mut() else {
-            return Ok(());
-        };
-        let how = match how {
-            Stop::Fast => Signal::SIGINT,
-            Stop::Immediate => Signal::SIGQUIT,
-        };
-        process::signal(child.id(), how);
-        wait::until(
-            self.name(),
-            "its end",
-            || self.log_tail(),
-            || {
-                child
-                    .try_wait()
-                    .attempt(|| format!("watching {}", self.name()))
-            },
-        )?;
-        *server = None;
-        Ok(())
-    }
-
-    /// Stops fast and starts again.
-    pub fn restart(&self) -> Result<()> {
-        self.stop(Stop::Fast)?;
-        self.start()
-    }
-
-    /// Kills all processes of the server at once, as a power cut does, and returns when they are gone.
-    pub fn kill(&self) -> Result<()> {
-        let mut server = self.server();
-        let Some(Server { child, .. }) = server.as_mut() else {
-            return Ok(());
-        };
-        process::kill_all(self.name(), child)?;
-        *server = None;
-        process::remove_shared_memory(&self.pid_file());
-        // Another process may get the old number, and the next start would take it for a running server.
-        let path = self.0.folder.join("data/postmaster.pid");
-        fs::remove_file(&path).attempt(|| format!("removing {}", path.display()))
-    }
-
-    /// Stops all processes where they stand. Clients and the kernel's sockets see a server that does not answer.
-    pub fn freeze(&self) {
-        if let Some(server) = self.server().as_mut() {
-            server.frozen = true;
-            process::freeze(server.child.id());
-        }
-    }
-
-    /// Lets a frozen server go on.
-    pub fn thaw(&self) {
-        if let Some(server) = self.server().as_mut()
-            && std::mem::take(&mut server.frozen)
-        {
-            process::thaw(server.child.id());
-        }
-    }
-
-    /// Whether the server has been started and neither stopped nor killed. A frozen one counts as running.
-    #[must_use]
-    pub fn is_running(&self) -> bool {
-        self.server().is_some()
+        let password = self.0.password.as_deref().map(encode);
+        let password = password.map_or_else(String::new, |password| format!(":{password}"));
+        format!("postgres://postgres{password}@{addr}/{database}")
     }
 
     /// Runs statements, separated by semicolons, in the database `postgres`. Rows come one a line, columns separated by `|`,
@@ -311,35 +177,9 @@ impl Node {
         self.sql_in(TOOLS, sql)
     }
 
-    fn spawn(&self) -> Result<Child> {
-        let folder = &self.0.folder;
-        let log = folder.join("log");
-        let what = || format!("starting {}", self.name());
-        let log = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(log)
-            .attempt(what)?;
-        let errors: File = log.try_clone().attempt(what)?;
-        let mut server = self
-            .0
-            .setup
-            .account
-            .command(&self.0.setup.binaries.program("postgres")?);
-        server.arg("-D").arg(folder.join("data"));
-        server.arg("-c").arg(format!(
-            "config_file={}",
-            folder.join("node.conf").display()
-        ));
-        server
-            .arg("-c")
-            .arg(format!("hba_file={}", folder.join("hba.conf").display()));
-        server.stdout(Stdio::from(log)).stderr(Stdio::from(errors));
-        server.spawn().attempt(what)
-    }
-
-    fn pid_file(&self) -> String {
-        fs::read_to_string(self.0.folder.join("data/postmaster.pid")).unwrap_or_default()
+    /// Waits for a condition, with this server's log in the error.
+    fn wait_for<T>(&self, what: &str, ready: impl FnMut() -> Result<Option<T>>) -> Result<T> {
+        wait::until(self.name(), what, || self.log_tail(), ready)
     }
 
     fn server(&self) -> MutexGuard<'_, Option<Server>> {
@@ -352,4 +192,13 @@ impl Node {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A password may hold what ends it in a URL.
+fn encode(text: &str) -> String {
+    let byte = |byte: u8| match byte.is_ascii_alphanumeric() {
+        true => char::from(byte).to_string(),
+        false => format!("%{byte:02X}"),
+    };
+    text.bytes().map(byte).collect()
 }

@@ -3,7 +3,7 @@
 use std::{fs, net::SocketAddr, time::Duration};
 
 use super::{Node, Stop};
-use crate::{Error, Result, error::Attempt, wait};
+use crate::{Error, Result, error::Attempt};
 
 /// The insert position of a primary, put back from the two places that no record ever ends at: right behind the header of a page
 /// or of a segment. Replay stops before them until the next record, on an idle server for many seconds.
@@ -21,12 +21,7 @@ impl Node {
     /// Makes this standby a primary and returns when it accepts writes. Nobody else is told.
     pub fn promote(&self) -> Result<()> {
         self.ask("select pg_promote(false)")?;
-        wait::until(
-            self.name(),
-            "its promotion",
-            || self.log_tail(),
-            || Ok(self.is_primary()?.then_some(())),
-        )?;
+        self.wait_for("its promotion", || Ok(self.is_primary()?.then_some(())))?;
         // From now on a restart must not make it a standby again; the server has removed its own mark already.
         self.settings().remove("primary_conninfo");
         self.configure()
@@ -41,12 +36,9 @@ impl Node {
             return Ok(());
         }
         let timeline = other.timeline()?;
-        wait::until(
-            self.name(),
-            "following the new timeline",
-            || self.log_tail(),
-            || Ok((self.timeline()? == timeline).then_some(())),
-        )
+        self.wait_for("following the new timeline", || {
+            Ok((self.timeline()? == timeline).then_some(()))
+        })
     }
 
     /// The timeline that this node writes, or receives. Right at once after a promotion, unlike the one in the control file.
@@ -59,7 +51,7 @@ impl Node {
 
     /// Lets this standby follow whoever answers at an address, e.g. a [`Forwarder`](crate::Forwarder).
     pub fn repoint_to(&self, addr: SocketAddr) -> Result<()> {
-        self.follow(addr)?;
+        self.follow(addr);
         self.configure()?;
         match self.is_running() {
             true => self.wait_streaming(),
@@ -98,11 +90,11 @@ impl Node {
         let mark = self.0.folder.join("data/standby.signal");
         fs::write(&mark, "").attempt(|| format!("writing {}", mark.display()))?;
         self.0.setup.account.own(&mark)?;
-        self.follow(addr)?;
+        self.follow(addr);
         self.configure()
     }
 
-    fn follow(&self, addr: SocketAddr) -> Result<()> {
+    fn follow(&self, addr: SocketAddr) {
         let info = format!(
             "host={} port={} user=postgres application_name={} connect_timeout=5",
             addr.ip(),
@@ -110,7 +102,6 @@ impl Node {
             self.name()
         );
         self.settings().insert("primary_conninfo".to_owned(), info);
-        Ok(())
     }
 
     /// Waits until this standby receives the log from whom it was told to follow.
@@ -127,35 +118,22 @@ impl Node {
         let sql = format!(
             "select count(*) from pg_stat_wal_receiver where status = 'streaming' and sender_port = {port}"
         );
-        wait::until(
-            self.name(),
-            "streaming",
-            || self.log_tail(),
-            || Ok((self.ask(&sql)? == "1").then_some(())),
-        )
+        self.wait_for("streaming", || Ok((self.ask(&sql)? == "1").then_some(())))
     }
 
     /// Waits until this standby has replayed, so that every new read sees it, all that `primary` has written up to now.
     pub fn wait_caught_up_with(&self, primary: &Self) -> Result<()> {
         let position = primary.ask(POSITION)?;
         let sql = format!("select pg_last_wal_replay_lsn() - '0/0'::pg_lsn >= {position}");
-        wait::until(
-            self.name(),
-            "catching up",
-            || self.log_tail(),
-            || Ok((self.ask(&sql)? == "t").then_some(())),
-        )
+        self.wait_for("catching up", || Ok((self.ask(&sql)? == "t").then_some(())))
     }
 
     /// Stops the replay of the log, which is still received: reads grow stale. Returns when replay stands still.
     pub fn pause_replay(&self) -> Result<()> {
         self.ask("select pg_wal_replay_pause()")?;
-        wait::until(
-            self.name(),
-            "the pause of replay",
-            || self.log_tail(),
-            || Ok((self.ask("select pg_get_wal_replay_pause_state()")? == "paused").then_some(())),
-        )
+        self.wait_for("the pause of replay", || {
+            Ok((self.ask("select pg_get_wal_replay_pause_state()")? == "paused").then_some(()))
+        })
     }
 
     /// Lets replay go on.

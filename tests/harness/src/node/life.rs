@@ -1,0 +1,172 @@
+//! A server's life: start, stop, kill, freeze.
+//!
+//! The server is a direct child in the foreground, without `pg_ctl`: so its end is seen at once, and its number is certain.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io,
+    process::{Child, Stdio},
+    sync::MutexGuard,
+};
+
+use nix::sys::signal::Signal;
+
+use super::Node;
+use crate::{Error, Result, error::Attempt, process};
+
+pub(super) struct Server {
+    pub(super) child: Child,
+    frozen: bool,
+}
+
+/// How to stop a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// Rolls back what is open, writes a checkpoint, lets the standbys receive everything, says goodbye to the clients.
+    Fast,
+    /// Ends at once; the next start recovers from the log.
+    Immediate,
+}
+
+impl Node {
+    /// Starts the server and waits until it accepts connections, as a standby also for reads. Nothing happens if it runs.
+    pub fn start(&self) -> Result<()> {
+        let mut server = self.alive();
+        if server.is_some() {
+            return Ok(());
+        }
+        let child = self.spawn()?;
+        let pid = child.id().to_string();
+        let server = server.insert(Server {
+            child,
+            frozen: false,
+        });
+        self.wait_for("its start", || {
+            if let Some(status) = self.ended(&mut server.child)? {
+                return Err(Error::Ended {
+                    node: self.name().to_owned(),
+                    status,
+                    log: self.log_tail(),
+                });
+            }
+            let file = self.pid_file();
+            let mut lines = file.lines();
+            let ready = lines.next() == Some(&pid)
+                && lines.nth(6).is_some_and(|status| status.trim() == "ready");
+            Ok(ready.then_some(()))
+        })
+    }
+
+    /// Stops the server and waits for its end. A frozen server is thawed first. Nothing happens if it is down.
+    pub fn stop(&self, how: Stop) -> Result<()> {
+        self.thaw();
+        let mut server = self.alive();
+        if let Some(Server { child, .. }) = server.as_mut() {
+            let how = match how {
+                Stop::Fast => Signal::SIGINT,
+                Stop::Immediate => Signal::SIGQUIT,
+            };
+            process::signal(child.id(), how);
+            self.wait_for("its end", || self.ended(child))?;
+        }
+        *server = None;
+        Ok(())
+    }
+
+    /// Stops fast and starts again.
+    pub fn restart(&self) -> Result<()> {
+        self.stop(Stop::Fast)?;
+        self.start()
+    }
+
+    /// Kills all processes of the server at once, as a power cut does, and returns when they are gone.
+    pub fn kill(&self) -> Result<()> {
+        let mut server = self.alive();
+        let Some(Server { child, .. }) = server.as_mut() else {
+            return Ok(());
+        };
+        process::kill_all(self.name(), child)?;
+        *server = None;
+        process::remove_shared_memory(&self.pid_file());
+        // Another process may get the old number, and the next start would take it for a running server.
+        let path = self.0.folder.join("data/postmaster.pid");
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(error).attempt(|| format!("removing {}", path.display()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Stops all processes where they stand. Clients and the kernel's sockets see a server that does not answer.
+    pub fn freeze(&self) {
+        if let Some(server) = self.alive().as_mut() {
+            server.frozen = true;
+            process::freeze(server.child.id());
+        }
+    }
+
+    /// Lets a frozen server go on.
+    pub fn thaw(&self) {
+        if let Some(server) = self.alive().as_mut()
+            && std::mem::take(&mut server.frozen)
+        {
+            process::thaw(server.child.id());
+        }
+    }
+
+    /// Whether the server has been started and has not ended since. A frozen one counts as running.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.alive().is_some()
+    }
+
+    /// The server, forgotten if it has ended by itself: its number may belong to another process by now.
+    fn alive(&self) -> MutexGuard<'_, Option<Server>> {
+        let mut server = self.server();
+        let ended = |server: &mut Server| !matches!(self.ended(&mut server.child), Ok(None));
+        if server.as_mut().is_some_and(ended) {
+            *server = None;
+        }
+        server
+    }
+
+    /// The exit status of a server that has ended.
+    fn ended(&self, child: &mut Child) -> Result<Option<String>> {
+        let ended = child
+            .try_wait()
+            .attempt(|| format!("watching {}", self.name()))?;
+        Ok(ended.map(|status| status.to_string()))
+    }
+
+    fn spawn(&self) -> Result<Child> {
+        let folder = &self.0.folder;
+        let log = folder.join("log");
+        let what = || format!("starting {}", self.name());
+        let log = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(log)
+            .attempt(what)?;
+        let errors: File = log.try_clone().attempt(what)?;
+        let mut server = self
+            .0
+            .setup
+            .account
+            .command(&self.0.setup.binaries.program("postgres")?);
+        server.arg("-D").arg(folder.join("data"));
+        server.arg("-c").arg(format!(
+            "config_file={}",
+            folder.join("node.conf").display()
+        ));
+        server
+            .arg("-c")
+            .arg(format!("hba_file={}", folder.join("hba.conf").display()));
+        server.stdout(Stdio::from(log)).stderr(Stdio::from(errors));
+        server.spawn().attempt(what)
+    }
+
+    fn pid_file(&self) -> String {
+        fs::read_to_string(self.0.folder.join("data/postmaster.pid")).unwrap_or_default()
+    }
+}
