@@ -23,6 +23,14 @@
 //! second. [`Node`] is a cheap clone, so a test that must not block a worker moves one into `tokio::task::spawn_blocking`.
 //! [`Forwarder`] runs on a thread of its own: it goes on while a test blocks, and a paused tokio clock does not stop it.
 //!
+//! A cluster may be kept in a `static` for all tests of a binary: it is then never dropped, and goes as told below.
+//!
+//! # Variables
+//!
+//! `SEALANETEST_PG_BIN` names the folder of PostgreSQL's programs, `SEALANETEST_DIR` the folder in which the clusters' own are
+//! made (otherwise memory, where there is room, or the system's temporary folder). `SEALANETEST_LONG`, which `tests/run --long`
+//! sets, asks tests for their loops at full length: see [`long_form`].
+//!
 //! # Cleaning up
 //!
 //! A shell waits beside every cluster for the end of a pipe that only this process holds. However this process ends, the pipe
@@ -46,3 +54,9 @@ pub use cluster::{Builder, Cluster};
 pub use error::{Error, Result};
 pub use forwarder::Forwarder;
 pub use node::{Counters, Node, StatementCount, Stop};
+
+/// Whether loops and storms shall run at full length: `tests/run --long`.
+#[must_use]
+pub fn long_form() -> bool {
+    std::env::var_os("SEALANETEST_LONG").is_some_and(|value| !value.is_empty() && value != "0")
+}

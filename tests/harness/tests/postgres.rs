@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sealane_harness::{Cluster, Error, Result, Stop};
+use sealane_harness::{Cluster, Error, Forwarder, Result, Stop};
 
 const COUNT: &str = "select count(*) from t";
 
@@ -206,6 +206,39 @@ fn a_synchronous_commit_waits_for_the_standby() -> Result<()> {
     assert!(!commit.is_finished());
     cluster.standby(0).thaw();
     commit.join().unwrap().map(drop)
+}
+
+#[test]
+fn a_standby_behind_a_cut_forwarder_is_stale_until_it_heals() -> Result<()> {
+    let cluster = with_table(1)?;
+    let (primary, standby) = (cluster.primary(), cluster.standby(0));
+    let forwarder = Forwarder::to(primary.addr())?;
+    standby.repoint_to(forwarder.addr())?;
+    forwarder.cut();
+    primary.sql("insert into t values (2)")?;
+    assert_eq!(standby.sql(COUNT)?, "1");
+    forwarder.heal();
+    standby.wait_caught_up_with(primary)?;
+    assert_eq!(standby.sql(COUNT)?, "2");
+    Ok(())
+}
+
+#[test]
+fn connections_are_counted_by_name_and_can_be_ended() -> Result<()> {
+    let cluster = with_table(0)?;
+    let node = cluster.primary();
+    assert!(node.connections()?.is_empty());
+    let url = node.url();
+    let client = std::thread::spawn(move || psql(&url, "select pg_sleep(60)"));
+    while node.connections()?.get("psql") != Some(&1) {
+        assert!(!client.is_finished());
+    }
+    let before = Instant::now();
+    node.terminate_connections()?;
+    assert_eq!(client.join().unwrap(), "");
+    assert!(before.elapsed() < Duration::from_secs(30));
+    assert!(node.log().contains(" 57P01 "));
+    Ok(())
 }
 
 #[test]
