@@ -1,0 +1,81 @@
+//! What to measure and for how long.
+//!
+//! The short form exists to see that the bench runs; its figures mean little.
+
+use std::env;
+use std::time::Duration;
+
+use crate::Result;
+
+/// One part of the bench.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Section {
+    Decision,
+    Allocations,
+    Sqlite,
+    Postgres,
+}
+
+impl Section {
+    fn parse(name: &str) -> Result<Self> {
+        Ok(match name {
+            "decision" => Self::Decision,
+            "allocations" => Self::Allocations,
+            "sqlite" => Self::Sqlite,
+            "postgres" => Self::Postgres,
+            _ => {
+                return Err(format!(
+                    "no section `{name}`: decision, allocations, sqlite, postgres"
+                )
+                .into());
+            }
+        })
+    }
+}
+
+/// The command line, and `SEALANETEST_SHORT`.
+#[derive(Debug)]
+pub(crate) struct Options {
+    /// Each arm runs once in each.
+    pub(crate) rounds: usize,
+    /// How long an arm selects in one round.
+    pub(crate) select: Duration,
+    /// How long an arm decides in one round.
+    pub(crate) decide: Duration,
+    only: Vec<Section>,
+}
+
+impl Options {
+    pub(crate) fn read() -> Result<Self> {
+        let mut short = env::var("SEALANETEST_SHORT").is_ok_and(|value| value == "1");
+        let (mut rounds, mut only) = (None, Vec::new());
+        let mut arguments = env::args().skip(1);
+        while let Some(argument) = arguments.next() {
+            let mut value = || {
+                arguments
+                    .next()
+                    .ok_or_else(|| format!("`{argument}` needs a value"))
+            };
+            match argument.as_str() {
+                // What `cargo bench` adds.
+                "--bench" => {}
+                "--short" => short = true,
+                "--rounds" => rounds = Some(value()?.parse()?),
+                "--quick" => only.push(Section::parse(&value()?)?),
+                name => only.push(Section::parse(name)?),
+            }
+        }
+        let (default_rounds, select, decide) = if short { (5, 20, 1) } else { (41, 100, 10) };
+        Ok(Self {
+            rounds: rounds.unwrap_or(default_rounds).max(1),
+            select: Duration::from_millis(select),
+            decide: Duration::from_millis(decide),
+            only,
+        })
+    }
+
+    /// Whether a section is to be measured: all are, unless some were named.
+    pub(crate) fn wants(&self, section: Section) -> bool {
+        self.only.is_empty() || self.only.contains(&section)
+    }
+}
