@@ -47,6 +47,9 @@ fn main() -> Result<()> {
         .enable_all()
         .build()?;
     let mut summary = Summary::default();
+    if let Some(note) = ours::NOTE {
+        println!("{note}\n");
+    }
     measure(&options, &runtime, &mut summary)?;
     println!("{summary}");
     Ok(())

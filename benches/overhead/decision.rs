@@ -49,13 +49,18 @@ pub(crate) async fn cluster(servers: &Servers, replicas: usize) -> Result<Ours> 
     Ok(ours::over(lazy(&servers.primary).await?, nodes))
 }
 
-/// Nanoseconds for one of `count` decisions.
-pub(crate) fn time(db: &Ours, sql: &str, count: u32) -> f64 {
+/// How long so many decisions take.
+fn elapsed(db: &Ours, sql: &str, count: u32) -> Duration {
     let start = Instant::now();
     for _ in 0..count {
         drop(black_box(ours::decide(black_box(db), black_box(sql))));
     }
-    start.elapsed().as_nanos() as f64 / f64::from(count)
+    start.elapsed()
+}
+
+/// Nanoseconds for one of `count` decisions.
+pub(crate) fn time(db: &Ours, sql: &str, count: u32) -> f64 {
+    elapsed(db, sql, count).as_nanos() as f64 / f64::from(count)
 }
 
 /// The same on two threads that begin together; the mean of both.
@@ -72,13 +77,13 @@ fn time_on_two(first: &Ours, second: &Ours, sql: &str, count: u32) -> f64 {
     })
 }
 
-/// As many decisions as fill the time.
+/// As many decisions as fill the time; finding out also warms the caches.
 fn count_for(db: &Ours, sql: &str, length: Duration) -> u32 {
-    let each = time(db, sql, 10_000).max(1.0);
-    let count = length.as_nanos() as f64 / each;
-    u32::try_from(count.round() as u128)
+    const TRIED: u32 = 10_000;
+    let took = elapsed(db, sql, TRIED).as_nanos().max(1);
+    u32::try_from(length.as_nanos() * u128::from(TRIED) / took)
         .unwrap_or(u32::MAX)
-        .max(1_000)
+        .max(TRIED / 10)
 }
 
 impl Work {

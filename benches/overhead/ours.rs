@@ -9,6 +9,10 @@ use sea_orm::DatabaseConnection;
 use crate::Result;
 use crate::servers::{self, Servers};
 
+/// Printed before anything else, so that nobody takes these figures for the router's.
+pub(crate) const NOTE: Option<&str> =
+    Some("STAND-IN: `routed` is a bare connection and a decision does nothing");
+
 /// What is compared with a bare connection.
 pub(crate) type Ours = DatabaseConnection;
 

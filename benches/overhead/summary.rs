@@ -16,16 +16,21 @@ pub(crate) struct Summary {
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("overhead")?;
-        for (name, digits, value) in [
-            ("decision_ns", 1, self.decision_ns),
-            ("decision_2t_ns", 1, self.decision_2t_ns),
-            ("allocations", 0, self.allocations.map(f64::ceil)),
-            ("throughput_ratio_c1", 3, self.throughput_ratio_c1),
-            ("throughput_ratio_c8", 3, self.throughput_ratio_c8),
-            ("over_defaults_c8", 3, self.over_defaults_c8),
+        for (name, unit, value) in [
+            ("decision_ns", 0.1, self.decision_ns),
+            ("decision_2t_ns", 0.1, self.decision_2t_ns),
+            ("allocations", 0.000_1, self.allocations),
+            ("throughput_ratio_c1", 0.001, self.throughput_ratio_c1),
+            ("throughput_ratio_c8", 0.001, self.throughput_ratio_c8),
+            ("over_defaults_c8", 0.001, self.over_defaults_c8),
         ] {
             match value {
-                Some(value) => write!(f, " {name}={value:.digits$}")?,
+                // Divided and not multiplied: the quotient is the nearest number, and prints without a tail.
+                Some(value) => write!(
+                    f,
+                    " {name}={}",
+                    (value / unit).round() / (1.0_f64 / unit).round()
+                )?,
                 None => write!(f, " {name}=-")?,
             }
         }
