@@ -58,7 +58,7 @@ fn main() -> Result<()> {
 fn measure(options: &Options, runtime: &Runtime, summary: &mut Summary) -> Result<()> {
     if options.wants(Section::Sqlite) || options.wants(Section::Allocations) {
         let sqlite = servers::sqlite()?;
-        runtime.block_on(entity::fill(&sqlite.primary))?;
+        runtime.block_on(entity::fill(&sqlite))?;
         if options.wants(Section::Allocations) {
             allocations::statements(&sqlite)?;
         }
@@ -73,7 +73,7 @@ fn measure(options: &Options, runtime: &Runtime, summary: &mut Summary) -> Resul
         .any(|s| options.wants(*s))
     {
         let postgres = servers::postgres()?;
-        runtime.block_on(entity::fill(&postgres.primary))?;
+        runtime.block_on(entity::fill(&postgres))?;
         if options.wants(Section::Decision) {
             let figures = decision::compare(options, runtime, &postgres)?;
             (summary.decision_ns, summary.decision_2t_ns) =
