@@ -3,8 +3,6 @@
 //! No field means "the default is decided elsewhere"; where `None` is possible, "unset" is itself a value. The
 //! environment, the builder and a file fill the same struct, and one check reports all that is wrong with it.
 
-#![expect(dead_code, reason = "read by the connection, which is not here yet")]
-
 mod builder;
 pub(crate) mod check;
 #[cfg(feature = "serde")]
@@ -28,6 +26,7 @@ use std::time::Duration;
 use sea_orm::ConnectOptions;
 
 pub use builder::Builder;
+pub(crate) use check::arrange;
 pub use error::{ConfigError, Problem};
 pub use node::NodeConfig;
 pub use url::NodeUrl;
@@ -196,6 +195,11 @@ impl Config {
             warnings: Vec::new(),
             source: Source::Fields,
         }
+    }
+
+    /// The defaults for a cluster of connections that the application made.
+    pub(crate) fn adopted() -> Self {
+        Self::new(NodeConfig::nowhere())
     }
 
     /// A builder with one setter for each knob.

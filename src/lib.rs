@@ -1,11 +1,41 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
+#![warn(
+    missing_docs,
+    missing_debug_implementations,
+    unreachable_pub,
+    unnameable_types
+)]
 
+#[cfg(not(any(feature = "postgres", feature = "mysql", feature = "sqlite")))]
+compile_error!("sealane needs a backend: enable one of the features `postgres`, `mysql`, `sqlite`");
+
+mod backend;
+mod cluster;
+mod config;
+mod connection;
+pub mod drop_in;
+mod error;
+mod explain;
 mod intent;
+mod metrics;
+mod node;
+mod pin;
+mod route;
+mod signal;
+mod snapshot;
+mod state;
 mod words;
 
+pub use cluster::{Cluster, NodeStatus, Replaced, Topology};
+pub use config::{Builder, Config, ConfigError, NodeConfig, NodeUrl, Problem};
+#[cfg(feature = "stream")]
+pub use connection::RoutedStream;
+pub use connection::{RoutedConnection, transaction::RoutedTransaction};
+pub use error::Error;
+pub use explain::Explanation;
 pub use intent::{Verdict, classify};
-pub use words::{Intent, NodeId, Outcome, Reason, Role, Stage};
+pub use words::{Intent, NodeId, Outcome, Reason, RetryCause, Role, Stage};
 
 #[cfg(test)]
 #[path = "../tests/pure/mod.rs"]

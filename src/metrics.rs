@@ -18,12 +18,12 @@ pub(crate) use histogram::{Buckets, Histogram};
 pub(crate) use names::{ClusterCounter, NodeCounter};
 pub(crate) use node::{ClusterMetrics, Entered, NodeMetrics};
 pub(crate) use publish::Publisher;
-pub(crate) use shard::{Sharded, shard};
+pub(crate) use shard::{shard, shards};
 pub(crate) use sums::{ClusterSums, NodeLabel, NodeSums, NodeTotals, PoolSums};
 
 #[cfg(test)]
 pub(crate) use {
     counters::statement_at,
     names::{ALL, Kind},
-    shard::{Padded, shards},
+    shard::Padded,
 };

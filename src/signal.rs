@@ -19,9 +19,9 @@ use std::io;
 
 use sea_orm::sqlx::error::DatabaseError;
 
-use crate::words::Role;
+use crate::words::{RetryCause, Role};
 
-pub(crate) use foreign::{facts, of_db_err, stage_of};
+pub(crate) use foreign::{code, facts, of_db_err, stage_of};
 
 /// What a foreign error means. Whether anything was executed follows from it together with the stage and the kind of
 /// statement, and stands in the table of retries (T9).
@@ -95,6 +95,83 @@ impl Signal {
         Self::Cut,
         Self::Unknown,
     ];
+
+    /// Whether it says something of the node, and not only of the statement.
+    #[must_use]
+    pub(crate) const fn concerns_node(self) -> bool {
+        match self {
+            Self::ReadOnly
+            | Self::Terminated
+            | Self::Starting
+            | Self::Disconnected
+            | Self::Refused
+            | Self::AcquireTimeout
+            | Self::Overloaded
+            | Self::Rejected
+            | Self::TimedOut => true,
+            Self::RefusedAsWrite { .. }
+            | Self::SessionEnded
+            | Self::PoolClosed
+            | Self::RecoveryConflict
+            | Self::Serialization
+            | Self::Cancelled
+            | Self::Server
+            | Self::Unsent
+            | Self::Unread
+            | Self::Cut
+            | Self::Unknown => false,
+        }
+    }
+
+    /// Whether the connection is gone with it, so that an open transaction or a begun stream is lost.
+    #[must_use]
+    pub(crate) const fn ends_connection(self) -> bool {
+        match self {
+            Self::Terminated
+            | Self::SessionEnded
+            | Self::Starting
+            | Self::Disconnected
+            | Self::Refused
+            | Self::Cut => true,
+            Self::ReadOnly
+            | Self::RefusedAsWrite { .. }
+            | Self::AcquireTimeout
+            | Self::PoolClosed
+            | Self::Overloaded
+            | Self::RecoveryConflict
+            | Self::Serialization
+            | Self::Cancelled
+            | Self::Rejected
+            | Self::Server
+            | Self::Unsent
+            | Self::Unread
+            | Self::TimedOut
+            | Self::Unknown => false,
+        }
+    }
+
+    /// Why a statement that met this is sent again, as metrics say it.
+    #[must_use]
+    pub(crate) const fn cause(self) -> RetryCause {
+        match self {
+            Self::Refused => RetryCause::Connect,
+            Self::AcquireTimeout | Self::Overloaded | Self::TimedOut => RetryCause::AcquireTimeout,
+            Self::Disconnected | Self::Cut => RetryCause::Lost,
+            Self::RecoveryConflict => RetryCause::Conflict,
+            Self::RefusedAsWrite { .. } | Self::ReadOnly => RetryCause::ReadOnly,
+            Self::PoolClosed => RetryCause::Swapped,
+            Self::Terminated
+            | Self::SessionEnded
+            | Self::Starting
+            | Self::Rejected
+            | Self::Serialization
+            | Self::Cancelled
+            | Self::Server
+            | Self::Unsent
+            | Self::Unread
+            | Self::Unknown => RetryCause::Unavailable,
+        }
+    }
 
     /// The word, as it stands in metrics, logs and errors.
     #[must_use]

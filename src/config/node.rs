@@ -118,6 +118,18 @@ impl NodeConfig {
         }
     }
 
+    /// The readers of a SQLite primary: the same file under another role.
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn reader(&self) -> Self {
+        Self {
+            role: Role::Replica,
+            url: self.url.clone(),
+            name: None,
+            weight: REPLICA_WEIGHT,
+            zone: self.zone.clone(),
+        }
+    }
+
     /// Stands where the primary's URL could not be read, until the problems are reported.
     pub(super) fn nowhere() -> Self {
         Self::of_primary(NodeUrl::nowhere(), Own::default())

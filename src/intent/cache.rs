@@ -194,6 +194,16 @@ impl Classifier {
         summary
     }
 
+    /// Whether the text changes the schema, or may: of several statements only the first is looked at, so what stands
+    /// behind it counts as a change.
+    pub(crate) fn changes_schema(&self, sql: &str) -> bool {
+        let several = sql.trim_end().trim_end_matches(';').contains(';');
+        let first = self
+            .dialect
+            .and_then(|dialect| keyword::decide(dialect, sql));
+        first.is_some_and(|decided| decided.ddl || several)
+    }
+
     /// The verdict with the part that decided; judges anew, for `explain`.
     pub(crate) fn explain(&self, sql: &str) -> Verdict {
         Verdict::of(self.judge_in_full(sql).0)

@@ -75,6 +75,21 @@ pub(crate) fn of_db_err(error: &DbErr, on: Role) -> Signal {
     }
 }
 
+/// The server's code for an error, where it is a server's.
+#[must_use]
+pub(crate) fn code(error: &DbErr) -> Option<String> {
+    let (DbErr::Conn(error) | DbErr::Exec(error) | DbErr::Query(error)) = error else {
+        return None;
+    };
+    let RuntimeErr::SqlxError(error) = error else {
+        return None;
+    };
+    match facts(error) {
+        ErrorFacts::Server(answer) => Some(answer.code.into_owned()),
+        _ => None,
+    }
+}
+
 /// How far a call through SeaORM had come. Taking a connection and running a statement are one call there, and only the
 /// error's kind tells them apart: `Conn` and `ConnectionAcquire` are raised before anything is sent.
 #[must_use]

@@ -1,3 +1,11 @@
 //! Pure logic, driven by data files: compiled into the library's own test binary, because what it tests is private.
 
+mod budget;
+mod config;
 mod intent;
+mod metrics;
+mod reduce;
+mod retry;
+mod route;
+mod route_words;
+mod signal;

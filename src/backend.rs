@@ -1,0 +1,95 @@
+//! What each backend asks of its servers: the probe, the fence, the catalog. SQL only; what the answers mean is
+//! decided elsewhere.
+
+mod catalog;
+#[cfg(feature = "mysql")]
+pub(crate) mod mysql;
+#[cfg(feature = "postgres")]
+pub(crate) mod postgres;
+
+use std::time::{Duration, Instant};
+
+pub(crate) use self::catalog::read_catalog;
+
+use sea_orm::{ConnAcquireErr, ConnectionTrait, DbBackend, DbErr, Statement};
+
+use crate::{
+    config::{Config, NodeConfig},
+    node::{Node, link::is_live},
+};
+
+/// What one probe saw of a server.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Facts {
+    /// Whether it is a standby; `None` where the backend has no such thing.
+    pub(crate) in_recovery: Option<bool>,
+    /// Which cluster it belongs to: PostgreSQL's system identifier.
+    pub(crate) cluster: Option<u64>,
+    /// Something that makes it unfit to serve reads, in words for the log.
+    pub(crate) unfit: Option<String>,
+    /// How long the question took on an open connection.
+    pub(crate) round_trip: Duration,
+}
+
+/// A connection that only probes use, kept open between them.
+#[derive(Debug, Default)]
+pub(crate) enum Wire {
+    #[default]
+    None,
+    #[cfg(feature = "postgres")]
+    Postgres(sea_orm::sqlx::PgConnection),
+    #[cfg(feature = "mysql")]
+    MySql(sea_orm::sqlx::MySqlConnection),
+}
+
+/// Asks a configured node on a connection of its own, with its own time-out: a pool hides a refused connection for its
+/// whole acquire time-out (rule T1). A connection that broke since the last time is opened again at once, so that only
+/// what fails on a fresh socket counts against a node.
+pub(crate) async fn probe(
+    config: &Config,
+    node: &NodeConfig,
+    wire: &mut Wire,
+) -> Result<Facts, DbErr> {
+    let mut kept = std::mem::take(wire);
+    let asked = async {
+        match node.url.backend() {
+            #[cfg(feature = "postgres")]
+            DbBackend::Postgres => postgres::probe(config, node, &mut kept).await,
+            #[cfg(feature = "mysql")]
+            DbBackend::MySql => mysql::probe(config, node, &mut kept).await,
+            // The file is opened by the pool itself; there is no server to ask.
+            _ => Ok(Facts::default()),
+        }
+    };
+    let answer = tokio::time::timeout(config.connect_timeout, asked).await;
+    let answer = answer.unwrap_or(Err(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout)));
+    if answer.is_ok() {
+        *wire = kept;
+    }
+    answer
+}
+
+/// Asks an adopted node through the connection it came with.
+pub(crate) async fn probe_adopted(node: &Node, limit: Duration) -> Result<Facts, DbErr> {
+    let db = node.link.connection();
+    let backend = ConnectionTrait::get_database_backend(db);
+    if !is_live(db) || backend != DbBackend::Postgres {
+        return Ok(Facts::default());
+    }
+    let started = Instant::now();
+    let row = tokio::time::timeout(
+        limit,
+        db.query_one_raw(Statement::from_string(
+            backend,
+            "SELECT pg_catalog.pg_is_in_recovery()",
+        )),
+    )
+    .await
+    .unwrap_or(Err(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout)))?;
+    let in_recovery = row.map(|row| row.try_get_by_index(0)).transpose()?;
+    Ok(Facts {
+        in_recovery,
+        round_trip: started.elapsed(),
+        ..Facts::default()
+    })
+}

@@ -1,0 +1,84 @@
+//! Reads PostgreSQL's catalog, in the rows that the pure part of it takes (rule I5).
+
+use sea_orm::{ConnectionTrait, DbErr, QueryResult, Statement};
+
+use crate::{
+    intent::{
+        Settings,
+        catalog::{
+            Catalog, build, queries,
+            rows::{FunctionRow, RelationRow, Rows, TypeRow, UseRow},
+        },
+    },
+    node::Node,
+};
+
+/// Asks this node's catalog; four round trips.
+pub(crate) async fn read_catalog(node: &Node, settings: &Settings) -> Result<Catalog, DbErr> {
+    let rows = Rows {
+        functions: ask(node, queries::FUNCTIONS, function).await?,
+        relations: ask(node, queries::RELATIONS, relation).await?,
+        types: ask(node, queries::TYPES, named_type).await?,
+        uses: ask(node, queries::USES, used).await?,
+    };
+    Ok(build(&rows, settings))
+}
+
+async fn ask<T>(
+    node: &Node,
+    sql: &str,
+    read: fn(&QueryResult) -> Result<T, DbErr>,
+) -> Result<Vec<T>, DbErr> {
+    let db = node.link.connection();
+    let stmt = Statement::from_string(ConnectionTrait::get_database_backend(db), sql);
+    db.query_all_raw(stmt).await?.iter().map(read).collect()
+}
+
+fn function(row: &QueryResult) -> Result<FunctionRow, DbErr> {
+    Ok(FunctionRow {
+        id: row.try_get("", "id")?,
+        schema: row.try_get("", "schema")?,
+        name: row.try_get("", "name")?,
+        kind: row.try_get("", "kind")?,
+        volatile: row.try_get("", "volatile")?,
+        language: row.try_get("", "language")?,
+        body: row.try_get("", "body")?,
+        extension: row.try_get("", "extension")?,
+        configured: row.try_get("", "configured")?,
+        attribute: row.try_get("", "attribute")?,
+    })
+}
+
+fn relation(row: &QueryResult) -> Result<RelationRow, DbErr> {
+    Ok(RelationRow {
+        id: row.try_get("", "id")?,
+        schema: row.try_get("", "schema")?,
+        name: row.try_get("", "name")?,
+        kind: row.try_get("", "kind")?,
+        persistence: row.try_get("", "persistence")?,
+        locks: row.try_get("", "locks")?,
+        wrapper: row.try_get("", "wrapper")?,
+    })
+}
+
+fn named_type(row: &QueryResult) -> Result<TypeRow, DbErr> {
+    Ok(TypeRow {
+        id: row.try_get("", "id")?,
+        schema: row.try_get("", "schema")?,
+        name: row.try_get("", "name")?,
+    })
+}
+
+fn used(row: &QueryResult) -> Result<UseRow, DbErr> {
+    Ok(UseRow {
+        class: row.try_get("", "class")?,
+        id: row.try_get("", "id")?,
+        name: row.try_get("", "name")?,
+        target: row.try_get("", "target")?,
+        target_id: row.try_get("", "target_id")?,
+        target_schema: row.try_get("", "target_schema")?,
+        target_name: row.try_get("", "target_name")?,
+        immutable: row.try_get("", "immutable")?,
+        support: row.try_get("", "support")?,
+    })
+}

@@ -1,0 +1,59 @@
+//! MariaDB and MySQL: the fence and the probe.
+
+use std::time::Instant;
+
+use sea_orm::{
+    DbErr,
+    sqlx::{self, ConnectOptions, MySqlConnection, Row},
+};
+
+use super::{Facts, Wire};
+use crate::{
+    config::{Config, NodeConfig},
+    error::Kind,
+    node::open::direct_mysql,
+};
+
+/// The first statement of every replica connection (rule I7).
+pub(crate) const FENCE: &str = "SET SESSION TRANSACTION READ ONLY";
+
+/// `read_only` is what a replica of these servers has in place of a recovery state.
+const PROBE: &str = "SELECT @@global.read_only";
+
+/// Asks on the kept connection, or on a fresh one.
+pub(super) async fn probe(
+    config: &Config,
+    node: &NodeConfig,
+    wire: &mut Wire,
+) -> Result<Facts, DbErr> {
+    if let Wire::MySql(conn) = wire
+        && let Ok(facts) = ask(conn).await
+    {
+        return Ok(facts);
+    }
+    let options = direct_mysql(config, node)
+        .await?
+        .disable_statement_logging();
+    let mut conn = options
+        .connect()
+        .await
+        .map_err(|err| Kind::Conn.of_sqlx(err))?;
+    let facts = ask(&mut conn)
+        .await
+        .map_err(|err| Kind::Query.of_sqlx(err))?;
+    *wire = Wire::MySql(conn);
+    Ok(facts)
+}
+
+async fn ask(conn: &mut MySqlConnection) -> Result<Facts, sqlx::Error> {
+    let started = Instant::now();
+    let row = sqlx::query(PROBE).fetch_one(conn).await?;
+    let round_trip = started.elapsed();
+    let read_only: bool = row.try_get(0)?;
+    // A replica without `read_only` is common and safe behind the fence; a primary with it is no primary.
+    Ok(Facts {
+        in_recovery: read_only.then_some(true),
+        round_trip,
+        ..Facts::default()
+    })
+}

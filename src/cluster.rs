@@ -1,0 +1,194 @@
+//! The topology behind a handle, for those who look at it or change it.
+
+mod catalog;
+mod nodes;
+mod notice;
+mod probes;
+mod publish;
+pub(crate) mod shared;
+mod source;
+pub(crate) mod start;
+mod topology;
+mod worker;
+
+use std::{fmt, sync::Arc};
+
+use sea_orm::DbErr;
+use tokio::sync::oneshot;
+
+pub use self::topology::{NodeStatus, Replaced, Topology};
+use self::{shared::Shared, source::Source, worker::Message};
+use crate::{
+    config::{NodeConfig, arrange},
+    error::Error,
+    state::Event,
+};
+
+/// A handle to the topology: what it is now, and how to change it.
+///
+/// ```no_run
+/// # async fn f(db: sealane::RoutedConnection) -> Result<(), Box<dyn std::error::Error>> {
+/// use sealane::NodeConfig;
+///
+/// let cluster = db.cluster();
+/// println!("{}", cluster.topology());
+/// let primary = NodeConfig::primary("postgres://app@db-1/shop")?;
+/// let replica = primary.replica_like("db-4")?;
+/// let replaced = cluster.replace_nodes([primary, replica]).await?;
+/// println!("added {:?}, removed {:?}", replaced.added, replaced.removed);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Cluster(Option<Arc<Shared>>);
+
+impl Cluster {
+    pub(crate) fn of(shared: Option<Arc<Shared>>) -> Self {
+        Self(shared)
+    }
+
+    fn shared(&self) -> Result<&Arc<Shared>, Error> {
+        self.0.as_ref().ok_or(Error::Disconnected)
+    }
+
+    /// Every node and its state, as the next decision will see them.
+    #[must_use]
+    pub fn topology(&self) -> Topology {
+        self.0
+            .as_ref()
+            .map(|shared| Topology::of(&shared.snapshot.load()))
+            .unwrap_or_default()
+    }
+
+    /// Swaps the list of nodes under running code (rule R8).
+    ///
+    /// A node that stays the same keeps its pool and its health; a change of name, weight or zone alone takes effect
+    /// in place. A new node is warmed first (`warm_up_timeout`, 5 s, else it enters ejected and is probed), and until
+    /// then the old list serves. A removed node finishes what runs there within `SEALANE_DRAIN_TIMEOUT`, then it is cut
+    /// off; one that returns meanwhile keeps its pool. Calls are carried out one after the other; the last wins.
+    ///
+    /// # Errors
+    /// [`Error::Config`] or [`Error::Topology`] when the list cannot be used (no primary, the same node twice, another
+    /// backend): the old one stays. A replica that is the primary is left out with a warning.
+    pub async fn replace_nodes(
+        &self,
+        nodes: impl IntoIterator<Item = NodeConfig>,
+    ) -> Result<Replaced, Error> {
+        let shared = self.shared()?;
+        let arrangement = arrange(nodes)?;
+        if arrangement.primary.url.backend() != shared.backend {
+            let why = format!(
+                "its backend is not the cluster's, {}",
+                shared.backend.as_str()
+            );
+            return Err(Error::Topology { why });
+        }
+        for warning in &arrangement.warnings {
+            tracing::warn!("{warning}");
+        }
+        let replicas = arrangement
+            .replicas
+            .into_iter()
+            .chain(start::sqlite_reader(&shared.config, &arrangement.primary));
+        let sources = std::iter::once(arrangement.primary).chain(replicas);
+        let sources = sources
+            .enumerate()
+            .map(|(ordinal, node)| Source::configured(node, ordinal))
+            .collect();
+        let (answer, answered) = oneshot::channel();
+        shared.tell(Message::Replace(sources, answer));
+        let changes = answered.await.map_err(|_| gone())??;
+        Ok(Replaced::of(&changes, &shared.snapshot.load()))
+    }
+
+    /// Sends nothing new to this node; what runs there may finish. The primary cannot be drained.
+    ///
+    /// # Errors
+    /// [`Error::Topology`] when no replica has this name.
+    pub fn drain(&self, node: &str) -> Result<(), Error> {
+        self.news_of(node, |node| Event::Drain { node })
+    }
+
+    /// Takes a drained node back.
+    ///
+    /// # Errors
+    /// [`Error::Topology`] when no replica has this name.
+    pub fn resume(&self, node: &str) -> Result<(), Error> {
+        self.news_of(node, |node| Event::Resume { node })
+    }
+
+    fn news_of(
+        &self,
+        name: &str,
+        event: impl FnOnce(crate::words::NodeId) -> Event,
+    ) -> Result<(), Error> {
+        let shared = self.shared()?;
+        let snapshot = shared.snapshot.load();
+        let known = snapshot
+            .view
+            .nodes()
+            .iter()
+            .enumerate()
+            .find(|(_, node)| &*node.name == name);
+        match known {
+            Some((index, node)) if snapshot.view.primary != Some(index) => {
+                shared.tell(Message::News(event(node.id)));
+                Ok(())
+            }
+            Some(_) => Err(Error::Topology {
+                why: format!("`{name}` is the primary, which cannot be drained"),
+            }),
+            None => Err(Error::Topology {
+                why: format!(
+                    "no node is called `{name}`; there are: {}",
+                    snapshot.describe()
+                ),
+            }),
+        }
+    }
+
+    /// Publishes the counters to the installed `metrics` recorder now, instead of at the next whole second.
+    ///
+    /// # Errors
+    /// [`Error::Topology`] when the runtime that looked after this cluster is gone.
+    pub async fn publish_metrics(&self) -> Result<(), Error> {
+        let (done, published) = oneshot::channel();
+        self.shared()?.tell(Message::Publish(done));
+        published.await.map_err(|_| gone())
+    }
+}
+
+impl Shared {
+    /// Closes every pool. What was taken from them is waited for.
+    pub(crate) async fn close(&self) {
+        let (done, closed) = oneshot::channel();
+        self.tell(Message::Close(done));
+        if closed.await.is_err() {
+            // The worker is gone with its runtime; the pools are still there.
+            for member in self.snapshot.load_full().members() {
+                member.node.link.close().await;
+            }
+        }
+    }
+}
+
+fn gone() -> Error {
+    Error::Topology {
+        why: "the runtime in which this cluster was connected is gone".to_owned(),
+    }
+}
+
+impl fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Cluster")
+            .field(&self.topology().to_string())
+            .finish()
+    }
+}
+
+impl From<Error> for sea_orm::TransactionError<DbErr> {
+    /// `?` in a function that returns the error of a transaction.
+    fn from(err: Error) -> Self {
+        Self::Connection(err.into())
+    }
+}

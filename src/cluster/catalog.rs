@@ -1,0 +1,106 @@
+//! Keeps what is known of the server's catalog fresh: read at start, after DDL of our own, and every
+//! `SEALANE_CATALOG_REFRESH`, because others do DDL too (rule I5).
+//!
+//! One reading at a time. One that was asked for while another ran may have seen too little of it, so it runs again
+//! afterwards, and what the first one found is not believed.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tokio::sync::mpsc::WeakUnboundedSender;
+
+use super::{
+    shared::Shared,
+    worker::{Message, tell},
+};
+use crate::{
+    backend,
+    intent::{Classifier, Knowledge, catalog::Catalog},
+};
+
+/// After a failed reading the next one waits this long.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+#[derive(Debug)]
+pub(super) struct CatalogReader {
+    /// Only a real server has a catalog to read.
+    wanted: bool,
+    every: Option<Duration>,
+    next: Option<Instant>,
+    reading: bool,
+    again: bool,
+}
+
+impl CatalogReader {
+    pub(super) fn new(every: Option<Duration>, wanted: bool, read: bool) -> Self {
+        let now = Instant::now();
+        let next = if read {
+            every.map(|every| now + every)
+        } else {
+            Some(now)
+        };
+        Self {
+            wanted,
+            every,
+            next: next.filter(|_| wanted),
+            reading: false,
+            again: false,
+        }
+    }
+
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        self.next.filter(|_| !self.reading)
+    }
+
+    pub(super) fn is_due(&self) -> bool {
+        self.next_due().is_some_and(|next| next <= Instant::now())
+    }
+
+    /// Reads it now, or once more when the reading that runs has ended.
+    pub(super) fn read(&mut self, shared: &Arc<Shared>, outbox: &WeakUnboundedSender<Message>) {
+        if !self.wanted {
+            return;
+        }
+        if self.reading {
+            self.again = true;
+            return;
+        }
+        self.reading = true;
+        self.next = None;
+        let (primary, settings) = (shared.primary_node(), shared.classifier.settings().clone());
+        let limit = shared.config.acquire_timeout;
+        let outbox = outbox.clone();
+        tokio::spawn(async move {
+            let reading = backend::read_catalog(&primary, &settings);
+            let read = match tokio::time::timeout(limit, reading).await {
+                Ok(read) => read.map_err(|err| err.to_string()),
+                Err(_) => Err(format!("no answer within {limit:?}")),
+            };
+            tell(&outbox, Message::CatalogRead(read));
+        });
+    }
+
+    /// A reading has ended. True when another is to begin at once.
+    pub(super) fn ended(&mut self, classifier: &Classifier, read: Result<Catalog, String>) -> bool {
+        self.reading = false;
+        if std::mem::take(&mut self.again) {
+            return true;
+        }
+        match read {
+            Ok(catalog) => {
+                classifier.learn(Knowledge::Known(Arc::new(catalog)));
+                self.next = self.every.map(|every| Instant::now() + every);
+            }
+            Err(error) => {
+                tracing::warn!(
+                    error,
+                    "the catalog could not be read: what is not built in goes to the primary until it can"
+                );
+                self.next = Some(Instant::now() + RETRY_AFTER);
+            }
+        }
+        false
+    }
+}

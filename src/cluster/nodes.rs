@@ -1,0 +1,210 @@
+//! The pools behind the reducer's nodes: where each came from, and what is open now.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use sea_orm::{ConnAcquireErr, DatabaseConnection, DbErr};
+
+use super::source::Source;
+use crate::{
+    backend::{self, Facts, Wire},
+    config::{Config, NodeConfig},
+    node::{Link, Node},
+    signal,
+    snapshot::Member,
+    state::{Event, Fact, Moment, NodeSpec, ProbeFacts, View},
+    words::{NodeId, Role},
+};
+
+/// What is open, by node.
+#[derive(Debug, Default)]
+pub(super) struct Nodes {
+    open: HashMap<NodeId, Open>,
+    /// Those that were named, until their pools are made.
+    named: Vec<Source>,
+}
+
+#[derive(Clone, Debug)]
+struct Open {
+    member: Arc<Member>,
+    source: Source,
+}
+
+impl Nodes {
+    /// Keeps where these nodes come from, and says it in the reducer's words.
+    pub(super) fn learn(&mut self, sources: Vec<Source>) -> Vec<NodeSpec> {
+        let specs = sources.iter().map(|source| source.spec.clone()).collect();
+        for source in sources {
+            self.named
+                .retain(|known| !known.spec.same_pool(&source.spec));
+            self.named.push(source);
+        }
+        specs
+    }
+
+    /// Where a node that was named comes from.
+    pub(super) fn named(&self, spec: &NodeSpec) -> Option<Source> {
+        self.named
+            .iter()
+            .find(|source| source.spec.same_pool(spec))
+            .cloned()
+    }
+
+    /// Takes a pool in as a node's first.
+    pub(super) fn adopt(&mut self, id: NodeId, link: Arc<Link>, source: Source) {
+        let node = Node::new(id, Arc::clone(&source.spec.name), 0, link);
+        let member = Arc::new(Member::new(Arc::new(node), Arc::default()));
+        self.open.insert(id, Open { member, source });
+    }
+
+    /// Makes a new node's pool without taking a connection from it: where warming it failed, its probes go on, and
+    /// the pool is there when they succeed.
+    pub(super) async fn adopt_cold(&mut self, id: NodeId, spec: &NodeSpec, config: &Config) {
+        if self.open.contains_key(&id) {
+            return;
+        }
+        let Some(source) = self.named(spec) else {
+            return;
+        };
+        let link = opened(&source, config).await.unwrap_or_else(|err| {
+            tracing::warn!(node = &*spec.name, error = %err, "its pool could not be made");
+            Link::Adopted(DatabaseConnection::default())
+        });
+        self.adopt(id, Arc::new(link), source);
+    }
+
+    /// Gives a node a fresh pool under a greater generation. What was counted of it goes on.
+    ///
+    /// The old pool closes when its connections have come back; `hard`, what runs on them ends at once. Whoever waits
+    /// for a connection of it leaves at once either way.
+    pub(super) async fn replace_pool(
+        &mut self,
+        id: NodeId,
+        generation: u64,
+        hard: bool,
+        config: &Config,
+    ) {
+        let Some(Open {
+            member: old,
+            source,
+        }) = self.open.get(&id).cloned()
+        else {
+            return;
+        };
+        // Options that made a pool before make one again, unless a callback of the caller's refuses; then the old pool
+        // serves on.
+        let fresh = if old.node.link.is_adopted() && !source.is_ours() {
+            None
+        } else {
+            opened(&source, config)
+                .await
+                .inspect_err(|err| tracing::warn!(node = &*old.node.name, error = %err, "no fresh pool could be made"))
+                .ok()
+        };
+        let replaced = fresh.is_some();
+        let link = fresh.map_or_else(|| Arc::clone(&old.node.link), Arc::new);
+        let node = Node::new(id, Arc::clone(&old.node.name), generation, link);
+        let member = Arc::new(Member::new(Arc::new(node), Arc::clone(&old.metrics)));
+        self.open.insert(id, Open { member, source });
+        if hard {
+            old.cut();
+        }
+        if replaced {
+            close(old);
+        }
+    }
+
+    /// Closes a node that left the list.
+    pub(super) fn forget(&mut self, id: NodeId, hard: bool) {
+        if let Some(Open { member, .. }) = self.open.remove(&id) {
+            if hard {
+                member.cut();
+            }
+            close(member);
+        }
+    }
+
+    /// The members in the view's order.
+    pub(super) fn members(&self, view: &View) -> Box<[Arc<Member>]> {
+        view.nodes()
+            .iter()
+            .filter_map(|node| self.open.get(&node.id))
+            .map(|open| Arc::clone(&open.member))
+            .collect()
+    }
+
+    pub(super) fn member(&self, id: NodeId) -> Option<&Arc<Member>> {
+        self.open.get(&id).map(|open| &open.member)
+    }
+
+    /// Closes every pool, and waits for what was taken from them.
+    pub(super) async fn close_all(&self) {
+        for open in self.open.values() {
+            open.member.node.link.close().await;
+        }
+    }
+
+    /// How to ask this node for itself.
+    pub(super) fn probe(&self, id: NodeId, config: &Config) -> Option<Probe> {
+        let Open { member, source } = self.open.get(&id)?;
+        let asked = match source.config() {
+            Some(node) => Asked::Server(Box::new((config.clone(), node.clone()))),
+            None => Asked::Connection(Arc::clone(&member.node), config.connect_timeout),
+        };
+        Some(Probe { id, asked })
+    }
+}
+
+/// Opens a pool, within the time that one connection may take.
+async fn opened(source: &Source, config: &Config) -> Result<Link, DbErr> {
+    tokio::time::timeout(config.connect_timeout, source.open(config))
+        .await
+        .unwrap_or(Err(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout)))
+}
+
+/// Closes a pool in the background, once what was taken from it has come back. After a cut that is at once.
+fn close(member: Arc<Member>) {
+    tokio::spawn(async move { member.node.link.close().await });
+}
+
+/// One question to one node.
+pub(super) struct Probe {
+    id: NodeId,
+    asked: Asked,
+}
+
+enum Asked {
+    Server(Box<(Config, NodeConfig)>),
+    Connection(Arc<Node>, Duration),
+}
+
+impl Probe {
+    /// Asks, and puts the answer into the reducer's words. The connection is kept for the next time.
+    pub(super) async fn run(&self, begun: Moment, wire: &mut Wire) -> Event {
+        let node = self.id;
+        let answer = match &self.asked {
+            Asked::Server(asked) => backend::probe(&asked.0, &asked.1, wire).await,
+            Asked::Connection(node, limit) => backend::probe_adopted(node, *limit).await,
+        };
+        match answer {
+            Ok(facts) => Event::ProbeOk {
+                node,
+                begun,
+                rtt: facts.round_trip,
+                facts: said(&facts),
+            },
+            Err(err) => Event::ProbeFailed {
+                node,
+                begun,
+                signal: signal::of_db_err(&err, Role::Unknown),
+            },
+        }
+    }
+}
+
+pub(super) fn said(facts: &Facts) -> ProbeFacts {
+    ProbeFacts {
+        in_recovery: facts.in_recovery.map_or(Fact::NotChecked, Fact::Known),
+        identity: facts.cluster.map_or(Fact::NotChecked, Fact::Known),
+        ..ProbeFacts::default()
+    }
+}

@@ -1,0 +1,85 @@
+//! Which probes are ordered and which run: at most one at a time for each node.
+
+use std::collections::HashMap;
+
+use tokio::sync::mpsc::WeakUnboundedSender;
+
+use super::{
+    nodes::Probe,
+    worker::{Message, tell},
+};
+use crate::{backend::Wire, state::Moment, words::NodeId};
+
+/// The orders, by node.
+#[derive(Debug, Default)]
+pub(super) struct Probes(HashMap<NodeId, Slot>);
+
+#[derive(Debug, Default)]
+struct Slot {
+    at: Option<Moment>,
+    running: bool,
+    /// The node's own connection, while no probe runs on it.
+    wire: Wire,
+}
+
+impl Probes {
+    /// Probe this node then. Replaces an order that has not begun.
+    pub(super) fn order(&mut self, id: NodeId, at: Moment) {
+        self.0.entry(id).or_default().at = Some(at);
+    }
+
+    /// The moment at which the next one is to begin.
+    pub(super) fn next_due(&self) -> Option<Moment> {
+        self.0
+            .values()
+            .filter(|slot| !slot.running)
+            .filter_map(|slot| slot.at)
+            .min()
+    }
+
+    /// The nodes whose probe is to begin now.
+    pub(super) fn due(&self, now: Moment) -> Vec<NodeId> {
+        let due = |slot: &Slot| !slot.running && slot.at.is_some_and(|at| at <= now);
+        self.0
+            .iter()
+            .filter(|(_, slot)| due(slot))
+            .map(|(id, _)| *id)
+            .collect()
+    }
+
+    /// Begins it. A node that is gone has no probe, and then the order is forgotten.
+    pub(super) fn run(
+        &mut self,
+        id: NodeId,
+        begun: Moment,
+        probe: Option<Probe>,
+        outbox: &WeakUnboundedSender<Message>,
+    ) {
+        let Some(probe) = probe else {
+            self.0.remove(&id);
+            return;
+        };
+        let slot = self.0.entry(id).or_default();
+        slot.at = None;
+        slot.running = true;
+        let mut wire = std::mem::take(&mut slot.wire);
+        let outbox = outbox.clone();
+        tokio::spawn(async move {
+            let event = probe.run(begun, &mut wire).await;
+            tell(&outbox, Message::Probed(id, event, wire));
+        });
+    }
+
+    /// It has ended, whichever way.
+    pub(super) fn ended(&mut self, id: NodeId, wire: Wire) {
+        if let Some(slot) = self.0.get_mut(&id) {
+            slot.running = false;
+            slot.wire = wire;
+        }
+    }
+
+    /// The node is gone; a probe that still runs ends in news that nobody wants.
+    pub(super) fn forget(&mut self, id: NodeId) {
+        self.0.remove(&id);
+    }
+}

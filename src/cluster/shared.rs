@@ -1,0 +1,256 @@
+//! What every handle to a cluster shares: the snapshot that decisions read, and the inbox of the one task that
+//! replaces it.
+//!
+//! One `ArcSwap`, atomics for counters, and no lock on the statement path. The worker holds only a weak reference to
+//! this, so the last handle's drop ends it.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use arc_swap::ArcSwap;
+use sea_orm::DbBackend;
+use tokio::{
+    runtime::Handle,
+    sync::{mpsc, watch},
+};
+
+use crate::{
+    config::Config,
+    connection::Concrete,
+    intent::{Classifier, Knowledge},
+    metrics::{ClusterCounter, ClusterMetrics, Publisher},
+    node::Node,
+    pin::{OpenWrite, Pin},
+    route::budget::Budget,
+    signal::Signal,
+    snapshot::Snapshot,
+    state::{Event, Moment},
+    words::Stage,
+};
+
+use super::worker::Message;
+
+/// The parts of the configuration that statements read.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) enabled: bool,
+    pub(crate) route_timeout: Duration,
+    pub(crate) diversion_limit: u32,
+    /// Zero where reads are always fresh (SQLite) and where the pin is switched off.
+    pub(crate) pin: Duration,
+    pub(crate) zone: Option<Arc<str>>,
+}
+
+/// One cluster, behind all of its handles.
+pub(crate) struct Shared {
+    pub(crate) backend: DbBackend,
+    pub(crate) settings: Settings,
+    pub(crate) config: Config,
+    pub(crate) snapshot: ArcSwap<Snapshot>,
+    /// Tells waiters that a snapshot with a greater number was published.
+    pub(crate) changed: watch::Sender<u64>,
+    pub(crate) classifier: Classifier,
+    pub(crate) pin: Arc<Pin>,
+    pub(crate) concrete: Concrete,
+    pub(crate) metrics: ClusterMetrics,
+    pub(crate) publisher: Arc<Publisher>,
+    /// The runtime in which it was connected, if there was one.
+    pub(crate) runtime: Option<Handle>,
+    /// A server with a catalog is behind it.
+    pub(crate) reads_catalog: bool,
+    /// When the cluster began: moments of the reducer count from here.
+    pub(crate) origin: Instant,
+    pub(super) inbox: mpsc::UnboundedSender<Message>,
+    /// The retry budget, as one word.
+    budget: AtomicU64,
+    diverted: AtomicU32,
+    waiting: AtomicU32,
+    orphaned: AtomicBool,
+}
+
+/// What a new cluster starts from.
+pub(super) struct Parts {
+    pub(super) backend: DbBackend,
+    pub(super) config: Config,
+    pub(super) snapshot: Snapshot,
+    pub(super) classifier: Classifier,
+    pub(super) pin: Arc<Pin>,
+    pub(super) inbox: mpsc::UnboundedSender<Message>,
+    pub(super) reads_catalog: bool,
+}
+
+impl Shared {
+    pub(super) fn new(parts: Parts, runtime: Option<Handle>, origin: Instant) -> Self {
+        let Parts {
+            backend,
+            config,
+            snapshot,
+            classifier,
+            pin,
+            inbox,
+            reads_catalog,
+        } = parts;
+        let settings = Settings {
+            enabled: config.enabled,
+            route_timeout: config.route_timeout,
+            diversion_limit: config.diversion_limit,
+            pin: if backend == DbBackend::Sqlite {
+                Duration::ZERO
+            } else {
+                config.pin
+            },
+            zone: config.zone.as_deref().map(Arc::from),
+        };
+        Self {
+            backend,
+            settings,
+            config,
+            changed: watch::Sender::new(snapshot.view.version),
+            snapshot: ArcSwap::from_pointee(snapshot),
+            classifier,
+            pin,
+            concrete: Concrete::default(),
+            metrics: ClusterMetrics::default(),
+            publisher: Arc::new(Publisher::new(None)),
+            runtime,
+            reads_catalog,
+            origin,
+            inbox,
+            budget: AtomicU64::new(Budget::new(Moment::default()).to_bits()),
+            diverted: AtomicU32::new(0),
+            waiting: AtomicU32::new(0),
+            orphaned: AtomicBool::new(false),
+        }
+    }
+
+    /// A write returned now, whichever way.
+    pub(crate) fn wrote(&self, now: Instant) {
+        self.pin.extend(now, self.settings.pin);
+    }
+
+    /// A write is under way until this is dropped.
+    pub(crate) fn open_write(&self) -> OpenWrite {
+        OpenWrite::new(&self.pin, self.settings.pin)
+    }
+
+    /// The schema may have changed: nothing that was read of it is believed until it has been read again (rule I5).
+    pub(crate) fn schema_changed(&self) {
+        if self.reads_catalog {
+            self.classifier.learn(Knowledge::Awaited);
+            self.tell(Message::ReadCatalog);
+        }
+    }
+
+    /// Tells the topology what was heard of a node, when it says something of the node.
+    pub(crate) fn report(&self, node: &Node, stage: Stage, signal: Signal) {
+        if signal.concerns_node() {
+            let (node, generation) = (node.id, node.generation);
+            self.tell(Message::News(Event::Failed {
+                node,
+                generation,
+                stage,
+                signal,
+            }));
+        }
+    }
+
+    /// Hands a message to the worker. Its runtime may be gone while handles live on (a static handle shared by several
+    /// `#[tokio::test]`s): then statements go on with the last snapshot, and one warning says so.
+    pub(crate) fn tell(&self, message: Message) {
+        if self.inbox.send(message).is_err() && !self.orphaned.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                "the runtime in which this cluster was connected is gone: statements go on with the last known \
+                 topology, and nothing looks after it; connect inside the runtime that uses the handle"
+            );
+        }
+    }
+
+    /// Counts a read that goes to the primary for want of a replica, or refuses it over the limit (rule R7).
+    pub(crate) fn divert(self: &Arc<Self>) -> Option<Diverted> {
+        let limit = self.settings.diversion_limit;
+        let taken = self
+            .diverted
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |now| {
+                (now < limit).then(|| now + 1)
+            });
+        match taken {
+            Ok(_) => Some(Diverted(Arc::clone(self))),
+            Err(_) => {
+                self.metrics.count(ClusterCounter::Refused);
+                None
+            }
+        }
+    }
+
+    /// Takes one repeat from the budget, if one is left (rule R5).
+    pub(crate) fn spend_retry(&self) -> bool {
+        let now = Moment(self.origin.elapsed());
+        let spend = |bits| Budget::from_bits(bits).spend(now).map(Budget::to_bits);
+        self.budget
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, spend)
+            .is_ok()
+    }
+
+    /// Credits the requests since the last time to the retry budget.
+    pub(super) fn credit_retries(&self, requests: u64) {
+        let now = Moment(self.origin.elapsed());
+        let credit = |bits| Some(Budget::from_bits(bits).credit(requests, now).to_bits());
+        // The closure never refuses.
+        let _ = self
+            .budget
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, credit);
+    }
+
+    /// Counts one that waits for a node, until it is dropped.
+    pub(crate) fn wait(self: &Arc<Self>) -> Waiting {
+        self.metrics.count(ClusterCounter::Wait);
+        self.waiting.fetch_add(1, Ordering::AcqRel);
+        Waiting(Arc::clone(self))
+    }
+
+    pub(crate) fn waiting(&self) -> u32 {
+        self.waiting.load(Ordering::Acquire)
+    }
+
+    /// The primary's pool as the newest snapshot has it.
+    pub(crate) fn primary_node(&self) -> Arc<Node> {
+        Arc::clone(&self.snapshot.load().primary().node)
+    }
+
+    /// Whether there is somewhere else than the primary to go.
+    pub(crate) fn has_replicas(&self) -> bool {
+        self.snapshot.load().view.splits
+    }
+
+    /// Every node and its state, in words.
+    pub(crate) fn describe(&self) -> String {
+        self.snapshot.load().describe()
+    }
+
+    pub(crate) fn diverted(&self) -> u32 {
+        self.diverted.load(Ordering::Acquire)
+    }
+}
+
+/// A read on the primary for want of a replica; its drop makes room for another.
+pub(crate) struct Diverted(Arc<Shared>);
+
+impl Drop for Diverted {
+    fn drop(&mut self) {
+        self.0.diverted.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// A statement that waits for a node; its drop makes room for another.
+pub(crate) struct Waiting(Arc<Shared>);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::AcqRel);
+    }
+}

@@ -1,0 +1,129 @@
+//! Where a node's pool comes from: the configuration, or the application.
+
+use std::{
+    hash::{BuildHasher, Hasher},
+    sync::Arc,
+};
+
+use sea_orm::{DatabaseConnection, DbBackend, DbErr};
+
+use crate::{
+    config::{Config, NodeConfig},
+    node::{Link, open},
+    state::NodeSpec,
+    words::Role,
+};
+
+/// A node's origin, from which its pool can be opened again and again.
+#[derive(Clone, Debug)]
+pub(crate) struct Source {
+    pub(crate) spec: NodeSpec,
+    from: From,
+}
+
+#[derive(Clone, Debug)]
+enum From {
+    Configured(Box<NodeConfig>),
+    Adopted(DatabaseConnection),
+}
+
+impl Source {
+    /// A node that the configuration names; `ordinal` names it where the configuration has no name for it.
+    pub(crate) fn configured(node: NodeConfig, ordinal: usize) -> Self {
+        let name = node
+            .name
+            .clone()
+            .unwrap_or_else(|| default_name(node.role(), ordinal));
+        let spec = NodeSpec {
+            name: name.into(),
+            role: node.role(),
+            weight: node.weight,
+            zone: node.zone.as_deref().map(Arc::from),
+            endpoint: endpoint(&node).into(),
+            settings: fingerprint(&node),
+        };
+        Self {
+            spec,
+            from: From::Configured(Box::new(node)),
+        }
+    }
+
+    /// A connection that the application made. Each is a node of its own, also one pool in both roles.
+    pub(crate) fn adopted(connection: DatabaseConnection, role: Role, ordinal: usize) -> Self {
+        let name = default_name(role, ordinal);
+        let spec = NodeSpec {
+            endpoint: format!("adopted {name}").into(),
+            name: name.into(),
+            role,
+            weight: u32::from(role == Role::Replica),
+            zone: None,
+            settings: 0,
+        };
+        Self {
+            spec,
+            from: From::Adopted(connection),
+        }
+    }
+
+    /// The configuration of this node, when it has one.
+    pub(crate) fn config(&self) -> Option<&NodeConfig> {
+        match &self.from {
+            From::Configured(node) => Some(node),
+            From::Adopted(_) => None,
+        }
+    }
+
+    /// The connection that the application made, when it did.
+    pub(crate) fn connection(&self) -> Option<&DatabaseConnection> {
+        match &self.from {
+            From::Configured(_) => None,
+            From::Adopted(connection) => Some(connection),
+        }
+    }
+
+    /// Whether its pool is ours to open and close.
+    pub(crate) fn is_ours(&self) -> bool {
+        matches!(self.from, From::Configured(_))
+    }
+
+    /// Opens its pool; an adopted connection is what it is.
+    pub(crate) async fn open(&self, config: &Config) -> Result<Link, DbErr> {
+        match &self.from {
+            From::Configured(node) => open::open(config, node).await,
+            From::Adopted(connection) => Ok(Link::Adopted(connection.clone())),
+        }
+    }
+
+    /// Opens its pool and takes one connection from it, so that the first statement finds one.
+    pub(crate) async fn open_warm(&self, config: &Config) -> Result<Link, DbErr> {
+        let link = self.open(config).await?;
+        link.acquire().await?;
+        Ok(link)
+    }
+}
+
+/// Which server it is. SQLite's readers are a node of their own on the writer's file.
+fn endpoint(node: &NodeConfig) -> String {
+    let endpoint = node.endpoint().to_string();
+    if node.url.backend() == DbBackend::Sqlite && node.role() == Role::Replica {
+        return format!("{endpoint} (readers)");
+    }
+    endpoint
+}
+
+/// What a node without a name is called: never its address, which may be secret and changes.
+fn default_name(role: Role, ordinal: usize) -> String {
+    match role {
+        Role::Primary => "primary".to_owned(),
+        _ => format!("replica-{ordinal}"),
+    }
+}
+
+/// Everything that a connection depends on beside its endpoint, the password included, in a form that tells nothing.
+fn fingerprint(node: &NodeConfig) -> u64 {
+    let mut hasher = foldhash::quality::RandomState::default().build_hasher();
+    hasher.write(node.url.without_password().as_bytes());
+    hasher.write_u8(0);
+    hasher.write(node.url.password().unwrap_or_default().as_bytes());
+    hasher.finish()
+}

@@ -1,0 +1,367 @@
+//! From a configuration, or from connections that the application made, to a cluster that runs.
+//!
+//! A wrong primary ends the start (rule T14): it is a standby, or it does not answer. A replica that is down is no
+//! reason: it enters ejected and is probed. Nothing is looked after where there is no runtime, which is where mocks
+//! are built outside of one.
+
+use std::{sync::Arc, time::Instant};
+
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr};
+use tokio::{runtime::Handle, sync::mpsc};
+
+use super::{
+    nodes::Nodes,
+    shared::{Parts, Shared},
+    source::Source,
+    worker::Worker,
+};
+use crate::{
+    backend::{self, Wire},
+    config::{Config, NodeConfig},
+    error::Error,
+    intent::{Classifier, Knowledge, Settings},
+    node::{Link, link, open},
+    pin::Pin,
+    snapshot::Snapshot,
+    state::{Effect, Event, Moment, StartProblem, State, Tuning, View, reduce::reduce},
+    words::Role,
+};
+
+/// Connects as the configuration says.
+pub(crate) async fn connect(config: Config) -> Result<Arc<Shared>, Error> {
+    let config = config.validated()?;
+    for warning in config.warnings() {
+        tracing::warn!("{warning}");
+    }
+    let effective: Vec<String> = config
+        .effective()
+        .into_iter()
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    tracing::info!(configuration = effective.join(" "), "connecting");
+
+    let origin = Instant::now();
+    let backend = config.primary.url.backend();
+    let reader = sqlite_reader(&config, &config.primary);
+    let members = std::iter::once(config.primary.clone())
+        .chain(config.replicas.clone())
+        .chain(reader);
+    let sources: Vec<Source> = members
+        .enumerate()
+        .map(|(at, node)| Source::configured(node, at))
+        .collect();
+    let mut starting = Starting::new(&config, sources, origin)?;
+    starting.open(&config).await?;
+    starting.probe(&config).await;
+    starting.check(&config)?;
+
+    let pin = Pin::of(&format!(
+        "{} {}",
+        backend.as_str(),
+        config.primary.endpoint()
+    ));
+    let classifier = Classifier::new(backend, judging(&config), Knowledge::Trusted);
+    if backend == DbBackend::Postgres {
+        classifier.learn(Knowledge::Awaited);
+        starting.read_catalog(&classifier).await;
+    }
+    Ok(starting.run(
+        config,
+        (backend, classifier, pin),
+        backend == DbBackend::Postgres,
+    ))
+}
+
+/// A cluster of connections that the application made. Roles are as given; a server behind them is asked for its
+/// catalog and for its state in the background.
+///
+/// # Panics
+/// On connections of different backends, as SeaORM panics on the wrong pool.
+#[expect(
+    clippy::panic,
+    reason = "documented: there is no error to return, and routing between backends is a mistake"
+)]
+pub(crate) fn adopt(primary: DatabaseConnection, replicas: Vec<DatabaseConnection>) -> Arc<Shared> {
+    let origin = Instant::now();
+    let config = Config::adopted();
+    let backend = ConnectionTrait::get_database_backend(&primary);
+    if replicas
+        .iter()
+        .any(|replica| ConnectionTrait::get_database_backend(replica) != backend)
+    {
+        panic!("a cluster has one backend, and these connections have several");
+    }
+    let reads_catalog = backend == DbBackend::Postgres && link::is_live(&primary);
+    let primary = Source::adopted(primary, Role::Primary, 0);
+    let replicas = replicas.into_iter().enumerate();
+    let replicas = replicas.map(|(at, replica)| Source::adopted(replica, Role::Replica, at + 1));
+    let sources: Vec<Source> = std::iter::once(primary).chain(replicas).collect();
+    let mut starting = match Starting::new(&config, sources, origin) {
+        Ok(starting) => starting,
+        Err(err) => panic!("{err}"),
+    };
+    starting.adopt();
+    let knowledge = if reads_catalog {
+        Knowledge::Awaited
+    } else {
+        Knowledge::Trusted
+    };
+    let classifier = Classifier::new(backend, judging(&config), knowledge);
+    starting.run(
+        config,
+        (backend, classifier, Arc::new(Pin::default())),
+        reads_catalog,
+    )
+}
+
+/// The reader's side of a SQLite file: the same file, read only. A database in memory has none, and neither has a
+/// cluster that does not split.
+pub(super) fn sqlite_reader(config: &Config, primary: &NodeConfig) -> Option<NodeConfig> {
+    #[cfg(feature = "sqlite")]
+    if primary.url.backend() == DbBackend::Sqlite
+        && config.enabled
+        && !open::is_memory(&primary.url.without_password())
+    {
+        return Some(primary.reader());
+    }
+    let _ = (config, primary);
+    None
+}
+
+/// The judge's share of the configuration.
+fn judging(config: &Config) -> Settings {
+    Settings::default()
+        .read_functions(&config.read_functions)
+        .primary_functions(&config.primary_functions)
+        .max_statement(config.max_statement_size)
+        .cached_statement(config.cached_text_limit)
+        .cache_bytes(config.intent_cache)
+}
+
+/// The reducer's share of the configuration.
+fn tuning(config: &Config) -> Tuning {
+    Tuning {
+        enabled: config.enabled,
+        primary_weight: config.primary.weight,
+        zone: config.zone.as_deref().map(Arc::from),
+        latency_window: config.latency_window,
+        diversion_limit: config.diversion_limit,
+        ramp_up: config.ramp_up,
+        first_backoff: config.eject_first,
+        eject_max: config.eject_max,
+        drain_timeout: config.drain_timeout,
+        warm_limit: config.warm_up_timeout,
+        ..Tuning::default()
+    }
+}
+
+/// A cluster on its way.
+struct Starting {
+    state: State,
+    nodes: Nodes,
+    sources: Vec<Source>,
+    effects: Vec<Effect>,
+    primary_error: Option<DbErr>,
+    catalog_read: bool,
+    origin: Instant,
+}
+
+impl Starting {
+    fn new(config: &Config, sources: Vec<Source>, origin: Instant) -> Result<Self, Error> {
+        let mut nodes = Nodes::default();
+        let specs = nodes.learn(sources.clone());
+        let refused = |problem: crate::state::ReplaceProblem| Error::Topology {
+            why: problem.to_string(),
+        };
+        let (state, effects) =
+            State::start(tuning(config), specs, Moment::default()).map_err(refused)?;
+        Ok(Self {
+            state,
+            nodes,
+            sources,
+            effects,
+            primary_error: None,
+            catalog_read: false,
+            origin,
+        })
+    }
+
+    /// Makes every node's pool. SQLite's writer comes first and connects: a reader cannot create the file.
+    async fn open(&mut self, config: &Config) -> Result<(), Error> {
+        let members: Vec<_> = self
+            .state
+            .members()
+            .map(|node| (node.id, node.spec.clone()))
+            .collect();
+        for (id, spec) in members {
+            let Some(source) = self
+                .sources
+                .iter()
+                .find(|source| source.spec.same_pool(&spec))
+                .cloned()
+            else {
+                continue;
+            };
+            match source.open(config).await {
+                Ok(link) => self.nodes.adopt(id, Arc::new(link), source),
+                Err(err) if spec.role == Role::Primary => {
+                    return Err(Error::Start {
+                        node: spec.name.to_string(),
+                        source: err,
+                    });
+                }
+                Err(err) => {
+                    tracing::warn!(node = &*spec.name, error = %err, "its pool could not be made yet");
+                    self.nodes.adopt_cold(id, &spec, config).await;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn adopt(&mut self) {
+        let members: Vec<_> = self
+            .state
+            .members()
+            .map(|node| (node.id, node.spec.clone()))
+            .collect();
+        for (id, spec) in members {
+            if let Some(source) = self
+                .sources
+                .iter()
+                .find(|source| source.spec.same_pool(&spec))
+                .cloned()
+                && let Some(connection) = source.connection().cloned()
+            {
+                self.nodes
+                    .adopt(id, Arc::new(Link::Adopted(connection)), source);
+            }
+        }
+    }
+
+    /// Asks every node once, all at the same time, and each within its own time-out.
+    async fn probe(&mut self, config: &Config) {
+        let begun = Moment(self.origin.elapsed());
+        let asking = self.state.members().filter_map(|node| {
+            let source = self
+                .sources
+                .iter()
+                .find(|source| source.spec.same_pool(&node.spec))?;
+            let asked = source.config()?;
+            let (id, role) = (node.id, node.spec.role);
+            Some(async move {
+                (
+                    id,
+                    role,
+                    backend::probe(config, asked, &mut Wire::default()).await,
+                )
+            })
+        });
+        let answers = futures_util::future::join_all(asking).await;
+        let mut rng = fastrand::Rng::new();
+        for (node, role, answer) in answers {
+            let event = match answer {
+                Ok(facts) => {
+                    if let Some(unfit) = facts.unfit.as_ref().filter(|_| role == Role::Replica) {
+                        tracing::warn!(node = node.0, "reads may fail on this replica: {unfit}");
+                    }
+                    Event::ProbeOk {
+                        node,
+                        begun,
+                        rtt: facts.round_trip,
+                        facts: super::nodes::said(&facts),
+                    }
+                }
+                Err(err) => {
+                    let signal = crate::signal::of_db_err(&err, role);
+                    if role == Role::Primary {
+                        self.primary_error = Some(err);
+                    } else {
+                        tracing::warn!(node = node.0, error = %err, "this replica does not answer yet");
+                    }
+                    Event::ProbeFailed {
+                        node,
+                        begun,
+                        signal,
+                    }
+                }
+            };
+            let now = Moment(self.origin.elapsed());
+            self.effects
+                .extend(reduce(&mut self.state, event, now, &mut rng));
+        }
+    }
+
+    fn check(&mut self, config: &Config) -> Result<(), Error> {
+        match self.state.start_problem(config.start_without_primary) {
+            None => Ok(()),
+            Some(StartProblem::PrimaryInRecovery { name }) => Err(Error::PrimaryInRecovery {
+                node: name.to_string(),
+            }),
+            Some(StartProblem::PrimaryUnreachable { name }) => {
+                let unknown = || DbErr::ConnectionAcquire(sea_orm::ConnAcquireErr::Timeout);
+                let source = self.primary_error.take().unwrap_or_else(unknown);
+                Err(Error::Start {
+                    node: name.to_string(),
+                    source,
+                })
+            }
+            Some(problem @ StartProblem::NoPrimary) => Err(Error::Topology {
+                why: problem.to_string(),
+            }),
+        }
+    }
+
+    /// Reads the catalog once before the first statement, so that a start does not send every read to the primary.
+    async fn read_catalog(&mut self, classifier: &Classifier) {
+        let Some(primary) = self.state.primary().filter(|primary| primary.seen) else {
+            return;
+        };
+        let Some(member) = self.nodes.member(primary.id) else {
+            return;
+        };
+        match backend::read_catalog(&member.node, classifier.settings()).await {
+            Ok(catalog) => {
+                classifier.learn(Knowledge::Known(Arc::new(catalog)));
+                self.catalog_read = true;
+            }
+            Err(err) => tracing::warn!(
+                error = %err,
+                "the catalog could not be read: what is not built in goes to the primary until it can"
+            ),
+        }
+    }
+
+    fn run(
+        self,
+        config: Config,
+        (backend, classifier, pin): (DbBackend, Classifier, Arc<Pin>),
+        reads_catalog: bool,
+    ) -> Arc<Shared> {
+        let view = View::new(&self.state);
+        let members = self.nodes.members(&view);
+        let (inbox, received) = mpsc::unbounded_channel();
+        let runtime = Handle::try_current().ok();
+        let snapshot = Snapshot::new(view, members);
+        let parts = Parts {
+            backend,
+            config,
+            snapshot,
+            classifier,
+            pin,
+            inbox,
+            reads_catalog,
+        };
+        let shared = Arc::new(Shared::new(parts, runtime.clone(), self.origin));
+        if let Some(runtime) = runtime {
+            let _context = runtime.enter();
+            Worker::spawn(
+                &shared,
+                received,
+                (self.state, self.nodes),
+                (self.effects, self.catalog_read),
+            );
+        }
+        shared
+    }
+}

@@ -1,0 +1,108 @@
+//! The topology as plain data, for those who look.
+
+use std::fmt;
+
+use crate::{
+    snapshot::Snapshot,
+    state::Changes,
+    words::{NodeId, Role},
+};
+
+/// Every node and its state at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Topology {
+    /// Counts the changes.
+    pub version: u64,
+    /// The nodes, the primary among them.
+    pub nodes: Vec<NodeStatus>,
+}
+
+/// One node at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NodeStatus {
+    /// Its ordinal in this process; never used again.
+    pub id: NodeId,
+    /// The configured name, or one made of role and place.
+    pub name: String,
+    /// What it may do now.
+    pub role: Role,
+    /// Why it serves no reads as a replica; `None` when it does.
+    pub unused: Option<String>,
+    /// Statements, streams and transactions on it.
+    pub in_flight: u64,
+    /// Open connections of its pool; 0 for one that the application made.
+    pub connections: u32,
+    /// How many pools it has had; a node found dead gets a fresh one.
+    pub generation: u64,
+}
+
+impl Topology {
+    pub(crate) fn of(snapshot: &Snapshot) -> Self {
+        let nodes = snapshot.view.nodes().iter().zip(snapshot.members());
+        let nodes = nodes.map(|(node, member)| NodeStatus {
+            id: node.id,
+            name: node.name.to_string(),
+            role: node.role,
+            unused: node
+                .ineligible
+                .as_ref()
+                .map(ToString::to_string)
+                .filter(|_| node.role != Role::Primary),
+            in_flight: member.metrics.in_flight(),
+            connections: member.node.link.pool_size().map_or(0, |pool| pool.size),
+            generation: node.generation,
+        });
+        Self {
+            version: snapshot.view.version,
+            nodes: nodes.collect(),
+        }
+    }
+}
+
+impl fmt::Display for Topology {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, node) in self.nodes.iter().enumerate() {
+            let separator = if place == 0 { "" } else { "; " };
+            write!(f, "{separator}{} is {}", node.name, node.role)?;
+            if let Some(why) = &node.unused {
+                write!(f, ", {why}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What [`replace_nodes`](crate::Cluster::replace_nodes) changed, by name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Replaced {
+    /// New, or back after a removal.
+    pub added: Vec<String>,
+    /// No longer in the list; their ordinals, since their names may be taken again.
+    pub removed: Vec<NodeId>,
+    /// The same as before.
+    pub kept: Vec<String>,
+    /// Kept with their pools; name, weight or zone changed.
+    pub changed: Vec<String>,
+    /// Replicas that are the primary: left out.
+    pub dropped: Vec<String>,
+}
+
+impl Replaced {
+    pub(crate) fn of(changes: &Changes, snapshot: &Snapshot) -> Self {
+        let name = |id: &NodeId| match snapshot.view.nodes().iter().find(|node| node.id == *id) {
+            Some(node) => node.name.to_string(),
+            None => id.to_string(),
+        };
+        let names = |ids: &[NodeId]| ids.iter().map(name).collect();
+        Self {
+            added: names(&changes.added),
+            removed: changes.removed.clone(),
+            kept: names(&changes.kept),
+            changed: names(&changes.changed),
+            dropped: changes.dropped.iter().map(ToString::to_string).collect(),
+        }
+    }
+}

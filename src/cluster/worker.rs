@@ -1,0 +1,336 @@
+//! The one task that owns the topology: it feeds news to the reducer, carries out the effects in their order, and
+//! publishes snapshots.
+//!
+//! It awaits only its inbox and the next moment something is due. Whatever takes time (a probe, a warm-up, a reading of
+//! the catalog) runs as a task of its own and ends in a message, so no node can hold up another.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Weak},
+    time::{Duration, Instant},
+};
+
+use fastrand::Rng;
+use tokio::sync::{mpsc, oneshot};
+
+use super::{
+    catalog::CatalogReader, nodes::Nodes, notice, probes::Probes, publish, shared::Shared,
+    source::Source,
+};
+use crate::{
+    backend::Wire,
+    error::Error,
+    intent::catalog::Catalog,
+    metrics::{ClusterCounter, Publisher},
+    node::Link,
+    signal::Signal,
+    snapshot::Snapshot,
+    state::{Changes, Effect, Event, Moment, State, View, reduce::reduce},
+    words::{NodeId, Role},
+};
+
+/// How often counters are published.
+const PUBLISH_EVERY: Duration = Duration::from_secs(1);
+
+/// How often a node that drains is looked at.
+const WATCH_EVERY: Duration = Duration::from_millis(20);
+
+/// What the worker is told.
+pub(crate) enum Message {
+    /// News for the reducer.
+    News(Event),
+    /// A probe ended, with these news.
+    Probed(NodeId, Event, Wire),
+    /// A new node gave its first connection, from this pool.
+    Warmed(NodeId, Arc<Link>, Source),
+    /// The list of nodes is to be this one.
+    Replace(Vec<Source>, oneshot::Sender<Result<Changes, Error>>),
+    /// The catalog is out of date.
+    ReadCatalog,
+    /// It has been read.
+    CatalogRead(Result<Catalog, String>),
+    /// Publish the counters now, and say when that is done.
+    Publish(oneshot::Sender<()>),
+    /// Close every pool; statements fail from now on.
+    Close(oneshot::Sender<()>),
+}
+
+pub(super) struct Worker {
+    shared: Weak<Shared>,
+    inbox: mpsc::UnboundedReceiver<Message>,
+    /// For the tasks that answer into the inbox; weak, or the worker would keep itself alive.
+    outbox: mpsc::WeakUnboundedSender<Message>,
+    state: State,
+    nodes: Nodes,
+    probes: Probes,
+    catalog: CatalogReader,
+    publisher: Arc<Publisher>,
+    answers: HashMap<u64, oneshot::Sender<Result<Changes, Error>>>,
+    tickets: u64,
+    rng: Rng,
+    origin: Instant,
+    publish_at: Instant,
+}
+
+impl Worker {
+    /// Starts looking after a cluster. It ends when the last handle is dropped.
+    pub(super) fn spawn(
+        shared: &Arc<Shared>,
+        inbox: mpsc::UnboundedReceiver<Message>,
+        (state, nodes): (State, Nodes),
+        (effects, catalog_read): (Vec<Effect>, bool),
+    ) {
+        let catalog = CatalogReader::new(
+            shared.config.catalog_refresh,
+            shared.reads_catalog,
+            catalog_read,
+        );
+        let mut worker = Self {
+            shared: Arc::downgrade(shared),
+            inbox,
+            outbox: shared.inbox.downgrade(),
+            state,
+            nodes,
+            probes: Probes::default(),
+            catalog,
+            publisher: Arc::clone(&shared.publisher),
+            answers: HashMap::new(),
+            tickets: 0,
+            rng: Rng::new(),
+            origin: shared.origin,
+            publish_at: shared.origin + PUBLISH_EVERY,
+        };
+        tokio::spawn(async move {
+            worker.carry_out(effects).await;
+            worker.run().await;
+        });
+    }
+
+    async fn run(&mut self) {
+        loop {
+            let due = tokio::time::Instant::from_std(self.next_due());
+            let message = tokio::select! {
+                message = self.inbox.recv() => match message {
+                    Some(message) => Some(message),
+                    // The last handle is gone.
+                    None => break,
+                },
+                () = tokio::time::sleep_until(due) => None,
+            };
+            let Some(shared) = self.shared.upgrade() else {
+                break;
+            };
+            match message {
+                Some(message) => self.hear(&shared, message).await,
+                None => self.tick(&shared).await,
+            }
+        }
+        self.nodes.close_all().await;
+    }
+
+    fn now(&self) -> Moment {
+        Moment(self.origin.elapsed())
+    }
+
+    fn next_due(&self) -> Instant {
+        let moments = [self.state.next_tick(), self.probes.next_due()];
+        let moments = moments
+            .into_iter()
+            .flatten()
+            .map(|moment| self.origin + moment.0);
+        moments
+            .chain(self.catalog.next_due())
+            .chain([self.publish_at])
+            .min()
+            .unwrap_or(self.publish_at)
+    }
+
+    async fn tick(&mut self, shared: &Arc<Shared>) {
+        let now = self.now();
+        if self.state.next_tick().is_some_and(|due| due <= now) {
+            self.feed(Event::Tick).await;
+        }
+        for id in self.probes.due(now) {
+            let probe = self.nodes.probe(id, &shared.config);
+            self.probes.run(id, now, probe, &self.outbox);
+        }
+        if self.catalog.is_due() {
+            self.catalog.read(shared, &self.outbox);
+        }
+        if self.publish_at <= Instant::now() {
+            self.publish_metrics(shared);
+        }
+    }
+
+    fn publish_metrics(&mut self, shared: &Shared) {
+        self.publisher.publish(|| publish::sums(shared));
+        self.publish_at = Instant::now() + PUBLISH_EVERY;
+    }
+
+    async fn hear(&mut self, shared: &Arc<Shared>, message: Message) {
+        match message {
+            Message::News(event) => self.feed(event).await,
+            Message::Probed(id, event, wire) => {
+                self.probes.ended(id, wire);
+                self.feed(event).await;
+            }
+            Message::Warmed(id, link, source) => {
+                self.nodes.adopt(id, link, source);
+                self.feed(Event::Warmed { node: id }).await;
+            }
+            Message::Replace(sources, answer) => {
+                self.tickets += 1;
+                self.answers.insert(self.tickets, answer);
+                let nodes = self.nodes.learn(sources);
+                self.feed(Event::Replace {
+                    ticket: self.tickets,
+                    nodes,
+                })
+                .await;
+            }
+            Message::ReadCatalog => self.catalog.read(shared, &self.outbox),
+            Message::CatalogRead(read) => {
+                if self.catalog.ended(&shared.classifier, read) {
+                    self.catalog.read(shared, &self.outbox);
+                }
+            }
+            Message::Publish(done) => {
+                self.publish_metrics(shared);
+                // Whoever asked may have stopped waiting.
+                let _ = done.send(());
+            }
+            Message::Close(done) => {
+                self.nodes.close_all().await;
+                shared.concrete.close().await;
+                let _ = done.send(());
+            }
+        }
+    }
+
+    async fn feed(&mut self, event: Event) {
+        let now = self.now();
+        let effects = reduce(&mut self.state, event, now, &mut self.rng);
+        self.carry_out(effects).await;
+    }
+
+    async fn carry_out(&mut self, effects: Vec<Effect>) {
+        let Some(shared) = self.shared.upgrade() else {
+            return;
+        };
+        for effect in effects {
+            match effect {
+                Effect::Probe { node, at } => self.probes.order(node, at),
+                Effect::ReplacePool {
+                    node,
+                    generation,
+                    hard,
+                } => {
+                    self.nodes
+                        .replace_pool(node, generation, hard, &shared.config)
+                        .await;
+                }
+                Effect::Warm { node, until } => self.warm(node, until, &shared),
+                Effect::Watch { node } => self.watch(node),
+                Effect::ClosePool { node } => self.forget(node, false),
+                Effect::CloseHard { node } => self.forget(node, true),
+                Effect::Publish => self.publish(&shared).await,
+                Effect::Replaced(changes) => self.answer(changes.ticket, Ok(changes)),
+                Effect::ReplaceRefused { ticket, problem } => {
+                    self.answer(
+                        ticket,
+                        Err(Error::Topology {
+                            why: problem.to_string(),
+                        }),
+                    );
+                }
+                Effect::Notice(what) => notice::tell(&what, &self.state, &self.nodes),
+            }
+        }
+    }
+
+    fn answer(&mut self, ticket: u64, answer: Result<Changes, Error>) {
+        if let Some(waiting) = self.answers.remove(&ticket) {
+            // Whoever asked may have stopped waiting; the change stands.
+            let _ = waiting.send(answer);
+        }
+    }
+
+    fn forget(&mut self, id: NodeId, hard: bool) {
+        self.nodes.forget(id, hard);
+        self.probes.forget(id);
+    }
+
+    async fn publish(&mut self, shared: &Arc<Shared>) {
+        let view = View::new(&self.state);
+        for node in self.state.members() {
+            self.nodes
+                .adopt_cold(node.id, &node.spec, &shared.config)
+                .await;
+        }
+        let members = self.nodes.members(&view);
+        let snapshot = Snapshot::new(view, members);
+        shared
+            .concrete
+            .primary_is(snapshot.primary().node.id, shared);
+        shared.metrics.count(ClusterCounter::SnapshotChange);
+        let version = snapshot.view.version;
+        shared.snapshot.store(Arc::new(snapshot));
+        shared.changed.send_replace(version);
+    }
+
+    /// Opens a new node's pool and takes one connection from it, in a task of its own.
+    fn warm(&mut self, id: NodeId, until: Moment, shared: &Arc<Shared>) {
+        let Some(spec) = self.state.node(id).map(|node| node.spec.clone()) else {
+            return;
+        };
+        let Some(source) = self.nodes.named(&spec) else {
+            return;
+        };
+        let (config, outbox, origin) = (shared.config.clone(), self.outbox.clone(), self.origin);
+        tokio::spawn(async move {
+            let limit = tokio::time::Instant::from_std(origin + until.0);
+            let warmed = tokio::time::timeout_at(limit, source.open_warm(&config)).await;
+            let message = match warmed {
+                Ok(Ok(link)) => Message::Warmed(id, Arc::new(link), source),
+                Ok(Err(err)) => Message::News(Event::WarmFailed {
+                    node: id,
+                    signal: crate::signal::of_db_err(&err, Role::Unknown),
+                }),
+                Err(_) => Message::News(Event::WarmFailed {
+                    node: id,
+                    signal: Signal::TimedOut,
+                }),
+            };
+            tell(&outbox, message);
+        });
+    }
+
+    /// Says when nothing is in flight on a node any more.
+    fn watch(&self, id: NodeId) {
+        let Some(metrics) = self
+            .nodes
+            .member(id)
+            .map(|member| Arc::clone(&member.metrics))
+        else {
+            return;
+        };
+        let outbox = self.outbox.clone();
+        tokio::spawn(async move {
+            while metrics.in_flight() > 0 {
+                tokio::time::sleep(WATCH_EVERY).await;
+                if outbox.strong_count() == 0 {
+                    return;
+                }
+            }
+            tell(&outbox, Message::News(Event::DrainedOut { node: id }));
+        });
+    }
+}
+
+/// Tells the worker, if it is still there.
+pub(super) fn tell(outbox: &mpsc::WeakUnboundedSender<Message>, message: Message) {
+    if let Some(inbox) = outbox.upgrade() {
+        // A closed inbox means that the cluster is gone, and with it everybody whom the news concern.
+        let _ = inbox.send(message);
+    }
+}

@@ -1,0 +1,176 @@
+//! The one handle: it stands where a `sea_orm::DatabaseConnection` stood.
+//!
+//! It is an `Arc` and a few words of scope, so every narrowing (`primary()`, `replica()`, `in_zone()`) returns another
+//! one of the same type, and a function that takes `&DatabaseConnection` under the drop-in alias takes them all.
+
+mod attempt;
+mod concrete;
+mod execute;
+mod inherent;
+mod overrides;
+mod seaorm;
+#[cfg(feature = "stream")]
+mod stream;
+pub(crate) mod transaction;
+
+use std::{fmt, sync::Arc};
+
+use sea_orm::{DatabaseConnection, DbBackend, metric};
+
+pub(crate) use self::concrete::Concrete;
+use self::overrides::Scope;
+#[cfg(feature = "stream")]
+pub use self::stream::RoutedStream;
+use crate::{
+    cluster::{Cluster, shared::Shared, start},
+    config::{Builder, Config},
+    error::Error,
+};
+
+/// What SeaORM calls after a statement.
+pub(crate) type Callback = Arc<dyn Fn(&metric::Info<'_>) + Send + Sync>;
+
+/// A handle to a cluster: one primary and a weighted pool of replicas, as one SeaORM connection.
+///
+/// Every statement is routed by its intent and by transaction state: what is proven to be a read goes to a replica,
+/// everything else to the primary. Clones share everything. `Default` is a handle that was never connected.
+///
+/// ```no_run
+/// use sea_orm::EntityTrait;
+/// # mod user {
+/// #     use sea_orm::entity::prelude::*;
+/// #     #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+/// #     #[sea_orm(table_name = "user")]
+/// #     pub struct Model { #[sea_orm(primary_key)] pub id: i32, pub name: String }
+/// #     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+/// #     pub enum Relation {}
+/// #     impl ActiveModelBehavior for ActiveModel {}
+/// # }
+/// # async fn f() -> Result<(), Box<dyn std::error::Error>> {
+/// // DATABASE_URL and DATABASE_REPLICA_URLS name the servers.
+/// let db = sealane::RoutedConnection::from_env().await?;
+/// let users = user::Entity::find().all(&db).await?; // a replica
+/// let first = user::Entity::find_by_id(1).one(&db.primary()).await?; // the primary
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Default)]
+pub struct RoutedConnection {
+    shared: Option<Arc<Shared>>,
+    scope: Scope,
+    callback: Option<Callback>,
+}
+
+// Handing a handle around must cost what handing SeaORM's around costs.
+const _: () = assert!(size_of::<RoutedConnection>() <= 64);
+
+impl RoutedConnection {
+    /// Connects as the environment says; see [`Config::from_env`].
+    ///
+    /// # Errors
+    /// Every problem of the configuration at once, or what the primary says.
+    pub async fn from_env() -> Result<Self, Error> {
+        Self::connect(Config::from_env()?).await
+    }
+
+    /// Connects as the configuration says. The effective configuration is logged once, with its secrets masked.
+    ///
+    /// # Errors
+    /// [`Error::Start`] when the primary cannot be reached, [`Error::PrimaryInRecovery`] when it is a standby.
+    /// Replicas may be down: they are probed in the background and used once they answer.
+    pub async fn connect(config: Config) -> Result<Self, Error> {
+        Ok(Self::of(start::connect(config).await?))
+    }
+
+    /// A builder with every knob; [`Builder::connect`] ends it.
+    pub fn builder() -> Builder {
+        Config::builder()
+    }
+
+    /// One primary and its replicas from connections that the application made: its own pools, mocks, proxies.
+    ///
+    /// Sizes, time-outs and fences are as the application made them; without a fence, that no write reaches a replica
+    /// rests on the classifier and on the servers alone. The same pool may stand in both roles.
+    ///
+    /// ```
+    /// # #[cfg(feature = "mock")] fn f() {
+    /// use sea_orm::{DbBackend, MockDatabase};
+    /// let mock = || MockDatabase::new(DbBackend::Postgres).into_connection();
+    /// let db = sealane::RoutedConnection::from_connections(mock(), [mock(), mock()]);
+    /// # }
+    /// ```
+    ///
+    /// # Panics
+    /// On connections of different backends, or on a disconnected one.
+    #[must_use]
+    pub fn from_connections(
+        primary: DatabaseConnection,
+        replicas: impl IntoIterator<Item = DatabaseConnection>,
+    ) -> Self {
+        Self::of(start::adopt(primary, replicas.into_iter().collect()))
+    }
+
+    /// The topology behind this handle.
+    #[must_use]
+    pub fn cluster(&self) -> Cluster {
+        Cluster::of(self.shared.clone())
+    }
+
+    fn of(shared: Arc<Shared>) -> Self {
+        Self {
+            shared: Some(shared),
+            scope: Scope::default(),
+            callback: None,
+        }
+    }
+
+    pub(crate) fn shared(&self) -> Result<&Arc<Shared>, Error> {
+        self.shared.as_ref().ok_or(Error::Disconnected)
+    }
+
+    /// The backend, which SeaORM's traits give without a way to fail.
+    #[expect(
+        clippy::panic,
+        reason = "SeaORM's own connection panics with this word, and the trait cannot fail"
+    )]
+    pub(crate) fn backend(&self) -> DbBackend {
+        match &self.shared {
+            Some(shared) => shared.backend,
+            None => panic!("Disconnected"),
+        }
+    }
+}
+
+impl Builder {
+    /// Builds the configuration and connects.
+    ///
+    /// # Errors
+    /// As [`build`](Self::build) and [`RoutedConnection::connect`].
+    pub async fn connect(self) -> Result<RoutedConnection, Error> {
+        RoutedConnection::connect(self.build()?).await
+    }
+}
+
+impl From<DatabaseConnection> for RoutedConnection {
+    /// One connection and no replicas: everything goes where it went before.
+    fn from(connection: DatabaseConnection) -> Self {
+        if matches!(
+            connection.inner,
+            sea_orm::DatabaseConnectionType::Disconnected
+        ) {
+            return Self::default();
+        }
+        Self::from_connections(connection, [])
+    }
+}
+
+impl fmt::Debug for RoutedConnection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("RoutedConnection");
+        match &self.shared {
+            None => debug.field("nodes", &"disconnected"),
+            Some(shared) => debug.field("nodes", &shared.describe()),
+        };
+        debug.field("scope", &self.scope).finish_non_exhaustive()
+    }
+}

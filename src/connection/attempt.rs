@@ -1,0 +1,500 @@
+//! One statement's way to its end: what it needs, where it was tried, and what is held for it meanwhile.
+
+use std::{
+    future::poll_fn,
+    pin::pin,
+    sync::Arc,
+    task::Poll,
+    time::{Duration, Instant},
+};
+
+use sea_orm::{
+    AccessMode, ConnAcquireErr, DatabaseConnection, DbErr, IsolationLevel, TransactionOptions,
+};
+
+use super::{
+    RoutedConnection,
+    overrides::Scope,
+    transaction::{Held, Opening},
+};
+use crate::{
+    cluster::shared::{Diverted, Shared},
+    error::{Error, Kind},
+    intent::{Summary, Verdict},
+    metrics::{ClusterCounter, NodeCounter},
+    node::{Lease, Leased},
+    pin::OpenWrite,
+    route::{Ask, Decision, Forced, Refusal, Request, Route, Tried, retry, route, safety},
+    signal::{self, Signal},
+    snapshot::Snapshot,
+    words::{Intent, Outcome, Reason, Role, Stage},
+};
+
+/// See the module.
+pub(super) struct Attempt<'a> {
+    shared: &'a Arc<Shared>,
+    scope: &'a Scope,
+    ask: Ask,
+    /// The verdict on the text, where it was judged.
+    verdict: Option<Summary>,
+    sql: Option<&'a str>,
+    started: Instant,
+    pinned: bool,
+    tried: Tried,
+    retries: u8,
+    /// The newest snapshot that was asked.
+    version: u64,
+    /// A replica refused it as a write: it runs once on the primary (rule I6).
+    refused: Option<Signal>,
+    write: Option<OpenWrite>,
+    diverted: Option<Diverted>,
+    last: Option<DbErr>,
+}
+
+/// What a decision came to.
+enum Step {
+    Go(Lease),
+    Wait,
+    Refuse(Refusal),
+}
+
+impl<'a> Attempt<'a> {
+    /// For a statement outside a transaction. `executes`: it was handed to `execute…`, which is not judged (I4).
+    pub(super) fn statement(
+        db: &'a RoutedConnection,
+        sql: &'a str,
+        executes: bool,
+    ) -> Result<Self, Error> {
+        let shared = db.shared()?;
+        let mut attempt = Self::new(
+            shared,
+            &db.scope,
+            Ask::Statement {
+                intent: Intent::Write,
+                reason: Reason::Execute,
+            },
+        );
+        attempt.sql = Some(sql);
+        if !executes {
+            let verdict = shared.classifier.verdict(sql);
+            attempt.ask = Ask::Statement {
+                intent: verdict.intent,
+                reason: verdict.reason,
+            };
+            attempt.verdict = Some(verdict);
+        }
+        if attempt.ask.may_write() {
+            attempt.write = Some(shared.open_write());
+        }
+        Ok(attempt)
+    }
+
+    /// For a `begin`. Only what is declared read only, and is not serializable, may go to a replica: a standby refuses
+    /// every statement of a serializable transaction.
+    pub(super) fn begin(
+        db: &'a RoutedConnection,
+        options: &TransactionOptions,
+    ) -> Result<Self, Error> {
+        let read_only = options.access_mode == Some(AccessMode::ReadOnly);
+        let serializable = options.isolation_level == Some(IsolationLevel::Serializable);
+        let ask = if read_only && !serializable {
+            Ask::BeginReadOnly
+        } else {
+            Ask::Begin
+        };
+        Ok(Self::new(db.shared()?, &db.scope, ask))
+    }
+
+    fn new(shared: &'a Arc<Shared>, scope: &'a Scope, ask: Ask) -> Self {
+        let started = Instant::now();
+        Self {
+            shared,
+            scope,
+            ask,
+            verdict: None,
+            sql: None,
+            started,
+            // As it stands when the statement arrives: later writes do not concern it (rule C5).
+            pinned: shared.pin.holds(started) || shared.concrete.in_use(),
+            tried: Tried::default(),
+            retries: 0,
+            version: 0,
+            refused: None,
+            write: None,
+            diverted: None,
+            last: None,
+        }
+    }
+
+    /// A lease on the node it goes to next, waiting for one within the deadline.
+    pub(super) async fn lease(&mut self) -> Result<Lease, Error> {
+        loop {
+            match self.decide() {
+                Step::Go(lease) => return Ok(lease),
+                Step::Wait => self.wait().await?,
+                Step::Refuse(refusal) => return Err(self.refused(refusal)),
+            }
+        }
+    }
+
+    /// One decision: no lock, no allocation, and no guard of the snapshot that outlives it.
+    fn decide(&mut self) -> Step {
+        let snapshot = self.shared.snapshot.load();
+        self.version = snapshot.view.version;
+        let route = match self.question(&snapshot) {
+            Decision::Go(route) => route,
+            Decision::Wait => return Step::Wait,
+            Decision::Refuse(refusal) => return Step::Refuse(refusal),
+            // Never asked inside a transaction; the primary is where such a thing would belong.
+            Decision::Stay(reason) => Route {
+                index: snapshot.view.primary.unwrap_or(0),
+                reason,
+            },
+        };
+        if !self.admit(route.reason) {
+            return Step::Refuse(Refusal::TooManyDiverted {
+                limit: self.shared.settings.diversion_limit,
+            });
+        }
+        let reason = if self.refused.is_some() {
+            Reason::Corrected
+        } else {
+            route.reason
+        };
+        let member = snapshot.member(route.index);
+        let role = snapshot.view.nodes()[route.index].role;
+        let intent = self.ask.intent();
+        tracing::debug!(
+            target: "sealane::decision",
+            node = &*member.node.name,
+            role = role.as_str(),
+            intent = intent.as_str(),
+            reason = reason.as_str(),
+        );
+        Step::Go(Lease::take(
+            member.seat(),
+            role,
+            intent,
+            reason,
+            self.started,
+        ))
+    }
+
+    fn question(&self, snapshot: &Snapshot) -> Decision {
+        let forced = if self.refused.is_some() {
+            Forced::Primary
+        } else {
+            self.scope.force
+        };
+        let request = Request {
+            ask: self.ask,
+            forced,
+            in_transaction: false,
+            pinned: self.pinned,
+            zone: self.scope.zone.as_deref(),
+            tried: self.tried,
+            retried: self.retries > 0,
+            diverted: self.shared.diverted(),
+            waiting: self.shared.waiting(),
+        };
+        let mut rng = fastrand::Rng::with_seed(fastrand::u64(..));
+        route(&request, &snapshot.view, &mut rng, |index| {
+            snapshot.member(index).seat().in_flight()
+        })
+    }
+
+    /// Counts what is rare about a route, and makes room for a diverted read (rule R7).
+    fn admit(&mut self, reason: Reason) -> bool {
+        match reason {
+            Reason::NoReplica => {
+                if self.diverted.is_none() {
+                    self.diverted = self.shared.divert();
+                }
+                self.shared.metrics.count(ClusterCounter::Diverted);
+                self.diverted.is_some()
+            }
+            Reason::NotCaughtUp => {
+                self.shared.metrics.count(ClusterCounter::Pinned);
+                true
+            }
+            _ => true,
+        }
+    }
+
+    /// Waits for a newer snapshot than the one that was asked.
+    async fn wait(&mut self) -> Result<(), Error> {
+        let _waiting = self.shared.wait();
+        let mut changed = self.shared.changed.subscribe();
+        let version = self.version;
+        let newer = changed.wait_for(|now| *now > version);
+        match tokio::time::timeout_at(self.deadline().into(), newer).await {
+            Ok(_) => {
+                self.tried.forget();
+                Ok(())
+            }
+            Err(_) => Err(self.gave_up(Stage::Route)),
+        }
+    }
+
+    fn gave_up(&mut self, stage: Stage) -> Error {
+        let detail = match self.last.take() {
+            Some(err) => err.to_string(),
+            None => self.shared.describe(),
+        };
+        let node = self.shared.primary_node().name.to_string();
+        Error::Unavailable {
+            node,
+            stage,
+            waited: self.started.elapsed(),
+            detail,
+        }
+    }
+
+    /// Until when it may be on its way: a read has the route's time-out where there is somewhere else to go, all else
+    /// has the primary's acquire time-out, as in SeaORM (rule R4).
+    fn deadline(&self) -> Instant {
+        let limit = match self.ask.intent() {
+            Intent::Read => self.shared.settings.route_timeout,
+            Intent::Session | Intent::Primary | Intent::Write => self.shared.config.acquire_timeout,
+        };
+        self.started + limit
+    }
+
+    /// A connection of the leased node. Where one is idle, this is one poll and no timer.
+    pub(super) async fn acquire(&self, lease: &Lease) -> Result<Leased, DbErr> {
+        let mut acquiring = pin!(lease.node().link.acquire());
+        if let Poll::Ready(done) = poll_fn(|cx| Poll::Ready(acquiring.as_mut().poll(cx))).await {
+            return done;
+        }
+        let waited = Instant::now();
+        let done = if self.shared.has_replicas() {
+            let limit = self.deadline().into();
+            tokio::time::timeout_at(limit, acquiring)
+                .await
+                .unwrap_or(Err(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout)))
+        } else {
+            acquiring.await
+        };
+        lease.metrics().acquired(waited.elapsed());
+        done
+    }
+
+    /// It ran.
+    pub(super) fn succeeded(&self, sql: &str) {
+        if let Some(refusal) = self.refused
+            && safety::corrects(refusal, true)
+        {
+            self.shared.metrics.count(ClusterCounter::Corrected);
+            self.shared.classifier.correct(sql);
+        }
+        if self.write.is_some() && self.shared.classifier.changes_schema(sql) {
+            self.shared.schema_changed();
+        }
+    }
+
+    /// It did not run as it should: `Ok` when it is to be tried again, else the error for the caller.
+    pub(super) fn failed(
+        &mut self,
+        lease: &Lease,
+        stage: Stage,
+        err: DbErr,
+        kind: Kind,
+    ) -> Result<(), DbErr> {
+        let signal = match Error::of(&err) {
+            Some(Error::CutOff { .. }) => Signal::Cut,
+            _ => signal::of_db_err(&err, lease.role()),
+        };
+        self.shared.report(lease.node(), stage, signal);
+        let failure = retry::Failure {
+            kind: self.kind(),
+            stage,
+            signal,
+            role: lease.role(),
+            in_transaction: false,
+            correctable: self.verdict.is_some_and(Summary::may_be_corrected),
+            retries: self.retries,
+        };
+        match retry::verdict(&failure) {
+            retry::Verdict::Again(again) if self.may_repeat(again, signal) => {
+                self.prepare(again, lease, signal);
+                self.last = Some(err);
+                Ok(())
+            }
+            retry::Verdict::Again(_) => {
+                Err(self.give(retry::outcome(&failure), lease, (stage, err), kind))
+            }
+            retry::Verdict::Give(outcome) => Err(self.give(outcome, lease, (stage, err), kind)),
+        }
+    }
+
+    fn may_repeat(&self, again: retry::Again, signal: Signal) -> bool {
+        Instant::now() < self.deadline() && (!again.costs(signal) || self.shared.spend_retry())
+    }
+
+    fn prepare(&mut self, again: retry::Again, lease: &Lease, signal: Signal) {
+        if again.costs(signal) {
+            self.retries += 1;
+            lease.metrics().retry(signal.cause());
+        }
+        match again {
+            retry::Again::Elsewhere => self.tried.add(lease.node().id),
+            // The pool was closed by a change that may not have been seen yet: the node is no candidate until then.
+            retry::Again::NewSnapshot => self.tried.add(lease.node().id),
+            retry::Again::SameNode => {}
+            retry::Again::Primary => {
+                self.refused = Some(signal);
+                if safety::corrects(signal, false)
+                    && let Some(sql) = self.sql
+                {
+                    self.shared.classifier.correct(sql);
+                }
+                self.write.get_or_insert_with(|| self.shared.open_write());
+            }
+        }
+    }
+
+    /// The error for the caller. What a server answered passes unchanged; a write of which nobody knows says so.
+    fn give(
+        &self,
+        outcome: Outcome,
+        lease: &Lease,
+        (stage, err): (Stage, DbErr),
+        kind: Kind,
+    ) -> DbErr {
+        let reads = self.ask.intent() == Intent::Read;
+        // An error answer to an opaque text leaves open what the text did before (T9), but the answer is the server's,
+        // and callers read its code; only where the connection went with it is there nothing to read.
+        let answered = signal::code(&err).is_some()
+            && !signal::of_db_err(&err, lease.role()).ends_connection();
+        if outcome != Outcome::Unknown || reads || answered || Error::of(&err).is_some() {
+            return err;
+        }
+        lease.metrics().count(NodeCounter::UnknownOutcome);
+        Error::UnknownOutcome {
+            node: lease.name(),
+            stage,
+            source: err,
+        }
+        .into_db(kind)
+    }
+
+    fn kind(&self) -> retry::Kind {
+        match self.ask {
+            Ask::Begin => retry::Kind::Begin { read_only: false },
+            Ask::BeginReadOnly => retry::Kind::Begin { read_only: true },
+            Ask::Statement {
+                intent: Intent::Read,
+                ..
+            } => retry::Kind::Read,
+            // Judged only now that it failed: a text handed to `execute` was not.
+            Ask::Statement { .. } => match self
+                .sql
+                .map(|sql| self.shared.classifier.verdict(sql).is_plain())
+            {
+                Some(true) => retry::Kind::Plain,
+                Some(false) | None => retry::Kind::Opaque,
+            },
+        }
+    }
+
+    fn refused(&self, refusal: Refusal) -> Error {
+        let nodes = self.shared.describe();
+        match refusal {
+            Refusal::NotARead { reason } => Error::NotARead {
+                intent: self.ask.intent(),
+                reason,
+            },
+            Refusal::NoReplica => Error::NoReplica { nodes },
+            Refusal::TooManyDiverted { limit } => {
+                self.shared.metrics.count(ClusterCounter::Refused);
+                Error::DiversionLimit { limit, nodes }
+            }
+            Refusal::TooManyWaiting { .. } => {
+                self.shared.metrics.count(ClusterCounter::Refused);
+                Error::Unavailable {
+                    node: self.shared.primary_node().name.to_string(),
+                    stage: Stage::Route,
+                    waited: Duration::ZERO,
+                    detail: refusal.to_string(),
+                }
+            }
+        }
+    }
+
+    /// What pins reads when the stream that this became is dropped.
+    #[cfg(feature = "stream")]
+    pub(super) fn into_write(self) -> Option<OpenWrite> {
+        self.write
+    }
+
+    /// What the transaction that this became holds.
+    pub(super) fn into_held(self, lease: Lease, opening: Opening) -> Held {
+        Held::new(Arc::clone(self.shared), lease, opening)
+    }
+}
+
+impl RoutedConnection {
+    /// Where a statement with this verdict would go now; nothing is counted and nothing is held.
+    pub(crate) fn foresee(
+        &self,
+        shared: &Arc<Shared>,
+        verdict: &Verdict,
+    ) -> (Result<String, String>, Option<Role>, Reason) {
+        let ask = Ask::Statement {
+            intent: verdict.intent(),
+            reason: verdict.reason(),
+        };
+        let snapshot = shared.snapshot.load();
+        match Attempt::new(shared, &self.scope, ask).question(&snapshot) {
+            Decision::Go(Route { index, reason }) => {
+                let node = &snapshot.view.nodes()[index];
+                (Ok(node.name.to_string()), Some(node.role), reason)
+            }
+            Decision::Stay(reason) => (Ok("the transaction's node".to_owned()), None, reason),
+            Decision::Wait => (
+                Err(format!("it would wait: {}", snapshot.describe())),
+                None,
+                verdict.reason(),
+            ),
+            Decision::Refuse(refusal) => (Err(refusal.to_string()), None, verdict.reason()),
+        }
+    }
+
+    /// A lease on the primary, for what is not a statement.
+    pub(super) fn lease_primary(&self) -> Result<Lease, Error> {
+        let shared = self.shared()?;
+        let snapshot = shared.snapshot.load();
+        let seat = snapshot.primary().seat();
+        Ok(Lease::take(
+            seat,
+            Role::Primary,
+            Intent::Primary,
+            Reason::PrimaryOnly,
+            Instant::now(),
+        ))
+    }
+
+    /// Asks the primary's connection something that sends nothing.
+    pub(super) fn with_primary<T>(&self, ask: impl FnOnce(&DatabaseConnection) -> T) -> Option<T> {
+        let shared = self.shared().ok()?;
+        Some(ask(shared.primary_node().link.connection()))
+    }
+}
+
+impl Ask {
+    fn intent(self) -> Intent {
+        match self {
+            Self::Statement { intent, .. } => intent,
+            Self::BeginReadOnly => Intent::Read,
+            Self::Begin => Intent::Write,
+        }
+    }
+
+    /// Whether its return pins reads. A statement that only asks for the primary may still call what writes.
+    fn may_write(self) -> bool {
+        match self {
+            Self::Statement { intent, .. } => intent != Intent::Read,
+            Self::BeginReadOnly | Self::Begin => false,
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! The one execute loop: statement, intent, route, lease, outcome, signal.
+
+use std::{sync::Arc, time::SystemTime};
+
+use sea_orm::{DbErr, Statement, TransactionOptions, metric};
+
+use super::{Callback, RoutedConnection, attempt::Attempt, transaction::RoutedTransaction};
+use crate::{
+    connection::transaction::Opening,
+    error::Kind,
+    node::{Lease, Link, run::Call},
+    words::Stage,
+};
+
+impl RoutedConnection {
+    /// Runs a statement where it belongs, and again elsewhere when it is certain that it was not executed.
+    pub(super) async fn run<C: Call>(&self, call: &C, stmt: Statement) -> Result<C::Output, DbErr> {
+        let mut attempt =
+            Attempt::statement(self, &stmt.sql, C::EXECUTES).map_err(|err| err.into_db(C::KIND))?;
+        loop {
+            let lease = attempt.lease().await.map_err(|err| err.into_db(C::KIND))?;
+            let (stage, result) = match attempt.acquire(&lease).await {
+                Ok(conn) => {
+                    let running = lease.run(conn, call, &stmt);
+                    (Stage::Send, self.observed(&stmt, running).await)
+                }
+                Err(err) => (Stage::Acquire, Err(err)),
+            };
+            match result {
+                Ok(done) => {
+                    attempt.succeeded(&stmt.sql);
+                    return Ok(done);
+                }
+                Err(err) => attempt.failed(&lease, stage, err, C::KIND)?,
+            }
+        }
+    }
+
+    /// Runs a statement as a stream. It may move until its first row is there, and never after.
+    #[cfg(feature = "stream")]
+    pub(super) async fn open_stream<'a>(
+        &'a self,
+        stmt: Statement,
+    ) -> Result<super::RoutedStream<'a>, DbErr> {
+        use super::RoutedStream;
+
+        let mut attempt =
+            Attempt::statement(self, &stmt.sql, false).map_err(|err| err.into_db(Kind::Query))?;
+        loop {
+            let lease = attempt
+                .lease()
+                .await
+                .map_err(|err| err.into_db(Kind::Query))?;
+            let opened = match attempt.acquire(&lease).await {
+                Ok(conn) => conn.stream(stmt.clone(), self.callback.clone()).await,
+                Err(err) => Err(err),
+            };
+            let (stage, err) = match opened {
+                Err(err) => (Stage::Acquire, err),
+                Ok(rows) => {
+                    let mut stream = RoutedStream::new(rows, &lease.node().name);
+                    match lease
+                        .guard(stream.prefetch())
+                        .await
+                        .unwrap_or_else(|cut| Err(cut.into_db(Kind::Query)))
+                    {
+                        Ok(()) => {
+                            attempt.succeeded(&stmt.sql);
+                            return Ok(stream.holding(lease, attempt.into_write()));
+                        }
+                        Err(err) => (Stage::Send, err),
+                    }
+                }
+            };
+            if let Err(err) = attempt.failed(&lease, stage, err, Kind::Query) {
+                // What a server answers with the first row is the first row's, as in SeaORM.
+                return match stage {
+                    Stage::Acquire => Err(err),
+                    _ => Ok(RoutedStream::failed(err, &lease.node().name)),
+                };
+            }
+        }
+    }
+
+    /// Begins a transaction where its options allow. Nothing of the caller's has been sent when it fails.
+    pub(super) async fn open_transaction(
+        &self,
+        options: TransactionOptions,
+    ) -> Result<RoutedTransaction, DbErr> {
+        let mut attempt = Attempt::begin(self, &options).map_err(|err| err.into_db(Kind::Exec))?;
+        loop {
+            let lease = attempt
+                .lease()
+                .await
+                .map_err(|err| err.into_db(Kind::Exec))?;
+            match self.begin_on(&lease, options).await {
+                Ok(inner) => {
+                    let held = attempt.into_held(lease, Opening::of(&options));
+                    return Ok(RoutedTransaction { inner, held });
+                }
+                Err(err) => {
+                    attempt.failed(&lease, crate::signal::stage_of(&err), err, Kind::Exec)?
+                }
+            }
+        }
+    }
+
+    async fn begin_on(
+        &self,
+        lease: &Lease,
+        options: TransactionOptions,
+    ) -> Result<sea_orm::DatabaseTransaction, DbErr> {
+        use sea_orm::TransactionTrait;
+
+        let link: &Arc<Link> = &lease.node().link;
+        let beginning = async {
+            match self.callback.clone() {
+                None => link.connection().begin_with_options(options).await,
+                // SeaORM's transaction takes its callback from the connection that begins it.
+                Some(callback) => {
+                    let mut connection = link.connection().clone();
+                    connection.set_metric_callback(move |info| callback(info));
+                    connection.begin_with_options(options).await
+                }
+            }
+        };
+        lease
+            .guard(beginning)
+            .await
+            .unwrap_or_else(|cut| Err(cut.into_db(Kind::Exec)))
+    }
+
+    /// Tells the caller's callback how long a statement ran, as SeaORM's pools do.
+    async fn observed<T>(
+        &self,
+        stmt: &Statement,
+        running: impl Future<Output = Result<T, DbErr>>,
+    ) -> Result<T, DbErr> {
+        let Some(callback) = &self.callback else {
+            return running.await;
+        };
+        let started = SystemTime::now();
+        let result = running.await;
+        observe(callback, stmt, started, result.is_err());
+        result
+    }
+}
+
+fn observe(callback: &Callback, statement: &Statement, started: SystemTime, failed: bool) {
+    callback(&metric::Info {
+        elapsed: started.elapsed().unwrap_or_default(),
+        statement,
+        failed,
+    });
+}

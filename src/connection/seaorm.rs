@@ -1,0 +1,196 @@
+//! SeaORM's traits on the routed handle.
+
+use std::pin::Pin;
+
+use sea_orm::{
+    AccessMode, ConnectionTrait, DatabaseExecutor, DbBackend, DbErr, ExecResult,
+    IntoDatabaseExecutor, IsolationLevel, QueryResult, Statement, StatementBuilder,
+    TransactionError, TransactionOptions, TransactionTrait,
+};
+
+use super::{RoutedConnection, transaction::RoutedTransaction};
+use crate::node::run::{Execute, ExecuteUnprepared, QueryAll, QueryOne};
+
+#[async_trait::async_trait]
+impl ConnectionTrait for RoutedConnection {
+    fn get_database_backend(&self) -> DbBackend {
+        self.backend()
+    }
+
+    async fn execute_raw(&self, stmt: Statement) -> Result<ExecResult, DbErr> {
+        self.run(&Execute, stmt).await
+    }
+
+    async fn execute<S: StatementBuilder>(&self, stmt: &S) -> Result<ExecResult, DbErr> {
+        self.run(&Execute, self.backend().build(stmt)).await
+    }
+
+    async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
+        self.run(
+            &ExecuteUnprepared,
+            Statement::from_string(self.backend(), sql),
+        )
+        .await
+    }
+
+    async fn query_one_raw(&self, stmt: Statement) -> Result<Option<QueryResult>, DbErr> {
+        self.run(&QueryOne, stmt).await
+    }
+
+    // Overridden to save the box that the trait's own method puts around the one above.
+    async fn query_one<S: StatementBuilder>(&self, stmt: &S) -> Result<Option<QueryResult>, DbErr> {
+        self.run(&QueryOne, self.backend().build(stmt)).await
+    }
+
+    async fn query_all_raw(&self, stmt: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        self.run(&QueryAll, stmt).await
+    }
+
+    async fn query_all<S: StatementBuilder>(&self, stmt: &S) -> Result<Vec<QueryResult>, DbErr> {
+        self.run(&QueryAll, self.backend().build(stmt)).await
+    }
+
+    fn support_returning(&self) -> bool {
+        self.backend().support_returning()
+    }
+
+    fn is_mock_connection(&self) -> bool {
+        self.with_primary(|connection| connection.is_mock_connection())
+            .unwrap_or(false)
+    }
+}
+
+#[async_trait::async_trait]
+impl TransactionTrait for RoutedConnection {
+    type Transaction = RoutedTransaction;
+
+    async fn begin(&self) -> Result<RoutedTransaction, DbErr> {
+        self.open_transaction(TransactionOptions::default()).await
+    }
+
+    async fn begin_with_config(
+        &self,
+        isolation_level: Option<IsolationLevel>,
+        access_mode: Option<AccessMode>,
+    ) -> Result<RoutedTransaction, DbErr> {
+        self.open_transaction(TransactionOptions {
+            isolation_level,
+            access_mode,
+            ..Default::default()
+        })
+        .await
+    }
+
+    async fn begin_with_options(
+        &self,
+        options: TransactionOptions,
+    ) -> Result<RoutedTransaction, DbErr> {
+        self.open_transaction(options).await
+    }
+
+    async fn transaction<F, T, E>(&self, callback: F) -> Result<T, TransactionError<E>>
+    where
+        F: for<'c> FnOnce(
+                &'c RoutedTransaction,
+            ) -> Pin<Box<dyn Future<Output = Result<T, E>> + Send + 'c>>
+            + Send,
+        T: Send,
+        E: std::fmt::Display + std::fmt::Debug + Send,
+    {
+        let txn = self.begin().await.map_err(TransactionError::Connection)?;
+        let result = callback(&txn).await;
+        txn.finish(result).await
+    }
+
+    async fn transaction_with_config<F, T, E>(
+        &self,
+        callback: F,
+        isolation_level: Option<IsolationLevel>,
+        access_mode: Option<AccessMode>,
+    ) -> Result<T, TransactionError<E>>
+    where
+        F: for<'c> FnOnce(
+                &'c RoutedTransaction,
+            ) -> Pin<Box<dyn Future<Output = Result<T, E>> + Send + 'c>>
+            + Send,
+        T: Send,
+        E: std::fmt::Display + std::fmt::Debug + Send,
+    {
+        let txn = self
+            .begin_with_config(isolation_level, access_mode)
+            .await
+            .map_err(TransactionError::Connection)?;
+        let result = callback(&txn).await;
+        txn.finish(result).await
+    }
+}
+
+#[cfg(feature = "stream")]
+impl sea_orm::StreamTrait for RoutedConnection {
+    type Stream<'a> = super::RoutedStream<'a>;
+
+    fn get_database_backend(&self) -> DbBackend {
+        self.backend()
+    }
+
+    fn stream_raw<'a>(
+        &'a self,
+        stmt: Statement,
+    ) -> Pin<Box<dyn Future<Output = Result<Self::Stream<'a>, DbErr>> + 'a + Send>> {
+        Box::pin(self.open_stream(stmt))
+    }
+}
+
+#[cfg(feature = "stream")]
+impl sea_orm::StreamTrait for RoutedTransaction {
+    type Stream<'a> = super::RoutedStream<'a>;
+
+    fn get_database_backend(&self) -> DbBackend {
+        ConnectionTrait::get_database_backend(self)
+    }
+
+    fn stream_raw<'a>(
+        &'a self,
+        stmt: Statement,
+    ) -> Pin<Box<dyn Future<Output = Result<Self::Stream<'a>, DbErr>> + 'a + Send>> {
+        Box::pin(self.open_stream(stmt))
+    }
+}
+
+impl<'c> From<&'c RoutedConnection> for DatabaseExecutor<'c> {
+    fn from(db: &'c RoutedConnection) -> Self {
+        DatabaseExecutor::Connection(db.concrete())
+    }
+}
+
+/// Migrations take this: they run on the primary, through [`concrete`](RoutedConnection::concrete).
+impl<'c> IntoDatabaseExecutor<'c> for &'c RoutedConnection {
+    fn into_database_executor(self) -> DatabaseExecutor<'c> {
+        self.into()
+    }
+}
+
+/// Schema discovery reads the primary: a lagging answer would make it create what exists.
+#[cfg(feature = "schema-sync")]
+#[async_trait::async_trait]
+impl sea_schema::Connection for RoutedConnection {
+    async fn query_all(
+        &self,
+        select: sea_orm::sea_query::SelectStatement,
+    ) -> Result<Vec<sea_schema::sqlx_types::SqlxRow>, sea_schema::sqlx_types::SqlxError> {
+        let lease = self
+            .lease_primary()
+            .map_err(|err| sea_schema::sqlx_types::SqlxError::AnyDriverError(err.into()))?;
+        sea_schema::Connection::query_all(lease.node().link.connection(), select).await
+    }
+
+    async fn query_all_raw(
+        &self,
+        sql: String,
+    ) -> Result<Vec<sea_schema::sqlx_types::SqlxRow>, sea_schema::sqlx_types::SqlxError> {
+        let lease = self
+            .lease_primary()
+            .map_err(|err| sea_schema::sqlx_types::SqlxError::AnyDriverError(err.into()))?;
+        sea_schema::Connection::query_all_raw(lease.node().link.connection(), sql).await
+    }
+}

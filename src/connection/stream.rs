@@ -1,0 +1,152 @@
+//! A stream of rows whose lease lives as long as it does.
+//!
+//! Its first row is asked for before the stream is handed out, because until a row was yielded a read may still move
+//! to another node; from the first row on it never moves (rule R5).
+
+use std::{
+    fmt,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use futures_util::{Stream, StreamExt};
+use sea_orm::{DbErr, QueryResult};
+
+use crate::{
+    error::{Error, Kind},
+    node::Lease,
+    pin::OpenWrite,
+    signal,
+    words::Role,
+};
+
+type Rows<'a> = Pin<Box<dyn Stream<Item = Result<QueryResult, DbErr>> + Send + 'a>>;
+
+/// Rows as the server sends them; what [`StreamTrait::stream`](sea_orm::StreamTrait::stream) gives on a routed handle.
+///
+/// Stands where a `sea_orm::QueryStream` stood. A connection lost after rows were yielded ends it with
+/// [`Error::StreamLost`](crate::Error::StreamLost).
+pub struct RoutedStream<'a> {
+    rows: Option<Rows<'a>>,
+    /// The row that was asked for before the stream was handed out.
+    first: Option<Result<QueryResult, DbErr>>,
+    yielded: u64,
+    node: String,
+    cut: Option<Pin<Box<dyn Future<Output = Error> + Send + 'a>>>,
+    /// Held for what their drops do.
+    _held: (Option<Lease>, Option<OpenWrite>),
+}
+
+impl<'a> RoutedStream<'a> {
+    pub(super) fn new(
+        rows: impl Stream<Item = Result<QueryResult, DbErr>> + Send + 'a,
+        node: &str,
+    ) -> Self {
+        Self {
+            rows: Some(Box::pin(rows)),
+            first: None,
+            yielded: 0,
+            node: node.to_owned(),
+            cut: None,
+            _held: (None, None),
+        }
+    }
+
+    /// Asks for the first row and keeps it, whatever it is.
+    pub(super) async fn prefetch(&mut self) -> Result<(), DbErr> {
+        let Some(rows) = &mut self.rows else {
+            return Ok(());
+        };
+        match rows.next().await {
+            Some(Err(err)) => return Err(err),
+            Some(row) => self.first = Some(row),
+            None => self.rows = None,
+        }
+        Ok(())
+    }
+
+    /// A stream that yields this error, as SeaORM's does for an error that the server sends with the first row.
+    pub(super) fn failed(err: DbErr, node: &str) -> Self {
+        Self {
+            first: Some(Err(err)),
+            rows: None,
+            ..Self::new(futures_util::stream::empty(), node)
+        }
+    }
+
+    /// Makes the lease and the pin live as long as the stream.
+    pub(super) fn holding(mut self, lease: Lease, write: Option<OpenWrite>) -> Self {
+        self.cut = Some(Box::pin(lease.until_cut()));
+        self._held = (Some(lease), write);
+        self
+    }
+
+    /// Ends it when the node of the transaction that it belongs to is cut off.
+    pub(super) fn of_transaction(mut self, lease: &Lease) -> Self {
+        self.cut = Some(Box::pin(lease.until_cut()));
+        self
+    }
+
+    fn lost(&self, err: DbErr) -> DbErr {
+        let cut_off = matches!(Error::of(&err), Some(Error::CutOff { .. }));
+        if self.yielded == 0
+            || !(cut_off || signal::of_db_err(&err, Role::Unknown).ends_connection())
+        {
+            return err;
+        }
+        Error::StreamLost {
+            node: self.node.clone(),
+            rows: self.yielded,
+            source: err,
+        }
+        .into_db(Kind::Query)
+    }
+}
+
+impl Stream for RoutedStream<'_> {
+    type Item = Result<QueryResult, DbErr>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = self.get_mut();
+        if let Some(first) = this.first.take() {
+            this.yielded += u64::from(first.is_ok());
+            return Poll::Ready(Some(first));
+        }
+        let Some(rows) = &mut this.rows else {
+            return Poll::Ready(None);
+        };
+        let item = match rows.as_mut().poll_next(cx) {
+            Poll::Ready(item) => item,
+            Poll::Pending => {
+                let Some(cut) = &mut this.cut else {
+                    return Poll::Pending;
+                };
+                Some(Err(ready!(cut.as_mut().poll(cx)).into_db(Kind::Query)))
+            }
+        };
+        Poll::Ready(match item {
+            Some(Ok(row)) => {
+                this.yielded += 1;
+                Some(Ok(row))
+            }
+            Some(Err(err)) => {
+                let err = this.lost(err);
+                this.rows = None;
+                Some(Err(err))
+            }
+            None => {
+                this.rows = None;
+                None
+            }
+        })
+    }
+}
+
+impl fmt::Debug for RoutedStream<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RoutedStream")
+            .field("node", &self.node)
+            .field("yielded", &self.yielded)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,172 @@
+//! A transaction: one node, one connection, from `begin` to its end.
+//!
+//! It wraps SeaORM's own transaction, which cannot be built from outside, and adds what the wrapping is for: the lease,
+//! the pin after a commit, the poison after a failed nested `begin` (rule R9), and a typed error for a lost connection.
+//! The type has no `Drop` of its own, so that `commit(self)` can move the inner transaction out; its [`Held`] has one.
+
+mod commit;
+mod held;
+mod traits;
+
+use std::fmt;
+
+use sea_orm::{
+    ConnectionTrait, DatabaseTransaction, DbErr, ExecResult, QueryResult, Schema, SchemaBuilder,
+    Statement, TransactionError, TransactionOptions, TransactionTrait,
+};
+
+pub(crate) use self::held::{Held, Opening};
+use crate::{error::Kind, words::Role};
+
+/// A transaction begun through a [`RoutedConnection`](crate::RoutedConnection); stands where a
+/// `sea_orm::DatabaseTransaction` stood.
+///
+/// Every statement runs on the node where it began. A nested `begin` is a savepoint. Dropped without an end, it is
+/// rolled back when its connection returns to the pool.
+///
+/// - A lost connection ends it with [`Error::TransactionLost`](crate::Error::TransactionLost): nothing of it is stored.
+/// - A connection lost while COMMIT is under way is [`Error::UnknownOutcome`](crate::Error::UnknownOutcome).
+/// - COMMIT after an error that made PostgreSQL abort the transaction is
+///   [`Error::CommitAborted`](crate::Error::CommitAborted); SeaORM alone answers `Ok` there and stores nothing.
+/// - After a failed nested `begin` every statement and `commit` is
+///   [`Error::TransactionPoisoned`](crate::Error::TransactionPoisoned); SeaORM alone goes on outside any transaction.
+///
+/// ```no_run
+/// use sea_orm::{ConnectionTrait, TransactionTrait};
+/// # async fn f(db: sealane::RoutedConnection) -> Result<(), sea_orm::DbErr> {
+/// let txn = db.begin().await?;
+/// txn.execute_unprepared("UPDATE account SET balance = balance - 1 WHERE id = 1").await?;
+/// txn.commit().await?;
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "a transaction that is dropped is rolled back"]
+pub struct RoutedTransaction {
+    pub(super) inner: DatabaseTransaction,
+    pub(super) held: Held,
+}
+
+impl RoutedTransaction {
+    /// The role of the node it runs on: a read-only transaction may run on a replica.
+    #[must_use]
+    pub fn role(&self) -> Role {
+        self.held.lease().role()
+    }
+
+    /// The name of the node it runs on.
+    #[must_use]
+    pub fn node(&self) -> &str {
+        &self.held.lease().node().name
+    }
+
+    /// SeaORM's own transaction, for functions that name its type.
+    ///
+    /// Statements through it run on the same connection. What this wrapper would have noticed of them it does not see:
+    /// it takes the transaction for one that wrote, and looks for an aborted state before it commits.
+    pub fn concrete(&self) -> &DatabaseTransaction {
+        self.held.note_unseen();
+        &self.inner
+    }
+
+    /// A builder for this backend's schema.
+    pub fn get_schema_builder(&self) -> SchemaBuilder {
+        Schema::new(self.inner.get_database_backend()).builder()
+    }
+
+    pub(super) async fn execute_stmt(&self, stmt: Statement) -> Result<ExecResult, DbErr> {
+        self.held.note_text(&stmt.sql);
+        self.held
+            .run(Kind::Exec, self.inner.execute_raw(stmt))
+            .await
+    }
+
+    pub(super) async fn execute_text(&self, sql: &str) -> Result<ExecResult, DbErr> {
+        self.held.note_text(sql);
+        self.held
+            .run(Kind::Exec, self.inner.execute_unprepared(sql))
+            .await
+    }
+
+    pub(super) async fn query_one_stmt(
+        &self,
+        stmt: Statement,
+    ) -> Result<Option<QueryResult>, DbErr> {
+        self.held.note_text(&stmt.sql);
+        self.held
+            .run(Kind::Query, self.inner.query_one_raw(stmt))
+            .await
+    }
+
+    pub(super) async fn query_all_stmt(&self, stmt: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        self.held.note_text(&stmt.sql);
+        self.held
+            .run(Kind::Query, self.inner.query_all_raw(stmt))
+            .await
+    }
+
+    /// A stream inside the transaction. What goes wrong in it later is not seen here, so COMMIT looks.
+    #[cfg(feature = "stream")]
+    pub(super) async fn open_stream<'a>(
+        &'a self,
+        stmt: Statement,
+    ) -> Result<crate::connection::RoutedStream<'a>, DbErr> {
+        use sea_orm::StreamTrait;
+
+        self.held.note_text(&stmt.sql);
+        self.held.doubt();
+        let rows = self
+            .held
+            .run(Kind::Query, self.inner.stream_raw(stmt))
+            .await?;
+        Ok(crate::connection::RoutedStream::new(rows, self.node())
+            .of_transaction(self.held.lease()))
+    }
+
+    /// A savepoint. Should it fail, this whole transaction is poisoned: sqlx may have rolled the outer one back, and
+    /// what came next would be stored in spite of a later `rollback()`.
+    pub(super) async fn nested(&self, options: TransactionOptions) -> Result<Self, DbErr> {
+        let begun = self
+            .held
+            .run(Kind::Exec, self.inner.begin_with_options(options))
+            .await;
+        match begun {
+            Ok(inner) => Ok(Self {
+                inner,
+                held: self.held.nested(),
+            }),
+            Err(err) => {
+                self.held.poison();
+                Err(err)
+            }
+        }
+    }
+
+    /// Ends it by the result of what ran in it, as SeaORM does: commit on `Ok`, roll back on `Err`, and an error of
+    /// either end wins over the closure's.
+    pub(super) async fn finish<T, E>(self, result: Result<T, E>) -> Result<T, TransactionError<E>>
+    where
+        E: fmt::Display + fmt::Debug,
+    {
+        match result {
+            Ok(value) => {
+                self.commit().await.map_err(TransactionError::Connection)?;
+                Ok(value)
+            }
+            Err(err) => {
+                self.rollback()
+                    .await
+                    .map_err(TransactionError::Connection)?;
+                Err(TransactionError::Transaction(err))
+            }
+        }
+    }
+}
+
+impl fmt::Debug for RoutedTransaction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RoutedTransaction")
+            .field("node", &self.node())
+            .field("role", &self.role())
+            .finish_non_exhaustive()
+    }
+}

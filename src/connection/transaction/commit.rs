@@ -1,0 +1,77 @@
+//! The end of a transaction, and what is known of it.
+
+use sea_orm::{ConnectionTrait, DbErr, Statement};
+
+use super::{Held, RoutedTransaction};
+use crate::{
+    error::{Error, Kind},
+    metrics::NodeCounter,
+    signal,
+    words::Stage,
+};
+
+/// SQLSTATE of every statement in a transaction that the server has aborted.
+const IN_FAILED_TRANSACTION: &str = "25P02";
+
+impl RoutedTransaction {
+    /// Stores what the transaction did; of a nested one, keeps its savepoint's work for the outer one.
+    ///
+    /// # Errors
+    /// - [`Error::UnknownOutcome`]: the connection was lost while COMMIT was under way.
+    /// - [`Error::CommitAborted`]: an earlier error had aborted the transaction; it was rolled back.
+    /// - [`Error::TransactionPoisoned`]: a nested `begin` had failed.
+    /// - What the server answers, unchanged (a deferred constraint, for one).
+    pub async fn commit(self) -> Result<(), DbErr> {
+        self.held.check(Kind::Query)?;
+        let Self { inner, held } = self;
+        let backend = ConnectionTrait::get_database_backend(&inner);
+        if held.is_outermost() && held.is_doubtful() && Held::aborts_silently(backend) {
+            let look = inner.query_one_raw(Statement::from_string(backend, "SELECT 1"));
+            if let Err(err) = held
+                .lease()
+                .guard(look)
+                .await
+                .unwrap_or_else(|cut| Err(cut.into_db(Kind::Query)))
+            {
+                if signal::code(&err).as_deref() == Some(IN_FAILED_TRANSACTION) {
+                    inner.rollback().await?;
+                    return Err(Error::CommitAborted {
+                        node: held.lease().name(),
+                    }
+                    .into_db(Kind::Query));
+                }
+                return Err(held.typed(err, Kind::Query));
+            }
+        }
+        let outcome = held.lease().guard(inner.commit()).await;
+        match outcome {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(err)) if held.commit_is_unknown(&err) => {
+                held.report(Stage::Commit, &err);
+                held.lease().metrics().count(NodeCounter::UnknownOutcome);
+                let node = held.lease().name();
+                Err(Error::UnknownOutcome {
+                    node,
+                    stage: Stage::Commit,
+                    source: err,
+                }
+                .into_db(Kind::Query))
+            }
+            Ok(Err(err)) => Err(held.typed(err, Kind::Query)),
+            Err(cut) => Err(cut.into_db(Kind::Query)),
+        }
+    }
+
+    /// Undoes what the transaction did; of a nested one, what came after its savepoint.
+    ///
+    /// # Errors
+    /// [`Error::TransactionLost`] when the connection is gone: nothing is stored in that case either.
+    pub async fn rollback(self) -> Result<(), DbErr> {
+        let Self { inner, held } = self;
+        match held.lease().guard(inner.rollback()).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(err)) => Err(held.typed(err, Kind::Query)),
+            Err(cut) => Err(held.typed(cut.into_db(Kind::Query), Kind::Query)),
+        }
+    }
+}

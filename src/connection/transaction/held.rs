@@ -1,0 +1,236 @@
+//! What a transaction holds besides its connection: the lease, the pin, and what is known of its state.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Instant,
+};
+
+use sea_orm::{AccessMode, DbBackend, DbErr, IsolationLevel, TransactionOptions};
+
+use crate::{
+    cluster::shared::Shared,
+    error::{Error, Kind},
+    node::Lease,
+    pin::Mark,
+    route::retry,
+    signal::{self, Signal},
+    words::{Outcome, Role, Stage},
+};
+
+/// How a transaction was opened.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Opening {
+    /// Declared read only, so that its end pins nothing.
+    read_only: bool,
+    /// One snapshot, taken by the first statement, serves to the end.
+    one_snapshot: bool,
+}
+
+impl Opening {
+    pub(crate) fn of(options: &TransactionOptions) -> Self {
+        Self {
+            read_only: options.access_mode == Some(AccessMode::ReadOnly),
+            one_snapshot: matches!(
+                options.isolation_level,
+                Some(IsolationLevel::RepeatableRead | IsolationLevel::Serializable)
+            ),
+        }
+    }
+}
+
+/// Shared by a transaction and the savepoints inside it.
+struct Root {
+    shared: Arc<Shared>,
+    lease: Lease,
+    opening: Opening,
+    /// How the pin stood when it began.
+    mark: Mark,
+    /// A statement has run, so that a snapshot that serves to the end exists.
+    begun: AtomicBool,
+    poisoned: AtomicBool,
+    /// Statements ran that this wrapper did not see, or an error was seen: COMMIT looks before it believes.
+    doubtful: AtomicBool,
+    /// A statement changed the schema, so the catalog is read again after the end.
+    schema_changed: AtomicBool,
+}
+
+impl Drop for Root {
+    /// The end of a transaction that may have written, whichever way it came: its COMMIT may have reached the server
+    /// even where the caller never heard of it.
+    fn drop(&mut self) {
+        if !self.opening.read_only {
+            self.shared.wrote(Instant::now());
+        }
+        if self.schema_changed.load(Ordering::Acquire) {
+            self.shared.schema_changed();
+        }
+    }
+}
+
+/// One level of a transaction's hold on its root.
+pub(crate) struct Held {
+    root: Arc<Root>,
+    depth: u32,
+}
+
+impl Held {
+    pub(crate) fn new(shared: Arc<Shared>, lease: Lease, opening: Opening) -> Self {
+        let mark = shared.pin.mark();
+        let flag = || AtomicBool::new(false);
+        let root = Root {
+            shared,
+            lease,
+            opening,
+            mark,
+            begun: flag(),
+            poisoned: flag(),
+            doubtful: flag(),
+            schema_changed: flag(),
+        };
+        Self {
+            root: Arc::new(root),
+            depth: 0,
+        }
+    }
+
+    pub(super) fn nested(&self) -> Self {
+        Self {
+            root: Arc::clone(&self.root),
+            depth: self.depth + 1,
+        }
+    }
+
+    pub(super) fn is_outermost(&self) -> bool {
+        self.depth == 0
+    }
+
+    pub(super) fn lease(&self) -> &Lease {
+        &self.root.lease
+    }
+
+    pub(super) fn poison(&self) {
+        self.root.poisoned.store(true, Ordering::Release);
+    }
+
+    pub(super) fn note_unseen(&self) {
+        self.root.doubtful.store(true, Ordering::Release);
+        self.root.schema_changed.store(true, Ordering::Release);
+    }
+
+    /// Notes what the text says of the schema; a first keyword that says so needs no parse.
+    pub(super) fn note_text(&self, sql: &str) {
+        if self.root.shared.classifier.changes_schema(sql) {
+            self.root.schema_changed.store(true, Ordering::Release);
+        }
+    }
+
+    pub(super) fn is_doubtful(&self) -> bool {
+        self.root.doubtful.load(Ordering::Acquire)
+    }
+
+    pub(super) fn check(&self, kind: Kind) -> Result<(), DbErr> {
+        if self.root.poisoned.load(Ordering::Acquire) {
+            return Err(Error::TransactionPoisoned.into_db(kind));
+        }
+        Ok(())
+    }
+
+    /// Runs one statement of the transaction: on its node or not at all, never stale, and with a typed error when the
+    /// connection is lost.
+    pub(super) async fn run<T>(
+        &self,
+        kind: Kind,
+        work: impl Future<Output = Result<T, DbErr>> + Send,
+    ) -> Result<T, DbErr> {
+        self.check(kind)?;
+        self.wait_for_pin(kind).await?;
+        let err = match self.lease().guard(work).await {
+            Ok(Ok(done)) => return Ok(done),
+            Ok(Err(err)) => err,
+            Err(cut) => cut.into_db(kind),
+        };
+        self.root.doubtful.store(true, Ordering::Release);
+        Err(self.typed(err, kind))
+    }
+
+    /// A lost connection before COMMIT means that nothing of the transaction is stored (rule T9).
+    pub(super) fn typed(&self, err: DbErr, kind: Kind) -> DbErr {
+        let cut_off = matches!(Error::of(&err), Some(Error::CutOff { .. }));
+        if !cut_off && !self.signal(&err).ends_connection() {
+            return err;
+        }
+        self.report(Stage::Send, &err);
+        Error::TransactionLost {
+            node: self.lease().name(),
+            source: err,
+        }
+        .into_db(kind)
+    }
+
+    /// What the driver's error means on this node.
+    pub(super) fn signal(&self, err: &DbErr) -> Signal {
+        signal::of_db_err(err, self.lease().role())
+    }
+
+    /// Tells the topology what the driver said of this node.
+    pub(super) fn report(&self, stage: Stage, err: &DbErr) {
+        self.root
+            .shared
+            .report(self.lease().node(), stage, self.signal(err));
+    }
+
+    /// Whether COMMIT may have been executed although it failed (rule T9).
+    pub(super) fn commit_is_unknown(&self, err: &DbErr) -> bool {
+        let failure = retry::Failure {
+            kind: retry::Kind::Commit,
+            stage: Stage::Commit,
+            signal: self.signal(err),
+            role: self.lease().role(),
+            in_transaction: true,
+            correctable: false,
+            retries: 0,
+        };
+        !self.root.opening.read_only && retry::outcome(&failure) == Outcome::Unknown
+    }
+
+    /// An error may come that this does not see.
+    pub(super) fn doubt(&self) {
+        self.root.doubtful.store(true, Ordering::Release);
+    }
+
+    /// A read-only transaction on a replica must not take a snapshot that lacks a write of this session which came
+    /// after its BEGIN (rule R6): at READ COMMITTED every statement takes one, at REPEATABLE READ the first. With a time pin, waiting for its own node
+    /// means waiting for the pin as it stood when the statement arrived; later writes do not prolong that (C5).
+    pub(super) async fn wait_for_pin(&self, kind: Kind) -> Result<(), DbErr> {
+        let root = &self.root;
+        let begun = root.begun.swap(true, Ordering::AcqRel);
+        if root.lease.role() != Role::Replica || (begun && root.opening.one_snapshot) {
+            return Ok(());
+        }
+        let now = Instant::now();
+        let mark = root.shared.pin.mark();
+        let remaining = mark.remaining(now);
+        if mark <= root.mark || remaining.is_zero() {
+            return Ok(());
+        }
+        let limit = root.shared.settings.route_timeout;
+        tokio::time::sleep(remaining.min(limit)).await;
+        if remaining > limit {
+            return Err(Error::NotCaughtUp {
+                node: root.lease.name(),
+                waited: limit,
+            }
+            .into_db(kind));
+        }
+        Ok(())
+    }
+
+    /// Whether an aborted state can hide behind a COMMIT that answers `Ok`: PostgreSQL's answers ROLLBACK there and
+    /// sqlx takes it for success.
+    pub(super) fn aborts_silently(backend: DbBackend) -> bool {
+        backend == DbBackend::Postgres
+    }
+}

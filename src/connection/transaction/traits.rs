@@ -1,0 +1,195 @@
+//! SeaORM's traits and inherent methods on a routed transaction.
+
+use std::pin::Pin;
+
+use sea_orm::{
+    AccessMode, ConnectionTrait, DatabaseExecutor, DbBackend, DbErr, ExecResult,
+    IntoDatabaseExecutor, IsolationLevel, QueryResult, Statement, StatementBuilder,
+    TransactionError, TransactionOptions, TransactionSession, TransactionTrait,
+};
+
+use super::RoutedTransaction;
+
+#[async_trait::async_trait]
+impl ConnectionTrait for RoutedTransaction {
+    fn get_database_backend(&self) -> DbBackend {
+        ConnectionTrait::get_database_backend(&self.inner)
+    }
+
+    async fn execute_raw(&self, stmt: Statement) -> Result<ExecResult, DbErr> {
+        self.execute_stmt(stmt).await
+    }
+
+    async fn execute<S: StatementBuilder>(&self, stmt: &S) -> Result<ExecResult, DbErr> {
+        self.execute_stmt(ConnectionTrait::get_database_backend(self).build(stmt))
+            .await
+    }
+
+    async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
+        self.execute_text(sql).await
+    }
+
+    async fn query_one_raw(&self, stmt: Statement) -> Result<Option<QueryResult>, DbErr> {
+        self.query_one_stmt(stmt).await
+    }
+
+    async fn query_one<S: StatementBuilder>(&self, stmt: &S) -> Result<Option<QueryResult>, DbErr> {
+        self.query_one_stmt(ConnectionTrait::get_database_backend(self).build(stmt))
+            .await
+    }
+
+    async fn query_all_raw(&self, stmt: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        self.query_all_stmt(stmt).await
+    }
+
+    async fn query_all<S: StatementBuilder>(&self, stmt: &S) -> Result<Vec<QueryResult>, DbErr> {
+        self.query_all_stmt(ConnectionTrait::get_database_backend(self).build(stmt))
+            .await
+    }
+
+    fn support_returning(&self) -> bool {
+        self.inner.support_returning()
+    }
+
+    fn is_mock_connection(&self) -> bool {
+        self.inner.is_mock_connection()
+    }
+}
+
+#[async_trait::async_trait]
+impl TransactionTrait for RoutedTransaction {
+    type Transaction = Self;
+
+    async fn begin(&self) -> Result<Self, DbErr> {
+        self.nested(TransactionOptions::default()).await
+    }
+
+    async fn begin_with_config(
+        &self,
+        isolation_level: Option<IsolationLevel>,
+        access_mode: Option<AccessMode>,
+    ) -> Result<Self, DbErr> {
+        self.nested(TransactionOptions {
+            isolation_level,
+            access_mode,
+            ..Default::default()
+        })
+        .await
+    }
+
+    async fn begin_with_options(&self, options: TransactionOptions) -> Result<Self, DbErr> {
+        self.nested(options).await
+    }
+
+    async fn transaction<F, T, E>(&self, callback: F) -> Result<T, TransactionError<E>>
+    where
+        F: for<'c> FnOnce(&'c Self) -> Pin<Box<dyn Future<Output = Result<T, E>> + Send + 'c>>
+            + Send,
+        T: Send,
+        E: std::fmt::Display + std::fmt::Debug + Send,
+    {
+        let txn = self.begin().await.map_err(TransactionError::Connection)?;
+        let result = callback(&txn).await;
+        txn.finish(result).await
+    }
+
+    async fn transaction_with_config<F, T, E>(
+        &self,
+        callback: F,
+        isolation_level: Option<IsolationLevel>,
+        access_mode: Option<AccessMode>,
+    ) -> Result<T, TransactionError<E>>
+    where
+        F: for<'c> FnOnce(&'c Self) -> Pin<Box<dyn Future<Output = Result<T, E>> + Send + 'c>>
+            + Send,
+        T: Send,
+        E: std::fmt::Display + std::fmt::Debug + Send,
+    {
+        let txn = self
+            .begin_with_config(isolation_level, access_mode)
+            .await
+            .map_err(TransactionError::Connection)?;
+        let result = callback(&txn).await;
+        txn.finish(result).await
+    }
+}
+
+#[async_trait::async_trait]
+impl TransactionSession for RoutedTransaction {
+    async fn commit(self) -> Result<(), DbErr> {
+        self.commit().await
+    }
+
+    async fn rollback(self) -> Result<(), DbErr> {
+        self.rollback().await
+    }
+}
+
+impl RoutedTransaction {
+    /// Runs an async closure inside a nested transaction: committed on `Ok`, rolled back on `Err`.
+    ///
+    /// # Errors
+    /// [`TransactionError::Connection`] when the savepoint cannot be set, kept or undone, else the closure's own.
+    pub async fn transaction_async<F, T, E>(&self, callback: F) -> Result<T, TransactionError<E>>
+    where
+        F: for<'c> AsyncFnOnce(&'c Self) -> Result<T, E> + Send,
+        T: Send,
+        E: std::fmt::Display + std::fmt::Debug + Send,
+    {
+        self.transaction_with_config_async(callback, None, None)
+            .await
+    }
+
+    /// As [`transaction_async`](Self::transaction_async), with an isolation level and an access mode.
+    ///
+    /// # Errors
+    /// As [`transaction_async`](Self::transaction_async).
+    pub async fn transaction_with_config_async<F, T, E>(
+        &self,
+        callback: F,
+        isolation_level: Option<IsolationLevel>,
+        access_mode: Option<AccessMode>,
+    ) -> Result<T, TransactionError<E>>
+    where
+        F: for<'c> AsyncFnOnce(&'c Self) -> Result<T, E> + Send,
+        T: Send,
+        E: std::fmt::Display + std::fmt::Debug + Send,
+    {
+        let txn = self
+            .begin_with_config(isolation_level, access_mode)
+            .await
+            .map_err(TransactionError::Connection)?;
+        let result = callback(&txn).await;
+        txn.finish(result).await
+    }
+}
+
+impl<'c> From<&'c RoutedTransaction> for DatabaseExecutor<'c> {
+    fn from(txn: &'c RoutedTransaction) -> Self {
+        DatabaseExecutor::Transaction(txn.concrete())
+    }
+}
+
+impl<'c> IntoDatabaseExecutor<'c> for &'c RoutedTransaction {
+    fn into_database_executor(self) -> DatabaseExecutor<'c> {
+        self.into()
+    }
+}
+
+#[cfg(feature = "schema-sync")]
+#[async_trait::async_trait]
+impl sea_schema::Connection for RoutedTransaction {
+    async fn query_all(
+        &self,
+        select: sea_orm::sea_query::SelectStatement,
+    ) -> Result<Vec<sea_schema::sqlx_types::SqlxRow>, sea_schema::sqlx_types::SqlxError> {
+        sea_schema::Connection::query_all(&self.inner, select).await
+    }
+
+    async fn query_all_raw(
+        &self,
+        sql: String,
+    ) -> Result<Vec<sea_schema::sqlx_types::SqlxRow>, sea_schema::sqlx_types::SqlxError> {
+        sea_schema::Connection::query_all_raw(&self.inner, sql).await
+    }
+}

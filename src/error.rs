@@ -1,0 +1,299 @@
+//! The crate's one error, and its way into and out of `DbErr`.
+//!
+//! What a server answers passes unchanged; only what the server did not say is said here. A message names the node,
+//! how far things had come and what to do. It never holds a password or a bound value.
+
+use std::{error::Error as StdError, io, sync::Arc, time::Duration};
+
+use sea_orm::{DbErr, RuntimeErr, sqlx};
+
+use crate::config::ConfigError;
+use crate::words::{Intent, Outcome, Reason, Stage};
+
+/// What went wrong, where the server did not say so itself.
+///
+/// Inside SeaORM's methods it travels as a `DbErr`; [`Error::of`] gets it back. Walking `source()` from the `DbErr`
+/// does not reach it, because `std::io::Error` hides the error it carries behind `get_ref`.
+///
+/// ```
+/// # use sea_orm::DbErr;
+/// use sealane::{Error, Outcome};
+///
+/// fn may_send_again(err: &DbErr) -> bool {
+///     Error::of(err).is_some_and(|ours| ours.outcome() == Outcome::NotExecuted)
+/// }
+/// # assert!(!may_send_again(&DbErr::Custom("other".into())));
+/// ```
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The configuration cannot be used; every problem is listed.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+
+    /// The primary could not be reached when connecting.
+    #[error(
+        "cannot start: node `{node}` does not answer ({source}); check its address and credentials, or set SEALANE_START_WITHOUT_PRIMARY=true to start with reads only"
+    )]
+    Start {
+        /// The configured name or ordinal.
+        node: String,
+        /// What the driver said.
+        source: DbErr,
+    },
+
+    /// The node configured as the primary is a standby (rule T14).
+    #[error(
+        "cannot start: node `{node}` is configured as the primary but is in recovery (a standby); point DATABASE_URL at the primary"
+    )]
+    PrimaryInRecovery {
+        /// The configured name or ordinal.
+        node: String,
+    },
+
+    /// The handle was made by `Default` and never connected.
+    #[error("this handle is not connected to a database")]
+    Disconnected,
+
+    /// No primary is known or reachable for a statement that needs it.
+    #[error("no primary to send to: {nodes}; the statement was not sent")]
+    NoPrimary {
+        /// Each node and its state.
+        nodes: String,
+    },
+
+    /// A `replica()` handle found replicas configured and none eligible.
+    #[error(
+        "no replica is eligible and this handle asks for one: {nodes}; the statement was not sent"
+    )]
+    NoReplica {
+        /// Each node and its state.
+        nodes: String,
+    },
+
+    /// A `replica()` handle was given something that is not proven to be a read.
+    #[error(
+        "a replica() handle takes proven reads only, and this statement is not one (intent {intent}, reason {reason}); use primary() or the plain handle"
+    )]
+    NotARead {
+        /// What the statement needs.
+        intent: Intent,
+        /// Why it was judged so.
+        reason: Reason,
+    },
+
+    /// More reads would go to the primary for want of a replica than `SEALANE_DIVERSION_LIMIT` allows (rule R7).
+    #[error(
+        "no replica is eligible and {limit} reads are on the primary already (SEALANE_DIVERSION_LIMIT); the statement was not sent: {nodes}"
+    )]
+    DiversionLimit {
+        /// The limit in force.
+        limit: u32,
+        /// Each node and its state.
+        nodes: String,
+    },
+
+    /// No connection was had in time.
+    #[error(
+        "node `{node}` gave no connection within {waited:?} ({stage}): {detail}; the statement was not sent"
+    )]
+    Unavailable {
+        /// The last node tried.
+        node: String,
+        /// How far the statement had come.
+        stage: Stage,
+        /// How long it took in all.
+        waited: Duration,
+        /// What stood in the way.
+        detail: String,
+    },
+
+    /// A read would have been stale, and waiting was not long enough.
+    #[error(
+        "node `{node}` is not known to have replayed what this session wrote, after {waited:?}; the statement was not sent: repeat it, or read from primary()"
+    )]
+    NotCaughtUp {
+        /// The node the transaction is on.
+        node: String,
+        /// How long it waited.
+        waited: Duration,
+    },
+
+    /// The connection was lost after a write or a COMMIT was handed to it.
+    #[error(
+        "the connection to node `{node}` was lost at {stage} ({source}): whether the statement was executed is unknown; look before you send it again"
+    )]
+    UnknownOutcome {
+        /// The node it was sent to.
+        node: String,
+        /// How far it had come.
+        stage: Stage,
+        /// What the driver said.
+        source: DbErr,
+    },
+
+    /// The connection under an open transaction was lost; nothing of the transaction is stored.
+    #[error(
+        "the transaction on node `{node}` was lost ({source}): nothing of it is stored, run it again from its beginning"
+    )]
+    TransactionLost {
+        /// The node it ran on.
+        node: String,
+        /// What the driver said.
+        source: DbErr,
+    },
+
+    /// The connection under a stream that had yielded rows was lost.
+    #[error(
+        "the stream from node `{node}` broke off after {rows} rows ({source}): run the query again from its beginning"
+    )]
+    StreamLost {
+        /// The node it came from.
+        node: String,
+        /// How many rows had been yielded.
+        rows: u64,
+        /// What the driver said.
+        source: DbErr,
+    },
+
+    /// The node was removed from the topology and its drain time-out is over.
+    #[error("node `{node}` was removed and its drain time-out is over: what ran there was cut off")]
+    CutOff {
+        /// The removed node.
+        node: String,
+    },
+
+    /// A nested `begin` failed, so the connection may no longer be inside the outer transaction (rule R9).
+    #[error(
+        "this transaction cannot go on: a nested begin failed, and the database may have ended the outer transaction; drop or roll back this handle and begin again"
+    )]
+    TransactionPoisoned,
+
+    /// COMMIT was asked for a transaction that the server had aborted (rule R9).
+    #[error(
+        "the transaction on node `{node}` was aborted by an earlier error, so COMMIT would have stored nothing; it was rolled back"
+    )]
+    CommitAborted {
+        /// The node it ran on.
+        node: String,
+    },
+
+    /// The topology handed to `replace_nodes` cannot be used.
+    #[error("the new topology was refused and the old one stays: {why}")]
+    Topology {
+        /// What is wrong with it.
+        why: String,
+    },
+}
+
+impl Error {
+    /// The sealane error that a `DbErr` carries, if it carries one.
+    #[must_use]
+    pub fn of(err: &DbErr) -> Option<&Error> {
+        let (DbErr::Conn(runtime) | DbErr::Exec(runtime) | DbErr::Query(runtime)) = err else {
+            return None;
+        };
+        let RuntimeErr::SqlxError(sqlx) = runtime else {
+            return None;
+        };
+        let sqlx::Error::Io(io) = sqlx.as_ref() else {
+            return None;
+        };
+        io.get_ref()?.downcast_ref()
+    }
+
+    /// What is known of the statement (or, for the errors of transactions and streams, of all of it).
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        match self {
+            Self::UnknownOutcome { .. } | Self::CutOff { .. } => Outcome::Unknown,
+            Self::StreamLost { .. } => Outcome::Executed,
+            Self::Config(_)
+            | Self::Start { .. }
+            | Self::PrimaryInRecovery { .. }
+            | Self::Disconnected
+            | Self::NoPrimary { .. }
+            | Self::NoReplica { .. }
+            | Self::NotARead { .. }
+            | Self::DiversionLimit { .. }
+            | Self::Unavailable { .. }
+            | Self::NotCaughtUp { .. }
+            | Self::TransactionLost { .. }
+            | Self::TransactionPoisoned
+            | Self::CommitAborted { .. }
+            | Self::Topology { .. } => Outcome::NotExecuted,
+        }
+    }
+
+    /// Whether the same work may succeed when it is begun again, and beginning it again can do nothing twice.
+    #[must_use]
+    pub fn is_retriable(&self) -> bool {
+        match self {
+            Self::NoPrimary { .. }
+            | Self::NoReplica { .. }
+            | Self::DiversionLimit { .. }
+            | Self::Unavailable { .. }
+            | Self::NotCaughtUp { .. }
+            | Self::TransactionLost { .. }
+            | Self::StreamLost { .. } => true,
+            Self::Config(_)
+            | Self::Start { .. }
+            | Self::PrimaryInRecovery { .. }
+            | Self::Disconnected
+            | Self::NotARead { .. }
+            | Self::UnknownOutcome { .. }
+            | Self::CutOff { .. }
+            | Self::TransactionPoisoned
+            | Self::CommitAborted { .. }
+            | Self::Topology { .. } => false,
+        }
+    }
+
+    /// Into a `DbErr` of the kind that SeaORM gives for the same call: `Conn` where nothing was executed.
+    pub(crate) fn into_db(self, kind: Kind) -> DbErr {
+        let kind = if self.outcome() == Outcome::NotExecuted {
+            Kind::Conn
+        } else {
+            kind
+        };
+        let carried = RuntimeErr::SqlxError(Arc::new(sqlx::Error::Io(io::Error::other(self))));
+        match kind {
+            Kind::Conn => DbErr::Conn(carried),
+            Kind::Exec => DbErr::Exec(carried),
+            Kind::Query => DbErr::Query(carried),
+        }
+    }
+}
+
+/// Which of SeaORM's three families an error belongs to: the call decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Conn,
+    Exec,
+    Query,
+}
+
+impl Kind {
+    /// The driver's error as SeaORM itself would give it for this call.
+    pub(crate) fn of_sqlx(self, err: sqlx::Error) -> DbErr {
+        let carried = RuntimeErr::SqlxError(Arc::new(err));
+        match self {
+            Self::Conn => DbErr::Conn(carried),
+            Self::Exec => DbErr::Exec(carried),
+            Self::Query => DbErr::Query(carried),
+        }
+    }
+}
+
+impl From<Error> for DbErr {
+    /// `?` in a function that returns `DbErr`. An error from the driver at start is handed on as it came.
+    fn from(err: Error) -> Self {
+        err.into_db(Kind::Conn)
+    }
+}
+
+// `DbErr` wants to be shared between threads, and so does every error that travels inside it.
+const _: () = {
+    const fn shared<T: StdError + Send + Sync + 'static>() {}
+    shared::<Error>();
+};

@@ -1,0 +1,76 @@
+//! What would happen to a statement, and why: the decision without the sending (promise 8).
+
+use std::fmt;
+
+use crate::{
+    connection::RoutedConnection,
+    error::Error,
+    words::{Intent, Reason, Role},
+};
+
+/// The decision for one text, as [`RoutedConnection::explain`](crate::RoutedConnection::explain) gives it.
+///
+/// It is taken for a `query_…` outside a transaction, at this moment, and sends nothing. Among several eligible
+/// replicas the next statement may meet another one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Explanation {
+    /// What the statement needs.
+    pub intent: Intent,
+    /// The part of the text that decided: a keyword, a function, a relation. Never a literal.
+    pub part: String,
+    /// The node it would go to, or why it would be refused.
+    pub node: Result<String, String>,
+    /// The role of that node, when there is one.
+    pub role: Option<Role>,
+    /// Why it would go there.
+    pub reason: Reason,
+}
+
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "intent={} ", self.intent)?;
+        match (&self.node, self.role) {
+            (Ok(node), Some(role)) => write!(f, "role={role} node={node} reason={}", self.reason)?,
+            (Ok(node), None) => write!(f, "node={node} reason={}", self.reason)?,
+            (Err(why), _) => write!(f, "refused reason={}: {why}", self.reason)?,
+        }
+        if !self.part.is_empty() {
+            write!(f, " because of: {}", self.part)?;
+        }
+        Ok(())
+    }
+}
+
+impl RoutedConnection {
+    /// What would happen to this text now, and why, without sending it. It is judged anew, past the cache.
+    ///
+    /// ```no_run
+    /// # fn f(db: sealane::RoutedConnection) {
+    /// println!("{}", db.explain("SELECT nextval('ticket')"));
+    /// // intent=write role=primary node=primary reason=write because of: function nextval
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn explain(&self, sql: &str) -> Explanation {
+        let Ok(shared) = self.shared() else {
+            let why = Error::Disconnected.to_string();
+            return Explanation {
+                intent: Intent::Primary,
+                part: String::new(),
+                node: Err(why),
+                role: None,
+                reason: Reason::Unparsed,
+            };
+        };
+        let verdict = shared.classifier.explain(sql);
+        let (node, role, reason) = self.foresee(shared, &verdict);
+        Explanation {
+            intent: verdict.intent(),
+            part: verdict.part().to_owned(),
+            node,
+            role,
+            reason,
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! A node of the topology at run time: its pool, its accounting, and the leases on it.
+//!
+//! A lease is the accounting of one statement, stream or transaction: taking it counts, dropping it counts again, so a
+//! cancelled future leaks nothing. Leases are taken through a *seat*, the calling thread's share of a node: its
+//! counters and its reference count lie in cache lines that no other thread writes, so the hot path of two threads
+//! touches nothing that both change.
+
+pub(crate) mod link;
+pub(crate) mod open;
+pub(crate) mod run;
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Instant,
+};
+
+use sea_orm::{DbErr, Statement};
+use tokio::sync::Notify;
+
+pub(crate) use self::link::{Leased, Link};
+use self::run::Call;
+use crate::{
+    error::Error,
+    metrics::{Entered, NodeMetrics},
+    words::{Intent, NodeId, Reason, Role},
+};
+
+/// One life of one node's pool. A pool that is replaced makes a new `Node` with a greater generation.
+pub(crate) struct Node {
+    pub(crate) id: NodeId,
+    /// The configured name, or one made of role and ordinal; what metrics and errors show.
+    pub(crate) name: Arc<str>,
+    pub(crate) generation: u64,
+    pub(crate) link: Arc<Link>,
+    cut: AtomicBool,
+}
+
+impl Node {
+    pub(crate) fn new(id: NodeId, name: Arc<str>, generation: u64, link: Arc<Link>) -> Self {
+        Self {
+            id,
+            name,
+            generation,
+            link,
+            cut: AtomicBool::new(false),
+        }
+    }
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Node")
+            .field("id", &self.id)
+            .field("name", &self.name)
+            .field("generation", &self.generation)
+            .finish_non_exhaustive()
+    }
+}
+
+/// One thread's share of a node. Aligned so that no two seats share a cache line (128 bytes: adjacent lines are
+/// fetched in pairs).
+#[repr(align(128))]
+#[derive(Debug)]
+pub(crate) struct Seat {
+    pub(crate) node: Arc<Node>,
+    pub(crate) metrics: Arc<NodeMetrics>,
+    cut: Notify,
+}
+
+impl Seat {
+    pub(crate) fn new(node: Arc<Node>, metrics: Arc<NodeMetrics>) -> Self {
+        Self {
+            node,
+            metrics,
+            cut: Notify::new(),
+        }
+    }
+
+    /// What this thread has in flight on the node: the load it can know without asking other threads' caches.
+    pub(crate) fn in_flight(&self) -> u32 {
+        u32::try_from(self.metrics.in_flight_here()).unwrap_or(u32::MAX)
+    }
+
+    /// Ends what runs on this node, at once (rule T7).
+    pub(crate) fn cut(&self) {
+        self.node.cut.store(true, Ordering::Release);
+        self.cut.notify_waiters();
+    }
+
+    /// Returns when the node has been cut off.
+    async fn until_cut(&self) {
+        let notified = self.cut.notified();
+        // A `Notified` that exists before the flag is read hears a `notify_waiters` that comes after it.
+        if !self.node.cut.load(Ordering::Acquire) {
+            notified.await;
+        }
+    }
+}
+
+/// The accounting of one statement, stream or transaction on one node.
+#[derive(Debug)]
+pub(crate) struct Lease {
+    seat: Arc<Seat>,
+    role: Role,
+    entered: Entered,
+    started: Instant,
+}
+
+impl Lease {
+    /// Counts a statement in.
+    pub(crate) fn take(
+        seat: &Arc<Seat>,
+        role: Role,
+        intent: Intent,
+        reason: Reason,
+        started: Instant,
+    ) -> Self {
+        seat.metrics.statement(role, intent, reason);
+        Self {
+            seat: Arc::clone(seat),
+            role,
+            entered: seat.metrics.enter(),
+            started,
+        }
+    }
+
+    pub(crate) fn node(&self) -> &Arc<Node> {
+        &self.seat.node
+    }
+
+    pub(crate) fn metrics(&self) -> &NodeMetrics {
+        &self.seat.metrics
+    }
+
+    pub(crate) fn role(&self) -> Role {
+        self.role
+    }
+
+    pub(crate) fn name(&self) -> String {
+        self.seat.node.name.to_string()
+    }
+
+    /// Runs a future that has handed something to this node, unless the node is cut off first.
+    pub(crate) async fn guard<T>(&self, work: impl Future<Output = T>) -> Result<T, Error> {
+        tokio::select! {
+            biased;
+            done = work => Ok(done),
+            () = self.seat.until_cut() => Err(self.cut_off()),
+        }
+    }
+
+    /// Ends with the error of a node that was cut off, when it is; holds no lease, so it may be held beside one.
+    pub(crate) fn until_cut(&self) -> impl Future<Output = Error> + Send + 'static {
+        let seat = Arc::clone(&self.seat);
+        async move {
+            seat.until_cut().await;
+            Error::CutOff {
+                node: seat.node.name.to_string(),
+            }
+        }
+    }
+
+    fn cut_off(&self) -> Error {
+        Error::CutOff { node: self.name() }
+    }
+
+    /// Runs a statement on a connection of this node. A cut node's connection is thrown away, not given back.
+    pub(crate) async fn run<C: Call>(
+        &self,
+        mut conn: Leased,
+        call: &C,
+        stmt: &Statement,
+    ) -> Result<C::Output, DbErr> {
+        match self.guard(call.run(&mut conn, stmt)).await {
+            Ok(result) => result,
+            Err(cut) => {
+                conn.cut();
+                Err(cut.into_db(C::KIND))
+            }
+        }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.seat.metrics.leave(self.entered);
+        self.seat.metrics.ran(self.started.elapsed());
+    }
+}

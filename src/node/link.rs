@@ -1,0 +1,249 @@
+//! How statements reach a node: its own pool, or a connection that the application made.
+//!
+//! The one place where the compiled-in drivers are told apart. A node of our own is a sqlx pool from which leases take
+//! connections themselves; the `DatabaseConnection` beside it shares that pool and serves transactions. An adopted
+//! node (a mock, a proxy, the application's own pool) is reached through the `DatabaseConnection` that came with it,
+//! because its callback and its settings are in there.
+
+use std::sync::Arc;
+
+#[cfg(feature = "mysql")]
+use sea_orm::sqlx::MySql;
+#[cfg(feature = "postgres")]
+use sea_orm::sqlx::Postgres;
+#[cfg(feature = "sqlite")]
+use sea_orm::sqlx::Sqlite;
+use sea_orm::sqlx::{Pool, pool::PoolConnection};
+use sea_orm::{ConnAcquireErr, DatabaseConnection, DbErr, sqlx};
+
+use crate::error::Kind;
+
+/// A node's pool, and the connection through which its transactions begin.
+pub(crate) enum Link {
+    #[cfg(feature = "postgres")]
+    Postgres(Pool<Postgres>, DatabaseConnection),
+    #[cfg(feature = "mysql")]
+    MySql(Pool<MySql>, DatabaseConnection),
+    #[cfg(feature = "sqlite")]
+    Sqlite(Pool<Sqlite>, DatabaseConnection),
+    Adopted(DatabaseConnection),
+}
+
+/// A connection taken for one statement.
+pub(crate) enum Leased {
+    #[cfg(feature = "postgres")]
+    Postgres(PoolConnection<Postgres>),
+    #[cfg(feature = "mysql")]
+    MySql(PoolConnection<MySql>),
+    #[cfg(feature = "sqlite")]
+    Sqlite(PoolConnection<Sqlite>),
+    Adopted(DatabaseConnection),
+}
+
+/// The same expression for whichever pool it is; the second one where there is none.
+macro_rules! with_pool {
+    ($link:expr, |$pool:ident| $of_pool:expr, $otherwise:expr) => {
+        match $link {
+            #[cfg(feature = "postgres")]
+            Link::Postgres($pool, _) => $of_pool,
+            #[cfg(feature = "mysql")]
+            Link::MySql($pool, _) => $of_pool,
+            #[cfg(feature = "sqlite")]
+            Link::Sqlite($pool, _) => $of_pool,
+            Link::Adopted(_) => $otherwise,
+        }
+    };
+}
+
+/// Calls the driver's function on a leased connection, or the expression on an adopted one.
+macro_rules! dispatch {
+    ($conn:expr, $call:ident($arg:expr), |$db:ident| $adopted:expr, $kind:expr) => {
+        match $conn {
+            #[cfg(feature = "postgres")]
+            $crate::node::link::Leased::Postgres(conn) => {
+                $crate::node::run::postgres::$call(conn, $arg)
+                    .await
+                    .map_err(|err| $kind.of_sqlx(err))
+            }
+            #[cfg(feature = "mysql")]
+            $crate::node::link::Leased::MySql(conn) => $crate::node::run::mysql::$call(conn, $arg)
+                .await
+                .map_err(|err| $kind.of_sqlx(err)),
+            #[cfg(feature = "sqlite")]
+            $crate::node::link::Leased::Sqlite(conn) => {
+                $crate::node::run::sqlite::$call(conn, $arg)
+                    .await
+                    .map_err(|err| $kind.of_sqlx(err))
+            }
+            $crate::node::link::Leased::Adopted($db) => $adopted.await,
+        }
+    };
+}
+pub(super) use dispatch;
+
+impl Link {
+    /// The connection SeaORM made around this node's pool, or the adopted one.
+    pub(crate) fn connection(&self) -> &DatabaseConnection {
+        match self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres(_, connection) => connection,
+            #[cfg(feature = "mysql")]
+            Self::MySql(_, connection) => connection,
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(_, connection) => connection,
+            Self::Adopted(connection) => connection,
+        }
+    }
+
+    /// Whether the application made this connection, so that its pool is not ours to close or replace.
+    pub(crate) fn is_adopted(&self) -> bool {
+        matches!(self, Self::Adopted(_))
+    }
+
+    /// Takes a connection, waiting for one as long as the pool's own acquire time-out. Nothing is sent by this but
+    /// what a new or long idle connection needs.
+    pub(crate) async fn acquire(&self) -> Result<Leased, DbErr> {
+        match self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres(pool, _) => pool
+                .acquire()
+                .await
+                .map(Leased::Postgres)
+                .map_err(acquire_error),
+            #[cfg(feature = "mysql")]
+            Self::MySql(pool, _) => pool
+                .acquire()
+                .await
+                .map(Leased::MySql)
+                .map_err(acquire_error),
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(pool, _) => pool
+                .acquire()
+                .await
+                .map(Leased::Sqlite)
+                .map_err(acquire_error),
+            Self::Adopted(connection) => Ok(Leased::Adopted(connection.clone())),
+        }
+    }
+
+    /// Size, idle and greatest size of the pool; `None` where the pool is not ours to look into.
+    pub(crate) fn pool_size(&self) -> Option<PoolSize> {
+        with_pool!(
+            self,
+            |pool| Some(PoolSize {
+                size: pool.size(),
+                idle: u32::try_from(pool.num_idle()).unwrap_or(u32::MAX),
+                max: pool.options().get_max_connections(),
+            }),
+            None
+        )
+    }
+
+    /// Closes the pool once everything taken from it has come back. New leases fail at once.
+    pub(crate) async fn close(&self) {
+        with_pool!(self, |pool| pool.close().await, ());
+    }
+}
+
+impl Link {
+    /// Another pool to the same server with the same options, that tells of every connection which comes back to it;
+    /// `None` where one pool is all there is (SQLite's one writer, an adopted connection).
+    ///
+    /// The pool has one slot for what runs on return, so this replaces a caller's `after_release`.
+    pub(crate) fn sibling(&self, on_return: Arc<dyn Fn() + Send + Sync>) -> Option<Self> {
+        match self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres(pool, _) => {
+                let pool = twin(pool, on_return);
+                let connection =
+                    sea_orm::SqlxPostgresConnector::from_sqlx_postgres_pool(pool.clone());
+                Some(Self::Postgres(pool, connection))
+            }
+            #[cfg(feature = "mysql")]
+            Self::MySql(pool, _) => {
+                let pool = twin(pool, on_return);
+                let connection = sea_orm::SqlxMySqlConnector::from_sqlx_mysql_pool(pool.clone());
+                Some(Self::MySql(pool, connection))
+            }
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(..) => None,
+            Self::Adopted(_) => None,
+        }
+    }
+}
+
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+fn twin<DB: sqlx::Database>(pool: &Pool<DB>, on_return: Arc<dyn Fn() + Send + Sync>) -> Pool<DB> {
+    let options = pool
+        .options()
+        .clone()
+        .min_connections(0)
+        .after_release(move |_, _| {
+            on_return();
+            Box::pin(async { Ok(true) })
+        });
+    options.connect_lazy_with(pool.connect_options().as_ref().clone())
+}
+
+/// Whether this is a pool to a real server, and no mock, proxy or disconnected handle.
+pub(crate) fn is_live(connection: &DatabaseConnection) -> bool {
+    match &connection.inner {
+        #[cfg(feature = "postgres")]
+        sea_orm::DatabaseConnectionType::SqlxPostgresPoolConnection(_) => true,
+        #[cfg(feature = "mysql")]
+        sea_orm::DatabaseConnectionType::SqlxMySqlPoolConnection(_) => true,
+        #[cfg(feature = "sqlite")]
+        sea_orm::DatabaseConnectionType::SqlxSqlitePoolConnection(_) => true,
+        _ => false,
+    }
+}
+
+/// How full a pool is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PoolSize {
+    pub(crate) size: u32,
+    pub(crate) idle: u32,
+    pub(crate) max: u32,
+}
+
+impl Leased {
+    /// Runs a statement as a stream, which owns the connection from here on.
+    #[cfg(feature = "stream")]
+    pub(crate) async fn stream(
+        self,
+        stmt: sea_orm::Statement,
+        callback: Option<crate::connection::Callback>,
+    ) -> Result<sea_orm::QueryStream, DbErr> {
+        match self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres(conn) => Ok((conn, stmt, callback).into()),
+            #[cfg(feature = "mysql")]
+            Self::MySql(conn) => Ok((conn, stmt, callback).into()),
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(conn) => Ok((conn, stmt, callback).into()),
+            Self::Adopted(connection) => sea_orm::StreamTrait::stream_raw(&connection, stmt).await,
+        }
+    }
+
+    /// Throws the connection away without a word to the server, which may not be listening.
+    pub(crate) fn cut(self) {
+        match self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres(conn) => drop(conn.detach()),
+            #[cfg(feature = "mysql")]
+            Self::MySql(conn) => drop(conn.detach()),
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(conn) => drop(conn.detach()),
+            Self::Adopted(_) => {}
+        }
+    }
+}
+
+/// A failed acquire as SeaORM itself reports it.
+fn acquire_error(err: sqlx::Error) -> DbErr {
+    match err {
+        sqlx::Error::PoolTimedOut => DbErr::ConnectionAcquire(ConnAcquireErr::Timeout),
+        sqlx::Error::PoolClosed => DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed),
+        err => Kind::Conn.of_sqlx(err),
+    }
+}

@@ -1,0 +1,97 @@
+//! Opens a node's pool: the caller's `ConnectOptions` reach every node, with their closures.
+//!
+//! SeaORM builds the pool, so that whatever a `ConnectOptions` can say is said to it. Only the endpoint, the password
+//! and the fence are put in afterwards, on sqlx's own options, through the one slot that SeaORM has for it. When the
+//! caller uses that slot too, a template pool is built first, lazily and with nobody connected, and its options are
+//! read back: they hold what the caller's closure did.
+//!
+//! SeaORM never gets a URL with a password that came from our configuration: its errors, its `Debug` and a trace span
+//! print it.
+
+#[cfg(feature = "mysql")]
+mod mysql;
+#[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+
+use std::time::Duration;
+
+use sea_orm::{ConnectOptions, DbBackend, DbErr};
+
+#[cfg(feature = "mysql")]
+pub(crate) use self::mysql::direct as direct_mysql;
+#[cfg(feature = "postgres")]
+pub(crate) use self::postgres::direct as direct_postgres;
+#[cfg(feature = "sqlite")]
+pub(crate) use self::sqlite::is_memory;
+use super::Link;
+use crate::{
+    config::{Config, NodeConfig},
+    words::Role,
+};
+
+/// Opens the pool of a node that the configuration names. Nothing connects yet but SQLite's version query and an
+/// `after_connect` of the caller's.
+pub(crate) async fn open(config: &Config, node: &NodeConfig) -> Result<Link, DbErr> {
+    match node.url.backend() {
+        #[cfg(feature = "postgres")]
+        DbBackend::Postgres => postgres::open(config, node).await,
+        #[cfg(feature = "mysql")]
+        DbBackend::MySql => mysql::open(config, node).await,
+        #[cfg(feature = "sqlite")]
+        DbBackend::Sqlite => sqlite::open(config, node).await,
+        other => Err(DbErr::BackendNotSupported {
+            db: other.as_str(),
+            ctx: "this build of sealane: enable its feature",
+        }),
+    }
+}
+
+/// The template with the configuration's sizes and time-outs, which hold the template's own where it has any.
+fn tuned(config: &Config, node: &NodeConfig) -> ConnectOptions {
+    let mut options = match &config.connect_options {
+        Some(template) => template.clone(),
+        None => ConnectOptions::new(node.url.without_password()),
+    };
+    let (max, acquire) = match node.role() {
+        Role::Replica => (
+            config.replica_max_connections,
+            config.replica_acquire_timeout,
+        ),
+        _ => (config.max_connections, config.acquire_timeout),
+    };
+    options
+        .max_connections(max)
+        .min_connections(config.min_connections)
+        .acquire_timeout(acquire)
+        .idle_timeout(config.idle_timeout)
+        .max_lifetime(config.max_lifetime)
+        .connect_lazy(true);
+    match config.ping_after_idle {
+        None => options.test_before_acquire(false),
+        Some(Duration::ZERO) => options.test_before_acquire(true),
+        Some(idle) => options.test_before_acquire_if_idle_for(idle),
+    };
+    if let Some(limit) = config.statement_timeout {
+        options.statement_timeout(limit);
+    }
+    options
+}
+
+/// The template with nothing that connects: to be built, read back and thrown away.
+fn silent(mut template: ConnectOptions) -> ConnectOptions {
+    template
+        .connect_lazy(true)
+        .min_connections(0)
+        .after_connect(|_| Box::pin(async { Ok(()) }));
+    template
+}
+
+/// Whether this node is the one that the caller's template names, so that nothing needs to be pointed elsewhere and
+/// what the caller's closures did to its address stands.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+fn is_of_template(template: &ConnectOptions, node: &NodeConfig) -> bool {
+    node.role() == Role::Primary
+        && NodeConfig::primary(template.get_url()).is_ok_and(|named| named.url == node.url)
+}

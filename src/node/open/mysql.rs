@@ -1,0 +1,98 @@
+//! Pools of MariaDB and MySQL nodes.
+
+use sea_orm::{
+    ConnectOptions, DbErr, SqlxMySqlConnector,
+    sqlx::{self, Executor, MySql, mysql::MySqlConnectOptions, pool::PoolOptions},
+};
+
+use super::{is_of_template, silent, tuned};
+use crate::{
+    backend::mysql::FENCE,
+    config::{Config, NodeConfig, NodeUrl},
+    error::Kind,
+    node::Link,
+    words::Role,
+};
+
+pub(super) async fn open(config: &Config, node: &NodeConfig) -> Result<Link, DbErr> {
+    let mut options = tuned(config, node);
+    match &config.connect_options {
+        None => {
+            let url = node.url.clone();
+            options.map_sqlx_mysql_opts(move |base| with_password(base, &url));
+        }
+        Some(template) => {
+            let ready = retargeted(template, node).await?;
+            options.map_sqlx_mysql_opts(move |_| ready.clone());
+        }
+    }
+    if config.fence && node.role() == Role::Replica {
+        // One slot for a function over the pool's options, and one for what runs after connecting: on a replica the
+        // fence takes both. Sizes and time-outs are in `options`; a caller's pool closure is not, and is documented.
+        options.map_sqlx_mysql_pool_opts(fenced);
+    }
+    let connection = SqlxMySqlConnector::connect(options).await?;
+    let pool = connection.get_mysql_connection_pool().clone();
+    Ok(Link::MySql(pool, connection))
+}
+
+/// Options for a connection of our own beside the pool, for probes.
+pub(crate) async fn direct(
+    config: &Config,
+    node: &NodeConfig,
+) -> Result<MySqlConnectOptions, DbErr> {
+    match &config.connect_options {
+        None => parsed(&node.url),
+        Some(template) => retargeted(template, node).await,
+    }
+}
+
+/// The caller's options as sqlx sees them after the caller's closures, pointed at this node.
+async fn retargeted(
+    template: &ConnectOptions,
+    node: &NodeConfig,
+) -> Result<MySqlConnectOptions, DbErr> {
+    let pool = SqlxMySqlConnector::connect(silent(template.clone())).await?;
+    let mut options = pool
+        .get_mysql_connection_pool()
+        .connect_options()
+        .as_ref()
+        .clone();
+    if is_of_template(template, node) {
+        return Ok(options);
+    }
+    let url = &node.url;
+    let node = parsed(url)?;
+    options = match node.get_socket() {
+        Some(path) => options.socket(path),
+        None => options.host(node.get_host()),
+    };
+    options = options
+        .port(node.get_port())
+        .username(node.get_username())
+        .ssl_mode(node.get_ssl_mode());
+    if let Some(database) = node.get_database() {
+        options = options.database(database);
+    }
+    Ok(with_password(options, url))
+}
+
+fn parsed(url: &NodeUrl) -> Result<MySqlConnectOptions, DbErr> {
+    let options: MySqlConnectOptions = url
+        .without_password()
+        .parse()
+        .map_err(|err: sqlx::Error| Kind::Conn.of_sqlx(err))?;
+    Ok(with_password(options, url))
+}
+
+fn with_password(options: MySqlConnectOptions, url: &NodeUrl) -> MySqlConnectOptions {
+    match url.password() {
+        Some(password) => options.password(password),
+        None => options,
+    }
+}
+
+/// MariaDB and MySQL have no start-up parameter for it, so the fence is the first statement of each connection (I7).
+fn fenced(options: PoolOptions<MySql>) -> PoolOptions<MySql> {
+    options.after_connect(|conn, _| Box::pin(async move { conn.execute(FENCE).await.map(drop) }))
+}

@@ -1,0 +1,93 @@
+//! Pools of PostgreSQL nodes.
+
+use sea_orm::{
+    ConnectOptions, DbErr, SqlxPostgresConnector,
+    sqlx::{self, postgres::PgConnectOptions},
+};
+
+use super::{is_of_template, silent, tuned};
+use crate::{
+    backend::postgres::FENCE,
+    config::{Config, NodeConfig, NodeUrl},
+    error::Kind,
+    node::Link,
+    words::Role,
+};
+
+pub(super) async fn open(config: &Config, node: &NodeConfig) -> Result<Link, DbErr> {
+    let mut options = tuned(config, node);
+    let fenced = config.fence && node.role() == Role::Replica;
+    match &config.connect_options {
+        // SeaORM hands in what it made of the URL and the settings; the password and the fence are put on top.
+        None => {
+            let url = node.url.clone();
+            options.map_sqlx_postgres_opts(move |base| fence(with_password(base, &url), fenced));
+        }
+        Some(template) => {
+            let ready = fence(retargeted(template, node).await?, fenced);
+            options.map_sqlx_postgres_opts(move |_| ready.clone());
+        }
+    }
+    let connection = SqlxPostgresConnector::connect(options).await?;
+    let pool = connection.get_postgres_connection_pool().clone();
+    Ok(Link::Postgres(pool, connection))
+}
+
+/// Options for a connection of our own beside the pool, for probes and for the catalog.
+pub(crate) async fn direct(config: &Config, node: &NodeConfig) -> Result<PgConnectOptions, DbErr> {
+    match &config.connect_options {
+        None => parsed(&node.url),
+        Some(template) => retargeted(template, node).await,
+    }
+}
+
+/// The caller's options as sqlx sees them after the caller's closures, pointed at this node.
+async fn retargeted(
+    template: &ConnectOptions,
+    node: &NodeConfig,
+) -> Result<PgConnectOptions, DbErr> {
+    let pool = SqlxPostgresConnector::connect(silent(template.clone())).await?;
+    let pool = pool.get_postgres_connection_pool();
+    let mut options = pool.connect_options().as_ref().clone();
+    if is_of_template(template, node) {
+        return Ok(options);
+    }
+    let url = &node.url;
+    let node = parsed(url)?;
+    options = match node.get_socket() {
+        Some(path) => options.socket(path),
+        None => options.host(node.get_host()),
+    };
+    options = options
+        .port(node.get_port())
+        .username(node.get_username())
+        .ssl_mode(node.get_ssl_mode());
+    if let Some(database) = node.get_database() {
+        options = options.database(database);
+    }
+    Ok(with_password(options, url))
+}
+
+fn parsed(url: &NodeUrl) -> Result<PgConnectOptions, DbErr> {
+    let options: PgConnectOptions = url
+        .without_password()
+        .parse()
+        .map_err(|err: sqlx::Error| Kind::Conn.of_sqlx(err))?;
+    Ok(with_password(options, url))
+}
+
+fn with_password(options: PgConnectOptions, url: &NodeUrl) -> PgConnectOptions {
+    match url.password() {
+        Some(password) => options.password(password),
+        None => options,
+    }
+}
+
+/// The fence is a start-up parameter, because RESET and DISCARD ALL restore those; a later `SET` they would drop (I7).
+fn fence(options: PgConnectOptions, fenced: bool) -> PgConnectOptions {
+    if fenced {
+        options.options([FENCE])
+    } else {
+        options
+    }
+}

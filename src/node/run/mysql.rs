@@ -1,0 +1,3 @@
+//! Statements on a MariaDB and MySQL connection.
+
+super::runner!(sea_orm::sqlx::MySql);

@@ -1,0 +1,3 @@
+//! Statements on a PostgreSQL connection.
+
+super::runner!(sea_orm::sqlx::Postgres);

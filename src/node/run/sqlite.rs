@@ -1,0 +1,3 @@
+//! Statements on a SQLite connection.
+
+super::runner!(sea_orm::sqlx::Sqlite);

@@ -1,0 +1,104 @@
+//! The time pin: read-your-writes where no position can be had (rule C14).
+//!
+//! After a write, a failed or unknown write, or the commit of a transaction that was not declared read only, reads of
+//! the same scope stay on the primary for `SEALANE_PIN`. The scope is everything this process writes to one cluster,
+//! so two `connect` calls to the same primary share one pin. It is as right as the pin is longer than the lag: a
+//! position proves, a pin only waits.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, LazyLock, Mutex, PoisonError, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+/// Where all pins count from; one origin, so that handles of different ages can share a pin.
+static ORIGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+/// The pins of this process by primary; weak, so that a cluster that was dropped leaves nothing behind.
+static PINS: LazyLock<Mutex<HashMap<String, Weak<Pin>>>> = LazyLock::new(Mutex::default);
+
+/// One cluster's pin, shared by every handle to it in this process.
+#[derive(Debug, Default)]
+pub(crate) struct Pin {
+    /// Nanoseconds after [`ORIGIN`] until which reads stay on the primary; 0 before the first write.
+    until: AtomicU64,
+}
+
+impl Pin {
+    /// The pin of the cluster whose primary is at `endpoint`; the same one for every caller in this process.
+    pub(crate) fn of(endpoint: &str) -> Arc<Self> {
+        let mut pins = PINS.lock().unwrap_or_else(PoisonError::into_inner);
+        pins.retain(|_, pin| pin.strong_count() > 0);
+        if let Some(pin) = pins.get(endpoint).and_then(Weak::upgrade) {
+            return pin;
+        }
+        let pin = Arc::new(Self::default());
+        pins.insert(endpoint.to_owned(), Arc::downgrade(&pin));
+        pin
+    }
+
+    /// Keeps reads on the primary until `hold` after `now`. A pin never shrinks.
+    pub(crate) fn extend(&self, now: Instant, hold: Duration) {
+        if !hold.is_zero() {
+            self.until
+                .fetch_max(nanos(now) + saturate(hold), Ordering::AcqRel);
+        }
+    }
+
+    /// Whether a read that arrived at `now` has to stay on the primary.
+    pub(crate) fn holds(&self, now: Instant) -> bool {
+        let until = self.until.load(Ordering::Acquire);
+        until != 0 && nanos(now) < until
+    }
+
+    /// How it stands now, to be compared or waited for later.
+    pub(crate) fn mark(&self) -> Mark {
+        Mark(self.until.load(Ordering::Acquire))
+    }
+}
+
+/// How a pin stood at one moment. Greater means that something was written in between.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Mark(u64);
+
+impl Mark {
+    /// How long after `now` this mark's pin is over.
+    pub(crate) fn remaining(self, now: Instant) -> Duration {
+        Duration::from_nanos(self.0.saturating_sub(nanos(now)))
+    }
+}
+
+fn nanos(at: Instant) -> u64 {
+    saturate(at.saturating_duration_since(*ORIGIN))
+}
+
+fn saturate(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX / 2)
+}
+
+/// Held while a write is under way; its drop is the write's return, whichever way it came.
+///
+/// A dropped future pins as well: its statement may have been sent.
+#[derive(Debug)]
+pub(crate) struct OpenWrite {
+    pin: Arc<Pin>,
+    hold: Duration,
+}
+
+impl OpenWrite {
+    pub(crate) fn new(pin: &Arc<Pin>, hold: Duration) -> Self {
+        Self {
+            pin: Arc::clone(pin),
+            hold,
+        }
+    }
+}
+
+impl Drop for OpenWrite {
+    fn drop(&mut self) {
+        self.pin.extend(Instant::now(), self.hold);
+    }
+}

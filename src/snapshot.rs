@@ -1,0 +1,86 @@
+//! The immutable picture of all nodes that one decision reads: what the reducer made of them, paired with their pools.
+//!
+//! Built by the worker only and swapped in whole, so a decision never sees half a change.
+
+use std::sync::Arc;
+
+use crate::{
+    metrics::{NodeMetrics, shard, shards},
+    node::{Node, Seat},
+    state::View,
+};
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Snapshot {
+    pub(crate) view: View,
+    /// In the order of the view's nodes.
+    members: Box<[Arc<Member>]>,
+}
+
+/// A node with a seat for every thread.
+#[derive(Debug)]
+pub(crate) struct Member {
+    pub(crate) node: Arc<Node>,
+    pub(crate) metrics: Arc<NodeMetrics>,
+    seats: Box<[Arc<Seat>]>,
+}
+
+impl Member {
+    pub(crate) fn new(node: Arc<Node>, metrics: Arc<NodeMetrics>) -> Self {
+        let seat = |_| Arc::new(Seat::new(Arc::clone(&node), Arc::clone(&metrics)));
+        let seats = (0..shards()).map(seat).collect();
+        Self {
+            node,
+            metrics,
+            seats,
+        }
+    }
+
+    /// The calling thread's seat.
+    pub(crate) fn seat(&self) -> &Arc<Seat> {
+        &self.seats[shard()]
+    }
+
+    /// Ends what runs on this node, on every thread (rule T7).
+    pub(crate) fn cut(&self) {
+        self.seats.iter().for_each(|seat| seat.cut());
+    }
+}
+
+impl Snapshot {
+    pub(crate) fn new(view: View, members: Box<[Arc<Member>]>) -> Self {
+        debug_assert_eq!(
+            view.nodes().len(),
+            members.len(),
+            "one member for each node of the view"
+        );
+        Self { view, members }
+    }
+
+    pub(crate) fn member(&self, index: usize) -> &Arc<Member> {
+        &self.members[index]
+    }
+
+    pub(crate) fn members(&self) -> &[Arc<Member>] {
+        &self.members
+    }
+
+    /// The primary. A list without one is refused by the reducer; while it is fenced, what stands first is asked, so
+    /// that its connection can say what is wrong.
+    pub(crate) fn primary(&self) -> &Arc<Member> {
+        &self.members[self.view.primary.unwrap_or(0)]
+    }
+
+    /// Every node and its state, for errors: names and words, never addresses.
+    pub(crate) fn describe(&self) -> String {
+        let states = self.view.nodes().iter().map(|node| match &node.ineligible {
+            _ if node.role != crate::words::Role::Replica => {
+                format!("{} is {}", node.name, node.role)
+            }
+            None => format!("{} is an eligible replica", node.name),
+            Some(why) => format!("{} is a replica, {why}", node.name),
+        });
+        states.collect::<Vec<_>>().join("; ")
+    }
+}

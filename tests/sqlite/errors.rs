@@ -1,0 +1,64 @@
+//! Errors: what the server says passes unchanged, what we say comes back by `Error::of`.
+
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, ConnectionTrait, DbErr, SqlErr};
+use sealane::{Error, RoutedConnection};
+
+use crate::fixture::{File, author, sql};
+
+#[tokio::test]
+async fn a_constraint_violation_is_seaorms_own() {
+    let file = File::new();
+    let db = file.with_tables().await;
+    let twice = || author::ActiveModel {
+        id: Set(1),
+        name: Set("a".into()),
+    };
+    twice().insert(&db).await.unwrap();
+    let err = twice().insert(&db).await.unwrap_err();
+    assert!(
+        matches!(err.sql_err(), Some(SqlErr::UniqueConstraintViolation(_))),
+        "{err}"
+    );
+    assert!(Error::of(&err).is_none());
+}
+
+#[tokio::test]
+async fn a_wrong_statement_fails_as_seaorm_fails() {
+    let file = File::new();
+    let db = file.with_tables().await;
+    let plain = sea_orm::Database::connect(file.url()).await.unwrap();
+    for text in [
+        "SELECT nothing FROM author",
+        "SELEC",
+        "SELECT * FROM nowhere",
+    ] {
+        let ours = db.query_one_raw(sql(&db, text)).await.unwrap_err();
+        let theirs = plain.query_one_raw(sql(&db, text)).await.unwrap_err();
+        assert_eq!(ours, theirs, "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_missing_file_is_a_start_error_that_names_the_node() {
+    let err = RoutedConnection::builder()
+        .primary("sqlite:///nowhere/at/all.db")
+        .connect()
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(&err, Error::Start { node, .. } if node == "primary"),
+        "{err}"
+    );
+}
+
+#[tokio::test]
+async fn a_closed_handle_says_so() {
+    let file = File::new();
+    let db = file.with_tables().await;
+    db.clone().close().await.unwrap();
+    let err = db.query_one_raw(sql(&db, "SELECT 1")).await.unwrap_err();
+    assert!(
+        matches!(err, DbErr::ConnectionAcquire(_) | DbErr::Conn(_)),
+        "{err}"
+    );
+}

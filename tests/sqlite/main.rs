@@ -1,0 +1,21 @@
+//! The routed handle on SQLite: the whole drop-in surface against a real file.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test's failure is its report"
+)]
+
+mod adopted;
+mod closures;
+mod concrete;
+mod drop_in;
+mod errors;
+mod fence;
+mod fixture;
+mod memory;
+mod read_only;
+mod routing;
+mod schema;
+mod streams;
+mod transactions;
