@@ -41,6 +41,10 @@ use error::{Problems, Source};
 /// [`diversion_limit`](Self::diversion_limit); they are resolved when the configuration is made and do not move
 /// with a later change of [`max_connections`](Self::max_connections).
 ///
+/// In a file a key is a field's name and a value is written as in the environment: `pin = "500ms"`,
+/// `intent_cache = "8MiB"`, `replicas = ["db2", "db3?weight=2"]`, and `primary_weight` for the primary's weight.
+/// Unknown keys are refused. What only the builder has cannot stand in a file.
+///
 /// `Debug` shows the effective configuration without passwords.
 ///
 /// ```

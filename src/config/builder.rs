@@ -47,7 +47,7 @@ macro_rules! setters {
             $(
                 #[doc = concat!("Sets [`Config::", stringify!($field), "`].")]
                 $(#[$meta])*
-                pub fn $field(mut self, value: impl Into<$type>) -> Self {
+                pub fn $field(mut self, value: $type) -> Self {
                     self.draft.config.$field = value.into();
                     self.draft.assigned.insert(stringify!($field));
                     self
@@ -68,10 +68,10 @@ setters! {
     replica_acquire_timeout: Duration;
     route_timeout: Duration;
     /// Zero is no limit, like `None`.
-    statement_timeout: Option<Duration>;
-    idle_timeout: Option<Duration>;
-    max_lifetime: Option<Duration>;
-    ping_after_idle: Option<Duration>;
+    statement_timeout: impl Into<Option<Duration>>;
+    idle_timeout: impl Into<Option<Duration>>;
+    max_lifetime: impl Into<Option<Duration>>;
+    ping_after_idle: impl Into<Option<Duration>>;
     diversion_limit: u32;
     latency_window: Duration;
     eject_max: Duration;
@@ -79,7 +79,7 @@ setters! {
     drain_timeout: Duration;
     fence: bool;
     /// Zero is off, like `None`.
-    catalog_refresh: Option<Duration>;
+    catalog_refresh: impl Into<Option<Duration>>;
     intent_cache: usize;
     max_statement_size: usize;
     pin: Duration;

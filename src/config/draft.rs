@@ -81,7 +81,9 @@ impl Draft {
         };
         // Cut in two by a comma or blank, such a password would go on as the next item, a host that is shown.
         for (number, item) in (1..).zip(before) {
-            if item.to_ascii_lowercase().contains("password=") {
+            let parameters = item.split_once('?').map(|(_, parameters)| parameters);
+            let parameters = parameters.unwrap_or_default().to_ascii_lowercase();
+            if parameters.contains("password") {
                 self.problems.add(
                     field,
                     format!("item {number} has its password among the parameters, which a list does not allow: write user:password@host, or user:password@%2Frun%2Fpostgresql for a socket"),

@@ -17,13 +17,34 @@ const SECRET_WORDS: &[&str] = &["password", "passwd", "passphrase", "pwd", "secr
 /// a password that holds such a character unescaped, which is the very case in which URLs end up in errors.
 fn mask_userinfo(text: &str) -> String {
     let Some(end) = text.rfind('@') else {
-        return text.to_owned();
+        return mask_lost_userinfo(text);
     };
     let start = match text.find("://") {
         Some(scheme) if scheme + 3 <= end => scheme + 3,
         _ => 0,
     };
     format!("{}***{}", &text[..start], &text[end..])
+}
+
+/// Hides `user:password` where the `@` behind it was forgotten: a colon that no port follows.
+fn mask_lost_userinfo(text: &str) -> String {
+    let Some((scheme, rest)) = text.split_once("://") else {
+        return text.to_owned();
+    };
+    let ends = |c: char| c.is_whitespace() || matches!(c, '/' | '?' | '#' | '\'' | '"');
+    let (authority, after) = rest.split_at(rest.find(ends).unwrap_or(rest.len()));
+    let port = match authority.rsplit_once(']') {
+        Some((_, port)) => port,
+        None => authority.find(':').map_or("", |at| &authority[at..]),
+    };
+    if port
+        .trim_start_matches(':')
+        .chars()
+        .all(|c| c.is_ascii_digit())
+    {
+        return text.to_owned();
+    }
+    format!("{scheme}://***{after}")
 }
 
 fn mask_parameters(text: &str) -> String {

@@ -69,7 +69,7 @@ const MONTH: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 const POOL_MAX: u32 = 10_000;
 const KIB: usize = 1 << 10;
 const GIB: usize = 1 << 30;
-/// Text beyond this is never worth a parse, and deep expressions would reach the end of a 2 MiB stack.
+/// Text beyond this is never worth a parse, and the stack that a parse needs grows with the text.
 const STATEMENT_MAX: usize = 256 * KIB;
 
 const fn count(min: u32, max: u32) -> Kind {

@@ -4,6 +4,7 @@
 //! [`without_password`](NodeUrl::without_password), since its errors, its `Debug` and a span print URLs. Both are
 //! built from the parts, never by cutting the text that was configured: a mistake in cutting would be a leak.
 
+mod parameters;
 mod parse;
 mod shape;
 
@@ -11,15 +12,17 @@ use std::fmt;
 
 use sea_orm::DbBackend;
 
-pub(super) use parse::{Own, parse};
+pub(super) use parameters::Own;
+pub(super) use parse::parse;
 pub(super) use shape::check_host_and_port;
 
 use super::redact::{mask, percent_encode};
 
 /// The parsed URL of a node.
 ///
-/// `Display` and `Debug` give `postgres://user:***@host:5432/db`, without parameters. Without a password the
-/// user is not shown either, since what stands there alone may well be a forgotten secret.
+/// `Display` and `Debug` give `postgres://user:***@host:5432/db`, without parameters. A user is hidden too if it
+/// has no password, since what stands there alone may be a forgotten secret, or if it holds other characters than
+/// letters, digits, `_`, `-` and `.`, since it may then be a URL's password that was taken for its user.
 #[derive(Clone, PartialEq, Eq)]
 pub struct NodeUrl {
     pub(super) backend: DbBackend,
@@ -225,11 +228,8 @@ impl fmt::Display for NodeUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scheme = scheme_of(self.backend);
         let user = match (&self.user, &self.password) {
-            (user, Some(_)) => {
-                let user = percent_encode(user.as_deref().unwrap_or_default());
-                format!("{user}:***@")
-            }
-            (Some(_), None) => "***@".to_owned(),
+            (Some(user), Some(_)) if is_plain(user) => format!("{user}:***@"),
+            (Some(_), _) | (None, Some(_)) => "***@".to_owned(),
             (None, None) => String::new(),
         };
         let database = percent_encode(self.database.as_deref().unwrap_or_default());
@@ -245,6 +245,11 @@ impl fmt::Display for NodeUrl {
             }
         }
     }
+}
+
+fn is_plain(user: &str) -> bool {
+    user.chars()
+        .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'))
 }
 
 impl fmt::Debug for NodeUrl {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sea_orm::ConnectOptions;
 
-use crate::config::check::arrange;
+use crate::config::check::nodes::arrange;
 use crate::config::table::SETTINGS;
 use crate::{Config, NodeConfig, Role};
 
@@ -21,7 +21,7 @@ fn the_builder_and_the_environment_make_the_same() {
         .primary(PRIMARY)
         .replicas(["db2", "db3?weight=2"])
         .primary_weight(1)
-        .max_connections(40u32)
+        .max_connections(40)
         .statement_timeout(Duration::from_secs(30))
         .catalog_refresh(Duration::ZERO)
         .zone("a")
@@ -58,9 +58,9 @@ fn the_builder_reports_all_problems_under_its_own_names() {
     let problems = lines(
         Config::builder()
             .replica("db2:x")
-            .max_connections(0u32)
+            .max_connections(0)
             .eject_first(Duration::from_mins(1))
-            .retry_percent(101u32)
+            .retry_percent(101)
             .build(),
     );
     let expected = [
@@ -99,7 +99,7 @@ fn nodes_are_arranged_as_in_a_configuration() {
     let same = primary.replica_like("db1:5432").unwrap();
     let arranged = arrange([replica.clone(), primary.clone(), same]).unwrap();
     assert_eq!(arranged.primary.role(), Role::Primary);
-    assert_eq!(arranged.replicas, [replica.clone()]);
+    assert_eq!(arranged.replicas, std::slice::from_ref(&replica));
     assert_eq!(
         arranged.warnings,
         ["replicas: item 2 (db1:5432) is the primary; it is left out"]
@@ -166,7 +166,7 @@ fn a_template_stands_between_explicit_values_and_defaults() {
 
     let config = Config::builder()
         .primary("postgres://db9/app")
-        .max_connections(8u32)
+        .max_connections(8)
         .connect_options(template)
         .build()
         .unwrap();

@@ -113,6 +113,11 @@ fn masking_foreign_texts_hides_rather_too_much() {
         ),
         ("a://u:p@h b://v:q@i", "a://***@i"),
         ("x@y z://w", "***@y z://w"),
+        ("'postgres://u:pw' is bad", "'postgres://***' is bad"),
+        ("postgres://u:pwh:5432/db", "postgres://***/db"),
+        ("postgres://h:5432/db", "postgres://h:5432/db"),
+        ("postgres://[::1]:5432/db", "postgres://[::1]:5432/db"),
+        ("postgres://[::1]", "postgres://[::1]"),
         (
             "sslpassword=a&client_secret=b",
             "sslpassword=***&client_secret=***",

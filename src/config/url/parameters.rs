@@ -1,0 +1,167 @@
+//! The parameters of a URL: our own, which no driver sees, and the driver's, with the meaning that sqlx gives them.
+//!
+//! What sqlx would read from the query (`host`, `user`, `password`, …) becomes a field of the URL here, so that
+//! inheriting and comparing need to look at one place only. Parameters that the driver does not know are left out:
+//! sqlx logs them with their values, and a misplaced password may be one of them.
+
+use sea_orm::DbBackend;
+
+use super::{Address, NodeUrl, shape};
+use crate::config::kind::{self, Kind};
+use crate::config::value::Value;
+
+/// Our own parameters of a URL.
+#[derive(Debug, Default)]
+pub(in crate::config) struct Own {
+    pub(in crate::config) name: Option<String>,
+    pub(in crate::config) weight: Option<u32>,
+    pub(in crate::config) zone: Option<String>,
+}
+
+impl Own {
+    /// Takes the parameter if it is one of ours.
+    pub(in crate::config) fn take(&mut self, key: &str, value: &str) -> Result<bool, String> {
+        match key {
+            "name" => self.name = Some(checked_name("name", value)?),
+            "zone" => self.zone = Some(checked_name("zone", value)?),
+            "weight" => self.weight = Some(weight(value)?),
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+}
+
+fn checked_name(key: &str, value: &str) -> Result<String, String> {
+    kind::check_name(value)
+        .map(|()| value.to_owned())
+        .map_err(|problem| format!("its {key} {problem}"))
+}
+
+fn weight(text: &str) -> Result<u32, String> {
+    let value = Kind::Weight.parse(text);
+    let value = value.and_then(|value| Kind::Weight.check(&value).map(|()| value));
+    match value {
+        Ok(Value::Count(weight)) => Ok(weight),
+        Ok(_) => Err("its weight must be a number".to_owned()),
+        Err(problem) => Err(format!("its weight {problem}")),
+    }
+}
+
+/// Gives a parameter the meaning that the driver gives it.
+///
+/// Gives back a warning about one that it does not know.
+pub(super) fn driver_parameter(
+    url: &mut NodeUrl,
+    key: &str,
+    value: &str,
+) -> Result<Option<String>, String> {
+    let postgres = url.backend == DbBackend::Postgres;
+    match key {
+        "host" | "hostaddr" if postgres => {
+            if value.contains(',') {
+                return Err(shape::SEVERAL_HOSTS.to_owned());
+            }
+            let port = url.port();
+            url.address = if value.starts_with('/') {
+                let path = plain_path(value)?;
+                Address::Socket { path, port }
+            } else {
+                let host = Some(plain_host(value)?);
+                Address::Host { host, port }
+            };
+        }
+        "socket" if !postgres => {
+            let port = url.port();
+            let path = plain_path(value)?;
+            url.address = Address::Socket { path, port };
+        }
+        "port" if postgres => set_port(url, value)?,
+        "dbname" if postgres => url.database = Some(value.to_owned()),
+        "user" if postgres => url.user = Some(value.to_owned()),
+        "password" if postgres => url.password = Some(value.to_owned()),
+        _ if known(url.backend, key) => {
+            url.parameters.push((key.to_owned(), value.to_owned()));
+        }
+        _ => return Ok(Some(ignored(key))),
+    }
+    Ok(None)
+}
+
+/// A host that stood in a parameter, as it would stand in its usual place.
+fn plain_host(value: &str) -> Result<String, String> {
+    if value.contains(':') {
+        return match value.parse::<std::net::Ipv6Addr>() {
+            Ok(address) => Ok(format!("[{address}]")),
+            Err(_) => Err("has a host that is neither a name nor an address".to_owned()),
+        };
+    }
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    if value.is_empty() || !value.chars().all(fits) {
+        return Err("has a host that is neither a name nor an address".to_owned());
+    }
+    Ok(value.to_owned())
+}
+
+/// A path that swallowed the parameters behind it would show them.
+fn plain_path(value: &str) -> Result<String, String> {
+    if value.contains(['=', '&']) || value.is_empty() {
+        return Err("has a socket that is not a path".to_owned());
+    }
+    Ok(value.to_owned())
+}
+
+fn set_port(url: &mut NodeUrl, value: &str) -> Result<(), String> {
+    shape::check_host_and_port(&format!(":{value}"))?;
+    match &mut url.address {
+        Address::Host { port, .. } | Address::Socket { port, .. } => *port = value.parse().ok(),
+        Address::File(_) => {}
+    }
+    Ok(())
+}
+
+/// The parameters that sqlx 0.9 reads and that are no fields here.
+fn known(backend: DbBackend, key: &str) -> bool {
+    match key {
+        "sslmode"
+        | "ssl-mode"
+        | "ssl-ca"
+        | "sslcert"
+        | "ssl-cert"
+        | "sslkey"
+        | "ssl-key"
+        | "statement-cache-capacity" => true,
+        "sslrootcert" | "ssl-root-cert" | "application_name" | "options" => {
+            backend == DbBackend::Postgres
+        }
+        "sslca" | "charset" | "collation" | "timezone" | "time-zone" => backend == DbBackend::MySql,
+        _ => backend == DbBackend::Postgres && key.starts_with("options["),
+    }
+}
+
+/// A parameter is named only if it is one that other drivers know; anything else may be a piece of a password.
+fn ignored(key: &str) -> String {
+    const ELSEWHERE: &[&str] = &[
+        "channel_binding",
+        "client_encoding",
+        "connect_timeout",
+        "connection_limit",
+        "fallback_application_name",
+        "gssencmode",
+        "keepalives",
+        "load_balance_hosts",
+        "passfile",
+        "password",
+        "pgbouncer",
+        "pool_timeout",
+        "schema",
+        "service",
+        "sslpassword",
+        "target_session_attrs",
+        "tcp_user_timeout",
+    ];
+    if ELSEWHERE.contains(&key) {
+        format!("has the parameter {key}, which the driver does not know; it is ignored")
+    } else {
+        "has a parameter that the driver does not know; it is ignored".to_owned()
+    }
+}
