@@ -26,7 +26,7 @@ use std::time::Duration;
 use sea_orm::ConnectOptions;
 
 pub use builder::Builder;
-pub(crate) use check::arrange;
+pub(crate) use check::nodes::arrange;
 pub use error::{ConfigError, Problem};
 pub use node::NodeConfig;
 pub use url::NodeUrl;

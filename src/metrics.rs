@@ -13,17 +13,17 @@ mod publish;
 mod shard;
 mod sums;
 
-pub(crate) use counters::{Counted, StatementCounters};
-pub(crate) use histogram::{Buckets, Histogram};
 pub(crate) use names::{ClusterCounter, NodeCounter};
 pub(crate) use node::{ClusterMetrics, Entered, NodeMetrics};
 pub(crate) use publish::Publisher;
 pub(crate) use shard::{shard, shards};
-pub(crate) use sums::{ClusterSums, NodeLabel, NodeSums, NodeTotals, PoolSums};
+pub(crate) use sums::{ClusterSums, NodeLabel, NodeSums, PoolSums};
 
 #[cfg(test)]
 pub(crate) use {
-    counters::statement_at,
+    counters::{Counted, StatementCounters, statement_at},
+    histogram::{Buckets, Histogram},
     names::{ALL, Kind},
-    shard::Padded,
+    shard::{Padded, Sharded},
+    sums::NodeTotals,
 };

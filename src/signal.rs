@@ -72,6 +72,7 @@ pub(crate) enum Signal {
 
 impl Signal {
     /// Every signal.
+    #[cfg(test)]
     pub(crate) const ALL: &'static [Self] = &[
         Self::RefusedAsWrite { certain: true },
         Self::RefusedAsWrite { certain: false },

@@ -66,6 +66,10 @@ impl Moment {
 pub(crate) enum Fact<T> {
     #[default]
     NotChecked,
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "what a monitor asks and a server cannot tell")
+    )]
     Unknown,
     Known(T),
 }

@@ -1,7 +1,7 @@
 //! Reads the counters of the nodes of the snapshot, for the publisher.
 
 use super::shared::Shared;
-use crate::metrics::{ClusterSums, NodeLabel, NodeSums, PoolSums};
+use crate::metrics::{ClusterCounter, ClusterSums, NodeLabel, NodeSums, PoolSums};
 
 /// The sums at this moment.
 pub(super) fn sums(shared: &Shared) -> ClusterSums {
@@ -26,8 +26,22 @@ pub(super) fn sums(shared: &Shared) -> ClusterSums {
             totals: member.metrics.totals(),
         }
     });
-    ClusterSums {
-        nodes: nodes.collect(),
-        counters: shared.metrics.totals(),
-    }
+    let nodes: Vec<NodeSums> = nodes.collect();
+    let mut counters = shared.metrics.totals();
+    // A look-up counts as a hit where it happens, since that is sharded and a miss is rare.
+    let misses = shared.classifier.misses();
+    let hits = &mut counters[ClusterCounter::CacheHit as usize];
+    *hits = hits.saturating_sub(misses);
+    counters[ClusterCounter::CacheMiss as usize] = misses;
+    ClusterSums { nodes, counters }
+}
+
+/// How many statements were counted so far, on the nodes of the snapshot.
+pub(super) fn requests(shared: &Shared) -> u64 {
+    let snapshot = shared.snapshot.load();
+    snapshot
+        .members()
+        .iter()
+        .map(|member| member.metrics.totals().statements())
+        .sum()
 }

@@ -38,12 +38,10 @@ use super::worker::Message;
 /// The parts of the configuration that statements read.
 #[derive(Debug)]
 pub(crate) struct Settings {
-    pub(crate) enabled: bool,
     pub(crate) route_timeout: Duration,
     pub(crate) diversion_limit: u32,
     /// Zero where reads are always fresh (SQLite) and where the pin is switched off.
     pub(crate) pin: Duration,
-    pub(crate) zone: Option<Arc<str>>,
 }
 
 /// One cluster, behind all of its handles.
@@ -96,7 +94,6 @@ impl Shared {
             reads_catalog,
         } = parts;
         let settings = Settings {
-            enabled: config.enabled,
             route_timeout: config.route_timeout,
             diversion_limit: config.diversion_limit,
             pin: if backend == DbBackend::Sqlite {
@@ -104,7 +101,6 @@ impl Shared {
             } else {
                 config.pin
             },
-            zone: config.zone.as_deref().map(Arc::from),
         };
         Self {
             backend,

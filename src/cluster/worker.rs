@@ -70,6 +70,8 @@ pub(super) struct Worker {
     rng: Rng,
     origin: Instant,
     publish_at: Instant,
+    /// How many requests the retry budget was credited for.
+    credited: u64,
 }
 
 impl Worker {
@@ -99,6 +101,7 @@ impl Worker {
             rng: Rng::new(),
             origin: shared.origin,
             publish_at: shared.origin + PUBLISH_EVERY,
+            credited: 0,
         };
         tokio::spawn(async move {
             worker.carry_out(effects).await;
@@ -164,6 +167,9 @@ impl Worker {
 
     fn publish_metrics(&mut self, shared: &Shared) {
         self.publisher.publish(|| publish::sums(shared));
+        let requests = publish::requests(shared);
+        shared.credit_retries(requests.saturating_sub(self.credited));
+        self.credited = requests;
         self.publish_at = Instant::now() + PUBLISH_EVERY;
     }
 

@@ -79,6 +79,7 @@ impl Config {
     }
 
     /// The same from given variables.
+    #[cfg(test)]
     pub(crate) fn from_vars_with_options(
         options: ConnectOptions,
         variables: impl IntoIterator<Item = (String, String)>,

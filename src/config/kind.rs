@@ -51,6 +51,7 @@ pub(crate) const WEIGHT_MAX: u32 = 1000;
 
 impl Kind {
     /// The word in the table's column of types.
+    #[cfg(test)]
     pub(crate) fn describe(self) -> String {
         match self {
             Self::Primary => "URL, one host".to_owned(),

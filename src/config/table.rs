@@ -28,6 +28,10 @@ pub(crate) struct Setting {
     /// A right value.
     pub(crate) example: &'static str,
     /// Why the default is what it is.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "the documentation's table reads it")
+    )]
     pub(crate) reason: &'static str,
     /// How the field is reached; none where the field is no knob.
     pub(crate) access: Option<Access>,

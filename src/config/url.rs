@@ -112,10 +112,12 @@ impl NodeUrl {
         self.database.as_deref()
     }
 
+    #[cfg(test)]
     pub(crate) fn address(&self) -> &Address {
         &self.address
     }
 
+    #[cfg(test)]
     pub(crate) fn user(&self) -> Option<&str> {
         self.user.as_deref()
     }
@@ -126,6 +128,7 @@ impl NodeUrl {
     }
 
     /// The driver's parameters (`sslmode` and so on), decoded, without those that are fields here.
+    #[cfg(test)]
     pub(crate) fn parameters(&self) -> &[(String, String)] {
         &self.parameters
     }

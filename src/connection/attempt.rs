@@ -77,6 +77,7 @@ impl<'a> Attempt<'a> {
         attempt.sql = Some(sql);
         if !executes {
             let verdict = shared.classifier.verdict(sql);
+            shared.metrics.count(ClusterCounter::CacheHit);
             attempt.ask = Ask::Statement {
                 intent: verdict.intent,
                 reason: verdict.reason,
@@ -431,6 +432,16 @@ impl<'a> Attempt<'a> {
     pub(super) fn into_held(self, lease: Lease, opening: Opening) -> Held {
         Held::new(Arc::clone(self.shared), lease, opening)
     }
+}
+
+/// Whether a replica's refusal of this text may be answered by running it on the primary (rule I6).
+fn correctable(verdict: Summary) -> bool {
+    let text = safety::Text {
+        single: verdict.is_plain(),
+        built_in: verdict.functions_built_in,
+        outside: verdict.may_act_outside,
+    };
+    text.correctable(false)
 }
 
 impl RoutedConnection {

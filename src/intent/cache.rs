@@ -154,6 +154,7 @@ impl Classifier {
     }
 
     /// The generation of the knowledge; it grows with each `learn`.
+    #[cfg(test)]
     pub(crate) fn generation(&self) -> u64 {
         self.generation.load(Ordering::Acquire)
     }

@@ -26,6 +26,10 @@ pub(crate) struct Metric {
     pub(crate) kind: Kind,
     pub(crate) unit: Unit,
     /// The labels beside `cluster`, which is there when the cluster has a name.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "the tests hold the published labels against it")
+    )]
     pub(crate) labels: &'static [&'static str],
     pub(crate) text: &'static str,
 }

@@ -68,6 +68,7 @@ impl Budget {
     }
 
     /// How many repeats are left.
+    #[cfg(test)]
     #[must_use]
     pub(crate) fn left(self, now: Moment) -> u64 {
         u64::from(self.reckon(now).hundredths) / ONE

@@ -145,6 +145,7 @@ impl View {
     }
 
     /// Where a node stands.
+    #[cfg(test)]
     #[must_use]
     pub(crate) fn index_of(&self, id: NodeId) -> Option<usize> {
         self.nodes.iter().position(|node| node.id == id)

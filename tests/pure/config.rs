@@ -3,6 +3,7 @@
 mod builder;
 #[cfg(feature = "serde")]
 mod file;
+mod readme;
 mod secrets;
 mod table;
 mod url;

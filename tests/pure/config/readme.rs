@@ -12,5 +12,8 @@ fn the_readme_has_the_table_of_variables() {
         .split_once("<!-- /variables -->")
         .expect("README.md has <!-- /variables -->");
     let wanted = markdown();
-    assert!(table.trim() == wanted.trim(), "the README's table should be\n{wanted}");
+    assert!(
+        table.trim() == wanted.trim(),
+        "the README's table should be\n{wanted}"
+    );
 }
