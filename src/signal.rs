@@ -25,6 +25,10 @@ pub(crate) use foreign::{code, facts, of_db_err, stage_of};
 
 /// What a foreign error means. Whether anything was executed follows from it together with the stage and the kind of
 /// statement, and stands in the table of retries (T9).
+#[allow(
+    dead_code,
+    reason = "which of them are read depends on the backends that are built"
+)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Signal {
     /// A replica refused the statement as a write. `certain`: the code alone says so; otherwise it is only believed
@@ -223,6 +227,7 @@ pub(crate) enum Dialect {
 }
 
 /// How grave the server called it.
+#[allow(dead_code, reason = "only PostgreSQL tells")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Severity {
     /// The statement failed and the session lives.
@@ -232,6 +237,7 @@ pub(crate) enum Severity {
 }
 
 /// An error answer of a server.
+#[allow(dead_code, reason = "each backend's reader looks at its own part")]
 #[derive(Clone, Debug)]
 pub(crate) struct Answer<'e> {
     pub(crate) dialect: Dialect,

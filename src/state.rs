@@ -22,6 +22,7 @@ mod health;
 mod members;
 mod probe;
 pub(crate) mod reduce;
+mod roster;
 mod start;
 mod tuning;
 mod view;
@@ -35,7 +36,7 @@ use crate::words::{NodeId, Role};
 
 pub(crate) use effect::{Changes, Effect, Event, Fence, Notice, Outbox, ProbeFacts};
 pub(crate) use eligible::Ineligible;
-pub(crate) use members::ReplaceProblem;
+pub(crate) use roster::ReplaceProblem;
 pub(crate) use start::StartProblem;
 pub(crate) use tuning::Tuning;
 pub(crate) use view::{Candidate, Group, View};

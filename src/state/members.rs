@@ -8,75 +8,11 @@
 
 use std::sync::Arc;
 
-use thiserror::Error;
-
 use super::reduce::Step;
+use super::roster::check;
 use super::{Changes, Effect, Health, NodeSpec, NodeState, Notice, Pending, Stand, State};
 use crate::signal::Signal;
 use crate::words::{NodeId, Role};
-
-/// Why a list of nodes cannot be taken.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub(crate) enum ReplaceProblem {
-    /// Nobody to write to.
-    #[error("the list of nodes has no primary: give exactly one")]
-    NoPrimary,
-    /// Two to write to.
-    #[error("the list of nodes has two primaries, `{first}` and `{second}`: give exactly one")]
-    TwoPrimaries { first: Arc<str>, second: Arc<str> },
-    /// One server twice.
-    #[error(
-        "`{first}` and `{second}` are the same node: list it once, and give it a weight for a greater share"
-    )]
-    SameNode { first: Arc<str>, second: Arc<str> },
-    /// One name twice.
-    #[error("two nodes are named `{name}`: names tell nodes apart in metrics and logs")]
-    SameName { name: Arc<str> },
-    /// A role that cannot be configured.
-    #[error("node `{name}` is given the role {role}: configure it as primary or as replica")]
-    Role { name: Arc<str>, role: Role },
-}
-
-/// Checks a list. A replica that is the primary is left out and returned by name, to be warned about.
-pub(crate) fn check(
-    nodes: Vec<NodeSpec>,
-) -> Result<(Vec<NodeSpec>, Vec<Arc<str>>), ReplaceProblem> {
-    let mut primary: Option<&NodeSpec> = None;
-    for node in &nodes {
-        match node.role {
-            Role::Primary => {
-                if let Some(first) = primary {
-                    let (first, second) = (first.name.clone(), node.name.clone());
-                    return Err(ReplaceProblem::TwoPrimaries { first, second });
-                }
-                primary = Some(node);
-            }
-            Role::Replica => {}
-            role @ (Role::Unknown | Role::Fenced) => {
-                let name = node.name.clone();
-                return Err(ReplaceProblem::Role { name, role });
-            }
-        }
-    }
-    let endpoint = primary.ok_or(ReplaceProblem::NoPrimary)?.endpoint.clone();
-    let (nodes, same): (Vec<_>, Vec<_>) = nodes
-        .into_iter()
-        .partition(|node| node.role == Role::Primary || node.endpoint != endpoint);
-    for (index, node) in nodes.iter().enumerate() {
-        for earlier in &nodes[..index] {
-            if earlier.endpoint == node.endpoint {
-                let (first, second) = (earlier.name.clone(), node.name.clone());
-                return Err(ReplaceProblem::SameNode { first, second });
-            }
-            if earlier.name == node.name {
-                let name = node.name.clone();
-                return Err(ReplaceProblem::SameName { name });
-            }
-        }
-    }
-    Ok((nodes, same.into_iter().map(|node| node.name).collect()))
-}
 
 pub(super) fn drain(step: &mut Step<'_>, id: NodeId) {
     match step.node_mut(id) {

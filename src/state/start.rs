@@ -10,8 +10,9 @@ use std::time::Duration;
 use fastrand::Rng;
 use thiserror::Error;
 
-use super::members::{check, wanted};
+use super::members::wanted;
 use super::reduce::Step;
+use super::roster::check;
 use super::{
     Effect, Fact, Health, Moment, NodeSpec, NodeState, Notice, Outbox, ReplaceProblem, Stand,
     State, Tuning,
