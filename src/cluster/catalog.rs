@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     backend,
-    intent::{Classifier, Knowledge, catalog::Catalog},
+    intent::{Knowledge, catalog::Catalog},
 };
 
 /// After a failed reading the next one waits this long.
@@ -83,14 +83,15 @@ impl CatalogReader {
     }
 
     /// A reading has ended. True when another is to begin at once.
-    pub(super) fn ended(&mut self, classifier: &Classifier, read: Result<Catalog, String>) -> bool {
+    pub(super) fn ended(&mut self, shared: &Shared, read: Result<Catalog, String>) -> bool {
         self.reading = false;
         if std::mem::take(&mut self.again) {
             return true;
         }
         match read {
             Ok(catalog) => {
-                classifier.learn(Knowledge::Known(Arc::new(catalog)));
+                shared.classifier.learn(Knowledge::Known(Arc::new(catalog)));
+                shared.learned.send_replace(());
                 self.next = self.every.map(|every| Instant::now() + every);
             }
             Err(error) => {

@@ -53,6 +53,8 @@ pub(crate) struct Shared {
     /// Tells waiters that a snapshot with a greater number was published.
     pub(crate) changed: watch::Sender<u64>,
     pub(crate) classifier: Classifier,
+    /// Tells waiters that the catalog was read.
+    pub(crate) learned: watch::Sender<()>,
     pub(crate) pin: Arc<Pin>,
     pub(crate) concrete: Concrete,
     pub(crate) metrics: ClusterMetrics,
@@ -109,6 +111,7 @@ impl Shared {
             changed: watch::Sender::new(snapshot.view.version),
             snapshot: ArcSwap::from_pointee(snapshot),
             classifier,
+            learned: watch::Sender::new(()),
             pin,
             concrete: Concrete::default(),
             metrics: ClusterMetrics::default(),

@@ -196,7 +196,7 @@ impl Worker {
             }
             Message::ReadCatalog => self.catalog.read(shared, &self.outbox),
             Message::CatalogRead(read) => {
-                if self.catalog.ended(&shared.classifier, read) {
+                if self.catalog.ended(shared, read) {
                     self.catalog.read(shared, &self.outbox);
                 }
             }

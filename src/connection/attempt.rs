@@ -84,9 +84,6 @@ impl<'a> Attempt<'a> {
             };
             attempt.verdict = Some(verdict);
         }
-        if attempt.ask.may_write() {
-            attempt.write = Some(shared.open_write());
-        }
         Ok(attempt)
     }
 
@@ -127,6 +124,32 @@ impl<'a> Attempt<'a> {
         }
     }
 
+    /// A `replica()` handle would be refused for what is only not known yet: after DDL of our own the catalog is being
+    /// read again. So it waits for that, and only it: a plain handle has the primary meanwhile.
+    pub(super) async fn settle_verdict(&mut self) {
+        let (Some(sql), Some(verdict)) = (self.sql, self.verdict) else {
+            return;
+        };
+        let shared = self.shared;
+        let refused = self.scope.force == Forced::Replica && verdict.intent == Intent::Primary;
+        if !refused || !shared.classifier.awaits_catalog() {
+            return;
+        }
+        let mut learned = shared.learned.subscribe();
+        while shared.classifier.awaits_catalog() {
+            let news = tokio::time::timeout_at(self.deadline().into(), learned.changed()).await;
+            if !matches!(news, Ok(Ok(()))) {
+                return;
+            }
+        }
+        let verdict = shared.classifier.verdict(sql);
+        self.ask = Ask::Statement {
+            intent: verdict.intent,
+            reason: verdict.reason,
+        };
+        self.verdict = Some(verdict);
+    }
+
     /// A lease on the node it goes to next, waiting for one within the deadline.
     pub(super) async fn lease(&mut self) -> Result<Lease, Error> {
         loop {
@@ -156,6 +179,9 @@ impl<'a> Attempt<'a> {
             return Step::Refuse(Refusal::TooManyDiverted {
                 limit: self.shared.settings.diversion_limit,
             });
+        }
+        if self.write.is_none() && self.ask.may_write() {
+            self.write = Some(self.shared.open_write());
         }
         let reason = if self.refused.is_some() {
             Reason::Corrected
@@ -312,7 +338,7 @@ impl<'a> Attempt<'a> {
             signal,
             role: lease.role(),
             in_transaction: false,
-            correctable: self.verdict.is_some_and(Summary::may_be_corrected),
+            correctable: self.verdict.is_some_and(correctable),
             retries: self.retries,
         };
         match retry::verdict(&failure) {

@@ -17,6 +17,7 @@ impl RoutedConnection {
     pub(super) async fn run<C: Call>(&self, call: &C, stmt: Statement) -> Result<C::Output, DbErr> {
         let mut attempt =
             Attempt::statement(self, &stmt.sql, C::EXECUTES).map_err(|err| err.into_db(C::KIND))?;
+        attempt.settle_verdict().await;
         loop {
             let lease = attempt.lease().await.map_err(|err| err.into_db(C::KIND))?;
             let (stage, result) = match attempt.acquire(&lease).await {
@@ -46,6 +47,7 @@ impl RoutedConnection {
 
         let mut attempt =
             Attempt::statement(self, &stmt.sql, false).map_err(|err| err.into_db(Kind::Query))?;
+        attempt.settle_verdict().await;
         loop {
             let lease = attempt
                 .lease()

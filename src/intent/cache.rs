@@ -71,11 +71,6 @@ impl Summary {
             Kind::Empty | Kind::Other | Kind::Several => false,
         }
     }
-
-    /// Whether I6 may run the text once more on the primary after a replica refused it as a write.
-    pub(crate) const fn may_be_corrected(self) -> bool {
-        self.is_plain() && self.functions_built_in && !self.may_act_outside
-    }
 }
 
 /// What is known of the server.
@@ -203,6 +198,11 @@ impl Classifier {
             .dialect
             .and_then(|dialect| keyword::decide(dialect, sql));
         first.is_some_and(|decided| decided.ddl || several)
+    }
+
+    /// Whether verdicts are stricter than they will be, because the catalog has not been read (again) yet.
+    pub(crate) fn awaits_catalog(&self) -> bool {
+        matches!(**self.knowledge.load(), Knowledge::Awaited)
     }
 
     /// The verdict with the part that decided; judges anew, for `explain`.

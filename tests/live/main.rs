@@ -1,0 +1,10 @@
+//! The routed handle on real PostgreSQL servers: a primary and streaming standbys.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test's failure is its report"
+)]
+
+mod fixture;
+mod smoke;
