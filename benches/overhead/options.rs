@@ -48,7 +48,7 @@ pub(crate) struct Options {
 impl Options {
     pub(crate) fn read() -> Result<Self> {
         let mut short = env::var("SEALANETEST_SHORT").is_ok_and(|value| value == "1");
-        let (mut rounds, mut only) = (None, Vec::new());
+        let (mut rounds, mut slice, mut only) = (None, None, Vec::new());
         let mut arguments = env::args().skip(1);
         while let Some(argument) = arguments.next() {
             let mut value = || {
@@ -61,14 +61,15 @@ impl Options {
                 "--bench" => {}
                 "--short" => short = true,
                 "--rounds" => rounds = Some(value()?.parse()?),
+                "--slice" => slice = Some(humantime::parse_duration(&value()?)?),
                 "--quick" => only.push(Section::parse(&value()?)?),
                 name => only.push(Section::parse(name)?),
             }
         }
-        let (default_rounds, select, decide) = if short { (5, 20, 1) } else { (41, 100, 10) };
+        let (default_rounds, select, decide) = if short { (5, 20, 1) } else { (81, 50, 10) };
         Ok(Self {
             rounds: rounds.unwrap_or(default_rounds).max(1),
-            select: Duration::from_millis(select),
+            select: slice.unwrap_or(Duration::from_millis(select)),
             decide: Duration::from_millis(decide),
             only,
         })

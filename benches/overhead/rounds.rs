@@ -1,7 +1,7 @@
 //! Interleaved rounds and what can be said from them.
 //!
 //! A machine that others use drifts by more within a minute than the router costs. So the arms take turns within each
-//! round, in an order that rotates and turns round, and only figures of one round are divided by each other.
+//! round, in an order that changes, and only figures of one round are divided by each other.
 
 use std::fmt;
 
@@ -19,17 +19,24 @@ pub(crate) fn interleave<S>(
     let mut samples: Vec<Vec<S>> = (0..arms).map(|_| Vec::with_capacity(rounds)).collect();
     for round in 0..rounds {
         for turn in 0..arms {
-            // Backwards in every other round, so that no arm always follows the same one.
-            let turn = if round % 2 == 0 {
-                turn
-            } else {
-                arms - 1 - turn
-            };
-            let arm = (round / 2 + turn) % arms;
+            let arm = (round + zigzag(turn, arms)) % arms;
             samples[arm].push(run(arm, round + 1)?);
         }
     }
     Ok(samples)
+}
+
+/// The order within a round, before it is rotated: 0, 1, last, 2, last but one, …
+///
+/// With an even number of arms, as many rounds let each arm follow each other arm exactly once, so that what one leaves
+/// behind (idle backends, tasks that return connections) falls on all alike. A plain rotation would let one arm always
+/// follow the same one.
+fn zigzag(turn: usize, arms: usize) -> usize {
+    if turn % 2 == 1 {
+        turn.div_ceil(2)
+    } else {
+        (arms - turn / 2) % arms
+    }
 }
 
 /// A median and the interval that holds the true one with a probability of 95 % or more.

@@ -1,19 +1,22 @@
 //! Point selects through SeaORM: the router against a bare connection, with the same pools and with SeaORM's defaults.
 //!
-//! Every arm has a pool of its own, reads the same keys in the same order within a round, and stops by a flag, so that
-//! no arm asks the clock between statements.
+//! Every arm has a pool of its own, new in every round: two equal pools that live for the whole run differ by up to a
+//! tenth on a busy machine, because each is bound to its server processes and those to a core. Within a round all read
+//! the same keys in the same order. What is counted is what happens between two moments while all tasks run and are
+//! warm: neither opening connections nor the last statements count, and no task asks the clock.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use sea_orm::{ConnectionTrait, DatabaseConnection, EntityTrait};
+use sea_orm::{ConnectionTrait, EntityTrait};
 use tokio::runtime::Runtime;
+use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
 use crate::entity::{Entity, ROWS};
 use crate::options::Options;
-use crate::ours::{self, Ours};
+use crate::ours;
 use crate::rounds::{Estimate, interleave};
 use crate::servers::{self, Servers};
 use crate::{Result, cpu};
@@ -24,10 +27,21 @@ pub(crate) struct Ratios {
     pub(crate) over_defaults: f64,
 }
 
+/// The arms, in the order of the table.
+#[derive(Clone, Copy)]
 enum Arm {
-    Bare(DatabaseConnection),
-    Ours(Ours),
+    Bare,
+    BareAgain,
+    Ours,
+    Defaults,
 }
+
+const ARMS: [(&str, Arm); 4] = [
+    ("bare, same options", Arm::Bare),
+    ("bare again (control)", Arm::BareAgain),
+    ("routed", Arm::Ours),
+    ("SeaORM's defaults", Arm::Defaults),
+];
 
 /// One arm in one round.
 struct Sample {
@@ -35,9 +49,8 @@ struct Sample {
     cpu_micros: f64,
 }
 
-const BARE: usize = 0;
-const OURS: usize = 2;
-const DEFAULTS: usize = 3;
+/// How many statements each task runs before anything is counted.
+const WARM_UP: u32 = 50;
 
 /// Measures and prints one table.
 pub(crate) fn compare(
@@ -46,37 +59,22 @@ pub(crate) fn compare(
     servers: &Servers,
     tasks: usize,
 ) -> Result<Ratios> {
-    let arms = runtime.block_on(async {
-        Ok::<_, crate::Error>([
-            (
-                "bare, same options",
-                Arm::Bare(servers::bare(servers).await?),
-            ),
-            (
-                "bare again (control)",
-                Arm::Bare(servers::bare(servers).await?),
-            ),
-            ("routed", Arm::Ours(ours::connect(servers).await?)),
-            (
-                "SeaORM's defaults",
-                Arm::Bare(servers::defaults(servers).await?),
-            ),
-        ])
-    })?;
-    let samples = interleave(options.rounds, arms.len(), |arm, round| {
+    let samples = interleave(options.rounds, ARMS.len(), |arm, round| {
         let run = Run {
             tasks,
             length: options.select,
             seed: round as u64,
         };
         runtime.block_on(async {
-            match &arms[arm].1 {
-                Arm::Bare(db) => run.select(db).await,
-                Arm::Ours(db) => run.select(db).await,
+            match ARMS[arm].1 {
+                Arm::Bare | Arm::BareAgain => run.select(servers::bare(servers).await?).await,
+                Arm::Ours => run.select(ours::connect(servers).await?).await,
+                Arm::Defaults => run.select(servers::defaults(servers).await?).await,
             }
         })
     })?;
-    let ratio = |arm: usize, under: usize, figure: fn(&Sample) -> f64| {
+    let ratio = |arm: Arm, under: Arm, figure: fn(&Sample) -> f64| {
+        let (arm, under) = (arm as usize, under as usize);
         Estimate::of_ratios(
             samples[arm].iter().map(figure),
             samples[under].iter().map(figure),
@@ -90,19 +88,19 @@ pub(crate) fn compare(
         "  {:<22}{:>12}  {:<24}{:>10}  {:<24}",
         "", "per second", "of bare", "CPU µs", "of bare"
     );
-    for (arm, (name, _)) in arms.iter().enumerate() {
+    for (name, arm) in ARMS {
         println!(
             "  {name:<22}{:>12.0}  {:<24}{:>10.2}  {:<24}",
-            Estimate::of(samples[arm].iter().map(Sample::per_second)).median,
-            ratio(arm, BARE, Sample::per_second).to_string(),
-            Estimate::of(samples[arm].iter().map(Sample::cpu_micros)).median,
-            ratio(arm, BARE, Sample::cpu_micros).to_string(),
+            Estimate::of(samples[arm as usize].iter().map(Sample::per_second)).median,
+            ratio(arm, Arm::Bare, Sample::per_second).to_string(),
+            Estimate::of(samples[arm as usize].iter().map(Sample::cpu_micros)).median,
+            ratio(arm, Arm::Bare, Sample::cpu_micros).to_string(),
         );
     }
-    let over_defaults = ratio(OURS, DEFAULTS, Sample::per_second);
+    let over_defaults = ratio(Arm::Ours, Arm::Defaults, Sample::per_second);
     println!("  {:<22}{:>12}  {over_defaults}\n", "routed / defaults", "");
     Ok(Ratios {
-        over_bare: ratio(OURS, BARE, Sample::per_second).median,
+        over_bare: ratio(Arm::Ours, Arm::Bare, Sample::per_second).median,
         over_defaults: over_defaults.median,
     })
 }
@@ -125,41 +123,81 @@ struct Run {
 }
 
 impl Run {
-    async fn select<C: ConnectionTrait + Clone + Send + Sync + 'static>(
-        &self,
-        db: &C,
-    ) -> Result<Sample> {
-        let stop = Arc::new(AtomicBool::new(false));
-        let (start, cpu_before) = (Instant::now(), cpu::used()?);
+    async fn select<C>(&self, db: C) -> Result<Sample>
+    where
+        C: ConnectionTrait + Clone + Send + Sync + 'static,
+    {
+        let shared = Arc::new(Shared {
+            warm: Barrier::new(self.tasks + 1),
+            stop: AtomicBool::new(false),
+            done: AtomicU64::new(0),
+        });
         let mut running = JoinSet::new();
         for task in 0..self.tasks {
             let seed = self.seed << 8 | task as u64;
-            running.spawn(select_until(db.clone(), Arc::clone(&stop), seed));
+            running.spawn(select_until(db.clone(), Arc::clone(&shared), seed));
         }
+        tokio::select! {
+            _ = shared.warm.wait() => {}
+            Some(failed) = running.join_next() => failed??,
+        }
+        let from = Moment::now(&shared)?;
         tokio::time::sleep(self.length).await;
-        stop.store(true, Relaxed);
-        let mut statements = 0;
-        while let Some(counted) = running.join_next().await {
-            statements += counted??;
+        let to = Moment::now(&shared)?;
+        shared.stop.store(true, Relaxed);
+        while let Some(ended) = running.join_next().await {
+            ended??;
         }
-        let (elapsed, cpu) = (start.elapsed(), cpu::used()?.saturating_sub(cpu_before));
+        let statements = (to.done - from.done) as f64;
         Ok(Sample {
-            per_second: statements as f64 / elapsed.as_secs_f64(),
-            cpu_micros: cpu.as_secs_f64() * 1e6 / statements as f64,
+            per_second: statements / (to.at - from.at).as_secs_f64(),
+            cpu_micros: (to.cpu - from.cpu).as_secs_f64() * 1e6 / statements,
         })
     }
 }
 
-async fn select_until<C: ConnectionTrait>(db: C, stop: Arc<AtomicBool>, seed: u64) -> Result<u64> {
-    let mut random = fastrand::Rng::with_seed(seed);
-    let mut statements = 0;
-    while !stop.load(Relaxed) {
-        let id = random.i64(1..=ROWS);
-        Entity::find_by_id(id)
-            .one(&db)
-            .await?
-            .ok_or("the row is not there")?;
-        statements += 1;
+/// What the tasks of one arm share.
+struct Shared {
+    warm: Barrier,
+    stop: AtomicBool,
+    /// One addition a statement, the same for every arm.
+    done: AtomicU64,
+}
+
+struct Moment {
+    at: Instant,
+    cpu: Duration,
+    done: u64,
+}
+
+impl Moment {
+    fn now(shared: &Shared) -> Result<Self> {
+        Ok(Self {
+            at: Instant::now(),
+            cpu: cpu::used()?,
+            done: shared.done.load(Relaxed),
+        })
     }
-    Ok(statements)
+}
+
+async fn select_until<C: ConnectionTrait>(db: C, shared: Arc<Shared>, seed: u64) -> Result<()> {
+    let mut random = fastrand::Rng::with_seed(seed);
+    for _ in 0..WARM_UP {
+        select_one(&db, &mut random).await?;
+    }
+    shared.warm.wait().await;
+    while !shared.stop.load(Relaxed) {
+        select_one(&db, &mut random).await?;
+        shared.done.fetch_add(1, Relaxed);
+    }
+    Ok(())
+}
+
+async fn select_one<C: ConnectionTrait>(db: &C, random: &mut fastrand::Rng) -> Result<()> {
+    let id = random.i64(1..=ROWS);
+    Entity::find_by_id(id)
+        .one(db)
+        .await?
+        .ok_or("the row is not there")?;
+    Ok(())
 }
