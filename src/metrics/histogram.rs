@@ -134,6 +134,22 @@ impl Buckets {
             counts: array::from_fn(|i| self.counts[i].saturating_sub(earlier.counts[i])),
         }
     }
+
+    /// The same distribution with about `most` values, if there are more. No bucket that holds anything becomes empty,
+    /// since the rare values are what one looks for.
+    #[must_use]
+    pub(crate) fn thinned(&self, most: u64) -> Self {
+        let count = u128::from(self.count());
+        if count <= u128::from(most) {
+            return self.clone();
+        }
+        let share = |cell: u64| (u128::from(cell) * u128::from(most)).div_ceil(count);
+        Self {
+            counts: self
+                .counts
+                .map(|cell| u64::try_from(share(cell)).unwrap_or(most)),
+        }
+    }
 }
 
 impl AddAssign<&Self> for Buckets {

@@ -1,8 +1,8 @@
 //! Copies the sums into the `metrics` facade, for whichever recorder is there at that moment.
 //!
 //! Counters are set to their totals, so a recorder that was installed late sees all that was ever counted. A histogram
-//! can only be fed values: each recorder gets the values it has not had, which for a new one are all of them, at the
-//! moment of its first publication. Handles are not kept: a handle made before a recorder was installed is deaf for
+//! can only be fed values: each recorder gets the values it has not had, which for a new one are all of them (beyond
+//! 100 000 a fair share of them), at the moment of its first publication. Handles are not kept: a handle made before a recorder was installed is deaf for
 //! ever, a dozen registrations a second cost microseconds, and so nothing can be stale.
 
 mod series;
@@ -21,6 +21,10 @@ use super::sums::ClusterSums;
 
 /// In a program there are two recorders: none, and the one that was installed. Tests have more, one after the other.
 const RECORDERS_REMEMBERED: usize = 8;
+
+/// The most values of one histogram that a recorder gets at first. Most recorders store value by value, so all values
+/// of a week would stop the program and fill its memory; so many show the same distribution.
+const MOST_AT_FIRST: u64 = 100_000;
 
 /// Publishes one cluster.
 ///
@@ -72,9 +76,12 @@ impl Publisher {
                 writer.node(label, node);
                 for (metric, total) in node.histograms() {
                     let key = (Arc::clone(label), metric.name);
-                    let before = known.histograms.entry(key).or_default();
-                    writer.histogram(metric, label, &total.since(before));
-                    *before = total.clone();
+                    let news = match known.histograms.get(&key) {
+                        Some(before) => total.since(before),
+                        None => total.thinned(MOST_AT_FIRST),
+                    };
+                    writer.histogram(metric, label, &news);
+                    known.histograms.insert(key, total.clone());
                 }
             }
         });

@@ -102,3 +102,14 @@ fn the_difference_of_two_readings_is_what_came_between() {
     assert_eq!(later.since(&earlier), counted([milli]));
     assert_eq!(earlier.since(&later), Buckets::default());
 }
+
+#[test]
+fn thinning_keeps_the_distribution_and_the_rare_values() {
+    let common = (0..10_000).map(|n| Duration::from_micros(10 + n % 90));
+    let all = counted(common.chain([Duration::from_secs(7)]));
+    let thin = all.thinned(1_000);
+    assert!((1_000..1_200).contains(&thin.count()), "{}", thin.count());
+    assert_eq!(thin.quantile(0.5), all.quantile(0.5));
+    assert_eq!(thin.quantile(1.0), all.quantile(1.0));
+    assert_eq!(all.thinned(all.count()), all);
+}

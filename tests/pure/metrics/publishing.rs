@@ -139,6 +139,23 @@ fn a_recorder_installed_late_sees_everything() {
 }
 
 #[test]
+fn a_recorder_installed_very_late_is_not_flooded() {
+    let (publisher, node) = (Publisher::new(None), NodeMetrics::default());
+    (0..250_000).for_each(|_| node.ran(Duration::from_micros(50)));
+    let recorder = DebuggingRecorder::new();
+    let now = || vec![sums(1, Some("near"), &node)];
+    assert_eq!(
+        values(&publish_to(&recorder, &publisher, now()), SECONDS),
+        100_000
+    );
+    node.ran(Duration::from_micros(50));
+    assert_eq!(
+        values(&publish_to(&recorder, &publisher, now()), SECONDS),
+        1
+    );
+}
+
+#[test]
 fn a_recorder_gets_each_value_once_also_when_others_publish_in_between() {
     let (publisher, node) = (Publisher::new(None), busy());
     let (mine, other) = (DebuggingRecorder::new(), DebuggingRecorder::new());
