@@ -19,8 +19,6 @@ mod entity;
 mod options;
 #[path = "overhead/ours.rs"]
 mod ours;
-#[path = "overhead/private_postgres.rs"]
-mod private_postgres;
 #[path = "overhead/rounds.rs"]
 mod rounds;
 #[path = "overhead/select.rs"]
@@ -47,9 +45,6 @@ fn main() -> Result<()> {
         .enable_all()
         .build()?;
     let mut summary = Summary::default();
-    if let Some(note) = ours::NOTE {
-        println!("{note}\n");
-    }
     measure(&options, &runtime, &mut summary)?;
     println!("{summary}");
     Ok(())

@@ -11,6 +11,8 @@
 compile_error!("sealane needs a backend: enable one of the features `postgres`, `mysql`, `sqlite`");
 
 mod backend;
+#[doc(hidden)]
+pub mod bench;
 mod cluster;
 mod config;
 mod connection;

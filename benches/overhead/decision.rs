@@ -46,7 +46,7 @@ pub(crate) async fn cluster(servers: &Servers, replicas: usize) -> Result<Ours> 
             .await?,
         );
     }
-    Ok(ours::over(lazy(&servers.primary).await?, nodes))
+    ours::over(lazy(&servers.primary).await?, nodes, &point_select()).await
 }
 
 /// How long so many decisions take.

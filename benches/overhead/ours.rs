@@ -1,36 +1,49 @@
 //! The seam to the crate: the only place that names what is measured.
-//!
-//! STAND-IN: a bare connection takes the router's part until the router exists; then `Ours` is
-//! `sealane::RoutedConnection`, and the three functions call its `connect`, its `from_connections` and
-//! `sealane::bench::decide`.
+
+use std::time::{Duration, Instant};
 
 use sea_orm::DatabaseConnection;
+use sealane::{Role, RoutedConnection};
 
 use crate::Result;
-use crate::servers::{self, Servers};
-
-/// Printed before anything else, so that nobody takes these figures for the router's.
-pub(crate) const NOTE: Option<&str> =
-    Some("STAND-IN: `routed` is a bare connection and a decision does nothing");
+use crate::servers::Servers;
 
 /// What is compared with a bare connection.
-pub(crate) type Ours = DatabaseConnection;
+pub(crate) type Ours = RoutedConnection;
 
 /// Connected to the primary and one replica, with the crate's own defaults.
 ///
 /// One replica, since reads over two would use twice the pool of the bare arm.
 pub(crate) async fn connect(servers: &Servers) -> Result<Ours> {
-    servers::bare(servers).await
+    let replica = servers.replicas.first().cloned();
+    let db = RoutedConnection::builder()
+        .primary(servers.primary.clone())
+        .replicas(replica)
+        .connect()
+        .await?;
+    Ok(db)
 }
 
-/// Over connections that exist already.
-pub(crate) fn over(primary: DatabaseConnection, replicas: Vec<DatabaseConnection>) -> Ours {
-    drop(replicas);
-    primary
+/// Over connections that exist already, once what is proven to be a read goes to a replica: the catalog is read in the
+/// background.
+pub(crate) async fn over(
+    primary: DatabaseConnection,
+    replicas: Vec<DatabaseConnection>,
+    sql: &str,
+) -> Result<Ours> {
+    let db = RoutedConnection::from_connections(primary, replicas);
+    let begun = Instant::now();
+    while db.explain(sql).role != Some(Role::Replica) {
+        if begun.elapsed() > Duration::from_secs(10) {
+            return Err(format!("no replica is used: {}", db.explain(sql)).into());
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    Ok(db)
 }
 
 /// One decision: intent, route and lease; what is returned gives the lease back when it is dropped.
 #[inline]
-pub(crate) fn decide<'a>(db: &'a Ours, sql: &'a str) -> impl Sized + use<'a> {
-    (db, sql)
+pub(crate) fn decide(db: &Ours, sql: &str) -> impl Sized + use<> {
+    sealane::bench::decide(db, sql)
 }

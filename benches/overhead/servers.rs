@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use sea_orm::{ConnectOptions, Database, DatabaseConnection};
 
+use sealane_harness::Cluster;
+
 use crate::Result;
-use crate::private_postgres::PrivatePostgres;
 
 /// One primary and its replicas; they end when this is dropped.
 pub(crate) struct Servers {
@@ -51,12 +52,12 @@ pub(crate) fn postgres() -> Result<Servers> {
             _alive: None,
         });
     }
-    let server = PrivatePostgres::start()?;
+    let cluster = Cluster::builder().standbys(1).start()?;
     Ok(Servers {
         name: "postgres",
-        primary: server.url(),
-        replicas: vec![],
-        _alive: Some(Box::new(server)),
+        primary: cluster.primary().url(),
+        replicas: vec![cluster.standby(0).url()],
+        _alive: Some(Box::new(cluster)),
     })
 }
 

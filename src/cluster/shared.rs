@@ -26,7 +26,7 @@ use crate::{
     metrics::{ClusterCounter, ClusterMetrics, Publisher},
     node::Node,
     pin::{OpenWrite, Pin},
-    route::budget::Budget,
+    route::budget::{Budget, Rates},
     signal::Signal,
     snapshot::Snapshot,
     state::{Event, Moment},
@@ -68,6 +68,7 @@ pub(crate) struct Shared {
     pub(super) inbox: mpsc::UnboundedSender<Message>,
     /// The retry budget, as one word.
     budget: AtomicU64,
+    rates: Rates,
     diverted: AtomicU32,
     waiting: AtomicU32,
     orphaned: AtomicBool,
@@ -104,6 +105,10 @@ impl Shared {
                 config.pin
             },
         };
+        let rates = Rates {
+            per_second: config.retries_per_second,
+            percent: config.retry_percent,
+        };
         Self {
             backend,
             settings,
@@ -120,7 +125,8 @@ impl Shared {
             reads_catalog,
             origin,
             inbox,
-            budget: AtomicU64::new(Budget::new(Moment::default()).to_bits()),
+            budget: AtomicU64::new(Budget::new(Moment::default(), rates).to_bits()),
+            rates,
             diverted: AtomicU32::new(0),
             waiting: AtomicU32::new(0),
             orphaned: AtomicBool::new(false),
@@ -189,7 +195,7 @@ impl Shared {
     /// Takes one repeat from the budget, if one is left (rule R5).
     pub(crate) fn spend_retry(&self) -> bool {
         let now = Moment(self.origin.elapsed());
-        let spend = |bits| Budget::from_bits(bits).spend(now).map(Budget::to_bits);
+        let spend = |bits| Budget::from_bits(bits).spend(now, self.rates).map(Budget::to_bits);
         self.budget
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, spend)
             .is_ok()
@@ -198,7 +204,7 @@ impl Shared {
     /// Credits the requests since the last time to the retry budget.
     pub(super) fn credit_retries(&self, requests: u64) {
         let now = Moment(self.origin.elapsed());
-        let credit = |bits| Some(Budget::from_bits(bits).credit(requests, now).to_bits());
+        let credit = |bits| Some(Budget::from_bits(bits).credit(requests, now, self.rates).to_bits());
         // The closure never refuses.
         let _ = self
             .budget

@@ -497,6 +497,14 @@ impl RoutedConnection {
         }
     }
 
+    /// One decision for a query of this text, and the lease it gives.
+    pub(crate) fn decide_once(&self, sql: &str) -> Option<Lease> {
+        match Attempt::statement(self, sql, false).ok()?.decide() {
+            Step::Go(lease) => Some(lease),
+            Step::Wait | Step::Refuse(_) => None,
+        }
+    }
+
     /// A lease on the primary, for what is not a statement.
     pub(super) fn lease_primary(&self) -> Result<Lease, Error> {
         let shared = self.shared()?;

@@ -8,12 +8,24 @@ use crate::state::Moment;
 
 /// Hundredths of a repeat are counted.
 const ONE: u64 = 100;
-/// Earned by time, in hundredths a second: ten repeats.
-const PER_SECOND: u64 = 10 * ONE;
-/// Earned by a request: a tenth of a repeat.
-const PER_REQUEST: u64 = ONE / 10;
 /// What was earned longer ago than this is gone.
 const MEMORY_MILLIS: u64 = 10_000;
+
+/// What is earned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Rates {
+    /// Repeats a second, whatever the traffic.
+    pub(crate) per_second: u32,
+    /// Repeats for a hundred requests.
+    pub(crate) percent: u32,
+}
+
+impl Default for Rates {
+    /// Enough for a quiet application to repeat at all, and never a load that doubles.
+    fn default() -> Self {
+        Self { per_second: 10, percent: 10 }
+    }
+}
 
 /// The repeats left, and when they were last reckoned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,9 +38,9 @@ pub(crate) struct Budget {
 impl Budget {
     /// What ten quiet seconds would have earned: a cluster that fails at its start is not worse off.
     #[must_use]
-    pub(crate) fn new(now: Moment) -> Self {
+    pub(crate) fn new(now: Moment, rates: Rates) -> Self {
         Self {
-            hundredths: 10_000,
+            hundredths: narrow(u64::from(rates.per_second) * ONE * MEMORY_MILLIS / 1000),
             at: stamp(now),
         }
     }
@@ -51,15 +63,15 @@ impl Budget {
 
     /// Credits so many requests; once a second or so.
     #[must_use]
-    pub(crate) fn credit(self, requests: u64, now: Moment) -> Self {
-        let earned = requests.saturating_mul(PER_REQUEST);
-        self.reckon(now).plus(earned)
+    pub(crate) fn credit(self, requests: u64, now: Moment, rates: Rates) -> Self {
+        let earned = requests.saturating_mul(rates.percent.into());
+        self.reckon(now, rates).plus(earned)
     }
 
     /// Takes one repeat, if one is left.
     #[must_use]
-    pub(crate) fn spend(self, now: Moment) -> Option<Self> {
-        let reckoned = self.reckon(now);
+    pub(crate) fn spend(self, now: Moment, rates: Rates) -> Option<Self> {
+        let reckoned = self.reckon(now, rates);
         let left = u64::from(reckoned.hundredths).checked_sub(ONE)?;
         Some(Self {
             hundredths: narrow(left),
@@ -70,12 +82,12 @@ impl Budget {
     /// How many repeats are left.
     #[cfg(test)]
     #[must_use]
-    pub(crate) fn left(self, now: Moment) -> u64 {
-        u64::from(self.reckon(now).hundredths) / ONE
+    pub(crate) fn left(self, now: Moment, rates: Rates) -> u64 {
+        u64::from(self.reckon(now, rates).hundredths) / ONE
     }
 
     /// Earns by time and forgets by time, so that what is saved up is never more than about ten seconds' earnings.
-    fn reckon(self, now: Moment) -> Self {
+    fn reckon(self, now: Moment, rates: Rates) -> Self {
         let at = stamp(now);
         let passed = at.wrapping_sub(self.at);
         // Another thread's later clock has been here before.
@@ -85,7 +97,7 @@ impl Budget {
         let passed = u64::from(passed).min(MEMORY_MILLIS);
         let had = u64::from(self.hundredths);
         let kept = had - had * passed / MEMORY_MILLIS;
-        let earned = PER_SECOND * passed / 1000;
+        let earned = u64::from(rates.per_second) * ONE * passed / 1000;
         if passed == 0 {
             return self;
         }
