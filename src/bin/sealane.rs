@@ -1,2 +1,45 @@
-//! The command line of sealane.
-fn main() {}
+//! The command line of sealane: what the library knows, without writing a program.
+//!
+//! Output goes through a locked standard output, never through the print macros, so that a reader who closes the pipe
+//! ends the command quietly instead of with a panic.
+#![forbid(unsafe_code)]
+
+#[path = "sealane/intent.rs"]
+mod intent;
+
+use std::io::{self, ErrorKind, Write};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Client-side read/write splitting for SeaORM.
+#[derive(Debug, Parser)]
+#[command(name = "sealane", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Say what a statement needs, why, and which part of it decided.
+    Intent(intent::Arguments),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let result = match arguments.command {
+        Command::Intent(arguments) => {
+            intent::run(&arguments, io::stdin().lock(), io::stdout().lock())
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => {
+            // If even this cannot be written, the exit code is all that is left.
+            let _ = writeln!(io::stderr(), "sealane: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

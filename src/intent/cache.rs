@@ -148,6 +148,12 @@ impl Classifier {
         self.misses.load(Ordering::Relaxed)
     }
 
+    /// What the cache holds, by its own account.
+    pub(crate) fn held_bytes(&self) -> usize {
+        let [first, second] = &self.halves;
+        first.bytes.load(Ordering::Relaxed) + second.bytes.load(Ordering::Relaxed)
+    }
+
     /// The generation of the knowledge; it grows with each `learn`.
     #[cfg(test)]
     pub(crate) fn generation(&self) -> u64 {

@@ -97,7 +97,9 @@ pub(crate) struct Needs {
     pub(crate) types: BTreeSet<Name>,
     /// Operators, those that keywords stand for included.
     pub(crate) operators: BTreeSet<String>,
-    /// Every name in the text: a type stands in many places of the grammar, and `row.f` may call `f(row)`.
+    /// Names behind a dot and before no parenthesis: `row.f` may call `f(row)`.
+    pub(crate) attributes: BTreeSet<String>,
+    /// Every name in the text: a type stands in many places of the grammar.
     pub(crate) words: BTreeSet<String>,
 }
 
@@ -109,6 +111,7 @@ impl Needs {
         self.built_ins.extend(other.built_ins);
         self.types.extend(other.types);
         self.operators.extend(other.operators);
+        self.attributes.extend(other.attributes);
         self.words.extend(other.words);
     }
 }

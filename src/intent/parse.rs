@@ -61,7 +61,8 @@ pub(crate) struct Reader<'a> {
     locks: bool,
     reads_relations: bool,
     only_built_in: bool,
-    statements: usize,
+    /// SELECT INTO makes a table.
+    pub(crate) creates: bool,
     /// The next relation that is visited is a function's name.
     relation_is_call: bool,
     /// The names that common table expressions define, query by query outwards.
@@ -80,7 +81,7 @@ impl<'a> Reader<'a> {
             locks: false,
             reads_relations: false,
             only_built_in: true,
-            statements: 0,
+            creates: false,
             relation_is_call: false,
             scopes: Vec::new(),
         }
@@ -113,7 +114,7 @@ impl<'a> Reader<'a> {
                 kind: Kind::Plain,
                 functions_built_in: self.only_built_in,
                 may_act_outside: false,
-                ddl: false,
+                ddl: self.creates,
             },
         }
     }
@@ -270,7 +271,6 @@ impl Visitor for Reader<'_> {
     type Break = ();
 
     fn pre_visit_statement(&mut self, statement: &Parsed) -> ControlFlow<()> {
-        self.statements += 1;
         let ruling = match statement {
             Parsed::Query(_) => None,
             Parsed::Insert(_) => Some(Ruling::write("keyword INSERT")),

@@ -29,6 +29,7 @@ pub(crate) fn scan(statement: &Statement<'_>, reader: &mut Reader<'_>) -> Scan {
             Kind::Word => {
                 scan.locks |= locks(statement, at);
                 if token.is_word(statement.sql, "INTO") && !inserts {
+                    reader.creates |= statement.dialect == Dialect::Postgres;
                     reader.raise(into(statement, at));
                 }
                 if statement.dialect == Dialect::MySql {
@@ -81,11 +82,12 @@ fn name(statement: &Statement<'_>, reader: &mut Reader<'_>, at: usize) {
     let Some(folded) = folded(statement, at) else {
         return;
     };
+    let after_dot = at >= 2 && statement.kind(at - 1) == Some(Kind::Dot);
     if statement.kind(at + 1) == Some(Kind::Open) {
-        let schema = (at >= 2 && statement.kind(at - 1) == Some(Kind::Dot))
-            .then(|| folded_name(statement, at - 2))
-            .flatten();
+        let schema = after_dot.then(|| self::folded(statement, at - 2)).flatten();
         reader.suspect_call(&Name::new(schema, folded.clone()));
+    } else if after_dot && statement.dialect == Dialect::Postgres {
+        reader.needs.attributes.insert(folded.clone());
     }
     if statement.dialect == Dialect::Postgres {
         match folded.as_str() {
@@ -104,10 +106,6 @@ fn name(statement: &Statement<'_>, reader: &mut Reader<'_>, at: usize) {
 }
 
 fn folded(statement: &Statement<'_>, at: usize) -> Option<String> {
-    folded_name(statement, at)
-}
-
-fn folded_name(statement: &Statement<'_>, at: usize) -> Option<String> {
     let token = statement.tokens.get(at)?;
     match token.kind {
         Kind::Word => Some(statement.dialect.fold(token.text(statement.sql), false)),
@@ -132,30 +130,35 @@ fn operators(
     at: usize,
 ) -> Option<(usize, usize)> {
     let token = statement.tokens.get(at)?;
-    match (open, token.kind) {
-        (Some((from, to)), Kind::Symbol) if token.start == to => Some((from, token.end)),
-        (open, kind) => {
+    let symbol = token.kind == Kind::Symbol && is_operator(token.text(statement.sql));
+    match open {
+        Some((from, to)) if symbol && token.start == to => Some((from, token.end)),
+        open => {
             if let Some((from, to)) = open {
                 add_operator(statement, reader, from, to);
             }
-            (kind == Kind::Symbol).then_some((token.start, token.end))
+            symbol.then_some((token.start, token.end))
         }
     }
 }
 
 fn add_operator(statement: &Statement<'_>, reader: &mut Reader<'_>, from: usize, to: usize) {
     let text = statement.sql.get(from..to).unwrap_or_default();
-    if !reader.needs.operators.contains(text) {
-        reader.needs.operators.insert(text.to_owned());
+    if text.len() > LONGEST_OPERATOR {
+        reader.raise(Ruling::unparsed("an operator"));
+        return;
     }
     // The server ends an operator before a sign that it cannot hold; the parts are looked up too.
-    if text.len() > 1 {
-        for (at, _) in text.char_indices().skip(1) {
-            for part in [text.get(..at), text.get(at..)].into_iter().flatten() {
-                if !reader.needs.operators.contains(part) {
-                    reader.needs.operators.insert(part.to_owned());
-                }
-            }
-        }
+    let cuts = (1..text.len()).flat_map(|at| [text.get(..at), text.get(at..)]);
+    for part in cuts.chain([Some(text)]).flatten() {
+        extend(reader, &[part]);
     }
 }
+
+/// What the server allows in an operator's name, and the colon of a cast.
+pub(crate) fn is_operator(symbol: &str) -> bool {
+    symbol.len() == 1 && "+-*/<>=~!@#%^&|`?:".contains(symbol)
+}
+
+/// The server cuts every name here.
+pub(crate) const LONGEST_OPERATOR: usize = 63;

@@ -1,3 +1,9 @@
 //! What a text is judged to be (I1 to I5).
 
+mod catalog;
 mod corpus;
+mod generate;
+mod limits;
+mod property;
+mod statements;
+mod traits;

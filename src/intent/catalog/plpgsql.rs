@@ -8,6 +8,7 @@ use crate::intent::functions::{self, Class};
 use crate::intent::judged::{Judged, Kind, Name, Needs, Ruling};
 use crate::intent::lexer::{self, Token};
 use crate::intent::relations;
+use crate::intent::scan;
 use crate::intent::settings::Settings;
 use crate::intent::statement;
 
@@ -143,7 +144,7 @@ pub(crate) fn judge(body: &str, settings: &Settings) -> Judged {
             lexer::Kind::Word => token.text(body).to_lowercase(),
             lexer::Kind::Quoted => statement::unquoted(&statement, token),
             lexer::Kind::Symbol => {
-                symbol(&tokens, body, at, &mut judged.needs);
+                symbol(&tokens, body, at, &mut judged);
                 continue;
             }
             _ => continue,
@@ -164,6 +165,9 @@ pub(crate) fn judge(body: &str, settings: &Settings) -> Judged {
             .needs
             .perhaps_relations
             .insert(Name::new(None, name.clone()));
+        if at > 0 && statement.kind(at - 1) == Some(lexer::Kind::Dot) {
+            judged.needs.attributes.insert(name.clone());
+        }
         judged.needs.words.insert(name);
     }
     judged
@@ -219,20 +223,22 @@ fn call(statement: &statement::Statement<'_>, at: usize, name: String, judged: &
     }
 }
 
-/// An operator's bytes stand without a blank between them; each run is added where it begins.
-fn symbol(tokens: &[Token], body: &str, at: usize, needs: &mut Needs) {
+/// An operator's bytes stand without a blank between them. Each run is looked up from each of its bytes on, in every
+/// length, so that a sign that the server splits off is found too.
+fn symbol(tokens: &[Token], body: &str, at: usize, judged: &mut Judged) {
     let Some(first) = tokens.get(at) else { return };
-    let mut end = first.end;
-    for token in tokens.get(at + 1..).unwrap_or_default() {
-        if token.kind != lexer::Kind::Symbol || token.start != end {
+    let mut end = first.start;
+    for token in tokens.get(at..).unwrap_or_default() {
+        if token.start != end || !scan::is_operator(token.text(body)) {
             break;
         }
         end = token.end;
-    }
-    // Every part of the run, so that a sign that the server splits off is looked up too.
-    for upto in first.start + 1..=end {
-        if let Some(text) = body.get(first.start..upto) {
-            needs.operators.insert(text.to_owned());
+        if end - first.start > scan::LONGEST_OPERATOR {
+            judged.ruling.raise(Ruling::unparsed("an operator"));
+            return;
+        }
+        if let Some(text) = body.get(first.start..end) {
+            judged.needs.operators.insert(text.to_owned());
         }
     }
 }

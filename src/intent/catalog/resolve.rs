@@ -89,6 +89,12 @@ impl Catalog {
             .or_else(|| needs.words.iter().find_map(|word| self.word(word)))
             .or_else(|| {
                 needs
+                    .attributes
+                    .iter()
+                    .find_map(|name| self.attribute(name))
+            })
+            .or_else(|| {
+                needs
                     .operators
                     .iter()
                     .find_map(|symbol| self.operator(symbol))
@@ -165,20 +171,22 @@ impl Catalog {
         (!known).then(|| Ruling::unknown(format!("type {name}")))
     }
 
-    /// A name anywhere in the text that a harmful type or a function of rows bears.
+    /// A name anywhere in the text that a harmful type bears.
     fn word(&self, word: &str) -> Option<Ruling> {
-        if self
-            .types
-            .get(word)
-            .is_some_and(|all| all.iter().any(|t| !t.harmless))
-        {
-            return Some(Ruling::unknown(format!("type {word}")));
-        }
-        self.functions
+        self.types
             .get(word)?
             .iter()
+            .any(|found| !found.harmless)
+            .then(|| Ruling::unknown(format!("type {word}")))
+    }
+
+    /// A name behind a dot that a function of rows bears.
+    fn attribute(&self, name: &str) -> Option<Ruling> {
+        self.functions
+            .get(name)?
+            .iter()
             .any(|function| function.attribute && function.trust == Trust::Denied)
-            .then(|| Ruling::unknown(format!("function {word}")))
+            .then(|| Ruling::unknown(format!("function {name}")))
     }
 
     fn operator(&self, symbol: &str) -> Option<Ruling> {
@@ -198,10 +206,13 @@ impl Catalog {
                 return Some(Ruling::unknown(format!("cast to {target}")));
             }
         }
+        // A cast to a type of the user's names it; one to a built-in type may spell it in several ways.
         let explicit = needs.operators.contains("::") || needs.words.contains("cast");
         self.casts
             .iter()
-            .find(|target| explicit || needs.words.contains(*target))
+            .find(|target| {
+                needs.words.contains(*target) || (explicit && !self.types.contains_key(*target))
+            })
             .map(|target| Ruling::unknown(format!("cast to {target}")))
     }
 }

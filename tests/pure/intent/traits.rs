@@ -1,0 +1,189 @@
+//! What else a verdict tells: for T9, I6 and the catalog; and that it never tells a literal.
+
+use sea_orm::DbBackend;
+
+use crate::intent::{Classifier, Kind, Knowledge, Settings};
+use crate::{Intent, Reason, classify};
+
+fn classifier(backend: DbBackend) -> Classifier {
+    Classifier::new(backend, Settings::default(), Knowledge::Trusted)
+}
+
+/// T9: an error answer says that nothing was done only to one plain statement.
+#[test]
+fn only_one_plain_statement_is_plain() {
+    let classifier = classifier(DbBackend::Postgres);
+    for (sql, kind) in [
+        ("SELECT 1", Kind::Plain),
+        ("SELECT 1;", Kind::Plain),
+        ("WITH x AS (SELECT 1) SELECT * FROM x", Kind::Plain),
+        (
+            "WITH x AS (DELETE FROM t RETURNING id) SELECT * FROM x",
+            Kind::Plain,
+        ),
+        ("INSERT INTO t VALUES (1)", Kind::Plain),
+        ("insert into t values (';')", Kind::Plain),
+        ("UPDATE t SET a = 1", Kind::Plain),
+        ("DELETE FROM t", Kind::Plain),
+        (
+            "MERGE INTO t USING s ON true WHEN MATCHED THEN DO NOTHING",
+            Kind::Plain,
+        ),
+        ("INSERT INTO t VALUES (1); SELECT 1", Kind::Several),
+        ("CALL p()", Kind::Other),
+        ("DO $$BEGIN END$$", Kind::Other),
+        ("VACUUM t", Kind::Other),
+        ("CREATE INDEX CONCURRENTLY i ON t (a)", Kind::Other),
+        ("COPY (SELECT 1) TO PROGRAM 'cat'", Kind::Other),
+        ("", Kind::Empty),
+        (" ; -- nothing", Kind::Empty),
+    ] {
+        assert_eq!(classifier.verdict(sql).kind, kind, "{sql}");
+    }
+}
+
+#[test]
+fn schema_changes_are_told() {
+    let classifier = classifier(DbBackend::Postgres);
+    for sql in [
+        "CREATE TABLE t (a int)",
+        "ALTER TABLE t ADD b int",
+        "DROP VIEW v",
+        "BEGIN; CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'; COMMIT",
+        "SELECT a INTO t2 FROM t",
+        "IMPORT FOREIGN SCHEMA s FROM SERVER x INTO y",
+    ] {
+        assert!(classifier.verdict(sql).ddl, "{sql}");
+    }
+    for sql in [
+        "SELECT 1",
+        "INSERT INTO t VALUES (1)",
+        "REFRESH MATERIALIZED VIEW m",
+    ] {
+        assert!(!classifier.verdict(sql).ddl, "{sql}");
+    }
+}
+
+/// I6: only a single statement of built-in functions may be run again.
+#[test]
+fn only_built_in_functions_may_be_corrected() {
+    let settings = Settings::default().read_functions(["mine"]);
+    let classifier = Classifier::new(DbBackend::Postgres, settings, Knowledge::Trusted);
+    assert!(
+        classifier
+            .verdict("SELECT upper(v) FROM t")
+            .may_be_corrected()
+    );
+    assert_eq!(classifier.verdict("SELECT mine()").intent, Intent::Read);
+    assert!(!classifier.verdict("SELECT mine()").may_be_corrected());
+    assert!(!classifier.verdict("SELECT 1; SELECT 2").may_be_corrected());
+}
+
+#[test]
+fn a_hint_raises_and_never_lowers() {
+    for backend in [DbBackend::Postgres, DbBackend::MySql, DbBackend::Sqlite] {
+        let of = |sql: &str| classify(backend, sql).intent();
+        assert_eq!(of("SELECT 1"), Intent::Read);
+        assert_eq!(of("/* sealane:primary */ SELECT 1"), Intent::Primary);
+        assert_eq!(of("SELECT 1 -- sealane:primary"), Intent::Primary);
+        assert_eq!(of("/* sealane:replica */ DELETE FROM t"), Intent::Write);
+        assert_eq!(of("/* sealane:primary */ DELETE FROM t"), Intent::Write);
+        assert_eq!(of("SELECT ' sealane:primary '"), Intent::Read);
+    }
+}
+
+/// The part goes into logs: no literal of the text may stand in it.
+#[test]
+fn the_part_holds_no_literal() {
+    let canary = "hunter2";
+    for backend in [DbBackend::Postgres, DbBackend::MySql, DbBackend::Sqlite] {
+        for sql in [
+            "SELECT nextval('hunter2')",
+            "SELECT nosuch('hunter2')",
+            "SELECT 'hunter2' FROM t FOR UPDATE",
+            "hunter2 SELECT 1",
+            "SELECT 1 hunter2 hunter2",
+            "SELECT 'hunter2",
+            "SELECT * FROM t WHERE a = 'hunter2' AND (",
+            "SET x = 'hunter2'",
+            "SET PASSWORD = 'hunter2'",
+            "PRAGMA key = 'hunter2'",
+            "PRAGMA hunter2",
+            "ALTER ROLE a PASSWORD 'hunter2'",
+            "SELECT @hunter2",
+            "COPY t TO '/hunter2'",
+            "INSERT INTO t VALUES ('hunter2'); SELECT 'hunter2'",
+            "SELECT 1 AS a /* hunter2 */; VALUES (hunter2('x",
+        ] {
+            let verdict = classify(backend, sql);
+            assert!(
+                !verdict.part().contains(canary),
+                "{sql}: {}",
+                verdict.part()
+            );
+        }
+    }
+}
+
+#[test]
+fn the_part_names_what_decided() {
+    for (backend, sql, reason, part) in [
+        (
+            DbBackend::Postgres,
+            "SELECT nextval('sq')",
+            Reason::Write,
+            "function nextval",
+        ),
+        (
+            DbBackend::Postgres,
+            "SELECT a.f()",
+            Reason::UnknownFunction,
+            "function a.f",
+        ),
+        (
+            DbBackend::Postgres,
+            "SELECT 1 FROM t FOR UPDATE",
+            Reason::Write,
+            "row lock",
+        ),
+        (
+            DbBackend::Postgres,
+            "insert into t values (1)",
+            Reason::Write,
+            "keyword INSERT",
+        ),
+        (
+            DbBackend::Postgres,
+            "SELECT * FROM pg_locks",
+            Reason::PrimaryOnly,
+            "relation pg_locks",
+        ),
+        (
+            DbBackend::Postgres,
+            "SHOW x",
+            Reason::SessionState,
+            "keyword SHOW",
+        ),
+        (
+            DbBackend::MySql,
+            "SELECT LAST_INSERT_ID()",
+            Reason::SessionState,
+            "function last_insert_id",
+        ),
+        (
+            DbBackend::Sqlite,
+            "PRAGMA user_version = 1",
+            Reason::Write,
+            "PRAGMA user_version",
+        ),
+        (
+            DbBackend::Postgres,
+            "SELECT 1",
+            Reason::Replica,
+            "the whole text",
+        ),
+    ] {
+        let verdict = classify(backend, sql);
+        assert_eq!((verdict.reason(), verdict.part()), (reason, part), "{sql}");
+    }
+}
