@@ -11,7 +11,7 @@ use super::lexer::{self, Lexer};
 #[derive(Clone, Debug)]
 pub(crate) enum First {
     /// Decided.
-    Decided(Judged),
+    Decided(Box<Judged>),
     /// The statement must be read further.
     Open,
     /// No statement starts like this.
@@ -75,14 +75,14 @@ pub(crate) fn decide(dialect: Dialect, sql: &str) -> Option<Decided<'_>> {
 pub(crate) fn judge(dialect: Dialect, word: &str) -> First {
     let ruling = match of(dialect, word) {
         Statement::Write { kind, ddl } => {
-            return First::Decided(Decided { word, kind, ddl }.judged());
+            return First::Decided(Box::new(Decided { word, kind, ddl }.judged()));
         }
         Statement::Open => return First::Open,
         Statement::Unknown => return First::Unknown,
         Statement::Primary => Ruling::primary(named(word)),
         Statement::Session => Ruling::session(named(word)),
     };
-    First::Decided(Judged::of(ruling, Kind::Other))
+    First::Decided(Box::new(Judged::of(ruling, Kind::Other)))
 }
 
 /// The part that a keyword is; called with words of the tables below only, so that no text of the user's is shown.

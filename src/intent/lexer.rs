@@ -156,7 +156,7 @@ impl<'a> Lexer<'a> {
     /// Digits and all that may follow them; MySQL lets a name begin with digits, which then is a number here and
     /// never a keyword.
     fn number(&mut self) -> Kind {
-        while self.byte(0).is_some_and(|b| word_byte(b)) {
+        while self.byte(0).is_some_and(word_byte) {
             self.at += 1;
         }
         Kind::Number

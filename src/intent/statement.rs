@@ -93,7 +93,7 @@ pub(crate) fn judge(statement: &Statement<'_>) -> Judged {
         };
     };
     match keyword::judge(statement.dialect, word) {
-        First::Decided(judged) => judged,
+        First::Decided(judged) => *judged,
         First::Unknown => unparsed(),
         First::Open => open(statement, &word.to_ascii_uppercase()),
     }

@@ -1,4 +1,5 @@
 //! The command line, run as a user runs it.
+#![expect(clippy::unwrap_used, reason = "a test's failure is its report")]
 
 use std::io::Write;
 use std::process::{Command, Output, Stdio};

@@ -6,6 +6,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use sea_orm::DbBackend;
+
 use super::resolve::{self, Basis};
 use super::rows::{FunctionRow, RelationRow, Rows, UseRow};
 use super::{Catalog, Function, Relation, RelationKind, Trust, Type, extensions, plpgsql};
@@ -18,18 +20,24 @@ use crate::intent::settings::Settings;
 use crate::words::Intent;
 
 /// Builds the catalog of one reading.
-pub(crate) fn build(rows: &Rows, settings: &Settings) -> Catalog {
-    let mut closure = Closure::new(rows, settings);
+pub(crate) fn build(backend: DbBackend, rows: &Rows, settings: &Settings) -> Catalog {
+    let Some(dialect) = Dialect::of(backend) else {
+        return Catalog::default();
+    };
+    let mut closure = Closure::new(dialect, rows, settings);
     while closure.step() {}
     closure.catalog()
 }
 
 struct Closure<'a> {
+    dialect: Dialect,
     rows: &'a Rows,
     trust: HashMap<i64, Trust>,
     /// By the user's word: uses do not take this away.
     by_word: HashSet<i64>,
     bodies: Vec<(i64, Judged)>,
+    /// Views that are known by their text, not by the ids in a tree.
+    views: Vec<(i64, Judged)>,
     relations: HashMap<i64, RelationKind>,
     outside: HashSet<i64>,
     harmful_types: HashSet<i64>,
@@ -40,12 +48,14 @@ struct Closure<'a> {
 }
 
 impl<'a> Closure<'a> {
-    fn new(rows: &'a Rows, settings: &Settings) -> Self {
+    fn new(dialect: Dialect, rows: &'a Rows, settings: &Settings) -> Self {
         let mut closure = Self {
+            dialect,
             rows,
             trust: HashMap::new(),
             by_word: HashSet::new(),
             bodies: Vec::new(),
+            views: Vec::new(),
             relations: HashMap::new(),
             outside: HashSet::new(),
             harmful_types: HashSet::new(),
@@ -58,11 +68,7 @@ impl<'a> Closure<'a> {
             closure.function(row, settings);
         }
         for row in &rows.relations {
-            let kind = relation_kind(row);
-            if row.kind == "f" {
-                closure.outside.insert(row.id);
-            }
-            closure.relations.insert(row.id, kind);
+            closure.relation(row, settings);
         }
         closure
     }
@@ -99,6 +105,22 @@ impl<'a> Closure<'a> {
         self.trust.insert(row.id, trust);
     }
 
+    fn relation(&mut self, row: &RelationRow, settings: &Settings) {
+        let mut kind = relation_kind(row);
+        if row.kind == "f" {
+            self.outside.insert(row.id);
+        }
+        if kind == RelationKind::View && self.dialect == Dialect::MySql {
+            let judged = judge::judge(self.dialect, &row.definition, settings);
+            if judged.ruling.intent == Intent::Read {
+                self.views.push((row.id, judged));
+            } else {
+                kind = RelationKind::Harmful;
+            }
+        }
+        self.relations.insert(row.id, kind);
+    }
+
     /// Takes trust away once along every use and through every body; whether anything changed.
     fn step(&mut self) -> bool {
         let mut changed = false;
@@ -118,7 +140,20 @@ impl<'a> Closure<'a> {
                 changed = true;
             }
         }
+        for (id, judged) in &self.views {
+            if self.relations.get(id) == Some(&RelationKind::View)
+                && resolve::resolve(judged, Basis::Known(&catalog)).0.intent != Intent::Read
+            {
+                self.relations.insert(*id, RelationKind::Harmful);
+                changed = true;
+            }
+        }
         changed
+    }
+
+    /// A name as texts will bear it.
+    fn folded(&self, name: &str) -> String {
+        self.dialect.fold(name, true)
     }
 
     fn harmless(&self, used: &UseRow) -> bool {
@@ -179,19 +214,19 @@ impl<'a> Closure<'a> {
         };
         for row in &self.rows.functions {
             let function = Function {
-                schema: row.schema.clone(),
+                schema: self.folded(&row.schema),
                 trust: self.trust.get(&row.id).copied().unwrap_or(Trust::Denied),
                 attribute: row.attribute,
             };
             catalog
                 .functions
-                .entry(row.name.clone())
+                .entry(self.folded(&row.name))
                 .or_default()
                 .push(function);
         }
         for row in &self.rows.relations {
             let relation = Relation {
-                schema: row.schema.clone(),
+                schema: self.folded(&row.schema),
                 kind: self
                     .relations
                     .get(&row.id)
@@ -201,18 +236,18 @@ impl<'a> Closure<'a> {
             };
             catalog
                 .relations
-                .entry(row.name.clone())
+                .entry(self.folded(&row.name))
                 .or_default()
                 .push(relation);
         }
         for row in &self.rows.types {
             let found = Type {
-                schema: row.schema.clone(),
+                schema: self.folded(&row.schema),
                 harmless: !self.harmful_types.contains(&row.id),
             };
             catalog
                 .types
-                .entry(row.name.clone())
+                .entry(self.folded(&row.name))
                 .or_default()
                 .push(found);
         }

@@ -1,4 +1,4 @@
-//! The questions that fill a catalog, for PostgreSQL 12 and later.
+//! The questions that fill a catalog: for PostgreSQL 12 and later, and one for MySQL and MariaDB.
 //!
 //! They read `pg_catalog` only, which every role may, and name it everywhere, so that no search path misleads them.
 //! Four round trips, one for each kind of row; the columns bear the names of the fields in `rows`. What stands in
@@ -143,3 +143,17 @@ LEFT JOIN pg_catalog.pg_proc p ON f.target = 'function' AND p.oid = f.target_id
 LEFT JOIN pg_catalog.pg_namespace pn ON pn.oid = p.pronamespace
 LEFT JOIN pg_catalog.pg_class c ON f.target = 'relation' AND c.oid = f.target_id
 LEFT JOIN pg_catalog.pg_namespace cn ON cn.oid = c.relnamespace";
+
+/// `RelationRow` of MySQL and MariaDB, without an id, for which a row's number stands: one round trip. What a session
+/// alone sees is missing, so that a temporary table is a relation that is not known. A view whose text the role may
+/// not see comes with an empty one, and is not harmless.
+pub(crate) const MYSQL_RELATIONS: &str = "
+SELECT t.table_schema AS `schema`, t.table_name AS name,
+       CASE WHEN t.table_type = 'VIEW' THEN 'v' WHEN t.table_type = 'SEQUENCE' THEN 'S'
+            WHEN t.table_type NOT IN ('BASE TABLE', 'SYSTEM VERSIONED') THEN 't'
+            WHEN upper(t.engine) IN ('FEDERATED', 'CONNECT', 'SPIDER', 'S3', 'CSV', 'OQGRAPH', 'SPHINX') THEN 'f'
+            ELSE 'r' END AS kind,
+       coalesce(v.view_definition, '') AS definition
+FROM information_schema.tables t
+LEFT JOIN information_schema.views v ON v.table_schema = t.table_schema AND v.table_name = t.table_name
+WHERE t.table_schema NOT IN ('information_schema', 'mysql', 'performance_schema', 'sys')";

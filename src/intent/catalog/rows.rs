@@ -34,6 +34,8 @@ pub(crate) struct RelationRow {
     pub(crate) locks: bool,
     /// The foreign data wrapper, else empty.
     pub(crate) wrapper: String,
+    /// MySQL and MariaDB: the text of a view, empty where the role may not see it.
+    pub(crate) definition: String,
 }
 
 /// A type outside the system's schemas.

@@ -42,6 +42,7 @@ fn rows() -> Rows {
                 persistence: text(row, "persistence"),
                 locks: flag(row, "locks"),
                 wrapper: text(row, "wrapper"),
+                definition: String::new(),
             })
             .collect(),
         types: of("types")
@@ -70,7 +71,7 @@ fn rows() -> Rows {
 }
 
 fn known(settings: Settings) -> (Classifier, Catalog) {
-    let catalog = catalog::build(&rows(), &settings);
+    let catalog = catalog::build(DbBackend::Postgres, &rows(), &settings);
     let knowledge = Knowledge::Known(catalog.clone().into());
     (
         Classifier::new(DbBackend::Postgres, settings, knowledge),
@@ -269,13 +270,13 @@ fn a_new_reading_changes_verdicts_that_were_cached() {
     let text = "SELECT v FROM v_jobs";
     assert_eq!(awaiting.verdict(text).intent, Intent::Primary);
     awaiting.learn(Knowledge::Known(
-        catalog::build(&rows(), awaiting.settings()).into(),
+        catalog::build(DbBackend::Postgres, &rows(), awaiting.settings()).into(),
     ));
     assert_eq!(awaiting.verdict(text).intent, Intent::Read);
     let mut dropped = rows();
     dropped.relations.retain(|row| row.name != "v_jobs");
     awaiting.learn(Knowledge::Known(
-        catalog::build(&dropped, awaiting.settings()).into(),
+        catalog::build(DbBackend::Postgres, &dropped, awaiting.settings()).into(),
     ));
     assert_eq!(awaiting.verdict(text).intent, Intent::Primary);
 }
@@ -317,4 +318,68 @@ fn the_part_names_what_decided() {
     ] {
         assert_eq!(classifier.explain(sql).part(), part, "{sql}");
     }
+}
+
+/// MySQL and MariaDB: views are known by their text.
+#[test]
+fn mysql_rows_of_the_corpus_that_need_the_catalog_hold() {
+    let relation = |id: i64, name: &str, kind: &str, definition: &str| RelationRow {
+        id,
+        schema: "App".to_owned(),
+        name: name.to_owned(),
+        kind: kind.to_owned(),
+        definition: definition.to_owned(),
+        ..RelationRow::default()
+    };
+    let rows = Rows {
+        relations: vec![
+            relation(1, "jobs", "r", ""),
+            relation(2, "sq", "S", ""),
+            relation(3, "v_writes", "v", "select `App`.`add_row`() AS `n`"),
+            relation(
+                4,
+                "v_over",
+                "v",
+                "select `App`.`v_writes`.`n` AS `n` from `App`.`v_writes`",
+            ),
+            relation(
+                5,
+                "v_jobs",
+                "v",
+                "select `App`.`jobs`.`id` AS `id` from `App`.`jobs` where `App`.`jobs`.`id` > 1",
+            ),
+            relation(6, "v_hidden", "v", ""),
+            relation(7, "far", "f", ""),
+        ],
+        ..Rows::default()
+    };
+    let catalog = catalog::build(DbBackend::MySql, &rows, &Settings::default());
+    let knowledge = Knowledge::Known(catalog.into());
+    let classifier = Classifier::new(DbBackend::MySql, Settings::default(), knowledge);
+    let mut checked = 0;
+    for row in corpus::rows() {
+        if row.needs == "catalog" && row.backend == DbBackend::MySql {
+            check(&classifier, false, &[&row.sql]);
+            checked += 1;
+        }
+    }
+    assert_eq!(checked, 3);
+    check(
+        &classifier,
+        true,
+        &[
+            "SELECT * FROM jobs",
+            "SELECT * FROM app.JOBS",
+            "SELECT id FROM v_jobs",
+        ],
+    );
+    check(
+        &classifier,
+        false,
+        &[
+            "SELECT n FROM v_over",
+            "SELECT 1 FROM v_hidden",
+            "SELECT 1 FROM far",
+        ],
+    );
 }

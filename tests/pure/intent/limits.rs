@@ -123,6 +123,23 @@ fn a_text_is_judged_once_while_it_fits() {
     );
 }
 
+#[test]
+fn the_limits_are_the_users() {
+    let classifier = classifier(Settings::default().max_statement(20).cached_statement(10));
+    assert_eq!(
+        classifier.verdict("SELECT 1, 2, 3, 4, 5, 6").reason,
+        Reason::TooLong
+    );
+    for _ in 0..2 {
+        assert_eq!(classifier.verdict("SELECT 1, 2").intent, Intent::Read);
+    }
+    assert_eq!(classifier.misses(), 3);
+    // Beyond the ceiling no configuration parses.
+    let greedy = self::classifier(Settings::default().max_statement(usize::MAX));
+    let text = chain("SELECT 1 FROM t WHERE a = 0", " OR a = 1", 2 * 1024 * 1024);
+    assert_eq!(greedy.verdict(&text).reason, Reason::TooLong);
+}
+
 /// The bound holds, and a text in use survives the turn of the halves.
 #[test]
 fn the_cache_keeps_its_bound_and_what_is_in_use() {
