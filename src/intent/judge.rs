@@ -27,6 +27,10 @@ pub(crate) fn judge(dialect: Dialect, sql: &str, settings: &Settings) -> Judged 
             Kind::Other,
         );
     }
+    if sql.contains('\0') {
+        // Some clients and servers end a text there, and would run another one than was judged.
+        return Judged::of(Ruling::unparsed("a NUL"), Kind::Other);
+    }
     // sqlparser protects its recursion while parsing and visiting; dropping a deep tree is nobody's but ours.
     let need = sql.len() * STACK_PER_BYTE + STACK_SPARE;
     stacker::maybe_grow(need, need, || readings(dialect, sql, settings))

@@ -5,6 +5,7 @@
 
 use super::dialect::Dialect;
 use super::judged::{Name, Ruling};
+use super::keyword;
 use super::lexer::Kind;
 use super::parse::Reader;
 use super::statement::{self, Statement};
@@ -74,6 +75,13 @@ fn mysql_words(statement: &Statement<'_>, reader: &mut Reader<'_>, at: usize) {
         reader.raise(Ruling::session("PREVIOUS VALUE FOR"));
     } else if statement.is_word(at, "SQL_CALC_FOUND_ROWS") {
         reader.raise(Ruling::session("SQL_CALC_FOUND_ROWS"));
+    } else if at > 0 && statement.kind(at - 1) == Some(Kind::Dot) {
+        // MariaDB in Oracle's mode: a sequence's next value without a parenthesis.
+        for word in ["NEXTVAL", "CURRVAL"] {
+            if statement.is_word(at, word) {
+                reader.raise(Ruling::write(keyword::named(word)));
+            }
+        }
     }
 }
 
@@ -82,6 +90,10 @@ fn name(statement: &Statement<'_>, reader: &mut Reader<'_>, at: usize) {
     let Some(folded) = folded(statement, at) else {
         return;
     };
+    // To the servers a blank beyond ASCII is part of a name; to the parser it is a blank.
+    if statement.kind(at) == Some(Kind::Word) && folded.contains(char::is_whitespace) {
+        reader.raise(Ruling::unparsed("a blank beyond ASCII"));
+    }
     let after_dot = at >= 2 && statement.kind(at - 1) == Some(Kind::Dot);
     if statement.kind(at + 1) == Some(Kind::Open) {
         let schema = after_dot.then(|| self::folded(statement, at - 2)).flatten();

@@ -19,7 +19,7 @@ fn statements_beyond_the_corpus_hold() {
             Some("sqlite") => DbBackend::Sqlite,
             other => panic!("{other:?}"),
         };
-        let sql = sql.replace("\\n", "\n");
+        let sql = sql.replace("\\n", "\n").replace("\\0", "\0");
         let verdict = classify(backend, &sql);
         let holds = match expect {
             Some("read") => verdict.intent() == Intent::Read,
