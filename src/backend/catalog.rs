@@ -1,6 +1,6 @@
-//! Reads PostgreSQL's catalog, in the rows that the pure part of it takes (rule I5).
+//! Reads the server's catalog, in the rows that the pure part of it takes (rule I5).
 
-use sea_orm::{ConnectionTrait, DbErr, QueryResult, Statement};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, Statement};
 
 use crate::{
     intent::{
@@ -13,15 +13,27 @@ use crate::{
     node::Node,
 };
 
-/// Asks this node's catalog; four round trips.
+/// Asks this node's catalog: four round trips on PostgreSQL, one on MariaDB and MySQL.
 pub(crate) async fn read_catalog(node: &Node, settings: &Settings) -> Result<Catalog, DbErr> {
-    let rows = Rows {
-        functions: ask(node, queries::FUNCTIONS, function).await?,
-        relations: ask(node, queries::RELATIONS, relation).await?,
-        types: ask(node, queries::TYPES, named_type).await?,
-        uses: ask(node, queries::USES, used).await?,
+    let backend = ConnectionTrait::get_database_backend(node.link.connection());
+    let rows = if backend == DbBackend::MySql {
+        let mut relations = ask(node, queries::MYSQL_RELATIONS, mysql_relation).await?;
+        for (id, relation) in (1..).zip(&mut relations) {
+            relation.id = id;
+        }
+        Rows {
+            relations,
+            ..Rows::default()
+        }
+    } else {
+        Rows {
+            functions: ask(node, queries::FUNCTIONS, function).await?,
+            relations: ask(node, queries::RELATIONS, relation).await?,
+            types: ask(node, queries::TYPES, named_type).await?,
+            uses: ask(node, queries::USES, used).await?,
+        }
     };
-    Ok(build(&rows, settings))
+    Ok(build(backend, &rows, settings))
 }
 
 async fn ask<T>(
@@ -58,6 +70,17 @@ fn relation(row: &QueryResult) -> Result<RelationRow, DbErr> {
         persistence: row.try_get("", "persistence")?,
         locks: row.try_get("", "locks")?,
         wrapper: row.try_get("", "wrapper")?,
+        definition: String::new(),
+    })
+}
+
+fn mysql_relation(row: &QueryResult) -> Result<RelationRow, DbErr> {
+    Ok(RelationRow {
+        schema: row.try_get("", "schema")?,
+        name: row.try_get("", "name")?,
+        kind: row.try_get("", "kind")?,
+        definition: row.try_get("", "definition")?,
+        ..RelationRow::default()
     })
 }
 

@@ -195,7 +195,11 @@ impl Shared {
     /// Takes one repeat from the budget, if one is left (rule R5).
     pub(crate) fn spend_retry(&self) -> bool {
         let now = Moment(self.origin.elapsed());
-        let spend = |bits| Budget::from_bits(bits).spend(now, self.rates).map(Budget::to_bits);
+        let spend = |bits| {
+            Budget::from_bits(bits)
+                .spend(now, self.rates)
+                .map(Budget::to_bits)
+        };
         self.budget
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, spend)
             .is_ok()
@@ -204,7 +208,13 @@ impl Shared {
     /// Credits the requests since the last time to the retry budget.
     pub(super) fn credit_retries(&self, requests: u64) {
         let now = Moment(self.origin.elapsed());
-        let credit = |bits| Some(Budget::from_bits(bits).credit(requests, now, self.rates).to_bits());
+        let credit = |bits| {
+            Some(
+                Budget::from_bits(bits)
+                    .credit(requests, now, self.rates)
+                    .to_bits(),
+            )
+        };
         // The closure never refuses.
         let _ = self
             .budget

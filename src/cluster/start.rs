@@ -60,16 +60,14 @@ pub(crate) async fn connect(config: Config) -> Result<Arc<Shared>, Error> {
         backend.as_str(),
         config.primary.endpoint()
     ));
+    // SQLite's views cannot do more than its statements can.
+    let reads_catalog = backend != DbBackend::Sqlite;
     let classifier = Classifier::new(backend, judging(&config), Knowledge::Trusted);
-    if backend == DbBackend::Postgres {
+    if reads_catalog {
         classifier.learn(Knowledge::Awaited);
         starting.read_catalog(&classifier).await;
     }
-    Ok(starting.run(
-        config,
-        (backend, classifier, pin),
-        backend == DbBackend::Postgres,
-    ))
+    Ok(starting.run(config, (backend, classifier, pin), reads_catalog))
 }
 
 /// A cluster of connections that the application made. Roles are as given; a server behind them is asked for its
@@ -91,7 +89,7 @@ pub(crate) fn adopt(primary: DatabaseConnection, replicas: Vec<DatabaseConnectio
     {
         panic!("a cluster has one backend, and these connections have several");
     }
-    let reads_catalog = backend == DbBackend::Postgres && link::is_live(&primary);
+    let reads_catalog = backend != DbBackend::Sqlite && link::is_live(&primary);
     let primary = Source::adopted(primary, Role::Primary, 0);
     let replicas = replicas.into_iter().enumerate();
     let replicas = replicas.map(|(at, replica)| Source::adopted(replica, Role::Replica, at + 1));

@@ -149,6 +149,7 @@ impl Classifier {
     }
 
     /// What the cache holds, by its own account.
+    #[cfg(test)]
     pub(crate) fn held_bytes(&self) -> usize {
         let [first, second] = &self.halves;
         first.bytes.load(Ordering::Relaxed) + second.bytes.load(Ordering::Relaxed)
@@ -196,14 +197,16 @@ impl Classifier {
         summary
     }
 
-    /// Whether the text changes the schema, or may: of several statements only the first is looked at, so what stands
-    /// behind it counts as a change.
+    /// Whether the text changes the schema, or may: what was not understood counts as a change.
     pub(crate) fn changes_schema(&self, sql: &str) -> bool {
-        let several = sql.trim_end().trim_end_matches(';').contains(';');
-        let first = self
+        if let Some(decided) = self
             .dialect
-            .and_then(|dialect| keyword::decide(dialect, sql));
-        first.is_some_and(|decided| decided.ddl || several)
+            .and_then(|dialect| keyword::decide(dialect, sql))
+        {
+            return decided.ddl;
+        }
+        let verdict = self.verdict(sql);
+        verdict.ddl || matches!(verdict.reason, Reason::Unparsed | Reason::TooLong)
     }
 
     /// Whether verdicts are stricter than they will be, because the catalog has not been read (again) yet.

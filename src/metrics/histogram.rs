@@ -100,7 +100,6 @@ impl Default for Buckets {
 
 impl Buckets {
     /// How many values were counted.
-    #[cfg(test)]
     #[must_use]
     pub(crate) fn count(&self) -> u64 {
         self.counts.iter().sum()

@@ -23,7 +23,10 @@ pub(crate) struct Rates {
 impl Default for Rates {
     /// Enough for a quiet application to repeat at all, and never a load that doubles.
     fn default() -> Self {
-        Self { per_second: 10, percent: 10 }
+        Self {
+            per_second: 10,
+            percent: 10,
+        }
     }
 }
 
