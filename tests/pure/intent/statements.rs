@@ -1,4 +1,5 @@
-//! Statements beyond the corpus, one a line in `more.txt`: backend, expectation, text.
+//! Statements beyond the corpus, one a line in `more.txt`: backend, expectation, text. `\\n` and `<NUL>` stand for what no line
+//! of a text file holds.
 
 use sea_orm::DbBackend;
 
@@ -19,7 +20,7 @@ fn statements_beyond_the_corpus_hold() {
             Some("sqlite") => DbBackend::Sqlite,
             other => panic!("{other:?}"),
         };
-        let sql = sql.replace("\\n", "\n").replace("\\0", "\0");
+        let sql = sql.replace("\\n", "\n").replace("<NUL>", "\0");
         let verdict = classify(backend, &sql);
         let holds = match expect {
             Some("read") => verdict.intent() == Intent::Read,
