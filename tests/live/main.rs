@@ -6,5 +6,8 @@
     reason = "a test's failure is its report"
 )]
 
+mod app;
 mod fixture;
+mod heard;
+mod place;
 mod smoke;

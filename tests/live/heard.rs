@@ -1,0 +1,112 @@
+//! What the crate says of itself: decisions, warnings, counters.
+
+use std::{
+    fmt::Write,
+    sync::{Arc, Mutex},
+};
+
+use metrics_util::debugging::{DebugValue, DebuggingRecorder};
+use tracing_subscriber::{Layer, layer::SubscriberExt};
+
+/// One decision, as the traces tell it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Decision {
+    pub node: String,
+    pub role: String,
+    pub intent: String,
+    pub reason: String,
+}
+
+/// Decisions and warnings of this thread; a `#[tokio::test]` has one.
+#[derive(Clone, Default)]
+pub struct Heard(Arc<Mutex<Notes>>);
+
+#[derive(Default)]
+struct Notes {
+    decisions: Vec<Decision>,
+    warnings: Vec<String>,
+}
+
+impl Heard {
+    /// Listens on this thread until the guard is dropped.
+    pub fn listen() -> (Self, tracing::subscriber::DefaultGuard) {
+        let heard = Self::default();
+        let subscriber = tracing_subscriber::registry().with(heard.clone());
+        let guard = tracing::subscriber::set_default(subscriber);
+        (heard, guard)
+    }
+
+    /// The decisions since the last call.
+    pub fn decisions(&self) -> Vec<Decision> {
+        std::mem::take(&mut self.0.lock().unwrap().decisions)
+    }
+
+    /// Role and reason of each decision since the last call.
+    pub fn routes(&self) -> Vec<(String, String)> {
+        let decisions = self.decisions().into_iter();
+        decisions.map(|one| (one.role, one.reason)).collect()
+    }
+
+    /// Every warning so far, with its fields.
+    pub fn warnings(&self) -> Vec<String> {
+        self.0.lock().unwrap().warnings.clone()
+    }
+}
+
+impl<S: tracing::Subscriber> Layer<S> for Heard {
+    fn on_event(&self, event: &tracing::Event<'_>, _: tracing_subscriber::layer::Context<'_, S>) {
+        let metadata = event.metadata();
+        let mut notes = self.0.lock().unwrap();
+        if metadata.target() == "sealane::decision" {
+            let mut decision = Decision::default();
+            event.record(&mut Fields(|name: &str, value: &str| {
+                let field = match name {
+                    "node" => &mut decision.node,
+                    "role" => &mut decision.role,
+                    "intent" => &mut decision.intent,
+                    "reason" => &mut decision.reason,
+                    _ => return,
+                };
+                *field = value.to_owned();
+            }));
+            notes.decisions.push(decision);
+        } else if *metadata.level() == tracing::Level::WARN
+            && metadata.target().starts_with("sealane")
+        {
+            let mut text = String::new();
+            event.record(&mut Fields(|name: &str, value: &str| {
+                write!(text, "{name}={value} ").unwrap();
+            }));
+            notes.warnings.push(text);
+        }
+    }
+}
+
+struct Fields<F>(F);
+
+impl<F: FnMut(&str, &str)> tracing::field::Visit for Fields<F> {
+    fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
+        (self.0)(field.name(), &format!("{value:?}"));
+    }
+
+    fn record_str(&mut self, field: &tracing::field::Field, value: &str) {
+        (self.0)(field.name(), value);
+    }
+}
+
+/// The cluster's counters as a recorder has them that is installed only now.
+pub async fn counter(db: &sealane::RoutedConnection, name: &str) -> u64 {
+    let recorder = DebuggingRecorder::new();
+    let snapshotter = recorder.snapshotter();
+    // The worker runs on this thread too, so a recorder of the thread is enough.
+    let _installed = metrics::set_default_local_recorder(&recorder);
+    db.cluster().publish_metrics().await.unwrap();
+    let series = snapshotter.snapshot().into_vec().into_iter();
+    series
+        .filter(|(key, ..)| key.key().name() == name)
+        .map(|(.., value)| match value {
+            DebugValue::Counter(count) => count,
+            other => panic!("{name} is no counter: {other:?}"),
+        })
+        .sum()
+}
