@@ -7,7 +7,9 @@
 )]
 
 mod app;
+mod catalog;
 mod fixture;
 mod heard;
 mod place;
+mod safety_net;
 mod smoke;
