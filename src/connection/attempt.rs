@@ -51,6 +51,10 @@ pub(super) struct Attempt<'a> {
     last: Option<DbErr>,
 }
 
+/// What a stream holds besides its lease.
+#[cfg(feature = "stream")]
+pub(super) type Holds = (Option<OpenWrite>, Option<Diverted>);
+
 /// What a decision came to.
 enum Step {
     Go(Lease),
@@ -221,7 +225,8 @@ impl<'a> Attempt<'a> {
             zone: self.scope.zone.as_deref(),
             tried: self.tried,
             retried: self.retries > 0,
-            diverted: self.shared.diverted(),
+            // Its own place is not in its way when it is sent again.
+            diverted: self.shared.diverted() - u32::from(self.diverted.is_some()),
             waiting: self.shared.waiting(),
         };
         let mut rng = fastrand::Rng::with_seed(fastrand::u64(..));
@@ -448,15 +453,15 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    /// What pins reads when the stream that this became is dropped.
+    /// What the stream that this became holds: what pins reads when it is dropped, and its place among those diverted.
     #[cfg(feature = "stream")]
-    pub(super) fn into_write(self) -> Option<OpenWrite> {
-        self.write
+    pub(super) fn into_holds(self) -> Holds {
+        (self.write, self.diverted)
     }
 
     /// What the transaction that this became holds.
     pub(super) fn into_held(self, lease: Lease, opening: Opening) -> Held {
-        Held::new(Arc::clone(self.shared), lease, opening)
+        Held::new(Arc::clone(self.shared), (lease, self.diverted), opening)
     }
 }
 

@@ -68,7 +68,7 @@ impl RoutedConnection {
                     {
                         Ok(()) => {
                             attempt.succeeded(&stmt.sql);
-                            return Ok(stream.holding(lease, attempt.into_write()));
+                            return Ok(stream.holding(lease, attempt.into_holds()));
                         }
                         Err(err) => (Stage::Send, err),
                     }

@@ -12,10 +12,10 @@ use std::{
 use futures_util::{Stream, StreamExt};
 use sea_orm::{DbErr, QueryResult};
 
+use super::attempt::Holds;
 use crate::{
     error::{Error, Kind},
     node::Lease,
-    pin::OpenWrite,
     signal,
     words::Role,
 };
@@ -34,7 +34,7 @@ pub struct RoutedStream<'a> {
     node: String,
     cut: Option<Pin<Box<dyn Future<Output = Error> + Send + 'a>>>,
     /// Held for what their drops do.
-    _held: (Option<Lease>, Option<OpenWrite>),
+    _held: (Option<Lease>, Holds),
 }
 
 impl<'a> RoutedStream<'a> {
@@ -48,7 +48,7 @@ impl<'a> RoutedStream<'a> {
             yielded: 0,
             node: node.to_owned(),
             cut: None,
-            _held: (None, None),
+            _held: (None, (None, None)),
         }
     }
 
@@ -74,10 +74,10 @@ impl<'a> RoutedStream<'a> {
         }
     }
 
-    /// Makes the lease and the pin live as long as the stream.
-    pub(super) fn holding(mut self, lease: Lease, write: Option<OpenWrite>) -> Self {
+    /// Makes the lease, the pin and the place among the diverted reads live as long as the stream.
+    pub(super) fn holding(mut self, lease: Lease, holds: Holds) -> Self {
         self.cut = Some(Box::pin(lease.until_cut()));
-        self._held = (Some(lease), write);
+        self._held = (Some(lease), holds);
         self
     }
 

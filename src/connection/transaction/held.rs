@@ -11,7 +11,7 @@ use std::{
 use sea_orm::{AccessMode, DbBackend, DbErr, IsolationLevel, TransactionOptions};
 
 use crate::{
-    cluster::shared::Shared,
+    cluster::shared::{Diverted, Shared},
     error::{Error, Kind},
     node::Lease,
     pin::Mark,
@@ -51,6 +51,8 @@ struct Root {
     /// A statement has run, so that a snapshot that serves to the end exists.
     begun: AtomicBool,
     poisoned: AtomicBool,
+    /// Its place among the reads on the primary for want of a replica, when it is one; held for its drop.
+    _diverted: Option<Diverted>,
     /// Statements ran that this wrapper did not see, or an error was seen: COMMIT looks before it believes.
     doubtful: AtomicBool,
     /// A statement changed the schema, so the catalog is read again after the end.
@@ -77,7 +79,11 @@ pub(crate) struct Held {
 }
 
 impl Held {
-    pub(crate) fn new(shared: Arc<Shared>, lease: Lease, opening: Opening) -> Self {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        (lease, diverted): (Lease, Option<Diverted>),
+        opening: Opening,
+    ) -> Self {
         let mark = shared.pin.mark();
         let flag = || AtomicBool::new(false);
         let root = Root {
@@ -87,6 +93,7 @@ impl Held {
             mark,
             begun: flag(),
             poisoned: flag(),
+            _diverted: diverted,
             doubtful: flag(),
             schema_changed: flag(),
         };
