@@ -42,6 +42,11 @@ impl Member {
         &self.seats[shard()]
     }
 
+    /// Every thread's seat.
+    pub(crate) fn seats(&self) -> &[Arc<Seat>] {
+        &self.seats
+    }
+
     /// Ends what runs on this node, on every thread (rule T7).
     pub(crate) fn cut(&self) {
         self.seats.iter().for_each(|seat| seat.cut());

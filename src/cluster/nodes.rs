@@ -1,6 +1,10 @@
 //! The pools behind the reducer's nodes: where each came from, and what is open now.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use sea_orm::{ConnAcquireErr, DatabaseConnection, DbErr};
 
@@ -8,8 +12,8 @@ use super::source::Source;
 use crate::{
     backend::{self, Facts, Wire},
     config::{Config, NodeConfig},
-    node::{Link, Node},
-    signal,
+    node::{Link, Node, Seat},
+    signal::{self, Signal},
     snapshot::Member,
     state::{Event, Fact, Moment, NodeSpec, ProbeFacts, View},
     words::{NodeId, Role},
@@ -27,6 +31,27 @@ pub(super) struct Nodes {
 struct Open {
     member: Arc<Member>,
     source: Source,
+    /// The seats of the pools that this node has had, for as long as anything runs on them.
+    retired: Vec<Weak<Seat>>,
+}
+
+impl Open {
+    fn new(member: Member, source: Source) -> Self {
+        Self {
+            member: Arc::new(member),
+            source,
+            retired: Vec::new(),
+        }
+    }
+
+    /// Ends what runs on the node, whichever of its pools it came from: a node found dead had a fresh pool at once, so
+    /// what it is silent about runs on an older one.
+    fn cut(&self) {
+        self.member.cut();
+        for seat in self.retired.iter().filter_map(Weak::upgrade) {
+            seat.cut();
+        }
+    }
 }
 
 impl Nodes {
@@ -52,8 +77,8 @@ impl Nodes {
     /// Takes a pool in as a node's first.
     pub(super) fn adopt(&mut self, id: NodeId, link: Arc<Link>, source: Source) {
         let node = Node::new(id, Arc::clone(&source.spec.name), 0, link);
-        let member = Arc::new(Member::new(Arc::new(node), Arc::default()));
-        self.open.insert(id, Open { member, source });
+        let member = Member::new(Arc::new(node), Arc::default());
+        self.open.insert(id, Open::new(member, source));
     }
 
     /// Makes a new node's pool without taking a connection from it: where warming it failed, its probes go on, and
@@ -83,13 +108,10 @@ impl Nodes {
         hard: bool,
         config: &Config,
     ) {
-        let Some(Open {
-            member: old,
-            source,
-        }) = self.open.get(&id).cloned()
-        else {
+        let Some(open) = self.open.get(&id) else {
             return;
         };
+        let (old, source) = (Arc::clone(&open.member), open.source.clone());
         // Options that made a pool before make one again, unless a callback of the caller's refuses; then the old pool
         // serves on.
         let fresh = if old.node.link.is_adopted() && !source.is_ours() {
@@ -103,11 +125,15 @@ impl Nodes {
         let replaced = fresh.is_some();
         let link = fresh.map_or_else(|| Arc::clone(&old.node.link), Arc::new);
         let node = Node::new(id, Arc::clone(&old.node.name), generation, link);
-        let member = Arc::new(Member::new(Arc::new(node), Arc::clone(&old.metrics)));
-        self.open.insert(id, Open { member, source });
+        let Some(open) = self.open.get_mut(&id) else {
+            return;
+        };
         if hard {
-            old.cut();
+            open.cut();
         }
+        open.retired.retain(|seat| seat.strong_count() > 0);
+        open.retired.extend(old.seats().iter().map(Arc::downgrade));
+        open.member = Arc::new(Member::new(Arc::new(node), Arc::clone(&old.metrics)));
         if replaced {
             close(old);
         }
@@ -115,11 +141,11 @@ impl Nodes {
 
     /// Closes a node that left the list.
     pub(super) fn forget(&mut self, id: NodeId, hard: bool) {
-        if let Some(Open { member, .. }) = self.open.remove(&id) {
+        if let Some(open) = self.open.remove(&id) {
             if hard {
-                member.cut();
+                open.cut();
             }
-            close(member);
+            close(open.member);
         }
     }
 
@@ -145,7 +171,7 @@ impl Nodes {
 
     /// How to ask this node for itself.
     pub(super) fn probe(&self, id: NodeId, config: &Config) -> Option<Probe> {
-        let Open { member, source } = self.open.get(&id)?;
+        let Open { member, source, .. } = self.open.get(&id)?;
         let asked = match source.config() {
             Some(node) => Asked::Server(Box::new((config.clone(), node.clone()))),
             None => Asked::Connection(Arc::clone(&member.node), config.connect_timeout),
@@ -195,7 +221,13 @@ impl Probe {
             Err(err) => Event::ProbeFailed {
                 node,
                 begun,
-                signal: signal::of_db_err(&err, Role::Unknown),
+                signal: match signal::of_db_err(&err, Role::Unknown) {
+                    // On a connection of its own no pool is in between: the server is silent.
+                    Signal::AcquireTimeout if matches!(self.asked, Asked::Server(_)) => {
+                        Signal::TimedOut
+                    }
+                    signal => signal,
+                },
             },
         }
     }
