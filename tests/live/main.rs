@@ -8,6 +8,8 @@
 
 mod app;
 mod catalog;
+mod faults;
+mod faults_replicas;
 mod fixture;
 mod heard;
 mod place;

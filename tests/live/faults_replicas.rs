@@ -1,0 +1,375 @@
+//! Replicas that die, freeze or vanish while they are read from (issue 2: "killed with -9 under 8 reading tasks").
+
+use std::time::{Duration, Instant};
+
+use futures_util::StreamExt;
+use sea_orm::{ConnectionTrait, EntityTrait, Statement, StreamTrait};
+use sealane::{Builder, Error, Outcome, Reason, RoutedConnection};
+use sealane_harness::{Cluster, Forwarder, Node, long_form};
+
+use crate::{
+    faults::{
+        Decisions, LIMIT, Readers, Stage, eventually, item, running, status, until_ejected,
+        until_running, until_used, within,
+    },
+    fixture::{builder, number, sql},
+};
+
+static STAGE: Stage = Stage::new();
+
+const MS: Duration = Duration::from_millis(1);
+
+/// Quick to find and to forget a fault, and without a pin: reads go to replicas.
+fn quick(cluster: &Cluster) -> Builder {
+    builder(cluster)
+        .pin(Duration::ZERO)
+        .connect_timeout(300 * MS)
+        .eject_first(50 * MS)
+        .eject_max(500 * MS)
+        .ramp_up(400 * MS)
+}
+
+fn standby<'c>(cluster: &'c Cluster, name: &str) -> &'c Node {
+    cluster.standby(usize::from(name == "two"))
+}
+
+/// R4, R5, R8: the read moves on, the node is ejected, and nothing is sent there until a probe succeeds.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_read_fails_while_replicas_are_killed() {
+    let cluster = STAGE.whole().await;
+    within(LIMIT * 3, async {
+        let db = quick(&cluster).connect().await.unwrap();
+        let readers = Readers::start(&db, 8);
+        let rounds = if long_form() { 40 } else { 3 };
+        let mut slowest = (Duration::ZERO, Duration::ZERO);
+        for round in 0..rounds {
+            let name = ["one", "two"][round % 2];
+            readers.more(100).await;
+            readers.slowest();
+            standby(&cluster, name).kill().unwrap();
+            until_ejected(&db, name).await;
+            // What decided before the ejection has ended.
+            readers.more(50).await;
+            slowest.0 = slowest.0.max(readers.slowest());
+            readers.decisions.take();
+            readers.more(400).await;
+            slowest.1 = slowest.1.max(readers.slowest());
+            let nodes = readers.decisions.by_node();
+            assert_eq!(nodes.get(name), None, "sent to a dead node: {nodes:?}");
+            standby(&cluster, name).start().unwrap();
+            until_used(&db, name).await;
+            eventually("reads on the one that is back", async || {
+                readers.decisions.by_node().contains_key(name)
+            })
+            .await;
+        }
+        let reads = readers.end().await;
+        println!(
+            "{rounds} kills under 8 tasks, {reads} reads; slowest around the kill {:?}, after the ejection {:?}",
+            slowest.0, slowest.1
+        );
+    })
+    .await;
+}
+
+/// R5: what has yielded never moves, what has not does.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_on_a_killed_replica_moves_before_its_first_row_and_never_after() {
+    let cluster = STAGE.whole().await;
+    within(LIMIT, async {
+        let db = quick(&cluster).connect().await.unwrap();
+        let decisions = Decisions::new();
+        let many = "SELECT a.id, repeat('x', 10000) FROM item a, item b, item c";
+        let mut rows = decisions.of(db.stream_raw(sql(&db, many))).await.unwrap();
+        for _ in 0..10 {
+            rows.next().await.unwrap().unwrap();
+        }
+        let name = decisions.by_node().into_keys().next().unwrap();
+        standby(&cluster, &name).kill().unwrap();
+        let mut yielded = 10;
+        let err = loop {
+            match rows.next().await.expect("an end without an error") {
+                Ok(_) => yielded += 1,
+                Err(err) => break err,
+            }
+        };
+        let ours = Error::of(&err).unwrap_or_else(|| panic!("{err}"));
+        assert!(
+            matches!(ours, Error::StreamLost { rows, .. } if *rows == yielded),
+            "after {yielded}: {ours}"
+        );
+        assert!(ours.is_retriable());
+        assert!(rows.next().await.is_none());
+        drop(rows);
+
+        standby(&cluster, &name).start().unwrap();
+        until_used(&db, &name).await;
+        let slow = "SELECT id FROM (SELECT id, pg_sleep(0.7) FROM item LIMIT 1) slow";
+        let opened = tokio::spawn({
+            let (db, decisions) = (db.clone(), decisions.clone());
+            async move {
+                let stmt = sql(&db, slow);
+                let rows = decisions.of(db.stream_raw(stmt)).await.unwrap();
+                rows.collect::<Vec<_>>().await
+            }
+        });
+        eventually("it runs somewhere", async || {
+            cluster
+                .standbys()
+                .iter()
+                .any(|node| running(node, "slow") == 1)
+        })
+        .await;
+        let first = decisions.by_node().into_keys().next().unwrap();
+        standby(&cluster, &first).kill().unwrap();
+        let rows = opened.await.unwrap();
+        assert_eq!(rows.len(), 1);
+        assert!(rows[0].is_ok(), "{:?}", rows[0]);
+        let second = decisions.by_node().into_keys().next().unwrap();
+        assert_ne!(first, second);
+    })
+    .await;
+}
+
+/// R7: the primary takes so many, and the next is an error at once. R8: back, ramping up.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_replicas_the_primary_takes_reads_up_to_the_diversion_limit() {
+    let cluster = STAGE.whole().await;
+    within(LIMIT, async {
+        let db = quick(&cluster).diversion_limit(2).connect().await.unwrap();
+        for standby in cluster.standbys() {
+            standby.kill().unwrap();
+        }
+        for name in ["one", "two"] {
+            // Nobody has to read for it: probes find out.
+            until_ejected(&db, name).await;
+        }
+        assert_eq!(db.explain("SELECT id FROM item").reason, Reason::NoReplica);
+        let decisions = Decisions::new();
+        let slow = |text: &'static str| {
+            let (db, decisions) = (db.clone(), decisions.clone());
+            tokio::spawn(async move {
+                let stmt = sql(&db, text);
+                decisions.of(db.query_all_raw(stmt)).await
+            })
+        };
+        let held = [
+            slow("SELECT pg_sleep(1.5), 'held'"),
+            slow("SELECT pg_sleep(1.5), 'held'"),
+        ];
+        until_running(cluster.primary(), "held", 2).await;
+        let begun = Instant::now();
+        let err = item::Entity::find().one(&db).await.unwrap_err();
+        println!("over the limit: refused after {:?}", begun.elapsed());
+        let ours = Error::of(&err).unwrap_or_else(|| panic!("{err}"));
+        assert!(
+            matches!(ours, Error::DiversionLimit { limit: 2, .. }),
+            "{ours}"
+        );
+        assert_eq!(ours.outcome(), Outcome::NotExecuted);
+        assert!(begun.elapsed() < 1000 * MS, "it waited");
+        // What has to be on the primary anyway is not counted.
+        number(&db.primary(), "SELECT count(*) FROM item").await;
+        db.execute_unprepared("UPDATE item SET name = name WHERE id = 1")
+            .await
+            .unwrap();
+        for held in held {
+            held.await.unwrap().unwrap();
+        }
+        let taken = decisions.take();
+        let expected = ("primary".to_owned(), "no_replica".to_owned());
+        assert_eq!(taken.into_iter().collect::<Vec<_>>(), [(expected, 2)]);
+        item::Entity::find().one(&db).await.unwrap();
+
+        // A stream and a read-only transaction hold their places as long as they live.
+        let mut stream = db
+            .stream_raw(sql(&db, "SELECT id FROM item"))
+            .await
+            .unwrap();
+        stream.next().await.unwrap().unwrap();
+        let second = db
+            .stream_raw(sql(&db, "SELECT id FROM item"))
+            .await
+            .unwrap();
+        let err = item::Entity::find().one(&db).await.unwrap_err();
+        assert!(
+            matches!(Error::of(&err), Some(Error::DiversionLimit { .. })),
+            "{err}"
+        );
+        drop((stream, second));
+        item::Entity::find().one(&db).await.unwrap();
+    })
+    .await;
+}
+
+/// R8: back, and their share grows.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replica_that_is_back_ramps_up() {
+    let cluster = STAGE.whole().await;
+    within(LIMIT, async {
+        let ramp = Duration::from_secs(3);
+        let db = quick(&cluster).ramp_up(ramp).connect().await.unwrap();
+        standby(&cluster, "two").kill().unwrap();
+        until_ejected(&db, "two").await;
+        standby(&cluster, "two").start().unwrap();
+        let begun = Instant::now();
+        until_used(&db, "two").await;
+        let back = begun.elapsed();
+        let readers = Readers::start(&db, 4);
+        let mut shares = Vec::new();
+        for window in 1..=5_u32 {
+            tokio::time::sleep_until((begun + back + ramp / 4 * window).into()).await;
+            let nodes = readers.decisions.by_node();
+            let of = |name: &str| nodes.get(name).copied().unwrap_or(0) as f64;
+            shares.push(of("two") / (of("one") + of("two")));
+        }
+        readers.end().await;
+        println!(
+            "back after {back:?}; its share in quarters of the ramp, and after it: {shares:.2?}"
+        );
+        assert!(back < Duration::from_secs(2), "eject_max is half a second");
+        assert!(shares[0] > 0.0 && shares[0] < 0.35, "{shares:?}");
+        assert!(shares[4] > 0.4, "{shares:?}");
+        assert!(shares[0] < shares[4]);
+    })
+    .await;
+}
+
+/// R4, T6: a server that stands still for a moment loses nothing; only a verdict ends what runs there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_statement_on_a_replica_that_freezes_for_a_moment_goes_on() {
+    let cluster = STAGE.whole().await;
+    within(LIMIT, async {
+        let db = quick(&cluster).connect().await.unwrap();
+        db.cluster().drain("two").unwrap();
+        eventually("drained", async || status(&db, "two").unused.is_some()).await;
+        let reading = tokio::spawn({
+            let db = db.clone();
+            async move { number(&db, "SELECT count(*) FROM (SELECT pg_sleep(0.4)) AS brief").await }
+        });
+        let node = standby(&cluster, "one");
+        until_running(node, "brief", 1).await;
+        node.freeze();
+        tokio::time::sleep(500 * MS).await;
+        node.thaw();
+        assert_eq!(reading.await.unwrap(), 1);
+        assert_eq!(node.statements_with("brief").unwrap(), 1);
+    })
+    .await;
+}
+
+/// R4, R8, T6: probes eject it, what runs there is ended by that verdict, and then moves.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_read_fails_when_a_replica_freezes() {
+    let cluster = STAGE.whole().await;
+    within(LIMIT, async {
+        let db = quick(&cluster).connect().await.unwrap();
+        let node = standby(&cluster, "one");
+        silent(&db, "one", || node.freeze(), || node.thaw()).await;
+    })
+    .await;
+}
+
+/// R4, R8, T6: the same behind a network that swallows everything.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_read_fails_when_a_replica_is_cut_off_without_a_word() {
+    let cluster = STAGE.whole().await;
+    within(LIMIT, async {
+        let hole = Forwarder::to(cluster.standby(0).addr()).unwrap();
+        let one = cluster.standby(0).url_at(hole.addr(), "postgres");
+        let db = RoutedConnection::builder()
+            .primary(cluster.primary().url())
+            .replicas([
+                format!("{one}?name=one"),
+                format!("{}?name=two", cluster.standby(1).url()),
+            ])
+            .pin(Duration::ZERO)
+            .connect_timeout(300 * MS)
+            .eject_max(500 * MS)
+            .connect()
+            .await
+            .unwrap();
+        silent(&db, "one", || hole.black_hole(), || hole.heal()).await;
+    })
+    .await;
+}
+
+async fn silent(db: &RoutedConnection, name: &str, silence: impl Fn(), speak: impl Fn()) {
+    let readers = Readers::start(db, 8);
+    readers.more(200).await;
+    readers.slowest();
+    let begun = Instant::now();
+    silence();
+    until_ejected(db, name).await;
+    let ejected = begun.elapsed();
+    eventually("what ran there has moved", async || {
+        status(db, name).in_flight == 0
+    })
+    .await;
+    let moved = begun.elapsed();
+    let longest = readers.slowest();
+    readers.decisions.take();
+    readers.more(400).await;
+    let after = readers.slowest();
+    let nodes = readers.decisions.by_node();
+    assert_eq!(nodes.get(name), None, "sent to a silent node: {nodes:?}");
+    speak();
+    until_used(db, name).await;
+    eventually("reads on the one that is back", async || {
+        readers.decisions.by_node().contains_key(name)
+    })
+    .await;
+    let reads = readers.end().await;
+    println!(
+        "silent: ejected after {ejected:?}, the last statement there moved after {moved:?}; \
+         slowest read until then {longest:?}, after the ejection {after:?}; {reads} reads"
+    );
+}
+
+/// R4: a full pool on a frozen node is no reason to fail: the read moves on when no connection comes in time.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_read_that_gets_no_connection_of_a_frozen_replica_moves_on_in_time() {
+    let cluster = STAGE.whole().await;
+    within(LIMIT, async {
+        let db = quick(&cluster)
+            .replica_max_connections(1)
+            .replica_acquire_timeout(200 * MS)
+            .connect_timeout(Duration::from_secs(5))
+            .connect()
+            .await
+            .unwrap();
+        let replica = db.in_zone("none");
+        let node = standby(&cluster, "one");
+        node.freeze();
+        let decisions = Decisions::new();
+        let mut reads = Vec::new();
+        for _ in 0..20 {
+            let (db, decisions) = (replica.clone(), decisions.clone());
+            reads.push(tokio::spawn(async move {
+                let begun = Instant::now();
+                let read = decisions.of(item::Entity::find_by_id(1).one(&db)).await;
+                read.map(|_| begun.elapsed())
+            }));
+        }
+        // One of them sits on the frozen node's only connection; the others need not wait for it.
+        eventually("all but those that run there have read", async || {
+            reads.iter().filter(|read| !read.is_finished()).count() <= 1
+        })
+        .await;
+        assert!(
+            status(&db, "one").unused.is_none(),
+            "it was found dead: the test shows nothing"
+        );
+        node.thaw();
+        let mut slowest = Duration::ZERO;
+        for read in reads {
+            slowest = slowest.max(read.await.unwrap().unwrap());
+        }
+        println!(
+            "slowest of 20 reads with a frozen full pool: {slowest:?}; {:?}",
+            decisions.take()
+        );
+        let _ = Statement::from_string(db.get_database_backend(), "");
+    })
+    .await;
+}
