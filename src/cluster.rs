@@ -19,7 +19,7 @@ use tokio::sync::oneshot;
 pub use self::topology::{NodeStatus, Replaced, Topology};
 use self::{shared::Shared, source::Source, worker::Message};
 use crate::{
-    config::{NodeConfig, arrange},
+    config::{NodeConfig, arrange, scheme_of},
     error::Error,
     state::Event,
 };
@@ -77,10 +77,8 @@ impl Cluster {
         let shared = self.shared()?;
         let arrangement = arrange(nodes)?;
         if arrangement.primary.url.backend() != shared.backend {
-            let why = format!(
-                "its backend is not the cluster's, {}",
-                shared.backend.as_str()
-            );
+            let [its, ours] = [arrangement.primary.url.backend(), shared.backend].map(scheme_of);
+            let why = format!("its backend is {its}, and this cluster's is {ours}");
             return Err(Error::Topology { why });
         }
         for warning in &arrangement.warnings {
@@ -98,7 +96,9 @@ impl Cluster {
         let (answer, answered) = oneshot::channel();
         shared.tell(Message::Replace(sources, answer));
         let changes = answered.await.map_err(|_| gone())??;
-        Ok(Replaced::of(&changes, &shared.snapshot.load()))
+        let mut replaced = Replaced::of(&changes, &shared.snapshot.load());
+        replaced.dropped.extend(arrangement.dropped);
+        Ok(replaced)
     }
 
     /// Sends nothing new to this node; what runs there may finish. The primary cannot be drained.
@@ -161,6 +161,7 @@ impl Cluster {
 impl Shared {
     /// Closes every pool. What was taken from them is waited for.
     pub(crate) async fn close(&self) {
+        self.mark_closed();
         let (done, closed) = oneshot::channel();
         self.tell(Message::Close(done));
         if closed.await.is_err() {

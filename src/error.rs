@@ -8,6 +8,7 @@ use std::{error::Error as StdError, io, sync::Arc, time::Duration};
 use sea_orm::{DbErr, RuntimeErr, sqlx};
 
 use crate::config::ConfigError;
+use crate::signal;
 use crate::words::{Intent, Outcome, Reason, Stage};
 
 /// What went wrong, where the server did not say so itself.
@@ -33,7 +34,7 @@ pub enum Error {
 
     /// The primary could not be reached when connecting.
     #[error(
-        "cannot start: node `{node}` does not answer ({source}); check its address and credentials, or set SEALANE_START_WITHOUT_PRIMARY=true to start with reads only"
+        "cannot start: the primary (node `{node}`) gives no connection: {source}; {}", signal::advice(.source)
     )]
     Start {
         /// The configured name or ordinal.
@@ -178,10 +179,10 @@ pub enum Error {
         node: String,
     },
 
-    /// The topology handed to `replace_nodes` cannot be used.
-    #[error("the new topology was refused and the old one stays: {why}")]
+    /// The topology cannot be changed as it was asked for.
+    #[error("the topology stays as it is: {why}")]
     Topology {
-        /// What is wrong with it.
+        /// What is wrong with what was asked for.
         why: String,
     },
 }

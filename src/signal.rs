@@ -5,6 +5,7 @@
 //! by the reducer, for the statement by the table of retries. A foreign enum may grow, so its wildcard leads to
 //! [`Signal::Unknown`], which promises nothing; our own enums are matched exhaustively.
 
+mod advice;
 mod foreign;
 #[cfg(feature = "mysql")]
 mod mysql;
@@ -21,6 +22,7 @@ use sea_orm::sqlx::error::DatabaseError;
 
 use crate::words::{RetryCause, Role};
 
+pub(crate) use advice::advice;
 pub(crate) use foreign::{code, facts, of_db_err, stage_of};
 
 /// What a foreign error means. Whether anything was executed follows from it together with the stage and the kind of

@@ -246,10 +246,10 @@ impl Starting {
                 .iter()
                 .find(|source| source.spec.same_pool(&node.spec))?;
             let asked = source.config()?;
-            let (id, role) = (node.id, node.spec.role);
+            let (id, role, name) = (node.id, node.spec.role, Arc::clone(&node.spec.name));
             Some(async move {
                 (
-                    id,
+                    (id, name),
                     role,
                     backend::probe(config, asked, &mut Wire::default()).await,
                 )
@@ -257,11 +257,11 @@ impl Starting {
         });
         let answers = futures_util::future::join_all(asking).await;
         let mut rng = fastrand::Rng::new();
-        for (node, role, answer) in answers {
+        for ((node, name), role, answer) in answers {
             let event = match answer {
                 Ok(facts) => {
                     if let Some(unfit) = facts.unfit.as_ref().filter(|_| role == Role::Replica) {
-                        tracing::warn!(node = node.0, "reads may fail on this replica: {unfit}");
+                        tracing::warn!(node = &*name, "reads may fail on this replica: {unfit}");
                     }
                     Event::ProbeOk {
                         node,
@@ -275,7 +275,7 @@ impl Starting {
                     if role == Role::Primary {
                         self.primary_error = Some(err);
                     } else {
-                        tracing::warn!(node = node.0, error = %err, "this replica does not answer yet");
+                        tracing::warn!(node = &*name, error = %err, "this replica gives no connection yet: it is tried again in the background");
                     }
                     Event::ProbeFailed {
                         node,

@@ -86,7 +86,7 @@ pub struct Replaced {
     pub kept: Vec<String>,
     /// Kept with their pools; name, weight or zone changed.
     pub changed: Vec<String>,
-    /// Replicas that are the primary: left out.
+    /// Replicas that are the primary, by name or place: left out.
     pub dropped: Vec<String>,
 }
 

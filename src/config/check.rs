@@ -55,7 +55,7 @@ fn check_ranges(config: &Config, problems: &mut Problems) {
 }
 
 fn check_pairs(config: &Config, problems: &mut Problems) {
-    let mut not_above = |field: &'static str, limit: &str, fits: bool| {
+    let mut not_above = |field: &'static str, (must, limit): (&str, &str), fits: bool| {
         if fits || problems.has(field) || problems.has(limit) {
             return;
         }
@@ -64,27 +64,27 @@ fn check_pairs(config: &Config, problems: &mut Problems) {
         let limit = problems.source().name(limit);
         problems.add(
             field,
-            format!("is {value}, which does not fit {limit} ({limit_value})"),
+            format!("is {value} and must be {must} {limit}, which is {limit_value}"),
         );
     };
     not_above(
         "replica_acquire_timeout",
-        "route_timeout",
+        ("less than", "route_timeout"),
         config.replica_acquire_timeout < config.route_timeout,
     );
     not_above(
         "min_connections",
-        "max_connections",
+        ("at most", "max_connections"),
         config.min_connections <= config.max_connections,
     );
     not_above(
         "min_connections",
-        "replica_max_connections",
+        ("at most", "replica_max_connections"),
         config.min_connections <= config.replica_max_connections,
     );
     not_above(
         "eject_first",
-        "eject_max",
+        ("at most", "eject_max"),
         config.eject_first <= config.eject_max,
     );
 }

@@ -19,6 +19,9 @@ use super::table::{PRIMARY, REPLICA, REPLICAS, SETTINGS, Setting};
 use super::url;
 use super::value::Value;
 
+/// Where the primary came from when a template named it.
+const CONNECT_OPTIONS: &str = "connect_options";
+
 /// A node as it was given.
 pub(super) enum Given {
     Text(String),
@@ -52,6 +55,7 @@ impl Draft {
         if text.is_empty() {
             let default = match setting.default {
                 "required" => String::new(),
+                "empty" | "unset" => "; leave it out for none".to_owned(),
                 default => format!("; leave it out for the default ({default})"),
             };
             self.problems.add(field, format!("is empty{default}"));
@@ -129,7 +133,7 @@ impl Draft {
             (Some(Given::Node(node)), _) => return Some(node),
             (Some(Given::Text(text)), _) => (text, ""),
             (None, _) if self.problems.has(PRIMARY) => return None,
-            (None, Some(template)) => (template.get_url().to_owned(), "the connect options' URL "),
+            (None, Some(template)) => (template.get_url().to_owned(), CONNECT_OPTIONS),
             (None, None) => {
                 self.problems.add(PRIMARY, "is not set");
                 return None;
@@ -137,12 +141,24 @@ impl Draft {
         };
         match url::parse(text.trim()) {
             Ok(parsed) => {
-                self.warn(PRIMARY, label, parsed.warnings);
+                match label {
+                    "" => self.warn(PRIMARY, "", parsed.warnings),
+                    label => {
+                        let warned = parsed.warnings.into_iter();
+                        let warned = warned.map(|warning| format!("{label}: its URL {warning}"));
+                        self.config.warnings.extend(warned);
+                    }
+                }
                 self.check_double_weight(parsed.own.weight);
                 Some(NodeConfig::of_primary(parsed.url, parsed.own))
             }
             Err(message) => {
-                self.problems.add(PRIMARY, format!("{label}{message}"));
+                match label {
+                    "" => self.problems.add(PRIMARY, message),
+                    label => self
+                        .problems
+                        .add_as(label, PRIMARY, format!("its URL {message}")),
+                }
                 None
             }
         }
@@ -184,7 +200,7 @@ impl Draft {
                         self.warn(REPLICAS, &label, item.warnings.clone());
                         replicas.extend(self.complete_item(item, primary, (number, &label)));
                     }
-                    Err(message) => self.problems.add(REPLICAS, format!("{label}{message}")),
+                    Err(message) => self.problems.add(REPLICAS, of_item(&label, &message)),
                 },
             }
         }
@@ -204,7 +220,7 @@ impl Draft {
         match item.replica(primary) {
             Ok(node) => Some((number, node)),
             Err(message) => {
-                self.problems.add(REPLICAS, format!("{label}{message}"));
+                self.problems.add(REPLICAS, of_item(label, &message));
                 None
             }
         }
@@ -229,5 +245,14 @@ impl Draft {
 
     pub(super) fn set_template(&mut self, template: ConnectOptions) {
         self.config.connect_options = Some(template);
+    }
+}
+
+/// "item 2 has …", but "item 2: its weight …".
+fn of_item(label: &str, message: &str) -> String {
+    match label.trim_end() {
+        "" => message.to_owned(),
+        item if message.starts_with("its ") => format!("{item}: {message}"),
+        item => format!("{item} {message}"),
     }
 }

@@ -146,6 +146,17 @@ impl Problems {
         self.found.push((table::index(field), problem));
     }
 
+    /// A problem of a field that came by another way than its own name.
+    pub(crate) fn add_as(&mut self, name: &str, field: &'static str, message: String) {
+        self.fields.insert(field);
+        let problem = Problem {
+            variable: name.to_owned(),
+            message,
+            example: table::by_field(field).map(|setting| setting.example.to_owned()),
+        };
+        self.found.push((table::index(field), problem));
+    }
+
     /// A problem of a name that is no field of ours.
     pub(crate) fn add_foreign(&mut self, name: String, message: String, example: Option<String>) {
         let problem = Problem {

@@ -23,6 +23,8 @@ pub(crate) struct Arrangement {
     pub(crate) primary: NodeConfig,
     pub(crate) replicas: Vec<NodeConfig>,
     pub(crate) warnings: Vec<String>,
+    /// Names or places of the replicas that are the primary.
+    pub(crate) dropped: Vec<String>,
 }
 
 /// Checks a set of nodes by themselves, as they come in a change of topology.
@@ -43,11 +45,12 @@ pub(crate) fn arrange(
     let mut nodes = Nodes::new(&mut problems);
     nodes.check_weight(&primary);
     let replicas = nodes.check(&primary, numbered(replicas));
-    let warnings = nodes.warnings;
+    let (warnings, dropped) = (nodes.warnings, nodes.dropped);
     problems.result(Arrangement {
         primary,
         replicas,
         warnings,
+        dropped,
     })
 }
 
@@ -62,6 +65,7 @@ pub(in crate::config) fn numbered(replicas: Vec<NodeConfig>) -> Vec<Numbered> {
 pub(super) struct Nodes<'a> {
     problems: &'a mut Problems,
     pub(super) warnings: Vec<String>,
+    dropped: Vec<String>,
     /// Whether items may be called by their host. Not if one was refused: then a host may be half of a password
     /// that a comma or blank has cut in two.
     places: bool,
@@ -73,6 +77,7 @@ impl<'a> Nodes<'a> {
         Self {
             problems,
             warnings: Vec::new(),
+            dropped: Vec::new(),
             places,
         }
     }
@@ -109,6 +114,8 @@ impl<'a> Nodes<'a> {
                 let name = self.problems.source().name(REPLICAS);
                 self.warnings
                     .push(format!("{name}: {label} is the primary; it is left out"));
+                self.dropped
+                    .push(node.name.clone().unwrap_or_else(|| node.url.place()));
             } else {
                 kept.push((number, node));
             }

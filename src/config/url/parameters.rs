@@ -82,7 +82,12 @@ pub(super) fn driver_parameter(
         _ if known(url.backend, key) => {
             url.parameters.push((key.to_owned(), value.to_owned()));
         }
-        _ => return Ok(Some(ignored(key))),
+        _ => {
+            return match misspelt(key) {
+                Some(own) => Err(format!("has a misspelt parameter; did you mean {own}?")),
+                None => Ok(Some(ignored(key))),
+            };
+        }
     }
     Ok(None)
 }
@@ -136,6 +141,15 @@ fn known(backend: DbBackend, key: &str) -> bool {
         "sslca" | "charset" | "collation" | "timezone" | "time-zone" => backend == DbBackend::MySql,
         _ => backend == DbBackend::Postgres && key.starts_with("options["),
     }
+}
+
+/// The parameter of ours that this one was probably meant to be.
+fn misspelt(key: &str) -> Option<&'static str> {
+    let lower = key.to_ascii_lowercase();
+    [("weight", 2), ("name", 1), ("zone", 1)]
+        .into_iter()
+        .find(|(own, most)| strsim::osa_distance(&lower, own) <= *most)
+        .map(|(own, _)| own)
 }
 
 /// A parameter is named only if it is one that other drivers know; anything else may be a piece of a password.

@@ -68,7 +68,7 @@ fn the_builder_reports_all_problems_under_its_own_names() {
         "replicas: has a port that is not a number",
         "max_connections: must be between 1 and 10000, is 0; for example 10",
         "retry_percent: must be between 0 and 100, is 101; for example 10",
-        "eject_first: is 1m, which does not fit eject_max (30s); for example 100ms",
+        "eject_first: is 1m and must be at most eject_max, which is 30s; for example 100ms",
     ];
     assert_eq!(problems.len(), expected.len(), "{problems:#?}");
     for (problem, expected) in problems.iter().zip(expected) {
@@ -206,7 +206,7 @@ fn with_connect_options_the_environment_gives_replicas_and_tuning() {
     assert!(
         error
             .to_string()
-            .starts_with("DATABASE_URL: the connect options' URL has no scheme"),
+            .starts_with("connect_options: its URL has no scheme"),
         "{error}"
     );
 }
