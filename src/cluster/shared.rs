@@ -23,8 +23,8 @@ use crate::{
     config::Config,
     connection::Concrete,
     intent::{Classifier, Knowledge},
-    metrics::{ClusterCounter, ClusterMetrics, Publisher},
-    node::Node,
+    metrics::{ClusterCounter, ClusterMetrics, NodeCounter, Publisher},
+    node::{Lease, Node},
     pin::{OpenWrite, Pin},
     route::budget::{Budget, Rates},
     signal::Signal,
@@ -72,6 +72,7 @@ pub(crate) struct Shared {
     diverted: AtomicU32,
     waiting: AtomicU32,
     orphaned: AtomicBool,
+    closed: AtomicBool,
 }
 
 /// What a new cluster starts from.
@@ -130,6 +131,7 @@ impl Shared {
             diverted: AtomicU32::new(0),
             waiting: AtomicU32::new(0),
             orphaned: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
         }
     }
 
@@ -152,9 +154,12 @@ impl Shared {
     }
 
     /// Tells the topology what was heard of a node, when it says something of the node.
-    pub(crate) fn report(&self, node: &Node, stage: Stage, signal: Signal) {
+    pub(crate) fn report(&self, lease: &Lease, stage: Stage, signal: Signal) {
         if signal.concerns_node() {
-            let (node, generation) = (node.id, node.generation);
+            if signal != Signal::ReadOnly {
+                lease.metrics().count(NodeCounter::ConnectionError);
+            }
+            let (node, generation) = (lease.node().id, lease.node().generation);
             self.tell(Message::News(Event::Failed {
                 node,
                 generation,
@@ -226,6 +231,15 @@ impl Shared {
         self.metrics.count(ClusterCounter::Wait);
         self.waiting.fetch_add(1, Ordering::AcqRel);
         Waiting(Arc::clone(self))
+    }
+
+    /// From now on a closed pool is the caller's will, and nothing waits for a fresh one.
+    pub(super) fn mark_closed(&self) {
+        self.closed.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
     }
 
     pub(crate) fn waiting(&self) -> u32 {

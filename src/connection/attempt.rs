@@ -336,7 +336,7 @@ impl<'a> Attempt<'a> {
             Some(Error::CutOff { .. }) => Signal::Cut,
             _ => signal::of_db_err(&err, lease.role()),
         };
-        self.shared.report(lease.node(), stage, signal);
+        self.shared.report(lease, stage, signal);
         let failure = retry::Failure {
             kind: self.kind(),
             stage,
@@ -360,7 +360,9 @@ impl<'a> Attempt<'a> {
     }
 
     fn may_repeat(&self, again: retry::Again, signal: Signal) -> bool {
-        Instant::now() < self.deadline() && (!again.costs(signal) || self.shared.spend_retry())
+        !self.shared.is_closed()
+            && Instant::now() < self.deadline()
+            && (!again.costs(signal) || self.shared.spend_retry())
     }
 
     fn prepare(&mut self, again: retry::Again, lease: &Lease, signal: Signal) {

@@ -11,6 +11,13 @@ use sea_orm::{
 use super::{RoutedConnection, transaction::RoutedTransaction};
 use crate::node::run::{Execute, ExecuteUnprepared, QueryAll, QueryOne};
 
+impl RoutedConnection {
+    /// A statement of this backend; an error, where SeaORM panics, on a handle that was never connected.
+    fn built(&self, stmt: &impl StatementBuilder) -> Result<Statement, DbErr> {
+        Ok(self.shared()?.backend.build(stmt))
+    }
+}
+
 #[async_trait::async_trait]
 impl ConnectionTrait for RoutedConnection {
     fn get_database_backend(&self) -> DbBackend {
@@ -22,15 +29,12 @@ impl ConnectionTrait for RoutedConnection {
     }
 
     async fn execute<S: StatementBuilder>(&self, stmt: &S) -> Result<ExecResult, DbErr> {
-        self.run(&Execute, self.backend().build(stmt)).await
+        self.run(&Execute, self.built(stmt)?).await
     }
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
-        self.run(
-            &ExecuteUnprepared,
-            Statement::from_string(self.backend(), sql),
-        )
-        .await
+        let stmt = Statement::from_string(self.shared()?.backend, sql);
+        self.run(&ExecuteUnprepared, stmt).await
     }
 
     async fn query_one_raw(&self, stmt: Statement) -> Result<Option<QueryResult>, DbErr> {
@@ -39,7 +43,7 @@ impl ConnectionTrait for RoutedConnection {
 
     // Overridden to save the box that the trait's own method puts around the one above.
     async fn query_one<S: StatementBuilder>(&self, stmt: &S) -> Result<Option<QueryResult>, DbErr> {
-        self.run(&QueryOne, self.backend().build(stmt)).await
+        self.run(&QueryOne, self.built(stmt)?).await
     }
 
     async fn query_all_raw(&self, stmt: Statement) -> Result<Vec<QueryResult>, DbErr> {
@@ -47,7 +51,7 @@ impl ConnectionTrait for RoutedConnection {
     }
 
     async fn query_all<S: StatementBuilder>(&self, stmt: &S) -> Result<Vec<QueryResult>, DbErr> {
-        self.run(&QueryAll, self.backend().build(stmt)).await
+        self.run(&QueryAll, self.built(stmt)?).await
     }
 
     fn support_returning(&self) -> bool {

@@ -186,7 +186,7 @@ impl Held {
     pub(super) fn report(&self, stage: Stage, err: &DbErr) {
         self.root
             .shared
-            .report(self.lease().node(), stage, self.signal(err));
+            .report(self.lease(), stage, self.signal(err));
     }
 
     /// Whether COMMIT may have been executed although it failed (rule T9).
