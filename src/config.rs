@@ -30,6 +30,7 @@ pub(crate) use check::nodes::arrange;
 pub use error::{ConfigError, Problem};
 pub use node::NodeConfig;
 pub use url::NodeUrl;
+pub(crate) use url::scheme_of;
 
 use error::{Problems, Source};
 

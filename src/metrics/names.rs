@@ -53,7 +53,7 @@ table! {
     STATEMENTS = Counter Count "sealane_statements_total" ["node", "role", "intent", "reason"]
         "Statements by the node they went to, the role it had, what they needed and why they went there";
     STATEMENT_SECONDS = Histogram Seconds "sealane_statement_seconds" ["node"]
-        "Time from sending a statement to its answer, in steps of an eighth";
+        "Time from the arrival of a statement, stream or transaction to its end, in steps of an eighth";
     ACQUIRE_SECONDS = Histogram Seconds "sealane_acquire_seconds" ["node"]
         "Time a statement waited for a connection of its node, in steps of an eighth";
     IN_FLIGHT = Gauge Count "sealane_in_flight" ["node"]
@@ -81,7 +81,7 @@ table! {
     CORRECTED = Counter Count "sealane_corrected_misroutes_total" []
         "Reads that a replica refused as a write and that ran once on the primary";
     CACHE_HITS = Counter Count "sealane_intent_cache_hits_total" []
-        "Statements whose intent was known from the cache";
+        "Statements whose intent was known from the cache or by their first keyword";
     CACHE_MISSES = Counter Count "sealane_intent_cache_misses_total" []
         "Statements whose text had to be judged";
     DIVERTED = Counter Count "sealane_diverted_reads_total" []
