@@ -48,10 +48,21 @@ impl Pin {
         }
     }
 
-    /// Whether a read that arrived at `now` has to stay on the primary.
-    pub(crate) fn holds(&self, now: Instant) -> bool {
+    /// Whether a read that arrives now has to stay on the primary. The clock is asked only after a write: a pin that is
+    /// over is taken away, unless a write came in between.
+    pub(crate) fn holds(&self, now: impl FnOnce() -> Instant) -> bool {
         let until = self.until.load(Ordering::Acquire);
-        until != 0 && nanos(now) < until
+        if until == 0 {
+            return false;
+        }
+        let holds = nanos(now()) < until;
+        if !holds {
+            // Another write's pin, set meanwhile, stays; it does not concern this read.
+            let _ = self
+                .until
+                .compare_exchange(until, 0, Ordering::AcqRel, Ordering::Relaxed);
+        }
+        holds
     }
 
     /// How it stands now, to be compared or waited for later.

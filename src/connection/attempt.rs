@@ -38,7 +38,8 @@ pub(super) struct Attempt<'a> {
     /// The verdict on the text, where it was judged.
     verdict: Option<Summary>,
     sql: Option<&'a str>,
-    started: Instant,
+    /// When it first had to wait or failed; what comes before that is microseconds, and the clock costs as much.
+    started: Option<Instant>,
     pinned: bool,
     tried: Tried,
     retries: u8,
@@ -108,16 +109,15 @@ impl<'a> Attempt<'a> {
     }
 
     fn new(shared: &'a Arc<Shared>, scope: &'a Scope, ask: Ask) -> Self {
-        let started = Instant::now();
         Self {
             shared,
             scope,
             ask,
             verdict: None,
             sql: None,
-            started,
+            started: None,
             // As it stands when the statement arrives: later writes do not concern it (rule C5).
-            pinned: shared.pin.holds(started) || shared.concrete.in_use(),
+            pinned: shared.pin.holds(Instant::now) || shared.concrete.in_use(),
             tried: Tried::default(),
             retries: 0,
             version: 0,
@@ -202,13 +202,7 @@ impl<'a> Attempt<'a> {
             intent = intent.as_str(),
             reason = reason.as_str(),
         );
-        Step::Go(Lease::take(
-            member.seat(),
-            role,
-            intent,
-            reason,
-            self.started,
-        ))
+        Step::Go(Lease::take(member.seat(), role, intent, reason))
     }
 
     fn question(&self, snapshot: &Snapshot) -> Decision {
@@ -277,23 +271,27 @@ impl<'a> Attempt<'a> {
         Error::Unavailable {
             node,
             stage,
-            waited: self.started.elapsed(),
+            waited: self.started().elapsed(),
             detail,
         }
     }
 
     /// Until when it may be on its way: a read has the route's time-out where there is somewhere else to go, all else
     /// has the primary's acquire time-out, as in SeaORM (rule R4).
-    fn deadline(&self) -> Instant {
+    fn deadline(&mut self) -> Instant {
         let limit = match self.ask.intent() {
             Intent::Read => self.shared.settings.route_timeout,
             Intent::Session | Intent::Primary | Intent::Write => self.shared.config.acquire_timeout,
         };
-        self.started + limit
+        self.started() + limit
+    }
+
+    fn started(&mut self) -> Instant {
+        *self.started.get_or_insert_with(Instant::now)
     }
 
     /// A connection of the leased node. Where one is idle, this is one poll and no timer.
-    pub(super) async fn acquire(&self, lease: &Lease) -> Result<Leased, DbErr> {
+    pub(super) async fn acquire(&mut self, lease: &Lease) -> Result<Leased, DbErr> {
         let mut acquiring = pin!(lease.node().link.acquire());
         if let Poll::Ready(done) = poll_fn(|cx| Poll::Ready(acquiring.as_mut().poll(cx))).await {
             return done;
@@ -359,7 +357,7 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    fn may_repeat(&self, again: retry::Again, signal: Signal) -> bool {
+    fn may_repeat(&mut self, again: retry::Again, signal: Signal) -> bool {
         !self.shared.is_closed()
             && Instant::now() < self.deadline()
             && (!again.costs(signal) || self.shared.spend_retry())
@@ -522,7 +520,6 @@ impl RoutedConnection {
             Role::Primary,
             Intent::Primary,
             Reason::PrimaryOnly,
-            Instant::now(),
         ))
     }
 

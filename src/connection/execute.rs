@@ -19,7 +19,7 @@ impl RoutedConnection {
             Attempt::statement(self, &stmt.sql, C::EXECUTES).map_err(|err| err.into_db(C::KIND))?;
         attempt.settle_verdict().await;
         loop {
-            let lease = attempt.lease().await.map_err(|err| err.into_db(C::KIND))?;
+            let mut lease = attempt.lease().await.map_err(|err| err.into_db(C::KIND))?;
             let (stage, result) = match attempt.acquire(&lease).await {
                 Ok(conn) => {
                     let running = lease.run(conn, call, &stmt);
@@ -49,7 +49,7 @@ impl RoutedConnection {
             Attempt::statement(self, &stmt.sql, false).map_err(|err| err.into_db(Kind::Query))?;
         attempt.settle_verdict().await;
         loop {
-            let lease = attempt
+            let mut lease = attempt
                 .lease()
                 .await
                 .map_err(|err| err.into_db(Kind::Query))?;
@@ -60,6 +60,7 @@ impl RoutedConnection {
             let (stage, err) = match opened {
                 Err(err) => (Stage::Acquire, err),
                 Ok(rows) => {
+                    lease.sending();
                     let mut stream = RoutedStream::new(rows, &lease.node().name);
                     match lease
                         .guard(stream.prefetch())

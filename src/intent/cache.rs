@@ -169,8 +169,11 @@ impl Classifier {
 
     /// The verdict on a text; the hot path.
     pub(crate) fn verdict(&self, sql: &str) -> Summary {
+        // SELECT, SHOW, SET: no keyword in S decides a write, and looking the text up is cheaper than reading on.
+        let may_decide = !matches!(sql.as_bytes().first(), Some(b'S' | b's'));
         if let Some(decided) = self
             .dialect
+            .filter(|_| may_decide)
             .and_then(|dialect| keyword::decide(dialect, sql))
         {
             return Summary::decided(decided);

@@ -49,9 +49,10 @@ async fn seed(db: &RoutedConnection) -> Result<(), DbErr> {
 /// Waits until the pin of what was written is over, and until the standbys have it.
 async fn settled(place: &Place, db: &RoutedConnection) {
     place.caught_up();
-    until("the end of the pin and of the reading of the catalog", async || {
-        db.explain("SELECT * FROM app_user").reason == sealane::Reason::Replica
-    })
+    until(
+        "the end of the pin and of the reading of the catalog",
+        async || db.explain("SELECT * FROM app_user").reason == sealane::Reason::Replica,
+    )
     .await;
 }
 

@@ -29,7 +29,11 @@ async fn needs_primary(db: &RoutedConnection, text: &str) {
 /// Asserts that the text is a read which a standby serves, and really does.
 async fn is_read(db: &RoutedConnection, text: &str) {
     let said = db.explain(text);
-    assert_eq!((said.intent, said.reason), (Intent::Read, Reason::Replica), "{text}: {said}");
+    assert_eq!(
+        (said.intent, said.reason),
+        (Intent::Read, Reason::Replica),
+        "{text}: {said}"
+    );
     db.replica().query_all_raw(sql(db, text)).await.unwrap();
 }
 
@@ -46,7 +50,8 @@ async fn a_stable_function_that_takes_a_lock_runs_on_the_primary() {
     for (text, key) in [("SELECT taken(71)", "71"), ("SELECT taken_there(72)", "72")] {
         needs_primary(&db, text).await;
         db.query_one_raw(sql(&db, text)).await.unwrap();
-        let held = format!("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = {key}");
+        let held =
+            format!("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = {key}");
         assert_eq!(place.on(place.primary(), &held), "1");
         assert_eq!(place.on(place.standby(0), &held), "0");
     }
@@ -98,7 +103,10 @@ async fn a_function_that_shadows_a_built_in_is_not_taken_for_it() {
     });
     let db = place_with(&place, options).await;
     needs_primary(&db, "SELECT lower('x')").await;
-    let row = db.query_one_raw(sql(&db, "SELECT lower('x')")).await.unwrap();
+    let row = db
+        .query_one_raw(sql(&db, "SELECT lower('x')"))
+        .await
+        .unwrap();
     assert_eq!(row.unwrap().try_get_by_index::<String>(0).unwrap(), "X");
     assert_eq!(place.on(place.primary(), "SELECT count(*) FROM noted"), "1");
     is_read(&db, "SELECT upper('x')").await;
@@ -178,7 +186,9 @@ async fn until_the_catalog_was_read_only_the_primary_is_trusted_with_the_users_o
     let db = RoutedConnection::from_connections(primary, [standby]);
     assert_eq!(db.explain("SELECT id FROM plain").role, Some(Role::Primary));
     assert_eq!(db.explain("SELECT 1").role, Some(Role::Replica));
-    db.query_all_raw(sql(&db, "SELECT id FROM plain")).await.unwrap();
+    db.query_all_raw(sql(&db, "SELECT id FROM plain"))
+        .await
+        .unwrap();
     assert_eq!(heard.decisions()[0].role, "primary");
     until("the catalog", async || {
         db.explain("SELECT id FROM plain").role == Some(Role::Replica)

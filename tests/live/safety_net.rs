@@ -60,7 +60,11 @@ async fn a_view_that_others_made_a_write_runs_once_on_the_primary_and_is_remembe
     );
     assert_eq!(place.standby(0).refused_writes(), before + 1);
     assert_eq!(counter(&db, CORRECTED).await, 1);
-    assert_eq!(place.on(place.primary(), "SELECT last_value FROM ticket"), "1", "it ran once");
+    assert_eq!(
+        place.on(place.primary(), "SELECT last_value FROM ticket"),
+        "1",
+        "it ran once"
+    );
 
     // The verdict is corrected, so the next goes straight there.
     for n in 2..5 {
@@ -85,9 +89,16 @@ async fn a_table_that_others_made_unlogged_is_read_on_the_primary() {
     let (heard, _guard) = Heard::listen();
     assert_eq!(number(&db, text).await, 17);
     assert_eq!(number(&db, text).await, 17);
-    let reasons: Vec<String> = heard.decisions().into_iter().map(|one| one.reason).collect();
+    let reasons: Vec<String> = heard
+        .decisions()
+        .into_iter()
+        .map(|one| one.reason)
+        .collect();
     assert_eq!(reasons[..2], ["replica", "corrected"]);
-    assert_ne!(reasons[2], "replica", "0A000 is believed once the primary took it");
+    assert_ne!(
+        reasons[2], "replica",
+        "0A000 is believed once the primary took it"
+    );
     assert_eq!(counter(&db, CORRECTED).await, 1);
 }
 
@@ -101,11 +112,16 @@ async fn a_stream_is_corrected_before_its_first_row() {
     let db = connect(&place).await;
     let text = "SELECT n FROM next";
     assert_eq!(number(&db, text).await, 0);
-    place.others("CREATE OR REPLACE VIEW next AS SELECT nextval('ticket') AS n FROM generate_series(1, 3)");
+    place.others(
+        "CREATE OR REPLACE VIEW next AS SELECT nextval('ticket') AS n FROM generate_series(1, 3)",
+    );
     let rows = db.stream_raw(sql(&db, text)).await.unwrap();
     let rows: Vec<sea_orm::QueryResult> = rows.try_collect().await.unwrap();
     assert_eq!(rows.len(), 3);
-    assert_eq!(place.on(place.primary(), "SELECT last_value FROM ticket"), "3");
+    assert_eq!(
+        place.on(place.primary(), "SELECT last_value FROM ticket"),
+        "3"
+    );
 }
 
 #[tokio::test]
@@ -156,9 +172,16 @@ async fn nothing_moves_out_of_a_transaction() {
     assert_eq!(code(&err), "25006");
     txn.rollback().await.unwrap();
     assert_eq!(heard.routes(), []);
-    assert_eq!(place.on(place.primary(), "SELECT is_called FROM ticket"), "f");
+    assert_eq!(
+        place.on(place.primary(), "SELECT is_called FROM ticket"),
+        "f"
+    );
     assert_eq!(counter(&db, CORRECTED).await, 0);
-    assert_eq!(db.explain("SELECT n FROM next").intent, Intent::Read, "and nothing is concluded");
+    assert_eq!(
+        db.explain("SELECT n FROM next").intent,
+        Intent::Read,
+        "and nothing is concluded"
+    );
 }
 
 #[tokio::test]
@@ -176,14 +199,21 @@ async fn what_only_looks_like_a_refusal_is_the_callers() {
     let (heard, _guard) = Heard::listen();
     let err = db.query_all_raw(sql(&db, text)).await.unwrap_err();
     assert_eq!(code(&err), "0A000", "{err}");
-    assert!(err.to_string().contains("cached plan must not change result type"));
+    assert!(
+        err.to_string()
+            .contains("cached plan must not change result type")
+    );
     let err = db
         .query_all_raw(sql(&db, "SELECT * FROM empty"))
         .await
         .unwrap_err();
     assert_eq!(code(&err), "55000", "{err}");
     for one in heard.decisions() {
-        assert_eq!((&*one.role, &*one.reason), ("replica", "replica"), "{one:?}");
+        assert_eq!(
+            (&*one.role, &*one.reason),
+            ("replica", "replica"),
+            "{one:?}"
+        );
     }
     assert_eq!(counter(&db, CORRECTED).await, 0);
     assert_eq!(db.explain(text).reason, Reason::Replica);

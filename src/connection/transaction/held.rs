@@ -154,7 +154,10 @@ impl Held {
     ) -> Result<T, DbErr> {
         self.check(kind)?;
         self.wait_for_pin(kind).await?;
-        let err = match self.lease().guard(work).await {
+        let sent = Instant::now();
+        let ran = self.lease().guard(work).await;
+        self.lease().metrics().ran(sent.elapsed());
+        let err = match ran {
             Ok(Ok(done)) => return Ok(done),
             Ok(Err(err)) => err,
             Err(cut) => cut.into_db(kind),

@@ -52,11 +52,19 @@ async fn migrations_run_on_the_primary_alone() {
     count_from_here(&place);
     Migrator::up(&db, None).await.unwrap();
     Migrator::status(&db).await.unwrap();
-    assert!(Migrator::get_pending_migrations(&db).await.unwrap().is_empty());
+    assert!(
+        Migrator::get_pending_migrations(&db)
+            .await
+            .unwrap()
+            .is_empty()
+    );
     Migrator::refresh(&db).await.unwrap();
     assert_eq!(number(&db, "SELECT count(*) FROM app_shelf").await, 7);
     Migrator::down(&db, None).await.unwrap();
-    assert_eq!(Migrator::get_pending_migrations(&db).await.unwrap().len(), 1);
+    assert_eq!(
+        Migrator::get_pending_migrations(&db).await.unwrap().len(),
+        1
+    );
     assert!(served(place.primary()).writes >= 6);
     assert_eq!(served_by_standbys(&place), Default::default());
     for node in place.cluster().standbys() {
@@ -116,13 +124,21 @@ async fn access_control_is_loaded_and_enforced_on_the_primary() {
     let place = SLOT.alone("app_rbac").await;
     let db = place.builder().connect().await.unwrap();
     create_tables(&db).await.unwrap();
-    assert!(db.restricted_for(RbacUserId(1)).is_err(), "no rules are loaded yet");
-    schema::create_tables(&db, Default::default()).await.unwrap();
+    assert!(
+        db.restricted_for(RbacUserId(1)).is_err(),
+        "no rules are loaded yet"
+    );
+    schema::create_tables(&db, Default::default())
+        .await
+        .unwrap();
     let mut context = RbacContext::load(&db.primary()).await.unwrap();
     context.add_tables(&db, &["app_user"]).await.unwrap();
     context.add_crud_permissions(&db).await.unwrap();
     context.add_roles(&db, &["reader"]).await.unwrap();
-    context.assign_user_role(&db, &[(1, "reader")]).await.unwrap();
+    context
+        .assign_user_role(&db, &[(1, "reader")])
+        .await
+        .unwrap();
     context
         .add_role_permissions(&db, "reader", &["select"], &["app_user"])
         .await
@@ -133,6 +149,10 @@ async fn access_control_is_loaded_and_enforced_on_the_primary() {
     let reader = db.restricted_for(RbacUserId(1)).unwrap();
     assert_eq!(user::Entity::find().count(&reader).await.unwrap(), 0);
     user::Entity::delete_many().exec(&reader).await.unwrap_err();
-    assert_eq!(served(place.primary()).reads, 1, "SeaORM's restricted connection is the primary's");
+    assert_eq!(
+        served(place.primary()).reads,
+        1,
+        "SeaORM's restricted connection is the primary's"
+    );
     assert_eq!(served_by_standbys(&place), Default::default());
 }

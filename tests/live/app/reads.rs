@@ -2,9 +2,8 @@
 
 use futures_util::TryStreamExt;
 use sea_orm::{
-    ColumnTrait, DerivePartialModel, EntityTrait, FromQueryResult, LoaderTrait,
-    ModelTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, StreamTrait, prelude::*,
-    raw_sql,
+    ColumnTrait, DerivePartialModel, EntityTrait, FromQueryResult, LoaderTrait, ModelTrait,
+    PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, StreamTrait, prelude::*, raw_sql,
 };
 use sealane::RoutedConnection;
 
@@ -47,7 +46,11 @@ async fn every_read_through_the_plain_handle_is_served_by_a_standby() {
 
     let decisions = heard.decisions();
     for one in &decisions {
-        assert_eq!((&*one.role, &*one.reason), ("replica", "replica"), "{one:?}");
+        assert_eq!(
+            (&*one.role, &*one.reason),
+            ("replica", "replica"),
+            "{one:?}"
+        );
     }
     let standbys = served_by_standbys(&place);
     assert_eq!(served(place.primary()), Default::default());
@@ -68,7 +71,10 @@ async fn entities(db: &RoutedConnection) -> Result<(), DbErr> {
         .all(db)
         .await?;
     assert_eq!(users.len(), 2);
-    let alice = user::Entity::find_by_id(users[0].id).one(db).await?.unwrap();
+    let alice = user::Entity::find_by_id(users[0].id)
+        .one(db)
+        .await?
+        .unwrap();
     assert_eq!(alice.name, "Alice");
     let bobs = user::Entity::find().filter(user::Column::Name.eq("Bob"));
     assert_eq!(bobs.clone().count(db).await?, 1);
@@ -150,7 +156,10 @@ async fn streams(db: &RoutedConnection) -> Result<(), DbErr> {
     let posts: Vec<post::Model> = post::Entity::find().stream(db).await?.try_collect().await?;
     assert_eq!(posts.len(), 5);
     let rows = db
-        .stream_raw(sql(db, "SELECT generate_series(1, 100), app_user.id FROM app_user"))
+        .stream_raw(sql(
+            db,
+            "SELECT generate_series(1, 100), app_user.id FROM app_user",
+        ))
         .await?;
     let rows: Vec<sea_orm::QueryResult> = rows.try_collect().await?;
     assert_eq!(rows.len(), 200);

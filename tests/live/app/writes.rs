@@ -131,7 +131,10 @@ async fn nested_saves(db: &RoutedConnection) -> Result<(), DbErr> {
         .push(post::ActiveModel::builder().set_title("never stored"));
     other.save(db).await.unwrap_err();
     let stored = post::Entity::find().count(&db.primary()).await?;
-    assert_eq!(stored, 2, "a nested save is stored as a whole or not at all");
+    assert_eq!(
+        stored, 2,
+        "a nested save is stored as a whole or not at all"
+    );
     Ok(())
 }
 

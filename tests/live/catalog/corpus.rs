@@ -67,8 +67,15 @@ async fn the_rows_that_need_a_catalog_need_the_primary_and_work_there() {
     }
     let seen = |what: &str| place.on(place.primary(), what);
     assert_eq!(number(&db, "SELECT n::bigint FROM scratch").await, 16);
-    assert_eq!(number(&db, "SELECT n::bigint FROM metrics_unlogged").await, 17);
-    assert_eq!(seen("SELECT last_value, is_called FROM ticket"), "1|t", "called once");
+    assert_eq!(
+        number(&db, "SELECT n::bigint FROM metrics_unlogged").await,
+        17
+    );
+    assert_eq!(
+        seen("SELECT last_value, is_called FROM ticket"),
+        "1|t",
+        "called once"
+    );
     assert_eq!(seen("SELECT what FROM checks"), "3");
     assert_eq!(seen("SELECT count(*) FROM pushed"), "1", "pushed once");
     assert_eq!(place.standby(0).refused_writes(), 0);

@@ -45,10 +45,16 @@ async fn own_ddl_is_known_to_the_next_statement() {
         .await
         .unwrap();
     place.caught_up();
-    until("the new catalog", async || db.explain("SELECT n FROM other").intent == Intent::Read)
-        .await;
+    until("the new catalog", async || {
+        db.explain("SELECT n FROM other").intent == Intent::Read
+    })
+    .await;
     is_read(&db, "SELECT n FROM other").await;
-    assert_eq!(place.standby(0).log().matches("nextval").count(), 0, "it was never sent there");
+    assert_eq!(
+        place.standby(0).log().matches("nextval").count(),
+        0,
+        "it was never sent there"
+    );
 }
 
 #[tokio::test]
@@ -115,10 +121,21 @@ async fn until_the_refresh_the_safety_net_holds() {
         .unwrap();
     is_read(&db, "SELECT n FROM shown").await;
     place.others("CREATE OR REPLACE VIEW shown AS SELECT nextval('ticket') AS n");
-    assert_eq!(db.explain("SELECT n FROM shown").intent, Intent::Read, "not known yet");
+    assert_eq!(
+        db.explain("SELECT n FROM shown").intent,
+        Intent::Read,
+        "not known yet"
+    );
     let (heard, _guard) = Heard::listen();
-    let row = db.query_one_raw(sql(&db, "SELECT n FROM shown")).await.unwrap();
+    let row = db
+        .query_one_raw(sql(&db, "SELECT n FROM shown"))
+        .await
+        .unwrap();
     assert_eq!(row.unwrap().try_get_by_index::<i64>(0).unwrap(), 1);
-    let reasons: Vec<String> = heard.decisions().into_iter().map(|one| one.reason).collect();
+    let reasons: Vec<String> = heard
+        .decisions()
+        .into_iter()
+        .map(|one| one.reason)
+        .collect();
     assert_eq!(reasons, ["replica", "corrected"]);
 }
