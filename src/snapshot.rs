@@ -71,10 +71,9 @@ impl Snapshot {
         &self.members
     }
 
-    /// The primary. A list without one is refused by the reducer; while it is fenced, what stands first is asked, so
-    /// that its connection can say what is wrong.
-    pub(crate) fn primary(&self) -> &Arc<Member> {
-        &self.members[self.view.primary.unwrap_or(0)]
+    /// The primary; none while the node configured as one is not to be used as one.
+    pub(crate) fn primary(&self) -> Option<&Arc<Member>> {
+        self.view.primary.and_then(|index| self.members.get(index))
     }
 
     /// Every node and its state, for errors: names and words, never addresses.

@@ -39,7 +39,7 @@ pub(crate) use eligible::Ineligible;
 pub(crate) use roster::ReplaceProblem;
 pub(crate) use start::StartProblem;
 pub(crate) use tuning::Tuning;
-pub(crate) use view::{Candidate, Group, View};
+pub(crate) use view::{Candidate, Group, View, ViewNode};
 
 /// A point in time: how long after the cluster's start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]

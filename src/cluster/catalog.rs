@@ -73,11 +73,15 @@ impl CatalogReader {
         let limit = shared.config.acquire_timeout;
         let outbox = outbox.clone();
         tokio::spawn(async move {
-            let reading = backend::read_catalog(&primary, &settings);
-            let read = match tokio::time::timeout(limit, reading).await {
-                Ok(read) => read.map_err(|err| err.to_string()),
-                Err(_) => Err(format!("no answer within {limit:?}")),
+            let reading = async {
+                let Some(primary) = primary else {
+                    return Err("there is no primary".to_owned());
+                };
+                let read = backend::read_catalog(&primary, &settings).await;
+                read.map_err(|err| err.to_string())
             };
+            let read = tokio::time::timeout(limit, reading).await;
+            let read = read.unwrap_or_else(|_| Err(format!("no answer within {limit:?}")));
             tell(&outbox, Message::CatalogRead(read));
         });
     }

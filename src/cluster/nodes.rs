@@ -15,7 +15,7 @@ use crate::{
     node::{Link, Node, Seat},
     signal::{self, Signal},
     snapshot::Member,
-    state::{Event, Fact, Moment, NodeSpec, ProbeFacts, View},
+    state::{Event, Fact, Moment, NodeSpec, ProbeFacts, View, ViewNode},
     words::{NodeId, Role},
 };
 
@@ -149,13 +149,18 @@ impl Nodes {
         }
     }
 
-    /// The members in the view's order.
+    /// The members in the view's order. One without a pool gets a connection that refuses everything: leaving it out
+    /// would put another node in its place.
     pub(super) fn members(&self, view: &View) -> Box<[Arc<Member>]> {
-        view.nodes()
-            .iter()
-            .filter_map(|node| self.open.get(&node.id))
-            .map(|open| Arc::clone(&open.member))
-            .collect()
+        let member = |node: &ViewNode| match self.open.get(&node.id) {
+            Some(open) => Arc::clone(&open.member),
+            None => {
+                let link = Arc::new(Link::Adopted(DatabaseConnection::default()));
+                let node = Node::new(node.id, Arc::clone(&node.name), node.generation, link);
+                Arc::new(Member::new(Arc::new(node), Arc::default()))
+            }
+        };
+        view.nodes().iter().map(member).collect()
     }
 
     pub(super) fn member(&self, id: NodeId) -> Option<&Arc<Member>> {

@@ -247,8 +247,16 @@ impl Shared {
     }
 
     /// The primary's pool as the newest snapshot has it.
-    pub(crate) fn primary_node(&self) -> Arc<Node> {
-        Arc::clone(&self.snapshot.load().primary().node)
+    pub(crate) fn primary_node(&self) -> Option<Arc<Node>> {
+        Some(Arc::clone(&self.snapshot.load().primary()?.node))
+    }
+
+    /// What the primary is called, in errors.
+    pub(crate) fn primary_name(&self) -> String {
+        match self.primary_node() {
+            Some(node) => node.name.to_string(),
+            None => "primary".to_owned(),
+        }
     }
 
     /// Whether there is somewhere else than the primary to go.

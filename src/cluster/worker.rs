@@ -275,9 +275,8 @@ impl Worker {
         }
         let members = self.nodes.members(&view);
         let snapshot = Snapshot::new(view, members);
-        shared
-            .concrete
-            .primary_is(snapshot.primary().node.id, shared);
+        let primary = snapshot.primary().map(|primary| primary.node.id);
+        shared.concrete.primary_is(primary, shared);
         shared.metrics.count(ClusterCounter::SnapshotChange);
         let version = snapshot.view.version;
         shared.snapshot.store(Arc::new(snapshot));

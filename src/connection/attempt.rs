@@ -267,7 +267,7 @@ impl<'a> Attempt<'a> {
             Some(err) => err.to_string(),
             None => self.shared.describe(),
         };
-        let node = self.shared.primary_node().name.to_string();
+        let node = self.shared.primary_name();
         Error::Unavailable {
             node,
             stage,
@@ -444,7 +444,7 @@ impl<'a> Attempt<'a> {
             Refusal::TooManyWaiting { .. } => {
                 self.shared.metrics.count(ClusterCounter::Refused);
                 Error::Unavailable {
-                    node: self.shared.primary_node().name.to_string(),
+                    node: self.shared.primary_name(),
                     stage: Stage::Route,
                     waited: Duration::ZERO,
                     detail: refusal.to_string(),
@@ -514,7 +514,10 @@ impl RoutedConnection {
     pub(super) fn lease_primary(&self) -> Result<Lease, Error> {
         let shared = self.shared()?;
         let snapshot = shared.snapshot.load();
-        let seat = snapshot.primary().seat();
+        let primary = snapshot.primary().ok_or_else(|| Error::NoPrimary {
+            nodes: snapshot.describe(),
+        })?;
+        let seat = primary.seat();
         Ok(Lease::take(
             seat,
             Role::Primary,
@@ -526,7 +529,7 @@ impl RoutedConnection {
     /// Asks the primary's connection something that sends nothing.
     pub(super) fn with_primary<T>(&self, ask: impl FnOnce(&DatabaseConnection) -> T) -> Option<T> {
         let shared = self.shared().ok()?;
-        Some(ask(shared.primary_node().link.connection()))
+        Some(ask(shared.primary_node()?.link.connection()))
     }
 }
 

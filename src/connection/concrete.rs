@@ -44,30 +44,32 @@ impl RoutedConnection {
     /// When another node becomes the primary, call it again: the old reference stays valid and its pool is closed.
     ///
     /// # Panics
-    /// Never: a handle that was never connected gives SeaORM's `Disconnected` connection.
+    /// Never: a handle that was never connected, or whose cluster has no primary now, gives SeaORM's `Disconnected`
+    /// connection.
     #[must_use]
     pub fn concrete(&self) -> &DatabaseConnection {
         static DISCONNECTED: LazyLock<DatabaseConnection> =
             LazyLock::new(DatabaseConnection::default);
-        match &self.shared {
-            Some(shared) => shared.concrete.current(shared),
-            None => &DISCONNECTED,
-        }
+        let made = self
+            .shared
+            .as_ref()
+            .and_then(|shared| shared.concrete.current(shared));
+        made.unwrap_or(&DISCONNECTED)
     }
 }
 
 impl Concrete {
-    /// The connection to the current primary, made at the first call under it.
-    fn current<'a>(&'a self, shared: &Arc<Shared>) -> &'a DatabaseConnection {
-        let primary = shared.primary_node();
+    /// The connection to the current primary, made at the first call under it; none without a primary.
+    fn current<'a>(&'a self, shared: &Arc<Shared>) -> Option<&'a DatabaseConnection> {
+        let primary = shared.primary_node()?;
         let _one = self.making.lock().unwrap_or_else(PoisonError::into_inner);
         let last = self
             .made
             .count()
             .checked_sub(1)
             .and_then(|last| self.made.get(last));
-        if let Some(made) = last.filter(|made| made.primary == primary.id) {
-            return &made.connection;
+        if let Some(made) = last.filter(|made| made.primary == primary.id && !made.is_closed()) {
+            return Some(&made.connection);
         }
         let mut made = make(shared, &primary);
         if let Some(old) = last {
@@ -81,7 +83,7 @@ impl Concrete {
             old.retire(shared);
         }
         let at = self.made.push(made);
-        &self.made[at].connection
+        Some(&self.made[at].connection)
     }
 
     /// Whether something is being done through a connection of these, out of our sight.
@@ -100,14 +102,22 @@ impl Concrete {
     }
 
     /// Closes the pools that belong to another node than the primary: an error there, never a write to a stale one.
-    pub(crate) fn primary_is(&self, primary: NodeId, shared: &Arc<Shared>) {
-        for (_, made) in self.made.iter().filter(|(_, made)| made.primary != primary) {
+    pub(crate) fn primary_is(&self, primary: Option<NodeId>, shared: &Arc<Shared>) {
+        for (_, made) in self
+            .made
+            .iter()
+            .filter(|(_, made)| Some(made.primary) != primary)
+        {
             made.retire(shared);
         }
     }
 }
 
 impl Made {
+    fn is_closed(&self) -> bool {
+        self.own.as_ref().is_some_and(|own| own.is_closed())
+    }
+
     fn in_use(&self) -> bool {
         self.own
             .as_ref()

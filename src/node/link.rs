@@ -139,6 +139,11 @@ impl Link {
         )
     }
 
+    /// Whether the pool was closed; an adopted one is not ours to know.
+    pub(crate) fn is_closed(&self) -> bool {
+        with_pool!(self, |pool| pool.is_closed(), false)
+    }
+
     /// Closes the pool once everything taken from it has come back. New leases fail at once.
     pub(crate) async fn close(&self) {
         with_pool!(self, |pool| pool.close().await, ());
