@@ -15,6 +15,7 @@ pub struct Builder {
     synchronous: usize,
     settings: Vec<(String, String)>,
     password: Option<String>,
+    own_identity: bool,
 }
 
 /// A primary with its standbys. Dropping it stops every server and removes every file.
@@ -50,6 +51,13 @@ impl Builder {
         self
     }
 
+    /// A system identifier that no other cluster has. It costs a run of `initdb`; without it all clusters are copies of one
+    /// template and share its identifier.
+    pub fn own_identity(mut self) -> Self {
+        self.own_identity = true;
+        self
+    }
+
     /// Starts the servers and returns when every standby streams.
     pub fn start(self) -> Result<Cluster> {
         // A reserved port may still be taken by a process that knows nothing of reservations.
@@ -67,14 +75,17 @@ impl Builder {
         let started = Instant::now();
         let account = Account::find()?;
         let binaries = Binaries::find(&account)?;
-        let template = Template::get(&account, &binaries)?;
+        let folder = Guarded::folder()?;
+        account.own(folder.path())?;
+        let template = match self.own_identity {
+            true => Template::own(folder.path(), &account, &binaries)?,
+            false => Template::get(&account, &binaries)?,
+        };
         let setup = Setup {
             account,
             binaries,
             template,
         };
-        let folder = Guarded::folder()?;
-        setup.account.own(folder.path())?;
         let mut cluster = Cluster {
             nodes: Vec::new(),
             folder,

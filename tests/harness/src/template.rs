@@ -41,10 +41,21 @@ impl Template {
         if !folder.is_dir() {
             make(&folder, account, binaries)?;
         }
-        Ok(Self {
+        Ok(Self::at(&folder))
+    }
+
+    /// A template for one cluster, made now: its system identifier is that of no other cluster.
+    pub(crate) fn own(folder: &Path, account: &Account, binaries: &Binaries) -> Result<Self> {
+        let folder = folder.join("template");
+        make(&folder, account, binaries)?;
+        Ok(Self::at(&folder))
+    }
+
+    fn at(folder: &Path) -> Self {
+        Self {
             data: folder.join("data"),
             counts_statements: folder.join("counts-statements").exists(),
-        })
+        }
     }
 
     /// Copies the template to a new data folder; the file system shares the blocks if it can.
