@@ -69,6 +69,15 @@ pub(crate) async fn probe(
     answer
 }
 
+/// Puts the fence back inside a transaction that may have lifted it; `None` where that is not needed or not possible.
+pub(crate) const fn restore_fence(backend: DbBackend) -> Option<&'static str> {
+    match backend {
+        #[cfg(feature = "postgres")]
+        DbBackend::Postgres => Some(postgres::RESTORE_FENCE),
+        _ => None,
+    }
+}
+
 /// Asks an adopted node through the connection it came with.
 pub(crate) async fn probe_adopted(node: &Node, limit: Duration) -> Result<Facts, DbErr> {
     let db = node.link.connection();

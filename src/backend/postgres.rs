@@ -17,6 +17,9 @@ use crate::{
 /// A start-up parameter of every replica connection (rule I7).
 pub(crate) const FENCE: (&str, &str) = ("default_transaction_read_only", "on");
 
+/// Back to the start-up parameter, whatever the session was told since.
+pub(crate) const RESTORE_FENCE: &str = "RESET default_transaction_read_only";
+
 /// Role, identity and fitness in one statement that any role may run.
 const PROBE: &str = "SELECT pg_catalog.pg_is_in_recovery(), \
      (SELECT system_identifier::text FROM pg_catalog.pg_control_system()), \

@@ -4,6 +4,7 @@ use sea_orm::{ConnectionTrait, DbErr, Statement};
 
 use super::{Held, RoutedTransaction};
 use crate::{
+    backend::restore_fence,
     error::{Error, Kind},
     metrics::NodeCounter,
     signal,
@@ -42,6 +43,15 @@ impl RoutedTransaction {
                 }
                 return Err(held.typed(err, Kind::Query));
             }
+        }
+        if held.is_outermost()
+            && held.may_have_lifted_fence()
+            && let Some(restore) = restore_fence(backend)
+        {
+            let restored = held.lease().guard(inner.execute_unprepared(restore)).await;
+            restored
+                .unwrap_or_else(|cut| Err(cut.into_db(Kind::Query)))
+                .map_err(|err| held.typed(err, Kind::Query))?;
         }
         let outcome = held.lease().guard(inner.commit()).await;
         match outcome {

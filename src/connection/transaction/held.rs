@@ -17,7 +17,7 @@ use crate::{
     pin::Mark,
     route::retry,
     signal::{self, Signal},
-    words::{Outcome, Role, Stage},
+    words::{Intent, Outcome, Role, Stage},
 };
 
 /// How a transaction was opened.
@@ -57,6 +57,8 @@ struct Root {
     doubtful: AtomicBool,
     /// A statement changed the schema, so the catalog is read again after the end.
     schema_changed: AtomicBool,
+    /// On a replica, a statement ran that is not proven to leave the connection's settings alone.
+    session_changed: AtomicBool,
 }
 
 impl Drop for Root {
@@ -96,6 +98,7 @@ impl Held {
             _diverted: diverted,
             doubtful: flag(),
             schema_changed: flag(),
+            session_changed: flag(),
         };
         Self {
             root: Arc::new(root),
@@ -125,13 +128,29 @@ impl Held {
     pub(super) fn note_unseen(&self) {
         self.root.doubtful.store(true, Ordering::Release);
         self.root.schema_changed.store(true, Ordering::Release);
+        self.root.session_changed.store(true, Ordering::Release);
     }
 
-    /// Notes what the text says of the schema; a first keyword that says so needs no parse.
+    /// Notes what the text says of the schema, for which its first keyword is enough, and on a replica whether it may
+    /// touch the fence.
     pub(super) fn note_text(&self, sql: &str) {
-        if self.root.shared.classifier.changes_schema(sql) {
-            self.root.schema_changed.store(true, Ordering::Release);
+        let root = &self.root;
+        if root.shared.classifier.changes_schema(sql) {
+            root.schema_changed.store(true, Ordering::Release);
         }
+        if root.lease.role() == Role::Replica
+            && root.shared.classifier.verdict(sql).intent != Intent::Read
+        {
+            root.session_changed.store(true, Ordering::Release);
+        }
+    }
+
+    /// Whether COMMIT would keep a fence that was lifted inside: a `SET` lasts beyond the transaction, and the
+    /// connection goes back to the pool (rule I7). What is rolled back takes its settings with it.
+    pub(super) fn may_have_lifted_fence(&self) -> bool {
+        self.root.shared.config.fence
+            && self.lease().role() == Role::Replica
+            && self.root.session_changed.load(Ordering::Acquire)
     }
 
     pub(super) fn is_doubtful(&self) -> bool {
