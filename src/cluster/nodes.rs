@@ -226,15 +226,20 @@ impl Probe {
             Err(err) => Event::ProbeFailed {
                 node,
                 begun,
-                signal: match signal::of_db_err(&err, Role::Unknown) {
-                    // On a connection of its own no pool is in between: the server is silent.
-                    Signal::AcquireTimeout if matches!(self.asked, Asked::Server(_)) => {
-                        Signal::TimedOut
-                    }
-                    signal => signal,
+                signal: match &self.asked {
+                    Asked::Server(_) => unanswered(&err),
+                    Asked::Connection(..) => signal::of_db_err(&err, Role::Unknown),
                 },
             },
         }
+    }
+}
+
+/// What a failed probe on a connection of its own says. No pool is in between, so a time-out means a silent server.
+pub(super) fn unanswered(err: &DbErr) -> Signal {
+    match signal::of_db_err(err, Role::Unknown) {
+        Signal::AcquireTimeout => Signal::TimedOut,
+        signal => signal,
     }
 }
 

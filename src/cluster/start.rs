@@ -271,7 +271,7 @@ impl Starting {
                     }
                 }
                 Err(err) => {
-                    let signal = crate::signal::of_db_err(&err, role);
+                    let signal = super::nodes::unanswered(&err);
                     if role == Role::Primary {
                         self.primary_error = Some(err);
                     } else {

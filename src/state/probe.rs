@@ -2,7 +2,7 @@
 //!
 //! A probe proves only what holds after it began, so that an answer that was on its way when the doubt arose settles
 //! nothing. One missed probe of a node in good standing is a doubt, two are death; a refusal is death at once, because
-//! nobody listens.
+//! nobody listens, and so is a missed probe of a node that has never answered one, because nothing speaks for it.
 
 use std::time::Duration;
 
@@ -70,6 +70,7 @@ pub(super) fn failed(step: &mut Step<'_>, id: NodeId, begun: Moment, signal: Sig
     };
     node.probe_at = None;
     node.probed = Some(now);
+    let seen = node.seen;
     if !node.is_member() {
         return;
     }
@@ -111,7 +112,7 @@ pub(super) fn failed(step: &mut Step<'_>, id: NodeId, begun: Moment, signal: Sig
                     step.next_probe(id);
                 }
                 Signal::Refused | Signal::Starting => step.eject(id, signal, 2),
-                _ if confirmed => step.eject(id, signal, 2),
+                _ if confirmed || !seen => step.eject(id, signal, 2),
                 _ => {
                     step.suspect(id, signal, false);
                     step.ask_probe(id, now);
