@@ -296,6 +296,7 @@ impl<'a> Attempt<'a> {
         if let Poll::Ready(done) = poll_fn(|cx| Poll::Ready(acquiring.as_mut().poll(cx))).await {
             return done;
         }
+        let acquiring = lease.node().link.while_open(acquiring);
         let waited = Instant::now();
         let done = if self.shared.has_replicas() {
             let limit = self.deadline().into();

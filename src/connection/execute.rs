@@ -128,7 +128,7 @@ impl RoutedConnection {
             }
         };
         lease
-            .guard(beginning)
+            .guard(link.while_open(beginning))
             .await
             .unwrap_or_else(|cut| Err(cut.into_db(Kind::Exec)))
     }

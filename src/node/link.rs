@@ -126,6 +126,26 @@ impl Link {
         }
     }
 
+    /// Waits for a connection no longer than the pool is open: once the node was found dead there is another pool, and
+    /// sqlx would go on connecting for this one until its acquire time-out. Nothing of the caller's may have been sent.
+    pub(crate) async fn while_open<T>(
+        &self,
+        work: impl Future<Output = Result<T, DbErr>>,
+    ) -> Result<T, DbErr> {
+        let closed = async {
+            with_pool!(
+                self,
+                |pool| pool.close_event().await,
+                std::future::pending().await
+            );
+        };
+        tokio::select! {
+            biased;
+            done = work => done,
+            () = closed => Err(DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed)),
+        }
+    }
+
     /// Size, idle and greatest size of the pool; `None` where the pool is not ours to look into.
     pub(crate) fn pool_size(&self) -> Option<PoolSize> {
         with_pool!(
