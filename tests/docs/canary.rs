@@ -352,8 +352,9 @@ async fn changes(watch: &mut Watch, cluster: &Cluster) {
         .primary(format!("{}?name=main", cluster.primary().url()))
         .replica(format!("{}?name=one", one.url()))
         .pin(Duration::ZERO)
-        .route_timeout(Duration::from_secs(1))
-        .acquire_timeout(Duration::from_secs(1))
+        .replica_acquire_timeout(Duration::from_millis(200))
+        .route_timeout(Duration::from_millis(400))
+        .acquire_timeout(Duration::from_millis(400))
         .build()
         .unwrap();
     let nodes = config.clone();
