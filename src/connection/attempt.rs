@@ -1,16 +1,11 @@
 //! One statement's way to its end: what it needs, where it was tried, and what is held for it meanwhile.
 
-use std::{
-    future::poll_fn,
-    pin::pin,
-    sync::Arc,
-    task::Poll,
-    time::{Duration, Instant},
-};
+mod foresee;
+mod outcome;
 
-use sea_orm::{
-    AccessMode, ConnAcquireErr, DatabaseConnection, DbErr, IsolationLevel, TransactionOptions,
-};
+use std::{future::poll_fn, pin::pin, sync::Arc, task::Poll, time::Instant};
+
+use sea_orm::{AccessMode, ConnAcquireErr, DbErr, IsolationLevel, TransactionOptions};
 
 use super::{
     RoutedConnection,
@@ -19,15 +14,15 @@ use super::{
 };
 use crate::{
     cluster::shared::{Diverted, Shared},
-    error::{Error, Kind},
-    intent::{Summary, Verdict},
-    metrics::{ClusterCounter, NodeCounter},
+    error::Error,
+    intent::Summary,
+    metrics::ClusterCounter,
     node::{Lease, Leased},
     pin::OpenWrite,
-    route::{Ask, Decision, Forced, Refusal, Request, Route, Tried, retry, route, safety},
-    signal::{self, Signal},
+    route::{Ask, Decision, Forced, Refusal, Request, Route, Tried, route},
+    signal::Signal,
     snapshot::Snapshot,
-    words::{Intent, Outcome, Reason, Role, Stage},
+    words::{Intent, Reason, Stage},
 };
 
 /// See the module.
@@ -310,150 +305,6 @@ impl<'a> Attempt<'a> {
         done
     }
 
-    /// It ran.
-    pub(super) fn succeeded(&self, sql: &str) {
-        if let Some(refusal) = self.refused
-            && safety::corrects(refusal, true)
-        {
-            self.shared.metrics.count(ClusterCounter::Corrected);
-            self.shared.classifier.correct(sql);
-        }
-        if self.write.is_some() && self.shared.classifier.changes_schema(sql) {
-            self.shared.schema_changed();
-        }
-    }
-
-    /// It did not run as it should: `Ok` when it is to be tried again, else the error for the caller.
-    pub(super) fn failed(
-        &mut self,
-        lease: &Lease,
-        stage: Stage,
-        err: DbErr,
-        kind: Kind,
-    ) -> Result<(), DbErr> {
-        let signal = match Error::of(&err) {
-            Some(Error::CutOff { .. }) => Signal::Cut,
-            _ => signal::of_db_err(&err, lease.role()),
-        };
-        self.shared.report(lease, stage, signal);
-        let failure = retry::Failure {
-            kind: self.kind(),
-            stage,
-            signal,
-            role: lease.role(),
-            in_transaction: false,
-            correctable: self.verdict.is_some_and(correctable),
-            retries: self.retries,
-        };
-        match retry::verdict(&failure) {
-            retry::Verdict::Again(again) if self.may_repeat(again, signal) => {
-                self.prepare(again, lease, signal);
-                self.last = Some(err);
-                Ok(())
-            }
-            retry::Verdict::Again(_) => {
-                Err(self.give(retry::outcome(&failure), lease, (stage, err), kind))
-            }
-            retry::Verdict::Give(outcome) => Err(self.give(outcome, lease, (stage, err), kind)),
-        }
-    }
-
-    fn may_repeat(&mut self, again: retry::Again, signal: Signal) -> bool {
-        !self.shared.is_closed()
-            && Instant::now() < self.deadline()
-            && (!again.costs(signal) || self.shared.spend_retry())
-    }
-
-    fn prepare(&mut self, again: retry::Again, lease: &Lease, signal: Signal) {
-        if again.costs(signal) {
-            self.retries += 1;
-            lease.metrics().retry(signal.cause());
-        }
-        match again {
-            retry::Again::Elsewhere => self.tried.add(lease.node().id),
-            // The pool was closed by a change that may not have been seen yet: the node is no candidate until then.
-            retry::Again::NewSnapshot => self.tried.add(lease.node().id),
-            retry::Again::SameNode => {}
-            retry::Again::Primary => {
-                self.refused = Some(signal);
-                if safety::corrects(signal, false)
-                    && let Some(sql) = self.sql
-                {
-                    self.shared.classifier.correct(sql);
-                }
-                self.write.get_or_insert_with(|| self.shared.open_write());
-            }
-        }
-    }
-
-    /// The error for the caller. What a server answered passes unchanged; a write of which nobody knows says so.
-    fn give(
-        &self,
-        outcome: Outcome,
-        lease: &Lease,
-        (stage, err): (Stage, DbErr),
-        kind: Kind,
-    ) -> DbErr {
-        let reads = self.ask.intent() == Intent::Read;
-        // An error answer to an opaque text leaves open what the text did before (T9), but the answer is the server's,
-        // and callers read its code; only where the connection went with it is there nothing to read.
-        let answered = signal::code(&err).is_some()
-            && !signal::of_db_err(&err, lease.role()).ends_connection();
-        if outcome != Outcome::Unknown || reads || answered || Error::of(&err).is_some() {
-            return err;
-        }
-        lease.metrics().count(NodeCounter::UnknownOutcome);
-        Error::UnknownOutcome {
-            node: lease.name(),
-            stage,
-            source: err,
-        }
-        .into_db(kind)
-    }
-
-    fn kind(&self) -> retry::Kind {
-        match self.ask {
-            Ask::Begin => retry::Kind::Begin { read_only: false },
-            Ask::BeginReadOnly => retry::Kind::Begin { read_only: true },
-            Ask::Statement {
-                intent: Intent::Read,
-                ..
-            } => retry::Kind::Read,
-            // Judged only now that it failed: a text handed to `execute` was not.
-            Ask::Statement { .. } => match self
-                .sql
-                .map(|sql| self.shared.classifier.verdict(sql).is_plain())
-            {
-                Some(true) => retry::Kind::Plain,
-                Some(false) | None => retry::Kind::Opaque,
-            },
-        }
-    }
-
-    fn refused(&self, refusal: Refusal) -> Error {
-        let nodes = self.shared.describe();
-        match refusal {
-            Refusal::NotARead { reason } => Error::NotARead {
-                intent: self.ask.intent(),
-                reason,
-            },
-            Refusal::NoReplica => Error::NoReplica { nodes },
-            Refusal::TooManyDiverted { limit } => {
-                self.shared.metrics.count(ClusterCounter::Refused);
-                Error::DiversionLimit { limit, nodes }
-            }
-            Refusal::TooManyWaiting { .. } => {
-                self.shared.metrics.count(ClusterCounter::Refused);
-                Error::Unavailable {
-                    node: self.shared.primary_name(),
-                    stage: Stage::Route,
-                    waited: Duration::ZERO,
-                    detail: refusal.to_string(),
-                }
-            }
-        }
-    }
-
     /// What the stream that this became holds: what pins reads when it is dropped, and its place among those diverted.
     #[cfg(feature = "stream")]
     pub(super) fn into_holds(self) -> Holds {
@@ -463,74 +314,6 @@ impl<'a> Attempt<'a> {
     /// What the transaction that this became holds.
     pub(super) fn into_held(self, lease: Lease, opening: Opening) -> Held {
         Held::new(Arc::clone(self.shared), (lease, self.diverted), opening)
-    }
-}
-
-/// Whether a replica's refusal of this text may be answered by running it on the primary (rule I6).
-fn correctable(verdict: Summary) -> bool {
-    let text = safety::Text {
-        single: verdict.is_plain(),
-        built_in: verdict.functions_built_in,
-        outside: verdict.may_act_outside,
-    };
-    text.correctable(false)
-}
-
-impl RoutedConnection {
-    /// Where a statement with this verdict would go now; nothing is counted and nothing is held.
-    pub(crate) fn foresee(
-        &self,
-        shared: &Arc<Shared>,
-        verdict: &Verdict,
-    ) -> (Result<String, String>, Option<Role>, Reason) {
-        let ask = Ask::Statement {
-            intent: verdict.intent(),
-            reason: verdict.reason(),
-        };
-        let snapshot = shared.snapshot.load();
-        match Attempt::new(shared, &self.scope, ask).question(&snapshot) {
-            Decision::Go(Route { index, reason }) => {
-                let node = &snapshot.view.nodes()[index];
-                (Ok(node.name.to_string()), Some(node.role), reason)
-            }
-            Decision::Stay(reason) => (Ok("the transaction's node".to_owned()), None, reason),
-            Decision::Wait => (
-                Err(format!("it would wait: {}", snapshot.describe())),
-                None,
-                verdict.reason(),
-            ),
-            Decision::Refuse(refusal) => (Err(refusal.to_string()), None, verdict.reason()),
-        }
-    }
-
-    /// One decision for a query of this text, and the lease it gives.
-    pub(crate) fn decide_once(&self, sql: &str) -> Option<Lease> {
-        match Attempt::statement(self, sql, false).ok()?.decide() {
-            Step::Go(lease) => Some(lease),
-            Step::Wait | Step::Refuse(_) => None,
-        }
-    }
-
-    /// A lease on the primary, for what is not a statement.
-    pub(super) fn lease_primary(&self) -> Result<Lease, Error> {
-        let shared = self.shared()?;
-        let snapshot = shared.snapshot.load();
-        let primary = snapshot.primary().ok_or_else(|| Error::NoPrimary {
-            nodes: snapshot.describe(),
-        })?;
-        let seat = primary.seat();
-        Ok(Lease::take(
-            seat,
-            Role::Primary,
-            Intent::Primary,
-            Reason::PrimaryOnly,
-        ))
-    }
-
-    /// Asks the primary's connection something that sends nothing.
-    pub(super) fn with_primary<T>(&self, ask: impl FnOnce(&DatabaseConnection) -> T) -> Option<T> {
-        let shared = self.shared().ok()?;
-        Some(ask(shared.primary_node()?.link.connection()))
     }
 }
 

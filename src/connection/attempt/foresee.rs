@@ -1,0 +1,77 @@
+//! Decisions without a statement behind them: for `explain`, for what is no statement, and for the benches.
+
+use std::sync::Arc;
+
+use sea_orm::DatabaseConnection;
+
+use super::{Attempt, Step};
+use crate::{
+    cluster::shared::Shared,
+    connection::RoutedConnection,
+    error::Error,
+    intent::Verdict,
+    node::Lease,
+    route::{Ask, Decision, Route},
+    words::{Intent, Reason, Role},
+};
+
+impl RoutedConnection {
+    /// Where a statement with this verdict would go now; nothing is counted and nothing is held.
+    pub(crate) fn foresee(
+        &self,
+        shared: &Arc<Shared>,
+        verdict: &Verdict,
+    ) -> (Result<String, String>, Option<Role>, Reason) {
+        let ask = Ask::Statement {
+            intent: verdict.intent(),
+            reason: verdict.reason(),
+        };
+        let snapshot = shared.snapshot.load();
+        match Attempt::new(shared, &self.scope, ask).question(&snapshot) {
+            Decision::Go(Route { index, reason }) => {
+                let node = &snapshot.view.nodes()[index];
+                (Ok(node.name.to_string()), Some(node.role), reason)
+            }
+            Decision::Stay(reason) => (Ok("the transaction's node".to_owned()), None, reason),
+            Decision::Wait => (
+                Err(format!("it would wait: {}", snapshot.describe())),
+                None,
+                verdict.reason(),
+            ),
+            Decision::Refuse(refusal) => (Err(refusal.to_string()), None, verdict.reason()),
+        }
+    }
+
+    /// One decision for a query of this text, and the lease it gives.
+    pub(crate) fn decide_once(&self, sql: &str) -> Option<Lease> {
+        match Attempt::statement(self, sql, false).ok()?.decide() {
+            Step::Go(lease) => Some(lease),
+            Step::Wait | Step::Refuse(_) => None,
+        }
+    }
+
+    /// A lease on the primary, for what is not a statement.
+    pub(in crate::connection) fn lease_primary(&self) -> Result<Lease, Error> {
+        let shared = self.shared()?;
+        let snapshot = shared.snapshot.load();
+        let primary = snapshot.primary().ok_or_else(|| Error::NoPrimary {
+            nodes: snapshot.describe(),
+        })?;
+        let seat = primary.seat();
+        Ok(Lease::take(
+            seat,
+            Role::Primary,
+            Intent::Primary,
+            Reason::PrimaryOnly,
+        ))
+    }
+
+    /// Asks the primary's connection something that sends nothing.
+    pub(in crate::connection) fn with_primary<T>(
+        &self,
+        ask: impl FnOnce(&DatabaseConnection) -> T,
+    ) -> Option<T> {
+        let shared = self.shared().ok()?;
+        Some(ask(shared.primary_node()?.link.connection()))
+    }
+}

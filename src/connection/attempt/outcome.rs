@@ -1,0 +1,172 @@
+//! What a statement's end means: for its text, for the node, and for another attempt.
+
+use std::time::{Duration, Instant};
+
+use sea_orm::DbErr;
+
+use super::Attempt;
+use crate::{
+    error::{Error, Kind},
+    intent::Summary,
+    metrics::{ClusterCounter, NodeCounter},
+    node::Lease,
+    route::{Ask, Refusal, retry, safety},
+    signal::{self, Signal},
+    words::{Intent, Outcome, Stage},
+};
+
+impl Attempt<'_> {
+    /// It ran.
+    pub(in crate::connection) fn succeeded(&self, sql: &str) {
+        if let Some(refusal) = self.refused
+            && safety::corrects(refusal, true)
+        {
+            self.shared.metrics.count(ClusterCounter::Corrected);
+            self.shared.classifier.correct(sql);
+        }
+        if self.write.is_some() && self.shared.classifier.changes_schema(sql) {
+            self.shared.schema_changed();
+        }
+    }
+
+    /// It did not run as it should: `Ok` when it is to be tried again, else the error for the caller.
+    pub(in crate::connection) fn failed(
+        &mut self,
+        lease: &Lease,
+        stage: Stage,
+        err: DbErr,
+        kind: Kind,
+    ) -> Result<(), DbErr> {
+        let signal = match Error::of(&err) {
+            Some(Error::CutOff { .. }) => Signal::Cut,
+            _ => signal::of_db_err(&err, lease.role()),
+        };
+        self.shared.report(lease, stage, signal);
+        let failure = retry::Failure {
+            kind: self.kind(),
+            stage,
+            signal,
+            role: lease.role(),
+            in_transaction: false,
+            correctable: self.verdict.is_some_and(correctable),
+            retries: self.retries,
+        };
+        match retry::verdict(&failure) {
+            retry::Verdict::Again(again) if self.may_repeat(again, signal) => {
+                self.prepare(again, lease, signal);
+                self.last = Some(err);
+                Ok(())
+            }
+            retry::Verdict::Again(_) => {
+                Err(self.give(retry::outcome(&failure), lease, (stage, err), kind))
+            }
+            retry::Verdict::Give(outcome) => Err(self.give(outcome, lease, (stage, err), kind)),
+        }
+    }
+
+    fn may_repeat(&mut self, again: retry::Again, signal: Signal) -> bool {
+        !self.shared.is_closed()
+            && Instant::now() < self.deadline()
+            && (!again.costs(signal) || self.shared.spend_retry())
+    }
+
+    fn prepare(&mut self, again: retry::Again, lease: &Lease, signal: Signal) {
+        if again.costs(signal) {
+            self.retries += 1;
+            lease.metrics().retry(signal.cause());
+        }
+        match again {
+            retry::Again::Elsewhere => self.tried.add(lease.node().id),
+            // The pool was closed by a change that may not have been seen yet: the node is no candidate until then.
+            retry::Again::NewSnapshot => self.tried.add(lease.node().id),
+            retry::Again::SameNode => {}
+            retry::Again::Primary => {
+                self.refused = Some(signal);
+                if safety::corrects(signal, false)
+                    && let Some(sql) = self.sql
+                {
+                    self.shared.classifier.correct(sql);
+                }
+                self.write.get_or_insert_with(|| self.shared.open_write());
+            }
+        }
+    }
+
+    /// The error for the caller. What a server answered passes unchanged; a write of which nobody knows says so.
+    fn give(
+        &self,
+        outcome: Outcome,
+        lease: &Lease,
+        (stage, err): (Stage, DbErr),
+        kind: Kind,
+    ) -> DbErr {
+        let reads = self.ask.intent() == Intent::Read;
+        // An error answer to an opaque text leaves open what the text did before (T9), but the answer is the server's,
+        // and callers read its code; only where the connection went with it is there nothing to read.
+        let answered = signal::code(&err).is_some()
+            && !signal::of_db_err(&err, lease.role()).ends_connection();
+        if outcome != Outcome::Unknown || reads || answered || Error::of(&err).is_some() {
+            return err;
+        }
+        lease.metrics().count(NodeCounter::UnknownOutcome);
+        Error::UnknownOutcome {
+            node: lease.name(),
+            stage,
+            source: err,
+        }
+        .into_db(kind)
+    }
+
+    fn kind(&self) -> retry::Kind {
+        match self.ask {
+            Ask::Begin => retry::Kind::Begin { read_only: false },
+            Ask::BeginReadOnly => retry::Kind::Begin { read_only: true },
+            Ask::Statement {
+                intent: Intent::Read,
+                ..
+            } => retry::Kind::Read,
+            // Judged only now that it failed: a text handed to `execute` was not.
+            Ask::Statement { .. } => match self
+                .sql
+                .map(|sql| self.shared.classifier.verdict(sql).is_plain())
+            {
+                Some(true) => retry::Kind::Plain,
+                Some(false) | None => retry::Kind::Opaque,
+            },
+        }
+    }
+
+    pub(super) fn refused(&self, refusal: Refusal) -> Error {
+        let nodes = self.shared.describe();
+        match refusal {
+            Refusal::NotARead { reason } => Error::NotARead {
+                intent: self.ask.intent(),
+                reason,
+            },
+            Refusal::NoReplica => Error::NoReplica { nodes },
+            Refusal::TooManyDiverted { limit } => {
+                self.shared.metrics.count(ClusterCounter::Refused);
+                Error::DiversionLimit { limit, nodes }
+            }
+            Refusal::TooManyWaiting { .. } => {
+                self.shared.metrics.count(ClusterCounter::Refused);
+                Error::Unavailable {
+                    node: self.shared.primary_name(),
+                    stage: Stage::Route,
+                    waited: Duration::ZERO,
+                    detail: refusal.to_string(),
+                }
+            }
+        }
+    }
+}
+
+/// Whether a replica's refusal of this text may be answered by running it on the primary (rule I6).
+fn correctable(verdict: Summary) -> bool {
+    let text = safety::Text {
+        single: verdict.is_plain(),
+        built_in: verdict.functions_built_in,
+        outside: verdict.may_act_outside,
+    };
+    text.correctable(false)
+}
