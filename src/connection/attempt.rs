@@ -60,39 +60,34 @@ enum Step {
 
 impl<'a> Attempt<'a> {
     /// For a statement outside a transaction. `executes`: it was handed to `execute…`, which is not judged (I4).
+    #[inline]
     pub(super) fn statement(
+        shared: &'a Arc<Shared>,
         db: &'a RoutedConnection,
         sql: &'a str,
         executes: bool,
-    ) -> Result<Self, Error> {
-        let shared = db.shared()?;
-        let mut attempt = Self::new(
-            shared,
-            &db.scope,
-            Ask::Statement {
-                intent: Intent::Write,
-                reason: Reason::Execute,
-            },
-        );
-        attempt.sql = Some(sql);
+    ) -> Self {
+        let (mut intent, mut reason, mut verdict) = (Intent::Write, Reason::Execute, None);
         if !executes {
-            let verdict = shared.classifier.verdict(sql);
+            let judged = shared.classifier.verdict(sql);
             shared.metrics.count(ClusterCounter::CacheHit);
-            attempt.ask = Ask::Statement {
-                intent: verdict.intent,
-                reason: verdict.reason,
-            };
-            attempt.verdict = Some(verdict);
+            (intent, reason, verdict) = (judged.intent, judged.reason, Some(judged));
         }
-        Ok(attempt)
+        let ask = Ask::Statement { intent, reason };
+        Self {
+            sql: Some(sql),
+            verdict,
+            ..Self::new(shared, &db.scope, ask)
+        }
     }
 
     /// For a `begin`. Only what is declared read only, and is not serializable, may go to a replica: a standby refuses
     /// every statement of a serializable transaction.
     pub(super) fn begin(
+        shared: &'a Arc<Shared>,
         db: &'a RoutedConnection,
         options: &TransactionOptions,
-    ) -> Result<Self, Error> {
+    ) -> Self {
         let read_only = options.access_mode == Some(AccessMode::ReadOnly);
         let serializable = options.isolation_level == Some(IsolationLevel::Serializable);
         let ask = if read_only && !serializable {
@@ -100,9 +95,10 @@ impl<'a> Attempt<'a> {
         } else {
             Ask::Begin
         };
-        Ok(Self::new(db.shared()?, &db.scope, ask))
+        Self::new(shared, &db.scope, ask)
     }
 
+    #[inline]
     fn new(shared: &'a Arc<Shared>, scope: &'a Scope, ask: Ask) -> Self {
         Self {
             shared,

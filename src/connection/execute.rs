@@ -15,8 +15,8 @@ use crate::{
 impl RoutedConnection {
     /// Runs a statement where it belongs, and again elsewhere when it is certain that it was not executed.
     pub(super) async fn run<C: Call>(&self, call: &C, stmt: Statement) -> Result<C::Output, DbErr> {
-        let mut attempt =
-            Attempt::statement(self, &stmt.sql, C::EXECUTES).map_err(|err| err.into_db(C::KIND))?;
+        let shared = self.shared().map_err(|err| err.into_db(C::KIND))?;
+        let mut attempt = Attempt::statement(shared, self, &stmt.sql, C::EXECUTES);
         attempt.settle_verdict().await;
         loop {
             let mut lease = attempt.lease().await.map_err(|err| err.into_db(C::KIND))?;
@@ -45,8 +45,8 @@ impl RoutedConnection {
     ) -> Result<super::RoutedStream<'a>, DbErr> {
         use super::RoutedStream;
 
-        let mut attempt =
-            Attempt::statement(self, &stmt.sql, false).map_err(|err| err.into_db(Kind::Query))?;
+        let shared = self.shared().map_err(|err| err.into_db(Kind::Query))?;
+        let mut attempt = Attempt::statement(shared, self, &stmt.sql, false);
         attempt.settle_verdict().await;
         loop {
             let mut lease = attempt
@@ -90,7 +90,8 @@ impl RoutedConnection {
         &self,
         options: TransactionOptions,
     ) -> Result<RoutedTransaction, DbErr> {
-        let mut attempt = Attempt::begin(self, &options).map_err(|err| err.into_db(Kind::Exec))?;
+        let shared = self.shared().map_err(|err| err.into_db(Kind::Exec))?;
+        let mut attempt = Attempt::begin(shared, self, &options);
         loop {
             let lease = attempt
                 .lease()

@@ -44,7 +44,8 @@ impl RoutedConnection {
 
     /// One decision for a query of this text, and the lease it gives.
     pub(crate) fn decide_once(&self, sql: &str) -> Option<Lease> {
-        match Attempt::statement(self, sql, false).ok()?.decide() {
+        let shared = self.shared().ok()?;
+        match Attempt::statement(shared, self, sql, false).decide() {
             Step::Go(lease) => Some(lease),
             Step::Wait | Step::Refuse(_) => None,
         }
