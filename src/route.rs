@@ -219,7 +219,7 @@ pub(crate) fn route(
     }
     // One that failed on every replica goes to the primary last; once it has failed there too, it waits for news.
     if request.diverted >= view.diversion_limit {
-        if !view.replicas.members.is_empty() {
+        if !view.replicas.members.is_empty() || view.settles_soon() {
             return wait(request, view);
         }
         return Decision::Refuse(Refusal::TooManyDiverted {
@@ -244,6 +244,9 @@ fn strictly_replica(
     in_flight: impl Fn(usize) -> u32,
 ) -> Decision {
     if view.replicas.members.is_empty() {
+        if view.settles_soon() {
+            return wait(request, view);
+        }
         return Decision::Refuse(Refusal::NoReplica);
     }
     let groups = [view.group(request.zone), &view.replicas];

@@ -171,6 +171,10 @@ impl<'a> Attempt<'a> {
             },
         };
         if !self.admit(route.reason) {
+            // Others have taken the last places since the question was put.
+            if snapshot.view.settles_soon() {
+                return Step::Wait;
+            }
             return Step::Refuse(Refusal::TooManyDiverted {
                 limit: self.shared.settings.diversion_limit,
             });

@@ -151,6 +151,15 @@ impl View {
         self.nodes.iter().position(|node| node.id == id)
     }
 
+    /// Whether a replica is out of use only until its next probe: what finds nobody else waits for that, a matter of
+    /// milliseconds, where it would be refused.
+    #[must_use]
+    pub(crate) fn settles_soon(&self) -> bool {
+        self.nodes
+            .iter()
+            .any(|node| node.ineligible == Some(Ineligible::Suspected))
+    }
+
     /// The group for a wanted zone: its nodes, or everyone's if it has none.
     #[must_use]
     pub(crate) fn group(&self, zone: Option<&str>) -> &Group {
