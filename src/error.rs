@@ -157,10 +157,12 @@ pub enum Error {
         source: DbErr,
     },
 
-    /// The node was removed from the topology and its drain time-out is over.
-    #[error("node `{node}` was removed and its drain time-out is over: what ran there was cut off")]
+    /// What ran on a node was ended from our side: the node was removed and its drain time-out is over, or it fell silent.
+    #[error(
+        "what ran on node `{node}` was cut off: the node was removed and its drain time-out is over, or it no longer answers; whether a write or COMMIT was executed is unknown"
+    )]
     CutOff {
-        /// The removed node.
+        /// The node that was given up.
         node: String,
     },
 

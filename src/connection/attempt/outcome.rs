@@ -105,10 +105,13 @@ impl Attempt<'_> {
         // and callers read its code; only where the connection went with it is there nothing to read.
         let answered = signal::code(&err).is_some()
             && !signal::of_db_err(&err, lease.role()).ends_connection();
-        if outcome != Outcome::Unknown || reads || answered || Error::of(&err).is_some() {
+        if outcome != Outcome::Unknown || reads || answered {
             return err;
         }
         lease.metrics().count(NodeCounter::UnknownOutcome);
+        if Error::of(&err).is_some() {
+            return err;
+        }
         Error::UnknownOutcome {
             node: lease.name(),
             stage,

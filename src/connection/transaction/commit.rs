@@ -19,6 +19,7 @@ impl RoutedTransaction {
     ///
     /// # Errors
     /// - [`Error::UnknownOutcome`]: the connection was lost while COMMIT was under way.
+    /// - [`Error::CutOff`]: the node was given up while COMMIT was under way; the outcome is unknown as well.
     /// - [`Error::CommitAborted`]: an earlier error had aborted the transaction; it was rolled back.
     /// - [`Error::TransactionPoisoned`]: a nested `begin` had failed.
     /// - What the server answers, unchanged (a deferred constraint, for one).
@@ -68,7 +69,10 @@ impl RoutedTransaction {
                 .into_db(Kind::Query))
             }
             Ok(Err(err)) => Err(held.typed(err, Kind::Query)),
-            Err(cut) => Err(cut.into_db(Kind::Query)),
+            Err(cut) => {
+                held.lease().metrics().count(NodeCounter::UnknownOutcome);
+                Err(cut.into_db(Kind::Query))
+            }
         }
     }
 
