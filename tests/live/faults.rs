@@ -11,8 +11,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sea_orm::{DbErr, EntityTrait, PaginatorTrait, QuerySelect, SelectExt};
-use sealane::{NodeStatus, RoutedConnection};
+use sea_orm::{DbErr, EntityTrait, PaginatorTrait, QuerySelect, RuntimeErr, SelectExt, sqlx};
+use sealane::{Error, NodeStatus, Outcome, RoutedConnection};
 use sealane_harness::{Cluster, Node};
 use tokio::task::JoinHandle;
 use tracing::{Dispatch, instrument::WithSubscriber};
@@ -64,7 +64,8 @@ impl Stage {
         let primary = cluster.primary();
         primary.terminate_connections().unwrap();
         primary
-            .sql("DROP TABLE IF EXISTS item, log; CREATE TABLE item (id int PRIMARY KEY, name text NOT NULL)")
+            .sql("DROP TABLE IF EXISTS item, log; CREATE TABLE item (id int PRIMARY KEY, name text NOT NULL); \
+                 CREATE TABLE log (n bigint)")
             .unwrap();
         primary
             .sql(&format!(
@@ -275,8 +276,9 @@ impl Readers {
 
     /// No read has failed.
     pub fn check(&self) {
-        let failed = self.shared.failed.lock().unwrap();
-        assert!(failed.is_empty(), "{} failed: {failed:#?}", failed.len());
+        let failed = self.shared.failed.lock().unwrap().clone();
+        let some = &failed[..failed.len().min(3)];
+        assert!(failed.is_empty(), "{} failed: {some:#?}", failed.len());
     }
 
     /// Ends them; how many reads there were. None has failed.
@@ -285,9 +287,26 @@ impl Readers {
         for task in self.tasks {
             task.await.unwrap();
         }
-        let failed = self.shared.failed.lock().unwrap();
-        assert!(failed.is_empty(), "{} failed: {failed:#?}", failed.len());
+        let failed = self.shared.failed.lock().unwrap().clone();
+        let some = &failed[..failed.len().min(3)];
+        assert!(failed.is_empty(), "{} failed: {some:#?}", failed.len());
         self.shared.done.load(Relaxed)
+    }
+}
+
+/// What the caller may conclude from an error: ours say so, the driver's by their kind.
+pub fn outcome(err: &DbErr) -> Outcome {
+    if let Some(ours) = Error::of(err) {
+        return ours.outcome();
+    }
+    match err {
+        DbErr::Conn(_) | DbErr::ConnectionAcquire(_) => Outcome::NotExecuted,
+        DbErr::Exec(RuntimeErr::SqlxError(err)) | DbErr::Query(RuntimeErr::SqlxError(err))
+            if matches!(&**err, sqlx::Error::Database(_)) =>
+        {
+            Outcome::NotExecuted
+        }
+        err => panic!("nothing follows from this error: {err:?}"),
     }
 }
 

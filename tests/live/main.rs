@@ -9,6 +9,8 @@
 mod app;
 mod catalog;
 mod faults;
+mod faults_connections;
+mod faults_primary;
 mod faults_replicas;
 mod fixture;
 mod heard;
