@@ -23,7 +23,7 @@ use crate::{
     node::{Link, link, open},
     pin::Pin,
     snapshot::Snapshot,
-    state::{Effect, Event, Moment, StartProblem, State, Tuning, View, reduce::reduce},
+    state::{Effect, Event, Fact, Moment, StartProblem, State, Tuning, View, reduce::reduce},
     words::Role,
 };
 
@@ -55,11 +55,7 @@ pub(crate) async fn connect(config: Config) -> Result<Arc<Shared>, Error> {
     starting.probe(&config).await;
     starting.check(&config)?;
 
-    let pin = Pin::of(&format!(
-        "{} {}",
-        backend.as_str(),
-        config.primary.endpoint()
-    ));
+    let pin = Pin::of(&starting.identity(&config));
     // SQLite's views cannot do more than its statements can.
     let reads_catalog = backend != DbBackend::Sqlite;
     let classifier = Classifier::new(backend, judging(&config), Knowledge::Trusted);
@@ -307,6 +303,16 @@ impl Starting {
             Some(problem @ StartProblem::NoPrimary) => Err(Error::Topology {
                 why: problem.to_string(),
             }),
+        }
+    }
+
+    /// Which cluster this is, for what the whole process shares about it: as its server says, whatever name it was
+    /// reached by; where it does not say, by the name.
+    fn identity(&self, config: &Config) -> String {
+        let backend = config.primary.url.backend().as_str();
+        match self.state.primary().map(|primary| primary.identity) {
+            Some(Fact::Known(identity)) => format!("{backend} system {identity}"),
+            _ => format!("{backend} {}", config.primary.endpoint()),
         }
     }
 
