@@ -63,6 +63,10 @@ impl Decided<'_> {
 /// Decides without a parse and without an allocation, if the first keyword can.
 pub(crate) fn decide(dialect: Dialect, sql: &str) -> Option<Decided<'_>> {
     let word = first_word(dialect, sql)?;
+    // The most frequent word decides nothing, and need not be looked for among those that do.
+    if word.eq_ignore_ascii_case("SELECT") {
+        return None;
+    }
     let Statement::Write { kind, ddl } = of(dialect, word) else {
         return None;
     };
