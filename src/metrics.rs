@@ -24,6 +24,5 @@ pub(crate) use {
     counters::{Counted, StatementCounters, statement_at},
     histogram::{Buckets, Histogram},
     names::{ALL, Kind},
-    shard::{Padded, Sharded},
-    sums::NodeTotals,
+    shard::Padded,
 };

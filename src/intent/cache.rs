@@ -64,6 +64,11 @@ impl Summary {
         }
     }
 
+    /// Whether I6 may run the text once more on the primary after a replica refused it as a write.
+    pub(crate) const fn may_be_corrected(self) -> bool {
+        self.is_plain() && self.functions_built_in && !self.may_act_outside
+    }
+
     /// Whether an error answer to this text means that nothing was done (T9).
     pub(crate) const fn is_plain(self) -> bool {
         match self.kind {
@@ -169,11 +174,8 @@ impl Classifier {
 
     /// The verdict on a text; the hot path.
     pub(crate) fn verdict(&self, sql: &str) -> Summary {
-        // SELECT, SHOW, SET: no keyword in S decides a write, and looking the text up is cheaper than reading on.
-        let may_decide = !matches!(sql.as_bytes().first(), Some(b'S' | b's'));
         if let Some(decided) = self
             .dialect
-            .filter(|_| may_decide)
             .and_then(|dialect| keyword::decide(dialect, sql))
         {
             return Summary::decided(decided);

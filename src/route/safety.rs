@@ -5,25 +5,6 @@
 
 use crate::signal::Signal;
 
-/// What is known of a statement's text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Text {
-    /// One statement, not several.
-    pub(crate) single: bool,
-    /// Every function it calls is built in.
-    pub(crate) built_in: bool,
-    /// It can act outside this server: dblink, foreign tables, untrusted languages, file functions.
-    pub(crate) outside: bool,
-}
-
-impl Text {
-    /// Whether a refusal may be answered by running it on the primary.
-    #[must_use]
-    pub(crate) const fn correctable(self, in_transaction: bool) -> bool {
-        self.single && self.built_in && !self.outside && !in_transaction
-    }
-}
-
 /// Whether the verdict on the text is to be corrected: the code alone said that it is a write, or it succeeded on the
 /// primary where a replica had refused it.
 #[must_use]

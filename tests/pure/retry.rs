@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::route_words::{role, rows, signal, stage, str_of};
 use crate::route::retry::{Again, Failure, Kind, Verdict, outcome, verdict};
-use crate::route::safety::{Text, corrects};
+use crate::route::safety::corrects;
 use crate::signal::Signal;
 use crate::words::{Outcome, Role, Stage};
 
@@ -52,39 +52,6 @@ fn every_row_of_the_table_of_retries_holds() {
         assert_eq!(text(verdict(&failure)), str_of(row, "expect"), "{row}");
     }
     println!("{} rows", table.len());
-}
-
-#[test]
-fn the_safety_net_asks_for_all_its_conditions() {
-    // I6: one statement, built-in functions only, nothing outside the server, outside a transaction.
-    let good = Text {
-        single: true,
-        built_in: true,
-        outside: false,
-    };
-    assert!(good.correctable(false));
-    assert!(!good.correctable(true));
-    assert!(
-        !Text {
-            single: false,
-            ..good
-        }
-        .correctable(false)
-    );
-    assert!(
-        !Text {
-            built_in: false,
-            ..good
-        }
-        .correctable(false)
-    );
-    assert!(
-        !Text {
-            outside: true,
-            ..good
-        }
-        .correctable(false)
-    );
 }
 
 #[test]

@@ -48,7 +48,7 @@ impl Attempt<'_> {
             signal,
             role: lease.role(),
             in_transaction: false,
-            correctable: self.verdict.is_some_and(correctable),
+            correctable: self.verdict.is_some_and(Summary::may_be_corrected),
             retries: self.retries,
         };
         match retry::verdict(&failure) {
@@ -162,14 +162,4 @@ impl Attempt<'_> {
             }
         }
     }
-}
-
-/// Whether a replica's refusal of this text may be answered by running it on the primary (rule I6).
-fn correctable(verdict: Summary) -> bool {
-    let text = safety::Text {
-        single: verdict.is_plain(),
-        built_in: verdict.functions_built_in,
-        outside: verdict.may_act_outside,
-    };
-    text.correctable(false)
 }
