@@ -1,6 +1,7 @@
 //! The topology behind a handle, for those who look at it or change it.
 
 mod catalog;
+mod concrete;
 mod nodes;
 mod notice;
 mod probes;

@@ -15,9 +15,8 @@ pub(crate) mod transaction;
 
 use std::{fmt, sync::Arc};
 
-use sea_orm::{DatabaseConnection, DbBackend, metric};
+use sea_orm::{DatabaseConnection, DbBackend};
 
-pub(crate) use self::concrete::Concrete;
 use self::overrides::Scope;
 #[cfg(feature = "stream")]
 pub use self::stream::RoutedStream;
@@ -25,10 +24,8 @@ use crate::{
     cluster::{Cluster, shared::Shared, start},
     config::{Builder, Config},
     error::Error,
+    node::Callback,
 };
-
-/// What SeaORM calls after a statement.
-pub(crate) type Callback = Arc<dyn Fn(&metric::Info<'_>) + Send + Sync>;
 
 /// A handle to a cluster: one primary and a weighted pool of replicas, as one SeaORM connection.
 ///

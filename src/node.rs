@@ -18,7 +18,7 @@ use std::{
     time::Instant,
 };
 
-use sea_orm::{DbErr, Statement};
+use sea_orm::{DbErr, Statement, metric};
 use tokio::sync::Notify;
 
 pub(crate) use self::link::{Leased, Link};
@@ -28,6 +28,9 @@ use crate::{
     metrics::{Entered, NodeMetrics},
     words::{Intent, NodeId, Reason, Role},
 };
+
+/// What SeaORM calls after a statement.
+pub(crate) type Callback = Arc<dyn Fn(&metric::Info<'_>) + Send + Sync>;
 
 /// One life of one node's pool. A pool that is replaced makes a new `Node` with a greater generation.
 pub(crate) struct Node {

@@ -14,9 +14,6 @@ use crate::{
     node::open::direct_mysql,
 };
 
-/// The first statement of every replica connection (rule I7).
-pub(crate) const FENCE: &str = "SET SESSION TRANSACTION READ ONLY";
-
 /// `read_only` is what a replica of these servers has in place of a recovery state.
 const PROBE: &str = "SELECT @@global.read_only";
 

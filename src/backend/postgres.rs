@@ -14,9 +14,6 @@ use crate::{
     node::open::direct_postgres,
 };
 
-/// A start-up parameter of every replica connection (rule I7).
-pub(crate) const FENCE: (&str, &str) = ("default_transaction_read_only", "on");
-
 /// Back to the start-up parameter, whatever the session was told since.
 pub(crate) const RESTORE_FENCE: &str = "RESET default_transaction_read_only";
 

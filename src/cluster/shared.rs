@@ -21,7 +21,6 @@ use tokio::{
 
 use crate::{
     config::Config,
-    connection::Concrete,
     intent::{Classifier, Knowledge},
     metrics::{ClusterCounter, ClusterMetrics, NodeCounter, Publisher},
     node::{Lease, Node},
@@ -33,7 +32,7 @@ use crate::{
     words::Stage,
 };
 
-use super::worker::Message;
+use super::{concrete::Concrete, worker::Message};
 
 /// The parts of the configuration that statements read.
 #[derive(Debug)]
@@ -190,10 +189,7 @@ impl Shared {
             });
         match taken {
             Ok(_) => Some(Diverted(Arc::clone(self))),
-            Err(_) => {
-                self.metrics.count(ClusterCounter::Refused);
-                None
-            }
+            Err(_) => None,
         }
     }
 

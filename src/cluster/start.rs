@@ -20,7 +20,7 @@ use crate::{
     config::{Config, NodeConfig},
     error::Error,
     intent::{Classifier, Knowledge, Settings},
-    node::{Link, link, open},
+    node::{Link, link},
     pin::Pin,
     snapshot::Snapshot,
     state::{Effect, Event, Fact, Moment, StartProblem, State, Tuning, View, reduce::reduce},
@@ -114,7 +114,7 @@ pub(super) fn sqlite_reader(config: &Config, primary: &NodeConfig) -> Option<Nod
     #[cfg(feature = "sqlite")]
     if primary.url.backend() == DbBackend::Sqlite
         && config.enabled
-        && !open::is_memory(&primary.url.without_password())
+        && !crate::node::open::is_memory(&primary.url.without_password())
     {
         return Some(primary.reader());
     }

@@ -53,7 +53,7 @@ table! {
     STATEMENTS = Counter Count "sealane_statements_total" ["node", "role", "intent", "reason"]
         "Statements by the node they went to, the role it had, what they needed and why they went there";
     STATEMENT_SECONDS = Histogram Seconds "sealane_statement_seconds" ["node"]
-        "Time from the arrival of a statement, stream or transaction to its end, in steps of an eighth";
+        "Time from sending a statement to its answer, of a stream to its end, in steps of an eighth";
     ACQUIRE_SECONDS = Histogram Seconds "sealane_acquire_seconds" ["node"]
         "Time a statement waited for a connection of its node, in steps of an eighth";
     IN_FLIGHT = Gauge Count "sealane_in_flight" ["node"]

@@ -237,7 +237,7 @@ impl Leased {
     pub(crate) async fn stream(
         self,
         stmt: sea_orm::Statement,
-        callback: Option<crate::connection::Callback>,
+        callback: Option<super::Callback>,
     ) -> Result<sea_orm::QueryStream, DbErr> {
         match self {
             #[cfg(feature = "postgres")]

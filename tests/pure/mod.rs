@@ -2,6 +2,7 @@
 
 mod budget;
 mod config;
+mod imports;
 mod intent;
 mod metrics;
 mod reduce;

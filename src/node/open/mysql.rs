@@ -7,12 +7,14 @@ use sea_orm::{
 
 use super::{is_of_template, silent, tuned};
 use crate::{
-    backend::mysql::FENCE,
     config::{Config, NodeConfig, NodeUrl},
     error::Kind,
     node::Link,
     words::Role,
 };
+
+/// The first statement of every replica connection (rule I7).
+const FENCE: &str = "SET SESSION TRANSACTION READ ONLY";
 
 pub(super) async fn open(config: &Config, node: &NodeConfig) -> Result<Link, DbErr> {
     let mut options = tuned(config, node);

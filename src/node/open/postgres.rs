@@ -7,12 +7,14 @@ use sea_orm::{
 
 use super::{is_of_template, silent, tuned};
 use crate::{
-    backend::postgres::FENCE,
     config::{Config, NodeConfig, NodeUrl},
     error::Kind,
     node::Link,
     words::Role,
 };
+
+/// A start-up parameter of every replica connection (rule I7).
+const FENCE: (&str, &str) = ("default_transaction_read_only", "on");
 
 pub(super) async fn open(config: &Config, node: &NodeConfig) -> Result<Link, DbErr> {
     let mut options = tuned(config, node);

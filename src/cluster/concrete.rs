@@ -1,0 +1,131 @@
+//! SeaORM's own connection to the primary, for what insists on its type (rule C7).
+//!
+//! What is done through it is not seen here. So it has a pool of its own for each primaryship: while one of its
+//! connections is out, bare reads go to the primary, and every return is taken for a write. References to it live as
+//! long as the handle, in a list that only grows, and only when one is asked for under a new primary.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Instant,
+};
+
+use sea_orm::DatabaseConnection;
+
+use super::shared::Shared;
+use crate::{
+    node::{Link, Node},
+    words::NodeId,
+};
+
+/// The connections handed out so far, the newest last.
+#[derive(Default)]
+pub(crate) struct Concrete {
+    made: boxcar::Vec<Made>,
+    /// One maker at a time, so that two callers get the same pool.
+    making: Mutex<()>,
+}
+
+struct Made {
+    primary: NodeId,
+    /// A pool of its own, so what is out of it is what is out of our sight.
+    own: Option<Arc<Link>>,
+    connection: DatabaseConnection,
+}
+
+impl Concrete {
+    /// The connection to the current primary, made at the first call under it; none without a primary.
+    pub(crate) fn current<'a>(&'a self, shared: &Arc<Shared>) -> Option<&'a DatabaseConnection> {
+        let primary = shared.primary_node()?;
+        let _one = self.making.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = self
+            .made
+            .count()
+            .checked_sub(1)
+            .and_then(|last| self.made.get(last));
+        if let Some(made) = last.filter(|made| made.primary == primary.id && !made.is_closed()) {
+            return Some(&made.connection);
+        }
+        let mut made = make(shared, &primary);
+        if let Some(old) = last {
+            // The rules of access control hang on the connection, beside `inner`: keep them, change the pool.
+            let inner = std::mem::replace(
+                &mut made.connection.inner,
+                sea_orm::DatabaseConnectionType::Disconnected,
+            );
+            made.connection = old.connection.clone();
+            made.connection.inner = inner;
+            old.retire(shared);
+        }
+        let at = self.made.push(made);
+        Some(&self.made[at].connection)
+    }
+
+    /// Whether something is being done through a connection of these, out of our sight.
+    pub(crate) fn in_use(&self) -> bool {
+        // Empty for nearly everybody, and then this is one load.
+        self.made.count() != 0 && self.made.iter().any(|(_, made)| made.in_use())
+    }
+
+    /// Closes every pool of these.
+    pub(crate) async fn close(&self) {
+        for (_, made) in self.made.iter() {
+            if let Some(own) = &made.own {
+                own.close().await;
+            }
+        }
+    }
+
+    /// Closes the pools that belong to another node than the primary: an error there, never a write to a stale one.
+    pub(crate) fn primary_is(&self, primary: Option<NodeId>, shared: &Arc<Shared>) {
+        for (_, made) in self
+            .made
+            .iter()
+            .filter(|(_, made)| Some(made.primary) != primary)
+        {
+            made.retire(shared);
+        }
+    }
+}
+
+impl Made {
+    fn is_closed(&self) -> bool {
+        self.own.as_ref().is_some_and(|own| own.is_closed())
+    }
+
+    fn in_use(&self) -> bool {
+        self.own
+            .as_ref()
+            .and_then(|own| own.pool_size())
+            .is_some_and(|pool| pool.size > pool.idle)
+    }
+
+    fn retire(&self, shared: &Shared) {
+        if let Some(own) = &self.own {
+            let (own, runtime) = (Arc::clone(own), shared.runtime.clone());
+            if let Some(runtime) = runtime {
+                runtime.spawn(async move { own.close().await });
+            }
+        }
+    }
+}
+
+fn make(shared: &Arc<Shared>, primary: &Arc<Node>) -> Made {
+    // A lazy pool starts its housekeeping at once, and this may be called from outside the runtime.
+    let _context = shared.runtime.as_ref().map(|runtime| runtime.enter());
+    let weak = Arc::downgrade(shared);
+    let own = primary.link.sibling(Arc::new(move || {
+        if let Some(shared) = weak.upgrade() {
+            shared.wrote(Instant::now());
+            shared.schema_changed();
+        }
+    }));
+    let connection = own
+        .as_ref()
+        .map_or_else(|| primary.link.connection(), Link::connection)
+        .clone();
+    Made {
+        primary: primary.id,
+        own: own.map(Arc::new),
+        connection,
+    }
+}
