@@ -50,6 +50,10 @@ pub(crate) async fn probe(
     node: &NodeConfig,
     wire: &mut Wire,
 ) -> Result<Facts, DbErr> {
+    #[cfg_attr(
+        not(any(feature = "postgres", feature = "mysql")),
+        expect(unused_mut, reason = "there is no server to keep a connection to")
+    )]
     let mut kept = std::mem::take(wire);
     let asked = async {
         match node.url.backend() {

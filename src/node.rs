@@ -158,6 +158,7 @@ impl Lease {
     }
 
     /// Ends with the error of a node that was cut off, when it is; holds no lease, so it may be held beside one.
+    #[cfg(feature = "stream")]
     pub(crate) fn until_cut(&self) -> impl Future<Output = Error> + Send + 'static {
         let seat = Arc::clone(&self.seat);
         async move {

@@ -175,6 +175,10 @@ impl Link {
     /// `None` where one pool is all there is (SQLite's one writer, an adopted connection).
     ///
     /// The pool has one slot for what runs on return, so this replaces a caller's `after_release`.
+    #[cfg_attr(
+        not(any(feature = "postgres", feature = "mysql")),
+        expect(unused_variables, reason = "SQLite has one writer and no sibling")
+    )]
     pub(crate) fn sibling(&self, on_return: Arc<dyn Fn() + Send + Sync>) -> Option<Self> {
         match self {
             #[cfg(feature = "postgres")]

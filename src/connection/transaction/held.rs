@@ -226,6 +226,7 @@ impl Held {
     }
 
     /// An error may come that this does not see.
+    #[cfg(feature = "stream")]
     pub(super) fn doubt(&self) {
         self.root.doubtful.store(true, Ordering::Release);
     }
