@@ -76,6 +76,12 @@ impl Snapshot {
         self.view.primary.and_then(|index| self.members.get(index))
     }
 
+    /// An eligible replica's pool, if there is one.
+    pub(crate) fn replica(&self) -> Option<&Arc<Node>> {
+        let replica = self.view.replicas.members.first()?;
+        Some(&self.members[replica.index].node)
+    }
+
     /// Every node and its state, for errors: names and words, never addresses.
     pub(crate) fn describe(&self) -> String {
         let states = self.view.nodes().iter().map(|node| match &node.ineligible {

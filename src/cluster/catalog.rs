@@ -1,6 +1,9 @@
 //! Keeps what is known of the server's catalog fresh: read at start, after DDL of our own, and every
 //! `SEALANE_CATALOG_REFRESH`, because others do DDL too (rule I5).
 //!
+//! It is the primary's. Only a cluster that started without its primary reads a replica's, or every read would be
+//! refused for not being known as one; what is found there is provisional, and never believed after DDL of our own.
+//!
 //! One reading at a time. One that was asked for while another ran may have seen too little of it, so it runs again
 //! afterwards, and what the first one found is not believed.
 
@@ -18,6 +21,8 @@ use super::{
 use crate::{
     backend,
     intent::{Knowledge, catalog::Catalog},
+    node::Node,
+    words::Role,
 };
 
 /// After a failed reading the next one waits this long.
@@ -31,6 +36,10 @@ pub(super) struct CatalogReader {
     next: Option<Instant>,
     reading: bool,
     again: bool,
+    /// What is known comes from a replica.
+    provisional: bool,
+    /// There was DDL of our own that no reading has seen: a replica's catalog may lack it.
+    changed: bool,
 }
 
 impl CatalogReader {
@@ -47,6 +56,8 @@ impl CatalogReader {
             next: next.filter(|_| wanted),
             reading: false,
             again: false,
+            provisional: false,
+            changed: false,
         }
     }
 
@@ -58,8 +69,41 @@ impl CatalogReader {
         self.next_due().is_some_and(|next| next <= Instant::now())
     }
 
-    /// Reads it now, or once more when the reading that runs has ended.
+    /// Whether the primary's own is still to be read.
+    pub(super) fn is_provisional(&self) -> bool {
+        self.provisional && !self.reading
+    }
+
+    /// There was DDL of our own.
+    pub(super) fn schema_changed(&mut self) {
+        self.changed = true;
+    }
+
+    /// Reads the primary's now, or once more when the reading that runs has ended.
     pub(super) fn read(&mut self, shared: &Arc<Shared>, outbox: &WeakUnboundedSender<Message>) {
+        self.begin(shared.primary_node(), Role::Primary, (shared, outbox));
+    }
+
+    /// Reads a replica's, where that may do.
+    pub(super) fn read_from(
+        &mut self,
+        replica: &Arc<Node>,
+        shared: &Arc<Shared>,
+        outbox: &WeakUnboundedSender<Message>,
+    ) {
+        if self.changed {
+            self.read(shared, outbox);
+        } else {
+            self.begin(Some(Arc::clone(replica)), Role::Replica, (shared, outbox));
+        }
+    }
+
+    fn begin(
+        &mut self,
+        node: Option<Arc<Node>>,
+        role: Role,
+        (shared, outbox): (&Arc<Shared>, &WeakUnboundedSender<Message>),
+    ) {
         if !self.wanted {
             return;
         }
@@ -69,33 +113,40 @@ impl CatalogReader {
         }
         self.reading = true;
         self.next = None;
-        let (primary, settings) = (shared.primary_node(), shared.classifier.settings().clone());
+        let settings = shared.classifier.settings().clone();
         let limit = shared.config.acquire_timeout;
         let outbox = outbox.clone();
         tokio::spawn(async move {
             let reading = async {
-                let Some(primary) = primary else {
+                let Some(node) = node else {
                     return Err("there is no primary".to_owned());
                 };
-                let read = backend::read_catalog(&primary, &settings).await;
+                let read = backend::read_catalog(&node, &settings).await;
                 read.map_err(|err| err.to_string())
             };
             let read = tokio::time::timeout(limit, reading).await;
             let read = read.unwrap_or_else(|_| Err(format!("no answer within {limit:?}")));
-            tell(&outbox, Message::CatalogRead(read));
+            tell(&outbox, Message::CatalogRead(role, read));
         });
     }
 
     /// A reading has ended. True when another is to begin at once.
-    pub(super) fn ended(&mut self, shared: &Shared, read: Result<Catalog, String>) -> bool {
+    pub(super) fn ended(
+        &mut self,
+        shared: &Shared,
+        role: Role,
+        read: Result<Catalog, String>,
+    ) -> bool {
         self.reading = false;
-        if std::mem::take(&mut self.again) {
+        if std::mem::take(&mut self.again) || (self.changed && role != Role::Primary) {
             return true;
         }
         match read {
             Ok(catalog) => {
                 shared.classifier.learn(Knowledge::Known(Arc::new(catalog)));
                 shared.learned.send_replace(());
+                self.provisional = role != Role::Primary;
+                self.changed = false;
                 self.next = self.every.map(|every| Instant::now() + every);
             }
             Err(error) => {

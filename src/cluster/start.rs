@@ -316,18 +316,24 @@ impl Starting {
         }
     }
 
-    /// Reads the catalog once before the first statement, so that a start does not send every read to the primary.
+    /// Reads the catalog once before the first statement, so that a start does not send every read to the primary. A
+    /// start without it does with a replica's until it is there.
     async fn read_catalog(&mut self, classifier: &Classifier) {
-        let Some(primary) = self.state.primary().filter(|primary| primary.seen) else {
+        let answers = |role| {
+            let mut members = self.state.members();
+            members.find(|node| node.seen && node.role == role && !node.is_in_doubt())
+        };
+        let Some(node) = answers(Role::Primary).or_else(|| answers(Role::Replica)) else {
             return;
         };
-        let Some(member) = self.nodes.member(primary.id) else {
+        let of_primary = node.role == Role::Primary;
+        let Some(member) = self.nodes.member(node.id) else {
             return;
         };
         match backend::read_catalog(&member.node, classifier.settings()).await {
             Ok(catalog) => {
                 classifier.learn(Knowledge::Known(Arc::new(catalog)));
-                self.catalog_read = true;
+                self.catalog_read = of_primary;
             }
             Err(err) => tracing::warn!(
                 error = %err,
