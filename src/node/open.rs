@@ -63,7 +63,7 @@ fn tuned(config: &Config, node: &NodeConfig) -> ConnectOptions {
     };
     options
         .max_connections(max)
-        .min_connections(config.min_connections)
+        .min_connections(kept_by_sqlx(config, node))
         .acquire_timeout(acquire)
         .idle_timeout(config.idle_timeout)
         .max_lifetime(config.max_lifetime)
@@ -77,6 +77,16 @@ fn tuned(config: &Config, node: &NodeConfig) -> ConnectOptions {
         options.statement_timeout(limit);
     }
     options
+}
+
+/// How many connections sqlx keeps open by itself. Of a server none: for each connection that breaks it starts a task
+/// that goes on connecting for five minutes, also after the pool was closed, so a dead node would never be left alone.
+/// The cluster's task keeps the pools of nodes that answer filled instead (see `Link::fill`).
+fn kept_by_sqlx(config: &Config, node: &NodeConfig) -> u32 {
+    match node.url.backend() {
+        DbBackend::Sqlite => config.min_connections,
+        _ => 0,
+    }
 }
 
 /// The template with nothing that connects: to be built, read back and thrown away.
