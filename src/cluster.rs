@@ -166,7 +166,7 @@ impl Shared {
         let (done, closed) = oneshot::channel();
         self.tell(Message::Close(done));
         if closed.await.is_err() {
-            // The worker is gone with its runtime; the pools are still there.
+            // The worker is gone with its runtime, or closed everything before; the pools are still there.
             for member in self.snapshot.load_full().members() {
                 member.node.link.close().await;
             }
@@ -176,7 +176,7 @@ impl Shared {
 
 fn gone() -> Error {
     Error::Topology {
-        why: "the runtime in which this cluster was connected is gone".to_owned(),
+        why: "this cluster was closed, or the runtime in which it was connected is gone".to_owned(),
     }
 }
 

@@ -174,6 +174,18 @@ impl Nodes {
         }
     }
 
+    /// Opens the connections that are to be kept, in the background, within the time that one may take.
+    pub(super) fn fill(&self, id: NodeId, config: &Config) {
+        let Some(member) = self.member(id) else {
+            return;
+        };
+        let (link, kept) = (Arc::clone(&member.node.link), config.min_connections);
+        if link.lacks(kept) {
+            let limit = config.connect_timeout;
+            tokio::spawn(async move { tokio::time::timeout(limit, link.fill(kept)).await });
+        }
+    }
+
     /// How to ask this node for itself.
     pub(super) fn probe(&self, id: NodeId, config: &Config) -> Option<Probe> {
         let Open { member, source, .. } = self.open.get(&id)?;

@@ -70,8 +70,10 @@ pub(crate) struct Shared {
     rates: Rates,
     diverted: AtomicU32,
     waiting: AtomicU32,
-    orphaned: AtomicBool,
+    /// The application closed it.
     closed: AtomicBool,
+    /// The warning that nobody looks after it was given.
+    warned: AtomicBool,
 }
 
 /// What a new cluster starts from.
@@ -129,8 +131,8 @@ impl Shared {
             rates,
             diverted: AtomicU32::new(0),
             waiting: AtomicU32::new(0),
-            orphaned: AtomicBool::new(false),
             closed: AtomicBool::new(false),
+            warned: AtomicBool::new(false),
         }
     }
 
@@ -168,15 +170,34 @@ impl Shared {
         }
     }
 
-    /// Hands a message to the worker. Its runtime may be gone while handles live on (a static handle shared by several
-    /// `#[tokio::test]`s): then statements go on with the last snapshot, and one warning says so.
+    /// Hands a message to the worker, if it is still there.
     pub(crate) fn tell(&self, message: Message) {
-        if self.inbox.send(message).is_err() && !self.orphaned.swap(true, Ordering::Relaxed) {
+        if self.inbox.send(message).is_err() {
+            self.is_orphaned();
+        }
+    }
+
+    /// Whether the worker is gone with its runtime while handles live on (a static handle shared by several
+    /// `#[tokio::test]`s): then statements go on with the last snapshot, and one warning says so. Connections that were
+    /// made in that runtime are dead.
+    pub(crate) fn is_orphaned(&self) -> bool {
+        let orphaned = self.inbox.is_closed() && self.runtime.is_some() && !self.is_closed();
+        if orphaned && !self.warned.swap(true, Ordering::Relaxed) {
             tracing::warn!(
                 "the runtime in which this cluster was connected is gone: statements go on with the last known \
                  topology, and nothing looks after it; connect inside the runtime that uses the handle"
             );
         }
+        orphaned
+    }
+
+    /// Whether the application closed it: there will be no other pool.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    pub(super) fn mark_closed(&self) {
+        self.closed.store(true, Ordering::Release);
     }
 
     /// Counts a read that goes to the primary for want of a replica, or refuses it over the limit (rule R7).
@@ -227,15 +248,6 @@ impl Shared {
         self.metrics.count(ClusterCounter::Wait);
         self.waiting.fetch_add(1, Ordering::AcqRel);
         Waiting(Arc::clone(self))
-    }
-
-    /// From now on a closed pool is the caller's will, and nothing waits for a fresh one.
-    pub(super) fn mark_closed(&self) {
-        self.closed.store(true, Ordering::Release);
-    }
-
-    pub(crate) fn is_closed(&self) -> bool {
-        self.closed.load(Ordering::Acquire)
     }
 
     pub(crate) fn waiting(&self) -> u32 {

@@ -6,6 +6,7 @@
 
 use std::{
     collections::HashMap,
+    ops::ControlFlow,
     sync::{Arc, Weak},
     time::{Duration, Instant},
 };
@@ -47,8 +48,8 @@ pub(crate) enum Message {
     Replace(Vec<Source>, oneshot::Sender<Result<Changes, Error>>),
     /// The catalog is out of date.
     ReadCatalog,
-    /// It has been read.
-    CatalogRead(Result<Catalog, String>),
+    /// It has been read, from a node of this role.
+    CatalogRead(Role, Result<Catalog, String>),
     /// Publish the counters now, and say when that is done.
     Publish(oneshot::Sender<()>),
     /// Close every pool; statements fail from now on.
@@ -105,6 +106,7 @@ impl Worker {
         };
         tokio::spawn(async move {
             worker.carry_out(effects).await;
+            worker.fill_all();
             worker.run().await;
         });
     }
@@ -124,7 +126,11 @@ impl Worker {
                 break;
             };
             match message {
-                Some(message) => self.hear(&shared, message).await,
+                Some(message) => {
+                    if self.hear(&shared, message).await.is_break() {
+                        return;
+                    }
+                }
                 None => self.tick(&shared).await,
             }
         }
@@ -158,11 +164,31 @@ impl Worker {
             self.probes.run(id, now, probe, &self.outbox);
         }
         if self.catalog.is_due() {
-            self.catalog.read(shared, &self.outbox);
+            let replica = match self.primary_was_seen() {
+                true => None,
+                false => shared.snapshot.load().replica().cloned(),
+            };
+            match replica {
+                Some(replica) => self.catalog.read_from(&replica, shared, &self.outbox),
+                None => self.catalog.read(shared, &self.outbox),
+            }
         }
         if self.publish_at <= Instant::now() {
             self.publish_metrics(shared);
         }
+    }
+
+    /// Fills the pools of the nodes that have answered already.
+    fn fill_all(&self) {
+        if let Some(shared) = self.shared.upgrade() {
+            for node in self.state.members().filter(|node| node.latency.is_some()) {
+                self.nodes.fill(node.id, &shared.config);
+            }
+        }
+    }
+
+    fn primary_was_seen(&self) -> bool {
+        self.state.primary().is_some_and(|primary| primary.seen)
     }
 
     fn publish_metrics(&mut self, shared: &Shared) {
@@ -173,12 +199,20 @@ impl Worker {
         self.publish_at = Instant::now() + PUBLISH_EVERY;
     }
 
-    async fn hear(&mut self, shared: &Arc<Shared>, message: Message) {
+    /// Breaks when there is nothing left to look after.
+    async fn hear(&mut self, shared: &Arc<Shared>, message: Message) -> ControlFlow<()> {
         match message {
             Message::News(event) => self.feed(event).await,
             Message::Probed(id, event, wire) => {
                 self.probes.ended(id, wire);
+                let answers = matches!(event, Event::ProbeOk { .. });
                 self.feed(event).await;
+                if answers {
+                    self.nodes.fill(id, &shared.config);
+                }
+                if self.catalog.is_provisional() && self.primary_was_seen() {
+                    self.catalog.read(shared, &self.outbox);
+                }
             }
             Message::Warmed(id, link, source) => {
                 self.nodes.adopt(id, link, source);
@@ -194,9 +228,12 @@ impl Worker {
                 })
                 .await;
             }
-            Message::ReadCatalog => self.catalog.read(shared, &self.outbox),
-            Message::CatalogRead(read) => {
-                if self.catalog.ended(shared, read) {
+            Message::ReadCatalog => {
+                self.catalog.schema_changed();
+                self.catalog.read(shared, &self.outbox);
+            }
+            Message::CatalogRead(role, read) => {
+                if self.catalog.ended(shared, role, read) {
                     self.catalog.read(shared, &self.outbox);
                 }
             }
@@ -208,9 +245,13 @@ impl Worker {
             Message::Close(done) => {
                 self.nodes.close_all().await;
                 shared.concrete.close().await;
+                // Whoever asked may have stopped waiting.
                 let _ = done.send(());
+                // Looked after any longer, a node found dead would be given a fresh pool.
+                return ControlFlow::Break(());
             }
         }
+        ControlFlow::Continue(())
     }
 
     async fn feed(&mut self, event: Event) {

@@ -287,6 +287,9 @@ impl<'a> Attempt<'a> {
 
     /// A connection of the leased node. Where one is idle, this is one poll and no timer.
     pub(super) async fn acquire(&mut self, lease: &Lease) -> Result<Leased, DbErr> {
+        if self.shared.is_orphaned() {
+            return lease.node().link.acquire_alive().await;
+        }
         let mut acquiring = pin!(lease.node().link.acquire());
         if let Poll::Ready(done) = poll_fn(|cx| Poll::Ready(acquiring.as_mut().poll(cx))).await {
             return done;
@@ -303,6 +306,13 @@ impl<'a> Attempt<'a> {
         };
         lease.metrics().acquired(waited.elapsed());
         done
+    }
+
+    /// Before a `begin`, which takes its connection itself: throws away those of a runtime that has ended.
+    pub(super) async fn sweep(&self, lease: &Lease) {
+        if self.shared.is_orphaned() {
+            lease.node().link.sweep().await;
+        }
     }
 
     /// What the stream that this became holds: what pins reads when it is dropped, and its place among those diverted.

@@ -126,6 +126,46 @@ impl Link {
         }
     }
 
+    /// Whether there are fewer connections than are to be kept.
+    pub(crate) fn lacks(&self, kept: u32) -> bool {
+        self.pool_size()
+            .is_some_and(|pool| pool.size < kept.min(pool.max))
+    }
+
+    /// Opens as many connections as are to be kept.
+    pub(crate) async fn fill(&self, kept: u32) {
+        let mut held = Vec::new();
+        while self.lacks(kept) && held.len() < usize::try_from(kept).unwrap_or(usize::MAX) {
+            match self.while_open(self.acquire()).await {
+                Ok(conn) => held.push(conn),
+                // Whoever needs one will learn why.
+                Err(_) => return,
+            }
+        }
+    }
+
+    /// Takes a connection that has answered just now. Those that were made in a runtime that has ended never will.
+    pub(crate) async fn acquire_alive(&self) -> Result<Leased, DbErr> {
+        loop {
+            let mut conn = self.acquire().await?;
+            if conn.is_alive().await {
+                return Ok(conn);
+            }
+            conn.cut();
+        }
+    }
+
+    /// Throws away the idle connections that do not answer.
+    pub(crate) async fn sweep(&self) {
+        for _ in 0..self.pool_size().map_or(0, |pool| pool.idle) {
+            if let Ok(mut conn) = self.acquire().await
+                && !conn.is_alive().await
+            {
+                conn.cut();
+            }
+        }
+    }
+
     /// Waits for a connection no longer than the pool is open: once the node was found dead there is another pool, and
     /// sqlx would go on connecting for this one until its acquire time-out. Nothing of the caller's may have been sent.
     pub(crate) async fn while_open<T>(
@@ -251,6 +291,20 @@ impl Leased {
             #[cfg(feature = "sqlite")]
             Self::Sqlite(conn) => Ok((conn, stmt, callback).into()),
             Self::Adopted(connection) => sea_orm::StreamTrait::stream_raw(&connection, stmt).await,
+        }
+    }
+
+    async fn is_alive(&mut self) -> bool {
+        use sqlx::Connection;
+
+        match self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres(conn) => conn.ping().await.is_ok(),
+            #[cfg(feature = "mysql")]
+            Self::MySql(conn) => conn.ping().await.is_ok(),
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(conn) => conn.ping().await.is_ok(),
+            Self::Adopted(_) => true,
         }
     }
 
