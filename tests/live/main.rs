@@ -12,6 +12,7 @@ mod faults;
 mod faults_connections;
 mod faults_primary;
 mod faults_replicas;
+mod faults_start;
 mod fixture;
 mod heard;
 mod place;
