@@ -2,16 +2,17 @@
 
 use std::{
     hash::{BuildHasher, Hasher},
-    sync::Arc,
+    sync::{Arc, LazyLock},
 };
 
 use sea_orm::{DatabaseConnection, DbBackend, DbErr};
 
 use crate::{
+    backend::{self, Facts, Wire},
     config::{Config, NodeConfig},
     node::{Link, open},
-    state::NodeSpec,
-    words::Role,
+    state::{Event, Moment, NodeSpec},
+    words::{NodeId, Role},
 };
 
 /// A node's origin, from which its pool can be opened again and again.
@@ -94,6 +95,26 @@ impl Source {
         }
     }
 
+    /// Asks the node for itself, as its later probes do; the connection is kept for them.
+    pub(crate) async fn probe(
+        &self,
+        node: NodeId,
+        begun: Moment,
+        config: &Config,
+        wire: &mut Wire,
+    ) -> Result<Event, DbErr> {
+        let facts = match self.config() {
+            Some(asked) => backend::probe(config, asked, wire).await?,
+            None => Facts::default(),
+        };
+        Ok(Event::ProbeOk {
+            node,
+            begun,
+            rtt: facts.round_trip,
+            facts: super::nodes::said(&facts),
+        })
+    }
+
     /// Opens its pool and takes one connection from it, so that the first statement finds one.
     pub(crate) async fn open_warm(&self, config: &Config) -> Result<Link, DbErr> {
         let link = self.open(config).await?;
@@ -121,7 +142,9 @@ fn default_name(role: Role, ordinal: usize) -> String {
 
 /// Everything that a connection depends on beside its endpoint, the password included, in a form that tells nothing.
 fn fingerprint(node: &NodeConfig) -> u64 {
-    let mut hasher = foldhash::quality::RandomState::default().build_hasher();
+    // One seed for the process: nodes are compared by this for as long as it runs.
+    static SEED: LazyLock<foldhash::quality::RandomState> = LazyLock::new(Default::default);
+    let mut hasher = SEED.build_hasher();
     hasher.write(node.url.without_password().as_bytes());
     hasher.write_u8(0);
     hasher.write(node.url.password().unwrap_or_default().as_bytes());
