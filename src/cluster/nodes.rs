@@ -44,6 +44,13 @@ impl Open {
         }
     }
 
+    /// Puts another member in the place of this one, and remembers the seats of what runs.
+    fn replace(&mut self, member: Member) {
+        let old = std::mem::replace(&mut self.member, Arc::new(member));
+        self.retired.retain(|seat| seat.strong_count() > 0);
+        self.retired.extend(old.seats().iter().map(Arc::downgrade));
+    }
+
     /// Ends what runs on the node, whichever of its pools it came from: a node found dead had a fresh pool at once, so
     /// what it is silent about runs on an older one.
     fn cut(&self) {
@@ -97,6 +104,34 @@ impl Nodes {
         self.adopt(id, Arc::new(link), source);
     }
 
+    /// Lets a node go on under another name, in metrics, traces and errors as well.
+    pub(super) fn rename(&mut self, id: NodeId, name: &Arc<str>) {
+        let Some(open) = self.open.get_mut(&id) else {
+            return;
+        };
+        let node = &open.member.node;
+        if node.name == *name {
+            return;
+        }
+        let node = Node::new(
+            id,
+            Arc::clone(name),
+            node.generation,
+            Arc::clone(&node.link),
+        );
+        let member = Member::new(Arc::new(node), Arc::clone(&open.member.metrics));
+        open.replace(member);
+    }
+
+    /// Forgets where nodes came from that are not in the list any more; while no change of it is under way.
+    pub(super) fn prune(&mut self) {
+        let open = &self.open;
+        self.named.retain(|named| {
+            open.values()
+                .any(|open| open.source.spec.same_pool(&named.spec))
+        });
+    }
+
     /// Gives a node a fresh pool under a greater generation. What was counted of it goes on.
     ///
     /// The old pool closes when its connections have come back; `hard`, what runs on them ends at once. Whoever waits
@@ -131,9 +166,7 @@ impl Nodes {
         if hard {
             open.cut();
         }
-        open.retired.retain(|seat| seat.strong_count() > 0);
-        open.retired.extend(old.seats().iter().map(Arc::downgrade));
-        open.member = Arc::new(Member::new(Arc::new(node), Arc::clone(&old.metrics)));
+        open.replace(Member::new(Arc::new(node), Arc::clone(&old.metrics)));
         if replaced {
             close(old);
         }

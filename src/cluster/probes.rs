@@ -70,6 +70,11 @@ impl Probes {
         });
     }
 
+    /// Keeps the connection of a probe that was made before the node took its place.
+    pub(super) fn keep(&mut self, id: NodeId, wire: Wire) {
+        self.0.entry(id).or_default().wire = wire;
+    }
+
     /// It has ended, whichever way.
     pub(super) fn ended(&mut self, id: NodeId, wire: Wire) {
         if let Some(slot) = self.0.get_mut(&id) {

@@ -5,17 +5,23 @@
 //! the catalog) runs as a task of its own and ends in a message, so no node can hold up another.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     ops::ControlFlow,
     sync::{Arc, Weak},
     time::{Duration, Instant},
 };
 
 use fastrand::Rng;
+use sea_orm::DbErr;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    catalog::CatalogReader, nodes::Nodes, notice, probes::Probes, publish, shared::Shared,
+    catalog::CatalogReader,
+    nodes::{self, Nodes},
+    notice,
+    probes::Probes,
+    publish,
+    shared::Shared,
     source::Source,
 };
 use crate::{
@@ -42,8 +48,8 @@ pub(crate) enum Message {
     News(Event),
     /// A probe ended, with these news.
     Probed(NodeId, Event, Wire),
-    /// A new node gave its first connection, from this pool.
-    Warmed(NodeId, Arc<Link>, Source),
+    /// A new node gave its first connection and answered its first probe.
+    Warmed(Box<Warm>),
     /// The list of nodes is to be this one.
     Replace(Vec<Source>, oneshot::Sender<Result<Changes, Error>>),
     /// The catalog is out of date.
@@ -54,6 +60,16 @@ pub(crate) enum Message {
     Publish(oneshot::Sender<()>),
     /// Close every pool; statements fail from now on.
     Close(oneshot::Sender<()>),
+}
+
+/// A new node, ready for its first statement.
+pub(crate) struct Warm {
+    id: NodeId,
+    link: Arc<Link>,
+    source: Source,
+    /// What the probe said: a server that is no replica must not serve a read before that is known.
+    probed: Event,
+    wire: Wire,
 }
 
 pub(super) struct Worker {
@@ -68,6 +84,9 @@ pub(super) struct Worker {
     publisher: Arc<Publisher>,
     answers: HashMap<u64, oneshot::Sender<Result<Changes, Error>>>,
     tickets: u64,
+    /// Nodes that a task watches until nothing is in flight there. One for each: swaps may come faster than a busy node
+    /// has a quiet moment.
+    watched: HashSet<NodeId>,
     rng: Rng,
     origin: Instant,
     publish_at: Instant,
@@ -99,6 +118,7 @@ impl Worker {
             publisher: Arc::clone(&shared.publisher),
             answers: HashMap::new(),
             tickets: 0,
+            watched: HashSet::new(),
             rng: Rng::new(),
             origin: shared.origin,
             publish_at: shared.origin + PUBLISH_EVERY,
@@ -202,7 +222,12 @@ impl Worker {
     /// Breaks when there is nothing left to look after.
     async fn hear(&mut self, shared: &Arc<Shared>, message: Message) -> ControlFlow<()> {
         match message {
-            Message::News(event) => self.feed(event).await,
+            Message::News(event) => {
+                if let Event::DrainedOut { node } = event {
+                    self.watched.remove(&node);
+                }
+                self.feed(event).await;
+            }
             Message::Probed(id, event, wire) => {
                 self.probes.ended(id, wire);
                 let answers = matches!(event, Event::ProbeOk { .. });
@@ -214,9 +239,12 @@ impl Worker {
                     self.catalog.read(shared, &self.outbox);
                 }
             }
-            Message::Warmed(id, link, source) => {
-                self.nodes.adopt(id, link, source);
-                self.feed(Event::Warmed { node: id }).await;
+            Message::Warmed(warm) => {
+                let node = warm.id;
+                self.nodes.adopt(node, warm.link, warm.source);
+                self.probes.keep(node, warm.wire);
+                self.feed(warm.probed).await;
+                self.feed(Event::Warmed { node }).await;
             }
             Message::Replace(sources, answer) => {
                 self.tickets += 1;
@@ -300,11 +328,15 @@ impl Worker {
             // Whoever asked may have stopped waiting; the change stands.
             let _ = waiting.send(answer);
         }
+        if self.answers.is_empty() {
+            self.nodes.prune();
+        }
     }
 
     fn forget(&mut self, id: NodeId, hard: bool) {
         self.nodes.forget(id, hard);
         self.probes.forget(id);
+        self.watched.remove(&id);
     }
 
     async fn publish(&mut self, shared: &Arc<Shared>) {
@@ -313,6 +345,7 @@ impl Worker {
             self.nodes
                 .adopt_cold(node.id, &node.spec, &shared.config)
                 .await;
+            self.nodes.rename(node.id, &node.spec.name);
         }
         let members = self.nodes.members(&view);
         let snapshot = Snapshot::new(view, members);
@@ -324,7 +357,7 @@ impl Worker {
         shared.changed.send_replace(version);
     }
 
-    /// Opens a new node's pool and takes one connection from it, in a task of its own.
+    /// Opens a new node's pool, takes one connection from it and asks the node for itself, in a task of its own.
     fn warm(&mut self, id: NodeId, until: Moment, shared: &Arc<Shared>) {
         let Some(spec) = self.state.node(id).map(|node| node.spec.clone()) else {
             return;
@@ -335,12 +368,25 @@ impl Worker {
         let (config, outbox, origin) = (shared.config.clone(), self.outbox.clone(), self.origin);
         tokio::spawn(async move {
             let limit = tokio::time::Instant::from_std(origin + until.0);
-            let warmed = tokio::time::timeout_at(limit, source.open_warm(&config)).await;
+            let mut wire = Wire::default();
+            let warming = async {
+                let link = source.open_warm(&config).await?;
+                let begun = Moment(origin.elapsed());
+                let probed = source.probe(id, begun, &config, &mut wire).await?;
+                Ok((link, probed))
+            };
+            let warmed: Result<Result<_, DbErr>, _> = tokio::time::timeout_at(limit, warming).await;
             let message = match warmed {
-                Ok(Ok(link)) => Message::Warmed(id, Arc::new(link), source),
+                Ok(Ok((link, probed))) => Message::Warmed(Box::new(Warm {
+                    id,
+                    link: Arc::new(link),
+                    source,
+                    probed,
+                    wire,
+                })),
                 Ok(Err(err)) => Message::News(Event::WarmFailed {
                     node: id,
-                    signal: crate::signal::of_db_err(&err, Role::Unknown),
+                    signal: nodes::unanswered(&err),
                 }),
                 Err(_) => Message::News(Event::WarmFailed {
                     node: id,
@@ -352,7 +398,10 @@ impl Worker {
     }
 
     /// Says when nothing is in flight on a node any more.
-    fn watch(&self, id: NodeId) {
+    fn watch(&mut self, id: NodeId) {
+        if !self.watched.insert(id) {
+            return;
+        }
         let Some(metrics) = self
             .nodes
             .member(id)

@@ -211,6 +211,10 @@ fn observe(step: &mut Step<'_>, id: NodeId, facts: ProbeFacts) {
 pub(super) fn settle_roles(step: &mut Step<'_>) {
     let home = cluster_identity(step.state);
     for node in &mut step.state.nodes {
+        // It may come with another primary, and is judged when it takes its place.
+        if let Stand::Joining { .. } = node.stand {
+            continue;
+        }
         let fence = fence(node, home);
         if fence == node.fence {
             continue;
