@@ -18,3 +18,4 @@ mod heard;
 mod place;
 mod safety_net;
 mod smoke;
+mod swaps;
