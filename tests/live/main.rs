@@ -8,14 +8,19 @@
 
 mod app;
 mod catalog;
+mod concrete;
 mod faults;
 mod faults_connections;
 mod faults_primary;
 mod faults_replicas;
 mod faults_start;
+mod fence;
 mod fixture;
 mod heard;
+mod options;
+mod pin;
 mod place;
 mod safety_net;
 mod smoke;
 mod swaps;
+mod transactions;

@@ -1,0 +1,163 @@
+//! SeaORM's own connection and pool (rule C7): what is done through them is not seen, so reads keep away from the
+//! replicas meanwhile, and for the pin after.
+
+use std::time::Duration;
+
+use sea_orm::{ConnectionTrait, IntoDatabaseExecutor, TransactionTrait, sqlx};
+use sealane::{Reason, RoutedConnection};
+use sea_orm_migration::prelude::*;
+
+use crate::{
+    fixture::number,
+    place::{Place, Slot, until},
+};
+
+static SLOT: Slot = Slot::new(1);
+
+const COUNT: &str = "SELECT count(*) FROM t";
+const SHORT: Duration = Duration::from_millis(300);
+const LONG: Duration = Duration::from_secs(60);
+
+async fn connect(place: &Place, pin: Duration) -> RoutedConnection {
+    place.others("CREATE TABLE IF NOT EXISTS t (n bigint)");
+    place.builder().pin(pin).connect().await.unwrap()
+}
+
+fn reason(db: &RoutedConnection) -> Reason {
+    // No object of the user's, so that only the pin and not the catalog decides.
+    db.explain("SELECT 1").reason
+}
+
+#[tokio::test]
+async fn while_a_connection_is_out_reads_are_on_the_primary() {
+    let place = SLOT.alone("concrete_out").await;
+    let db = connect(&place, SHORT).await;
+    let pool = db.get_postgres_connection_pool();
+    assert_eq!(reason(&db), Reason::Replica, "nothing was done with it yet");
+    let mut conn = pool.acquire().await.unwrap();
+    // Longer than the pin: being out is enough.
+    let begun = std::time::Instant::now();
+    until("twice the pin", async || {
+        assert_eq!(reason(&db), Reason::NotCaughtUp);
+        begun.elapsed() > SHORT * 2
+    })
+    .await;
+    let _frozen = place.freeze_replay();
+    sqlx::raw_sql("INSERT INTO t VALUES (1)")
+        .execute(&mut *conn)
+        .await
+        .unwrap();
+    assert_eq!(number(&db, COUNT).await, 1);
+    // The return is told by a task of sqlx's: from "out" to "pinned" there is no gap.
+    drop(conn);
+    until("the return", async || {
+        assert_eq!(reason(&db), Reason::NotCaughtUp);
+        pool.num_idle() == 1
+    })
+    .await;
+    assert_eq!(reason(&db), Reason::NotCaughtUp, "the pin after the return");
+    assert_eq!(number(&db, COUNT).await, 1);
+    until("the end of the pin", async || reason(&db) == Reason::Replica).await;
+}
+
+#[tokio::test]
+async fn every_way_to_the_concrete_connection_pins() {
+    for way in ["concrete", "executor", "transaction", "pool"] {
+        let place = SLOT.alone(&format!("concrete_{way}")).await;
+        let db = connect(&place, LONG).await;
+        let _frozen = place.freeze_replay();
+        let insert = "INSERT INTO t VALUES (1)";
+        match way {
+            "concrete" => drop(db.concrete().execute_unprepared(insert).await.unwrap()),
+            "executor" => {
+                let executor = (&db).into_database_executor();
+                executor.execute_unprepared(insert).await.unwrap();
+            }
+            "transaction" => {
+                let txn = db.concrete().begin().await.unwrap();
+                txn.execute_unprepared(insert).await.unwrap();
+                txn.commit().await.unwrap();
+            }
+            _ => {
+                let pool = db.get_postgres_connection_pool();
+                sqlx::raw_sql(insert).execute(pool).await.unwrap();
+            }
+        }
+        for _ in 0..10 {
+            assert_eq!(number(&db, COUNT).await, 1, "{way}");
+        }
+        assert_eq!(reason(&db), Reason::NotCaughtUp, "{way}");
+    }
+}
+
+#[derive(DeriveMigrationName)]
+struct CreateShelf;
+
+#[async_trait::async_trait]
+impl MigrationTrait for CreateShelf {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        manager
+            .get_connection()
+            .execute_unprepared("CREATE TABLE shelf AS SELECT generate_series(1, 3) AS n")
+            .await
+            .map(drop)
+    }
+
+    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        manager
+            .get_connection()
+            .execute_unprepared("DROP TABLE shelf")
+            .await
+            .map(drop)
+    }
+}
+
+struct Migrator;
+
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![Box::new(CreateShelf)]
+    }
+}
+
+#[tokio::test]
+async fn migrations_leave_no_stale_read_behind() {
+    let place = SLOT.alone("concrete_migrations").await;
+    let db = connect(&place, LONG).await;
+    let _frozen = place.freeze_replay();
+    for _ in 0..5 {
+        Migrator::up(&db, None).await.unwrap();
+        // On a standby the table would not be there.
+        assert_eq!(number(&db, "SELECT count(*) FROM shelf").await, 3);
+        Migrator::down(&db, None).await.unwrap();
+        let gone = "SELECT count(*) FROM pg_class WHERE relname = 'shelf'";
+        assert_eq!(number(&db, gone).await, 0);
+    }
+    Migrator::up(&db, None).await.unwrap();
+    Migrator::refresh(&db).await.unwrap();
+    assert_eq!(number(&db, "SELECT count(*) FROM shelf").await, 3);
+}
+
+#[tokio::test]
+async fn the_concrete_pool_is_the_primarys_with_the_callers_options_and_no_fence() {
+    let place = SLOT.alone("concrete_options").await;
+    let mut options = sea_orm::ConnectOptions::new(place.primary_url());
+    options
+        .set_application_name("concrete")
+        .set_schema_search_path("public,elsewhere");
+    let db = RoutedConnection::builder()
+        .connect_options(options)
+        .replicas(place.replica_urls())
+        .connect()
+        .await
+        .unwrap();
+    let asked = "SELECT current_setting('application_name') || ' ' || current_setting('search_path') \
+                 || ' ' || current_setting('default_transaction_read_only') || ' ' || pg_is_in_recovery()::text";
+    let said: String = sqlx::query_scalar(asked)
+        .fetch_one(db.get_postgres_connection_pool())
+        .await
+        .unwrap();
+    assert_eq!(said, "concrete public, elsewhere off false");
+    assert!(std::ptr::eq(db.concrete(), db.clone().concrete()), "one for all clones");
+    db.close().await.unwrap();
+}

@@ -1,0 +1,151 @@
+//! Read-your-writes by time (rule C14): with replay stopped, every read that a standby serves is stale.
+
+mod transactions;
+
+use std::time::{Duration, Instant};
+
+use sea_orm::{AccessMode, ConnectionTrait, TransactionTrait};
+use sealane::{Reason, RoutedConnection};
+
+use crate::{
+    fixture::number,
+    place::{Place, Slot, until},
+};
+
+static SLOT: Slot = Slot::new(2);
+
+const COUNT: &str = "SELECT count(*) FROM t";
+
+/// Longer than any test.
+const LONG: Duration = Duration::from_secs(60);
+
+async fn connect(place: &Place, pin: Duration) -> RoutedConnection {
+    let db = place.builder().pin(pin).connect().await.unwrap();
+    assert_eq!(reason(&db), Reason::Replica, "nothing was written yet");
+    db
+}
+
+/// Why a read would go where it would go now.
+fn reason(db: &RoutedConnection) -> Reason {
+    db.explain(COUNT).reason
+}
+
+fn create(place: &Place) {
+    place.others("CREATE TABLE t (id bigint PRIMARY KEY)");
+}
+
+#[tokio::test]
+async fn reads_within_the_pin_are_never_stale() {
+    let place = SLOT.alone("pin_fresh").await;
+    create(&place);
+    let db = connect(&place, LONG).await;
+    let _frozen = place.freeze_replay();
+    for n in 1..=20 {
+        db.execute_unprepared(&format!("INSERT INTO t VALUES ({n})"))
+            .await
+            .unwrap();
+        assert_eq!(number(&db, COUNT).await, n);
+        assert_eq!(reason(&db), Reason::NotCaughtUp);
+        // Asked for by name, a replica answers what it has.
+        assert_eq!(number(&db.replica(), COUNT).await, 0);
+    }
+    assert_eq!(number(&db.in_zone("here"), COUNT).await, 20);
+}
+
+#[tokio::test]
+async fn the_pin_ends_by_itself_and_never_early() {
+    let place = SLOT.alone("pin_end").await;
+    create(&place);
+    let pin = Duration::from_millis(300);
+    let db = connect(&place, pin).await;
+    let before = Instant::now();
+    db.execute_unprepared("INSERT INTO t VALUES (1)").await.unwrap();
+    let mut pinned = 0;
+    until("the end of the pin", async || {
+        let said = reason(&db);
+        pinned += u32::from(said == Reason::NotCaughtUp);
+        said == Reason::Replica
+    })
+    .await;
+    assert!(before.elapsed() >= pin);
+    assert!(pinned > 0);
+    place.caught_up();
+    assert_eq!(number(&db, COUNT).await, 1);
+}
+
+#[tokio::test]
+async fn whatever_may_have_written_pins() {
+    let place = SLOT.alone("pin_kinds").await;
+    create(&place);
+    place.others("INSERT INTO t VALUES (0)");
+    let db = async || {
+        // The pin belongs to the cluster in this process; with the last handle it is forgotten.
+        connect(&place, LONG).await
+    };
+
+    let failed = db().await;
+    failed
+        .execute_unprepared("INSERT INTO t VALUES (0)")
+        .await
+        .unwrap_err();
+    assert_eq!(reason(&failed), Reason::NotCaughtUp, "a failed write");
+    drop(failed);
+
+    let returning = db().await;
+    number(&returning, "INSERT INTO t VALUES (1) RETURNING id").await;
+    assert_eq!(reason(&returning), Reason::NotCaughtUp, "a write that returns rows");
+    drop(returning);
+
+    let committed = db().await;
+    let txn = committed.begin().await.unwrap();
+    number(&txn, COUNT).await;
+    assert_eq!(reason(&committed), Reason::Replica, "nothing is visible before COMMIT");
+    txn.commit().await.unwrap();
+    assert_eq!(reason(&committed), Reason::NotCaughtUp, "a commit");
+    drop(committed);
+
+    let read_only = db().await;
+    let txn = read_only
+        .begin_with_config(None, Some(AccessMode::ReadOnly))
+        .await
+        .unwrap();
+    number(&txn, COUNT).await;
+    txn.commit().await.unwrap();
+    number(&read_only, COUNT).await;
+    assert_eq!(reason(&read_only), Reason::Replica, "reading pins nothing");
+}
+
+#[tokio::test]
+async fn a_write_whose_future_was_dropped_pins() {
+    let place = SLOT.alone("pin_dropped").await;
+    create(&place);
+    let db = connect(&place, LONG).await;
+    let other = sea_orm::Database::connect(place.primary_url()).await.unwrap();
+    let holder = other.begin().await.unwrap();
+    holder.execute_unprepared("LOCK TABLE t").await.unwrap();
+
+    let waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted";
+    tokio::select! {
+        ended = db.execute_unprepared("INSERT INTO t VALUES (1)") => panic!("{ended:?}"),
+        () = until("the write to wait", async || place.on(place.primary(), waiting) != "0") => {}
+    }
+    assert_eq!(reason(&db), Reason::NotCaughtUp);
+    let _frozen = place.freeze_replay();
+    holder.rollback().await.unwrap();
+    // Nobody waited for it, but it was sent: what it stored is seen.
+    until("the abandoned write", async || number(&db, COUNT).await == 1).await;
+}
+
+#[tokio::test]
+async fn two_handles_to_one_primary_share_the_pin() {
+    let place = SLOT.alone("pin_shared").await;
+    create(&place);
+    let writer = connect(&place, LONG).await;
+    let reader = connect(&place, LONG).await;
+    let _frozen = place.freeze_replay();
+    writer.execute_unprepared("INSERT INTO t VALUES (1)").await.unwrap();
+    assert_eq!(number(&reader, COUNT).await, 1);
+    assert_eq!(reason(&reader.clone()), Reason::NotCaughtUp);
+    drop(writer);
+    assert_eq!(number(&reader, COUNT).await, 1, "also when the writer is gone");
+}
