@@ -79,7 +79,11 @@ async fn the_plain_values_reach_every_node() {
             .unwrap();
     }
     for node in place.cluster().nodes() {
-        assert!(node.connections().unwrap()["the shop"] > 0, "{}", node.name());
+        assert!(
+            node.connections().unwrap()["the shop"] > 0,
+            "{}",
+            node.name()
+        );
     }
 }
 
@@ -88,6 +92,12 @@ async fn a_knob_of_ours_wins_over_the_same_value_in_the_template() {
     let place = SLOT.shared("options_wins").await;
     let mut options = template(&place);
     options.statement_timeout(Duration::from_millis(4321));
+    let db = with(&place, options.clone())
+        .statement_timeout(Duration::ZERO)
+        .connect()
+        .await
+        .unwrap();
+    assert_everywhere(&db, "SHOW statement_timeout", "0").await;
     let db = with(&place, options)
         .statement_timeout(Duration::from_millis(1234))
         .connect()
@@ -135,7 +145,10 @@ async fn closures_over_sqlxs_options_reach_every_node() {
     assert_everywhere(&db, "SHOW geqo_threshold", "7").await;
     let mut fences = on_every_node(&db, "SHOW default_transaction_read_only").await;
     fences.sort();
-    let fences: Vec<_> = fences.iter().map(|(n, f)| (n.as_str(), f.as_str())).collect();
+    let fences: Vec<_> = fences
+        .iter()
+        .map(|(n, f)| (n.as_str(), f.as_str()))
+        .collect();
     assert_eq!(fences, [("one", "on"), ("primary", "off"), ("two", "on")]);
 }
 
@@ -167,7 +180,11 @@ async fn before_acquire_and_after_connect_are_called_for_every_node() {
         .connect()
         .await
         .unwrap();
-    assert_eq!(connected.load(Ordering::SeqCst), 3, "after_connect runs once for each node");
+    assert_eq!(
+        connected.load(Ordering::SeqCst),
+        3,
+        "after_connect runs once for each node"
+    );
     for handle in [db.primary(), db.replica()] {
         let before = acquired.load(Ordering::SeqCst);
         for _ in 0..6 {

@@ -26,7 +26,7 @@ pub(super) async fn open(config: &Config, node: &NodeConfig) -> Result<Link, DbE
             options.map_sqlx_postgres_opts(move |base| fence(with_password(base, &url), fenced));
         }
         Some(template) => {
-            let ready = fence(retargeted(template, node).await?, fenced);
+            let ready = fence(retargeted(config, template, node).await?, fenced);
             options.map_sqlx_postgres_opts(move |_| ready.clone());
         }
     }
@@ -39,19 +39,26 @@ pub(super) async fn open(config: &Config, node: &NodeConfig) -> Result<Link, DbE
 pub(crate) async fn direct(config: &Config, node: &NodeConfig) -> Result<PgConnectOptions, DbErr> {
     match &config.connect_options {
         None => parsed(&node.url),
-        Some(template) => retargeted(template, node).await,
+        Some(template) => retargeted(config, template, node).await,
     }
 }
 
 /// The caller's options as sqlx sees them after the caller's closures, pointed at this node.
 async fn retargeted(
+    config: &Config,
     template: &ConnectOptions,
     node: &NodeConfig,
 ) -> Result<PgConnectOptions, DbErr> {
+    let mut template = template.clone();
+    // Our knob has the template's value, unless it was set to another one; zero is the server's word for none.
+    let limit = config.statement_timeout.unwrap_or_default();
+    if !limit.is_zero() || template.get_statement_timeout().is_some() {
+        template.statement_timeout(limit);
+    }
     let pool = SqlxPostgresConnector::connect(silent(template.clone())).await?;
     let pool = pool.get_postgres_connection_pool();
     let mut options = pool.connect_options().as_ref().clone();
-    if is_of_template(template, node) {
+    if is_of_template(&template, node) {
         return Ok(options);
     }
     let url = &node.url;
