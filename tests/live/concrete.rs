@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use sea_orm::{ConnectionTrait, IntoDatabaseExecutor, TransactionTrait, sqlx};
-use sealane::{Reason, RoutedConnection};
 use sea_orm_migration::prelude::*;
+use sealane::{Reason, RoutedConnection};
 
 use crate::{
     fixture::number,
@@ -57,7 +57,10 @@ async fn while_a_connection_is_out_reads_are_on_the_primary() {
     .await;
     assert_eq!(reason(&db), Reason::NotCaughtUp, "the pin after the return");
     assert_eq!(number(&db, COUNT).await, 1);
-    until("the end of the pin", async || reason(&db) == Reason::Replica).await;
+    until("the end of the pin", async || {
+        reason(&db) == Reason::Replica
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -158,6 +161,9 @@ async fn the_concrete_pool_is_the_primarys_with_the_callers_options_and_no_fence
         .await
         .unwrap();
     assert_eq!(said, "concrete public, elsewhere off false");
-    assert!(std::ptr::eq(db.concrete(), db.clone().concrete()), "one for all clones");
+    assert!(
+        std::ptr::eq(db.concrete(), db.clone().concrete()),
+        "one for all clones"
+    );
     db.close().await.unwrap();
 }

@@ -2,6 +2,8 @@
 
 mod start;
 
+use std::time::Duration;
+
 use sea_orm::{
     AccessMode, ConnectOptions, ConnectionTrait, DbErr, RuntimeErr, TransactionTrait, sqlx,
 };
@@ -76,13 +78,21 @@ async fn the_fence_is_on_replicas_only_and_beside_the_callers_own_options() {
         .connect_options(template)
         .replicas(place.replica_urls());
     for (way, builder) in [("url", by_url), ("closure", by_closure)] {
-        let db = builder.connect().await.unwrap();
+        let db = builder.pin(Duration::ZERO).connect().await.unwrap();
         let txn = on_replica(&db).await;
-        assert_eq!(setting(&txn, "default_transaction_read_only").await, "on", "{way}");
+        assert_eq!(
+            setting(&txn, "default_transaction_read_only").await,
+            "on",
+            "{way}"
+        );
         assert_eq!(setting(&txn, "statement_timeout").await, "1234ms", "{way}");
         txn.rollback().await.unwrap();
         let txn = db.begin().await.unwrap();
-        assert_eq!(setting(&txn, "default_transaction_read_only").await, "off", "{way}");
+        assert_eq!(
+            setting(&txn, "default_transaction_read_only").await,
+            "off",
+            "{way}"
+        );
         assert_eq!(setting(&txn, "statement_timeout").await, "1234ms", "{way}");
         txn.rollback().await.unwrap();
     }
@@ -117,7 +127,11 @@ async fn nothing_that_is_said_in_a_transaction_lifts_the_fence() {
         nested.rollback().await.unwrap();
         txn.commit().await.unwrap();
         let txn = on_replica(&db).await;
-        assert_eq!(setting(&txn, "default_transaction_read_only").await, "on", "{given}");
+        assert_eq!(
+            setting(&txn, "default_transaction_read_only").await,
+            "on",
+            "{given}"
+        );
         txn.commit().await.unwrap();
     }
 
@@ -128,7 +142,11 @@ async fn nothing_that_is_said_in_a_transaction_lifts_the_fence() {
         .unwrap();
     txn.commit().await.unwrap();
     let txn = on_replica(&db).await;
-    assert_eq!(setting(&txn, "default_transaction_read_only").await, "on", "behind our back");
+    assert_eq!(
+        setting(&txn, "default_transaction_read_only").await,
+        "on",
+        "behind our back"
+    );
     txn.commit().await.unwrap();
 }
 
@@ -161,7 +179,7 @@ async fn a_replica_that_was_promoted_behind_our_back_still_refuses_writes() {
             .replicas(place.replica_urls())
             .replica_max_connections(1)
             .read_functions(["sneak"])
-            .pin(std::time::Duration::ZERO)
+            .pin(Duration::ZERO)
             .connect()
             .await
             .unwrap();
@@ -169,13 +187,23 @@ async fn a_replica_that_was_promoted_behind_our_back_still_refuses_writes() {
         assert_eq!(code, "25006", "{message}");
         let standby = place.standby(0);
         standby.promote().unwrap();
-        until("the standby to take writes", async || standby.is_primary().unwrap()).await;
+        until("the standby to take writes", async || {
+            standby.is_primary().unwrap()
+        })
+        .await;
         for _ in 0..3 {
             let (code, message) = sneak(&db).await;
             assert_eq!(code, "25006", "{reset}: {message}");
-            assert!(message.contains("in a read-only transaction"), "{reset}: {message}");
+            assert!(
+                message.contains("in a read-only transaction"),
+                "{reset}: {message}"
+            );
         }
-        assert_eq!(place.on(standby, "SELECT count(*) FROM noted"), "0", "{reset}");
+        assert_eq!(
+            place.on(standby, "SELECT count(*) FROM noted"),
+            "0",
+            "{reset}"
+        );
     }
 }
 
@@ -196,6 +224,9 @@ async fn without_the_fence_a_promoted_replica_would_take_the_write() {
     let standby = place.standby(0);
     standby.promote().unwrap();
     let strict = db.replica();
-    strict.query_one_raw(sql(&db, "SELECT sneak()")).await.unwrap();
+    strict
+        .query_one_raw(sql(&db, "SELECT sneak()"))
+        .await
+        .unwrap();
     assert_eq!(place.on(standby, "SELECT count(*) FROM noted"), "1");
 }

@@ -59,7 +59,9 @@ async fn the_pin_ends_by_itself_and_never_early() {
     let pin = Duration::from_millis(300);
     let db = connect(&place, pin).await;
     let before = Instant::now();
-    db.execute_unprepared("INSERT INTO t VALUES (1)").await.unwrap();
+    db.execute_unprepared("INSERT INTO t VALUES (1)")
+        .await
+        .unwrap();
     let mut pinned = 0;
     until("the end of the pin", async || {
         let said = reason(&db);
@@ -93,13 +95,21 @@ async fn whatever_may_have_written_pins() {
 
     let returning = db().await;
     number(&returning, "INSERT INTO t VALUES (1) RETURNING id").await;
-    assert_eq!(reason(&returning), Reason::NotCaughtUp, "a write that returns rows");
+    assert_eq!(
+        reason(&returning),
+        Reason::NotCaughtUp,
+        "a write that returns rows"
+    );
     drop(returning);
 
     let committed = db().await;
     let txn = committed.begin().await.unwrap();
     number(&txn, COUNT).await;
-    assert_eq!(reason(&committed), Reason::Replica, "nothing is visible before COMMIT");
+    assert_eq!(
+        reason(&committed),
+        Reason::Replica,
+        "nothing is visible before COMMIT"
+    );
     txn.commit().await.unwrap();
     assert_eq!(reason(&committed), Reason::NotCaughtUp, "a commit");
     drop(committed);
@@ -120,7 +130,9 @@ async fn a_write_whose_future_was_dropped_pins() {
     let place = SLOT.alone("pin_dropped").await;
     create(&place);
     let db = connect(&place, LONG).await;
-    let other = sea_orm::Database::connect(place.primary_url()).await.unwrap();
+    let other = sea_orm::Database::connect(place.primary_url())
+        .await
+        .unwrap();
     let holder = other.begin().await.unwrap();
     holder.execute_unprepared("LOCK TABLE t").await.unwrap();
 
@@ -133,7 +145,10 @@ async fn a_write_whose_future_was_dropped_pins() {
     let _frozen = place.freeze_replay();
     holder.rollback().await.unwrap();
     // Nobody waited for it, but it was sent: what it stored is seen.
-    until("the abandoned write", async || number(&db, COUNT).await == 1).await;
+    until("the abandoned write", async || {
+        number(&db, COUNT).await == 1
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -143,9 +158,16 @@ async fn two_handles_to_one_primary_share_the_pin() {
     let writer = connect(&place, LONG).await;
     let reader = connect(&place, LONG).await;
     let _frozen = place.freeze_replay();
-    writer.execute_unprepared("INSERT INTO t VALUES (1)").await.unwrap();
+    writer
+        .execute_unprepared("INSERT INTO t VALUES (1)")
+        .await
+        .unwrap();
     assert_eq!(number(&reader, COUNT).await, 1);
     assert_eq!(reason(&reader.clone()), Reason::NotCaughtUp);
     drop(writer);
-    assert_eq!(number(&reader, COUNT).await, 1, "also when the writer is gone");
+    assert_eq!(
+        number(&reader, COUNT).await,
+        1,
+        "also when the writer is gone"
+    );
 }

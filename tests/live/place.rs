@@ -1,8 +1,8 @@
 //! A cluster for all tests of one module, and a database of its own for each of them.
 //!
 //! The first test of a module starts the cluster and the last one removes it: a test that waits for its turn already
-//! holds the cluster. Tests that only need their own database run side by side; one that stops replay or counts what
-//! the servers served is [`alone`](Slot::alone).
+//! holds the cluster. Tests that only need their own database run side by side; one that stops replay, counts what the
+//! servers served or has a pin, which all handles to one cluster share, is [`alone`](Slot::alone).
 
 use std::{
     sync::{Arc, Mutex, PoisonError, Weak},
@@ -66,8 +66,9 @@ impl Slot {
         if let Some(cluster) = slot.upgrade() {
             return cluster;
         }
-        let cluster = Cluster::builder().standbys(self.standbys).start();
-        let cluster = Arc::new(cluster.unwrap());
+        // Everything that knows the same cluster shares its pin, so no two modules may have one that looks the same.
+        let cluster = Cluster::builder().standbys(self.standbys).own_identity();
+        let cluster = Arc::new(cluster.start().unwrap());
         *slot = Arc::downgrade(&cluster);
         cluster
     }

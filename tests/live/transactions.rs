@@ -45,7 +45,10 @@ async fn a_failed_nested_begin_poisons_the_whole_transaction() {
     insert(&txn, 1).await.unwrap_err();
     // In an aborted transaction no savepoint can be set.
     let err = txn.begin().await.unwrap_err();
-    assert!(err.to_string().contains("current transaction is aborted"), "{err}");
+    assert!(
+        err.to_string().contains("current transaction is aborted"),
+        "{err}"
+    );
     for err in [
         insert(&txn, 2).await.unwrap_err(),
         txn.begin().await.unwrap_err(),
@@ -75,7 +78,10 @@ async fn commit_of_an_aborted_transaction_is_an_error() {
     insert(&txn, 1).await.unwrap_err();
     let err = txn.commit().await.unwrap_err();
     let ours = Error::of(&err).unwrap_or_else(|| panic!("{err}"));
-    assert!(matches!(ours, Error::CommitAborted { node } if node == "primary"), "{err}");
+    assert!(
+        matches!(ours, Error::CommitAborted { node } if node == "primary"),
+        "{err}"
+    );
     assert_eq!(ours.outcome(), Outcome::NotExecuted);
 
     // A closure that swallows the error is told as well, with SeaORM's own transaction inside.
@@ -89,7 +95,10 @@ async fn commit_of_an_aborted_transaction_is_an_error() {
     let Err(TransactionError::Connection(err)) = swallowed else {
         panic!("{swallowed:?}");
     };
-    assert!(matches!(Error::of(&err), Some(Error::CommitAborted { .. })), "{err}");
+    assert!(
+        matches!(Error::of(&err), Some(Error::CommitAborted { .. })),
+        "{err}"
+    );
     assert_eq!(stored(&place), "");
 }
 
@@ -122,7 +131,10 @@ async fn a_savepoint_with_an_error_in_it_is_undone_and_its_commit_says_so() {
     insert(&inner, 2).await.unwrap();
     insert(&inner, 1).await.unwrap_err();
     let err = inner.commit().await.unwrap_err();
-    assert!(err.to_string().contains("current transaction is aborted"), "{err}");
+    assert!(
+        err.to_string().contains("current transaction is aborted"),
+        "{err}"
+    );
     txn.commit().await.unwrap();
     assert_eq!(stored(&place), "1");
 }
@@ -132,10 +144,15 @@ async fn what_the_server_says_at_commit_comes_unchanged() {
     let (place, db) = start("txn_deferred").await;
     let txn = db.begin().await.unwrap();
     insert(&txn, 1).await.unwrap();
-    txn.execute_unprepared("INSERT INTO late VALUES (9)").await.unwrap();
+    txn.execute_unprepared("INSERT INTO late VALUES (9)")
+        .await
+        .unwrap();
     let err = txn.commit().await.unwrap_err();
     assert!(
-        matches!(err.sql_err(), Some(sea_orm::SqlErr::ForeignKeyConstraintViolation(_))),
+        matches!(
+            err.sql_err(),
+            Some(sea_orm::SqlErr::ForeignKeyConstraintViolation(_))
+        ),
         "{err}"
     );
     assert!(Error::of(&err).is_none());
@@ -157,7 +174,11 @@ async fn a_read_only_transaction_runs_on_a_replica_unless_it_is_serializable() {
         (Some(RepeatableRead), "repeatable read"),
         (Some(Serializable), "serializable"),
     ] {
-        for access in [None, Some(AccessMode::ReadWrite), Some(AccessMode::ReadOnly)] {
+        for access in [
+            None,
+            Some(AccessMode::ReadWrite),
+            Some(AccessMode::ReadOnly),
+        ] {
             let read_only = matches!(access, Some(AccessMode::ReadOnly));
             let replica = read_only && !matches!(level, Some(Serializable));
             let txn = db.begin_with_config(level, access).await.unwrap();
@@ -171,7 +192,11 @@ async fn a_read_only_transaction_runs_on_a_replica_unless_it_is_serializable() {
             assert_eq!(said(row.1).await == "on", read_only, "{name}");
             assert_eq!(txn.role() == Role::Replica, replica, "{name}");
             assert_eq!(number(&txn, COUNT).await, 1);
-            let reason = if replica { "read_only_transaction" } else { "transaction" };
+            let reason = if replica {
+                "read_only_transaction"
+            } else {
+                "transaction"
+            };
             assert_eq!(heard.decisions().remove(0).reason, reason);
             if read_only {
                 insert(&txn, 9).await.unwrap_err();
@@ -224,7 +249,10 @@ async fn serializable_transactions_that_collide_say_so_with_the_servers_code() {
     }
     one.commit().await.unwrap();
     let err = two.commit().await.unwrap_err();
-    assert!(err.to_string().contains("could not serialize access"), "{err}");
+    assert!(
+        err.to_string().contains("could not serialize access"),
+        "{err}"
+    );
     assert!(Error::of(&err).is_none(), "the server's answer, unchanged");
     assert_eq!(stored(&place), "1");
 }

@@ -56,7 +56,10 @@ async fn a_configured_replica_that_is_not_in_recovery_is_fenced_with_a_warning()
         assert_eq!(number(&db, "SELECT n FROM t").await, 1);
         assert_eq!(number(&db.replica(), "SELECT n FROM t").await, 1);
     }
-    assert_eq!(place.standby(1).statements_with("SELECT n FROM t").unwrap(), 0);
+    assert_eq!(
+        place.standby(1).statements_with("SELECT n FROM t").unwrap(),
+        0
+    );
 
     // With nothing else configured there is no replica, and the primary serves.
     let only = RoutedConnection::builder()
@@ -69,14 +72,24 @@ async fn a_configured_replica_that_is_not_in_recovery_is_fenced_with_a_warning()
     assert_eq!(only.explain("SELECT n FROM t").reason, Reason::NoReplica);
     assert_eq!(number(&only, "SELECT n FROM t").await, 1);
     let strict = only.replica();
-    let err = strict.query_all_raw(sql(&only, "SELECT n FROM t")).await.unwrap_err();
-    assert!(matches!(Error::of(&err), Some(Error::NoReplica { .. })), "{err}");
+    let err = strict
+        .query_all_raw(sql(&only, "SELECT n FROM t"))
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(Error::of(&err), Some(Error::NoReplica { .. })),
+        "{err}"
+    );
 }
 
 #[tokio::test]
 async fn a_replica_of_another_cluster_is_fenced_with_a_warning() {
     let place = SLOT.shared("start_foreign").await;
-    let foreign = Cluster::builder().standbys(1).own_identity().start().unwrap();
+    let foreign = Cluster::builder()
+        .standbys(1)
+        .own_identity()
+        .start()
+        .unwrap();
     foreign.create_database("start_foreign").unwrap();
     let (heard, _guard) = Heard::listen();
     let db = place
@@ -87,11 +100,20 @@ async fn a_replica_of_another_cluster_is_fenced_with_a_warning() {
         .unwrap();
     assert_eq!(role(&db, "one"), Role::Replica);
     assert_eq!(role(&db, "foreign"), Role::Fenced);
-    until("a warning that names it", async || warned(&heard, "foreign")).await;
+    until("a warning that names it", async || {
+        warned(&heard, "foreign")
+    })
+    .await;
     for _ in 0..20 {
         assert_eq!(number(&db, "SELECT 20261::bigint").await, 20261);
     }
     // The server's counter writes `$1` for the constant.
     assert_eq!(foreign.standby(0).statements_with("::bigint").unwrap(), 0);
-    assert_eq!(place.standby(0).statements_with("SELECT $1::bigint").unwrap(), 20);
+    assert_eq!(
+        place
+            .standby(0)
+            .statements_with("SELECT $1::bigint")
+            .unwrap(),
+        20
+    );
 }

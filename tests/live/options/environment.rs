@@ -18,7 +18,10 @@ fn run(name: &str, variables: &[(&str, &str)]) -> (bool, String) {
     child.envs(variables.iter().copied());
     let output = child.output().unwrap();
     let text = [output.stdout, output.stderr].concat();
-    (output.status.success(), String::from_utf8_lossy(&text).into_owned())
+    (
+        output.status.success(),
+        String::from_utf8_lossy(&text).into_owned(),
+    )
 }
 
 #[tokio::test]
@@ -37,7 +40,10 @@ async fn the_drop_in_reads_replicas_and_tuning_from_the_environment() {
             ("SEALANE_PRIMARY_FUNCTIONS", "lower"),
         ],
     );
-    assert!(ok && said.contains("1 passed") && said.contains("the child was here"), "{said}");
+    assert!(
+        ok && said.contains("1 passed") && said.contains("the child was here"),
+        "{said}"
+    );
 
     let (ok, said) = run(name, &[(CHILD, &primary), ("SEALANE_PINN", "0")]);
     assert!(!ok && said.contains("SEALANE_PIN"), "{said}");
@@ -52,18 +58,35 @@ async fn child_connects_by_the_drop_in() {
     let mut options = ConnectOptions::new(primary);
     options.set_application_name("drop-in").max_connections(3);
     let db: drop_in::DatabaseConnection = drop_in::Database::connect(options).await.unwrap();
-    let names: Vec<String> = db.cluster().topology().nodes.into_iter().map(|node| node.name).collect();
+    let names: Vec<String> = db
+        .cluster()
+        .topology()
+        .nodes
+        .into_iter()
+        .map(|node| node.name)
+        .collect();
     assert_eq!(names, ["primary", "one", "two"]);
     let said = db.explain("SELECT upper('x')");
-    assert_eq!((said.role, said.reason), (Some(Role::Replica), Reason::Replica));
+    assert_eq!(
+        (said.role, said.reason),
+        (Some(Role::Replica), Reason::Replica)
+    );
     assert_eq!(db.explain("SELECT lower('x')").role, Some(Role::Primary));
-    db.execute_unprepared("CREATE TABLE IF NOT EXISTS t (n int)").await.unwrap();
+    db.execute_unprepared("CREATE TABLE IF NOT EXISTS t (n int)")
+        .await
+        .unwrap();
     let name = sql(&db, "SHOW application_name");
     let row = db.replica().query_one_raw(name).await;
     // SHOW asks about a connection, so a strict handle refuses it; the primary answers.
     assert!(row.is_err());
-    let row = db.query_one_raw(sql(&db, "SHOW application_name")).await.unwrap();
-    assert_eq!(row.unwrap().try_get_by_index::<String>(0).unwrap(), "drop-in");
+    let row = db
+        .query_one_raw(sql(&db, "SHOW application_name"))
+        .await
+        .unwrap();
+    assert_eq!(
+        row.unwrap().try_get_by_index::<String>(0).unwrap(),
+        "drop-in"
+    );
     println!("the child was here");
 }
 

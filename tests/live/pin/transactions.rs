@@ -6,7 +6,10 @@ use sea_orm::{AccessMode, ConnectionTrait, IsolationLevel, TransactionTrait};
 use sealane::{Error, Role, RoutedConnection, RoutedTransaction};
 
 use super::{COUNT, LONG, SLOT, connect, create};
-use crate::{fixture::{number, sql}, place::Place};
+use crate::{
+    fixture::{number, sql},
+    place::Place,
+};
 
 async fn read_only(db: &RoutedConnection, level: IsolationLevel) -> RoutedTransaction {
     let txn = db
@@ -53,7 +56,9 @@ async fn what_cannot_be_waited_for_is_an_error_that_may_be_tried_again() {
         .unwrap();
     let txn = read_only(&db, IsolationLevel::ReadCommitted).await;
     let _frozen = place.freeze_replay();
-    db.execute_unprepared("INSERT INTO t VALUES (1)").await.unwrap();
+    db.execute_unprepared("INSERT INTO t VALUES (1)")
+        .await
+        .unwrap();
     let err = txn.query_one_raw(sql(&db, COUNT)).await.unwrap_err();
     let ours = Error::of(&err).unwrap_or_else(|| panic!("{err}"));
     assert!(matches!(ours, Error::NotCaughtUp { .. }), "{err}");
@@ -78,7 +83,11 @@ async fn a_repeatable_read_keeps_the_snapshot_that_it_has() {
     assert_eq!(number(&txn, COUNT).await, 0);
     write(&place, &db, 1).await;
     // With a pin this long, a statement that waited would fail.
-    assert_eq!(number(&txn, COUNT).await, 0, "one snapshot serves to the end");
+    assert_eq!(
+        number(&txn, COUNT).await,
+        0,
+        "one snapshot serves to the end"
+    );
     txn.commit().await.unwrap();
 }
 
