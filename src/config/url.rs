@@ -113,11 +113,6 @@ impl NodeUrl {
     }
 
     #[cfg(test)]
-    pub(crate) fn address(&self) -> &Address {
-        &self.address
-    }
-
-    #[cfg(test)]
     pub(crate) fn user(&self) -> Option<&str> {
         self.user.as_deref()
     }
@@ -125,12 +120,6 @@ impl NodeUrl {
     /// The password, decoded; for the driver's options and nothing else.
     pub(crate) fn password(&self) -> Option<&str> {
         self.password.as_deref()
-    }
-
-    /// The driver's parameters (`sslmode` and so on), decoded, without those that are fields here.
-    #[cfg(test)]
-    pub(crate) fn parameters(&self) -> &[(String, String)] {
-        &self.parameters
     }
 
     pub(crate) fn endpoint(&self) -> Endpoint {
