@@ -93,6 +93,7 @@ pub struct Config {
     /// Limit of a read's way to a connection: routing, waiting and acquiring together (default: 5 s).
     pub route_timeout: Duration,
     /// Limit of a statement's run on the server (default: none, as SeaORM, so that long reports go on working).
+    /// PostgreSQL only, as with SeaORM.
     pub statement_timeout: Option<Duration>,
     /// Age at which an idle connection is closed (default: 10 min, as sqlx); `None`, which only code can say:
     /// never.

@@ -1,7 +1,7 @@
 //! What goes wrong while connecting and afterwards, as its reader meets it: the node, how far things had come, and what
 //! to do.
 
-use sea_orm::{ConnectionTrait, StreamTrait, TransactionTrait};
+use sea_orm::{AccessMode, ConnectionTrait, StreamTrait, TransactionTrait};
 use sealane::{Builder, Error, RoutedConnection};
 use sealane_harness::Cluster;
 
@@ -203,4 +203,28 @@ async fn a_server_that_lets_nobody_in_is_told_with_what_to_check() {
         "the server's own answer passes unchanged: {err}"
     );
     page.check("run_time_servers.txt");
+    a_knob_holds_beside_a_template(primary.url(), standby.url()).await;
+}
+
+/// What the environment or the builder says holds on every node, also where the connections come from a template.
+async fn a_knob_holds_beside_a_template(primary: String, standby: String) {
+    let db = RoutedConnection::builder()
+        .connect_options(sea_orm::ConnectOptions::new(primary))
+        .replica(standby)
+        .statement_timeout(std::time::Duration::from_millis(4321))
+        .connect()
+        .await
+        .unwrap();
+    for handle in [db.primary(), db.replica()] {
+        // Inside a transaction a text is not judged, so it may ask a replica for a setting.
+        let txn = handle
+            .begin_with_config(None, Some(AccessMode::ReadOnly))
+            .await
+            .unwrap();
+        let text = "SELECT current_setting('statement_timeout')";
+        let row = txn.query_one_raw(sql(&db, text)).await.unwrap().unwrap();
+        let value: String = row.try_get_by_index(0).unwrap();
+        assert_eq!(value, "4321ms", "{}", txn.role());
+        txn.rollback().await.unwrap();
+    }
 }
