@@ -27,6 +27,20 @@ use crate::{
 
 /// A handle to the topology: what it is now, and how to change it.
 ///
+/// ```
+/// # #[cfg(feature = "sqlite")]
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let db = sealane::RoutedConnection::builder().primary("sqlite::memory:").connect().await?;
+/// let topology = db.cluster().topology();
+/// assert_eq!(topology.nodes[0].role, sealane::Role::Primary);
+/// assert_eq!(topology.to_string(), "primary is primary");
+/// # Ok(())
+/// # }
+/// # #[cfg(not(feature = "sqlite"))]
+/// # fn main() {}
+/// ```
+///
 /// ```no_run
 /// # async fn f(db: sealane::RoutedConnection) -> Result<(), Box<dyn std::error::Error>> {
 /// use sealane::NodeConfig;

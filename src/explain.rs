@@ -12,6 +12,25 @@ use crate::{
 ///
 /// It is taken for a `query_…` outside a transaction, at this moment, and sends nothing. Among several eligible
 /// replicas the next statement may meet another one.
+///
+/// ```
+/// # #[cfg(feature = "sqlite")]
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use sealane::{Intent, Reason, RoutedConnection};
+///
+/// let db = RoutedConnection::builder().primary("sqlite::memory:").connect().await?;
+/// let explanation = db.explain("DELETE FROM ticket");
+/// assert_eq!((explanation.intent, explanation.reason), (Intent::Write, Reason::Write));
+/// assert_eq!(
+///     explanation.to_string(),
+///     "intent=write role=primary node=primary reason=write because of: keyword DELETE",
+/// );
+/// # Ok(())
+/// # }
+/// # #[cfg(not(feature = "sqlite"))]
+/// # fn main() {}
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Explanation {

@@ -31,14 +31,25 @@ use crate::{error::Kind, words::Role};
 /// - After a failed nested `begin` every statement and `commit` is
 ///   [`Error::TransactionPoisoned`](crate::Error::TransactionPoisoned); SeaORM alone goes on outside any transaction.
 ///
-/// ```no_run
+/// ```
+/// # #[cfg(feature = "sqlite")]
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use sea_orm::{ConnectionTrait, TransactionTrait};
-/// # async fn f(db: sealane::RoutedConnection) -> Result<(), sea_orm::DbErr> {
+///
+/// let db = sealane::RoutedConnection::builder().primary("sqlite::memory:").connect().await?;
+/// db.execute_unprepared("CREATE TABLE account (id int, balance int)").await?;
 /// let txn = db.begin().await?;
-/// txn.execute_unprepared("UPDATE account SET balance = balance - 1 WHERE id = 1").await?;
+/// assert_eq!(txn.node(), "primary");
+/// txn.execute_unprepared("INSERT INTO account VALUES (1, 10)").await?;
+/// let savepoint = txn.begin().await?;
+/// savepoint.execute_unprepared("UPDATE account SET balance = 0").await?;
+/// savepoint.rollback().await?;
 /// txn.commit().await?;
 /// # Ok(())
 /// # }
+/// # #[cfg(not(feature = "sqlite"))]
+/// # fn main() {}
 /// ```
 #[must_use = "a transaction that is dropped is rolled back"]
 pub struct RoutedTransaction {

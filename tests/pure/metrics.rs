@@ -3,3 +3,4 @@
 mod counting;
 mod histogram;
 mod publishing;
+mod readme;
