@@ -185,7 +185,7 @@ impl Shared {
         if orphaned && !self.warned.swap(true, Ordering::Relaxed) {
             tracing::warn!(
                 "the runtime in which this cluster was connected is gone: statements go on with the last known \
-                 topology, and nothing looks after it; connect inside the runtime that uses the handle"
+                 topology, each on a connection of its own, and nothing looks after it; connect inside the runtime that uses the handle"
             );
         }
         orphaned

@@ -287,9 +287,7 @@ impl<'a> Attempt<'a> {
 
     /// A connection of the leased node. Where one is idle, this is one poll and no timer.
     pub(super) async fn acquire(&mut self, lease: &Lease) -> Result<Leased, DbErr> {
-        if self.shared.is_orphaned() {
-            return lease.node().link.acquire_alive().await;
-        }
+        self.sweep(lease);
         let mut acquiring = pin!(lease.node().link.acquire());
         if let Poll::Ready(done) = poll_fn(|cx| Poll::Ready(acquiring.as_mut().poll(cx))).await {
             return done;
@@ -308,10 +306,10 @@ impl<'a> Attempt<'a> {
         done
     }
 
-    /// Before a `begin`, which takes its connection itself: throws away those of a runtime that has ended.
-    pub(super) async fn sweep(&self, lease: &Lease) {
+    /// Makes sure that the connection it gets is made in a runtime that lives.
+    pub(super) fn sweep(&self, lease: &Lease) {
         if self.shared.is_orphaned() {
-            lease.node().link.sweep().await;
+            lease.node().link.sweep();
         }
     }
 

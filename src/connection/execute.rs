@@ -97,7 +97,7 @@ impl RoutedConnection {
                 .lease()
                 .await
                 .map_err(|err| err.into_db(Kind::Exec))?;
-            attempt.sweep(&lease).await;
+            attempt.sweep(&lease);
             match self.begin_on(&lease, options).await {
                 Ok(inner) => {
                     let held = attempt.into_held(lease, Opening::of(&options));

@@ -144,25 +144,21 @@ impl Link {
         }
     }
 
-    /// Takes a connection that has answered just now. Those that were made in a runtime that has ended never will.
-    pub(crate) async fn acquire_alive(&self) -> Result<Leased, DbErr> {
-        loop {
-            let mut conn = self.acquire().await?;
-            if conn.is_alive().await {
-                return Ok(conn);
+    /// Throws away the idle connections, which may belong to a runtime that has ended. Whether they do cannot be asked:
+    /// such a socket can carry a question and an answer, and fail at the next. SQLite's need no runtime.
+    pub(crate) fn sweep(&self) {
+        match self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres(pool, _) => {
+                while pool.try_acquire().map(PoolConnection::detach).is_some() {}
             }
-            conn.cut();
-        }
-    }
-
-    /// Throws away the idle connections that do not answer.
-    pub(crate) async fn sweep(&self) {
-        for _ in 0..self.pool_size().map_or(0, |pool| pool.idle) {
-            if let Ok(mut conn) = self.acquire().await
-                && !conn.is_alive().await
-            {
-                conn.cut();
+            #[cfg(feature = "mysql")]
+            Self::MySql(pool, _) => {
+                while pool.try_acquire().map(PoolConnection::detach).is_some() {}
             }
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(..) => {}
+            Self::Adopted(_) => {}
         }
     }
 
@@ -291,20 +287,6 @@ impl Leased {
             #[cfg(feature = "sqlite")]
             Self::Sqlite(conn) => Ok((conn, stmt, callback).into()),
             Self::Adopted(connection) => sea_orm::StreamTrait::stream_raw(&connection, stmt).await,
-        }
-    }
-
-    async fn is_alive(&mut self) -> bool {
-        use sqlx::Connection;
-
-        match self {
-            #[cfg(feature = "postgres")]
-            Self::Postgres(conn) => conn.ping().await.is_ok(),
-            #[cfg(feature = "mysql")]
-            Self::MySql(conn) => conn.ping().await.is_ok(),
-            #[cfg(feature = "sqlite")]
-            Self::Sqlite(conn) => conn.ping().await.is_ok(),
-            Self::Adopted(_) => true,
         }
     }
 
