@@ -295,6 +295,7 @@ async fn no_read_fails_when_a_replica_is_cut_off_without_a_word() {
     .await;
 }
 
+#[allow(clippy::print_stdout, reason = "figures are printed, not asserted")]
 async fn silent(db: &RoutedConnection, name: &str, silence: impl Fn(), speak: impl Fn()) {
     let readers = Readers::start(db, 8);
     readers.more(200).await;

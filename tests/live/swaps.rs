@@ -289,12 +289,8 @@ async fn a_removed_node_finishes_what_runs_there() {
         );
         assert_eq!(reading.await.unwrap(), 100);
         eventually("its pool is closed", async || {
-            cluster
-                .standby(0)
-                .connections()
-                .unwrap()
-                .get("swaps")
-                .is_none()
+            let there = cluster.standby(0).connections().unwrap();
+            !there.contains_key("swaps")
         })
         .await;
     })
@@ -371,7 +367,7 @@ async fn a_removed_node_is_cut_off_when_its_time_is_over() {
         let moved: Vec<_> = decisions.by_node().into_keys().collect();
         assert_eq!(moved, ["one", "two"]);
         eventually("its pool is closed", async || {
-            node.connections().unwrap().get("swaps").is_none()
+            !node.connections().unwrap().contains_key("swaps")
         })
         .await;
     })
