@@ -3,7 +3,6 @@
 use sea_orm::DbBackend;
 
 use crate::intent::{Classifier, Kind, Knowledge, Settings};
-use crate::route::safety;
 use crate::{Intent, Reason, classify};
 
 fn classifier(backend: DbBackend) -> Classifier {
@@ -70,15 +69,7 @@ fn schema_changes_are_told() {
 fn only_built_in_functions_may_be_corrected() {
     let settings = Settings::default().read_functions(["mine"]);
     let classifier = Classifier::new(DbBackend::Postgres, settings, Knowledge::Trusted);
-    let may_be_corrected = |sql| {
-        let verdict = classifier.verdict(sql);
-        let text = safety::Text {
-            single: verdict.is_plain(),
-            built_in: verdict.functions_built_in,
-            outside: verdict.may_act_outside,
-        };
-        text.correctable(false)
-    };
+    let may_be_corrected = |sql| classifier.verdict(sql).may_be_corrected();
     assert!(may_be_corrected("SELECT upper(v) FROM t"));
     assert_eq!(classifier.verdict("SELECT mine()").intent, Intent::Read);
     assert!(!may_be_corrected("SELECT mine()"));
