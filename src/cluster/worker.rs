@@ -4,6 +4,8 @@
 //! It awaits only its inbox and the next moment something is due. Whatever takes time (a probe, a warm-up, a reading of
 //! the catalog) runs as a task of its own and ends in a message, so no node can hold up another.
 
+mod tasks;
+
 use std::{
     collections::{HashMap, HashSet},
     ops::ControlFlow,
@@ -12,16 +14,10 @@ use std::{
 };
 
 use fastrand::Rng;
-use sea_orm::DbErr;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    catalog::CatalogReader,
-    nodes::{self, Nodes},
-    notice,
-    probes::Probes,
-    publish,
-    shared::Shared,
+    catalog::CatalogReader, nodes::Nodes, notice, probes::Probes, publish, shared::Shared,
     source::Source,
 };
 use crate::{
@@ -30,7 +26,6 @@ use crate::{
     intent::catalog::Catalog,
     metrics::{ClusterCounter, Publisher},
     node::Link,
-    signal::Signal,
     snapshot::Snapshot,
     state::{Changes, Effect, Event, Moment, State, View, reduce::reduce},
     words::{NodeId, Role},
@@ -38,9 +33,6 @@ use crate::{
 
 /// How often counters are published.
 const PUBLISH_EVERY: Duration = Duration::from_secs(1);
-
-/// How often a node that drains is looked at.
-const WATCH_EVERY: Duration = Duration::from_millis(20);
 
 /// What the worker is told.
 pub(crate) enum Message {
@@ -355,70 +347,6 @@ impl Worker {
         let version = snapshot.view.version;
         shared.snapshot.store(Arc::new(snapshot));
         shared.changed.send_replace(version);
-    }
-
-    /// Opens a new node's pool, takes one connection from it and asks the node for itself, in a task of its own.
-    fn warm(&mut self, id: NodeId, until: Moment, shared: &Arc<Shared>) {
-        let Some(spec) = self.state.node(id).map(|node| node.spec.clone()) else {
-            return;
-        };
-        let Some(source) = self.nodes.named(&spec) else {
-            return;
-        };
-        let (config, outbox, origin) = (shared.config.clone(), self.outbox.clone(), self.origin);
-        tokio::spawn(async move {
-            let limit = tokio::time::Instant::from_std(origin + until.0);
-            let mut wire = Wire::default();
-            let warming = async {
-                let link = source.open_warm(&config).await?;
-                let begun = Moment(origin.elapsed());
-                let probed = source.probe(id, begun, &config, &mut wire).await?;
-                Ok((link, probed))
-            };
-            let warmed: Result<Result<_, DbErr>, _> = tokio::time::timeout_at(limit, warming).await;
-            let message = match warmed {
-                Ok(Ok((link, probed))) => Message::Warmed(Box::new(Warm {
-                    id,
-                    link: Arc::new(link),
-                    source,
-                    probed,
-                    wire,
-                })),
-                Ok(Err(err)) => Message::News(Event::WarmFailed {
-                    node: id,
-                    signal: nodes::unanswered(&err),
-                }),
-                Err(_) => Message::News(Event::WarmFailed {
-                    node: id,
-                    signal: Signal::TimedOut,
-                }),
-            };
-            tell(&outbox, message);
-        });
-    }
-
-    /// Says when nothing is in flight on a node any more.
-    fn watch(&mut self, id: NodeId) {
-        if !self.watched.insert(id) {
-            return;
-        }
-        let Some(metrics) = self
-            .nodes
-            .member(id)
-            .map(|member| Arc::clone(&member.metrics))
-        else {
-            return;
-        };
-        let outbox = self.outbox.clone();
-        tokio::spawn(async move {
-            while metrics.in_flight() > 0 {
-                tokio::time::sleep(WATCH_EVERY).await;
-                if outbox.strong_count() == 0 {
-                    return;
-                }
-            }
-            tell(&outbox, Message::News(Event::DrainedOut { node: id }));
-        });
     }
 }
 
