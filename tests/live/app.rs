@@ -6,7 +6,7 @@ mod model;
 mod reads;
 mod writes;
 
-use sea_orm::DbErr;
+use sea_orm::{DbErr, SchemaBuilder};
 use sealane::RoutedConnection;
 use sealane_harness::Node;
 
@@ -14,16 +14,13 @@ use crate::place::{Place, Slot, until};
 
 static SLOT: Slot = Slot::new(2);
 
-/// The tables, by schema sync through the handle.
-async fn create_tables(db: &RoutedConnection) -> Result<(), DbErr> {
+fn schema(db: &RoutedConnection) -> SchemaBuilder {
     db.get_schema_builder()
         .register(model::user::Entity)
         .register(model::profile::Entity)
         .register(model::post::Entity)
         .register(model::tag::Entity)
         .register(model::post_tag::Entity)
-        .sync(db)
-        .await
 }
 
 /// Two users with profiles, posts and tags, written as one nested save each.

@@ -203,7 +203,7 @@ async fn a_before_acquire_that_refuses_a_connection_gets_another_one() {
     options.map_sqlx_postgres_before_acquire({
         let refusals = Arc::clone(&refusals);
         move |_, _| {
-            let refused = refusals.fetch_add(1, Ordering::SeqCst) % 2 == 0;
+            let refused = refusals.fetch_add(1, Ordering::SeqCst).is_multiple_of(2);
             Box::pin(async move { Ok(!refused) })
         }
     });

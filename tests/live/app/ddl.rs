@@ -3,7 +3,7 @@
 use sea_orm::{EntityTrait, PaginatorTrait};
 
 use super::model::user;
-use super::{SLOT, count_from_here, create_tables, served, served_by_standbys, settled};
+use super::{SLOT, count_from_here, schema, served, served_by_standbys, settled};
 use crate::fixture::number;
 
 mod migrations {
@@ -99,7 +99,7 @@ async fn schema_sync_looks_and_changes_on_the_primary() {
     // A standby that shows no table yet would have it created again, and fail.
     let frozen = place.freeze_replay();
     for _ in 0..2 {
-        create_tables(&db).await.unwrap();
+        schema(&db).sync(&db).await.unwrap();
     }
     db.get_schema_builder()
         .register(next::Entity)
@@ -123,7 +123,7 @@ async fn access_control_is_loaded_and_enforced_on_the_primary() {
 
     let place = SLOT.alone("app_rbac").await;
     let db = place.builder().connect().await.unwrap();
-    create_tables(&db).await.unwrap();
+    schema(&db).apply(&db).await.unwrap();
     assert!(
         db.restricted_for(RbacUserId(1)).is_err(),
         "no rules are loaded yet"

@@ -8,7 +8,7 @@ use sea_orm::{
 use sealane::RoutedConnection;
 
 use super::model::{post, post_tag, profile, tag, user};
-use super::{SLOT, count_from_here, create_tables, seed, served, served_by_standbys, settled};
+use super::{SLOT, count_from_here, schema, seed, served, served_by_standbys, settled};
 use crate::{fixture::sql, heard::Heard};
 
 #[derive(Debug, DerivePartialModel)]
@@ -32,7 +32,7 @@ async fn every_read_through_the_plain_handle_is_served_by_a_standby() {
         .connect()
         .await
         .unwrap();
-    create_tables(&db).await.unwrap();
+    schema(&db).apply(&db).await.unwrap();
     seed(&db).await.unwrap();
     settled(&place, &db).await;
 

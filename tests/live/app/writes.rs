@@ -9,14 +9,14 @@ use sea_orm::{
 use sealane::RoutedConnection;
 
 use super::model::{post, profile, tag, user};
-use super::{SLOT, count_from_here, create_tables, served, served_by_standbys, settled};
+use super::{SLOT, count_from_here, schema, served, served_by_standbys, settled};
 use crate::heard::Heard;
 
 #[tokio::test]
 async fn every_write_runs_on_the_primary_and_no_standby_sees_one() {
     let place = SLOT.alone("app_writes").await;
     let db = place.builder().connect().await.unwrap();
-    create_tables(&db).await.unwrap();
+    schema(&db).apply(&db).await.unwrap();
     settled(&place, &db).await;
 
     count_from_here(&place);
