@@ -160,12 +160,6 @@ impl Classifier {
         first.bytes.load(Ordering::Relaxed) + second.bytes.load(Ordering::Relaxed)
     }
 
-    /// The generation of the knowledge; it grows with each `learn`.
-    #[cfg(test)]
-    pub(crate) fn generation(&self) -> u64 {
-        self.generation.load(Ordering::Acquire)
-    }
-
     /// Replaces what is known of the server; verdicts that rest on the old knowledge are not used again.
     pub(crate) fn learn(&self, knowledge: Knowledge) {
         self.knowledge.store(Arc::new(knowledge));

@@ -1,6 +1,6 @@
 //! Where transactions of each isolation level and access mode run (table R).
 
-use sea_orm::{AccessMode, DbErr, IsolationLevel, TransactionTrait};
+use sea_orm::{AccessMode, ConnectionTrait, DbErr, IsolationLevel, TransactionTrait};
 use sealane::{Error, Role};
 
 use super::{insert, start, stored};
