@@ -1,9 +1,13 @@
 //! An application as SeaORM's users write them, on a primary and two standbys: the servers' own counters say which of
 //! them served what, and their logs that no write was tried on a standby.
 
-mod ddl;
+#[cfg(feature = "rbac")]
+mod access;
+mod migrations;
 mod model;
 mod reads;
+#[cfg(feature = "schema-sync")]
+mod sync;
 mod writes;
 
 use sea_orm::{DbErr, SchemaBuilder};

@@ -9,7 +9,7 @@ use sealane::RoutedConnection;
 
 use super::model::{post, post_tag, profile, tag, user};
 use super::{SLOT, count_from_here, schema, seed, served, served_by_standbys, settled};
-use crate::{fixture::sql, heard::Heard};
+use crate::{fixture::sql, heard::Heard, place::until};
 
 #[derive(Debug, DerivePartialModel)]
 #[sea_orm(entity = "post::Entity")]
@@ -60,9 +60,14 @@ async fn every_read_through_the_plain_handle_is_served_by_a_standby() {
         u64::try_from(decisions.len()).unwrap(),
         "the servers counted what was decided"
     );
-    for node in place.cluster().standbys() {
-        assert_ne!(served(node).reads, 0, "{} had a share", node.name());
-    }
+    // A replica that was slow to answer its first probe takes its share only when others have made up for it.
+    until("both standbys' share", async || {
+        user::Entity::find().count(&db).await.unwrap();
+        let mut standbys = place.cluster().standbys().iter();
+        standbys.all(|node| served(node).reads > 0)
+    })
+    .await;
+    assert_eq!(served(place.primary()), Default::default());
 }
 
 async fn entities(db: &RoutedConnection) -> Result<(), DbErr> {
