@@ -30,6 +30,8 @@ pub struct NodeStatus {
     pub role: Role,
     /// Why it serves no reads as a replica; `None` when it does.
     pub unused: Option<String>,
+    /// Found dead, or in grave doubt, until its next probe; also told of the primary.
+    pub in_doubt: bool,
     /// Statements, streams and transactions on it.
     pub in_flight: u64,
     /// Open connections of its pool; 0 for one that the application made.
@@ -50,6 +52,7 @@ impl Topology {
                 .as_ref()
                 .map(ToString::to_string)
                 .filter(|_| node.role != Role::Primary),
+            in_doubt: node.in_doubt,
             in_flight: member.metrics.in_flight(),
             connections: member.node.link.pool_size().map_or(0, |pool| pool.size),
             generation: node.generation,
@@ -66,8 +69,10 @@ impl fmt::Display for Topology {
         for (place, node) in self.nodes.iter().enumerate() {
             let separator = if place == 0 { "" } else { "; " };
             write!(f, "{separator}{} is {}", node.name, node.role)?;
-            if let Some(why) = &node.unused {
-                write!(f, ", {why}")?;
+            match &node.unused {
+                Some(why) => write!(f, ", {why}")?,
+                None if node.in_doubt => f.write_str(", in doubt")?,
+                None => {}
             }
         }
         Ok(())
