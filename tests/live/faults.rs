@@ -146,6 +146,9 @@ type Counts = Arc<Mutex<BTreeMap<(String, String), u64>>>;
 
 impl Decisions {
     pub fn new() -> Self {
+        // Whether an event is of interest to anybody is remembered by where it is raised, and asked of the default when
+        // it is raised for the first time. Fails for all but the first.
+        let _ = tracing::dispatcher::set_global_default(tracing_subscriber::registry().into());
         let counts = Counts::default();
         let layer = Recorder(Arc::clone(&counts));
         Self {
@@ -239,6 +242,8 @@ impl Readers {
                         Ok(()) => shared.done.fetch_add(1, Relaxed),
                         Err(why) => {
                             shared.failed.lock().unwrap().push(why);
+                            // What fails at once would never let this task be ended.
+                            tokio::task::yield_now().await;
                             0
                         }
                     };
@@ -282,15 +287,21 @@ impl Readers {
     }
 
     /// Ends them; how many reads there were. None has failed.
-    pub async fn end(self) -> u64 {
+    pub async fn end(mut self) -> u64 {
         self.shared.stop.store(true, Relaxed);
-        for task in self.tasks {
+        for task in std::mem::take(&mut self.tasks) {
             task.await.unwrap();
         }
         let failed = self.shared.failed.lock().unwrap().clone();
         let some = &failed[..failed.len().min(3)];
         assert!(failed.is_empty(), "{} failed: {some:#?}", failed.len());
         self.shared.done.load(Relaxed)
+    }
+}
+
+impl Drop for Readers {
+    fn drop(&mut self) {
+        self.shared.stop.store(true, Relaxed);
     }
 }
 

@@ -33,7 +33,8 @@ fn through(cluster: &Cluster, primary: &Forwarder) -> Builder {
         .replica(cluster.standby(0).url())
         .pin(Duration::ZERO)
         .eject_first(20 * MS)
-        .eject_max(200 * MS)
+        .eject_max(100 * MS)
+        .ramp_up(100 * MS)
 }
 
 fn rows(node: &Node) -> u64 {
@@ -51,7 +52,7 @@ fn ours(err: &DbErr) -> &Error {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_read_fails_while_an_administrator_ends_the_sessions_on_replicas() {
     let cluster = STAGE.whole().await;
-    within(LIMIT, async {
+    within(LIMIT * 3, async {
         let db = builder(&cluster)
             .pin(Duration::ZERO)
             .connect()
@@ -267,9 +268,9 @@ async fn under_random_cuts_the_log_holds_what_the_writers_were_told() {
             })
             .collect();
         let mut rng = fastrand::Rng::with_seed(seed);
-        let cuts = if long_form() { 1500 } else { 80 };
+        let cuts = if long_form() { 700 } else { 40 };
         for _ in 0..cuts {
-            tokio::time::sleep(Duration::from_micros(rng.u64(2_000..30_000))).await;
+            tokio::time::sleep(Duration::from_micros(rng.u64(5_000..150_000))).await;
             match rng.u8(..10) {
                 0 => {
                     wire.cut();

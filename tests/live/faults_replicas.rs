@@ -104,7 +104,7 @@ async fn a_stream_on_a_killed_replica_moves_before_its_first_row_and_never_after
 
         standby(&cluster, &name).start().unwrap();
         until_used(&db, &name).await;
-        let slow = "SELECT id FROM (SELECT id, pg_sleep(0.7) FROM item LIMIT 1) slow";
+        let slow = "SELECT id FROM (SELECT id, pg_sleep(2) FROM item LIMIT 1) slow";
         let opened = tokio::spawn({
             let db = db.clone();
             async move {
