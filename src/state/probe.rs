@@ -112,6 +112,11 @@ pub(super) fn failed(step: &mut Step<'_>, id: NodeId, begun: Moment, signal: Sig
                     step.next_probe(id);
                 }
                 Signal::Refused | Signal::Starting => step.eject(id, signal, 2),
+                // Somebody ended the probe's session: the server was there to do it. Should it be shutting down, the
+                // next one is refused.
+                Signal::Terminated | Signal::SessionEnded => {
+                    step.ask_probe(id, now);
+                }
                 _ if confirmed || !seen => step.eject(id, signal, 2),
                 _ => {
                     step.suspect(id, signal, false);
