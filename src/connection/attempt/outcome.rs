@@ -105,6 +105,15 @@ impl Attempt<'_> {
         // and callers read its code; only where the connection went with it is there nothing to read.
         let answered = signal::code(&err).is_some()
             && !signal::of_db_err(&err, lease.role()).ends_connection();
+        if self.lost_its_begin(lease, stage, &err) {
+            return Error::Unavailable {
+                node: lease.name(),
+                stage,
+                waited: self.started.elapsed(),
+                detail: err.to_string(),
+            }
+            .into_db(kind);
+        }
         if outcome != Outcome::Unknown || reads || answered {
             return err;
         }
@@ -118,6 +127,19 @@ impl Attempt<'_> {
             source: err,
         }
         .into_db(kind)
+    }
+
+    /// SeaORM takes the connection and begins in one call, so a connection that broke looks like a statement that did,
+    /// although nothing of the caller's was sent. What a server answered is its own.
+    fn lost_its_begin(&self, lease: &Lease, stage: Stage, err: &DbErr) -> bool {
+        let begins = match self.ask {
+            Ask::Begin | Ask::BeginReadOnly => true,
+            Ask::Statement { .. } => false,
+        };
+        begins
+            && stage != Stage::Acquire
+            && signal::code(err).is_none()
+            && signal::of_db_err(err, lease.role()).ends_connection()
     }
 
     fn kind(&self) -> retry::Kind {
