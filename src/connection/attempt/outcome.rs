@@ -109,7 +109,7 @@ impl Attempt<'_> {
             return Error::Unavailable {
                 node: lease.name(),
                 stage,
-                waited: self.started.elapsed(),
+                waited: self.started.map_or(Duration::ZERO, |since| since.elapsed()),
                 detail: err.to_string(),
             }
             .into_db(kind);
