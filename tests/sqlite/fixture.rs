@@ -116,6 +116,12 @@ pub struct Decisions(Arc<Mutex<Vec<(String, String)>>>);
 impl Decisions {
     /// Listens on this thread until the guard is dropped.
     pub fn listen() -> (Self, tracing::subscriber::DefaultGuard) {
+        // Somebody has to want every event at all times, or an event that is first met by a thread without a listener
+        // may be taken for one that nobody wants while another thread begins to listen.
+        static WANTED: std::sync::Once = std::sync::Once::new();
+        WANTED.call_once(|| {
+            tracing::subscriber::set_global_default(tracing_subscriber::registry()).unwrap();
+        });
         let decisions = Self::default();
         let guard = tracing::subscriber::set_default(
             tracing_subscriber::registry().with(decisions.clone()),
