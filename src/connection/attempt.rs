@@ -292,15 +292,21 @@ impl<'a> Attempt<'a> {
         if let Poll::Ready(done) = poll_fn(|cx| Poll::Ready(acquiring.as_mut().poll(cx))).await {
             return done;
         }
-        let acquiring = lease.node().link.while_open(acquiring);
+        let link = &lease.node().link;
+        let acquiring = link.while_open(acquiring);
         let waited = Instant::now();
-        let done = if self.shared.has_replicas() {
-            let limit = self.deadline().into();
-            tokio::time::timeout_at(limit, acquiring)
+        self.started.get_or_insert(waited);
+        let limit = self.deadline();
+        // A timer beside the pool's own only where that one may run past the deadline.
+        let pool_ends = link
+            .acquire_timeout()
+            .is_some_and(|own| waited + own <= limit);
+        let done = if pool_ends || !self.shared.has_replicas() {
+            acquiring.await
+        } else {
+            tokio::time::timeout_at(limit.into(), acquiring)
                 .await
                 .unwrap_or(Err(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout)))
-        } else {
-            acquiring.await
         };
         lease.metrics().acquired(waited.elapsed());
         done

@@ -6,6 +6,7 @@
 //! because its callback and its settings are in there.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 #[cfg(feature = "mysql")]
 use sea_orm::sqlx::MySql;
@@ -191,6 +192,15 @@ impl Link {
                 idle: u32::try_from(pool.num_idle()).unwrap_or(u32::MAX),
                 max: pool.options().get_max_connections(),
             }),
+            None
+        )
+    }
+
+    /// How long the pool itself waits for a connection; `None` where the pool is not ours to look into.
+    pub(crate) fn acquire_timeout(&self) -> Option<Duration> {
+        with_pool!(
+            self,
+            |pool| Some(pool.options().get_acquire_timeout()),
             None
         )
     }
