@@ -23,6 +23,15 @@ mod intent;
 mod metrics;
 mod node;
 mod pin;
+#[cfg_attr(
+    not(test),
+    expect(
+        dead_code,
+        unused_imports,
+        reason = "the write clock will be the first to use it"
+    )
+)]
+mod position;
 mod route;
 mod signal;
 mod snapshot;

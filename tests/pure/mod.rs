@@ -5,6 +5,7 @@ mod config;
 mod imports;
 mod intent;
 mod metrics;
+mod position;
 mod reduce;
 mod retry;
 mod route;
