@@ -1,11 +1,22 @@
 //! The topology behind a handle, for those who look at it or change it.
 
+#[cfg(feature = "postgres")]
+mod capture;
 mod catalog;
 mod concrete;
+#[cfg_attr(
+    not(feature = "postgres"),
+    allow(dead_code, reason = "only PostgreSQL gives positions")
+)]
+pub(crate) mod demand;
 mod nodes;
 mod notice;
+#[cfg(feature = "postgres")]
+mod positions;
 mod probes;
 mod publish;
+#[cfg(feature = "postgres")]
+mod replay;
 pub(crate) mod shared;
 mod source;
 pub(crate) mod start;

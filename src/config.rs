@@ -32,6 +32,7 @@ pub use node::NodeConfig;
 pub use url::NodeUrl;
 pub(crate) use url::scheme_of;
 
+use crate::words::Consistency;
 use error::{Problems, Source};
 
 /// Everything that one cluster's router is told.
@@ -130,8 +131,11 @@ pub struct Config {
     pub intent_cache: usize,
     /// Longest statement in bytes that is parsed (default: 64 KiB); a longer one goes to the primary.
     pub max_statement_size: usize,
-    /// How long after a write the reads of this process go to the primary (default: 2 s, which covers the usual
-    /// lag of a healthy replica). Zero: no pin. SQLite needs none and has none.
+    /// What reads may miss, unless a handle says otherwise (default: nothing that this process wrote).
+    pub consistency: Consistency,
+    /// Where no position can be had (connections that the application made, MariaDB and MySQL, a role that may not ask
+    /// for it): how long after a write the reads of this process go to the primary (default: 2 s, which covers the
+    /// usual lag of a healthy replica). Zero: no pin. SQLite needs none and has none.
     pub pin: Duration,
     /// Share of the requests that retries may add, in percent (default: 10, so that retries never double the load
     /// of a cluster in trouble). Builder only.
@@ -190,6 +194,7 @@ impl Config {
             catalog_refresh: Some(Duration::from_mins(5)),
             intent_cache: 4 << 20,
             max_statement_size: 64 << 10,
+            consistency: Consistency::default(),
             pin: Duration::from_secs(2),
             retry_percent: 10,
             retries_per_second: 10,

@@ -13,6 +13,11 @@ compile_error!("sealane needs a backend: enable one of the features `postgres`, 
 mod backend;
 #[doc(hidden)]
 pub mod bench;
+#[cfg_attr(
+    not(feature = "postgres"),
+    allow(dead_code, reason = "only PostgreSQL gives positions")
+)]
+mod clock;
 mod cluster;
 mod config;
 mod connection;
@@ -21,6 +26,10 @@ mod error;
 mod explain;
 mod intent;
 mod metrics;
+#[cfg_attr(
+    not(feature = "postgres"),
+    allow(dead_code, reason = "only PostgreSQL gives positions")
+)]
 mod node;
 mod pin;
 #[cfg_attr(
@@ -46,7 +55,7 @@ pub use connection::{RoutedConnection, transaction::RoutedTransaction};
 pub use error::Error;
 pub use explain::Explanation;
 pub use intent::{Verdict, classify};
-pub use words::{Intent, NodeId, Outcome, Reason, RetryCause, Role, Stage};
+pub use words::{Consistency, Intent, NodeId, Outcome, Reason, RetryCause, Role, Stage};
 
 #[cfg(test)]
 #[path = "../tests/pure/mod.rs"]

@@ -7,6 +7,7 @@
 
 pub(crate) mod link;
 pub(crate) mod open;
+mod replayed;
 pub(crate) mod run;
 
 use std::{
@@ -21,9 +22,14 @@ use std::{
 use sea_orm::{DbErr, Statement, metric};
 use tokio::sync::Notify;
 
-pub(crate) use self::link::{Leased, Link};
 use self::run::Call;
+pub(crate) use self::{
+    link::{Leased, Link},
+    replayed::{Replay, Replayed, Sample},
+};
 use crate::{
+    clock::{Clock, UNKNOWN_HOLD},
+    config::NodeConfig,
     error::Error,
     metrics::{Entered, NodeMetrics},
     words::{Intent, NodeId, Reason, Role},
@@ -39,6 +45,12 @@ pub(crate) struct Node {
     pub(crate) name: Arc<str>,
     pub(crate) generation: u64,
     pub(crate) link: Arc<Link>,
+    /// How to reach the server beside its pools; nothing where the application made the connection.
+    pub(crate) direct: Option<Arc<NodeConfig>>,
+    /// How far it is known to have replayed.
+    pub(crate) replayed: Arc<Replayed>,
+    /// A task asks it for that.
+    pub(crate) followed: AtomicBool,
     cut: AtomicBool,
 }
 
@@ -49,7 +61,25 @@ impl Node {
             name,
             generation,
             link,
+            direct: None,
+            replayed: Arc::default(),
+            followed: AtomicBool::new(false),
             cut: AtomicBool::new(false),
+        }
+    }
+
+    /// The same, reached directly in this way.
+    pub(crate) fn reached(mut self, direct: Option<&NodeConfig>) -> Self {
+        self.direct = direct.cloned().map(Arc::new);
+        self
+    }
+
+    /// The same server in the same life, under another name.
+    pub(crate) fn renamed(&self, name: Arc<str>) -> Self {
+        Self {
+            direct: self.direct.clone(),
+            replayed: Arc::clone(&self.replayed),
+            ..Self::new(self.id, name, self.generation, Arc::clone(&self.link))
         }
     }
 }
@@ -173,21 +203,62 @@ impl Lease {
         Error::CutOff { node: self.name() }
     }
 
-    /// Runs a statement on a connection of this node. A cut node's connection is thrown away, not given back.
+    /// Runs a statement on a connection of this node. A cut node's connection is thrown away, not given back. `clock`
+    /// is that of the cluster, for a write: a future that is dropped does not take its statement back (rule C1).
     pub(crate) async fn run<C: Call>(
         &mut self,
-        mut conn: Leased,
+        conn: Leased,
         call: &C,
         stmt: &Statement,
+        clock: Option<&Arc<Clock>>,
     ) -> Result<C::Output, DbErr> {
         self.sending();
-        match self.guard(call.run(&mut conn, stmt)).await {
-            Ok(result) => result,
-            Err(cut) => {
+        let mut flight = Flight {
+            conn: Some(conn),
+            clock,
+        };
+        let Some(conn) = &mut flight.conn else {
+            return Err(self.cut_off().into_db(C::KIND));
+        };
+        let ran = self.guard(call.run(conn, stmt)).await;
+        let conn = flight.conn.take();
+        ran.unwrap_or_else(|cut| {
+            if let Some(conn) = conn {
                 conn.cut();
-                Err(cut.into_db(C::KIND))
             }
-        }
+            Err(cut.into_db(C::KIND))
+        })
+    }
+}
+
+/// A connection with a statement on it. Dropped before the answer, a write stays open until its connection is ready
+/// again; where that cannot be waited for, it counts as lost.
+struct Flight<'a> {
+    conn: Option<Leased>,
+    clock: Option<&'a Arc<Clock>>,
+}
+
+impl Drop for Flight<'_> {
+    fn drop(&mut self) {
+        let (Some(mut conn), Some(clock)) = (self.conn.take(), self.clock) else {
+            return;
+        };
+        let clock = Arc::clone(clock);
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            clock.lost();
+            return;
+        };
+        let open = clock.abandon();
+        runtime.spawn(async move {
+            if !matches!(
+                tokio::time::timeout(UNKNOWN_HOLD, conn.ready()).await,
+                Ok(true)
+            ) {
+                conn.cut();
+                clock.lost();
+            }
+            drop(open);
+        });
     }
 }
 

@@ -6,9 +6,8 @@
 //! position proves, a pin only waits.
 
 use std::{
-    collections::HashMap,
     sync::{
-        Arc, LazyLock, Mutex, PoisonError, Weak,
+        LazyLock,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -16,9 +15,6 @@ use std::{
 
 /// Where all pins count from; one origin, so that handles of different ages can share a pin.
 static ORIGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
-
-/// The pins of this process by primary; weak, so that a cluster that was dropped leaves nothing behind.
-static PINS: LazyLock<Mutex<HashMap<String, Weak<Pin>>>> = LazyLock::new(Mutex::default);
 
 /// One cluster's pin, shared by every handle to it in this process.
 #[derive(Debug, Default)]
@@ -28,18 +24,6 @@ pub(crate) struct Pin {
 }
 
 impl Pin {
-    /// The pin of the cluster whose primary is at `endpoint`; the same one for every caller in this process.
-    pub(crate) fn of(endpoint: &str) -> Arc<Self> {
-        let mut pins = PINS.lock().unwrap_or_else(PoisonError::into_inner);
-        pins.retain(|_, pin| pin.strong_count() > 0);
-        if let Some(pin) = pins.get(endpoint).and_then(Weak::upgrade) {
-            return pin;
-        }
-        let pin = Arc::new(Self::default());
-        pins.insert(endpoint.to_owned(), Arc::downgrade(&pin));
-        pin
-    }
-
     /// Keeps reads on the primary until `hold` after `now`. A pin never shrinks.
     pub(crate) fn extend(&self, now: Instant, hold: Duration) {
         if !hold.is_zero() {
@@ -88,28 +72,4 @@ fn nanos(at: Instant) -> u64 {
 
 fn saturate(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX / 2)
-}
-
-/// Held while a write is under way; its drop is the write's return, whichever way it came.
-///
-/// A dropped future pins as well: its statement may have been sent.
-#[derive(Debug)]
-pub(crate) struct OpenWrite {
-    pin: Arc<Pin>,
-    hold: Duration,
-}
-
-impl OpenWrite {
-    pub(crate) fn new(pin: &Arc<Pin>, hold: Duration) -> Self {
-        Self {
-            pin: Arc::clone(pin),
-            hold,
-        }
-    }
-}
-
-impl Drop for OpenWrite {
-    fn drop(&mut self) {
-        self.pin.extend(Instant::now(), self.hold);
-    }
 }

@@ -80,6 +80,18 @@ impl Tried {
     }
 }
 
+/// Which replicas are as far as a read needs them (rules C2, C14).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Fresh {
+    /// All of them.
+    #[default]
+    Any,
+    /// Those of which that is known.
+    Covering,
+    /// None.
+    Primary,
+}
+
 /// One question to [`route`].
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Request<'a> {
@@ -87,8 +99,8 @@ pub(crate) struct Request<'a> {
     pub(crate) forced: Forced,
     /// Asked inside a transaction.
     pub(crate) in_transaction: bool,
-    /// The session wrote, and no eligible replica is known to have replayed it (C14).
-    pub(crate) pinned: bool,
+    /// What this session wrote or saw.
+    pub(crate) fresh: Fresh,
     /// The zone that this handle wants instead of the configured one.
     pub(crate) zone: Option<&'a str>,
     pub(crate) tried: Tried,
@@ -160,11 +172,13 @@ impl fmt::Display for Refusal {
 }
 
 /// Decides. `in_flight` tells how many statements run on the node at that index; it is asked for two nodes at the most.
+/// `covers` tells whether that node is known to be as far as the read needs it.
 pub(crate) fn route(
     request: &Request<'_>,
     view: &View,
     rng: &mut Rng,
     in_flight: impl Fn(usize) -> u32,
+    covers: impl Fn(usize) -> bool,
 ) -> Decision {
     if request.in_transaction {
         return Decision::Stay(Reason::Transaction);
@@ -201,20 +215,33 @@ pub(crate) fn route(
     if request.forced == Forced::Replica {
         return strictly_replica(request, view, rng, in_flight);
     }
-    if request.pinned {
+    if request.fresh == Fresh::Primary {
         return primary(request, view, Reason::NotCaughtUp);
     }
     if !view.replicas.members.is_empty() {
+        // The primary is as far as itself, also where it takes part in reads.
+        let fresh =
+            |index| request.fresh == Fresh::Any || view.primary == Some(index) || covers(index);
         let group = view.group(request.zone);
-        let choice = if request.tried.is_empty() {
-            balance::pick(group, rng, in_flight)
-        } else {
-            balance::pick_but(&[group, &view.replicas], rng, in_flight, |index| {
-                tried(request, view, index)
-            })
-        };
+        if request.tried.is_empty()
+            && let Some(index) = balance::pick(group, rng, &in_flight)
+            && fresh(index)
+        {
+            return Decision::Go(Route { index, reason });
+        }
+        let choice = balance::pick_but(&[group, &view.replicas], rng, in_flight, |index| {
+            tried(request, view, index) || !fresh(index)
+        });
         if let Some(index) = choice {
             return Decision::Go(Route { index, reason });
+        }
+        if view
+            .replicas
+            .members
+            .iter()
+            .any(|candidate| !fresh(candidate.index))
+        {
+            return primary(request, view, Reason::NotCaughtUp);
         }
     }
     // One that failed on every replica goes to the primary last; once it has failed there too, it waits for news.

@@ -148,6 +148,21 @@ impl fmt::Display for NodeId {
 }
 
 word! {
+    /// What a read may miss.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+    #[non_exhaustive]
+    Consistency {
+        /// Nothing: every read runs on the primary.
+        Strong = "strong",
+        /// Nothing that this session wrote: a replica serves it once it is known to have replayed that.
+        #[default]
+        ReadYourWrites = "read-your-writes",
+        /// Anything that a replica has not replayed yet.
+        Eventual = "eventual",
+    }
+}
+
+word! {
     /// Why a statement was sent again.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     #[non_exhaustive]

@@ -16,6 +16,7 @@ use crate::{
 /// Asks this node's catalog: four round trips on PostgreSQL, one on MariaDB and MySQL.
 pub(crate) async fn read_catalog(node: &Node, settings: &Settings) -> Result<Catalog, DbErr> {
     let backend = ConnectionTrait::get_database_backend(node.link.connection());
+    let _opaque = node.replayed.opaque();
     let rows = if backend == DbBackend::MySql {
         let mut relations = ask(node, queries::MYSQL_RELATIONS, mysql_relation).await?;
         for (id, relation) in (1..).zip(&mut relations) {

@@ -4,10 +4,7 @@
 //! connections is out, bare reads go to the primary, and every return is taken for a write. References to it live as
 //! long as the handle, in a list that only grows, and only when one is asked for under a new primary.
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Instant,
-};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use sea_orm::DatabaseConnection;
 
@@ -115,7 +112,7 @@ fn make(shared: &Arc<Shared>, primary: &Arc<Node>) -> Made {
     let weak = Arc::downgrade(shared);
     let own = primary.link.sibling(Arc::new(move || {
         if let Some(shared) = weak.upgrade() {
-            shared.wrote(Instant::now());
+            shared.wrote();
             shared.schema_changed();
         }
     }));

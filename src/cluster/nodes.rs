@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Weak},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use sea_orm::{ConnAcquireErr, DatabaseConnection, DbErr};
@@ -83,7 +83,7 @@ impl Nodes {
 
     /// Takes a pool in as a node's first.
     pub(super) fn adopt(&mut self, id: NodeId, link: Arc<Link>, source: Source) {
-        let node = Node::new(id, Arc::clone(&source.spec.name), 0, link);
+        let node = Node::new(id, Arc::clone(&source.spec.name), 0, link).reached(source.config());
         let member = Member::new(Arc::new(node), Arc::default());
         self.open.insert(id, Open::new(member, source));
     }
@@ -113,12 +113,7 @@ impl Nodes {
         if node.name == *name {
             return;
         }
-        let node = Node::new(
-            id,
-            Arc::clone(name),
-            node.generation,
-            Arc::clone(&node.link),
-        );
+        let node = node.renamed(Arc::clone(name));
         let member = Member::new(Arc::new(node), Arc::clone(&open.member.metrics));
         open.replace(member);
     }
@@ -159,7 +154,9 @@ impl Nodes {
         };
         let replaced = fresh.is_some();
         let link = fresh.map_or_else(|| Arc::clone(&old.node.link), Arc::new);
-        let node = Node::new(id, Arc::clone(&old.node.name), generation, link);
+        // A new life, of whose position nothing is known.
+        let node =
+            Node::new(id, Arc::clone(&old.node.name), generation, link).reached(source.config());
         let Some(open) = self.open.get_mut(&id) else {
             return;
         };
@@ -212,10 +209,14 @@ impl Nodes {
         let Some(member) = self.member(id) else {
             return;
         };
-        let (link, kept) = (Arc::clone(&member.node.link), config.min_connections);
-        if link.lacks(kept) {
+        let (node, kept) = (Arc::clone(&member.node), config.min_connections);
+        if node.link.lacks(kept) {
             let limit = config.connect_timeout;
-            tokio::spawn(async move { tokio::time::timeout(limit, link.fill(kept)).await });
+            tokio::spawn(async move {
+                // Not asked how far the server has come, so nothing may be known of that before.
+                let opened = || node.replayed.forget_unless_asked_since(Instant::now());
+                tokio::time::timeout(limit, node.link.fill(kept, opened)).await
+            });
         }
     }
 

@@ -20,11 +20,11 @@ use tokio::{
 };
 
 use crate::{
+    clock::{Clock, Need},
     config::Config,
     intent::{Classifier, Knowledge},
     metrics::{ClusterCounter, ClusterMetrics, NodeCounter, Publisher},
-    node::{Lease, Node},
-    pin::{OpenWrite, Pin},
+    node::{Lease, Node, Replay, Sample},
     route::budget::{Budget, Rates},
     signal::Signal,
     snapshot::Snapshot,
@@ -32,7 +32,7 @@ use crate::{
     words::Stage,
 };
 
-use super::{concrete::Concrete, worker::Message};
+use super::{concrete::Concrete, demand::Demand, worker::Message};
 
 /// The parts of the configuration that statements read.
 #[derive(Debug)]
@@ -54,7 +54,10 @@ pub(crate) struct Shared {
     pub(crate) classifier: Classifier,
     /// Tells waiters that the catalog was read.
     pub(crate) learned: watch::Sender<()>,
-    pub(crate) pin: Arc<Pin>,
+    pub(crate) clock: Arc<Clock>,
+    /// The primary says how far it has written; else only the time pin is left (rule C14).
+    pub(crate) positions: AtomicBool,
+    pub(crate) demand: Arc<Demand>,
     pub(crate) concrete: Concrete,
     pub(crate) metrics: ClusterMetrics,
     pub(crate) publisher: Arc<Publisher>,
@@ -82,7 +85,8 @@ pub(super) struct Parts {
     pub(super) config: Config,
     pub(super) snapshot: Snapshot,
     pub(super) classifier: Classifier,
-    pub(super) pin: Arc<Pin>,
+    pub(super) clock: Arc<Clock>,
+    pub(super) positions: bool,
     pub(super) inbox: mpsc::UnboundedSender<Message>,
     pub(super) reads_catalog: bool,
 }
@@ -94,7 +98,8 @@ impl Shared {
             config,
             snapshot,
             classifier,
-            pin,
+            clock,
+            positions,
             inbox,
             reads_catalog,
         } = parts;
@@ -119,7 +124,9 @@ impl Shared {
             snapshot: ArcSwap::from_pointee(snapshot),
             classifier,
             learned: watch::Sender::new(()),
-            pin,
+            clock,
+            positions: AtomicBool::new(positions),
+            demand: Arc::default(),
             concrete: Concrete::default(),
             metrics: ClusterMetrics::default(),
             publisher: Arc::new(Publisher::new(None)),
@@ -136,14 +143,57 @@ impl Shared {
         }
     }
 
-    /// A write returned now, whichever way.
-    pub(crate) fn wrote(&self, now: Instant) {
-        self.pin.extend(now, self.settings.pin);
+    /// A write returned, whichever way.
+    pub(crate) fn wrote(&self) {
+        if self.backend != DbBackend::Sqlite {
+            self.clock.pin.extend(Instant::now(), self.settings.pin);
+            self.clock.tick();
+        }
+    }
+
+    /// A write was lost from sight, and its server may still execute it.
+    pub(crate) fn lost_a_write(&self) {
+        self.wrote();
+        if self.backend != DbBackend::Sqlite {
+            self.clock.lost();
+        }
     }
 
     /// A write is under way until this is dropped.
-    pub(crate) fn open_write(&self) -> OpenWrite {
-        OpenWrite::new(&self.pin, self.settings.pin)
+    pub(crate) fn open_write(self: &Arc<Self>) -> OpenWrite {
+        OpenWrite {
+            shared: Arc::clone(self),
+            lost: false,
+        }
+    }
+
+    /// What a read that arrives now needs of the node that serves it.
+    #[inline]
+    pub(crate) fn need(&self) -> Need {
+        if self.concrete.in_use() {
+            return Need::Primary;
+        }
+        if self.positions.load(Ordering::Acquire) {
+            return self.clock.need();
+        }
+        match self.clock.pin.holds(Instant::now) {
+            true => Need::Primary,
+            false => Need::Nothing,
+        }
+    }
+
+    /// Whether this node's connections can say how far its server has replayed.
+    pub(crate) fn gives_position(&self, node: &Node) -> bool {
+        node.direct.is_some() && self.positions.load(Ordering::Acquire)
+    }
+
+    /// A replica said how far it has come.
+    pub(crate) fn learn_replay(&self, node: &Node, replay: Replay) {
+        node.replayed.learn(&Sample {
+            begun: replay.begun,
+            epoch: self.clock.ordinal(replay.cluster, replay.timeline),
+            lsn: replay.lsn,
+        });
     }
 
     /// The schema may have changed: nothing that was read of it is believed until it has been read again (rule I5).
@@ -297,5 +347,27 @@ pub(crate) struct Waiting(Arc<Shared>);
 impl Drop for Waiting {
     fn drop(&mut self) {
         self.0.waiting.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// A write that is under way; its drop is the write's return, whichever way it came.
+pub(crate) struct OpenWrite {
+    shared: Arc<Shared>,
+    lost: bool,
+}
+
+impl OpenWrite {
+    /// Whether its end has to be taken for one that nobody saw: its server may still execute it (rule C1).
+    pub(crate) fn is_lost(&mut self, lost: bool) {
+        self.lost = lost;
+    }
+}
+
+impl Drop for OpenWrite {
+    fn drop(&mut self) {
+        match self.lost {
+            true => self.shared.lost_a_write(),
+            false => self.shared.wrote(),
+        }
     }
 }

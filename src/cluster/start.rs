@@ -17,11 +17,11 @@ use super::{
 };
 use crate::{
     backend::{self, Wire},
+    clock::Clock,
     config::{Config, NodeConfig},
     error::Error,
     intent::{Classifier, Knowledge, Settings},
     node::{Link, link},
-    pin::Pin,
     snapshot::Snapshot,
     state::{Effect, Event, Fact, Moment, StartProblem, State, Tuning, View, reduce::reduce},
     words::Role,
@@ -55,7 +55,7 @@ pub(crate) async fn connect(config: Config) -> Result<Arc<Shared>, Error> {
     starting.probe(&config).await;
     starting.check(&config)?;
 
-    let pin = Pin::of(&starting.identity(&config));
+    let clock = Clock::of(&starting.identity(&config));
     // SQLite's views cannot do more than its statements can.
     let reads_catalog = backend != DbBackend::Sqlite;
     let classifier = Classifier::new(backend, judging(&config), Knowledge::Trusted);
@@ -63,7 +63,10 @@ pub(crate) async fn connect(config: Config) -> Result<Arc<Shared>, Error> {
         classifier.learn(Knowledge::Awaited);
         starting.read_catalog(&classifier).await;
     }
-    Ok(starting.run(config, (backend, classifier, pin), reads_catalog))
+    let shared = starting.run(config, (backend, classifier, clock), reads_catalog);
+    #[cfg(feature = "postgres")]
+    super::positions::look_after(&shared).await;
+    Ok(shared)
 }
 
 /// A cluster of connections that the application made. Roles are as given; a server behind them is asked for its
@@ -103,7 +106,7 @@ pub(crate) fn adopt(primary: DatabaseConnection, replicas: Vec<DatabaseConnectio
     let classifier = Classifier::new(backend, judging(&config), knowledge);
     starting.run(
         config,
-        (backend, classifier, Arc::new(Pin::default())),
+        (backend, classifier, Arc::new(Clock::default())),
         reads_catalog,
     )
 }
@@ -345,9 +348,10 @@ impl Starting {
     fn run(
         self,
         config: Config,
-        (backend, classifier, pin): (DbBackend, Classifier, Arc<Pin>),
+        (backend, classifier, clock): (DbBackend, Classifier, Arc<Clock>),
         reads_catalog: bool,
     ) -> Arc<Shared> {
+        let positions = backend == DbBackend::Postgres && self.sources.iter().all(Source::is_ours);
         let view = View::new(&self.state);
         let members = self.nodes.members(&view);
         let (inbox, received) = mpsc::unbounded_channel();
@@ -358,7 +362,8 @@ impl Starting {
             config,
             snapshot,
             classifier,
-            pin,
+            clock,
+            positions,
             inbox,
             reads_catalog,
         };

@@ -347,6 +347,8 @@ impl Worker {
         let version = snapshot.view.version;
         shared.snapshot.store(Arc::new(snapshot));
         shared.changed.send_replace(version);
+        #[cfg(feature = "postgres")]
+        super::positions::follow_all(shared);
     }
 }
 

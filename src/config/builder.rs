@@ -10,7 +10,7 @@ use super::draft::{Draft, Given};
 use super::error::{ConfigError, Source};
 use super::node::NodeConfig;
 use super::table::PRIMARY;
-use crate::words::Role;
+use crate::words::{Consistency, Role};
 
 /// Builds a [`Config`] in code; each setter is named like the field it sets.
 ///
@@ -82,6 +82,7 @@ setters! {
     catalog_refresh: impl Into<Option<Duration>>;
     intent_cache: usize;
     max_statement_size: usize;
+    consistency: Consistency;
     pin: Duration;
     retry_percent: u32;
     retries_per_second: u32;

@@ -34,6 +34,8 @@ pub(crate) enum Kind {
     },
     Name,
     Functions,
+    /// One of these.
+    Word(&'static [&'static str]),
 }
 
 /// What `0` means for a duration.
@@ -68,6 +70,7 @@ impl Kind {
             },
             Self::Name => "name".to_owned(),
             Self::Functions => "list".to_owned(),
+            Self::Word(words) => words.join(", "),
         }
     }
 
@@ -82,6 +85,7 @@ impl Kind {
             Self::Bytes { .. } => bytes(text).map(Value::Bytes),
             Self::Time { zero, .. } => time(text, zero).map(Value::Time),
             Self::Functions => Ok(Value::Names(split_list(text).map(str::to_owned).collect())),
+            Self::Word(words) => word(text, words).map(Value::Word),
         }
     }
 
@@ -130,6 +134,13 @@ fn check_function(name: &str) -> Result<(), String> {
         );
     }
     Ok(())
+}
+
+fn word(text: &str, words: &'static [&'static str]) -> Result<&'static str, String> {
+    let known = words.iter().find(|word| text.eq_ignore_ascii_case(word));
+    known
+        .copied()
+        .ok_or_else(|| format!("must be one of {}", words.join(", ")))
 }
 
 fn flag(text: &str) -> Result<bool, String> {

@@ -174,8 +174,10 @@ pub(crate) static SETTINGS: &[Setting] = rows! {
         "4MiB", "room for about 10 000 texts of 250 bytes";
     "SEALANE_MAX_STATEMENT_SIZE" max_statement_size, bytes(KIB, STATEMENT_MAX), "64KiB",
         "64KiB", "a longer text goes to the primary without being parsed";
+    "SEALANE_CONSISTENCY" consistency, Kind::Word(&["strong", "read-your-writes", "eventual"]), "read-your-writes",
+        "eventual", "what this process wrote, it reads; without waiting for replicas that are behind";
     "SEALANE_PIN" pin, time(Zero::Means("no pin"), MS, DAY), "2s",
-        "2s", "how long reads follow a write to the primary; SQLite needs none";
+        "2s", "how long reads follow a write to the primary where no position can be had; SQLite needs none";
     "" retry_percent, count(0, 100), "10",
         "10", "retries must not double the load of a cluster that is in trouble";
     "" retries_per_second, count(0, 1_000_000), "10",

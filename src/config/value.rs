@@ -6,6 +6,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::words::Consistency;
+
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
 
@@ -19,6 +21,8 @@ pub(crate) enum Value {
     Time(Option<Duration>),
     Name(Option<String>),
     Names(Vec<String>),
+    /// One of a few.
+    Word(&'static str),
 }
 
 impl fmt::Display for Value {
@@ -33,6 +37,7 @@ impl fmt::Display for Value {
             Self::Time(Some(time)) => write!(f, "{}", humantime::format_duration(*time)),
             Self::Name(None) => f.write_str("unset"),
             Self::Name(Some(name)) => f.write_str(name),
+            Self::Word(word) => f.write_str(word),
             Self::Names(names) if names.is_empty() => f.write_str("empty"),
             Self::Names(names) => f.write_str(&names.join(",")),
         }
@@ -69,6 +74,26 @@ field!(usize, Bytes);
 field!(Option<Duration>, Time);
 field!(Option<String>, Name);
 field!(Vec<String>, Names);
+
+macro_rules! word_field {
+    ($type:ty) => {
+        impl Field for $type {
+            fn read(&self) -> Value {
+                Value::Word(self.as_str())
+            }
+
+            fn write(&mut self, value: Value) {
+                if let Value::Word(word) = value
+                    && let Some(value) = Self::ALL.iter().find(|value| value.as_str() == word)
+                {
+                    *self = *value;
+                }
+            }
+        }
+    };
+}
+
+word_field!(Consistency);
 
 impl Field for Duration {
     fn read(&self) -> Value {

@@ -2,10 +2,11 @@
 
 mod foresee;
 mod outcome;
+mod prove;
 
 use std::{future::poll_fn, pin::pin, sync::Arc, task::Poll, time::Instant};
 
-use sea_orm::{AccessMode, ConnAcquireErr, DbErr, IsolationLevel, TransactionOptions};
+use sea_orm::{AccessMode, ConnAcquireErr, DbBackend, DbErr, IsolationLevel, TransactionOptions};
 
 use super::{
     RoutedConnection,
@@ -13,16 +14,16 @@ use super::{
     transaction::{Held, Opening},
 };
 use crate::{
-    cluster::shared::{Diverted, Shared},
+    clock::{Clock, Need},
+    cluster::shared::{Diverted, OpenWrite, Shared},
     error::Error,
     intent::Summary,
     metrics::ClusterCounter,
     node::{Lease, Leased},
-    pin::OpenWrite,
-    route::{Ask, Decision, Forced, Refusal, Request, Route, Tried, route},
+    route::{Ask, Decision, Forced, Fresh, Refusal, Request, Route, Tried, route},
     signal::Signal,
     snapshot::Snapshot,
-    words::{Intent, Reason, Stage},
+    words::{Consistency, Intent, Reason, Stage},
 };
 
 /// See the module.
@@ -35,7 +36,8 @@ pub(super) struct Attempt<'a> {
     sql: Option<&'a str>,
     /// When it first had to wait or failed; what comes before that is microseconds, and the clock costs as much.
     started: Option<Instant>,
-    pinned: bool,
+    /// What this session wrote, as it stood when the statement arrived: later writes do not concern it (rule C5).
+    need: Need,
     tried: Tried,
     retries: u8,
     /// The newest snapshot that was asked.
@@ -107,8 +109,10 @@ impl<'a> Attempt<'a> {
             verdict: None,
             sql: None,
             started: None,
-            // As it stands when the statement arrives: later writes do not concern it (rule C5).
-            pinned: shared.pin.holds(Instant::now) || shared.concrete.in_use(),
+            need: match scope.level(shared) {
+                Consistency::Eventual => Need::Nothing,
+                Consistency::Strong | Consistency::ReadYourWrites => shared.need(),
+            },
             tried: Tried::default(),
             retries: 0,
             version: 0,
@@ -201,16 +205,22 @@ impl<'a> Attempt<'a> {
     }
 
     fn question(&self, snapshot: &Snapshot) -> Decision {
-        let forced = if self.refused.is_some() {
-            Forced::Primary
-        } else {
-            self.scope.force
+        let strong = self.scope.level(self.shared) == Consistency::Strong;
+        let forced = match self.scope.force {
+            _ if self.refused.is_some() => Forced::Primary,
+            // A handle that insists on a replica says so itself.
+            Forced::No if strong => Forced::Primary,
+            insisted => insisted,
         };
         let request = Request {
             ask: self.ask,
             forced,
             in_transaction: false,
-            pinned: self.pinned,
+            fresh: match self.need {
+                Need::Nothing => Fresh::Any,
+                Need::Position { .. } => Fresh::Covering,
+                Need::Primary => Fresh::Primary,
+            },
             zone: self.scope.zone.as_deref(),
             tried: self.tried,
             retried: self.retries > 0,
@@ -219,9 +229,13 @@ impl<'a> Attempt<'a> {
             waiting: self.shared.waiting(),
         };
         let mut rng = fastrand::Rng::with_seed(fastrand::u64(..));
-        route(&request, &snapshot.view, &mut rng, |index| {
-            snapshot.member(index).seat().in_flight()
-        })
+        route(
+            &request,
+            &snapshot.view,
+            &mut rng,
+            |index| snapshot.member(index).seat().in_flight(),
+            |index| snapshot.member(index).node.replayed.covers(self.need),
+        )
     }
 
     /// Counts what is rare about a route, and makes room for a diverted read (rule R7).
@@ -236,6 +250,7 @@ impl<'a> Attempt<'a> {
             }
             Reason::NotCaughtUp => {
                 self.shared.metrics.count(ClusterCounter::Pinned);
+                self.shared.demand.ask();
                 true
             }
             _ => true,
@@ -255,6 +270,12 @@ impl<'a> Attempt<'a> {
             }
             Err(_) => Err(self.gave_up(Stage::Route)),
         }
+    }
+
+    /// The cluster's clock, where this is a write.
+    pub(super) fn write_clock(&self) -> Option<&'a Arc<Clock>> {
+        let tracked = self.write.is_some() && self.shared.backend != DbBackend::Sqlite;
+        tracked.then_some(&self.shared.clock)
     }
 
     fn gave_up(&mut self, stage: Stage) -> Error {
@@ -309,7 +330,7 @@ impl<'a> Attempt<'a> {
                 .unwrap_or(Err(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout)))
         };
         lease.metrics().acquired(waited.elapsed());
-        done
+        self.prove(lease, done?).await
     }
 
     /// Makes sure that the connection it gets is made in a runtime that lives.
@@ -321,12 +342,17 @@ impl<'a> Attempt<'a> {
 
     /// What the stream that this became holds: what pins reads when it is dropped, and its place among those diverted.
     #[cfg(feature = "stream")]
-    pub(super) fn into_holds(self) -> Holds {
+    pub(super) fn into_holds(mut self) -> Holds {
+        if let Some(write) = &mut self.write {
+            // Until its last row was read.
+            write.is_lost(true);
+        }
         (self.write, self.diverted)
     }
 
     /// What the transaction that this became holds.
     pub(super) fn into_held(self, lease: Lease, opening: Opening) -> Held {
+        let opening = opening.at(self.scope.level(self.shared));
         Held::new(Arc::clone(self.shared), (lease, self.diverted), opening)
     }
 }

@@ -1,6 +1,6 @@
 //! The one execute loop: statement, intent, route, lease, outcome, signal.
 
-use std::{sync::Arc, time::SystemTime};
+use std::{pin::pin, sync::Arc, time::SystemTime};
 
 use sea_orm::{DbErr, Statement, TransactionOptions, metric};
 
@@ -21,8 +21,9 @@ impl RoutedConnection {
         loop {
             let mut lease = attempt.lease().await.map_err(|err| err.into_db(C::KIND))?;
             let (stage, result) = match attempt.acquire(&lease).await {
+                Ok(_) if attempt.is_stale(&lease) => continue,
                 Ok(conn) => {
-                    let running = lease.run(conn, call, &stmt);
+                    let running = lease.run(conn, call, &stmt, attempt.write_clock());
                     (Stage::Send, self.observed(&stmt, running).await)
                 }
                 Err(err) => (Stage::Acquire, Err(err)),
@@ -54,6 +55,7 @@ impl RoutedConnection {
                 .await
                 .map_err(|err| err.into_db(Kind::Query))?;
             let opened = match attempt.acquire(&lease).await {
+                Ok(_) if attempt.is_stale(&lease) => continue,
                 Ok(conn) => conn.stream(stmt.clone(), self.callback.clone()).await,
                 Err(err) => Err(err),
             };
@@ -98,16 +100,36 @@ impl RoutedConnection {
                 .await
                 .map_err(|err| err.into_db(Kind::Exec))?;
             attempt.sweep(&lease);
-            match self.begin_on(&lease, options).await {
-                Ok(inner) => {
+            match self.begin_fresh(&mut attempt, &lease, options).await {
+                Ok(Some(inner)) => {
                     let held = attempt.into_held(lease, Opening::of(&options));
                     return Ok(RoutedTransaction { inner, held });
                 }
+                // Its node was not as far as it had seemed.
+                Ok(None) => {}
                 Err(err) => {
                     attempt.failed(&lease, crate::signal::stage_of(&err), err, Kind::Exec)?
                 }
             }
         }
+    }
+
+    /// Begins there, unless the node turns out not to be as far as the session.
+    async fn begin_fresh(
+        &self,
+        attempt: &mut Attempt<'_>,
+        lease: &Lease,
+        options: TransactionOptions,
+    ) -> Result<Option<sea_orm::DatabaseTransaction>, DbErr> {
+        // What holds the connection stands before the guard, so that it is dropped after it.
+        let inner;
+        let beginning = pin!(self.begin_on(lease, options));
+        let mut unasked = attempt.unasked(lease);
+        inner = beginning.await?;
+        unasked.has_begun();
+        let fresh = attempt.prove_begun(lease).await;
+        drop(unasked);
+        Ok(fresh.then_some(inner))
     }
 
     async fn begin_on(

@@ -3,13 +3,23 @@
 use std::sync::Arc;
 
 use super::RoutedConnection;
-use crate::route::Forced;
+use crate::{cluster::shared::Shared, route::Forced, words::Consistency};
 
 /// What one handle asks for beyond what its cluster is configured to.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Scope {
     pub(crate) force: Forced,
+    /// The cluster's, where nothing is said.
+    pub(crate) consistency: Option<Consistency>,
     pub(crate) zone: Option<Arc<str>>,
+}
+
+impl Scope {
+    /// What reads may miss.
+    #[inline]
+    pub(crate) fn level(&self, shared: &Shared) -> Consistency {
+        self.consistency.unwrap_or(shared.config.consistency)
+    }
 }
 
 impl RoutedConnection {
@@ -43,6 +53,24 @@ impl RoutedConnection {
     pub fn in_zone(&self, name: impl Into<Arc<str>>) -> Self {
         let mut other = self.clone();
         other.scope.zone = Some(name.into());
+        other
+    }
+
+    /// This handle, with reads at this level instead of `SEALANE_CONSISTENCY`.
+    ///
+    /// ```no_run
+    /// # use sea_orm::DbErr;
+    /// # async fn f(db: sealane::RoutedConnection) -> Result<(), DbErr> {
+    /// use sealane::Consistency;
+    /// // A report that may be a moment old, whatever this process has just written.
+    /// let reports = db.consistency(Consistency::Eventual);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn consistency(&self, level: Consistency) -> Self {
+        let mut other = self.clone();
+        other.scope.consistency = Some(level);
         other
     }
 

@@ -34,7 +34,7 @@ pub struct RoutedStream<'a> {
     node: String,
     cut: Option<Pin<Box<dyn Future<Output = Error> + Send + 'a>>>,
     /// Held for what their drops do.
-    _held: (Option<Lease>, Holds),
+    held: (Option<Lease>, Holds),
 }
 
 impl<'a> RoutedStream<'a> {
@@ -48,7 +48,7 @@ impl<'a> RoutedStream<'a> {
             yielded: 0,
             node: node.to_owned(),
             cut: None,
-            _held: (None, (None, None)),
+            held: (None, (None, None)),
         }
     }
 
@@ -77,7 +77,10 @@ impl<'a> RoutedStream<'a> {
     /// Makes the lease, the pin and the place among the diverted reads live as long as the stream.
     pub(super) fn holding(mut self, lease: Lease, holds: Holds) -> Self {
         self.cut = Some(Box::pin(lease.until_cut()));
-        self._held = (Some(lease), holds);
+        self.held = (Some(lease), holds);
+        if self.rows.is_none() {
+            self.ended();
+        }
         self
     }
 
@@ -85,6 +88,13 @@ impl<'a> RoutedStream<'a> {
     pub(super) fn of_transaction(mut self, lease: &Lease) -> Self {
         self.cut = Some(Box::pin(lease.until_cut()));
         self
+    }
+
+    /// The server has answered to the end: a write that this is has returned (rule C1).
+    fn ended(&mut self) {
+        if let (_, (Some(write), _)) = &mut self.held {
+            write.is_lost(false);
+        }
     }
 
     fn lost(&self, err: DbErr) -> DbErr {
@@ -130,12 +140,17 @@ impl Stream for RoutedStream<'_> {
                 Some(Ok(row))
             }
             Some(Err(err)) => {
+                // An answer of the server's is an end as well; a lost connection is not.
+                if !signal::of_db_err(&err, Role::Unknown).ends_connection() {
+                    this.ended();
+                }
                 let err = this.lost(err);
                 this.rows = None;
                 Some(Err(err))
             }
             None => {
                 this.rows = None;
+                this.ended();
                 None
             }
         })

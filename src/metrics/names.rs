@@ -87,7 +87,9 @@ table! {
     DIVERTED = Counter Count "sealane_diverted_reads_total" []
         "Reads that went to the primary because no replica was eligible";
     PINNED = Counter Count "sealane_pinned_reads_total" []
-        "Reads that went to the primary because of a write shortly before";
+        "Reads that went to the primary because no replica was known to have replayed what this process wrote";
+    CAPTURES = Counter Count "sealane_captures_total" []
+        "Times the primary was asked how far it has written";
     REFUSED = Counter Count "sealane_refused_statements_total" []
         "Statements refused because a limit of waiters or of diverted reads was reached";
     WAITS = Counter Count "sealane_waits_total" []
@@ -141,8 +143,10 @@ counted! {
         CacheMiss = CACHE_MISSES,
         /// A read sent to the primary as `no_replica`.
         Diverted = DIVERTED,
-        /// A read sent to the primary by the time pin.
+        /// A read sent to the primary as `not_caught_up`.
         Pinned = PINNED,
+        /// The primary was asked for its position.
+        Capture = CAPTURES,
         /// Over a cap of R7.
         Refused = REFUSED,
         /// A statement began to wait.

@@ -14,7 +14,7 @@ use sea_orm::sqlx::MySql;
 use sea_orm::sqlx::Postgres;
 #[cfg(feature = "sqlite")]
 use sea_orm::sqlx::Sqlite;
-use sea_orm::sqlx::{Pool, pool::PoolConnection};
+use sea_orm::sqlx::{Connection, Pool, pool::PoolConnection};
 use sea_orm::{ConnAcquireErr, DatabaseConnection, DbErr, sqlx};
 
 use crate::error::Kind;
@@ -133,16 +133,17 @@ impl Link {
             .is_some_and(|pool| pool.size < kept.min(pool.max))
     }
 
-    /// Opens as many connections as are to be kept.
-    pub(crate) async fn fill(&self, kept: u32) {
+    /// Opens as many connections as are to be kept; `opened` is called before they can be had.
+    pub(crate) async fn fill(&self, kept: u32, opened: impl Fn()) {
         let mut held = Vec::new();
         while self.lacks(kept) && held.len() < usize::try_from(kept).unwrap_or(usize::MAX) {
             match self.while_open(self.acquire()).await {
                 Ok(conn) => held.push(conn),
                 // Whoever needs one will learn why.
-                Err(_) => return,
+                Err(_) => break,
             }
         }
+        opened();
     }
 
     /// Throws away the idle connections, which may belong to a runtime that has ended. Whether they do cannot be asked:
@@ -297,6 +298,19 @@ impl Leased {
             #[cfg(feature = "sqlite")]
             Self::Sqlite(conn) => Ok((conn, stmt, callback).into()),
             Self::Adopted(connection) => sea_orm::StreamTrait::stream_raw(&connection, stmt).await,
+        }
+    }
+
+    /// Waits until the server has answered all that was sent on it; false when it cannot, or when nobody can tell.
+    pub(crate) async fn ready(&mut self) -> bool {
+        match self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres(conn) => conn.ping().await.is_ok(),
+            #[cfg(feature = "mysql")]
+            Self::MySql(conn) => conn.ping().await.is_ok(),
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(conn) => conn.ping().await.is_ok(),
+            Self::Adopted(_) => false,
         }
     }
 

@@ -351,7 +351,7 @@ async fn changes(watch: &mut Watch, cluster: &Cluster) {
     let config = RoutedConnection::builder()
         .primary(format!("{}?name=main", cluster.primary().url()))
         .replica(format!("{}?name=one", one.url()))
-        .pin(Duration::ZERO)
+        .consistency(sealane::Consistency::Eventual)
         .replica_acquire_timeout(Duration::from_millis(200))
         .route_timeout(Duration::from_millis(400))
         .acquire_timeout(Duration::from_millis(400))

@@ -1,7 +1,7 @@
 //! What an operator sees of real statements: counters by node, role, intent and reason, and traces with every decision
 //! (DESIGN 5, promise 8). The recorder is installed after the connect and still sees everything.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use metrics_util::debugging::{DebugValue, DebuggingRecorder};
 use sea_orm::{ConnectionTrait, StreamTrait, TransactionOptions, TransactionTrait};
@@ -252,7 +252,7 @@ async fn ejections_and_readmissions_are_counted_and_no_label_is_an_address() {
     let db = RoutedConnection::builder()
         .primary(format!("{}?name=main", primary.url()))
         .replica(standby.url())
-        .pin(Duration::ZERO)
+        .consistency(sealane::Consistency::Eventual)
         .connect()
         .await
         .unwrap();

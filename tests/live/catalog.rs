@@ -119,7 +119,7 @@ async fn place_with(
     RoutedConnection::builder()
         .connect_options(options)
         .replicas(place.replica_urls())
-        .pin(std::time::Duration::ZERO)
+        .consistency(sealane::Consistency::Eventual)
         .connect()
         .await
         .unwrap()
@@ -164,7 +164,7 @@ async fn the_lists_of_functions_allow_and_forbid_and_forbidding_wins() {
         pair("DATABASE_REPLICA_URLS", &place.replica_urls().join(",")),
         pair("SEALANE_READ_FUNCTIONS", "random_pick, one"),
         pair("SEALANE_PRIMARY_FUNCTIONS", "one, lower"),
-        pair("SEALANE_PIN", "0"),
+        pair("SEALANE_CONSISTENCY", "eventual"),
     ])
     .unwrap();
     let db = RoutedConnection::connect(config).await.unwrap();

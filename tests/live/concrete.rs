@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sea_orm::{ConnectionTrait, IntoDatabaseExecutor, TransactionTrait, sqlx};
 use sea_orm_migration::prelude::*;
-use sealane::{Reason, RoutedConnection};
+use sealane::{Consistency, Reason, RoutedConnection};
 
 use crate::{
     fixture::number,
@@ -20,7 +20,9 @@ const LONG: Duration = Duration::from_secs(60);
 
 async fn connect(place: &Place, pin: Duration) -> RoutedConnection {
     place.others("CREATE TABLE IF NOT EXISTS t (n bigint)");
-    place.builder().pin(pin).connect().await.unwrap()
+    place.hide_positions();
+    let db = place.builder().consistency(Consistency::ReadYourWrites);
+    db.pin(pin).connect().await.unwrap()
 }
 
 fn reason(db: &RoutedConnection) -> Reason {

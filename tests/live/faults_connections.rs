@@ -31,7 +31,7 @@ fn through(cluster: &Cluster, primary: &Forwarder) -> Builder {
     RoutedConnection::builder()
         .primary(cluster.primary().url_at(primary.addr(), "postgres"))
         .replica(cluster.standby(0).url())
-        .pin(Duration::ZERO)
+        .consistency(sealane::Consistency::Eventual)
         .eject_first(20 * MS)
         .eject_max(100 * MS)
         .ramp_up(100 * MS)
@@ -54,7 +54,7 @@ async fn no_read_fails_while_an_administrator_ends_the_sessions_on_replicas() {
     let cluster = STAGE.whole().await;
     within(LIMIT * 3, async {
         let db = builder(&cluster)
-            .pin(Duration::ZERO)
+            .consistency(sealane::Consistency::Eventual)
             .connect()
             .await
             .unwrap();
@@ -360,7 +360,7 @@ async fn broken_idle_connections_do_not_eject_a_replica_again_and_again() {
     let cluster = STAGE.whole().await;
     within(LIMIT, async {
         let db = builder(&cluster)
-            .pin(Duration::ZERO)
+            .consistency(sealane::Consistency::Eventual)
             .eject_first(20 * MS)
             .ramp_up(Duration::from_millis(200))
             .connect()

@@ -30,14 +30,14 @@ async fn a_killed_primary_stops_writes_only_and_is_used_again_after_its_restart(
     let cluster = STAGE.whole().await;
     within(LIMIT * 3, async {
         let patient = builder(&cluster)
-            .pin(Duration::ZERO)
+            .consistency(sealane::Consistency::Eventual)
             .eject_first(50 * MS)
             .eject_max(200 * MS)
             .connect()
             .await
             .unwrap();
         let hasty = builder(&cluster)
-            .pin(Duration::ZERO)
+            .consistency(sealane::Consistency::Eventual)
             .acquire_timeout(700 * MS)
             .eject_max(200 * MS)
             .connect()
@@ -137,7 +137,7 @@ async fn a_write_on_a_silent_primary_ends_with_an_unknown_outcome() {
         let db = sealane::RoutedConnection::builder()
             .primary(cluster.primary().url_at(wire.addr(), "postgres"))
             .replica(cluster.standby(0).url())
-            .pin(Duration::ZERO)
+            .consistency(sealane::Consistency::Eventual)
             .connect_timeout(300 * MS)
             .eject_max(300 * MS)
             .connect()
@@ -216,7 +216,7 @@ async fn everything_down_fails_in_time_and_recovers() {
     let cluster = STAGE.whole().await;
     within(LIMIT, async {
         let db = builder(&cluster)
-            .pin(Duration::ZERO)
+            .consistency(sealane::Consistency::Eventual)
             .route_timeout(600 * MS)
             .acquire_timeout(600 * MS)
             .eject_first(50 * MS)

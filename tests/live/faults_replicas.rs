@@ -22,7 +22,7 @@ const MS: Duration = Duration::from_millis(1);
 /// Quick to find and to forget a fault, and without a pin: reads go to replicas.
 fn quick(cluster: &Cluster) -> Builder {
     builder(cluster)
-        .pin(Duration::ZERO)
+        .consistency(sealane::Consistency::Eventual)
         .connect_timeout(300 * MS)
         .eject_first(50 * MS)
         .eject_max(500 * MS)
@@ -280,7 +280,7 @@ async fn no_read_fails_when_a_replica_is_cut_off_without_a_word() {
                 format!("{one}?name=one"),
                 format!("{}?name=two", cluster.standby(1).url()),
             ])
-            .pin(Duration::ZERO)
+            .consistency(sealane::Consistency::Eventual)
             .connect_timeout(300 * MS)
             .eject_max(500 * MS)
             .connect()

@@ -26,7 +26,7 @@ const MS: Duration = Duration::from_millis(1);
 
 fn quick(cluster: &Cluster) -> Builder {
     builder(cluster)
-        .pin(Duration::ZERO)
+        .consistency(sealane::Consistency::Eventual)
         .connect_timeout(400 * MS)
         .eject_first(50 * MS)
         .eject_max(300 * MS)

@@ -2,8 +2,6 @@
 
 mod start;
 
-use std::time::Duration;
-
 use sea_orm::{
     AccessMode, ConnectOptions, ConnectionTrait, DbErr, RuntimeErr, TransactionTrait, sqlx,
 };
@@ -78,7 +76,11 @@ async fn the_fence_is_on_replicas_only_and_beside_the_callers_own_options() {
         .connect_options(template)
         .replicas(place.replica_urls());
     for (way, builder) in [("url", by_url), ("closure", by_closure)] {
-        let db = builder.pin(Duration::ZERO).connect().await.unwrap();
+        let db = builder
+            .consistency(sealane::Consistency::Eventual)
+            .connect()
+            .await
+            .unwrap();
         let txn = on_replica(&db).await;
         assert_eq!(
             setting(&txn, "default_transaction_read_only").await,
@@ -179,7 +181,7 @@ async fn a_replica_that_was_promoted_behind_our_back_still_refuses_writes() {
             .replicas(place.replica_urls())
             .replica_max_connections(1)
             .read_functions(["sneak"])
-            .pin(Duration::ZERO)
+            .consistency(sealane::Consistency::Eventual)
             .connect()
             .await
             .unwrap();

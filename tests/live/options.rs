@@ -27,7 +27,7 @@ fn with(place: &Place, options: ConnectOptions) -> Builder {
     RoutedConnection::builder()
         .connect_options(options)
         .replicas(place.replica_urls())
-        .pin(Duration::ZERO)
+        .consistency(sealane::Consistency::Eventual)
 }
 
 fn template(place: &Place) -> ConnectOptions {

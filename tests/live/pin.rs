@@ -1,11 +1,12 @@
-//! Read-your-writes by time (rule C14): with replay stopped, every read that a standby serves is stale.
+//! Read-your-writes by time, where no position can be had (rule C14): with replay stopped, every read that a standby
+//! serves is stale.
 
 mod transactions;
 
 use std::time::{Duration, Instant};
 
 use sea_orm::{AccessMode, ConnectionTrait, TransactionTrait};
-use sealane::{Reason, RoutedConnection};
+use sealane::{Consistency, Reason, RoutedConnection};
 
 use crate::{
     fixture::number,
@@ -20,7 +21,8 @@ const COUNT: &str = "SELECT count(*) FROM t";
 const LONG: Duration = Duration::from_secs(60);
 
 async fn connect(place: &Place, pin: Duration) -> RoutedConnection {
-    let db = place.builder().pin(pin).connect().await.unwrap();
+    let db = place.builder().consistency(Consistency::ReadYourWrites);
+    let db = db.pin(pin).connect().await.unwrap();
     assert_eq!(reason(&db), Reason::Replica, "nothing was written yet");
     db
 }
@@ -31,6 +33,7 @@ fn reason(db: &RoutedConnection) -> Reason {
 }
 
 fn create(place: &Place) {
+    place.hide_positions();
     place.others("CREATE TABLE t (id bigint PRIMARY KEY)");
 }
 

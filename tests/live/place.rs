@@ -112,12 +112,12 @@ impl Place {
             .collect()
     }
 
-    /// Every node, and no pin: what was written is waited for by [`caught_up`](Self::caught_up).
+    /// Every node, and reads that miss what is not replayed: tests wait for it by [`caught_up`](Self::caught_up).
     pub fn builder(&self) -> Builder {
         RoutedConnection::builder()
             .primary(self.primary_url())
             .replicas(self.replica_urls())
-            .pin(Duration::ZERO)
+            .consistency(sealane::Consistency::Eventual)
     }
 
     /// Runs statements on the primary as another process would, and waits until the standbys have them.
@@ -125,6 +125,11 @@ impl Place {
         let rows = self.primary().sql_in(&self.database, sql).unwrap();
         self.caught_up();
         rows
+    }
+
+    /// Takes away what tells positions, in this database: only the time pin is left.
+    pub fn hide_positions(&self) {
+        self.others("ALTER FUNCTION pg_catalog.pg_current_wal_insert_lsn() RENAME TO hidden");
     }
 
     /// Runs statements on one node, past the router.

@@ -1,8 +1,6 @@
 //! The safety net (rule I6): what a standby refuses as a write runs once on the primary, and never when that could be
 //! wrong.
 
-use std::time::Duration;
-
 use sea_orm::{AccessMode, ConnectionTrait, DbErr, RuntimeErr, TransactionTrait, sqlx};
 use sealane::{Intent, Reason, RoutedConnection};
 
@@ -226,13 +224,14 @@ async fn a_correction_pins_as_a_write_does() {
     let db = place
         .builder()
         .catalog_refresh(None)
-        .pin(Duration::from_secs(60))
+        .consistency(sealane::Consistency::ReadYourWrites)
         .connect()
         .await
         .unwrap();
     assert_eq!(number(&db, "SELECT n FROM next").await, 0);
     assert_eq!(db.explain("SELECT 1").reason, Reason::Replica);
     place.others("CREATE OR REPLACE VIEW next AS SELECT nextval('ticket') AS n");
+    let _frozen = place.freeze_replay();
     assert_eq!(number(&db, "SELECT n FROM next").await, 1);
     assert_eq!(db.explain("SELECT 1").reason, Reason::NotCaughtUp);
 }

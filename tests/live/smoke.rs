@@ -8,7 +8,7 @@ use crate::fixture::{builder, cluster, number};
 async fn writes_reach_the_primary_and_reads_the_standbys() {
     let cluster = cluster(2);
     let db = builder(&cluster)
-        .pin(std::time::Duration::ZERO)
+        .consistency(sealane::Consistency::Eventual)
         .connect()
         .await
         .unwrap();

@@ -57,7 +57,7 @@ fn builder(cluster: &Cluster) -> Builder {
         .node(primary(cluster))
         .node(one)
         .node(two)
-        .pin(Duration::ZERO)
+        .consistency(sealane::Consistency::Eventual)
 }
 
 /// What the servers count of our pools.
@@ -179,7 +179,7 @@ async fn swaps_under_load_fail_nothing_and_leak_nothing() {
             .fold(RoutedConnection::builder().node(primary(&cluster)), |builder, node| {
                 builder.node(node.clone())
             })
-            .pin(Duration::ZERO)
+            .consistency(sealane::Consistency::Eventual)
             .connect()
             .await
             .unwrap();

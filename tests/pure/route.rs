@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use super::route_words::{duration, intent, node, option, reason, scenarios, str_of, tuning};
-use crate::route::{Ask, Decision, Forced, Refusal, Request, Route, Tried, balance, route};
+use crate::route::{Ask, Decision, Forced, Fresh, Refusal, Request, Route, Tried, balance, route};
 use crate::state::{
     Fact, Health, Ineligible, Moment, NodeState, Stand, State, Suspicion, Tuning, View,
 };
@@ -140,7 +140,11 @@ fn request<'a>(ask: &'a Value, view: &View) -> Request<'a> {
             Some(other) => panic!("no handle `{other}`"),
         },
         in_transaction: ask["in_transaction"] == true,
-        pinned: ask["pinned"] == true,
+        fresh: if ask["pinned"] == true {
+            Fresh::Primary
+        } else {
+            Fresh::Any
+        },
         zone: ask["in_zone"].as_str(),
         tried,
         retried: ask["retried"] == true,
@@ -181,7 +185,7 @@ fn every_row_of_the_routing_table_holds() {
                 let mut found: Vec<String> = (0..300)
                     .map(|seed| {
                         text(
-                            route(&request, &view, &mut Rng::with_seed(seed), |_| 0),
+                            route(&request, &view, &mut Rng::with_seed(seed), |_| 0, |_| false),
                             &view,
                         )
                     })
@@ -346,7 +350,7 @@ fn a_decision_allocates_nothing() {
             request.forced = forced;
             request.zone = Some("a");
             for node in 0..4 {
-                let _ = route(&request, &view, &mut rng, |_| 3);
+                let _ = route(&request, &view, &mut rng, |_| 3, |_| false);
                 request.tried.add(NodeId(node));
             }
         }
@@ -393,7 +397,7 @@ fn plain(ask: Ask) -> Request<'static> {
         ask,
         forced: Forced::No,
         in_transaction: false,
-        pinned: false,
+        fresh: Fresh::Any,
         zone: None,
         tried: Tried::default(),
         retried: false,
@@ -468,7 +472,7 @@ fn asks() -> impl Strategy<Value = Request<'static>> {
                 let mut request = plain(ask);
                 request.forced = [Forced::No, Forced::Primary, Forced::Replica][forced];
                 request.zone = [None, Some("a"), Some("b"), Some("nowhere")][zone];
-                request.pinned = pinned;
+                request.fresh = if pinned { Fresh::Primary } else { Fresh::Any };
                 request.retried = retried;
                 tried
                     .into_iter()
@@ -487,7 +491,7 @@ proptest! {
     #[test]
     fn no_request_ever_reaches_a_node_that_may_not_serve_it(state in views(), request in asks(), seed: u64) {
         let view = View::new(&state);
-        let decision = route(&request, &view, &mut Rng::with_seed(seed), |index| u32::try_from(index).unwrap());
+        let decision = route(&request, &view, &mut Rng::with_seed(seed), |index| u32::try_from(index).unwrap(), |_| false);
         let read = matches!(request.ask, Ask::BeginReadOnly | Ask::Statement { intent: Intent::Read, .. });
         let configured = state.members().any(|node| node.spec.role == Role::Replica);
         if let Decision::Go(Route { index, reason }) = decision {
@@ -497,7 +501,7 @@ proptest! {
                 prop_assert_eq!(node.role, Role::Replica);
                 prop_assert_eq!(node.stand, Stand::Member);
                 prop_assert!(!node.is_in_doubt() && node.spec.weight > 0);
-                prop_assert!(!request.pinned || request.forced == Forced::Replica);
+                prop_assert!(request.fresh == Fresh::Any || request.forced == Forced::Replica);
                 prop_assert!(request.forced != Forced::Primary && state.tuning.enabled);
             }
             if request.forced == Forced::Replica && configured && state.tuning.enabled {
@@ -522,7 +526,7 @@ proptest! {
         let mut request = plain(Ask::Statement { intent: Intent::Read, reason: Reason::Replica });
         let mut visited = Vec::new();
         for _ in 0..4 {
-            match route(&request, &view, &mut rng, |_| 0) {
+            match route(&request, &view, &mut rng, |_| 0, |_| false) {
                 Decision::Go(Route { index, .. }) => {
                     visited.push(index);
                     request.tried.add(view.nodes()[index].id);

@@ -51,6 +51,11 @@ impl Attempt<'_> {
             correctable: self.verdict.is_some_and(Summary::may_be_corrected),
             retries: self.retries,
         };
+        if let Some(write) = &mut self.write {
+            // What was answered has ended, whatever it did; of the rest the server may be at it still.
+            let unknown = retry::outcome(&failure) == Outcome::Unknown;
+            write.is_lost(unknown && signal::code(&err).is_none());
+        }
         match retry::verdict(&failure) {
             retry::Verdict::Again(again) if self.may_repeat(again, signal) => {
                 self.prepare(again, lease, signal);

@@ -54,7 +54,16 @@ impl RoutedTransaction {
                 .unwrap_or_else(|cut| Err(cut.into_db(Kind::Query)))
                 .map_err(|err| held.typed(err, Kind::Query))?;
         }
+        held.is_committing(held.is_outermost());
         let outcome = held.lease().guard(inner.commit()).await;
+        let answered = match &outcome {
+            Ok(Ok(())) => true,
+            Ok(Err(err)) => !held.commit_is_unknown(err),
+            Err(_) => false,
+        };
+        if answered {
+            held.is_committing(false);
+        }
         match outcome {
             Ok(Ok(())) => Ok(()),
             Ok(Err(err)) if held.commit_is_unknown(&err) => {

@@ -5,7 +5,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use sea_orm::{AccessMode, DbBackend, DbErr, IsolationLevel, TransactionOptions};
@@ -17,7 +17,7 @@ use crate::{
     pin::Mark,
     route::retry,
     signal::{self, Signal},
-    words::{Intent, Outcome, Role, Stage},
+    words::{Consistency, Intent, Outcome, Role, Stage},
 };
 
 /// How a transaction was opened.
@@ -27,6 +27,8 @@ pub(crate) struct Opening {
     read_only: bool,
     /// One snapshot, taken by the first statement, serves to the end.
     one_snapshot: bool,
+    /// Its reads may miss what was written after it began.
+    eventual: bool,
 }
 
 impl Opening {
@@ -37,6 +39,15 @@ impl Opening {
                 options.isolation_level,
                 Some(IsolationLevel::RepeatableRead | IsolationLevel::Serializable)
             ),
+            eventual: false,
+        }
+    }
+
+    /// The same, with reads at this level.
+    pub(crate) fn at(self, level: Consistency) -> Self {
+        Self {
+            eventual: level == Consistency::Eventual,
+            ..self
         }
     }
 }
@@ -46,8 +57,9 @@ struct Root {
     shared: Arc<Shared>,
     lease: Lease,
     opening: Opening,
-    /// How the pin stood when it began.
+    /// How the pin and the write clock stood when it began.
     mark: Mark,
+    ticks: u64,
     /// A statement has run, so that a snapshot that serves to the end exists.
     begun: AtomicBool,
     poisoned: AtomicBool,
@@ -55,6 +67,8 @@ struct Root {
     _diverted: Option<Diverted>,
     /// Statements ran that this wrapper did not see, or an error was seen: COMMIT looks before it believes.
     doubtful: AtomicBool,
+    /// COMMIT was sent and has not been answered.
+    committing: AtomicBool,
     /// A statement changed the schema, so the catalog is read again after the end.
     schema_changed: AtomicBool,
     /// On a replica, a statement ran that is not proven to leave the connection's settings alone.
@@ -66,7 +80,10 @@ impl Drop for Root {
     /// even where the caller never heard of it.
     fn drop(&mut self) {
         if !self.opening.read_only {
-            self.shared.wrote(Instant::now());
+            match self.committing.load(Ordering::Acquire) {
+                true => self.shared.lost_a_write(),
+                false => self.shared.wrote(),
+            }
         }
         if self.schema_changed.load(Ordering::Acquire) {
             self.shared.schema_changed();
@@ -86,17 +103,19 @@ impl Held {
         (lease, diverted): (Lease, Option<Diverted>),
         opening: Opening,
     ) -> Self {
-        let mark = shared.pin.mark();
+        let (mark, ticks) = (shared.clock.pin.mark(), shared.clock.ticks());
         let flag = || AtomicBool::new(false);
         let root = Root {
             shared,
             lease,
             opening,
             mark,
+            ticks,
             begun: flag(),
             poisoned: flag(),
             _diverted: diverted,
             doubtful: flag(),
+            committing: flag(),
             schema_changed: flag(),
             session_changed: flag(),
         };
@@ -172,7 +191,7 @@ impl Held {
         work: impl Future<Output = Result<T, DbErr>> + Send,
     ) -> Result<T, DbErr> {
         self.check(kind)?;
-        self.wait_for_pin(kind).await?;
+        self.wait_until_fresh(kind).await?;
         let sent = Instant::now();
         let ran = self.lease().guard(work).await;
         self.lease().metrics().ran(sent.elapsed());
@@ -211,6 +230,11 @@ impl Held {
             .report(self.lease(), stage, self.signal(err));
     }
 
+    /// COMMIT is being sent; or it has been answered, or never arrived.
+    pub(super) fn is_committing(&self, committing: bool) {
+        self.root.committing.store(committing, Ordering::Release);
+    }
+
     /// Whether COMMIT may have been executed although it failed (rule T9).
     pub(super) fn commit_is_unknown(&self, err: &DbErr) -> bool {
         let failure = retry::Failure {
@@ -232,30 +256,57 @@ impl Held {
     }
 
     /// A read-only transaction on a replica must not take a snapshot that lacks a write of this session which came
-    /// after its BEGIN (rule R6): at READ COMMITTED every statement takes one, at REPEATABLE READ the first. With a time pin, waiting for its own node
-    /// means waiting for the pin as it stood when the statement arrived; later writes do not prolong that (C5).
-    pub(super) async fn wait_for_pin(&self, kind: Kind) -> Result<(), DbErr> {
+    /// after its BEGIN (rule R6): at READ COMMITTED every statement takes one, at REPEATABLE READ the first. So the
+    /// statement waits for its own node, which has to come as far as the session had when the statement arrived; later
+    /// writes do not prolong that (C5).
+    pub(super) async fn wait_until_fresh(&self, kind: Kind) -> Result<(), DbErr> {
         let root = &self.root;
         let begun = root.begun.swap(true, Ordering::AcqRel);
-        if root.lease.role() != Role::Replica || (begun && root.opening.one_snapshot) {
-            return Ok(());
-        }
-        let now = Instant::now();
-        let mark = root.shared.pin.mark();
-        let remaining = mark.remaining(now);
-        if mark <= root.mark || remaining.is_zero() {
+        let snapshot = begun && root.opening.one_snapshot;
+        if root.lease.role() != Role::Replica || root.opening.eventual || snapshot {
             return Ok(());
         }
         let limit = root.shared.settings.route_timeout;
-        tokio::time::sleep(remaining.min(limit)).await;
-        if remaining > limit {
-            return Err(Error::NotCaughtUp {
-                node: root.lease.name(),
-                waited: limit,
-            }
-            .into_db(kind));
+        let fresh = if root.shared.gives_position(root.lease.node()) {
+            self.node_catches_up(limit).await
+        } else {
+            self.pin_ends(limit).await
+        };
+        if fresh {
+            return Ok(());
         }
-        Ok(())
+        Err(Error::NotCaughtUp {
+            node: root.lease.name(),
+            waited: limit,
+        }
+        .into_db(kind))
+    }
+
+    async fn node_catches_up(&self, limit: Duration) -> bool {
+        let (shared, replayed) = (&self.root.shared, &self.root.lease.node().replayed);
+        let ticks = shared.clock.ticks();
+        if ticks == self.root.ticks || replayed.covers(shared.clock.need_of(ticks)) {
+            return true;
+        }
+        let catching_up = async {
+            let mut news = replayed.news();
+            while !replayed.covers(shared.clock.need_of(ticks)) {
+                shared.demand.ask();
+                // The sender is as old as the node, which is held here.
+                let _ = news.changed().await;
+            }
+        };
+        tokio::time::timeout(limit, catching_up).await.is_ok()
+    }
+
+    async fn pin_ends(&self, limit: Duration) -> bool {
+        let mark = self.root.shared.clock.pin.mark();
+        let remaining = mark.remaining(Instant::now());
+        if mark <= self.root.mark || remaining.is_zero() {
+            return true;
+        }
+        tokio::time::sleep(remaining.min(limit)).await;
+        remaining <= limit
     }
 
     /// Whether an aborted state can hide behind a COMMIT that answers `Ok`: PostgreSQL's answers ROLLBACK there and

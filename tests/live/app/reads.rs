@@ -28,7 +28,7 @@ async fn every_read_through_the_plain_handle_is_served_by_a_standby() {
     // With the pin of the defaults: the reads of the seeding itself are on the primary.
     let db = place
         .builder()
-        .pin(std::time::Duration::from_millis(500))
+        .consistency(sealane::Consistency::ReadYourWrites)
         .connect()
         .await
         .unwrap();

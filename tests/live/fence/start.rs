@@ -1,7 +1,5 @@
 //! Which configured nodes are let in (rule T14).
 
-use std::time::Duration;
-
 use sea_orm::ConnectionTrait;
 use sealane::{Error, Reason, Role, RoutedConnection};
 use sealane_harness::Cluster;
@@ -65,7 +63,7 @@ async fn a_configured_replica_that_is_not_in_recovery_is_fenced_with_a_warning()
     let only = RoutedConnection::builder()
         .primary(place.primary_url())
         .replica(place.replica_urls().remove(1))
-        .pin(Duration::ZERO)
+        .consistency(sealane::Consistency::Eventual)
         .connect()
         .await
         .unwrap();

@@ -36,7 +36,7 @@ async fn the_drop_in_reads_replicas_and_tuning_from_the_environment() {
             (CHILD, &primary),
             ("DATABASE_URL", "postgres://nobody@nowhere.invalid/none"),
             ("DATABASE_REPLICA_URLS", &replicas),
-            ("SEALANE_PIN", "0"),
+            ("SEALANE_CONSISTENCY", "eventual"),
             ("SEALANE_PRIMARY_FUNCTIONS", "lower"),
         ],
     );
@@ -105,7 +105,7 @@ async fn given_variables_stand_for_the_environment() {
         pair("DATABASE_URL", &place.primary_url()),
         pair("DATABASE_REPLICA_URLS", &short.join(", ")),
         pair("SEALANE_STATEMENT_TIMEOUT", "1234ms"),
-        pair("SEALANE_PIN", "0"),
+        pair("SEALANE_CONSISTENCY", "eventual"),
     ])
     .unwrap();
     let db = RoutedConnection::connect(config).await.unwrap();

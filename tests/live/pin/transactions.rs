@@ -48,6 +48,7 @@ async fn what_cannot_be_waited_for_is_an_error_that_may_be_tried_again() {
     create(&place);
     let db = place
         .builder()
+        .consistency(sealane::Consistency::ReadYourWrites)
         .pin(LONG)
         .route_timeout(Duration::from_millis(200))
         .replica_acquire_timeout(Duration::from_millis(100))

@@ -47,7 +47,7 @@ fn all_problems_of_a_file_are_reported_under_its_keys() {
             "zone": null,
             "read_functions": ["f, g"],
             "retry_percent": 5,
-            "consistency": "strong"
+            "causality": "strong"
         }"#,
     )
     .unwrap_err()
@@ -61,7 +61,7 @@ fn all_problems_of_a_file_are_reported_under_its_keys() {
         "latency_window: must be a text",
         "read_functions: has a comma or blank in an item",
         "pim: is unknown; did you mean pin?; for example 2s",
-        "consistency: is not a setting",
+        "causality: is not a setting",
     ] {
         assert!(error.contains(part), "{part} is not in\n{error}");
     }

@@ -1,0 +1,151 @@
+//! Asks the primary how far it has written, for every write since the last time (rule C2).
+//!
+//! At most one question is in flight for a cluster, however many handles this process has to it, and at most one
+//! thousand a second; the first after a quiet time goes at once, and without writes there is none. The connection is
+//! its own: a pool would let the question wait behind statements, and hide what is wrong.
+
+use std::{
+    sync::{Arc, Weak, atomic::Ordering},
+    time::Duration,
+};
+
+use sea_orm::{DbErr, sqlx::PgConnection};
+use tokio::time::Instant;
+
+use super::shared::Shared;
+use crate::{backend::positions, clock::Clock, metrics::ClusterCounter, signal};
+
+/// Between the beginnings of two captures.
+const PACE: Duration = Duration::from_millis(1);
+
+/// Between two attempts on a primary that does not answer (rule T1).
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// What a server answers that has no such position to give: no such function, not allowed, not supported.
+const NO_POSITION: [&str; 3] = ["42883", "42501", "0A000"];
+
+/// How a capture ended.
+enum Ended {
+    Covered,
+    /// The server gives no position at all.
+    Impossible,
+    Failed,
+}
+
+/// The connection that captures use, kept between them.
+#[derive(Debug, Default)]
+pub(super) struct Capture {
+    conn: Option<PgConnection>,
+}
+
+impl Capture {
+    /// Captures until every write is covered, then waits for the next one; ends with the cluster.
+    pub(super) fn spawn(mut self, shared: &Arc<Shared>) {
+        let (clock, weak) = (Arc::clone(&shared.clock), Arc::downgrade(shared));
+        let mut alive = shared.changed.subscribe();
+        tokio::spawn(async move {
+            loop {
+                tokio::select! {
+                    () = clock.wanted.notified() => {}
+                    // The sender lives in what every handle shares: without it nobody is left.
+                    changed = alive.changed() => match changed {
+                        Ok(()) => continue,
+                        Err(_) => return,
+                    },
+                }
+                if clock.capturing.swap(true, Ordering::AcqRel) {
+                    continue;
+                }
+                let _done = Capturing(&clock);
+                while clock.wants_capture() {
+                    let paced = Instant::now() + PACE;
+                    match self.once(&weak).await {
+                        Some(Ended::Covered) => tokio::time::sleep_until(paced).await,
+                        Some(Ended::Failed) => tokio::time::sleep(PAUSE).await,
+                        Some(Ended::Impossible) => break,
+                        None => return,
+                    }
+                }
+            }
+        });
+    }
+
+    /// One capture; nothing when the cluster is gone or closed.
+    async fn once(&mut self, weak: &Weak<Shared>) -> Option<Ended> {
+        let shared = weak.upgrade().filter(|shared| !shared.is_closed())?;
+        if !shared.has_replicas() {
+            // Nobody would read it. The first read with a replica asks for one.
+            return Some(Ended::Impossible);
+        }
+        let limit = shared.config.connect_timeout;
+        let captured = tokio::time::timeout(limit, self.ask(&shared)).await;
+        shared.metrics.count(ClusterCounter::Capture);
+        Some(match captured {
+            Ok(Ok(ended)) => ended,
+            Ok(Err(err)) => {
+                self.conn = None;
+                judge(&shared, &err)
+            }
+            Err(_) => {
+                self.conn = None;
+                Ended::Failed
+            }
+        })
+    }
+
+    async fn ask(&mut self, shared: &Shared) -> Result<Ended, DbErr> {
+        let primary = shared.primary_node().and_then(|node| node.direct.clone());
+        let Some(primary) = primary else {
+            return Ok(Ended::Failed);
+        };
+        let mut conn = match self.conn.take() {
+            Some(conn) => conn,
+            None => positions::open(&shared.config, &primary, "sealane-capture").await?,
+        };
+        // Before the question is sent: what returned up to here lies below the answer.
+        let ticks = shared.clock.ticks();
+        let position = positions::capture(&mut conn).await?;
+        self.conn = Some(conn);
+        Ok(match shared.clock.cover(ticks, position) {
+            true => Ended::Covered,
+            false => Ended::Failed,
+        })
+    }
+
+    /// Finds out whether the primary gives positions, before the first statement. A primary that does not answer may.
+    pub(super) async fn first(&mut self, shared: &Shared) {
+        let limit = shared.config.connect_timeout;
+        if let Ok(Err(err)) = tokio::time::timeout(limit, self.ask(shared)).await {
+            self.conn = None;
+            judge(shared, &err);
+        }
+    }
+}
+
+/// Gives the turn back, also when the task is dropped.
+struct Capturing<'a>(&'a Clock);
+
+impl Drop for Capturing<'_> {
+    fn drop(&mut self) {
+        self.0.capturing.store(false, Ordering::Release);
+        // Another handle's task may have been turned away meanwhile.
+        if self.0.wants_capture() {
+            self.0.wanted.notify_one();
+        }
+    }
+}
+
+fn judge(shared: &Shared, err: &DbErr) -> Ended {
+    let code = signal::code(err);
+    if code.is_some_and(|code| NO_POSITION.contains(&code.as_str())) {
+        if shared.positions.swap(false, Ordering::AcqRel) {
+            tracing::warn!(
+                error = %err,
+                "the primary does not say how far it has written: after a write, reads stay on it for SEALANE_PIN; \
+                 let the role execute pg_current_wal_insert_lsn(), pg_walfile_name() and pg_control_system()"
+            );
+        }
+        return Ended::Impossible;
+    }
+    Ended::Failed
+}

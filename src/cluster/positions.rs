@@ -1,0 +1,34 @@
+//! Who looks after positions: one task that asks the primary, and one for each replica.
+
+use std::sync::{Arc, atomic::Ordering};
+
+use super::{capture::Capture, replay, shared::Shared};
+use crate::words::Role;
+
+/// Finds out whether there are positions, and keeps them known from then on.
+pub(super) async fn look_after(shared: &Arc<Shared>) {
+    if !shared.positions.load(Ordering::Acquire) {
+        return;
+    }
+    let mut capture = Capture::default();
+    if shared.has_replicas() {
+        capture.first(shared).await;
+    }
+    capture.spawn(shared);
+    follow_all(shared);
+}
+
+/// Begins to ask those replicas that nobody asks yet.
+pub(super) fn follow_all(shared: &Arc<Shared>) {
+    if !shared.positions.load(Ordering::Acquire) {
+        return;
+    }
+    let snapshot = shared.snapshot.load();
+    let nodes = snapshot.view.nodes().iter().zip(snapshot.members());
+    for (_, member) in nodes.filter(|(node, _)| node.role == Role::Replica) {
+        let node = &member.node;
+        if node.direct.is_some() && !node.followed.swap(true, Ordering::AcqRel) {
+            replay::follow(shared, node);
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! Asks each replica how far it has replayed (rules C4, C5): a task and a connection of its own for each, so that none
+//! waits for another.
+//!
+//! Once a second while nobody asks. While reads are kept on the primary for want of a covering replica, in steps of 1,
+//! 2 and 5 ms, whatever the number of those reads.
+
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
+
+use sea_orm::{DbErr, sqlx::PgConnection};
+use tokio::time::Instant;
+
+use super::{demand::Demand, shared::Shared};
+use crate::{
+    backend::positions,
+    node::{Node, Replay},
+};
+
+/// Between two questions while somebody does.
+const STEPS: [Duration; 3] = [
+    Duration::from_millis(1),
+    Duration::from_millis(2),
+    Duration::from_millis(5),
+];
+
+/// Between two attempts on a replica that does not answer (rule T1).
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// How long a demand is taken for one that goes on: whoever read now and was sent to the primary reads again soon.
+const LINGER: Duration = Duration::from_millis(100);
+
+/// Asks this replica for as long as it is one of the cluster's.
+pub(super) fn follow(shared: &Arc<Shared>, node: &Arc<Node>) {
+    let (weak, following) = (Arc::downgrade(shared), Arc::downgrade(node));
+    let mut alive = shared.changed.subscribe();
+    tokio::spawn(async move {
+        let mut conn = None;
+        let mut pace = Pace::new();
+        while let Some(demand) = ask(&weak, &following, &mut conn, &mut pace).await {
+            let waiting = async {
+                match pace.next() {
+                    Some(step) => tokio::time::sleep(step).await,
+                    None => demand.quiet(pace.heard).await,
+                }
+            };
+            tokio::select! {
+                () = waiting => {}
+                // Whoever is gone from the topology is found gone by the next upgrade.
+                changed = alive.changed() => if changed.is_err() { return },
+            }
+        }
+    });
+}
+
+/// One question; nothing when the replica, or the cluster, is gone.
+async fn ask(
+    weak: &Weak<Shared>,
+    node: &Weak<Node>,
+    conn: &mut Option<PgConnection>,
+    pace: &mut Pace,
+) -> Option<Arc<Demand>> {
+    let shared = weak.upgrade().filter(|shared| !shared.is_closed())?;
+    let node = node.upgrade().filter(|node| !node.link.is_closed())?;
+    pace.hear(shared.demand.asked());
+    let limit = shared.config.connect_timeout;
+    let sampled = tokio::time::timeout(limit, sample(&shared, &node, conn)).await;
+    let answered = match sampled {
+        Ok(Ok(replay)) => {
+            shared.learn_replay(&node, replay);
+            true
+        }
+        // What was known stays known: it was true of the life that every open connection still belongs to.
+        Ok(Err(_)) | Err(_) => {
+            *conn = None;
+            false
+        }
+    };
+    pace.failed = !answered;
+    pace.satisfied = node.replayed.covers(shared.clock.need());
+    Some(Arc::clone(&shared.demand))
+}
+
+async fn sample(
+    shared: &Shared,
+    node: &Node,
+    conn: &mut Option<PgConnection>,
+) -> Result<Replay, DbErr> {
+    let mut open = match (conn.take(), &node.direct) {
+        (Some(open), _) => open,
+        (None, Some(direct)) => positions::open(&shared.config, direct, "sealane-replay").await?,
+        (None, None) => return Err(DbErr::Custom("not a server of our own".to_owned())),
+    };
+    let replay = positions::sample(&mut open).await?;
+    *conn = Some(open);
+    Ok(replay)
+}
+
+/// When the next question is due.
+struct Pace {
+    /// How many demands there had been when the last question was put.
+    heard: u64,
+    /// When the last demand was heard of.
+    demanded: Option<Instant>,
+    failed: bool,
+    satisfied: bool,
+    step: usize,
+}
+
+impl Pace {
+    fn new() -> Self {
+        Self {
+            heard: 0,
+            demanded: None,
+            failed: false,
+            satisfied: true,
+            step: 0,
+        }
+    }
+
+    fn hear(&mut self, asked: u64) {
+        if asked != self.heard {
+            self.heard = asked;
+            self.demanded = Some(Instant::now());
+        }
+    }
+
+    /// How long to wait; nothing while nobody asks.
+    fn next(&mut self) -> Option<Duration> {
+        if self.failed {
+            return Some(PAUSE);
+        }
+        let asked_for = self.demanded.is_some_and(|since| since.elapsed() < LINGER);
+        if self.satisfied || !asked_for {
+            self.step = 0;
+            return None;
+        }
+        let step = STEPS[self.step];
+        self.step = (self.step + 1).min(STEPS.len() - 1);
+        Some(step)
+    }
+}

@@ -1,0 +1,131 @@
+//! A connection that may be new proves itself before it is used (rule C4).
+//!
+//! Opening one takes more than one poll, so a connection that was there at the first is an old one: it had its proof
+//! when it was opened, and since then its server has been in one life. Any other is asked how far its server has
+//! replayed, in its first round trip. sqlx's own hook for new connections was rejected: it has one slot, and that is the
+//! caller's.
+
+use std::{sync::Arc, time::Instant};
+
+use sea_orm::{ConnAcquireErr, DbErr};
+
+use super::Attempt;
+use crate::{
+    clock::Need,
+    node::{Lease, Leased, Replay, Replayed},
+    route::Forced,
+    words::Role,
+};
+
+/// A connection on its way to its proof; dropped on the way, it is thrown away, so that nobody finds it in the pool.
+struct Unproven(Option<Leased>);
+
+impl Drop for Unproven {
+    fn drop(&mut self) {
+        if let Some(conn) = self.0.take() {
+            conn.cut();
+        }
+    }
+}
+
+/// A transaction that begins, on a connection that may be new and cannot be asked itself. When this is dropped, what
+/// was known of the node before counts no more, unless the node was asked since. Drop it before the connection can be
+/// found in the pool; one that could not begin goes back there by way of a round trip.
+pub(in crate::connection) struct Unasked {
+    replayed: Option<Arc<Replayed>>,
+    opened: Option<Instant>,
+}
+
+impl Unasked {
+    /// It has begun, so its connection was open by now.
+    pub(in crate::connection) fn has_begun(&mut self) {
+        self.opened = Some(Instant::now());
+    }
+}
+
+impl Drop for Unasked {
+    fn drop(&mut self) {
+        if let Some(replayed) = &self.replayed {
+            replayed.forget_unless_asked_since(self.opened.unwrap_or_else(Instant::now));
+        }
+    }
+}
+
+impl Attempt<'_> {
+    /// Lets a connection that may be new say how far its server has come.
+    pub(super) async fn prove(&mut self, lease: &Lease, conn: Leased) -> Result<Leased, DbErr> {
+        let node = lease.node();
+        if lease.role() != Role::Replica || !self.shared.gives_position(node) {
+            return Ok(conn);
+        }
+        let mut unproven = Unproven(Some(conn));
+        let limit = self.deadline().into();
+        let asked = lease.guard(tokio::time::timeout_at(limit, ask(&mut unproven)));
+        let answer = match asked.await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) => Err(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout)),
+            Err(cut) => Err(cut.into_db(crate::error::Kind::Conn)),
+        };
+        if let Some(replay) = answer? {
+            self.shared.learn_replay(node, replay);
+        }
+        unproven
+            .0
+            .take()
+            .ok_or(DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed))
+    }
+
+    /// For a transaction that is about to begin there.
+    pub(in crate::connection) fn unasked(&self, lease: &Lease) -> Unasked {
+        let node = lease.node();
+        let gives = lease.role() == Role::Replica && self.shared.gives_position(node);
+        Unasked {
+            replayed: gives.then(|| Arc::clone(&node.replayed)),
+            opened: None,
+        }
+    }
+
+    /// The same for a transaction that has begun, and whether it is as far as it has to be. Its connection cannot be
+    /// asked: at REPEATABLE READ the question would take the snapshot, before the answer. So the node is asked on
+    /// another one, after this one was open: a server that began a new life in between has ended this one with it.
+    pub(in crate::connection) async fn prove_begun(&mut self, lease: &Lease) -> bool {
+        let (node, shared) = (lease.node(), self.shared);
+        let bound = lease.role() == Role::Replica && self.scope.force != Forced::Replica;
+        if !bound || self.need == Need::Nothing || !shared.gives_position(node) {
+            return true;
+        }
+        let opened = Instant::now();
+        let mut news = node.replayed.news();
+        shared.demand.ask();
+        let asked = news.wait_for(|begun| begun.is_some_and(|begun| begun > opened));
+        let asked = tokio::time::timeout_at(self.deadline().into(), asked).await;
+        let fresh = matches!(asked, Ok(Ok(_))) && node.replayed.covers(self.need);
+        if !fresh {
+            self.need = Need::Primary;
+        }
+        fresh
+    }
+
+    /// Whether the node is as far as the read needs it, now that it holds a connection. What was known when it was
+    /// routed may have fallen: the connection may be one that another statement opened to a server in a new life.
+    pub(in crate::connection) fn is_stale(&mut self, lease: &Lease) -> bool {
+        let bound = lease.role() == Role::Replica && self.scope.force != Forced::Replica;
+        let stale = bound && !lease.node().replayed.covers(self.need);
+        if stale {
+            // Rare, and the primary is sure.
+            self.need = Need::Primary;
+        }
+        stale
+    }
+}
+
+async fn ask(unproven: &mut Unproven) -> Result<Option<Replay>, DbErr> {
+    match &mut unproven.0 {
+        #[cfg(feature = "postgres")]
+        Some(Leased::Postgres(conn)) => {
+            let replay = crate::backend::positions::sample(conn).await?;
+            Ok(Some(replay))
+        }
+        _ => Ok(None),
+    }
+}
