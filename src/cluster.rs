@@ -1,5 +1,7 @@
 //! The topology behind a handle, for those who look at it or change it.
 
+pub(crate) mod awaited;
+pub(crate) mod bookmarks;
 #[cfg(feature = "postgres")]
 mod capture;
 mod catalog;

@@ -32,7 +32,7 @@ pub use node::NodeConfig;
 pub use url::NodeUrl;
 pub(crate) use url::scheme_of;
 
-use crate::words::Consistency;
+use crate::words::{Consistency, OnStale, Scope};
 use error::{Problems, Source};
 
 /// Everything that one cluster's router is told.
@@ -133,6 +133,15 @@ pub struct Config {
     pub max_statement_size: usize,
     /// What reads may miss, unless a handle says otherwise (default: nothing that this process wrote).
     pub consistency: Consistency,
+    /// Whose writes a read has to see, where no session says otherwise (default: the process's, since a narrower scope
+    /// misses what another task wrote for this one).
+    pub scope: Scope,
+    /// What happens when no replica is known to have replayed what a read has to see (default: the primary serves it,
+    /// which never waits).
+    pub on_stale: OnStale,
+    /// How long a read waits for such a replica, where it waits at all (default: 10 ms, within which most replicas are
+    /// there). Zero: not at all.
+    pub stale_wait: Duration,
     /// Where no position can be had (connections that the application made, MariaDB and MySQL, a role that may not ask
     /// for it): how long after a write the reads of this process go to the primary (default: 2 s, which covers the
     /// usual lag of a healthy replica). Zero: no pin. SQLite needs none and has none.
@@ -195,6 +204,9 @@ impl Config {
             intent_cache: 4 << 20,
             max_statement_size: 64 << 10,
             consistency: Consistency::default(),
+            scope: Scope::default(),
+            on_stale: OnStale::default(),
+            stale_wait: Duration::from_millis(10),
             pin: Duration::from_secs(2),
             retry_percent: 10,
             retries_per_second: 10,

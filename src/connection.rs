@@ -9,6 +9,7 @@ mod execute;
 mod inherent;
 mod overrides;
 mod seaorm;
+mod session;
 #[cfg(feature = "stream")]
 mod stream;
 pub(crate) mod transaction;
@@ -17,7 +18,8 @@ use std::{fmt, sync::Arc};
 
 use sea_orm::{DatabaseConnection, DbBackend};
 
-use self::overrides::Scope;
+use self::overrides::Wishes;
+pub use self::session::scope;
 #[cfg(feature = "stream")]
 pub use self::stream::RoutedStream;
 use crate::{
@@ -54,7 +56,7 @@ use crate::{
 #[derive(Clone, Default)]
 pub struct RoutedConnection {
     shared: Option<Arc<Shared>>,
-    scope: Scope,
+    scope: Wishes,
     callback: Option<Callback>,
 }
 
@@ -116,7 +118,7 @@ impl RoutedConnection {
     fn of(shared: Arc<Shared>) -> Self {
         Self {
             shared: Some(shared),
-            scope: Scope::default(),
+            scope: Wishes::default(),
             callback: None,
         }
     }

@@ -111,14 +111,72 @@ pub enum Error {
 
     /// A read would have been stale, and waiting was not long enough.
     #[error(
-        "node `{node}` is not known to have replayed what this session wrote, after {waited:?}; the statement was not sent: repeat it, or read from primary()"
+        "`{node}` is not known to have replayed what this session wrote, after {waited:?}; the statement was not sent: repeat it, or read from primary()"
     )]
     NotCaughtUp {
-        /// The node the transaction is on.
+        /// The node the transaction is on, or the replicas that were waited for.
         node: String,
         /// How long it waited.
         waited: Duration,
     },
+
+    /// A bookmark comes from another cluster (rule C11).
+    #[error(
+        "the bookmark is of another cluster than the one this handle is connected to: use each cluster's bookmarks with its own handle"
+    )]
+    OtherCluster,
+
+    /// A bookmark is of a primaryship that no node shows, and not every node could be asked (rule C11).
+    #[error(
+        "the bookmark is of timeline {timeline}, which no node shows yet, and not every node answered within {waited:?}; the statement was not sent: repeat it, or read without the bookmark"
+    )]
+    EpochNotSeen {
+        /// The timeline that the bookmark names.
+        timeline: u32,
+        /// How long it waited.
+        waited: Duration,
+    },
+
+    /// No position can be had for what was written (rule C14).
+    #[error(
+        "there is no position for what this session wrote ({why}): reads follow its writes by SEALANE_PIN only, within this process"
+    )]
+    NoPosition {
+        /// Why there is none.
+        why: String,
+    },
+
+    /// What was written has not reached so many replicas in time; it stays written.
+    #[error(
+        "what this session wrote is on the primary and known to be replayed by {reached} of the {wanted} replicas asked for, after {waited:?} ({nodes})"
+    )]
+    NotReplicated {
+        /// How many replicas were asked for.
+        wanted: usize,
+        /// How many are known to have replayed it.
+        reached: usize,
+        /// Which ones have.
+        nodes: String,
+        /// How long it waited.
+        waited: Duration,
+    },
+
+    /// More replicas were asked for than there are.
+    #[error(
+        "{wanted} replicas were asked for and {configured} are configured: ask for fewer, or configure more"
+    )]
+    TooFewReplicas {
+        /// How many were asked for.
+        wanted: usize,
+        /// How many there are.
+        configured: usize,
+    },
+
+    /// The primary changed meanwhile: what was written before may be lost with the old one.
+    #[error(
+        "the primary changed before what this session wrote was known to be replayed: it may be lost; look before you write it again"
+    )]
+    PositionLost,
 
     /// The connection was lost after a write or a COMMIT was handed to it.
     #[error(
@@ -209,8 +267,12 @@ impl Error {
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         match self {
-            Self::UnknownOutcome { .. } | Self::CutOff { .. } => Outcome::Unknown,
-            Self::StreamLost { .. } => Outcome::Executed,
+            Self::UnknownOutcome { .. } | Self::CutOff { .. } | Self::PositionLost => {
+                Outcome::Unknown
+            }
+            Self::StreamLost { .. } | Self::NotReplicated { .. } | Self::NoPosition { .. } => {
+                Outcome::Executed
+            }
             Self::Config(_)
             | Self::Start { .. }
             | Self::PrimaryInRecovery { .. }
@@ -221,6 +283,9 @@ impl Error {
             | Self::DiversionLimit { .. }
             | Self::Unavailable { .. }
             | Self::NotCaughtUp { .. }
+            | Self::OtherCluster
+            | Self::EpochNotSeen { .. }
+            | Self::TooFewReplicas { .. }
             | Self::TransactionLost { .. }
             | Self::TransactionPoisoned
             | Self::CommitAborted { .. }
@@ -237,6 +302,7 @@ impl Error {
             | Self::DiversionLimit { .. }
             | Self::Unavailable { .. }
             | Self::NotCaughtUp { .. }
+            | Self::EpochNotSeen { .. }
             | Self::TransactionLost { .. }
             | Self::StreamLost { .. } => true,
             Self::Config(_)
@@ -244,6 +310,11 @@ impl Error {
             | Self::PrimaryInRecovery { .. }
             | Self::Disconnected
             | Self::NotARead { .. }
+            | Self::OtherCluster
+            | Self::NoPosition { .. }
+            | Self::NotReplicated { .. }
+            | Self::TooFewReplicas { .. }
+            | Self::PositionLost
             | Self::UnknownOutcome { .. }
             | Self::CutOff { .. }
             | Self::TransactionPoisoned

@@ -13,11 +13,6 @@ compile_error!("sealane needs a backend: enable one of the features `postgres`, 
 mod backend;
 #[doc(hidden)]
 pub mod bench;
-#[cfg_attr(
-    not(feature = "postgres"),
-    allow(dead_code, reason = "only PostgreSQL gives positions")
-)]
-mod clock;
 mod cluster;
 mod config;
 mod connection;
@@ -31,17 +26,17 @@ mod metrics;
     allow(dead_code, reason = "only PostgreSQL gives positions")
 )]
 mod node;
-mod pin;
 #[cfg_attr(
-    not(test),
-    expect(
-        dead_code,
-        unused_imports,
-        reason = "the write clock will be the first to use it"
-    )
+    not(feature = "postgres"),
+    allow(dead_code, reason = "only PostgreSQL gives positions")
 )]
 mod position;
 mod route;
+#[cfg_attr(
+    not(feature = "postgres"),
+    allow(dead_code, reason = "only PostgreSQL gives positions")
+)]
+mod session;
 mod signal;
 mod snapshot;
 mod state;
@@ -51,11 +46,14 @@ pub use cluster::{Cluster, NodeStatus, Replaced, Topology};
 pub use config::{Builder, Config, ConfigError, NodeConfig, NodeUrl, Problem};
 #[cfg(feature = "stream")]
 pub use connection::RoutedStream;
-pub use connection::{RoutedConnection, transaction::RoutedTransaction};
+pub use connection::{RoutedConnection, scope, transaction::RoutedTransaction};
 pub use error::Error;
 pub use explain::Explanation;
 pub use intent::{Verdict, classify};
-pub use words::{Consistency, Intent, NodeId, Outcome, Reason, RetryCause, Role, Stage};
+pub use position::{Bookmark, NotABookmark};
+pub use words::{
+    Consistency, Intent, NodeId, OnStale, Outcome, Reason, RetryCause, Role, Scope, Stage,
+};
 
 #[cfg(test)]
 #[path = "../tests/pure/mod.rs"]

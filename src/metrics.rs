@@ -13,6 +13,7 @@ mod publish;
 mod shard;
 mod sums;
 
+pub(crate) use histogram::Histogram;
 pub(crate) use names::{ClusterCounter, NodeCounter};
 pub(crate) use node::{ClusterMetrics, Entered, NodeMetrics};
 pub(crate) use publish::Publisher;
@@ -22,7 +23,7 @@ pub(crate) use sums::{ClusterSums, NodeLabel, NodeSums, PoolSums};
 #[cfg(test)]
 pub(crate) use {
     counters::{Counted, StatementCounters, statement_at},
-    histogram::{Buckets, Histogram},
+    histogram::Buckets,
     names::{ALL, Kind},
     shard::Padded,
 };

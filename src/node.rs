@@ -5,9 +5,9 @@
 //! counters and its reference count lie in cache lines that no other thread writes, so the hot path of two threads
 //! touches nothing that both change.
 
+mod abandoned;
 pub(crate) mod link;
 pub(crate) mod open;
-mod replayed;
 pub(crate) mod run;
 
 use std::{
@@ -22,16 +22,13 @@ use std::{
 use sea_orm::{DbErr, Statement, metric};
 use tokio::sync::Notify;
 
+pub(crate) use self::link::{Leased, Link};
 use self::run::Call;
-pub(crate) use self::{
-    link::{Leased, Link},
-    replayed::{Replay, Replayed, Sample},
-};
 use crate::{
-    clock::{Clock, UNKNOWN_HOLD},
     config::NodeConfig,
     error::Error,
     metrics::{Entered, NodeMetrics},
+    session::{OpenWrite, Replayed},
     words::{Intent, NodeId, Reason, Role},
 };
 
@@ -203,19 +200,19 @@ impl Lease {
         Error::CutOff { node: self.name() }
     }
 
-    /// Runs a statement on a connection of this node. A cut node's connection is thrown away, not given back. `clock`
-    /// is that of the cluster, for a write: a future that is dropped does not take its statement back (rule C1).
+    /// Runs a statement on a connection of this node. A cut node's connection is thrown away, not given back. `write` is
+    /// what is open with it: a future that is dropped does not take its statement back (rule C1).
     pub(crate) async fn run<C: Call>(
         &mut self,
         conn: Leased,
         call: &C,
         stmt: &Statement,
-        clock: Option<&Arc<Clock>>,
+        write: Option<&OpenWrite>,
     ) -> Result<C::Output, DbErr> {
         self.sending();
         let mut flight = Flight {
             conn: Some(conn),
-            clock,
+            open: write,
         };
         let Some(conn) = &mut flight.conn else {
             return Err(self.cut_off().into_db(C::KIND));
@@ -235,30 +232,16 @@ impl Lease {
 /// again; where that cannot be waited for, it counts as lost.
 struct Flight<'a> {
     conn: Option<Leased>,
-    clock: Option<&'a Arc<Clock>>,
+    open: Option<&'a OpenWrite>,
 }
 
 impl Drop for Flight<'_> {
     fn drop(&mut self) {
-        let (Some(mut conn), Some(clock)) = (self.conn.take(), self.clock) else {
-            return;
-        };
-        let clock = Arc::clone(clock);
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
-            clock.lost();
-            return;
-        };
-        let open = clock.abandon();
-        runtime.spawn(async move {
-            if !matches!(
-                tokio::time::timeout(UNKNOWN_HOLD, conn.ready()).await,
-                Ok(true)
-            ) {
-                conn.cut();
-                clock.lost();
-            }
-            drop(open);
-        });
+        if let (Some(conn), Some(open)) = (self.conn.take(), self.open)
+            && let Some(abandoned) = open.abandon()
+        {
+            abandoned::until_ready(abandoned, conn);
+        }
     }
 }
 

@@ -5,11 +5,13 @@
 //! "passed" by the new primary after fifty inserts, while the row it stood for was gone). What to do about an older
 //! epoch is the session's business (C10), not this file's.
 
+mod bookmark;
 mod text;
 
 use std::cmp::Ordering;
 use std::fmt;
 
+pub use self::bookmark::{Bookmark, NotABookmark};
 pub(crate) use self::text::NotAPosition;
 
 /// Which cluster: PostgreSQL's system identifier, the same number on a primary and all its standbys.

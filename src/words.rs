@@ -148,6 +148,34 @@ impl fmt::Display for NodeId {
 }
 
 word! {
+    /// Whose writes a read has to see, where no session says otherwise.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+    #[non_exhaustive]
+    Scope {
+        /// Those of the whole process.
+        #[default]
+        Process = "process",
+        /// Those of the same tokio task; outside a task, those of the process.
+        Task = "task",
+    }
+}
+
+word! {
+    /// What happens to a read when no replica is known to have replayed what it has to see.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+    #[non_exhaustive]
+    OnStale {
+        /// The primary serves it.
+        #[default]
+        Primary = "primary",
+        /// It waits for a replica, for `SEALANE_STALE_WAIT`; then the primary serves it.
+        Wait = "wait",
+        /// It waits for a replica as long; then it fails with `Error::NotCaughtUp`.
+        Error = "error",
+    }
+}
+
+word! {
     /// What a read may miss.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
     #[non_exhaustive]
@@ -157,6 +185,8 @@ word! {
         /// Nothing that this session wrote: a replica serves it once it is known to have replayed that.
         #[default]
         ReadYourWrites = "read-your-writes",
+        /// Nothing that this session wrote, and nothing that an earlier read of it has seen, wherever that ran.
+        Monotonic = "monotonic",
         /// Anything that a replica has not replayed yet.
         Eventual = "eventual",
     }

@@ -1,6 +1,9 @@
 //! What servers are asked of their position: the primary's capture, a replica's sample (rules C2, C3, C4).
 
-use std::time::Instant;
+use std::{
+    hash::{BuildHasher, BuildHasherDefault, DefaultHasher},
+    time::Instant,
+};
 
 use sea_orm::{
     DbErr,
@@ -10,8 +13,9 @@ use sea_orm::{
 use crate::{
     config::{Config, NodeConfig},
     error::Kind,
-    node::{Replay, open::direct_postgres},
+    node::open::direct_postgres,
     position::{ClusterId, Epoch, Lsn, Position},
+    session::Replay,
 };
 
 /// The insert position, because with asynchronous commit the write and the flush position lie below a commit that has
@@ -23,12 +27,14 @@ const CAPTURE: &str = "SELECT (lsn - '0/0'::pg_catalog.pg_lsn)::pg_catalog.int8,
      pg_catalog.pg_size_bytes(pg_catalog.current_setting('wal_segment_size')) \
      FROM pg_catalog.pg_current_wal_insert_lsn() AS lsn";
 
-/// The replayed position and whose it is. The timeline is told only to roles with `pg_read_all_stats`; anybody else
+/// The replayed position and whose it is: the server's own address and start time, whatever stands between. The timeline is told only to roles with `pg_read_all_stats`; anybody else
 /// sees NULL there (rule T2).
 const SAMPLE: &str = "SELECT CASE WHEN pg_catalog.pg_is_in_recovery() \
      THEN (pg_catalog.pg_last_wal_replay_lsn() - '0/0'::pg_catalog.pg_lsn)::pg_catalog.int8 END, \
      (SELECT received_tli FROM pg_catalog.pg_stat_wal_receiver), \
-     (SELECT system_identifier FROM pg_catalog.pg_control_system())::pg_catalog.int8";
+     (SELECT system_identifier FROM pg_catalog.pg_control_system())::pg_catalog.int8, \
+     pg_catalog.concat_ws('|', pg_catalog.inet_server_addr(), pg_catalog.inet_server_port(), \
+     pg_catalog.pg_postmaster_start_time())";
 
 /// A connection of our own to a node, beside its pools.
 pub(crate) async fn open(
@@ -69,11 +75,14 @@ pub(crate) async fn sample(conn: &mut PgConnection) -> Result<Replay, DbErr> {
     let row = sqlx::query(SAMPLE).fetch_one(conn).await;
     let read = |row: sqlx::postgres::PgRow| {
         let timeline: Option<i32> = row.try_get(1)?;
+        let server: &str = row.try_get(3)?;
         Ok(Replay {
             begun,
             lsn: row.try_get::<Option<i64>, _>(0)?.map(unsigned),
             timeline: timeline.and_then(|timeline| u32::try_from(timeline).ok()),
             cluster: unsigned(row.try_get(2)?),
+            server: BuildHasherDefault::<DefaultHasher>::default().hash_one(server),
+            life: None,
         })
     };
     row.and_then(read).map_err(|err| Kind::Query.of_sqlx(err))

@@ -13,7 +13,7 @@ use sea_orm::{DbErr, sqlx::PgConnection};
 use tokio::time::Instant;
 
 use super::shared::Shared;
-use crate::{backend::positions, clock::Clock, metrics::ClusterCounter, signal};
+use crate::{backend::positions, metrics::ClusterCounter, session::Clock, signal};
 
 /// Between the beginnings of two captures.
 const PACE: Duration = Duration::from_millis(1);
@@ -45,19 +45,25 @@ impl Capture {
         let mut alive = shared.changed.subscribe();
         tokio::spawn(async move {
             loop {
+                // A handle without replicas leaves what writes wish to another one that has some.
+                let Some(reads) = weak.upgrade().map(|shared| shared.has_replicas()) else {
+                    return;
+                };
                 tokio::select! {
-                    () = clock.wanted.notified() => {}
+                    () = clock.wanted.notified(), if reads => {}
+                    () = clock.wished.notified() => {}
                     // The sender lives in what every handle shares: without it nobody is left.
-                    changed = alive.changed() => match changed {
-                        Ok(()) => continue,
-                        Err(_) => return,
-                    },
+                    changed = alive.changed() => if changed.is_err() { return },
+                }
+                if !wants(&clock, reads) {
+                    continue;
                 }
                 if clock.capturing.swap(true, Ordering::AcqRel) {
+                    clock.turned_away.store(true, Ordering::Release);
                     continue;
                 }
                 let _done = Capturing(&clock);
-                while clock.wants_capture() {
+                while wants(&clock, reads) {
                     let paced = Instant::now() + PACE;
                     match self.once(&weak).await {
                         Some(Ended::Covered) => tokio::time::sleep_until(paced).await,
@@ -73,8 +79,7 @@ impl Capture {
     /// One capture; nothing when the cluster is gone or closed.
     async fn once(&mut self, weak: &Weak<Shared>) -> Option<Ended> {
         let shared = weak.upgrade().filter(|shared| !shared.is_closed())?;
-        if !shared.has_replicas() {
-            // Nobody would read it. The first read with a replica asks for one.
+        if !shared.positions.load(Ordering::Acquire) {
             return Some(Ended::Impossible);
         }
         let limit = shared.config.connect_timeout;
@@ -103,10 +108,10 @@ impl Capture {
             None => positions::open(&shared.config, &primary, "sealane-capture").await?,
         };
         // Before the question is sent: what returned up to here lies below the answer.
-        let ticks = shared.clock.ticks();
+        let question = shared.clock.question();
         let position = positions::capture(&mut conn).await?;
         self.conn = Some(conn);
-        Ok(match shared.clock.cover(ticks, position) {
+        Ok(match shared.clock.cover(question, position) {
             true => Ended::Covered,
             false => Ended::Failed,
         })
@@ -128,11 +133,16 @@ struct Capturing<'a>(&'a Clock);
 impl Drop for Capturing<'_> {
     fn drop(&mut self) {
         self.0.capturing.store(false, Ordering::Release);
-        // Another handle's task may have been turned away meanwhile.
-        if self.0.wants_capture() {
+        if self.0.turned_away.swap(false, Ordering::AcqRel) {
             self.0.wanted.notify_one();
+            self.0.wished.notify_one();
         }
     }
+}
+
+/// Whether a capture is wanted. What writes wish counts only where there is a replica to read from.
+fn wants(clock: &Clock, reads: bool) -> bool {
+    clock.is_asked() || (reads && clock.wants_capture())
 }
 
 fn judge(shared: &Shared, err: &DbErr) -> Ended {

@@ -112,7 +112,7 @@ fn make(shared: &Arc<Shared>, primary: &Arc<Node>) -> Made {
     let weak = Arc::downgrade(shared);
     let own = primary.link.sibling(Arc::new(move || {
         if let Some(shared) = weak.upgrade() {
-            shared.wrote();
+            shared.concrete_returned();
             shared.schema_changed();
         }
     }));

@@ -7,10 +7,6 @@ use std::{
 
 use tokio::sync::Notify;
 
-/// The least and the most time between two questions to one replica.
-const LEAST: Duration = Duration::from_millis(1);
-const MOST: Duration = Duration::from_secs(1);
-
 /// Reads that would have gone to a replica, had one been known to have come as far.
 #[derive(Debug, Default)]
 pub(crate) struct Demand {
@@ -19,7 +15,7 @@ pub(crate) struct Demand {
 }
 
 impl Demand {
-    /// A read was kept away from the replicas.
+    /// A read was kept away from the replicas, or what it waits for is known now.
     pub(crate) fn ask(&self) {
         self.asked.fetch_add(1, Ordering::AcqRel);
         self.news.notify_waiters();
@@ -30,13 +26,12 @@ impl Demand {
         self.asked.load(Ordering::Acquire)
     }
 
-    /// Waits until somebody asks who had not been heard, but a millisecond at the least and a second at the most.
-    pub(super) async fn quiet(&self, heard: u64) {
-        tokio::time::sleep(LEAST).await;
+    /// Waits until somebody asks who had not been heard, but so long at the most.
+    pub(super) async fn quiet(&self, heard: u64, most: Duration) {
         let news = self.news.notified();
         if self.asked() == heard {
             // Either will do.
-            let _ = tokio::time::timeout(MOST, news).await;
+            let _ = tokio::time::timeout(most, news).await;
         }
     }
 }

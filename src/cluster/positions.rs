@@ -18,6 +18,25 @@ pub(super) async fn look_after(shared: &Arc<Shared>) {
     follow_all(shared);
 }
 
+/// Lets tasks be forgotten whose writes every replica has replayed.
+pub(super) fn sweep(shared: &Shared) {
+    let tasks = &shared.clock.tasks;
+    if tasks.len() == 0 {
+        return;
+    }
+    let snapshot = shared.snapshot.load();
+    let nodes = snapshot.view.nodes().iter().zip(snapshot.members());
+    let replicas: Vec<_> = nodes
+        .filter(|(node, _)| node.role == Role::Replica)
+        .map(|(_, member)| member)
+        .collect();
+    tasks.sweep(&shared.clock, |need| {
+        replicas
+            .iter()
+            .all(|member| member.node.replayed.covers(need))
+    });
+}
+
 /// Begins to ask those replicas that nobody asks yet.
 pub(super) fn follow_all(shared: &Arc<Shared>) {
     if !shared.positions.load(Ordering::Acquire) {

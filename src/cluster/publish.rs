@@ -17,13 +17,19 @@ pub(super) fn sums(shared: &Shared) -> ClusterSums {
                 idle: pool.idle.into(),
                 max: pool.max.into(),
             });
+        let mut totals = member.metrics.totals();
+        member
+            .node
+            .replayed
+            .reached()
+            .sum_into(&mut totals.replaying);
         NodeSums {
             id: node.id,
             label: NodeLabel::Name(node.name.clone()),
             role: node.role,
             in_flight: member.metrics.in_flight(),
             pool,
-            totals: member.metrics.totals(),
+            totals,
         }
     });
     let nodes: Vec<NodeSums> = nodes.collect();
@@ -33,7 +39,17 @@ pub(super) fn sums(shared: &Shared) -> ClusterSums {
     let hits = &mut counters[ClusterCounter::CacheHit as usize];
     *hits = hits.saturating_sub(misses);
     counters[ClusterCounter::CacheMiss as usize] = misses;
-    ClusterSums { nodes, counters }
+    counters[ClusterCounter::PositionLost as usize] = shared.clock.positions_lost();
+    let mut sums = ClusterSums {
+        nodes,
+        counters,
+        open_writes: shared.clock.open_writes(),
+        tracked_tasks: u64::try_from(shared.clock.tasks.len()).unwrap_or(u64::MAX),
+        ..ClusterSums::default()
+    };
+    shared.metrics.stale_waits.sum_into(&mut sums.stale_waits);
+    shared.clock.covering().sum_into(&mut sums.covering);
+    sums
 }
 
 /// How many statements were counted so far, on the nodes of the snapshot.

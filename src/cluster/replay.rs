@@ -15,7 +15,8 @@ use tokio::time::Instant;
 use super::{demand::Demand, shared::Shared};
 use crate::{
     backend::positions,
-    node::{Node, Replay},
+    node::Node,
+    session::{Current, Replay},
 };
 
 /// Between two questions while somebody does.
@@ -24,6 +25,10 @@ const STEPS: [Duration; 3] = [
     Duration::from_millis(2),
     Duration::from_millis(5),
 ];
+
+/// The least and the most time between two questions to one replica.
+const LEAST: Duration = Duration::from_millis(1);
+const MOST: Duration = Duration::from_secs(1);
 
 /// Between two attempts on a replica that does not answer (rule T1).
 const PAUSE: Duration = Duration::from_millis(500);
@@ -41,8 +46,11 @@ pub(super) fn follow(shared: &Arc<Shared>, node: &Arc<Node>) {
         while let Some(demand) = ask(&weak, &following, &mut conn, &mut pace).await {
             let waiting = async {
                 match pace.next() {
-                    Some(step) => tokio::time::sleep(step).await,
-                    None => demand.quiet(pace.heard).await,
+                    Next::Pause => tokio::time::sleep(PAUSE).await,
+                    Next::Within(most) => {
+                        tokio::time::sleep_until(pace.put + LEAST).await;
+                        demand.quiet(pace.heard, most - LEAST).await;
+                    }
                 }
             };
             tokio::select! {
@@ -69,6 +77,7 @@ async fn ask(
     let answered = match sampled {
         Ok(Ok(replay)) => {
             shared.learn_replay(&node, replay);
+            super::positions::sweep(&shared);
             true
         }
         // What was known stays known: it was true of the life that every open connection still belongs to.
@@ -78,7 +87,7 @@ async fn ask(
         }
     };
     pace.failed = !answered;
-    pace.satisfied = node.replayed.covers(shared.clock.need());
+    pace.satisfied = node.replayed.covers(Current::Process.need(&shared.clock));
     Some(Arc::clone(&shared.demand))
 }
 
@@ -89,18 +98,27 @@ async fn sample(
 ) -> Result<Replay, DbErr> {
     let mut open = match (conn.take(), &node.direct) {
         (Some(open), _) => open,
-        (None, Some(direct)) => positions::open(&shared.config, direct, "sealane-replay").await?,
+        (None, Some(direct)) => {
+            let open = positions::open(&shared.config, direct, "sealane-replay").await?;
+            node.replayed.begin_life();
+            open
+        }
         (None, None) => return Err(DbErr::Custom("not a server of our own".to_owned())),
     };
     let replay = positions::sample(&mut open).await?;
     *conn = Some(open);
-    Ok(replay)
+    Ok(Replay {
+        life: Some(node.replayed.life()),
+        ..replay
+    })
 }
 
 /// When the next question is due.
 struct Pace {
     /// How many demands there had been when the last question was put.
     heard: u64,
+    /// When that was.
+    put: Instant,
     /// When the last demand was heard of.
     demanded: Option<Instant>,
     failed: bool,
@@ -112,6 +130,7 @@ impl Pace {
     fn new() -> Self {
         Self {
             heard: 0,
+            put: Instant::now(),
             demanded: None,
             failed: false,
             satisfied: true,
@@ -120,24 +139,33 @@ impl Pace {
     }
 
     fn hear(&mut self, asked: u64) {
+        self.put = Instant::now();
         if asked != self.heard {
             self.heard = asked;
-            self.demanded = Some(Instant::now());
+            self.demanded = Some(self.put);
+            self.step = 0;
         }
     }
 
-    /// How long to wait; nothing while nobody asks.
-    fn next(&mut self) -> Option<Duration> {
+    fn next(&mut self) -> Next {
         if self.failed {
-            return Some(PAUSE);
+            return Next::Pause;
         }
         let asked_for = self.demanded.is_some_and(|since| since.elapsed() < LINGER);
         if self.satisfied || !asked_for {
             self.step = 0;
-            return None;
+            return Next::Within(MOST);
         }
         let step = STEPS[self.step];
         self.step = (self.step + 1).min(STEPS.len() - 1);
-        Some(step)
+        Next::Within(step)
     }
+}
+
+/// How long to wait before the next question.
+enum Next {
+    /// So long.
+    Pause,
+    /// As long at the most, unless somebody asks.
+    Within(Duration),
 }

@@ -20,16 +20,16 @@ use tokio::{
 };
 
 use crate::{
-    clock::{Clock, Need},
     config::Config,
     intent::{Classifier, Knowledge},
     metrics::{ClusterCounter, ClusterMetrics, NodeCounter, Publisher},
-    node::{Lease, Node, Replay, Sample},
+    node::{Lease, Node},
     route::budget::{Budget, Rates},
+    session::{Clock, Current, Need, OpenWrite, Replay, Sample, Told},
     signal::Signal,
     snapshot::Snapshot,
     state::{Event, Moment},
-    words::Stage,
+    words::{Role, Stage},
 };
 
 use super::{concrete::Concrete, demand::Demand, worker::Message};
@@ -143,43 +143,41 @@ impl Shared {
         }
     }
 
-    /// A write returned, whichever way.
-    pub(crate) fn wrote(&self) {
+    /// A write of this session returned, whichever way.
+    pub(crate) fn wrote(&self, current: &Current) {
         if self.backend != DbBackend::Sqlite {
-            self.clock.pin.extend(Instant::now(), self.settings.pin);
-            self.clock.tick();
+            current.wrote(&self.clock, self.settings.pin);
         }
     }
 
-    /// A write was lost from sight, and its server may still execute it.
-    pub(crate) fn lost_a_write(&self) {
-        self.wrote();
-        if self.backend != DbBackend::Sqlite {
-            self.clock.lost();
-        }
+    /// A connection of `concrete()` came back, whatever was done with it.
+    pub(crate) fn concrete_returned(&self) {
+        self.wrote(&Current::Process);
+        self.clock.concrete_returned();
     }
 
-    /// A write is under way until this is dropped.
-    pub(crate) fn open_write(self: &Arc<Self>) -> OpenWrite {
-        OpenWrite {
-            shared: Arc::clone(self),
-            lost: false,
-        }
+    /// A write of this session is under way until this is dropped.
+    pub(crate) fn open_write(&self, current: &Current) -> OpenWrite {
+        let tracked = self.backend != DbBackend::Sqlite;
+        OpenWrite::new(&self.clock, current, tracked.then_some(self.settings.pin))
     }
 
-    /// What a read that arrives now needs of the node that serves it.
+    /// What a read of this session that arrives now needs of the node that serves it.
     #[inline]
-    pub(crate) fn need(&self) -> Need {
-        if self.concrete.in_use() {
+    pub(crate) fn need(&self, current: &Current) -> Need {
+        if self.concrete.in_use() && current.may_use_concrete() {
             return Need::Primary;
         }
-        if self.positions.load(Ordering::Acquire) {
-            return self.clock.need();
+        match self.positions.load(Ordering::Acquire) {
+            true => current.need(&self.clock),
+            false => current.pinned_need(&self.clock),
         }
-        match self.clock.pin.holds(Instant::now) {
-            true => Need::Primary,
-            false => Need::Nothing,
-        }
+    }
+
+    /// Whether this session has writes that have not returned although nobody waits for them.
+    pub(crate) fn has_open_writes(&self, current: &Current) -> bool {
+        (self.concrete.in_use() && current.may_use_concrete())
+            || current.has_open_writes(&self.clock)
     }
 
     /// Whether this node's connections can say how far its server has replayed.
@@ -189,11 +187,33 @@ impl Shared {
 
     /// A replica said how far it has come.
     pub(crate) fn learn_replay(&self, node: &Node, replay: Replay) {
-        node.replayed.learn(&Sample {
-            begun: replay.begun,
+        let sample = Sample {
+            told: Told {
+                begun: replay.begun,
+                server: Some(replay.server),
+                timeline: replay.timeline,
+                in_recovery: replay.lsn.is_some(),
+            },
             epoch: self.clock.ordinal(replay.cluster, replay.timeline),
             lsn: replay.lsn,
-        });
+            life: replay.life,
+        };
+        let (epoch, before) = node.replayed.known();
+        let is_mixed = node.replayed.learn(&sample);
+        let (now, after) = node.replayed.known();
+        if now == epoch && after > before {
+            for at in self.clock.captured(epoch, before, after) {
+                node.replayed.reached().record(at.elapsed());
+            }
+        }
+        if is_mixed {
+            tracing::warn!(
+                node = &*node.name,
+                "several servers answer under this node's address: what one has replayed proves nothing for another, \
+                 so reads that follow a write keep away from it for SEALANE_PIN; give each server an address of its own"
+            );
+        }
+        self.clock.news.notify_waiters();
     }
 
     /// The schema may have changed: nothing that was read of it is believed until it has been read again (rule I5).
@@ -317,6 +337,15 @@ impl Shared {
         }
     }
 
+    /// What the replicas are called, in errors.
+    pub(crate) fn replica_names(&self) -> String {
+        let snapshot = self.snapshot.load();
+        let nodes = snapshot.view.nodes().iter();
+        let replicas = nodes.filter(|node| node.role == Role::Replica);
+        let names: Vec<&str> = replicas.map(|node| &*node.name).collect();
+        names.join("`, `")
+    }
+
     /// Whether there is somewhere else than the primary to go.
     pub(crate) fn has_replicas(&self) -> bool {
         self.snapshot.load().view.splits
@@ -347,27 +376,5 @@ pub(crate) struct Waiting(Arc<Shared>);
 impl Drop for Waiting {
     fn drop(&mut self) {
         self.0.waiting.fetch_sub(1, Ordering::AcqRel);
-    }
-}
-
-/// A write that is under way; its drop is the write's return, whichever way it came.
-pub(crate) struct OpenWrite {
-    shared: Arc<Shared>,
-    lost: bool,
-}
-
-impl OpenWrite {
-    /// Whether its end has to be taken for one that nobody saw: its server may still execute it (rule C1).
-    pub(crate) fn is_lost(&mut self, lost: bool) {
-        self.lost = lost;
-    }
-}
-
-impl Drop for OpenWrite {
-    fn drop(&mut self) {
-        match self.lost {
-            true => self.shared.lost_a_write(),
-            false => self.shared.wrote(),
-        }
     }
 }

@@ -17,11 +17,11 @@ use super::{
 };
 use crate::{
     backend::{self, Wire},
-    clock::Clock,
     config::{Config, NodeConfig},
     error::Error,
     intent::{Classifier, Knowledge, Settings},
     node::{Link, link},
+    session::Clock,
     snapshot::Snapshot,
     state::{Effect, Event, Fact, Moment, StartProblem, State, Tuning, View, reduce::reduce},
     words::Role,

@@ -10,7 +10,7 @@ use super::draft::{Draft, Given};
 use super::error::{ConfigError, Source};
 use super::node::NodeConfig;
 use super::table::PRIMARY;
-use crate::words::{Consistency, Role};
+use crate::words::{Consistency, OnStale, Role, Scope};
 
 /// Builds a [`Config`] in code; each setter is named like the field it sets.
 ///
@@ -83,6 +83,9 @@ setters! {
     intent_cache: usize;
     max_statement_size: usize;
     consistency: Consistency;
+    scope: Scope;
+    on_stale: OnStale;
+    stale_wait: Duration;
     pin: Duration;
     retry_percent: u32;
     retries_per_second: u32;

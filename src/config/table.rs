@@ -174,8 +174,14 @@ pub(crate) static SETTINGS: &[Setting] = rows! {
         "4MiB", "room for about 10 000 texts of 250 bytes";
     "SEALANE_MAX_STATEMENT_SIZE" max_statement_size, bytes(KIB, STATEMENT_MAX), "64KiB",
         "64KiB", "a longer text goes to the primary without being parsed";
-    "SEALANE_CONSISTENCY" consistency, Kind::Word(&["strong", "read-your-writes", "eventual"]), "read-your-writes",
+    "SEALANE_CONSISTENCY" consistency, Kind::Word(&["strong", "read-your-writes", "monotonic", "eventual"]), "read-your-writes",
         "eventual", "what this process wrote, it reads; without waiting for replicas that are behind";
+    "SEALANE_SCOPE" scope, Kind::Word(&["process", "task"]), "process",
+        "task", "whose writes a read has to see; safe before narrow";
+    "SEALANE_ON_STALE" on_stale, Kind::Word(&["primary", "wait", "error"]), "primary",
+        "wait", "when no replica is known to have replayed what a read has to see";
+    "SEALANE_STALE_WAIT" stale_wait, time(Zero::Means("at once"), MS, MINUTE), "10ms",
+        "10ms", "how long `wait` and `error` wait for one; most replicas are there within it";
     "SEALANE_PIN" pin, time(Zero::Means("no pin"), MS, DAY), "2s",
         "2s", "how long reads follow a write to the primary where no position can be had; SQLite needs none";
     "" retry_percent, count(0, 100), "10",

@@ -1,26 +1,28 @@
 //! One statement's way to its end: what it needs, where it was tried, and what is held for it meanwhile.
 
+mod acquire;
 mod foresee;
 mod outcome;
 mod prove;
+mod stale;
 
-use std::{future::poll_fn, pin::pin, sync::Arc, task::Poll, time::Instant};
+use std::{sync::Arc, time::Instant};
 
-use sea_orm::{AccessMode, ConnAcquireErr, DbBackend, DbErr, IsolationLevel, TransactionOptions};
+use sea_orm::{AccessMode, DbErr, IsolationLevel, TransactionOptions};
 
 use super::{
     RoutedConnection,
-    overrides::Scope,
+    overrides::Wishes,
     transaction::{Held, Opening},
 };
 use crate::{
-    clock::{Clock, Need},
-    cluster::shared::{Diverted, OpenWrite, Shared},
+    cluster::shared::{Diverted, Shared},
     error::Error,
     intent::Summary,
     metrics::ClusterCounter,
-    node::{Lease, Leased},
+    node::Lease,
     route::{Ask, Decision, Forced, Fresh, Refusal, Request, Route, Tried, route},
+    session::{Bound, Current, Need, OpenWrite, Seen},
     signal::Signal,
     snapshot::Snapshot,
     words::{Consistency, Intent, Reason, Stage},
@@ -29,15 +31,23 @@ use crate::{
 /// See the module.
 pub(super) struct Attempt<'a> {
     shared: &'a Arc<Shared>,
-    scope: &'a Scope,
+    scope: &'a Wishes,
     ask: Ask,
     /// The verdict on the text, where it was judged.
     verdict: Option<Summary>,
     sql: Option<&'a str>,
     /// When it first had to wait or failed; what comes before that is microseconds, and the clock costs as much.
     started: Option<Instant>,
-    /// What this session wrote, as it stood when the statement arrived: later writes do not concern it (rule C5).
+    current: Current,
+    level: Consistency,
+    /// What its session wrote, as it stood when the statement arrived: later writes do not concern it (rule C5).
     need: Need,
+    /// Where earlier reads let it go (rule C9).
+    bound: Bound,
+    /// It has waited for a replica as long as it may.
+    waited_out: bool,
+    /// The read under way, where later ones must not fall behind it.
+    seen: Option<Seen>,
     tried: Tried,
     retries: u8,
     /// The newest snapshot that was asked.
@@ -49,14 +59,12 @@ pub(super) struct Attempt<'a> {
     last: Option<DbErr>,
 }
 
-/// What a stream holds besides its lease.
-#[cfg(feature = "stream")]
-pub(super) type Holds = (Option<OpenWrite>, Option<Diverted>);
-
 /// What a decision came to.
 enum Step {
     Go(Lease),
     Wait,
+    /// No replica is known to be fresh enough, and it may wait for one.
+    Stale,
     Refuse(Refusal),
 }
 
@@ -101,7 +109,8 @@ impl<'a> Attempt<'a> {
     }
 
     #[inline]
-    fn new(shared: &'a Arc<Shared>, scope: &'a Scope, ask: Ask) -> Self {
+    fn new(shared: &'a Arc<Shared>, scope: &'a Wishes, ask: Ask) -> Self {
+        let (current, level) = (scope.current(shared), scope.level(shared));
         Self {
             shared,
             scope,
@@ -109,10 +118,18 @@ impl<'a> Attempt<'a> {
             verdict: None,
             sql: None,
             started: None,
-            need: match scope.level(shared) {
+            need: match level {
                 Consistency::Eventual => Need::Nothing,
-                Consistency::Strong | Consistency::ReadYourWrites => shared.need(),
+                _ => shared.need(&current),
             },
+            bound: match level {
+                Consistency::Monotonic => current.bound(&shared.clock),
+                _ => Bound::No,
+            },
+            waited_out: false,
+            seen: None,
+            current,
+            level,
             tried: Tried::default(),
             retries: 0,
             version: 0,
@@ -151,10 +168,14 @@ impl<'a> Attempt<'a> {
 
     /// A lease on the node it goes to next, waiting for one within the deadline.
     pub(super) async fn lease(&mut self) -> Result<Lease, Error> {
+        if self.current.has_rest(&self.shared.clock) {
+            self.settle_bookmarks().await?;
+        }
         loop {
             match self.decide() {
                 Step::Go(lease) => return Ok(lease),
                 Step::Wait => self.wait().await?,
+                Step::Stale => self.wait_until_fresh().await?,
                 Step::Refuse(refusal) => return Err(self.refused(refusal)),
             }
         }
@@ -174,6 +195,9 @@ impl<'a> Attempt<'a> {
                 reason,
             },
         };
+        if route.reason == Reason::NotCaughtUp && self.may_wait() {
+            return Step::Stale;
+        }
         if !self.admit(route.reason) {
             // Others have taken the last places since the question was put.
             if snapshot.view.settles_soon() {
@@ -184,7 +208,7 @@ impl<'a> Attempt<'a> {
             });
         }
         if self.write.is_none() && self.ask.may_write() {
-            self.write = Some(self.shared.open_write());
+            self.write = Some(self.shared.open_write(&self.current));
         }
         let reason = if self.refused.is_some() {
             Reason::Corrected
@@ -205,7 +229,7 @@ impl<'a> Attempt<'a> {
     }
 
     fn question(&self, snapshot: &Snapshot) -> Decision {
-        let strong = self.scope.level(self.shared) == Consistency::Strong;
+        let strong = self.level == Consistency::Strong;
         let forced = match self.scope.force {
             _ if self.refused.is_some() => Forced::Primary,
             // A handle that insists on a replica says so itself.
@@ -216,10 +240,10 @@ impl<'a> Attempt<'a> {
             ask: self.ask,
             forced,
             in_transaction: false,
-            fresh: match self.need {
-                Need::Nothing => Fresh::Any,
-                Need::Position { .. } => Fresh::Covering,
-                Need::Primary => Fresh::Primary,
+            fresh: match (self.need, &self.bound) {
+                (Need::Nothing, Bound::No) => Fresh::Any,
+                (Need::Primary, _) | (_, Bound::Primary) => Fresh::Primary,
+                _ => Fresh::Covering,
             },
             zone: self.scope.zone.as_deref(),
             tried: self.tried,
@@ -234,7 +258,7 @@ impl<'a> Attempt<'a> {
             &snapshot.view,
             &mut rng,
             |index| snapshot.member(index).seat().in_flight(),
-            |index| snapshot.member(index).node.replayed.covers(self.need),
+            |index| self.may_read(&snapshot.member(index).node),
         )
     }
 
@@ -272,10 +296,9 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    /// The cluster's clock, where this is a write.
-    pub(super) fn write_clock(&self) -> Option<&'a Arc<Clock>> {
-        let tracked = self.write.is_some() && self.shared.backend != DbBackend::Sqlite;
-        tracked.then_some(&self.shared.clock)
+    /// The write that this is.
+    pub(super) fn open_write(&self) -> Option<&OpenWrite> {
+        self.write.as_ref()
     }
 
     fn gave_up(&mut self, stage: Stage) -> Error {
@@ -306,54 +329,43 @@ impl<'a> Attempt<'a> {
         *self.started.get_or_insert_with(Instant::now)
     }
 
-    /// A connection of the leased node. Where one is idle, this is one poll and no timer.
-    pub(super) async fn acquire(&mut self, lease: &Lease) -> Result<Leased, DbErr> {
-        self.sweep(lease);
-        let mut acquiring = pin!(lease.node().link.acquire());
-        if let Poll::Ready(done) = poll_fn(|cx| Poll::Ready(acquiring.as_mut().poll(cx))).await {
-            return done;
-        }
-        let link = &lease.node().link;
-        let acquiring = link.while_open(acquiring);
-        let waited = Instant::now();
-        self.started.get_or_insert(waited);
-        let limit = self.deadline();
-        // A timer beside the pool's own only where that one may run past the deadline.
-        let pool_ends = link
-            .acquire_timeout()
-            .is_some_and(|own| waited + own <= limit);
-        let done = if pool_ends || !self.shared.has_replicas() {
-            acquiring.await
-        } else {
-            tokio::time::timeout_at(limit.into(), acquiring)
-                .await
-                .unwrap_or(Err(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout)))
-        };
-        lease.metrics().acquired(waited.elapsed());
-        self.prove(lease, done?).await
+    /// Whether it may write.
+    fn writes(&self) -> bool {
+        self.ask.may_write() || self.refused.is_some()
     }
 
-    /// Makes sure that the connection it gets is made in a runtime that lives.
-    pub(super) fn sweep(&self, lease: &Lease) {
-        if self.shared.is_orphaned() {
-            lease.node().link.sweep();
-        }
-    }
-
-    /// What the stream that this became holds: what pins reads when it is dropped, and its place among those diverted.
+    /// The write that this is, for the stream that it becomes: it is under way for as long as that one.
     #[cfg(feature = "stream")]
-    pub(super) fn into_holds(mut self) -> Holds {
-        if let Some(write) = &mut self.write {
-            // Until its last row was read.
-            write.is_lost(true);
-        }
-        (self.write, self.diverted)
+    pub(super) fn take_write(&mut self) -> Option<OpenWrite> {
+        self.write.take()
+    }
+
+    /// The same back, when the stream did not come to its first row.
+    #[cfg(feature = "stream")]
+    pub(super) fn give_write(&mut self, write: Option<OpenWrite>) {
+        self.write = write;
+    }
+
+    /// The place among the diverted reads, for the stream that it became.
+    #[cfg(feature = "stream")]
+    pub(super) fn into_diverted(self) -> Option<Diverted> {
+        self.diverted
     }
 
     /// What the transaction that this became holds.
     pub(super) fn into_held(self, lease: Lease, opening: Opening) -> Held {
-        let opening = opening.at(self.scope.level(self.shared));
-        Held::new(Arc::clone(self.shared), (lease, self.diverted), opening)
+        // A handle that insists on a replica takes what it has.
+        let level = match self.scope.force {
+            Forced::Replica => Consistency::Eventual,
+            Forced::No | Forced::Primary => self.level,
+        };
+        let whose = (self.current, level);
+        Held::new(
+            Arc::clone(self.shared),
+            (lease, self.diverted),
+            opening,
+            whose,
+        )
     }
 }
 

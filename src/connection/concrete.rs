@@ -5,12 +5,14 @@ use std::sync::LazyLock;
 use sea_orm::DatabaseConnection;
 
 use super::RoutedConnection;
+use crate::session::Current;
 
 impl RoutedConnection {
     /// SeaORM's own connection to the current primary: for migrations, RBAC, and functions that name SeaORM's type.
     ///
     /// Nothing done through it is routed, and none of it is seen. It comes from a pool of its own; while one of
-    /// its connections is in use, and for the time pin after its return, reads through this handle go to the primary.
+    /// its connections is in use, and until a replica is known to have replayed what it may have written, reads of this
+    /// process (of a session: those that began with it) go to the primary.
     /// (On that pool, an `after_release` function of the caller's pool options is replaced.) On SQLite, and where the
     /// application made the connection, it is the primary's own.
     ///
@@ -23,6 +25,12 @@ impl RoutedConnection {
     pub fn concrete(&self) -> &DatabaseConnection {
         static DISCONNECTED: LazyLock<DatabaseConnection> =
             LazyLock::new(DatabaseConnection::default);
+        if let Some(shared) = &self.shared
+            && let Current::Session(session) = self.scope.current(shared)
+        {
+            // What is done there may be a write of this session.
+            session.uses_concrete();
+        }
         let made = self
             .shared
             .as_ref()

@@ -23,7 +23,8 @@ impl RoutedConnection {
             let (stage, result) = match attempt.acquire(&lease).await {
                 Ok(_) if attempt.is_stale(&lease) => continue,
                 Ok(conn) => {
-                    let running = lease.run(conn, call, &stmt, attempt.write_clock());
+                    attempt.sends(&lease);
+                    let running = lease.run(conn, call, &stmt, attempt.open_write());
                     (Stage::Send, self.observed(&stmt, running).await)
                 }
                 Err(err) => (Stage::Acquire, Err(err)),
@@ -56,14 +57,18 @@ impl RoutedConnection {
                 .map_err(|err| err.into_db(Kind::Query))?;
             let opened = match attempt.acquire(&lease).await {
                 Ok(_) if attempt.is_stale(&lease) => continue,
-                Ok(conn) => conn.stream(stmt.clone(), self.callback.clone()).await,
+                Ok(conn) => {
+                    attempt.sends(&lease);
+                    conn.stream(stmt.clone(), self.callback.clone()).await
+                }
                 Err(err) => Err(err),
             };
             let (stage, err) = match opened {
                 Err(err) => (Stage::Acquire, err),
                 Ok(rows) => {
                     lease.sending();
-                    let mut stream = RoutedStream::new(rows, &lease.node().name);
+                    let write = attempt.take_write();
+                    let mut stream = RoutedStream::owned(rows, &lease.node().name, write);
                     match lease
                         .guard(stream.prefetch())
                         .await
@@ -71,9 +76,12 @@ impl RoutedConnection {
                     {
                         Ok(()) => {
                             attempt.succeeded(&stmt.sql);
-                            return Ok(stream.holding(lease, attempt.into_holds()));
+                            return Ok(stream.holding(lease, attempt.into_diverted()));
                         }
-                        Err(err) => (Stage::Send, err),
+                        Err(err) => {
+                            attempt.give_write(stream.into_write());
+                            (Stage::Send, err)
+                        }
                     }
                 }
             };

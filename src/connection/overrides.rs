@@ -1,24 +1,64 @@
-//! Narrower handles: the primary only, a replica only, a zone.
+//! Narrower handles: the primary only, a replica only, a zone, a level of consistency.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use super::RoutedConnection;
-use crate::{cluster::shared::Shared, route::Forced, words::Consistency};
+use crate::{
+    cluster::shared::Shared,
+    route::Forced,
+    session::{Current, Scopes, Session},
+    words::{Consistency, OnStale, Scope},
+};
 
 /// What one handle asks for beyond what its cluster is configured to.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Scope {
+pub(crate) struct Wishes {
     pub(crate) force: Forced,
     /// The cluster's, where nothing is said.
     pub(crate) consistency: Option<Consistency>,
+    pub(crate) on_stale: Option<OnStale>,
+    /// In microseconds.
+    pub(crate) stale_wait: Option<u32>,
+    /// It belongs to no session.
+    pub(crate) untracked: bool,
+    pub(crate) session: Option<Arc<Session>>,
     pub(crate) zone: Option<Arc<str>>,
 }
 
-impl Scope {
+impl Wishes {
     /// What reads may miss.
     #[inline]
     pub(crate) fn level(&self, shared: &Shared) -> Consistency {
         self.consistency.unwrap_or(shared.config.consistency)
+    }
+
+    pub(crate) fn on_stale(&self, shared: &Shared) -> OnStale {
+        self.on_stale.unwrap_or(shared.config.on_stale)
+    }
+
+    pub(crate) fn stale_wait(&self, shared: &Shared) -> Duration {
+        match self.stale_wait {
+            Some(micros) => Duration::from_micros(u64::from(micros)),
+            None => shared.config.stale_wait,
+        }
+    }
+
+    /// Whose session it is: the handle's own, else the one that the future runs in, else the configured one.
+    #[inline]
+    pub(crate) fn current(&self, shared: &Shared) -> Current {
+        if let Some(session) = &self.session {
+            return Current::Session(Arc::clone(session));
+        }
+        if self.untracked {
+            return Current::Untracked;
+        }
+        if let Some(session) = Scopes::current(&shared.clock) {
+            return Current::Session(session);
+        }
+        match shared.config.scope {
+            Scope::Process => Current::Process,
+            Scope::Task => tokio::task::try_id().map_or(Current::Process, Current::Task),
+        }
     }
 }
 
@@ -71,6 +111,33 @@ impl RoutedConnection {
     pub fn consistency(&self, level: Consistency) -> Self {
         let mut other = self.clone();
         other.scope.consistency = Some(level);
+        other
+    }
+
+    /// This handle, with this instead of `SEALANE_ON_STALE` for reads that no replica is known to be fresh enough for.
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # fn f(db: sealane::RoutedConnection) {
+    /// use sealane::OnStale;
+    /// // Rather a few milliseconds late than on the primary.
+    /// let patient = db.on_stale(OnStale::Wait).stale_wait(Duration::from_millis(20));
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn on_stale(&self, what: OnStale) -> Self {
+        let mut other = self.clone();
+        other.scope.on_stale = Some(what);
+        other
+    }
+
+    /// This handle, with this instead of `SEALANE_STALE_WAIT`: how long a read waits for a replica that is fresh
+    /// enough, where it waits. At most an hour.
+    #[must_use]
+    pub fn stale_wait(&self, limit: Duration) -> Self {
+        let mut other = self.clone();
+        let limit = limit.min(Duration::from_secs(60 * 60));
+        other.scope.stale_wait = u32::try_from(limit.as_micros()).ok();
         other
     }
 

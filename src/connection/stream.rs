@@ -3,6 +3,8 @@
 //! Its first row is asked for before the stream is handed out, because until a row was yielded a read may still move
 //! to another node; from the first row on it never moves (rule R5).
 
+mod rows;
+
 use std::{
     fmt,
     pin::Pin,
@@ -12,15 +14,15 @@ use std::{
 use futures_util::{Stream, StreamExt};
 use sea_orm::{DbErr, QueryResult};
 
-use super::attempt::Holds;
+use self::rows::Rows;
 use crate::{
+    cluster::shared::Diverted,
     error::{Error, Kind},
     node::Lease,
+    session::OpenWrite,
     signal,
     words::Role,
 };
-
-type Rows<'a> = Pin<Box<dyn Stream<Item = Result<QueryResult, DbErr>> + Send + 'a>>;
 
 /// Rows as the server sends them; what [`StreamTrait::stream`](sea_orm::StreamTrait::stream) gives on a routed handle.
 ///
@@ -34,21 +36,35 @@ pub struct RoutedStream<'a> {
     node: String,
     cut: Option<Pin<Box<dyn Future<Output = Error> + Send + 'a>>>,
     /// Held for what their drops do.
-    held: (Option<Lease>, Holds),
+    held: (Option<Lease>, Option<Diverted>),
 }
 
 impl<'a> RoutedStream<'a> {
-    pub(super) fn new(
+    /// Over rows that own their connection, and the write that they are.
+    pub(super) fn owned(
+        rows: impl Stream<Item = Result<QueryResult, DbErr>> + Send + 'static,
+        node: &str,
+        write: Option<OpenWrite>,
+    ) -> Self {
+        Self::of(Some(Rows::owned(rows, write)), node)
+    }
+
+    /// Over rows on somebody else's connection.
+    pub(super) fn borrowed(
         rows: impl Stream<Item = Result<QueryResult, DbErr>> + Send + 'a,
         node: &str,
     ) -> Self {
+        Self::of(Some(Rows::borrowed(rows)), node)
+    }
+
+    fn of(rows: Option<Rows<'a>>, node: &str) -> Self {
         Self {
-            rows: Some(Box::pin(rows)),
+            rows,
             first: None,
             yielded: 0,
             node: node.to_owned(),
             cut: None,
-            held: (None, (None, None)),
+            held: (None, None),
         }
     }
 
@@ -60,7 +76,7 @@ impl<'a> RoutedStream<'a> {
         match rows.next().await {
             Some(Err(err)) => return Err(err),
             Some(row) => self.first = Some(row),
-            None => self.rows = None,
+            None => self.end(),
         }
         Ok(())
     }
@@ -69,19 +85,20 @@ impl<'a> RoutedStream<'a> {
     pub(super) fn failed(err: DbErr, node: &str) -> Self {
         Self {
             first: Some(Err(err)),
-            rows: None,
-            ..Self::new(futures_util::stream::empty(), node)
+            ..Self::of(None, node)
         }
     }
 
-    /// Makes the lease, the pin and the place among the diverted reads live as long as the stream.
-    pub(super) fn holding(mut self, lease: Lease, holds: Holds) -> Self {
+    /// Makes the lease and the place among the diverted reads live as long as the stream.
+    pub(super) fn holding(mut self, lease: Lease, diverted: Option<Diverted>) -> Self {
         self.cut = Some(Box::pin(lease.until_cut()));
-        self.held = (Some(lease), holds);
-        if self.rows.is_none() {
-            self.ended();
-        }
+        self.held = (Some(lease), diverted);
         self
+    }
+
+    /// The write that it is, when it failed before its first row and may be tried again.
+    pub(super) fn into_write(mut self) -> Option<OpenWrite> {
+        self.rows.as_mut()?.write()
     }
 
     /// Ends it when the node of the transaction that it belongs to is cut off.
@@ -90,10 +107,17 @@ impl<'a> RoutedStream<'a> {
         self
     }
 
-    /// The server has answered to the end: a write that this is has returned (rule C1).
-    fn ended(&mut self) {
-        if let (_, (Some(write), _)) = &mut self.held {
-            write.is_lost(false);
+    /// The server has answered to the end.
+    fn end(&mut self) {
+        if let Some(rows) = self.rows.take() {
+            rows.end();
+        }
+    }
+
+    /// The connection is gone, and nobody knows what the server made of it.
+    fn lose(&mut self) {
+        if let Some(rows) = self.rows.take() {
+            rows.lose();
         }
     }
 
@@ -125,7 +149,7 @@ impl Stream for RoutedStream<'_> {
         let Some(rows) = &mut this.rows else {
             return Poll::Ready(None);
         };
-        let item = match rows.as_mut().poll_next(cx) {
+        let item = match rows.poll_next_unpin(cx) {
             Poll::Ready(item) => item,
             Poll::Pending => {
                 let Some(cut) = &mut this.cut else {
@@ -141,16 +165,16 @@ impl Stream for RoutedStream<'_> {
             }
             Some(Err(err)) => {
                 // An answer of the server's is an end as well; a lost connection is not.
-                if !signal::of_db_err(&err, Role::Unknown).ends_connection() {
-                    this.ended();
-                }
+                let answered = !signal::of_db_err(&err, Role::Unknown).ends_connection();
                 let err = this.lost(err);
-                this.rows = None;
+                match answered {
+                    true => this.end(),
+                    false => this.lose(),
+                }
                 Some(Err(err))
             }
             None => {
-                this.rows = None;
-                this.ended();
+                this.end();
                 None
             }
         })

@@ -129,7 +129,7 @@ impl RoutedTransaction {
             .held
             .run(Kind::Query, self.inner.stream_raw(stmt))
             .await?;
-        Ok(crate::connection::RoutedStream::new(rows, self.node())
+        Ok(crate::connection::RoutedStream::borrowed(rows, self.node())
             .of_transaction(self.held.lease()))
     }
 

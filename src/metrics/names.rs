@@ -90,6 +90,28 @@ table! {
         "Reads that went to the primary because no replica was known to have replayed what this process wrote";
     CAPTURES = Counter Count "sealane_captures_total" []
         "Times the primary was asked how far it has written";
+    STALE_WAITS = Counter Count "sealane_stale_waits_total" []
+        "Reads that waited for a replica to have replayed what they had to see";
+    STALE_TIMEOUTS = Counter Count "sealane_stale_wait_timeouts_total" []
+        "Reads of those for which none had in time";
+    STALE_WAIT_SECONDS = Histogram Seconds "sealane_stale_wait_seconds" []
+        "Time those reads waited, in steps of an eighth";
+    COVERED_SECONDS = Histogram Seconds "sealane_covered_seconds" []
+        "Time from the return of the oldest write that a capture covers to its answer, in steps of an eighth";
+    REPLAYED_SECONDS = Histogram Seconds "sealane_replayed_seconds" ["node"]
+        "Time from a capture's answer until the replica was known to have replayed it, in steps of an eighth";
+    OPEN_WRITES = Gauge Count "sealane_open_writes" []
+        "Writes whose caller has gone and of whose server nothing was heard since";
+    TRACKED_TASKS = Gauge Count "sealane_tracked_tasks" []
+        "Tasks whose writes are remembered apart, with SEALANE_SCOPE=task";
+    EXCHANGED = Counter Count "sealane_exchanged_bookmarks_total" []
+        "Bookmarks of an earlier primaryship, for which the first position of the current one was taken";
+    LOST_BOOKMARKS = Counter Count "sealane_lost_bookmarks_total" []
+        "Bookmarks of a primaryship that no node shows, and that were ignored";
+    FALSE_BOOKMARKS = Counter Count "sealane_false_bookmarks_total" []
+        "Bookmarks beyond what the primary has written, which were ignored";
+    POSITIONS_LOST = Counter Count "sealane_positions_lost_total" []
+        "Positions of sessions that were of a primaryship that ended";
     REFUSED = Counter Count "sealane_refused_statements_total" []
         "Statements refused because a limit of waiters or of diverted reads was reached";
     WAITS = Counter Count "sealane_waits_total" []
@@ -147,6 +169,18 @@ counted! {
         Pinned = PINNED,
         /// The primary was asked for its position.
         Capture = CAPTURES,
+        /// A read waited for a replica.
+        StaleWait = STALE_WAITS,
+        /// It waited in vain.
+        StaleTimeout = STALE_TIMEOUTS,
+        /// A bookmark of an older epoch.
+        Exchanged = EXCHANGED,
+        /// A bookmark of an epoch that is nowhere.
+        LostBookmark = LOST_BOOKMARKS,
+        /// A bookmark that nobody wrote.
+        FalseBookmark = FALSE_BOOKMARKS,
+        /// A session's position was of an epoch that is over.
+        PositionLost = POSITIONS_LOST,
         /// Over a cap of R7.
         Refused = REFUSED,
         /// A statement began to wait.

@@ -116,6 +116,8 @@ impl NodeMetrics {
 #[derive(Debug, Default)]
 pub(crate) struct ClusterMetrics {
     counters: Sharded<Counters<ClusterCounter, CLUSTER_COUNTERS>>,
+    /// How long reads waited for a replica that is fresh enough.
+    pub(crate) stale_waits: Histogram,
 }
 
 impl ClusterMetrics {

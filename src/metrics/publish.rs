@@ -16,7 +16,7 @@ use writer::Writer;
 
 use super::counters::Counted;
 use super::histogram::Buckets;
-use super::names::{ALL, ClusterCounter};
+use super::names::{ALL, ClusterCounter, Metric, OPEN_WRITES, TRACKED_TASKS};
 use super::sums::ClusterSums;
 
 /// In a program there are two recorders: none, and the one that was installed. Tests have more, one after the other.
@@ -45,7 +45,24 @@ struct State {
 #[derive(Debug, Default)]
 struct Recorder {
     address: usize,
-    histograms: BTreeMap<(Arc<str>, &'static str), Buckets>,
+    /// By node, where they are a node's, and by name.
+    histograms: BTreeMap<(Option<Arc<str>>, &'static str), Buckets>,
+}
+
+impl Recorder {
+    /// What it has not had of this histogram.
+    fn news(
+        &mut self,
+        node: Option<&Arc<str>>,
+        metric: &'static Metric,
+        total: &Buckets,
+    ) -> Buckets {
+        let key = (node.map(Arc::clone), metric.name);
+        match self.histograms.insert(key, total.clone()) {
+            Some(before) => total.since(&before),
+            None => total.thinned(MOST_AT_FIRST),
+        }
+    }
 }
 
 impl Publisher {
@@ -75,14 +92,15 @@ impl Publisher {
             for (label, node) in nodes.iter() {
                 writer.node(label, node);
                 for (metric, total) in node.histograms() {
-                    let key = (Arc::clone(label), metric.name);
-                    let news = match known.histograms.get(&key) {
-                        Some(before) => total.since(before),
-                        None => total.thinned(MOST_AT_FIRST),
-                    };
-                    writer.histogram(metric, label, &news);
-                    known.histograms.insert(key, total.clone());
+                    let news = known.news(Some(label), metric, total);
+                    writer.histogram(metric, Some(label), &news);
                 }
+            }
+            writer.gauge(&OPEN_WRITES, Vec::new(), sums.open_writes);
+            writer.gauge(&TRACKED_TASKS, Vec::new(), sums.tracked_tasks);
+            for (metric, total) in sums.histograms() {
+                let news = known.news(None, metric, total);
+                writer.histogram(metric, None, &news);
             }
         });
     }

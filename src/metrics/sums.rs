@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use super::counters::STATEMENTS;
 use super::histogram::Buckets;
+use super::names::{COVERED_SECONDS, Metric, STALE_WAIT_SECONDS};
 use super::node::{CLUSTER_COUNTERS, NODE_COUNTERS, RETRY_CAUSES};
 use crate::words::{NodeId, Role};
 
@@ -42,6 +43,8 @@ pub(crate) struct NodeTotals {
     pub(super) retries: [u64; RETRY_CAUSES],
     pub(super) running: Buckets,
     pub(super) acquiring: Buckets,
+    /// How long after a capture it was known to be replayed.
+    pub(crate) replaying: Buckets,
 }
 
 impl Default for NodeTotals {
@@ -52,6 +55,7 @@ impl Default for NodeTotals {
             retries: [0; RETRY_CAUSES],
             running: Buckets::default(),
             acquiring: Buckets::default(),
+            replaying: Buckets::default(),
         }
     }
 }
@@ -102,6 +106,7 @@ impl AddAssign<&Self> for NodeTotals {
         add(&mut self.retries, &other.retries);
         self.running += &other.running;
         self.acquiring += &other.acquiring;
+        self.replaying += &other.replaying;
     }
 }
 
@@ -148,4 +153,20 @@ pub(crate) struct NodeSums {
 pub(crate) struct ClusterSums {
     pub(crate) nodes: Vec<NodeSums>,
     pub(crate) counters: [u64; CLUSTER_COUNTERS],
+    pub(crate) open_writes: u64,
+    pub(crate) tracked_tasks: u64,
+    /// How long reads waited for a replica.
+    pub(crate) stale_waits: Buckets,
+    /// How long writes waited for the capture that covers them.
+    pub(crate) covering: Buckets,
+}
+
+impl ClusterSums {
+    /// The histograms that are of no node, and what they are called.
+    pub(super) fn histograms(&self) -> [(&'static Metric, &Buckets); 2] {
+        [
+            (&STALE_WAIT_SECONDS, &self.stale_waits),
+            (&COVERED_SECONDS, &self.covering),
+        ]
+    }
 }

@@ -94,7 +94,7 @@ impl<F: FnMut(&str, &str)> tracing::field::Visit for Fields<F> {
     }
 }
 
-/// The cluster's counters as a recorder has them that is installed only now.
+/// The cluster's counter or gauge as a recorder has them that is installed only now.
 pub async fn counter(db: &sealane::RoutedConnection, name: &str) -> u64 {
     let recorder = DebuggingRecorder::new();
     let snapshotter = recorder.snapshotter();
@@ -106,6 +106,7 @@ pub async fn counter(db: &sealane::RoutedConnection, name: &str) -> u64 {
         .filter(|(key, ..)| key.key().name() == name)
         .map(|(.., value)| match value {
             DebugValue::Counter(count) => count,
+            DebugValue::Gauge(value) => value.0.to_string().parse().unwrap(),
             other => panic!("{name} is no counter: {other:?}"),
         })
         .sum()

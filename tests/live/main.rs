@@ -9,6 +9,7 @@
 
 mod app;
 mod catalog;
+mod causal;
 mod concrete;
 mod faults;
 mod faults_connections;

@@ -230,8 +230,11 @@ fn nodes_are_called_primary_and_replica() {
         // SQLite's catalog.
         let own = ["sqlite", &older[0]].join("_");
         let temporary = ["sqlite_temp", &older[0]].join("_");
+        // PostgreSQL's function for the time since when a server runs.
+        let since = ["post", &older[0], "_start_time"].concat();
         let lower = text
             .to_ascii_lowercase()
+            .replace(&since, "")
             .replace(&own, "")
             .replace(&temporary, "");
         for word in &older {

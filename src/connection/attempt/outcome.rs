@@ -17,14 +17,15 @@ use crate::{
 
 impl Attempt<'_> {
     /// It ran.
-    pub(in crate::connection) fn succeeded(&self, sql: &str) {
+    pub(in crate::connection) fn succeeded(&mut self, sql: &str) {
+        self.saw();
         if let Some(refusal) = self.refused
             && safety::corrects(refusal, true)
         {
             self.shared.metrics.count(ClusterCounter::Corrected);
             self.shared.classifier.correct(sql);
         }
-        if self.write.is_some() && self.shared.classifier.changes_schema(sql) {
+        if self.writes() && self.shared.classifier.changes_schema(sql) {
             self.shared.schema_changed();
         }
     }
@@ -92,7 +93,8 @@ impl Attempt<'_> {
                 {
                     self.shared.classifier.correct(sql);
                 }
-                self.write.get_or_insert_with(|| self.shared.open_write());
+                self.write
+                    .get_or_insert_with(|| self.shared.open_write(&self.current));
             }
         }
     }

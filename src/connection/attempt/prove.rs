@@ -11,9 +11,9 @@ use sea_orm::{ConnAcquireErr, DbErr};
 
 use super::Attempt;
 use crate::{
-    clock::Need,
-    node::{Lease, Leased, Replay, Replayed},
+    node::{Lease, Leased},
     route::Forced,
+    session::{Bound, Need, Replay, Replayed},
     words::Role,
 };
 
@@ -58,6 +58,7 @@ impl Attempt<'_> {
         if lease.role() != Role::Replica || !self.shared.gives_position(node) {
             return Ok(conn);
         }
+        node.replayed.opened();
         let mut unproven = Unproven(Some(conn));
         let limit = self.deadline().into();
         let asked = lease.guard(tokio::time::timeout_at(limit, ask(&mut unproven)));
@@ -91,31 +92,21 @@ impl Attempt<'_> {
     pub(in crate::connection) async fn prove_begun(&mut self, lease: &Lease) -> bool {
         let (node, shared) = (lease.node(), self.shared);
         let bound = lease.role() == Role::Replica && self.scope.force != Forced::Replica;
-        if !bound || self.need == Need::Nothing || !shared.gives_position(node) {
+        let free = self.need == Need::Nothing && matches!(self.bound, Bound::No);
+        if !bound || free || !shared.gives_position(node) {
             return true;
         }
         let opened = Instant::now();
         let mut news = node.replayed.news();
         shared.demand.ask();
-        let asked = news.wait_for(|begun| begun.is_some_and(|begun| begun > opened));
+        let asked = news.wait_for(|told| told.is_some_and(|told| told.begun > opened));
         let asked = tokio::time::timeout_at(self.deadline().into(), asked).await;
-        let fresh = matches!(asked, Ok(Ok(_))) && node.replayed.covers(self.need);
-        if !fresh {
+        // Without an answer it is not known to be fresh.
+        let answered = matches!(asked, Ok(Ok(_)));
+        if !answered {
             self.need = Need::Primary;
         }
-        fresh
-    }
-
-    /// Whether the node is as far as the read needs it, now that it holds a connection. What was known when it was
-    /// routed may have fallen: the connection may be one that another statement opened to a server in a new life.
-    pub(in crate::connection) fn is_stale(&mut self, lease: &Lease) -> bool {
-        let bound = lease.role() == Role::Replica && self.scope.force != Forced::Replica;
-        let stale = bound && !lease.node().replayed.covers(self.need);
-        if stale {
-            // Rare, and the primary is sure.
-            self.need = Need::Primary;
-        }
-        stale
+        !self.is_stale(lease)
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a transaction holds besides its connection: the lease, the pin, and what is known of its state.
 
 use std::{
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -11,11 +12,14 @@ use std::{
 use sea_orm::{AccessMode, DbBackend, DbErr, IsolationLevel, TransactionOptions};
 
 use crate::{
-    cluster::shared::{Diverted, Shared},
+    cluster::{
+        awaited::Awaited,
+        shared::{Diverted, Shared},
+    },
     error::{Error, Kind},
     node::Lease,
-    pin::Mark,
     route::retry,
+    session::{Current, Mark, OpenWrite, Seen},
     signal::{self, Signal},
     words::{Consistency, Intent, Outcome, Role, Stage},
 };
@@ -27,8 +31,6 @@ pub(crate) struct Opening {
     read_only: bool,
     /// One snapshot, taken by the first statement, serves to the end.
     one_snapshot: bool,
-    /// Its reads may miss what was written after it began.
-    eventual: bool,
 }
 
 impl Opening {
@@ -39,15 +41,6 @@ impl Opening {
                 options.isolation_level,
                 Some(IsolationLevel::RepeatableRead | IsolationLevel::Serializable)
             ),
-            eventual: false,
-        }
-    }
-
-    /// The same, with reads at this level.
-    pub(crate) fn at(self, level: Consistency) -> Self {
-        Self {
-            eventual: level == Consistency::Eventual,
-            ..self
         }
     }
 }
@@ -57,9 +50,16 @@ struct Root {
     shared: Arc<Shared>,
     lease: Lease,
     opening: Opening,
-    /// How the pin and the write clock stood when it began.
+    /// Whose it is, and what its reads may miss.
+    current: Current,
+    level: Consistency,
+    /// How the pin stood when it began.
     mark: Mark,
-    ticks: u64,
+    /// The read that it is, where later ones must not fall behind it. Its connection was open by now, so that what it
+    /// reads later it reads in this life of its server.
+    seen: Option<Seen>,
+    /// Where it may write.
+    write: Option<OpenWrite>,
     /// A statement has run, so that a snapshot that serves to the end exists.
     begun: AtomicBool,
     poisoned: AtomicBool,
@@ -79,14 +79,22 @@ impl Drop for Root {
     /// The end of a transaction that may have written, whichever way it came: its COMMIT may have reached the server
     /// even where the caller never heard of it.
     fn drop(&mut self) {
-        if !self.opening.read_only {
-            match self.committing.load(Ordering::Acquire) {
-                true => self.shared.lost_a_write(),
-                false => self.shared.wrote(),
-            }
+        if let Some(write) = &mut self.write {
+            write.is_lost(self.committing.load(Ordering::Acquire));
+        } else {
+            self.saw();
         }
         if self.schema_changed.load(Ordering::Acquire) {
             self.shared.schema_changed();
+        }
+    }
+}
+
+impl Root {
+    /// Its reads so far are not to be undone by later ones (rule C9).
+    fn saw(&self) {
+        if self.level == Consistency::Monotonic {
+            self.current.saw(&self.shared.clock, self.seen.clone());
         }
     }
 }
@@ -102,15 +110,22 @@ impl Held {
         shared: Arc<Shared>,
         (lease, diverted): (Lease, Option<Diverted>),
         opening: Opening,
+        (current, level): (Current, Consistency),
     ) -> Self {
-        let (mark, ticks) = (shared.clock.pin.mark(), shared.clock.ticks());
+        let mark = current.mark(&shared.clock);
+        let counts = level == Consistency::Monotonic && lease.role() == Role::Replica;
+        let seen = counts.then(|| Seen::begin(&lease.node().replayed));
+        let write = (!opening.read_only).then(|| shared.open_write(&current));
         let flag = || AtomicBool::new(false);
         let root = Root {
             shared,
             lease,
             opening,
+            current,
+            level,
             mark,
-            ticks,
+            seen,
+            write,
             begun: flag(),
             poisoned: flag(),
             _diverted: diverted,
@@ -196,7 +211,10 @@ impl Held {
         let ran = self.lease().guard(work).await;
         self.lease().metrics().ran(sent.elapsed());
         let err = match ran {
-            Ok(Ok(done)) => return Ok(done),
+            Ok(Ok(done)) => {
+                self.root.saw();
+                return Ok(done);
+            }
             Ok(Err(err)) => err,
             Err(cut) => cut.into_db(kind),
         };
@@ -263,7 +281,8 @@ impl Held {
         let root = &self.root;
         let begun = root.begun.swap(true, Ordering::AcqRel);
         let snapshot = begun && root.opening.one_snapshot;
-        if root.lease.role() != Role::Replica || root.opening.eventual || snapshot {
+        let eventual = root.level == Consistency::Eventual;
+        if root.lease.role() != Role::Replica || eventual || snapshot {
             return Ok(());
         }
         let limit = root.shared.settings.route_timeout;
@@ -284,23 +303,27 @@ impl Held {
 
     async fn node_catches_up(&self, limit: Duration) -> bool {
         let (shared, replayed) = (&self.root.shared, &self.root.lease.node().replayed);
-        let ticks = shared.clock.ticks();
-        if ticks == self.root.ticks || replayed.covers(shared.clock.need_of(ticks)) {
+        if replayed.covers(shared.need(&self.root.current)) {
             return true;
         }
+        let mut awaited = Awaited::now(shared, self.root.current.clone());
         let catching_up = async {
-            let mut news = replayed.news();
-            while !replayed.covers(shared.clock.need_of(ticks)) {
+            loop {
+                let mut news = pin!(shared.clock.news.notified());
+                // From here on nothing is missed, whatever is looked at next.
+                news.as_mut().enable();
+                if replayed.covers(awaited.need(shared)) {
+                    return;
+                }
                 shared.demand.ask();
-                // The sender is as old as the node, which is held here.
-                let _ = news.changed().await;
+                news.await;
             }
         };
         tokio::time::timeout(limit, catching_up).await.is_ok()
     }
 
     async fn pin_ends(&self, limit: Duration) -> bool {
-        let mark = self.root.shared.clock.pin.mark();
+        let mark = self.root.current.mark(&self.root.shared.clock);
         let remaining = mark.remaining(Instant::now());
         if mark <= self.root.mark || remaining.is_zero() {
             return true;

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::super::histogram::Buckets;
-use super::super::names::{ACQUIRE_SECONDS, Metric, STATEMENT_SECONDS};
+use super::super::names::{ACQUIRE_SECONDS, Metric, REPLAYED_SECONDS, STATEMENT_SECONDS};
 use super::super::sums::{NodeLabel, NodeSums, NodeTotals, PoolSums};
 use crate::words::{NodeId, Role};
 
@@ -27,10 +27,11 @@ pub(super) struct Published {
 
 impl Published {
     /// The histograms and what they are called.
-    pub(super) fn histograms(&self) -> [(&'static Metric, &Buckets); 2] {
+    pub(super) fn histograms(&self) -> [(&'static Metric, &Buckets); 3] {
         [
             (&STATEMENT_SECONDS, self.totals.running()),
             (&ACQUIRE_SECONDS, self.totals.acquiring()),
+            (&REPLAYED_SECONDS, &self.totals.replaying),
         ]
     }
 

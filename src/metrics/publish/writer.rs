@@ -89,14 +89,19 @@ impl<'a> Writer<'a> {
             .absolute(total);
     }
 
-    fn gauge(&self, metric: &'static Metric, labels: Vec<Label>, value: u64) {
+    pub(super) fn gauge(&self, metric: &'static Metric, labels: Vec<Label>, value: u64) {
         self.recorder
             .register_gauge(&self.key(metric, labels), &METADATA)
             .set(value as f64);
     }
 
-    pub(super) fn histogram(&self, metric: &'static Metric, label: &Arc<str>, values: &Buckets) {
-        let key = self.key(metric, vec![of_node(label)]);
+    pub(super) fn histogram(
+        &self,
+        metric: &'static Metric,
+        node: Option<&Arc<str>>,
+        values: &Buckets,
+    ) {
+        let key = self.key(metric, node.map(of_node).into_iter().collect());
         let histogram = self.recorder.register_histogram(&key, &METADATA);
         for (value, count) in values.non_empty() {
             let count = usize::try_from(count).unwrap_or(usize::MAX);

@@ -48,6 +48,7 @@ fn cluster(nodes: Vec<NodeSums>) -> ClusterSums {
     ClusterSums {
         nodes,
         counters: counted.totals(),
+        ..ClusterSums::default()
     }
 }
 

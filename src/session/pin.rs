@@ -49,6 +49,12 @@ impl Pin {
         holds
     }
 
+    /// Holds at least as long as this one.
+    pub(crate) fn follow(&self, other: &Self) {
+        self.until
+            .fetch_max(other.until.load(Ordering::Acquire), Ordering::AcqRel);
+    }
+
     /// How it stands now, to be compared or waited for later.
     pub(crate) fn mark(&self) -> Mark {
         Mark(self.until.load(Ordering::Acquire))
@@ -56,7 +62,7 @@ impl Pin {
 }
 
 /// How a pin stood at one moment. Greater means that something was written in between.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Mark(u64);
 
 impl Mark {
@@ -66,7 +72,7 @@ impl Mark {
     }
 }
 
-fn nanos(at: Instant) -> u64 {
+pub(super) fn nanos(at: Instant) -> u64 {
     saturate(at.saturating_duration_since(*ORIGIN))
 }
 

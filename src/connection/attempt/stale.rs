@@ -1,0 +1,157 @@
+//! Reads that no replica is known to be fresh enough for: whether they wait, and what they must not fall behind.
+
+use std::{
+    pin::pin,
+    sync::{Arc, atomic::Ordering},
+    time::Instant,
+};
+
+use super::Attempt;
+use crate::{
+    cluster::{awaited::Awaited, bookmarks},
+    error::Error,
+    metrics::ClusterCounter,
+    node::{Lease, Node},
+    route::{Decision, Forced, Route},
+    session::{Bound, Need, Seen},
+    words::{Consistency, Intent, OnStale, Reason, Role},
+};
+
+impl Attempt<'_> {
+    /// Whether this node is known to be fresh enough for it.
+    #[inline]
+    pub(super) fn may_read(&self, node: &Node) -> bool {
+        let replayed = &node.replayed;
+        let bound = match &self.bound {
+            Bound::No => true,
+            Bound::To(only) => Arc::ptr_eq(only, replayed),
+            Bound::Primary => false,
+        };
+        bound && (replayed.covers(self.need) || self.has_only_time(node))
+    }
+
+    /// Whether the node gives no position that proves anything, and the time pin is over (rule C6).
+    fn has_only_time(&self, node: &Node) -> bool {
+        node.replayed.is_mixed()
+            && self.need != Need::Primary
+            && self.current.pinned_need(&self.shared.clock) == Need::Nothing
+    }
+
+    /// Whether it waits for a replica rather than go to the primary. By time alone there is nothing to wait for.
+    pub(super) fn may_wait(&self) -> bool {
+        !self.waited_out
+            && self.scope.on_stale(self.shared) != OnStale::Primary
+            && self.shared.positions.load(Ordering::Acquire)
+    }
+
+    /// Waits until one replica is known to be fresh enough, and no longer than it may.
+    pub(super) async fn wait_until_fresh(&mut self) -> Result<(), Error> {
+        let shared = self.shared;
+        shared.metrics.count(ClusterCounter::StaleWait);
+        let begun = Instant::now();
+        let limit = (begun + self.scope.stale_wait(shared)).min(self.deadline());
+        let mut awaited = Awaited::now(shared, self.current.clone());
+        shared.demand.ask();
+        loop {
+            let mut news = pin!(shared.clock.news.notified());
+            // From here on nothing is missed, whatever is looked at next.
+            news.as_mut().enable();
+            let was_known = self.need != Need::Primary;
+            self.need = awaited.need(shared);
+            self.bound = self.bound_now();
+            if !self.is_behind() {
+                shared.metrics.stale_waits.record(begun.elapsed());
+                return Ok(());
+            }
+            if !was_known && self.need != Need::Primary {
+                // The replicas can be asked for it from now on.
+                shared.demand.ask();
+            }
+            if tokio::time::timeout_at(limit.into(), news).await.is_err() {
+                break;
+            }
+        }
+        self.waited_out = true;
+        shared.metrics.stale_waits.record(begun.elapsed());
+        shared.metrics.count(ClusterCounter::StaleTimeout);
+        match self.scope.on_stale(shared) {
+            OnStale::Error => Err(Error::NotCaughtUp {
+                node: shared.replica_names(),
+                waited: begun.elapsed(),
+            }),
+            OnStale::Primary | OnStale::Wait => Ok(()),
+        }
+    }
+
+    fn is_behind(&self) -> bool {
+        let snapshot = self.shared.snapshot.load();
+        matches!(
+            self.question(&snapshot),
+            Decision::Go(Route {
+                reason: Reason::NotCaughtUp,
+                ..
+            })
+        )
+    }
+
+    /// Bookmarks that its session brought are held against the primary before the first read that has to obey them.
+    pub(super) async fn settle_bookmarks(&mut self) -> Result<(), Error> {
+        let clock = &self.shared.clock;
+        let obeys = self.ask.intent() == Intent::Read
+            && self.scope.force == Forced::No
+            && !matches!(self.level, Consistency::Eventual | Consistency::Strong)
+            && self.shared.has_replicas();
+        if !obeys {
+            return Ok(());
+        }
+        if !self.shared.positions.load(Ordering::Acquire) {
+            // Nobody can tell what a bookmark stands for, but the primary has it.
+            self.need = Need::Primary;
+            return Ok(());
+        }
+        if let Some(session) = self.current.session(clock) {
+            let deadline = self.deadline();
+            bookmarks::settle(self.shared, &session, deadline).await?;
+        }
+        self.need = self.shared.need(&self.current);
+        Ok(())
+    }
+
+    fn bound_now(&self) -> Bound {
+        match self.level {
+            Consistency::Monotonic => self.current.bound(&self.shared.clock),
+            _ => Bound::No,
+        }
+    }
+
+    /// It is about to be sent, on a connection that it holds.
+    pub(in crate::connection) fn sends(&mut self, lease: &Lease) {
+        let counts = self.level == Consistency::Monotonic && lease.role() == Role::Replica;
+        self.seen = counts.then(|| Seen::begin(&lease.node().replayed));
+    }
+
+    /// It returned: later reads of its session see as much.
+    pub(super) fn saw(&mut self) {
+        if self.level == Consistency::Monotonic && !self.writes() {
+            self.current.saw(&self.shared.clock, self.seen.take());
+        }
+    }
+
+    /// Whether the node is as far as the read needs it, now that it holds a connection. What was known when it was
+    /// routed may have fallen: the connection may be one that another statement opened to a server in a new life.
+    pub(in crate::connection) fn is_stale(&mut self, lease: &Lease) -> bool {
+        if lease.role() != Role::Replica || self.scope.force == Forced::Replica {
+            return false;
+        }
+        if !matches!(self.bound, Bound::No) {
+            self.bound = self.bound_now();
+        }
+        let stale = !self.may_read(lease.node());
+        if stale {
+            // Rare, and the primary is sure.
+            self.need = Need::Primary;
+            self.waited_out = true;
+        }
+        stale
+    }
+}

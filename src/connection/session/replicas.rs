@@ -1,0 +1,120 @@
+//! Waiting until what was written has been replayed elsewhere (rule C13).
+
+use std::{
+    pin::pin,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    cluster::shared::Shared, connection::RoutedConnection, error::Error, position::Position,
+    session::Need, words::Role,
+};
+
+impl RoutedConnection {
+    /// Waits until so many replicas are known to have replayed what the current session wrote.
+    ///
+    /// It is a write concern after the fact: the write is done and stays done, whatever this returns. It counts
+    /// different servers, in the life they are in now, so two names of one server are one. With
+    /// `synchronous_commit = remote_apply` and `synchronous_standby_names` the server itself does not answer COMMIT
+    /// before its standbys have replayed it; that holds every writer up, this only who asks. Neither undoes a write
+    /// that did not get there.
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # async fn f(db: sealane::RoutedConnection) -> Result<(), Box<dyn std::error::Error>> {
+    /// let session = db.session();
+    /// // … write …
+    /// session.wait_for_replicas(1, Duration::from_millis(200)).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::TooFewReplicas`] at once; [`Error::NotReplicated`], which says how many and which ones, when the time
+    /// is over; [`Error::PositionLost`] when the primary changed meanwhile; and those of
+    /// [`bookmark`](Self::bookmark).
+    pub async fn wait_for_replicas(&self, wanted: usize, limit: Duration) -> Result<(), Error> {
+        let begun = Instant::now();
+        let shared = self.shared()?;
+        let configured = replicas(shared).len();
+        if wanted > configured {
+            return Err(Error::TooFewReplicas { wanted, configured });
+        }
+        let position = match tokio::time::timeout(limit, self.position(shared)).await {
+            Ok(position) => position?,
+            Err(_) => {
+                return Err(Error::NotReplicated {
+                    wanted,
+                    reached: 0,
+                    nodes: "the primary has not told its position".to_owned(),
+                    waited: begun.elapsed(),
+                });
+            }
+        };
+        let Some(position) = position else {
+            return Ok(());
+        };
+        loop {
+            let mut news = pin!(shared.clock.news.notified());
+            // From here on nothing is missed, whatever is looked at next.
+            news.as_mut().enable();
+            let need = need_of(shared, position)?;
+            let there = reached(shared, need);
+            if there.len() >= wanted {
+                return Ok(());
+            }
+            shared.demand.ask();
+            if tokio::time::timeout_at((begun + limit).into(), news)
+                .await
+                .is_err()
+            {
+                return Err(Error::NotReplicated {
+                    wanted,
+                    reached: there.len(),
+                    nodes: match there.is_empty() {
+                        true => "none".to_owned(),
+                        false => there.join(", "),
+                    },
+                    waited: begun.elapsed(),
+                });
+            }
+        }
+    }
+}
+
+/// The position as the clock counts it, while its epoch is the current one.
+fn need_of(shared: &Shared, position: Position) -> Result<Need, Error> {
+    let clock = &shared.clock;
+    let epoch = clock.epoch();
+    match clock.epoch_of(epoch) {
+        Some(current) if current == position.epoch => Ok(Need::Position {
+            epoch,
+            lsn: position.lsn.0,
+        }),
+        _ => Err(Error::PositionLost),
+    }
+}
+
+fn replicas(shared: &Shared) -> Vec<String> {
+    let snapshot = shared.snapshot.load();
+    let nodes = snapshot.view.nodes().iter();
+    let replicas = nodes.filter(|node| node.role != Role::Primary);
+    replicas.map(|node| node.name.to_string()).collect()
+}
+
+/// The replicas that have come so far, each server once.
+fn reached(shared: &Shared, need: Need) -> Vec<String> {
+    let snapshot = shared.snapshot.load();
+    let nodes = snapshot.view.nodes().iter().zip(snapshot.members());
+    let mut servers = Vec::new();
+    let mut names = Vec::new();
+    for (node, member) in nodes.filter(|(node, _)| node.role == Role::Replica) {
+        let replayed = &member.node.replayed;
+        let server = replayed.told().and_then(|told| told.server);
+        if server.is_some() && replayed.covers(need) && !servers.contains(&server) {
+            servers.push(server);
+            names.push(node.name.to_string());
+        }
+    }
+    names
+}

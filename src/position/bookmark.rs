@@ -1,0 +1,88 @@
+//! A session's position outside of this process.
+
+use std::{fmt, str::FromStr};
+
+use super::{NotAPosition, Position};
+
+/// What a session wrote and saw, as an opaque text: for a cookie, a header or a job's payload.
+///
+/// Whoever reads with it, in this process or another, sees at least that. It is made by
+/// [`RoutedConnection::bookmark`](crate::RoutedConnection::bookmark) and read by
+/// [`session_from`](crate::RoutedConnection::session_from). Its text has at most 128 bytes, all of them letters, digits
+/// and dots; the default is the bookmark of a session that wrote nothing. A bookmark is no secret and no proof: one that
+/// a client made up costs at most one question to the primary.
+///
+/// ```
+/// use sealane::Bookmark;
+///
+/// let bookmark: Bookmark = "1p.65f8c1d2a3b4.1.3000148".parse()?;
+/// assert_eq!(bookmark.to_string(), "1p.65f8c1d2a3b4.1.3000148");
+/// assert!(Bookmark::default().is_empty());
+/// assert!("yesterday".parse::<Bookmark>().is_err());
+/// # Ok::<(), sealane::NotABookmark>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Bookmark(pub(crate) Option<Position>);
+
+/// The text of the bookmark that asks for nothing.
+const EMPTY: &str = "1n";
+
+impl Bookmark {
+    /// Whether it asks for nothing.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// What sees both; nothing where they are of different clusters or primaryships, because positions of two of those
+    /// have no common maximum: let a session [`observe`](crate::RoutedConnection::observe) both instead.
+    #[must_use]
+    pub fn merge(self, other: Self) -> Option<Self> {
+        match (self.0, other.0) {
+            (Some(one), Some(two)) => one.merge(two).map(|both| Self(Some(both))),
+            (one, two) => Some(Self(one.or(two))),
+        }
+    }
+}
+
+impl fmt::Display for Bookmark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Some(position) => position.fmt(f),
+            None => f.write_str(EMPTY),
+        }
+    }
+}
+
+/// Why a text is no bookmark. It never repeats the text, which came from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(transparent)]
+pub struct NotABookmark(NotAPosition);
+
+impl FromStr for Bookmark {
+    type Err = NotABookmark;
+
+    fn from_str(text: &str) -> Result<Self, NotABookmark> {
+        if text == EMPTY {
+            return Ok(Self(None));
+        }
+        text.parse()
+            .map(|position| Self(Some(position)))
+            .map_err(NotABookmark)
+    }
+}
+
+#[cfg(feature = "serde")]
+impl serde::Serialize for Bookmark {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+#[cfg(feature = "serde")]
+impl<'de> serde::Deserialize<'de> for Bookmark {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = <std::borrow::Cow<'_, str>>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}

@@ -1,0 +1,296 @@
+//! A session: what one caller wrote and saw, and what its reads need for that (rules C1, C8, C9, C10).
+//!
+//! The process is one session, the default; tasks and explicit sessions are others. Each remembers the number that the
+//! write clock had when its last write returned, and asks the clock once for the position that covers it. A bookmark
+//! and a read that must not be undone add to that position.
+
+pub(crate) mod clock;
+mod current;
+mod epochs;
+mod hold;
+mod need;
+mod pin;
+mod replayed;
+mod scopes;
+mod seen;
+mod tasks;
+mod write;
+
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use self::hold::{Held, Hold};
+pub(crate) use self::{
+    clock::Clock,
+    current::{Abandoned, Current},
+    hold::UNKNOWN_HOLD,
+    need::Need,
+    pin::{Mark, Pin},
+    replayed::{Replay, Replayed, Sample, Told},
+    scopes::{Scopes, within},
+    seen::{Bound, Seen},
+    write::OpenWrite,
+};
+use crate::position::Position;
+
+/// One session on one cluster.
+#[derive(Debug, Default)]
+pub(crate) struct Session {
+    /// It is everything that the process does, so that every tick of the clock is its own.
+    is_process: bool,
+    /// The clock when its last write returned; 0 before the first.
+    tick: AtomicU64,
+    /// Up to which of its ticks the position below stands.
+    settled: AtomicU64,
+    /// The ordinal of that position's epoch; 0 while there is none.
+    epoch: AtomicU64,
+    lsn: AtomicU64,
+    hold: Hold,
+    pub(crate) pin: Pin,
+    /// The session it began from, where that one had writes that had not returned.
+    parent: Option<Arc<Session>>,
+    /// `concrete()` was asked of a handle of it: what is done there may be its own.
+    concrete: AtomicBool,
+    /// There is something in the rest.
+    has_rest: AtomicBool,
+    rest: Mutex<Rest>,
+}
+
+/// What is seldom there.
+#[derive(Debug, Default)]
+struct Rest {
+    /// Bookmarks that were not held against the primary yet.
+    bookmarks: Vec<Position>,
+    /// Reads on replicas after which no position was told yet.
+    seen: Vec<Seen>,
+    /// Positions that were of an epoch that is over.
+    lost: u64,
+}
+
+impl Session {
+    /// That of the process.
+    fn of_process() -> Self {
+        Self {
+            is_process: true,
+            ..Self::default()
+        }
+    }
+
+    /// A session that goes on from here: it sees what was written and seen up to now.
+    pub(crate) fn after(&self, parent: &Arc<Self>, clock: &Clock, concrete_in_use: bool) -> Self {
+        let rest = self.rest();
+        let child = Self {
+            tick: AtomicU64::new(self.written(clock)),
+            settled: AtomicU64::new(if self.is_process {
+                0
+            } else {
+                self.settled.load(Ordering::Acquire)
+            }),
+            epoch: AtomicU64::new(self.epoch.load(Ordering::Acquire)),
+            lsn: AtomicU64::new(self.lsn.load(Ordering::Acquire)),
+            parent: self.is_held().then(|| Arc::clone(parent)),
+            concrete: AtomicBool::new(concrete_in_use),
+            has_rest: AtomicBool::new(self.has_rest.load(Ordering::Acquire)),
+            rest: Mutex::new(Rest {
+                bookmarks: rest.bookmarks.clone(),
+                seen: rest.seen.clone(),
+                lost: 0,
+            }),
+            ..Self::default()
+        };
+        child.pin.follow(&self.pin);
+        child
+    }
+
+    /// A session that has to see what this position stands for, and nothing else.
+    pub(crate) fn from_bookmark(position: Option<Position>) -> Self {
+        let session = Self::default();
+        if let Some(position) = position {
+            session.observe(position);
+        }
+        session
+    }
+
+    /// How many of its writes are open although their callers are gone.
+    fn abandoned(&self) -> u64 {
+        self.hold.abandoned()
+    }
+
+    fn is_held(&self) -> bool {
+        self.hold.is_active() || self.parent.as_ref().is_some_and(|parent| parent.is_held())
+    }
+
+    /// The number of its last write.
+    #[inline]
+    pub(crate) fn written(&self, clock: &Clock) -> u64 {
+        if self.is_process {
+            return clock.ticks();
+        }
+        let own = self.tick.load(Ordering::Acquire);
+        match self.concrete.load(Ordering::Acquire) {
+            true => own.max(clock.concrete_tick()),
+            false => own,
+        }
+    }
+
+    /// What a read that arrives now needs.
+    #[inline]
+    pub(crate) fn need(&self, clock: &Clock) -> Need {
+        self.need_at(clock, self.written(clock))
+    }
+
+    /// What a read needs that has to see its writes up to this one.
+    pub(crate) fn need_at(&self, clock: &Clock, tick: u64) -> Need {
+        match self.hold.state() {
+            Held::No => {}
+            Held::Yes => return Need::Primary,
+            Held::Ended => {
+                self.wrote(clock.tick());
+                return Need::Primary;
+            }
+        }
+        let inherited = match &self.parent {
+            Some(parent) => parent.need(clock),
+            None => Need::Nothing,
+        };
+        let own = if self.is_process {
+            clock.need_of(tick)
+        } else {
+            self.settle(clock, tick)
+        };
+        own.and(self.position(clock)).and(inherited)
+    }
+
+    /// Whether something of it stands open that only time or a server's answer ends.
+    pub(crate) fn has_open_writes(&self) -> bool {
+        self.is_held()
+    }
+
+    /// Asks the clock once for what covers a write, and remembers it.
+    fn settle(&self, clock: &Clock, tick: u64) -> Need {
+        if tick <= self.settled.load(Ordering::Acquire) {
+            return Need::Nothing;
+        }
+        match clock.first_need_of(tick) {
+            Need::Position { epoch, lsn } => {
+                self.raise(clock, epoch, lsn);
+                self.settled.fetch_max(tick, Ordering::AcqRel);
+                Need::Nothing
+            }
+            need => need,
+        }
+    }
+
+    /// What it is known to need apart from uncovered writes.
+    #[inline]
+    fn position(&self, clock: &Clock) -> Need {
+        let epoch = self.epoch.load(Ordering::Acquire);
+        if epoch == 0 {
+            return Need::Nothing;
+        }
+        let current = clock.epoch();
+        if epoch < current {
+            self.exchange(clock, current);
+            return Need::Primary;
+        }
+        let lsn = self.lsn.load(Ordering::Acquire);
+        if self.epoch.load(Ordering::Acquire) != epoch {
+            return Need::Primary;
+        }
+        Need::Position { epoch, lsn }
+    }
+
+    /// From now on it needs this as well.
+    pub(crate) fn raise(&self, clock: &Clock, epoch: u64, lsn: u64) {
+        let current = clock.epoch();
+        let (epoch, lsn) = if epoch < current {
+            (current, clock.first_of(current))
+        } else {
+            (epoch, lsn)
+        };
+        let _one = self.rest();
+        let known = self.epoch.load(Ordering::Acquire);
+        if known == epoch {
+            self.lsn.fetch_max(lsn, Ordering::AcqRel);
+        } else if known < epoch {
+            // Nobody has come so far, until the position is there.
+            self.lsn.store(u64::MAX, Ordering::Release);
+            self.epoch.store(epoch, Ordering::Release);
+            self.lsn.store(lsn, Ordering::Release);
+        }
+    }
+
+    /// The position was of an epoch that is over: what survived of it lies below the first of the current one, and what
+    /// did not is lost on every node (rule C10).
+    fn exchange(&self, clock: &Clock, current: u64) {
+        self.raise(clock, current, clock.first_of(current));
+        self.rest().lost += 1;
+        clock.position_lost();
+    }
+
+    /// How often that happened.
+    pub(crate) fn positions_lost(&self) -> u64 {
+        self.rest().lost
+    }
+
+    /// A write of it returned, and that was its number.
+    pub(crate) fn wrote(&self, tick: u64) {
+        self.tick.fetch_max(tick, Ordering::AcqRel);
+    }
+
+    /// The same where there are no positions.
+    pub(crate) fn pinned(&self, now: Instant, pin: Duration) {
+        self.pin.extend(now, pin);
+    }
+
+    /// What is done through `concrete()` may be its own.
+    pub(crate) fn uses_concrete(&self) {
+        self.concrete.store(true, Ordering::Release);
+    }
+
+    /// Whether that is so.
+    pub(crate) fn may_use_concrete(&self) -> bool {
+        self.is_process || self.concrete.load(Ordering::Acquire)
+    }
+
+    /// It has to see what a bookmark stands for, once that was held against the primary.
+    pub(crate) fn observe(&self, position: Position) {
+        let mut rest = self.rest();
+        if !rest.bookmarks.contains(&position) {
+            rest.bookmarks.push(position);
+        }
+        self.has_rest.store(true, Ordering::Release);
+    }
+
+    /// Whether bookmarks wait to be held against the primary, or reads for a position.
+    #[inline]
+    pub(crate) fn has_rest(&self) -> bool {
+        self.has_rest.load(Ordering::Acquire)
+    }
+
+    /// The bookmarks that wait.
+    pub(crate) fn bookmarks(&self) -> Vec<Position> {
+        self.rest().bookmarks.clone()
+    }
+
+    /// A bookmark was held against the primary, and needs nothing more of its own.
+    pub(crate) fn settled_bookmark(&self, position: Position) {
+        let mut rest = self.rest();
+        rest.bookmarks.retain(|waiting| *waiting != position);
+        self.note_rest(&rest);
+    }
+
+    fn note_rest(&self, rest: &Rest) {
+        let any = !rest.bookmarks.is_empty() || !rest.seen.is_empty();
+        self.has_rest.store(any, Ordering::Release);
+    }
+
+    fn rest(&self) -> MutexGuard<'_, Rest> {
+        self.rest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

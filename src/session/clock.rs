@@ -1,0 +1,323 @@
+//! The write clock: what this process wrote to one cluster, and up to where that is known to lie (rules C1, C2).
+//!
+//! A write that returns ticks the clock. A capture asks the primary for its position afterwards, on a connection of its
+//! own, and covers every tick that was there when it was sent: so one capture serves any number of writes, and the
+//! write path has no round trip more. Until a tick is covered, reads that need it go to the primary. Asking for the
+//! position inside the write's own statement was rejected: it is taken before the commit record and comes out too low.
+//!
+//! Readers compare atomics only. A position and the epoch it belongs to are two of them; the epoch is stored first and
+//! read twice, so that a position of one is never held against an epoch of the other.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{
+        Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use tokio::sync::Notify;
+
+use super::{Session, epochs::Epochs, need::Need, pin::nanos, tasks::Tasks};
+use crate::{
+    metrics::Histogram,
+    position::{Epoch, Lsn, Position},
+};
+
+/// The clocks of this process by cluster; weak, so that a cluster that was dropped leaves nothing behind.
+static CLOCKS: LazyLock<Mutex<HashMap<String, Weak<Clock>>>> = LazyLock::new(Mutex::default);
+
+/// How many captures are remembered. A session asks for the first that covers its write, usually the last or the one
+/// before; whoever comes later than this is given a later one, which is as safe.
+const REMEMBERED: usize = 64;
+
+/// The clock of one cluster, shared by every handle to it in this process.
+#[derive(Debug)]
+pub(crate) struct Clock {
+    /// How many writes have returned.
+    ticks: AtomicU64,
+    /// How many of them the last capture covers; stored after its position.
+    covered: AtomicU64,
+    /// The position of the last capture, in the epoch below.
+    lsn: AtomicU64,
+    /// The ordinal of the last capture's epoch; 0 before the first.
+    epoch: AtomicU64,
+    known: Mutex<Known>,
+    /// Everything that this process writes and sees (rule C8).
+    pub(crate) process: Arc<Session>,
+    /// The same by task, where that is the scope.
+    pub(crate) tasks: Tasks,
+    /// When a connection of `concrete()` last came back.
+    concrete: AtomicU64,
+    /// When the oldest write returned that is not covered, in nanoseconds of [`pin::nanos`]; 0 when there is none.
+    uncovered_since: AtomicU64,
+    covering: Histogram,
+    /// Positions of sessions that were exchanged because their epoch was over.
+    lost: AtomicU64,
+    /// A capture is wanted.
+    pub(crate) wanted: Notify,
+    /// The same for another reason than a write, so that also a handle without replicas sees to it.
+    pub(crate) wished: Notify,
+    /// Captures wanted for another reason than a write, and how many of those wishes were met.
+    asked: AtomicU64,
+    answered: AtomicU64,
+    /// Somebody captures: at most one in flight for a cluster, whatever the number of its handles.
+    pub(crate) capturing: AtomicBool,
+    /// Somebody else wanted to meanwhile.
+    pub(crate) turned_away: AtomicBool,
+    /// The primary or a replica said how far it has come.
+    pub(crate) news: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    epochs: Epochs,
+    captures: VecDeque<Captured>,
+}
+
+/// One capture.
+#[derive(Clone, Copy, Debug)]
+struct Captured {
+    covered: u64,
+    epoch: u64,
+    lsn: u64,
+    at: Instant,
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self {
+            ticks: AtomicU64::new(0),
+            covered: AtomicU64::new(0),
+            lsn: AtomicU64::new(0),
+            epoch: AtomicU64::new(0),
+            known: Mutex::default(),
+            process: Arc::new(Session::of_process()),
+            tasks: Tasks::default(),
+            concrete: AtomicU64::new(0),
+            uncovered_since: AtomicU64::new(0),
+            covering: Histogram::default(),
+            lost: AtomicU64::new(0),
+            wanted: Notify::new(),
+            wished: Notify::new(),
+            asked: AtomicU64::new(0),
+            answered: AtomicU64::new(0),
+            capturing: AtomicBool::new(false),
+            turned_away: AtomicBool::new(false),
+            news: Notify::new(),
+        }
+    }
+}
+
+impl Clock {
+    /// The clock of the cluster with this identity; the same one for every caller in this process.
+    pub(crate) fn of(identity: &str) -> Arc<Self> {
+        let mut clocks = CLOCKS.lock().unwrap_or_else(PoisonError::into_inner);
+        clocks.retain(|_, clock| clock.strong_count() > 0);
+        if let Some(clock) = clocks.get(identity).and_then(Weak::upgrade) {
+            return clock;
+        }
+        let clock = Arc::new(Self::default());
+        clocks.insert(identity.to_owned(), Arc::downgrade(&clock));
+        clock
+    }
+
+    /// What a read needs that has to see so many of the writes that returned: the last capture, if it covers them.
+    #[inline]
+    pub(super) fn need_of(&self, ticks: u64) -> Need {
+        if ticks == 0 {
+            return Need::Nothing;
+        }
+        let epoch = self.epoch.load(Ordering::Acquire);
+        if self.covered.load(Ordering::Acquire) < ticks {
+            return Need::Primary;
+        }
+        let lsn = self.lsn.load(Ordering::Acquire);
+        if self.epoch.load(Ordering::Acquire) != epoch {
+            return Need::Primary;
+        }
+        Need::Position { epoch, lsn }
+    }
+
+    /// The same by the first capture that covers them, as far back as captures are remembered.
+    pub(super) fn first_need_of(&self, ticks: u64) -> Need {
+        if ticks == 0 || self.covered.load(Ordering::Acquire) < ticks {
+            return self.need_of(ticks);
+        }
+        let known = self.known();
+        match known.captures.iter().find(|one| one.covered >= ticks) {
+            Some(&Captured { epoch, lsn, .. }) => Need::Position { epoch, lsn },
+            None => Need::Primary,
+        }
+    }
+
+    /// A write returned, or something else that may have written ended: its number.
+    #[inline]
+    pub(crate) fn tick(&self) -> u64 {
+        let tick = self.ticks.fetch_add(1, Ordering::AcqRel) + 1;
+        if self.uncovered_since.load(Ordering::Relaxed) == 0 {
+            self.uncovered_since
+                .store(nanos(Instant::now()), Ordering::Relaxed);
+        }
+        self.wanted.notify_one();
+        tick
+    }
+
+    /// How many writes have returned: what a capture that is sent from now on covers.
+    #[inline]
+    pub(crate) fn ticks(&self) -> u64 {
+        self.ticks.load(Ordering::Acquire)
+    }
+
+    /// A connection of `concrete()` came back: whatever was done with it returned with this.
+    pub(crate) fn concrete_returned(&self) {
+        self.concrete.fetch_max(self.tick(), Ordering::AcqRel);
+    }
+
+    pub(super) fn concrete_tick(&self) -> u64 {
+        self.concrete.load(Ordering::Acquire)
+    }
+
+    /// Asks for a capture although nothing was written; the number to be compared with
+    /// [`is_answered`](Self::is_answered).
+    pub(crate) fn ask(&self) -> u64 {
+        let asked = self.asked.fetch_add(1, Ordering::AcqRel) + 1;
+        self.wished.notify_one();
+        asked
+    }
+
+    /// Whether a capture was sent after that.
+    pub(crate) fn is_answered(&self, asked: u64) -> bool {
+        self.answered.load(Ordering::Acquire) >= asked
+    }
+
+    /// Whether some write is not covered yet.
+    pub(crate) fn wants_capture(&self) -> bool {
+        self.covered.load(Ordering::Acquire) < self.ticks()
+    }
+
+    /// Whether somebody asked who was not answered yet.
+    pub(crate) fn is_asked(&self) -> bool {
+        self.answered.load(Ordering::Acquire) < self.asked.load(Ordering::Acquire)
+    }
+
+    /// What a capture that is sent now will answer.
+    pub(crate) fn question(&self) -> Question {
+        Question {
+            // Before the ticks are read: what comes in between counts for the next one.
+            since: self.uncovered_since.swap(0, Ordering::Relaxed),
+            ticks: self.ticks(),
+            asked: self.asked.load(Ordering::Acquire),
+        }
+    }
+
+    /// The primary's position, from a capture that was sent after that question was taken down. Refused is an epoch
+    /// below the greatest seen, or another cluster: what a stale primary says covers nothing (rule C2).
+    ///
+    /// Only the one that captures calls this.
+    pub(crate) fn cover(&self, question: Question, position: Position) -> bool {
+        let (ticks, lsn) = (question.ticks, position.lsn.0);
+        let mut known = self.known();
+        let Some(epoch) = known.epochs.admit(position) else {
+            return false;
+        };
+        if epoch != self.epoch.load(Ordering::Acquire) {
+            // Nobody has come so far, until the position is there.
+            self.lsn.store(u64::MAX, Ordering::Release);
+            self.epoch.store(epoch, Ordering::Release);
+            self.lsn.store(lsn, Ordering::Release);
+        } else {
+            self.lsn.fetch_max(lsn, Ordering::AcqRel);
+        }
+        if known.captures.len() == REMEMBERED {
+            known.captures.pop_front();
+        }
+        known.captures.push_back(Captured {
+            covered: ticks,
+            epoch,
+            lsn,
+            at: Instant::now(),
+        });
+        drop(known);
+        self.covered.fetch_max(ticks, Ordering::AcqRel);
+        self.answered.fetch_max(question.asked, Ordering::AcqRel);
+        if question.since != 0 {
+            let waited = nanos(Instant::now()).saturating_sub(question.since);
+            self.covering.record(Duration::from_nanos(waited));
+        }
+        self.news.notify_waiters();
+        true
+    }
+
+    /// How long writes waited for the capture that covers them: the oldest of each capture.
+    pub(crate) fn covering(&self) -> &Histogram {
+        &self.covering
+    }
+
+    /// How many writes are open although their callers are gone.
+    pub(crate) fn open_writes(&self) -> u64 {
+        self.process.abandoned()
+    }
+
+    /// The captures whose positions lie in there, each with the time of its answer.
+    pub(crate) fn captured(&self, epoch: u64, above: u64, up_to: u64) -> Vec<Instant> {
+        let known = self.known();
+        let captures = known.captures.iter();
+        captures
+            .filter(|one| one.epoch == epoch && one.lsn > above && one.lsn <= up_to)
+            .map(|one| one.at)
+            .collect()
+    }
+
+    /// The ordinal of the current epoch; 0 before the first capture.
+    #[inline]
+    pub(crate) fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::Acquire)
+    }
+
+    /// The primary's epoch and position, as far as they are known.
+    pub(crate) fn greatest(&self) -> Option<Position> {
+        let known = self.known();
+        Some(Position {
+            epoch: known.epochs.epoch(self.epoch())?,
+            lsn: Lsn(self.lsn.load(Ordering::Acquire)),
+        })
+    }
+
+    /// The first position that was seen from the primary of this epoch (rule C10).
+    pub(crate) fn first_of(&self, ordinal: u64) -> u64 {
+        self.known().epochs.first_position(ordinal)
+    }
+
+    pub(super) fn position_lost(&self) {
+        self.lost.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// How many positions of sessions were of an epoch that is over.
+    pub(crate) fn positions_lost(&self) -> u64 {
+        self.lost.load(Ordering::Acquire)
+    }
+
+    /// The epoch with this ordinal.
+    pub(crate) fn epoch_of(&self, ordinal: u64) -> Option<Epoch> {
+        self.known().epochs.epoch(ordinal)
+    }
+
+    /// The ordinal under which a standby's position counts; see [`Epochs::ordinal`].
+    pub(crate) fn ordinal(&self, cluster: u64, timeline: Option<u32>) -> Option<u64> {
+        self.known().epochs.ordinal(cluster, timeline)
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// See [`Clock::question`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Question {
+    since: u64,
+    ticks: u64,
+    asked: u64,
+}

@@ -1,0 +1,270 @@
+//! Whose session a statement belongs to.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tokio::task::Id;
+
+use crate::position::Position;
+
+use super::{
+    Clock, Mark, Need, Session,
+    seen::{Bound, Seen},
+};
+
+/// The session that a statement reads and writes in. What a session writes, the process has written too.
+#[derive(Clone, Debug)]
+pub(crate) enum Current {
+    /// Everything this process does on the cluster.
+    Process,
+    /// An explicit one.
+    Session(Arc<Session>),
+    /// That of a tokio task.
+    Task(Id),
+    /// None: it needs nothing, and leaves nothing behind.
+    Untracked,
+}
+
+impl Current {
+    /// What a read that arrives now needs.
+    #[inline]
+    pub(crate) fn need(&self, clock: &Clock) -> Need {
+        match self {
+            Self::Process => clock.process.need(clock),
+            Self::Session(session) => session.need(clock),
+            Self::Task(task) => clock.tasks.need(clock, *task),
+            Self::Untracked => Need::Nothing,
+        }
+    }
+
+    /// What it has written, up to now: to be asked about by [`need_at`](Self::need_at).
+    pub(crate) fn written(&self, clock: &Clock) -> u64 {
+        match self {
+            Self::Process => clock.ticks(),
+            Self::Session(session) => session.written(clock),
+            Self::Task(_) | Self::Untracked => 0,
+        }
+    }
+
+    /// What a read needs that arrived when so much was written.
+    pub(crate) fn need_at(&self, clock: &Clock, written: u64) -> Need {
+        match self {
+            // The first capture that covers it, for whoever waits: the last one moves on with every write.
+            Self::Process => match clock.process.need_at(clock, written) {
+                Need::Primary => Need::Primary,
+                need if clock.process.has_position() => need,
+                _ => clock.first_need_of(written),
+            },
+            Self::Session(session) => session.need_at(clock, written),
+            Self::Task(task) => clock.tasks.need(clock, *task),
+            Self::Untracked => Need::Nothing,
+        }
+    }
+
+    /// The session itself, where there is one.
+    pub(crate) fn session(&self, clock: &Clock) -> Option<Arc<Session>> {
+        match self {
+            Self::Process => Some(Arc::clone(&clock.process)),
+            Self::Session(session) => Some(Arc::clone(session)),
+            Self::Task(task) => clock.tasks.get(*task),
+            Self::Untracked => None,
+        }
+    }
+
+    /// Whether bookmarks or reads of it wait to be looked at.
+    #[inline]
+    pub(crate) fn has_rest(&self, clock: &Clock) -> bool {
+        match self {
+            Self::Process => clock.process.has_rest(),
+            Self::Session(session) => session.has_rest(),
+            Self::Task(task) => clock
+                .tasks
+                .get(*task)
+                .is_some_and(|session| session.has_rest()),
+            Self::Untracked => false,
+        }
+    }
+
+    /// Whether writes of it have not returned although nobody waits for them.
+    pub(crate) fn has_open_writes(&self, clock: &Clock) -> bool {
+        self.session(clock)
+            .is_some_and(|session| session.has_open_writes())
+    }
+
+    /// Where it may read, as far as earlier reads bind it.
+    pub(crate) fn bound(&self, clock: &Clock) -> Bound {
+        match self.session(clock) {
+            Some(session) if session.has_rest() => session.bound(clock),
+            _ => Bound::No,
+        }
+    }
+
+    /// A write returned.
+    pub(crate) fn wrote(&self, clock: &Clock, pin: Duration) {
+        if matches!(self, Self::Untracked) {
+            return;
+        }
+        let now = Instant::now();
+        clock.process.pinned(now, pin);
+        match self {
+            Self::Session(session) => {
+                session.pinned(now, pin);
+                session.wrote(clock.tick());
+            }
+            Self::Task(task) => clock.tasks.note(clock, *task, |session| {
+                session.pinned(now, pin);
+                session.wrote(clock.tick());
+            }),
+            Self::Process | Self::Untracked => drop(clock.tick()),
+        }
+    }
+
+    /// A write was lost from sight while its server may still execute it. Reads stay on the primary for a while, and
+    /// only a capture after that covers it.
+    pub(crate) fn lost(&self, clock: &Clock, pin: Duration) {
+        match self {
+            Self::Untracked => return,
+            Self::Session(session) => session.hold.lost(),
+            Self::Task(task) => clock
+                .tasks
+                .note(clock, *task, |session| session.hold.lost()),
+            Self::Process => {}
+        }
+        clock.process.hold.lost();
+        self.wrote(clock, pin);
+    }
+
+    /// A write whose caller is gone, until the guard is dropped: its connection has answered, or was given up.
+    pub(crate) fn abandon(&self, clock: &Arc<Clock>, pin: Duration) -> Abandoned {
+        let session = match self {
+            Self::Session(session) => Some(Arc::clone(session)),
+            Self::Task(task) => Some(clock.tasks.note(clock, *task, |session| {
+                session.hold.abandon();
+                Arc::clone(session)
+            })),
+            Self::Process | Self::Untracked => None,
+        };
+        if let (Self::Session(_), Some(session)) = (self, &session) {
+            session.hold.abandon();
+        }
+        if !matches!(self, Self::Untracked) {
+            clock.process.hold.abandon();
+        }
+        Abandoned {
+            clock: Arc::clone(clock),
+            current: self.clone(),
+            session,
+            pin,
+            lost: false,
+        }
+    }
+
+    /// A read returned that later ones must not fall behind (rule C9): on a replica, or on the primary.
+    pub(crate) fn saw(&self, clock: &Clock, seen: Option<Seen>) {
+        match (self, seen) {
+            (Self::Untracked, _) => {}
+            (Self::Process, Some(seen)) => clock.process.saw(seen),
+            (Self::Session(session), Some(seen)) => session.saw(seen),
+            (Self::Task(task), Some(seen)) => {
+                clock.tasks.note(clock, *task, |session| session.saw(seen));
+            }
+            // The primary is as far as all of its replicas: what covers this covers earlier reads as well.
+            (_, None) => {
+                self.wrote(clock, Duration::ZERO);
+                if let Some(session) = self.session(clock) {
+                    session.forget_seen();
+                }
+            }
+        }
+    }
+
+    /// It has to see what a bookmark stands for.
+    pub(crate) fn observe(&self, clock: &Clock, position: Position) {
+        match self {
+            Self::Untracked => {}
+            Self::Process => clock.process.observe(position),
+            Self::Session(session) => session.observe(position),
+            Self::Task(task) => clock
+                .tasks
+                .note(clock, *task, |session| session.observe(position)),
+        }
+    }
+
+    /// How its time pin stands.
+    pub(crate) fn mark(&self, clock: &Clock) -> Mark {
+        match self.session(clock) {
+            Some(session) => session.pin.mark(),
+            None => Mark::default(),
+        }
+    }
+
+    /// What a read needs where there is only time (rule C14).
+    pub(crate) fn pinned_need(&self, clock: &Clock) -> Need {
+        let pinned = match self {
+            Self::Process => clock.process.is_pinned(),
+            Self::Session(session) => session.is_pinned(),
+            Self::Task(task) => clock.tasks.is_pinned(*task),
+            Self::Untracked => false,
+        };
+        match pinned {
+            true => Need::Primary,
+            false => Need::Nothing,
+        }
+    }
+
+    /// Whether what is done through `concrete()` may be its own.
+    pub(crate) fn may_use_concrete(&self) -> bool {
+        match self {
+            Self::Process | Self::Task(_) => true,
+            Self::Session(session) => session.may_use_concrete(),
+            Self::Untracked => false,
+        }
+    }
+}
+
+impl Session {
+    fn has_position(&self) -> bool {
+        self.epoch.load(std::sync::atomic::Ordering::Acquire) != 0
+    }
+
+    fn is_pinned(&self) -> bool {
+        let parent = self.parent.as_ref();
+        self.pin.holds(Instant::now) || parent.is_some_and(|parent| parent.pin.holds(Instant::now))
+    }
+}
+
+/// See [`Current::abandon`].
+#[derive(Debug)]
+pub(crate) struct Abandoned {
+    clock: Arc<Clock>,
+    current: Current,
+    session: Option<Arc<Session>>,
+    pin: Duration,
+    lost: bool,
+}
+
+impl Abandoned {
+    /// Nothing was heard of its server: it may still execute it.
+    pub(crate) fn is_lost(&mut self) {
+        self.lost = true;
+    }
+}
+
+impl Drop for Abandoned {
+    fn drop(&mut self) {
+        if matches!(self.current, Current::Untracked) {
+            return;
+        }
+        // The tick first: between the two a read would find everything covered.
+        match self.lost {
+            true => self.current.lost(&self.clock, self.pin),
+            false => self.current.wrote(&self.clock, self.pin),
+        }
+        self.clock.process.hold.returned();
+        if let Some(session) = &self.session {
+            session.hold.returned();
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! How far a replica is known to have replayed (rules C4, C6).
+//!
+//! A position proves something for one life of one server only: after a crash a standby came back 10 MB behind what it
+//! had served, under the same start time. So the sample that was begun last wins, whatever it says: what is known
+//! falls when a later one is lower, and an earlier one that comes in late is dropped. Every connection that may be new
+//! brings such a sample before it is used.
+//!
+//! Readers compare two atomics; samples are seldom and take a lock.
+
+mod sample;
+
+use std::{
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Instant,
+};
+
+use tokio::sync::watch;
+
+use super::Need;
+use crate::metrics::Histogram;
+use sample::{Notes, Witness};
+pub(crate) use sample::{Replay, Sample, Told};
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Replayed {
+    /// 0 while nothing is known.
+    epoch: AtomicU64,
+    lsn: AtomicU64,
+    /// How many are at work that may open connections and give them back without asking.
+    opaque: AtomicU64,
+    /// Several servers answer under this name: what one of them has replayed proves nothing for another.
+    mixed: AtomicBool,
+    /// How often the connection that asks again and again was opened: while this stands, the server lives on.
+    life: AtomicU64,
+    /// How often a connection was opened, or may have been.
+    openings: AtomicU64,
+    /// How long after a capture this server was known to have replayed it.
+    reached: Histogram,
+    /// The sample that counts; who waits for a later one hears of it here.
+    counted: watch::Sender<Option<Told>>,
+    /// One writer at a time.
+    writing: Mutex<Notes>,
+}
+
+impl Default for Replayed {
+    fn default() -> Self {
+        Self {
+            epoch: AtomicU64::new(0),
+            lsn: AtomicU64::new(0),
+            opaque: AtomicU64::new(0),
+            mixed: AtomicBool::new(false),
+            life: AtomicU64::new(0),
+            openings: AtomicU64::new(0),
+            reached: Histogram::default(),
+            counted: watch::Sender::new(None),
+            writing: Mutex::default(),
+        }
+    }
+}
+
+impl Replayed {
+    /// Whether a read with this need may run here.
+    #[inline]
+    pub(crate) fn covers(&self, need: Need) -> bool {
+        match need {
+            Need::Nothing => true,
+            Need::Primary => false,
+            Need::Position { epoch, lsn } => {
+                // The epoch again behind the position: a writer changes it before and the position after.
+                self.epoch.load(Ordering::Acquire) == epoch
+                    && self.opaque.load(Ordering::Acquire) == 0
+                    && self.lsn.load(Ordering::Acquire) >= lsn
+                    && self.epoch.load(Ordering::Acquire) == epoch
+            }
+        }
+    }
+
+    /// As far as it is known to have come.
+    pub(crate) fn known(&self) -> (u64, u64) {
+        (
+            self.epoch.load(Ordering::Acquire),
+            self.lsn.load(Ordering::Acquire),
+        )
+    }
+
+    /// How long after captures that was.
+    pub(crate) fn reached(&self) -> &Histogram {
+        &self.reached
+    }
+
+    /// Whether positions prove nothing here, because several servers answer.
+    pub(crate) fn is_mixed(&self) -> bool {
+        self.mixed.load(Ordering::Acquire)
+    }
+
+    /// Takes a sample in, unless one that was begun later counts already. Whether this found several servers.
+    pub(crate) fn learn(&self, sample: &Sample) -> bool {
+        let mut notes = self.notes();
+        let was_mixed = self.is_mixed();
+        if notes.hear(sample) {
+            self.mixed.store(true, Ordering::Release);
+        }
+        let is_older = |last: &Told| sample.told.begun <= last.begun;
+        if self.counted.borrow().as_ref().is_some_and(is_older) {
+            return false;
+        }
+        let known = match (sample.epoch, sample.lsn) {
+            (Some(epoch), Some(lsn)) if !self.is_mixed() && notes.agrees(sample) => (epoch, lsn),
+            _ => (0, 0),
+        };
+        self.set(known);
+        self.counted.send_replace(Some(sample.told));
+        self.is_mixed() && !was_mixed
+    }
+
+    /// Forgets what is known unless the server was asked after this moment: a connection was opened then that was not
+    /// asked itself, and may belong to a new life.
+    pub(crate) fn forget_unless_asked_since(&self, opened: Instant) {
+        let _one = self.notes();
+        self.opened();
+        let is_older = |last: &Told| last.begun <= opened;
+        if self.counted.borrow().as_ref().is_none_or(is_older) {
+            self.set((0, 0));
+            self.counted.send_replace(Some(Told::nothing(opened)));
+        }
+    }
+
+    /// Nothing is known until this is dropped, and nothing of before it afterwards: in between, connections may be
+    /// opened and given back that were not asked.
+    pub(crate) fn opaque(&self) -> Opaque<'_> {
+        self.opaque.fetch_add(1, Ordering::AcqRel);
+        Opaque(self)
+    }
+
+    /// The connection that asks again and again was opened: the number of its life.
+    pub(crate) fn begin_life(&self) -> u64 {
+        self.life.fetch_add(1, Ordering::AcqRel) + 1
+    }
+
+    /// The life that it is in now; 0 before the first.
+    pub(crate) fn life(&self) -> u64 {
+        self.life.load(Ordering::Acquire)
+    }
+
+    /// A connection for statements was opened, or may have been.
+    pub(crate) fn opened(&self) {
+        self.openings.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// How often that happened.
+    pub(crate) fn openings(&self) -> u64 {
+        self.openings.load(Ordering::Acquire)
+    }
+
+    /// How far it had come when it was asked after this moment in this life, if it was.
+    pub(crate) fn witnessed(&self, life: u64, returned: Instant) -> Option<(u64, u64)> {
+        let Witness {
+            life: of,
+            begun,
+            position,
+            ..
+        } = self.notes().witness?;
+        (of == life && begun > returned && !self.is_mixed())
+            .then_some(position)
+            .flatten()
+    }
+
+    fn set(&self, (epoch, lsn): (u64, u64)) {
+        if self.epoch.load(Ordering::Acquire) != epoch {
+            self.lsn.store(0, Ordering::Release);
+            self.epoch.store(epoch, Ordering::Release);
+        }
+        self.lsn.store(lsn, Ordering::Release);
+    }
+
+    /// Hears of every sample that counts.
+    pub(crate) fn news(&self) -> watch::Receiver<Option<Told>> {
+        self.counted.subscribe()
+    }
+
+    /// The sample that counts.
+    pub(crate) fn told(&self) -> Option<Told> {
+        *self.counted.borrow()
+    }
+
+    fn notes(&self) -> MutexGuard<'_, Notes> {
+        self.writing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// See [`Replayed::opaque`].
+pub(crate) struct Opaque<'a>(&'a Replayed);
+
+impl Drop for Opaque<'_> {
+    fn drop(&mut self) {
+        self.0.forget_unless_asked_since(Instant::now());
+        self.0.opaque.fetch_sub(1, Ordering::AcqRel);
+    }
+}

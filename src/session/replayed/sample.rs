@@ -1,0 +1,104 @@
+//! What servers say of themselves, and whether it is one server that says it (rule C6).
+
+use std::time::Instant;
+
+/// What a server said of its position, in its own words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Replay {
+    /// Before the question was sent.
+    pub(crate) begun: Instant,
+    /// Nothing where the server is not in recovery.
+    pub(crate) lsn: Option<u64>,
+    /// Nothing where it streams from nobody, and where the role may not see it.
+    pub(crate) timeline: Option<u32>,
+    pub(crate) cluster: u64,
+    /// Its address and start time, as one number.
+    pub(crate) server: u64,
+    /// The life of the connection that was asked, where it is the one that asks again and again.
+    pub(crate) life: Option<u64>,
+}
+
+/// The same in the words of the cluster's clock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Sample {
+    pub(crate) told: Told,
+    /// The ordinal of its epoch in the cluster's clock; nothing when it cannot be told, and then it proves nothing.
+    pub(crate) epoch: Option<u64>,
+    /// Nothing where the server is in no recovery, or has replayed nothing.
+    pub(crate) lsn: Option<u64>,
+    /// See [`Replay::life`].
+    pub(crate) life: Option<u64>,
+}
+
+/// Who said it, and when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Told {
+    /// Before the question was sent.
+    pub(crate) begun: Instant,
+    /// Nothing where nobody was asked: what was known was only forgotten.
+    pub(crate) server: Option<u64>,
+    pub(crate) timeline: Option<u32>,
+    pub(crate) in_recovery: bool,
+}
+
+impl Told {
+    pub(super) fn nothing(begun: Instant) -> Self {
+        Self {
+            begun,
+            server: None,
+            timeline: None,
+            in_recovery: true,
+        }
+    }
+}
+
+/// The last sample of the connection that asks again and again.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Witness {
+    pub(super) life: u64,
+    /// When the first question of this life was put.
+    since: Instant,
+    pub(super) begun: Instant,
+    server: Option<u64>,
+    pub(super) position: Option<(u64, u64)>,
+}
+
+/// What is kept between samples.
+#[derive(Debug, Default)]
+pub(super) struct Notes {
+    pub(super) witness: Option<Witness>,
+    /// The last one of another connection that named another server than the witness.
+    other: Option<Told>,
+}
+
+impl Notes {
+    /// Takes it down; true when two servers live under this name: another connection met one while the witness's
+    /// connection, opened before, goes on to meet the other. After a restart the witness's connection is a new one.
+    pub(super) fn hear(&mut self, sample: &Sample) -> bool {
+        let told = sample.told;
+        let Some(life) = sample.life else {
+            if !self.agrees(sample) {
+                self.other = Some(told);
+            }
+            return false;
+        };
+        let same_life = self.witness.filter(|witness| witness.life == life);
+        let since = same_life.map_or(told.begun, |witness| witness.since);
+        self.witness = Some(Witness {
+            life,
+            since,
+            begun: told.begun,
+            server: told.server,
+            position: sample.epoch.zip(sample.lsn),
+        });
+        self.other.is_some_and(|other| {
+            other.server != told.server && since < other.begun && other.begun < told.begun
+        })
+    }
+
+    /// Whether the server is the one that the witness is connected to, as far as anybody knows.
+    pub(super) fn agrees(&self, sample: &Sample) -> bool {
+        self.witness
+            .is_none_or(|witness| witness.server == sample.told.server)
+    }
+}

@@ -1,0 +1,91 @@
+//! Reads that must not be undone by a later one (rule C9, `monotonic`).
+//!
+//! A read on a replica has seen at most what that server had replayed when it returned. How far that was tells only a
+//! position that was sampled later in the same life of the server: one sampled before, or after a crash, may lie below.
+//! The life is that of the connection which samples: it was open before the read and answered after it, so the server
+//! did not begin anew in between. Until there is such a sample, the session stays on that server or uses the primary;
+//! and it stays only while no connection was opened there since, because that one may belong to a new life.
+
+use std::{sync::Arc, time::Instant};
+
+use super::{Clock, Replayed, Session};
+
+/// A read on a replica.
+#[derive(Clone, Debug)]
+pub(crate) struct Seen {
+    replayed: Arc<Replayed>,
+    life: u64,
+    opened: u64,
+    returned: Instant,
+}
+
+/// Where a session may read, whose earlier reads no position covers yet.
+#[derive(Clone, Debug)]
+pub(crate) enum Bound {
+    /// Wherever its position allows.
+    No,
+    /// There, if its position allows; else on the primary.
+    To(Arc<Replayed>),
+    /// Only on the primary.
+    Primary,
+}
+
+impl Seen {
+    /// A read that is about to be sent there.
+    pub(crate) fn begin(replayed: &Arc<Replayed>) -> Self {
+        Self {
+            life: replayed.life(),
+            opened: replayed.openings(),
+            replayed: Arc::clone(replayed),
+            returned: Instant::now(),
+        }
+    }
+
+    fn is_here(&self) -> bool {
+        self.opened == self.replayed.openings() && self.life == self.replayed.life()
+    }
+}
+
+impl Session {
+    /// A read of it returned.
+    pub(crate) fn saw(&self, mut seen: Seen) {
+        seen.returned = Instant::now();
+        let mut rest = self.rest();
+        let same = |one: &Seen| Arc::ptr_eq(&one.replayed, &seen.replayed) && one.life == seen.life;
+        // The later of two reads in one life has seen as much as both.
+        rest.seen.retain(|one| !same(one));
+        rest.seen.push(seen);
+        self.note_rest(&rest);
+    }
+
+    /// A later read, which a tick stands for, has seen as much.
+    pub(super) fn forget_seen(&self) {
+        let mut rest = self.rest();
+        rest.seen.clear();
+        self.note_rest(&rest);
+    }
+
+    /// Takes in the positions that were told since, and says what is left.
+    pub(crate) fn bound(&self, clock: &Clock) -> Bound {
+        let told: Vec<(u64, u64)> = {
+            let mut rest = self.rest();
+            let mut told = Vec::new();
+            rest.seen.retain(|one| {
+                let witnessed = one.replayed.witnessed(one.life, one.returned);
+                told.extend(witnessed);
+                witnessed.is_none()
+            });
+            self.note_rest(&rest);
+            told
+        };
+        for (epoch, lsn) in told {
+            self.raise(clock, epoch, lsn);
+        }
+        let rest = self.rest();
+        match &rest.seen[..] {
+            [] => Bound::No,
+            [one] if one.is_here() => Bound::To(Arc::clone(&one.replayed)),
+            _ => Bound::Primary,
+        }
+    }
+}

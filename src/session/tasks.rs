@@ -1,0 +1,133 @@
+//! The scope `task`: a session for each tokio task that wrote (rule C8).
+//!
+//! An entry is made by a task's first write and goes when every replica covers it. Over the limit the oldest are folded
+//! into one session that all tasks obey, so memory is bounded and no freshness is lost. Reads look up without a lock;
+//! writers and those who remove take turns, so that nothing is written to an entry that has just gone.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use std::time::Instant;
+
+use papaya::HashMap;
+use tokio::task::Id;
+
+use super::{Clock, Need, Session};
+
+/// How many tasks are remembered apart.
+const LIMIT: usize = 4096;
+
+#[derive(Default)]
+pub(crate) struct Tasks {
+    sessions: HashMap<Id, Arc<Session>, foldhash::fast::RandomState>,
+    /// In the order of their first writes.
+    order: Mutex<VecDeque<Id>>,
+    /// Those over the limit.
+    folded: Arc<Session>,
+}
+
+impl std::fmt::Debug for Tasks {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tasks").field("len", &self.len()).finish()
+    }
+}
+
+impl Tasks {
+    /// What a read of this task needs.
+    pub(super) fn need(&self, clock: &Clock, task: Id) -> Need {
+        let folded = self.folded.need(clock);
+        let sessions = self.sessions.pin();
+        match sessions.get(&task) {
+            Some(session) => session.need(clock).and(folded),
+            None => folded,
+        }
+    }
+
+    /// The same where there is only time.
+    pub(super) fn is_pinned(&self, task: Id) -> bool {
+        let pinned = |session: &Session| session.pin.holds(Instant::now);
+        pinned(&self.folded)
+            || self
+                .sessions
+                .pin()
+                .get(&task)
+                .is_some_and(|one| pinned(one))
+    }
+
+    /// The task's session, if it has one.
+    pub(super) fn get(&self, task: Id) -> Option<Arc<Session>> {
+        self.sessions.pin().get(&task).map(Arc::clone)
+    }
+
+    /// Lets something be noted in the task's session, which is made if it is not there.
+    pub(super) fn note<T>(
+        &self,
+        clock: &Clock,
+        task: Id,
+        note: impl FnOnce(&Arc<Session>) -> T,
+    ) -> T {
+        let mut order = self.order();
+        let sessions = self.sessions.pin();
+        let session = match sessions.get(&task) {
+            Some(session) => session,
+            None => {
+                if order.len() >= LIMIT {
+                    self.fold(clock, &mut order);
+                }
+                order.push_back(task);
+                sessions.get_or_insert_with(task, Arc::default)
+            }
+        };
+        note(session)
+    }
+
+    /// Folds the oldest quarter, so that it is not done for every new one.
+    fn fold(&self, clock: &Clock, order: &mut VecDeque<Id>) {
+        let sessions = self.sessions.pin();
+        for _ in 0..LIMIT / 4 {
+            let Some(oldest) = order.pop_front() else {
+                break;
+            };
+            let Some(session) = sessions.remove(&oldest) else {
+                continue;
+            };
+            // What it has open cannot be handed on; a write that returned only now contains it, once it is covered.
+            if session.has_rest() || session.is_held() {
+                self.folded.hold.lost();
+            }
+            self.folded.pin.follow(&session.pin);
+            self.folded.wrote(session.written(clock));
+        }
+    }
+
+    /// Lets those go that need nothing any more.
+    pub(crate) fn sweep(&self, clock: &Clock, covered: impl Fn(Need) -> bool) {
+        let mut order = self.order();
+        let sessions = self.sessions.pin();
+        order.retain(|task| {
+            let needed = sessions.get(task).is_some_and(|session| {
+                session.has_rest() || session.is_held() || !covered(session.need(clock))
+            });
+            if !needed {
+                sessions.remove(task);
+            }
+            needed
+        });
+    }
+
+    /// Those over the limit, as one session.
+    pub(crate) fn folded(&self) -> &Arc<Session> {
+        &self.folded
+    }
+
+    /// How many tasks are remembered apart.
+    pub(crate) fn len(&self) -> usize {
+        self.sessions.len()
+    }
+
+    fn order(&self) -> MutexGuard<'_, VecDeque<Id>> {
+        self.order.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

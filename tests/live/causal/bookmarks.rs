@@ -1,0 +1,126 @@
+//! A session's position as a text, out and in (rules C10–C12).
+
+use sea_orm::ConnectionTrait;
+use sealane::{Bookmark, Error, Reason};
+
+use super::{COUNT, SLOT, connect, connect_with, insert, reason, until_on_a_replica};
+use crate::{
+    fixture::{number, sql},
+    heard::counter,
+    place::until,
+};
+
+#[tokio::test]
+async fn whoever_reads_with_a_bookmark_sees_what_it_stands_for() {
+    let place = SLOT.alone("bookmark_sees").await;
+    let db = connect(&place).await;
+    for n in 1..=20 {
+        let frozen = place.freeze_replay();
+        let writer = db.session();
+        insert(&writer, n).await;
+        let text = writer.bookmark().await.unwrap().to_string();
+        assert!(text.len() <= 128);
+        let bookmark: Bookmark = text.parse().unwrap();
+        let reader = db.session_from(&bookmark);
+        assert_eq!(number(&reader, COUNT).await, n);
+        assert_eq!(reason(&reader), Reason::NotCaughtUp);
+        let late = db.session_empty();
+        assert_eq!(reason(&late), Reason::Replica);
+        late.observe(&bookmark).unwrap();
+        assert_eq!(number(&late, COUNT).await, n);
+        // It is passed on.
+        let passed = late.bookmark().await.unwrap();
+        assert_eq!(number(&db.session_from(&passed), COUNT).await, n);
+        drop(frozen);
+        until_on_a_replica(&reader, n).await;
+    }
+    let nothing = db.session_empty().bookmark().await.unwrap();
+    assert!(nothing.is_empty());
+    assert_eq!(nothing.to_string().parse(), Ok(nothing));
+    assert_eq!(reason(&db.session_from(&nothing)), Reason::Replica);
+}
+
+/// A position with one of its parts changed.
+fn changed(bookmark: Bookmark, part: usize, change: impl Fn(u64) -> u64) -> Bookmark {
+    let text = bookmark.to_string();
+    let mut parts: Vec<String> = text.split('.').map(str::to_owned).collect();
+    let number = u64::from_str_radix(&parts[part], 16).unwrap();
+    parts[part] = format!("{:x}", change(number));
+    parts.join(".").parse().unwrap()
+}
+
+#[tokio::test]
+async fn a_bookmark_that_nobody_wrote_is_ignored_and_slows_nobody() {
+    let place = SLOT.alone("bookmark_false").await;
+    let db = connect(&place).await;
+    insert(&db, 1).await;
+    let bookmark = db.bookmark().await.unwrap();
+    until_on_a_replica(&db, 1).await;
+    let before = counter(&db, "sealane_false_bookmarks_total").await;
+    let beyond = db.session_from(&changed(bookmark, 3, |lsn| lsn + (1 << 40)));
+    assert_eq!(number(&beyond, COUNT).await, 1);
+    assert_eq!(reason(&beyond), Reason::Replica);
+    let after = counter(&db, "sealane_false_bookmarks_total").await;
+    assert_eq!(after, before + 1);
+    assert_eq!(reason(&db), Reason::Replica);
+}
+
+#[tokio::test]
+async fn a_bookmark_of_another_cluster_is_refused() {
+    let place = SLOT.alone("bookmark_foreign").await;
+    let db = connect(&place).await;
+    insert(&db, 1).await;
+    let bookmark = db.bookmark().await.unwrap();
+    let foreign = changed(bookmark, 1, |cluster| cluster ^ 1);
+    assert!(matches!(db.observe(&foreign), Err(Error::OtherCluster)));
+    let session = db.session_from(&foreign);
+    let err = session.query_one_raw(sql(&db, COUNT)).await.unwrap_err();
+    assert!(
+        matches!(Error::of(&err), Some(Error::OtherCluster)),
+        "{err}"
+    );
+    // Its writes do not depend on it.
+    insert(&session, 2).await;
+}
+
+#[tokio::test]
+async fn a_bookmark_of_a_primaryship_that_is_nowhere_is_dropped_when_all_nodes_say_so() {
+    let place = SLOT.alone("bookmark_newer").await;
+    let db = connect(&place).await;
+    insert(&db, 1).await;
+    let newer = changed(db.bookmark().await.unwrap(), 2, |timeline| timeline + 7);
+    let before = counter(&db, "sealane_lost_bookmarks_total").await;
+    let session = db.session_from(&newer);
+    assert_eq!(number(&session, COUNT).await, 1);
+    assert_eq!(
+        counter(&db, "sealane_lost_bookmarks_total").await,
+        before + 1
+    );
+    until_on_a_replica(&session, 1).await;
+}
+
+#[tokio::test]
+async fn a_bookmark_of_a_primaryship_that_may_be_somewhere_is_waited_for_and_then_an_error() {
+    let place = SLOT.alone("bookmark_unseen").await;
+    let limit = std::time::Duration::from_millis(300);
+    let db = connect_with(&place, |builder| {
+        builder
+            .route_timeout(limit)
+            .replica_acquire_timeout(limit / 2)
+    })
+    .await;
+    insert(&db, 1).await;
+    let newer = changed(db.bookmark().await.unwrap(), 2, |timeline| timeline + 7);
+    place.standby(0).freeze();
+    let session = db.session_from(&newer);
+    let err = session.query_one_raw(sql(&db, COUNT)).await.unwrap_err();
+    let ours = Error::of(&err).unwrap_or_else(|| panic!("{err}"));
+    assert!(matches!(ours, Error::EpochNotSeen { .. }), "{err}");
+    assert!(ours.is_retriable());
+    assert_eq!(number(&db, COUNT).await, 1, "others are not held up");
+    place.standby(0).thaw();
+    until("the thawed node", async || {
+        session.query_one_raw(sql(&db, COUNT)).await.is_ok()
+    })
+    .await;
+}

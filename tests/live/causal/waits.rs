@@ -1,0 +1,94 @@
+//! `SEALANE_ON_STALE`: what a read does that no replica is fresh enough for.
+
+use std::time::{Duration, Instant};
+
+use sea_orm::ConnectionTrait;
+use sealane::{Error, OnStale, Reason};
+
+use super::{COUNT, SLOT, connect, insert, reason};
+use crate::{
+    fixture::{number, sql},
+    heard::Heard,
+};
+
+const LONG: Duration = Duration::from_secs(10);
+
+#[tokio::test]
+async fn a_wait_ends_as_soon_as_one_replica_is_there() {
+    let place = SLOT.alone("wait_ends").await;
+    let db = connect(&place).await;
+    let patient = db.on_stale(OnStale::Wait).stale_wait(LONG);
+    for n in 1..=10 {
+        let frozen = place.freeze_replay();
+        insert(&patient, n).await;
+        let (heard, _guard) = Heard::listen();
+        let reading = number(&patient, COUNT);
+        let thawing = async {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            place.standby(1).resume_replay().unwrap();
+        };
+        let begun = Instant::now();
+        let (rows, ()) = tokio::join!(reading, thawing);
+        assert_eq!(rows, n);
+        assert!(begun.elapsed() < LONG / 2);
+        let decisions = heard.decisions();
+        assert_eq!(decisions.len(), 1, "{decisions:?}");
+        assert_eq!(
+            (&*decisions[0].node, &*decisions[0].reason),
+            ("two", "replica")
+        );
+        drop(frozen);
+        place.caught_up();
+    }
+}
+
+#[tokio::test]
+async fn a_wait_that_is_too_short_ends_on_the_primary_or_in_an_error() {
+    let place = SLOT.alone("wait_short").await;
+    let db = connect(&place).await.stale_wait(Duration::from_millis(30));
+    let _frozen = place.freeze_replay();
+    insert(&db, 1).await;
+    let begun = Instant::now();
+    assert_eq!(number(&db.on_stale(OnStale::Wait), COUNT).await, 1);
+    assert!(begun.elapsed() >= Duration::from_millis(30));
+    let strict = db.on_stale(OnStale::Error);
+    let err = strict.query_one_raw(sql(&db, COUNT)).await.unwrap_err();
+    let ours = Error::of(&err).unwrap_or_else(|| panic!("{err}"));
+    assert!(matches!(ours, Error::NotCaughtUp { .. }), "{err}");
+    assert!(
+        ours.is_retriable() && err.to_string().contains("`one`, `two`"),
+        "{err}"
+    );
+    assert_eq!(reason(&db), Reason::NotCaughtUp);
+}
+
+/// C5: what is written later does not prolong it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn later_writes_do_not_prolong_a_wait() {
+    let place = SLOT.alone("wait_later").await;
+    let db = connect(&place).await;
+    place.standby(1).pause_replay().unwrap();
+    // Every commit is shown a good while after it was made, so there is always one that is not.
+    place
+        .standby(0)
+        .apply_delay(Duration::from_millis(150))
+        .unwrap();
+    let writing = tokio::spawn({
+        let db = db.clone();
+        async move {
+            loop {
+                insert(&db, 1).await;
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        }
+    });
+    let strict = db.on_stale(OnStale::Error).stale_wait(LONG);
+    for _ in 0..5 {
+        let before = number(&db.primary(), COUNT).await;
+        assert!(number(&strict, COUNT).await >= before);
+    }
+    writing.abort();
+    place.standby(0).apply_delay(Duration::ZERO).unwrap();
+    place.standby(1).resume_replay().unwrap();
+    place.caught_up();
+}
