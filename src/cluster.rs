@@ -18,6 +18,8 @@ mod positions;
 mod probes;
 mod publish;
 #[cfg(feature = "postgres")]
+mod rate;
+#[cfg(feature = "postgres")]
 mod replay;
 pub(crate) mod shared;
 mod source;

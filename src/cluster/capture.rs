@@ -9,14 +9,9 @@ use std::{
     time::Duration,
 };
 
-use sea_orm::{DbErr, sqlx::PgConnection};
-use tokio::time::Instant;
-
-use super::shared::Shared;
+use super::{rate::Rate, shared::Shared};
 use crate::{backend::positions, metrics::ClusterCounter, session::Clock, signal};
-
-/// Between the beginnings of two captures.
-const PACE: Duration = Duration::from_millis(1);
+use sea_orm::{DbErr, sqlx::PgConnection};
 
 /// Between two attempts on a primary that does not answer (rule T1).
 const PAUSE: Duration = Duration::from_millis(500);
@@ -44,6 +39,7 @@ impl Capture {
         let (clock, weak) = (Arc::clone(&shared.clock), Arc::downgrade(shared));
         let mut alive = shared.changed.subscribe();
         tokio::spawn(async move {
+            let mut rate = Rate::new();
             loop {
                 // A handle without replicas leaves what writes wish to another one that has some.
                 let Some(reads) = weak.upgrade().map(|shared| shared.has_replicas()) else {
@@ -64,9 +60,9 @@ impl Capture {
                 }
                 let _done = Capturing(&clock);
                 while wants(&clock, reads) {
-                    let paced = Instant::now() + PACE;
+                    rate.take().await;
                     match self.once(&weak).await {
-                        Some(Ended::Covered) => tokio::time::sleep_until(paced).await,
+                        Some(Ended::Covered) => {}
                         Some(Ended::Failed) => tokio::time::sleep(PAUSE).await,
                         Some(Ended::Impossible) => break,
                         None => return,

@@ -12,7 +12,7 @@ use std::{
 use sea_orm::{DbErr, sqlx::PgConnection};
 use tokio::time::Instant;
 
-use super::{demand::Demand, shared::Shared};
+use super::{demand::Demand, rate::Rate, shared::Shared};
 use crate::{
     backend::positions,
     node::Node,
@@ -26,8 +26,7 @@ const STEPS: [Duration; 3] = [
     Duration::from_millis(5),
 ];
 
-/// The least and the most time between two questions to one replica.
-const LEAST: Duration = Duration::from_millis(1);
+/// The most time between two questions to one replica.
 const MOST: Duration = Duration::from_secs(1);
 
 /// Between two attempts on a replica that does not answer (rule T1).
@@ -42,14 +41,14 @@ pub(super) fn follow(shared: &Arc<Shared>, node: &Arc<Node>) {
     let mut alive = shared.changed.subscribe();
     tokio::spawn(async move {
         let mut conn = None;
-        let mut pace = Pace::new();
+        let (mut pace, mut rate) = (Pace::new(), Rate::new());
         while let Some(demand) = ask(&weak, &following, &mut conn, &mut pace).await {
             let waiting = async {
                 match pace.next() {
                     Next::Pause => tokio::time::sleep(PAUSE).await,
                     Next::Within(most) => {
-                        tokio::time::sleep_until(pace.put + LEAST).await;
-                        demand.quiet(pace.heard, most - LEAST).await;
+                        demand.quiet(pace.heard, most).await;
+                        rate.take().await;
                     }
                 }
             };
@@ -117,8 +116,6 @@ async fn sample(
 struct Pace {
     /// How many demands there had been when the last question was put.
     heard: u64,
-    /// When that was.
-    put: Instant,
     /// When the last demand was heard of.
     demanded: Option<Instant>,
     failed: bool,
@@ -130,7 +127,6 @@ impl Pace {
     fn new() -> Self {
         Self {
             heard: 0,
-            put: Instant::now(),
             demanded: None,
             failed: false,
             satisfied: true,
@@ -139,10 +135,9 @@ impl Pace {
     }
 
     fn hear(&mut self, asked: u64) {
-        self.put = Instant::now();
         if asked != self.heard {
             self.heard = asked;
-            self.demanded = Some(self.put);
+            self.demanded = Some(Instant::now());
             self.step = 0;
         }
     }

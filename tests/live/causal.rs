@@ -136,8 +136,8 @@ async fn captures_are_few_and_end_with_the_writes() {
     println!("{during} captures for 800 writes in {took:?}");
     assert!((1..=800).contains(&during));
     assert!(
-        u128::from(during) <= took.as_millis() + 2,
-        "at most one in a millisecond"
+        u128::from(during) <= took.as_millis() + 8,
+        "at most a thousand a second, and a few in a row"
     );
     let after = captures().await;
     tokio::time::sleep(Duration::from_millis(300)).await;

@@ -51,21 +51,21 @@ impl Attempt<'_> {
         let begun = Instant::now();
         let limit = (begun + self.scope.stale_wait(shared)).min(self.deadline());
         let mut awaited = Awaited::now(shared, self.current.clone());
-        shared.demand.ask();
+        let mut asked = false;
         loop {
             let mut news = pin!(shared.clock.news.notified());
             // From here on nothing is missed, whatever is looked at next.
             news.as_mut().enable();
-            let was_known = self.need != Need::Primary;
             self.need = awaited.need(shared);
             self.bound = self.bound_now();
             if !self.is_behind() {
                 shared.metrics.stale_waits.record(begun.elapsed());
                 return Ok(());
             }
-            if !was_known && self.need != Need::Primary {
-                // The replicas can be asked for it from now on.
+            if self.need != Need::Primary && !asked {
+                // Before the primary has told the position, the replicas' would say nothing.
                 shared.demand.ask();
+                asked = true;
             }
             if tokio::time::timeout_at(limit.into(), news).await.is_err() {
                 break;

@@ -1,0 +1,54 @@
+//! What to measure and for how long. The short form exists to see that the bench runs.
+
+use std::{env, time::Duration};
+
+use crate::Result;
+
+/// The command line, and `SEALANETEST_SHORT`.
+#[derive(Debug)]
+pub(crate) struct Options {
+    pub(crate) seed: u64,
+    /// How long each mix runs.
+    pub(crate) length: Duration,
+    /// How many pairs of writers' slices.
+    pub(crate) pairs: usize,
+    /// How long a slice of writers takes.
+    pub(crate) slice: Duration,
+}
+
+impl Options {
+    pub(crate) fn read() -> Result<Self> {
+        let mut short = env::var("SEALANETEST_SHORT").is_ok_and(|value| value == "1");
+        let (mut seed, mut seconds, mut pairs) = (None, None, None);
+        let mut arguments = env::args().skip(1);
+        while let Some(argument) = arguments.next() {
+            let mut value = || {
+                arguments
+                    .next()
+                    .ok_or_else(|| format!("`{argument}` needs a value"))
+            };
+            match argument.as_str() {
+                // What `cargo bench` adds.
+                "--bench" => {}
+                "--short" => short = true,
+                "--seed" => seed = Some(value()?.parse()?),
+                "--seconds" => seconds = Some(value()?.parse()?),
+                "--pairs" => pairs = Some(value()?.parse()?),
+                _ => {
+                    return Err(format!(
+                        "no option `{argument}`: --short, --seed, --seconds, --pairs"
+                    )
+                    .into());
+                }
+            }
+        }
+        let (default_seconds, default_pairs, slice) =
+            if short { (1, 2, 100) } else { (10, 31, 1_000) };
+        Ok(Self {
+            seed: seed.unwrap_or_else(|| fastrand::u64(..)),
+            length: Duration::from_secs(seconds.unwrap_or(default_seconds)),
+            pairs: pairs.unwrap_or(default_pairs),
+            slice: Duration::from_millis(slice),
+        })
+    }
+}
