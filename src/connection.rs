@@ -12,6 +12,7 @@ mod seaorm;
 mod session;
 #[cfg(feature = "stream")]
 mod stream;
+mod to_the_end;
 pub(crate) mod transaction;
 
 use std::{fmt, sync::Arc};

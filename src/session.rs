@@ -18,13 +18,13 @@ mod write;
 
 use std::{
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
 
-use self::hold::{Held, Hold};
+use self::hold::Hold;
 pub(crate) use self::{
     clock::Clock,
     current::{Abandoned, Current},
@@ -52,8 +52,6 @@ pub(crate) struct Session {
     lsn: AtomicU64,
     hold: Hold,
     pub(crate) pin: Pin,
-    /// The session it began from, where that one had writes that had not returned.
-    parent: Option<Arc<Session>>,
     /// `concrete()` was asked of a handle of it: what is done there may be its own.
     concrete: AtomicBool,
     /// There is something in the rest.
@@ -82,7 +80,9 @@ impl Session {
     }
 
     /// A session that goes on from here: it sees what was written and seen up to now.
-    pub(crate) fn after(&self, parent: &Arc<Self>, clock: &Clock, concrete_in_use: bool) -> Self {
+    pub(crate) fn after(&self, clock: &Clock, concrete_in_use: bool) -> Self {
+        // Before the tick is read: what returns in between is in one of the two.
+        let hold = self.hold.share();
         let rest = self.rest();
         let child = Self {
             tick: AtomicU64::new(self.written(clock)),
@@ -93,7 +93,7 @@ impl Session {
             }),
             epoch: AtomicU64::new(self.epoch.load(Ordering::Acquire)),
             lsn: AtomicU64::new(self.lsn.load(Ordering::Acquire)),
-            parent: self.is_held().then(|| Arc::clone(parent)),
+            hold,
             concrete: AtomicBool::new(concrete_in_use),
             has_rest: AtomicBool::new(self.has_rest.load(Ordering::Acquire)),
             rest: Mutex::new(Rest {
@@ -114,15 +114,6 @@ impl Session {
             session.observe(position);
         }
         session
-    }
-
-    /// How many of its writes are open although their callers are gone.
-    fn abandoned(&self) -> u64 {
-        self.hold.abandoned()
-    }
-
-    fn is_held(&self) -> bool {
-        self.hold.is_active() || self.parent.as_ref().is_some_and(|parent| parent.is_held())
     }
 
     /// The number of its last write.
@@ -146,29 +137,34 @@ impl Session {
 
     /// What a read needs that has to see its writes up to this one.
     pub(crate) fn need_at(&self, clock: &Clock, tick: u64) -> Need {
-        match self.hold.state() {
-            Held::No => {}
-            Held::Yes => return Need::Primary,
-            Held::Ended => {
-                self.wrote(clock.tick());
+        let mut tick = tick;
+        if self.hold.any() {
+            let held = self.hold.settle(clock);
+            tick = tick.max(held.tick);
+            self.wrote(held.tick);
+            if held.waits || held.lost {
                 return Need::Primary;
             }
         }
-        let inherited = match &self.parent {
-            Some(parent) => parent.need(clock),
-            None => Need::Nothing,
-        };
+        self.covered_need(clock, tick)
+    }
+
+    /// The same as far as what has returned.
+    fn covered_need(&self, clock: &Clock, tick: u64) -> Need {
         let own = if self.is_process {
             clock.need_of(tick)
         } else {
             self.settle(clock, tick)
         };
-        own.and(self.position(clock)).and(inherited)
+        own.and(self.position(clock))
     }
 
-    /// Whether something of it stands open that only time or a server's answer ends.
-    pub(crate) fn has_open_writes(&self) -> bool {
-        self.is_held()
+    /// Takes in the writes that have returned since. Whether others have not, and whether of others nothing more will
+    /// be heard.
+    pub(crate) fn open_writes(&self, clock: &Clock) -> (bool, bool) {
+        let held = self.hold.settle(clock);
+        self.wrote(held.tick);
+        (held.waits, held.lost)
     }
 
     /// Asks the clock once for what covers a write, and remembers it.

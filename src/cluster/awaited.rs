@@ -11,6 +11,8 @@ pub(crate) struct Awaited {
     written: u64,
     /// It had writes that had not returned: what they wrote counts too.
     open: bool,
+    /// It does not wait for what will never be heard of.
+    forgives: bool,
     need: Need,
 }
 
@@ -19,9 +21,18 @@ impl Awaited {
     pub(crate) fn now(shared: &Shared, current: Current) -> Self {
         Self {
             written: current.written(&shared.clock),
-            open: shared.has_open_writes(&current),
+            open: true,
+            forgives: false,
             need: Need::Primary,
             current,
+        }
+    }
+
+    /// The same without the writes of which nobody knows whether they were executed.
+    pub(crate) fn without_lost(shared: &Shared, current: Current) -> Self {
+        Self {
+            forgives: true,
+            ..Self::now(shared, current)
         }
     }
 
@@ -29,14 +40,15 @@ impl Awaited {
     pub(crate) fn need(&mut self, shared: &Shared) -> Need {
         if self.need == Need::Primary {
             if self.open {
-                if shared.has_open_writes(&self.current) {
+                let (waits, lost) = shared.open_writes(&self.current);
+                if waits || (lost && !self.forgives) {
                     return Need::Primary;
                 }
                 // After they have returned, so that the ticks of their returns are in it.
                 self.written = self.current.written(&shared.clock);
                 self.open = false;
             }
-            self.need = self.current.need_at(&shared.clock, self.written);
+            self.need = self.current.covered_need(&shared.clock, self.written);
         }
         self.need
     }

@@ -174,10 +174,12 @@ impl Shared {
         }
     }
 
-    /// Whether this session has writes that have not returned although nobody waits for them.
-    pub(crate) fn has_open_writes(&self, current: &Current) -> bool {
-        (self.concrete.in_use() && current.may_use_concrete())
-            || current.has_open_writes(&self.clock)
+    /// Whether this session has writes that have not returned although nobody waits for them, and whether it has some
+    /// of which nothing more will be heard.
+    pub(crate) fn open_writes(&self, current: &Current) -> (bool, bool) {
+        let concrete = self.concrete.in_use() && current.may_use_concrete();
+        let (waits, lost) = current.open_writes(&self.clock);
+        (waits || concrete, lost)
     }
 
     /// Whether this node's connections can say how far its server has replayed.

@@ -111,6 +111,11 @@ impl<'a> Attempt<'a> {
     #[inline]
     fn new(shared: &'a Arc<Shared>, scope: &'a Wishes, ask: Ask) -> Self {
         let (current, level) = (scope.current(shared), scope.level(shared));
+        // First: what it finds told raises what the session needs.
+        let bound = match level {
+            Consistency::Monotonic => current.bound(&shared.clock),
+            _ => Bound::No,
+        };
         Self {
             shared,
             scope,
@@ -122,10 +127,7 @@ impl<'a> Attempt<'a> {
                 Consistency::Eventual => Need::Nothing,
                 _ => shared.need(&current),
             },
-            bound: match level {
-                Consistency::Monotonic => current.bound(&shared.clock),
-                _ => Bound::No,
-            },
+            bound,
             waited_out: false,
             seen: None,
             current,

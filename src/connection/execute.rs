@@ -4,7 +4,10 @@ use std::{pin::pin, sync::Arc, time::SystemTime};
 
 use sea_orm::{DbErr, Statement, TransactionOptions, metric};
 
-use super::{Callback, RoutedConnection, attempt::Attempt, transaction::RoutedTransaction};
+use super::{
+    Callback, RoutedConnection, attempt::Attempt, to_the_end::ToTheEnd,
+    transaction::RoutedTransaction,
+};
 use crate::{
     connection::transaction::Opening,
     error::Kind,
@@ -148,19 +151,14 @@ impl RoutedConnection {
         use sea_orm::TransactionTrait;
 
         let link: &Arc<Link> = &lease.node().link;
-        let beginning = async {
-            match self.callback.clone() {
-                None => link.connection().begin_with_options(options).await,
-                // SeaORM's transaction takes its callback from the connection that begins it.
-                Some(callback) => {
-                    let mut connection = link.connection().clone();
-                    connection.set_metric_callback(move |info| callback(info));
-                    connection.begin_with_options(options).await
-                }
-            }
-        };
+        let mut connection = link.connection().clone();
+        if let Some(callback) = self.callback.clone() {
+            // SeaORM's transaction takes its callback from the connection that begins it.
+            connection.set_metric_callback(move |info| callback(info));
+        }
+        let beginning = async move { connection.begin_with_options(options).await };
         lease
-            .guard(link.while_open(beginning))
+            .guard(link.while_open(ToTheEnd::new(beginning, lease.node())))
             .await
             .unwrap_or_else(|cut| Err(cut.into_db(Kind::Exec)))
     }

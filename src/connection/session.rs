@@ -118,14 +118,11 @@ impl RoutedConnection {
         match current.session(&shared.clock) {
             Some(session) => {
                 let concrete = shared.concrete.in_use() && current.may_use_concrete();
-                session.after(&session, &shared.clock, concrete)
+                session.after(&shared.clock, concrete)
             }
             None => match current {
                 // A task that has not written obeys what was folded from others.
-                Current::Task(_) => {
-                    let folded = shared.clock.tasks.folded();
-                    folded.after(folded, &shared.clock, false)
-                }
+                Current::Task(_) => shared.clock.tasks.folded().after(&shared.clock, false),
                 _ => Session::default(),
             },
         }

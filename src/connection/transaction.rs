@@ -133,23 +133,21 @@ impl RoutedTransaction {
             .of_transaction(self.held.lease()))
     }
 
-    /// A savepoint. Should it fail, this whole transaction is poisoned: sqlx may have rolled the outer one back, and
-    /// what came next would be stored in spite of a later `rollback()`.
+    /// A savepoint. Should it fail, or its future be dropped before the answer, this whole transaction is poisoned: sqlx
+    /// may have rolled the outer one back, and what came next would be stored in spite of a later `rollback()`.
     pub(super) async fn nested(&self, options: TransactionOptions) -> Result<Self, DbErr> {
+        self.held.check(Kind::Exec)?;
+        let poison = self.held.poison_on_drop();
         let begun = self
             .held
             .run(Kind::Exec, self.inner.begin_with_options(options))
             .await;
-        match begun {
-            Ok(inner) => Ok(Self {
-                inner,
-                held: self.held.nested(),
-            }),
-            Err(err) => {
-                self.held.poison();
-                Err(err)
-            }
-        }
+        let inner = begun?;
+        poison.disarm();
+        Ok(Self {
+            inner,
+            held: self.held.nested(),
+        })
     }
 
     /// Ends it by the result of what ran in it, as SeaORM does: commit on `Ok`, roll back on `Err`, and an error of

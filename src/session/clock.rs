@@ -257,7 +257,7 @@ impl Clock {
 
     /// How many writes are open although their callers are gone.
     pub(crate) fn open_writes(&self) -> u64 {
-        self.process.abandoned()
+        self.process.hold.count()
     }
 
     /// The captures whose positions lie in there, each with the time of its answer.

@@ -11,6 +11,7 @@ use crate::position::Position;
 
 use super::{
     Clock, Mark, Need, Session,
+    hold::Open,
     seen::{Bound, Seen},
 };
 
@@ -39,7 +40,7 @@ impl Current {
         }
     }
 
-    /// What it has written, up to now: to be asked about by [`need_at`](Self::need_at).
+    /// What it has written, up to now: to be asked about by [`covered_need`](Self::covered_need).
     pub(crate) fn written(&self, clock: &Clock) -> u64 {
         match self {
             Self::Process => clock.ticks(),
@@ -48,16 +49,15 @@ impl Current {
         }
     }
 
-    /// What a read needs that arrived when so much was written.
-    pub(crate) fn need_at(&self, clock: &Clock, written: u64) -> Need {
+    /// What a read needs that arrived when so much was written and had returned.
+    pub(crate) fn covered_need(&self, clock: &Clock, written: u64) -> Need {
         match self {
             // The first capture that covers it, for whoever waits: the last one moves on with every write.
-            Self::Process => match clock.process.need_at(clock, written) {
-                Need::Primary => Need::Primary,
-                need if clock.process.has_position() => need,
-                _ => clock.first_need_of(written),
-            },
-            Self::Session(session) => session.need_at(clock, written),
+            Self::Process => {
+                let first = clock.first_need_of(written);
+                first.and(clock.process.position(clock))
+            }
+            Self::Session(session) => session.covered_need(clock, written),
             Self::Task(task) => clock.tasks.need(clock, *task),
             Self::Untracked => Need::Nothing,
         }
@@ -87,10 +87,13 @@ impl Current {
         }
     }
 
-    /// Whether writes of it have not returned although nobody waits for them.
-    pub(crate) fn has_open_writes(&self, clock: &Clock) -> bool {
-        self.session(clock)
-            .is_some_and(|session| session.has_open_writes())
+    /// Whether writes of it have not returned although nobody waits for them, and whether of others nothing more will
+    /// be heard.
+    pub(crate) fn open_writes(&self, clock: &Clock) -> (bool, bool) {
+        match self.session(clock) {
+            Some(session) => session.open_writes(clock),
+            None => (false, false),
+        }
     }
 
     /// Where it may read, as far as earlier reads bind it.
@@ -124,41 +127,34 @@ impl Current {
     /// A write was lost from sight while its server may still execute it. Reads stay on the primary for a while, and
     /// only a capture after that covers it.
     pub(crate) fn lost(&self, clock: &Clock, pin: Duration) {
-        match self {
-            Self::Untracked => return,
-            Self::Session(session) => session.hold.lost(),
-            Self::Task(task) => clock
-                .tasks
-                .note(clock, *task, |session| session.hold.lost()),
-            Self::Process => {}
-        }
-        clock.process.hold.lost();
+        self.holds(clock, &Open::lost());
         self.wrote(clock, pin);
     }
 
     /// A write whose caller is gone, until the guard is dropped: its connection has answered, or was given up.
     pub(crate) fn abandon(&self, clock: &Arc<Clock>, pin: Duration) -> Abandoned {
-        let session = match self {
-            Self::Session(session) => Some(Arc::clone(session)),
-            Self::Task(task) => Some(clock.tasks.note(clock, *task, |session| {
-                session.hold.abandon();
-                Arc::clone(session)
-            })),
-            Self::Process | Self::Untracked => None,
-        };
-        if let (Self::Session(_), Some(session)) = (self, &session) {
-            session.hold.abandon();
-        }
-        if !matches!(self, Self::Untracked) {
-            clock.process.hold.abandon();
-        }
+        let open = Arc::default();
+        self.holds(clock, &open);
         Abandoned {
             clock: Arc::clone(clock),
             current: self.clone(),
-            session,
+            open,
             pin,
             lost: false,
         }
+    }
+
+    fn holds(&self, clock: &Clock, open: &Arc<Open>) {
+        match self {
+            Self::Untracked => return,
+            Self::Process => {}
+            Self::Session(session) => session.hold.add(Arc::clone(open)),
+            Self::Task(task) => clock
+                .tasks
+                .note(clock, *task, |session| session.hold.add(Arc::clone(open))),
+        }
+        clock.process.hold.settle(clock);
+        clock.process.hold.add(Arc::clone(open));
     }
 
     /// A read returned that later ones must not fall behind (rule C9): on a replica, or on the primary.
@@ -225,13 +221,8 @@ impl Current {
 }
 
 impl Session {
-    fn has_position(&self) -> bool {
-        self.epoch.load(std::sync::atomic::Ordering::Acquire) != 0
-    }
-
     fn is_pinned(&self) -> bool {
-        let parent = self.parent.as_ref();
-        self.pin.holds(Instant::now) || parent.is_some_and(|parent| parent.pin.holds(Instant::now))
+        self.pin.holds(Instant::now)
     }
 }
 
@@ -240,7 +231,7 @@ impl Session {
 pub(crate) struct Abandoned {
     clock: Arc<Clock>,
     current: Current,
-    session: Option<Arc<Session>>,
+    open: Arc<Open>,
     pin: Duration,
     lost: bool,
 }
@@ -254,17 +245,11 @@ impl Abandoned {
 
 impl Drop for Abandoned {
     fn drop(&mut self) {
-        if matches!(self.current, Current::Untracked) {
-            return;
-        }
         // The tick first: between the two a read would find everything covered.
+        self.current.wrote(&self.clock, self.pin);
         match self.lost {
-            true => self.current.lost(&self.clock, self.pin),
-            false => self.current.wrote(&self.clock, self.pin),
-        }
-        self.clock.process.hold.returned();
-        if let Some(session) = &self.session {
-            session.hold.returned();
+            true => self.open.lose(),
+            false => self.open.close(self.clock.ticks()),
         }
     }
 }

@@ -1,68 +1,142 @@
 //! Writes that have not returned although their caller is gone: until they have, a session reads on the primary (C1).
 
 use std::{
-    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    mem,
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
-use super::pin::Pin;
+use super::Clock;
 
 /// How long a write whose connection was lost counts as running: its server may be at it still (rule C1).
 pub(crate) const UNKNOWN_HOLD: Duration = Duration::from_secs(30);
 
+/// One such write, shared by every session that has to see it.
+#[derive(Debug, Default)]
+pub(super) struct Open {
+    /// The tick of its return; 0 while it has not returned.
+    closed: AtomicU64,
+    /// Nothing more will be heard of it: it counts as returned then.
+    until: OnceLock<Instant>,
+}
+
+impl Open {
+    /// A write that was lost from sight.
+    pub(super) fn lost() -> Arc<Self> {
+        let open = Self::default();
+        open.lose();
+        Arc::new(open)
+    }
+
+    pub(super) fn lose(&self) {
+        // The first one counts.
+        let _ = self.until.set(Instant::now() + UNKNOWN_HOLD);
+    }
+
+    /// It returned; that was its tick.
+    pub(super) fn close(&self, tick: u64) {
+        self.closed.store(tick, Ordering::Release);
+    }
+
+    /// The tick of its return, if it has returned.
+    fn closed(&self, clock: &Clock) -> Option<u64> {
+        let closed = self.closed.load(Ordering::Acquire);
+        if closed != 0 {
+            return Some(closed);
+        }
+        if self.until.get().is_none_or(|until| *until > Instant::now()) {
+            return None;
+        }
+        // What was lost may have been written up to now, so its end is a tick. Somebody else's will do as well.
+        let tick = clock.tick();
+        let (new, old) = (Ordering::AcqRel, Ordering::Acquire);
+        Some(
+            self.closed
+                .compare_exchange(0, tick, new, old)
+                .map_or_else(|theirs| theirs, |_| tick),
+        )
+    }
+}
+
 /// What keeps one session on the primary.
 #[derive(Debug, Default)]
 pub(super) struct Hold {
-    /// Writes whose future was dropped, and of whose server nothing was heard since.
-    abandoned: AtomicU64,
-    /// Until when a lost write may still be executed.
-    unknown: Pin,
-    is_unknown: AtomicBool,
+    any: AtomicBool,
+    open: Mutex<Vec<Arc<Open>>>,
 }
 
 /// How a hold stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Held {
-    No,
-    Yes,
-    /// It has just ended by itself: what was lost may have been written up to now, so its end is a tick.
-    Ended,
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Held {
+    /// Some have not returned.
+    pub(super) waits: bool,
+    /// Of some nothing more will be heard.
+    pub(super) lost: bool,
+    /// The last tick of those that have returned since the last time.
+    pub(super) tick: u64,
 }
 
 impl Hold {
     #[inline]
-    pub(super) fn state(&self) -> Held {
-        if self.abandoned.load(Ordering::Acquire) != 0 {
-            return Held::Yes;
+    pub(super) fn any(&self) -> bool {
+        self.any.load(Ordering::Acquire)
+    }
+
+    pub(super) fn add(&self, open: Arc<Open>) {
+        let mut all = self.open();
+        all.push(open);
+        self.any.store(true, Ordering::Release);
+    }
+
+    /// Takes out what has returned.
+    pub(super) fn settle(&self, clock: &Clock) -> Held {
+        let mut held = Held::default();
+        if !self.any() {
+            return held;
         }
-        if !self.is_unknown.load(Ordering::Acquire) {
-            return Held::No;
+        let mut all = self.open();
+        for open in mem::take(&mut *all) {
+            match open.closed(clock) {
+                Some(tick) => held.tick = held.tick.max(tick),
+                None => {
+                    held.lost |= open.until.get().is_some();
+                    held.waits |= open.until.get().is_none();
+                    all.push(open);
+                }
+            }
         }
-        if !self.unknown.holds(Instant::now) && self.is_unknown.swap(false, Ordering::AcqRel) {
-            return Held::Ended;
+        self.any.store(!all.is_empty(), Ordering::Release);
+        held
+    }
+
+    /// How many have not returned.
+    pub(super) fn count(&self) -> u64 {
+        let all = self.open();
+        let open = all
+            .iter()
+            .filter(|one| one.closed.load(Ordering::Acquire) == 0);
+        u64::try_from(open.count()).unwrap_or(u64::MAX)
+    }
+
+    /// The same ones for another session.
+    pub(super) fn share(&self) -> Self {
+        let all = self.open().clone();
+        Self {
+            any: AtomicBool::new(!all.is_empty()),
+            open: Mutex::new(all),
         }
-        Held::Yes
     }
 
-    /// Whether something is held, without ending anything.
-    pub(super) fn is_active(&self) -> bool {
-        self.abandoned.load(Ordering::Acquire) != 0 || self.is_unknown.load(Ordering::Acquire)
+    pub(super) fn into_open(self) -> Vec<Arc<Open>> {
+        self.open
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn abandoned(&self) -> u64 {
-        self.abandoned.load(Ordering::Acquire)
-    }
-
-    pub(super) fn lost(&self) {
-        self.unknown.extend(Instant::now(), UNKNOWN_HOLD);
-        self.is_unknown.store(true, Ordering::Release);
-    }
-
-    pub(super) fn abandon(&self) {
-        self.abandoned.fetch_add(1, Ordering::AcqRel);
-    }
-
-    pub(super) fn returned(&self) {
-        self.abandoned.fetch_sub(1, Ordering::AcqRel);
+    fn open(&self) -> MutexGuard<'_, Vec<Arc<Open>>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -11,7 +11,7 @@ mod sample;
 
 use std::{
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Instant,
@@ -131,9 +131,9 @@ impl Replayed {
 
     /// Nothing is known until this is dropped, and nothing of before it afterwards: in between, connections may be
     /// opened and given back that were not asked.
-    pub(crate) fn opaque(&self) -> Opaque<'_> {
+    pub(crate) fn opaque(self: &Arc<Self>) -> Opaque {
         self.opaque.fetch_add(1, Ordering::AcqRel);
-        Opaque(self)
+        Opaque(Arc::clone(self))
     }
 
     /// The connection that asks again and again was opened: the number of its life.
@@ -193,9 +193,9 @@ impl Replayed {
 }
 
 /// See [`Replayed::opaque`].
-pub(crate) struct Opaque<'a>(&'a Replayed);
+pub(crate) struct Opaque(Arc<Replayed>);
 
-impl Drop for Opaque<'_> {
+impl Drop for Opaque {
     fn drop(&mut self) {
         self.0.forget_unless_asked_since(Instant::now());
         self.0.opaque.fetch_sub(1, Ordering::AcqRel);

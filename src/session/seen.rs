@@ -41,6 +41,11 @@ impl Seen {
         }
     }
 
+    /// Whether this is the same read.
+    fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.replayed, &other.replayed) && self.returned == other.returned
+    }
+
     fn is_here(&self) -> bool {
         self.opened == self.replayed.openings() && self.life == self.replayed.life()
     }
@@ -67,21 +72,19 @@ impl Session {
 
     /// Takes in the positions that were told since, and says what is left.
     pub(crate) fn bound(&self, clock: &Clock) -> Bound {
-        let told: Vec<(u64, u64)> = {
-            let mut rest = self.rest();
-            let mut told = Vec::new();
-            rest.seen.retain(|one| {
-                let witnessed = one.replayed.witnessed(one.life, one.returned);
-                told.extend(witnessed);
-                witnessed.is_none()
-            });
-            self.note_rest(&rest);
-            told
-        };
-        for (epoch, lsn) in told {
-            self.raise(clock, epoch, lsn);
+        let seen = self.rest().seen.clone();
+        let mut told = Vec::new();
+        for one in seen {
+            if let Some((epoch, lsn)) = one.replayed.witnessed(one.life, one.returned) {
+                // Before it is taken out: nobody finds it in neither place.
+                self.raise(clock, epoch, lsn);
+                told.push(one);
+            }
         }
-        let rest = self.rest();
+        let mut rest = self.rest();
+        rest.seen
+            .retain(|one| !told.iter().any(|done| done.is(one)));
+        self.note_rest(&rest);
         match &rest.seen[..] {
             [] => Bound::No,
             [one] if one.is_here() => Bound::To(Arc::clone(&one.replayed)),

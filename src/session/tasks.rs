@@ -93,9 +93,12 @@ impl Tasks {
             let Some(session) = sessions.remove(&oldest) else {
                 continue;
             };
-            // What it has open cannot be handed on; a write that returned only now contains it, once it is covered.
-            if session.has_rest() || session.is_held() {
-                self.folded.hold.lost();
+            for open in session.hold.share().into_open() {
+                self.folded.hold.add(open);
+            }
+            if session.has_rest() {
+                // Bookmarks and reads cannot be handed on; what the primary has now covers them.
+                self.folded.wrote(clock.tick());
             }
             self.folded.pin.follow(&session.pin);
             self.folded.wrote(session.written(clock));
@@ -107,9 +110,9 @@ impl Tasks {
         let mut order = self.order();
         let sessions = self.sessions.pin();
         order.retain(|task| {
-            let needed = sessions.get(task).is_some_and(|session| {
-                session.has_rest() || session.is_held() || !covered(session.need(clock))
-            });
+            let needed = sessions
+                .get(task)
+                .is_some_and(|session| session.has_rest() || !covered(session.need(clock)));
             if !needed {
                 sessions.remove(task);
             }

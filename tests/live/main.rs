@@ -19,6 +19,7 @@ mod faults_start;
 mod fence;
 mod fixture;
 mod heard;
+mod history;
 mod options;
 mod pin;
 mod place;

@@ -152,3 +152,69 @@ async fn what_the_server_says_at_commit_comes_unchanged() {
     assert!(Error::of(&err).is_none());
     assert_eq!(stored(&place), "");
 }
+
+/// Polls so many times and then drops it; true when it had come to its end.
+async fn cut_after<T>(polls: u32, work: impl Future<Output = T>) -> bool {
+    let mut work = Box::pin(work);
+    let mut polled = 0;
+    std::future::poll_fn(|cx| {
+        if polled == polls {
+            return std::task::Poll::Ready(false);
+        }
+        polled += 1;
+        work.as_mut().poll(cx).map(|_| true)
+    })
+    .await
+}
+
+/// sqlx knows of no transaction before the answer to BEGIN: the connection would go back with it open, and what the next
+/// one writes on it would be acknowledged and never stored.
+#[tokio::test]
+async fn a_begin_that_is_dropped_leaves_no_transaction_on_its_connection() {
+    let place = SLOT.shared("txn_dropped_begin").await;
+    place.others("CREATE TABLE t (n bigint)");
+    let db = place.builder().max_connections(1).connect().await.unwrap();
+    let mut dropped = 0;
+    for polls in 1..40 {
+        dropped += u32::from(!cut_after(polls % 6 + 1, db.begin()).await);
+        db.execute_unprepared(&format!("INSERT INTO t VALUES ({polls})"))
+            .await
+            .unwrap();
+        let stored = place.on(place.primary(), "SELECT max(n) FROM t");
+        assert_eq!(
+            stored,
+            polls.to_string(),
+            "after a begin of {} polls",
+            polls % 6 + 1
+        );
+    }
+    assert!(dropped > 5, "{dropped}");
+}
+
+/// R9: the same inside a transaction, where sqlx would roll back the outer one and go on in autocommit.
+#[tokio::test]
+async fn a_nested_begin_that_is_dropped_poisons_the_outer_transaction() {
+    let place = SLOT.shared("txn_dropped_nested").await;
+    place.others("CREATE TABLE t (n bigint)");
+    let db = place.builder().connect().await.unwrap();
+    let mut dropped = 0;
+    for polls in 1..8 {
+        let txn = db.begin().await.unwrap();
+        txn.execute_unprepared("INSERT INTO t VALUES (1)")
+            .await
+            .unwrap();
+        if cut_after(polls, txn.begin()).await {
+            txn.rollback().await.unwrap();
+            continue;
+        }
+        dropped += 1;
+        txn.execute_unprepared("INSERT INTO t VALUES (2)")
+            .await
+            .unwrap_err();
+        let err = txn.commit().await.unwrap_err();
+        let ours = Error::of(&err).unwrap_or_else(|| panic!("{err}"));
+        assert!(matches!(ours, Error::TransactionPoisoned), "{err}");
+    }
+    assert!(dropped > 0);
+    assert_eq!(place.on(place.primary(), "SELECT count(*) FROM t"), "0");
+}

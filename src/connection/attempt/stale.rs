@@ -56,8 +56,9 @@ impl Attempt<'_> {
             let mut news = pin!(shared.clock.news.notified());
             // From here on nothing is missed, whatever is looked at next.
             news.as_mut().enable();
-            self.need = awaited.need(shared);
+            // In this order: what the first finds told raises what the second finds needed.
             self.bound = self.bound_now();
+            self.need = awaited.need(shared);
             if !self.is_behind() {
                 shared.metrics.stale_waits.record(begun.elapsed());
                 return Ok(());
@@ -145,6 +146,7 @@ impl Attempt<'_> {
         }
         if !matches!(self.bound, Bound::No) {
             self.bound = self.bound_now();
+            self.need = self.need.and(self.shared.need(&self.current));
         }
         let stale = !self.may_read(lease.node());
         if stale {

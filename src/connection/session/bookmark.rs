@@ -25,7 +25,7 @@ impl RoutedConnection {
     ///
     /// It waits for the shared question to the primary that covers the session's last write, usually less than a
     /// millisecond; a session that wrote nothing has its bookmark at once. On SQLite, where reads are always fresh, it
-    /// is empty.
+    /// is empty. A write whose outcome is unknown is not in it, because nobody can say where it would be.
     ///
     /// ```no_run
     /// # use sea_orm::{ConnectionTrait, DbErr};
@@ -70,7 +70,7 @@ impl RoutedConnection {
                 current.saw(clock, None);
             }
         }
-        let mut awaited = Awaited::now(shared, current);
+        let mut awaited = Awaited::without_lost(shared, current);
         let mut asked = false;
         loop {
             let mut news = pin!(clock.news.notified());

@@ -99,6 +99,23 @@ impl Root {
     }
 }
 
+/// Sets a flag when it is dropped, unless it is disarmed before.
+pub(super) struct Armed<'a>(Option<&'a AtomicBool>);
+
+impl Armed<'_> {
+    pub(super) fn disarm(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Armed<'_> {
+    fn drop(&mut self) {
+        if let Some(flag) = self.0 {
+            flag.store(true, Ordering::Release);
+        }
+    }
+}
+
 /// One level of a transaction's hold on its root.
 pub(crate) struct Held {
     root: Arc<Root>,
@@ -155,8 +172,9 @@ impl Held {
         &self.root.lease
     }
 
-    pub(super) fn poison(&self) {
-        self.root.poisoned.store(true, Ordering::Release);
+    /// Poisons the transaction unless it is disarmed.
+    pub(super) fn poison_on_drop(&self) -> Armed<'_> {
+        Armed(Some(&self.root.poisoned))
     }
 
     pub(super) fn note_unseen(&self) {
@@ -208,7 +226,10 @@ impl Held {
         self.check(kind)?;
         self.wait_until_fresh(kind).await?;
         let sent = Instant::now();
+        // A future that is dropped leaves its answer, which may be an error, to whoever comes next.
+        let doubt = Armed(Some(&self.root.doubtful));
         let ran = self.lease().guard(work).await;
+        doubt.disarm();
         self.lease().metrics().ran(sent.elapsed());
         let err = match ran {
             Ok(Ok(done)) => {

@@ -98,6 +98,18 @@ impl Node {
         }
     }
 
+    /// Kills one process of the server, after which the server ends all others and begins anew by itself: a standby comes
+    /// back where its last checkpoint lets it, behind what it had shown. Returns when it answers again.
+    pub fn crash(&self) -> Result<()> {
+        let pid =
+            self.ask("select pid from pg_stat_activity where backend_type = 'background writer'")?;
+        let Ok(pid) = pid.parse() else {
+            return Ok(());
+        };
+        process::signal(pid, Signal::SIGKILL);
+        self.wait_for("its recovery", || Ok(self.ask("select 1").ok().map(drop)))
+    }
+
     /// Stops all processes where they stand. Clients and the kernel's sockets see a server that does not answer.
     pub fn freeze(&self) {
         if let Some(server) = self.alive().as_mut() {

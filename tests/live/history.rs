@@ -1,0 +1,134 @@
+//! The history checker: sessions of every kind write and read while replay stops, lags and servers crash, and every
+//! read is held against what its session must see.
+//!
+//! Each key has one writer and only grows, so a read is stale exactly when it is below what was acknowledged before it
+//! began. `SEALANETEST_SEED` repeats a run's choices; the long form makes 200 000 reads.
+
+mod disturber;
+mod ledger;
+mod other_process;
+mod sessions;
+
+use std::sync::Arc;
+
+use sea_orm::ConnectionTrait;
+use sealane::{Consistency, RoutedConnection};
+use sealane_harness::{Cluster, long_form};
+
+use self::{disturber::Disturber, ledger::Ledger, sessions::Kind};
+
+/// What one kind of session came to.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Seen {
+    pub reads: u64,
+    pub stale: u64,
+    /// Below what the same session had read before.
+    pub backward: u64,
+    /// Reads and writes that failed, which servers that crash make possible.
+    pub failed: u64,
+}
+
+impl std::ops::AddAssign for Seen {
+    fn add_assign(&mut self, other: Self) {
+        self.reads += other.reads;
+        self.stale += other.stale;
+        self.backward += other.backward;
+        self.failed += other.failed;
+    }
+}
+
+pub fn seed() -> u64 {
+    let given = std::env::var("SEALANETEST_SEED").ok();
+    let seed = given.map_or_else(|| fastrand::u64(..), |text| text.parse().unwrap());
+    println!("SEALANETEST_SEED={seed}");
+    seed
+}
+
+pub async fn connect(cluster: &Cluster, level: Consistency) -> RoutedConnection {
+    let replicas = ["one", "two"];
+    let replicas = cluster.standbys().iter().zip(replicas);
+    let db = RoutedConnection::builder()
+        .primary(cluster.primary().url())
+        .replicas(replicas.map(|(node, name)| format!("{}?name={name}", node.url())))
+        .consistency(level)
+        // Both standbys may be down at once, and reads on the primary for that reason are no subject here.
+        .diversion_limit(100)
+        .connect();
+    db.await.unwrap()
+}
+
+pub fn cluster() -> Cluster {
+    let cluster = Cluster::builder()
+        .standbys(2)
+        .own_identity()
+        // So that a crash has much to replay, and asynchronous commits lag.
+        .setting("checkpoint_timeout", "1h")
+        .setting("max_wal_size", "4GB")
+        .setting("wal_writer_delay", "20ms");
+    cluster.start().unwrap()
+}
+
+/// Fresh rows, one for each writer.
+async fn prepare(db: &RoutedConnection, ledger: &Ledger) {
+    let rows = ledger.keys();
+    for sql in [
+        "DROP TABLE IF EXISTS mine, bulk".to_owned(),
+        "CREATE TABLE mine (key bigint PRIMARY KEY, value bigint NOT NULL)".to_owned(),
+        "CREATE TABLE bulk (filler text)".to_owned(),
+        format!("INSERT INTO mine SELECT key, 0 FROM generate_series(0, {rows} - 1) AS key"),
+    ] {
+        db.execute_unprepared(&sql).await.unwrap();
+    }
+}
+
+/// Runs every kind for so many reads each, under disturbances.
+async fn run(cluster: &Cluster, kinds: &[Kind], reads: u64, seed: u64) -> Vec<(Kind, Seen)> {
+    let db = connect(cluster, Consistency::ReadYourWrites).await;
+    let ledger = Arc::new(Ledger::new());
+    prepare(&db, &ledger).await;
+    cluster.wait_caught_up().unwrap();
+    let disturber = Disturber::start(cluster, &db, seed);
+    let mut all = Vec::new();
+    for (place, kind) in kinds.iter().enumerate() {
+        let seed = seed.wrapping_add(place as u64 * 1_000);
+        let seen = sessions::run(&db, cluster, *kind, (&ledger, reads, seed)).await;
+        println!("{kind:?}: {seen:?}");
+        all.push((*kind, seen));
+    }
+    let done = disturber.end(cluster).await;
+    println!("{done}");
+    all
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_session_misses_what_it_must_see_whatever_happens_to_the_standbys() {
+    let seed = seed();
+    let cluster = cluster();
+    let reads = if long_form() { 45_000 } else { 3_000 };
+    let kinds = [
+        Kind::Process,
+        Kind::Task,
+        Kind::Explicit,
+        Kind::Bookmark,
+        Kind::OtherProcess,
+        Kind::Monotonic,
+        Kind::Eventual,
+    ];
+    let mut all = Seen::default();
+    for (kind, seen) in run(&cluster, &kinds, reads, seed).await {
+        match kind {
+            // The checker is not blind.
+            Kind::Eventual => {
+                let least = if long_form() { 1_000 } else { 50 };
+                assert!(seen.stale >= least, "{seen:?}");
+            }
+            _ => {
+                assert_eq!((seen.stale, seen.backward), (0, 0), "{kind:?}: {seen:?}");
+                all += seen;
+            }
+        }
+        assert!(seen.reads >= reads, "{kind:?}: {seen:?}");
+        assert!(seen.failed * 20 < seen.reads, "{kind:?}: {seen:?}");
+    }
+    println!("{} reads, {} stale", all.reads, all.stale);
+}
