@@ -60,7 +60,7 @@ impl Disturber {
         done.bulk = self.bulk.await.unwrap();
         for standby in cluster.standbys() {
             // It may be in the middle of a crash.
-            let mut whole = || {
+            let whole = || {
                 standby.start()?;
                 standby.resume_replay()?;
                 standby.apply_delay(Duration::ZERO)
@@ -94,7 +94,10 @@ async fn disturb(nodes: Vec<Node>, stop: Arc<AtomicBool>, mut rng: Rng) -> Done 
                 }
                 40..55 => node.apply_delay(delay),
                 55..60 => node.crash(),
-                _ => Ok(std::thread::sleep(pause)),
+                _ => {
+                    std::thread::sleep(pause);
+                    Ok(())
+                }
             };
         };
         tokio::task::spawn_blocking(work).await.unwrap();
