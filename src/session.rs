@@ -31,7 +31,7 @@ pub(crate) use self::{
     hold::UNKNOWN_HOLD,
     need::Need,
     pin::{Mark, Pin},
-    replayed::{Replay, Replayed, Sample, Told},
+    replayed::{Replay, Replayed, Sample, Told, Upstream},
     scopes::{Scopes, within},
     seen::{Bound, Seen},
     write::OpenWrite,

@@ -15,7 +15,7 @@ use crate::{
     error::Kind,
     node::open::direct_postgres,
     position::{ClusterId, Epoch, Lsn, Position},
-    session::Replay,
+    session::{Replay, Upstream},
 };
 
 /// The insert position, because with asynchronous commit the write and the flush position lie below a commit that has
@@ -28,10 +28,11 @@ const CAPTURE: &str = "SELECT (lsn - '0/0'::pg_catalog.pg_lsn)::pg_catalog.int8,
      FROM pg_catalog.pg_current_wal_insert_lsn() AS lsn";
 
 /// The replayed position and whose it is: the server's own address and start time, whatever stands between. The timeline is told only to roles with `pg_read_all_stats`; anybody else
-/// sees NULL there (rule T2).
+/// sees a row of NULLs there (rule T2), and where nothing is received there is no row.
 const SAMPLE: &str = "SELECT CASE WHEN pg_catalog.pg_is_in_recovery() \
      THEN (pg_catalog.pg_last_wal_replay_lsn() - '0/0'::pg_catalog.pg_lsn)::pg_catalog.int8 END, \
      (SELECT received_tli FROM pg_catalog.pg_stat_wal_receiver), \
+     EXISTS (SELECT FROM pg_catalog.pg_stat_wal_receiver), \
      (SELECT system_identifier FROM pg_catalog.pg_control_system())::pg_catalog.int8, \
      pg_catalog.concat_ws('|', pg_catalog.inet_server_addr(), pg_catalog.inet_server_port(), \
      pg_catalog.pg_postmaster_start_time())";
@@ -75,12 +76,17 @@ pub(crate) async fn sample(conn: &mut PgConnection) -> Result<Replay, DbErr> {
     let row = sqlx::query(SAMPLE).fetch_one(conn).await;
     let read = |row: sqlx::postgres::PgRow| {
         let timeline: Option<i32> = row.try_get(1)?;
-        let server: &str = row.try_get(3)?;
+        let source = match timeline.and_then(|timeline| u32::try_from(timeline).ok()) {
+            Some(timeline) => Upstream::Timeline(timeline),
+            None if row.try_get(2)? => Upstream::Hidden,
+            None => Upstream::Nobody,
+        };
+        let server: &str = row.try_get(4)?;
         Ok(Replay {
             begun,
             lsn: row.try_get::<Option<i64>, _>(0)?.map(unsigned),
-            timeline: timeline.and_then(|timeline| u32::try_from(timeline).ok()),
-            cluster: unsigned(row.try_get(2)?),
+            source,
+            cluster: unsigned(row.try_get(3)?),
             server: BuildHasherDefault::<DefaultHasher>::default().hash_one(server),
             life: None,
         })

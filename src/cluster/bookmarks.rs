@@ -10,7 +10,7 @@ use crate::{
     error::Error,
     metrics::ClusterCounter,
     position::Position,
-    session::{Session, Told},
+    session::{Session, Told, Upstream},
     words::Role,
 };
 
@@ -147,9 +147,7 @@ fn shown(shared: &Shared, bookmark: Position, came: Instant) -> Shown {
         let Some(told) = member.node.replayed.told().filter(since) else {
             return Shown::Unasked;
         };
-        let older = told
-            .timeline
-            .is_some_and(|timeline| timeline < bookmark.epoch.timeline);
+        let older = matches!(told.source, Upstream::Timeline(timeline) if timeline < bookmark.epoch.timeline);
         if !(told.in_recovery && older) {
             shown = Shown::Perhaps;
         }

@@ -75,6 +75,8 @@ pub(crate) struct Shared {
     waiting: AtomicU32,
     /// The application closed it.
     closed: AtomicBool,
+    /// The warning that the role sees too little was given.
+    untold: AtomicBool,
     /// The warning that nobody looks after it was given.
     warned: AtomicBool,
 }
@@ -139,6 +141,7 @@ impl Shared {
             diverted: AtomicU32::new(0),
             waiting: AtomicU32::new(0),
             closed: AtomicBool::new(false),
+            untold: AtomicBool::new(false),
             warned: AtomicBool::new(false),
         }
     }
@@ -193,10 +196,10 @@ impl Shared {
             told: Told {
                 begun: replay.begun,
                 server: Some(replay.server),
-                timeline: replay.timeline,
+                source: replay.source,
                 in_recovery: replay.lsn.is_some(),
             },
-            epoch: self.clock.ordinal(replay.cluster, replay.timeline),
+            epoch: self.clock.ordinal(replay.cluster, replay.source),
             lsn: replay.lsn,
             life: replay.life,
         };
@@ -213,6 +216,13 @@ impl Shared {
                 node = &*node.name,
                 "several servers answer under this node's address: what one has replayed proves nothing for another, \
                  so reads that follow a write keep away from it for SEALANE_PIN; give each server an address of its own"
+            );
+        }
+        if node.replayed.is_untold() && !self.untold.swap(true, Ordering::AcqRel) {
+            tracing::warn!(
+                node = &*node.name,
+                "the role may not see which primaryship the replicas follow, so what they have replayed proves nothing \
+                 after a promotion: reads that follow a write keep away from them for SEALANE_PIN; grant pg_monitor to the role"
             );
         }
         self.clock.news.notify_waiters();

@@ -19,7 +19,7 @@ use std::{
 
 use tokio::sync::Notify;
 
-use super::{Session, epochs::Epochs, need::Need, pin::nanos, tasks::Tasks};
+use super::{Session, Upstream, epochs::Epochs, need::Need, pin::nanos, tasks::Tasks};
 use crate::{
     metrics::Histogram,
     position::{Epoch, Lsn, Position},
@@ -305,8 +305,8 @@ impl Clock {
     }
 
     /// The ordinal under which a standby's position counts; see [`Epochs::ordinal`].
-    pub(crate) fn ordinal(&self, cluster: u64, timeline: Option<u32>) -> Option<u64> {
-        self.known().epochs.ordinal(cluster, timeline)
+    pub(crate) fn ordinal(&self, cluster: u64, source: Upstream) -> Option<u64> {
+        self.known().epochs.ordinal(cluster, source)
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {

@@ -1,6 +1,10 @@
 //! The primaryships that this process saw, in their order (rules C2, C10).
 
+use super::Upstream;
 use crate::position::{Epoch, Position};
+
+/// The timeline of a cluster that was never promoted.
+const FIRST: u32 = 1;
 
 /// By ordinal, counted from 1: readers compare ordinals, which are one word each.
 #[derive(Debug, Default)]
@@ -47,15 +51,17 @@ impl Epochs {
     }
 
     /// The ordinal under which a standby's position counts: that of its epoch. Where its server does not tell the
-    /// epoch, that of the only one this process ever saw (rule T2); nothing when there were several.
-    pub(super) fn ordinal(&self, cluster: u64, timeline: Option<u32>) -> Option<u64> {
-        let place = match (timeline, &self.seen[..]) {
-            (None, [only]) => (only.epoch.cluster.0 == cluster).then_some(0),
-            (None, _) => None,
-            (Some(timeline), all) => all.iter().position(|seen| {
-                seen.epoch.cluster.0 == cluster && seen.epoch.timeline == timeline
-            }),
+    /// epoch, it is known only as long as there never was another: on the first timeline (rule T2).
+    pub(super) fn ordinal(&self, cluster: u64, source: Upstream) -> Option<u64> {
+        let timeline = match (source, &self.seen[..]) {
+            (Upstream::Timeline(timeline), _) => timeline,
+            (Upstream::Hidden, [only]) if only.epoch.timeline == FIRST => FIRST,
+            (Upstream::Hidden | Upstream::Nobody, _) => return None,
         };
+        let place = self
+            .seen
+            .iter()
+            .position(|seen| seen.epoch.cluster.0 == cluster && seen.epoch.timeline == timeline);
         place.and_then(|place| u64::try_from(place + 1).ok())
     }
 }

@@ -22,7 +22,7 @@ use tokio::sync::watch;
 use super::Need;
 use crate::metrics::Histogram;
 use sample::{Notes, Witness};
-pub(crate) use sample::{Replay, Sample, Told};
+pub(crate) use sample::{Replay, Sample, Told, Upstream};
 
 /// See the module.
 #[derive(Debug)]
@@ -97,10 +97,18 @@ impl Replayed {
         self.mixed.load(Ordering::Acquire)
     }
 
+    /// Whether its epoch cannot be told, so that its position proves nothing.
+    pub(crate) fn is_untold(&self) -> bool {
+        self.told()
+            .is_some_and(|told| told.source == Upstream::Hidden)
+            && self.epoch.load(Ordering::Acquire) == 0
+    }
+
     /// Takes a sample in, unless one that was begun later counts already. Whether this found several servers.
     pub(crate) fn learn(&self, sample: &Sample) -> bool {
         let mut notes = self.notes();
         let was_mixed = self.is_mixed();
+        let sample = &notes.with_epoch(sample);
         if notes.hear(sample) {
             self.mixed.store(true, Ordering::Release);
         }

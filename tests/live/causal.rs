@@ -3,6 +3,7 @@
 mod bookmarks;
 mod monotonic;
 mod open_writes;
+mod promoted;
 mod replicas;
 mod scopes;
 mod transactions;

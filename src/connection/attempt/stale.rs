@@ -32,7 +32,7 @@ impl Attempt<'_> {
 
     /// Whether the node gives no position that proves anything, and the time pin is over (rule C6).
     fn has_only_time(&self, node: &Node) -> bool {
-        node.replayed.is_mixed()
+        (node.replayed.is_mixed() || node.replayed.is_untold())
             && self.need != Need::Primary
             && self.current.pinned_need(&self.shared.clock) == Need::Nothing
     }

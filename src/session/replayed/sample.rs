@@ -9,8 +9,7 @@ pub(crate) struct Replay {
     pub(crate) begun: Instant,
     /// Nothing where the server is not in recovery.
     pub(crate) lsn: Option<u64>,
-    /// Nothing where it streams from nobody, and where the role may not see it.
-    pub(crate) timeline: Option<u32>,
+    pub(crate) source: Upstream,
     pub(crate) cluster: u64,
     /// Its address and start time, as one number.
     pub(crate) server: u64,
@@ -30,6 +29,17 @@ pub(crate) struct Sample {
     pub(crate) life: Option<u64>,
 }
 
+/// From whom a standby receives (rule T2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Upstream {
+    /// A server on this timeline.
+    Timeline(u32),
+    /// Somebody: the role may not see on which timeline, which takes `pg_read_all_stats`.
+    Hidden,
+    /// Nobody.
+    Nobody,
+}
+
 /// Who said it, and when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Told {
@@ -37,7 +47,7 @@ pub(crate) struct Told {
     pub(crate) begun: Instant,
     /// Nothing where nobody was asked: what was known was only forgotten.
     pub(crate) server: Option<u64>,
-    pub(crate) timeline: Option<u32>,
+    pub(crate) source: Upstream,
     pub(crate) in_recovery: bool,
 }
 
@@ -46,7 +56,7 @@ impl Told {
         Self {
             begun,
             server: None,
-            timeline: None,
+            source: Upstream::Nobody,
             in_recovery: true,
         }
     }
@@ -69,9 +79,24 @@ pub(super) struct Notes {
     pub(super) witness: Option<Witness>,
     /// The last one of another connection that named another server than the witness.
     other: Option<Told>,
+    /// The last server that told its epoch, and that.
+    last: Option<(u64, u64)>,
 }
 
 impl Notes {
+    /// A standby that receives from nobody is where it was when it last did: its timeline does not change by itself.
+    pub(super) fn with_epoch(&mut self, sample: &Sample) -> Sample {
+        let mut sample = sample.clone();
+        let server = sample.told.server;
+        if sample.told.source == Upstream::Nobody && sample.lsn.is_some() {
+            let last = self.last.filter(|(of, _)| Some(*of) == server);
+            sample.epoch = last.map(|(_, epoch)| epoch);
+        } else if let (Some(server), Some(epoch)) = (server, sample.epoch) {
+            self.last = Some((server, epoch));
+        }
+        sample
+    }
+
     /// Takes it down; true when two servers live under this name: another connection met one while the witness's
     /// connection, opened before, goes on to meet the other. After a restart the witness's connection is a new one.
     pub(super) fn hear(&mut self, sample: &Sample) -> bool {
