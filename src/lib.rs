@@ -21,6 +21,7 @@ mod error;
 mod explain;
 mod intent;
 mod metrics;
+mod mutants;
 #[cfg_attr(
     not(feature = "postgres"),
     allow(dead_code, reason = "only PostgreSQL gives positions")

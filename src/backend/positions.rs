@@ -13,6 +13,7 @@ use sea_orm::{
 use crate::{
     config::{Config, NodeConfig},
     error::Kind,
+    mutants,
     node::open::direct_postgres,
     position::{ClusterId, Epoch, Lsn, Position},
     session::{Replay, Upstream},
@@ -55,7 +56,14 @@ pub(crate) async fn open(
 
 /// The primary's position.
 pub(crate) async fn capture(conn: &mut PgConnection) -> Result<Position, DbErr> {
-    let row = sqlx::query(CAPTURE).fetch_one(conn).await;
+    let sql = match mutants::lives("flush_position") {
+        true => CAPTURE.replace("pg_current_wal_insert_lsn", "pg_current_wal_flush_lsn"),
+        false => return read_capture(sqlx::query(CAPTURE).fetch_one(conn).await),
+    };
+    read_capture(sqlx::query(sqlx::AssertSqlSafe(sql)).fetch_one(conn).await)
+}
+
+fn read_capture(row: Result<sqlx::postgres::PgRow, sqlx::Error>) -> Result<Position, DbErr> {
     let read = |row: sqlx::postgres::PgRow| {
         let (lsn, segment) = (unsigned(row.try_get(0)?), unsigned(row.try_get(3)?));
         let timeline: i64 = row.try_get(1)?;

@@ -148,7 +148,7 @@ fn shown(shared: &Shared, bookmark: Position, came: Instant) -> Shown {
             return Shown::Unasked;
         };
         let older = matches!(told.source, Upstream::Timeline(timeline) if timeline < bookmark.epoch.timeline);
-        if !(told.in_recovery && older) {
+        if !(told.lsn.is_some() && older) {
             shown = Shown::Perhaps;
         }
     }

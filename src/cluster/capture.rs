@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::{rate::Rate, shared::Shared};
-use crate::{backend::positions, metrics::ClusterCounter, session::Clock, signal};
+use crate::{backend::positions, metrics::ClusterCounter, mutants, session::Clock, signal};
 use sea_orm::{DbErr, sqlx::PgConnection};
 
 /// Between two attempts on a primary that does not answer (rule T1).
@@ -106,6 +106,13 @@ impl Capture {
         // Before the question is sent: what returned up to here lies below the answer.
         let question = shared.clock.question();
         let position = positions::capture(&mut conn).await?;
+        let question = match mutants::lives("capture_covers_later_ticks") {
+            true => {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+                shared.clock.question()
+            }
+            false => question,
+        };
         self.conn = Some(conn);
         Ok(match shared.clock.cover(question, position) {
             true => Ended::Covered,

@@ -197,7 +197,7 @@ impl Shared {
                 begun: replay.begun,
                 server: Some(replay.server),
                 source: replay.source,
-                in_recovery: replay.lsn.is_some(),
+                lsn: replay.lsn,
             },
             epoch: self.clock.ordinal(replay.cluster, replay.source),
             lsn: replay.lsn,

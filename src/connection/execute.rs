@@ -33,6 +33,7 @@ impl RoutedConnection {
                 Err(err) => (Stage::Acquire, Err(err)),
             };
             match result {
+                Ok(_) if attempt.checks_late(&lease).await => {}
                 Ok(done) => {
                     attempt.succeeded(&stmt.sql);
                     return Ok(done);

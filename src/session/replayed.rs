@@ -20,7 +20,7 @@ use std::{
 use tokio::sync::watch;
 
 use super::Need;
-use crate::metrics::Histogram;
+use crate::{metrics::Histogram, mutants};
 use sample::{Notes, Witness};
 pub(crate) use sample::{Replay, Sample, Told, Upstream};
 
@@ -69,6 +69,9 @@ impl Replayed {
         match need {
             Need::Nothing => true,
             Need::Primary => false,
+            Need::Position { lsn, .. } if mutants::lives("tick_without_epoch") => {
+                self.told().and_then(|told| told.lsn) >= Some(lsn)
+            }
             Need::Position { epoch, lsn } => {
                 // The epoch again behind the position: a writer changes it before and the position after.
                 self.epoch.load(Ordering::Acquire) == epoch
@@ -128,6 +131,9 @@ impl Replayed {
     /// Forgets what is known unless the server was asked after this moment: a connection was opened then that was not
     /// asked itself, and may belong to a new life.
     pub(crate) fn forget_unless_asked_since(&self, opened: Instant) {
+        if mutants::lives("position_kept_over_crash") {
+            return;
+        }
         let _one = self.notes();
         self.opened();
         let is_older = |last: &Told| last.begun <= opened;

@@ -6,9 +6,13 @@
 //! did not begin anew in between. Until there is such a sample, the session stays on that server or uses the primary;
 //! and it stays only while no connection was opened there since, because that one may belong to a new life.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use super::{Clock, Replayed, Session};
+use crate::mutants;
 
 /// A read on a replica.
 #[derive(Clone, Debug)]
@@ -75,7 +79,11 @@ impl Session {
         let seen = self.rest().seen.clone();
         let mut told = Vec::new();
         for one in seen {
-            if let Some((epoch, lsn)) = one.replayed.witnessed(one.life, one.returned) {
+            let returned = match mutants::lives("monotonic_before_read") {
+                true => one.returned - Duration::from_secs(1),
+                false => one.returned,
+            };
+            if let Some((epoch, lsn)) = one.replayed.witnessed(one.life, returned) {
                 // Before it is taken out: nobody finds it in neither place.
                 self.raise(clock, epoch, lsn);
                 told.push(one);

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{Abandoned, Clock, Current};
+use crate::mutants;
 
 /// A write that is under way; its drop is the write's return, whichever way it came.
 #[derive(Debug)]
@@ -16,6 +17,9 @@ pub(crate) struct OpenWrite {
 
 impl OpenWrite {
     pub(crate) fn new(clock: &Arc<Clock>, current: &Current, pin: Option<Duration>) -> Self {
+        if let (true, Some(pin)) = (mutants::lives("position_before_commit"), pin) {
+            current.wrote(clock, pin);
+        }
         Self {
             clock: Arc::clone(clock),
             current: current.clone(),
@@ -39,6 +43,7 @@ impl Drop for OpenWrite {
     fn drop(&mut self) {
         match (self.pin, self.lost) {
             (None, _) => {}
+            _ if mutants::lives("position_before_commit") => {}
             (Some(pin), true) => self.current.lost(&self.clock, pin),
             (Some(pin), false) => self.current.wrote(&self.clock, pin),
         }

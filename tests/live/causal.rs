@@ -1,6 +1,7 @@
 //! Read-your-writes by positions: while replay stands still, whatever a standby shows is stale.
 
 mod bookmarks;
+mod lives;
 mod monotonic;
 mod open_writes;
 mod promoted;
@@ -143,23 +144,4 @@ async fn captures_are_few_and_end_with_the_writes() {
     let after = captures().await;
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert_eq!(captures().await, after, "nobody wrote");
-}
-
-/// C4: a standby that was killed and came back proves itself anew, and serves no read that it lacks.
-#[tokio::test]
-async fn a_standby_in_a_new_life_is_not_believed_what_the_old_one_had() {
-    let place = SLOT.alone("causal_life").await;
-    let db = connect(&place).await;
-    for round in 1..=3 {
-        insert(&db, round).await;
-        until_on_a_replica(&db, round).await;
-        for node in place.cluster().standbys() {
-            node.kill().unwrap();
-        }
-        for node in place.cluster().standbys() {
-            node.start().unwrap();
-        }
-        until_on_a_replica(&db, round).await;
-    }
-    place.caught_up();
 }

@@ -6,6 +6,8 @@
 
 mod disturber;
 mod ledger;
+#[cfg(sealane_mutants)]
+mod mutants;
 mod other_process;
 mod sessions;
 
@@ -16,6 +18,26 @@ use sealane::{Consistency, RoutedConnection};
 use sealane_harness::{Cluster, long_form};
 
 use self::{disturber::Disturber, ledger::Ledger, sessions::Kind};
+
+/// All, or those that `SEALANETEST_KINDS` names.
+fn kinds() -> Vec<Kind> {
+    let all = [
+        Kind::Process,
+        Kind::Task,
+        Kind::Explicit,
+        Kind::Bookmark,
+        Kind::OtherProcess,
+        Kind::Monotonic,
+        Kind::Eventual,
+    ];
+    let named = std::env::var("SEALANETEST_KINDS").ok();
+    let wanted = |kind: &Kind| {
+        named
+            .as_ref()
+            .is_none_or(|names| names.contains(&format!("{kind:?}")))
+    };
+    all.into_iter().filter(wanted).collect()
+}
 
 /// What one kind of session came to.
 #[derive(Clone, Copy, Debug, Default)]
@@ -53,6 +75,8 @@ pub async fn connect(cluster: &Cluster, level: Consistency) -> RoutedConnection 
         .consistency(level)
         // Both standbys may be down at once, and reads on the primary for that reason are no subject here.
         .diversion_limit(100)
+        // So that a pool replaces the connections of a server that crashed without a word.
+        .ping_after_idle(std::time::Duration::ZERO)
         .connect();
     db.await.unwrap()
 }
@@ -105,15 +129,7 @@ async fn no_session_misses_what_it_must_see_whatever_happens_to_the_standbys() {
     let seed = seed();
     let cluster = cluster();
     let reads = if long_form() { 45_000 } else { 3_000 };
-    let kinds = [
-        Kind::Process,
-        Kind::Task,
-        Kind::Explicit,
-        Kind::Bookmark,
-        Kind::OtherProcess,
-        Kind::Monotonic,
-        Kind::Eventual,
-    ];
+    let kinds = kinds();
     let mut all = Seen::default();
     for (kind, seen) in run(&cluster, &kinds, reads, seed).await {
         match kind {

@@ -11,6 +11,7 @@ use sea_orm::{ConnAcquireErr, DbErr};
 
 use super::Attempt;
 use crate::{
+    mutants,
     node::{Lease, Leased},
     route::Forced,
     session::{Bound, Need, Replay, Replayed},
@@ -55,7 +56,8 @@ impl Attempt<'_> {
     /// Lets a connection that may be new say how far its server has come.
     pub(super) async fn prove(&mut self, lease: &Lease, conn: Leased) -> Result<Leased, DbErr> {
         let node = lease.node();
-        if lease.role() != Role::Replica || !self.shared.gives_position(node) {
+        let unasked = mutants::lives("position_kept_over_crash");
+        if lease.role() != Role::Replica || !self.shared.gives_position(node) || unasked {
             return Ok(conn);
         }
         node.replayed.opened();

@@ -11,6 +11,7 @@ use crate::{
     cluster::{awaited::Awaited, bookmarks},
     error::Error,
     metrics::ClusterCounter,
+    mutants,
     node::{Lease, Node},
     route::{Decision, Forced, Route},
     session::{Bound, Need, Seen},
@@ -27,7 +28,28 @@ impl Attempt<'_> {
             Bound::To(only) => Arc::ptr_eq(only, replayed),
             Bound::Primary => false,
         };
-        bound && (replayed.covers(self.need) || self.has_only_time(node))
+        let late = mutants::lives("check_inside_read") && self.need != Need::Primary;
+        bound && (replayed.covers(self.need) || self.has_only_time(node) || late)
+    }
+
+    /// The mutant `check_inside_read`: the read took its snapshot before its node's position was looked at. Whether that
+    /// was not enough.
+    pub(in crate::connection) async fn checks_late(&mut self, lease: &Lease) -> bool {
+        let counts = lease.role() == Role::Replica && self.need != Need::Nothing;
+        if !mutants::lives("check_inside_read") || !counts {
+            return false;
+        }
+        let mut news = lease.node().replayed.news();
+        let returned = Instant::now();
+        self.shared.demand.ask();
+        let told = news.wait_for(|told| told.is_some_and(|told| told.begun > returned));
+        // Whatever comes of it, the position is looked at.
+        let _ = tokio::time::timeout(std::time::Duration::from_secs(1), told).await;
+        let behind = !lease.node().replayed.covers(self.need);
+        if behind {
+            self.need = Need::Primary;
+        }
+        behind
     }
 
     /// Whether the node gives no position that proves anything, and the time pin is over (rule C6).

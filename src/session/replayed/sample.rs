@@ -48,7 +48,8 @@ pub(crate) struct Told {
     /// Nothing where nobody was asked: what was known was only forgotten.
     pub(crate) server: Option<u64>,
     pub(crate) source: Upstream,
-    pub(crate) in_recovery: bool,
+    /// As it was said; nothing where it is not in recovery.
+    pub(crate) lsn: Option<u64>,
 }
 
 impl Told {
@@ -57,7 +58,7 @@ impl Told {
             begun,
             server: None,
             source: Upstream::Nobody,
-            in_recovery: true,
+            lsn: None,
         }
     }
 }

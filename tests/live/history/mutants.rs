@@ -1,0 +1,63 @@
+//! Each broken rule is noticed (see `src/mutants.rs`): the checker's run in a process where it is broken has to fail for
+//! a read that missed something.
+
+use std::process::Command;
+
+const CHECKER: &str =
+    "history::no_session_misses_what_it_must_see_whatever_happens_to_the_standbys";
+const DIVERGED: &str =
+    "causal::promoted::a_standby_that_went_another_way_proves_nothing_however_far_it_is";
+
+const LIVES: &str = "causal::lives::a_standby_in_a_new_life_is_not_believed_what_the_old_one_had";
+
+/// Each mutant, the kinds of sessions that run, and the test that has to notice.
+const MUTANTS: [(&str, &str, &str); 7] = [
+    ("flush_position", "Explicit", CHECKER),
+    ("position_before_commit", "Explicit", CHECKER),
+    ("check_inside_read", "Explicit", CHECKER),
+    ("capture_covers_later_ticks", "Explicit", CHECKER),
+    ("tick_without_epoch", "", DIVERGED),
+    ("position_kept_over_crash", "", LIVES),
+    ("monotonic_before_read", "Monotonic", CHECKER),
+];
+
+/// How often a run is repeated before a mutant counts as missed: each is a race or a rare crash.
+const RUNS: usize = 30;
+
+fn run(mutant: &str, kinds: &str, test: &str) -> (bool, String) {
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", test, "--nocapture"])
+        .env("SEALANETEST_MUTANT", mutant)
+        .env("SEALANETEST_KINDS", kinds)
+        .output()
+        .unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    (
+        output.status.success(),
+        String::from_utf8_lossy(&said).into_owned(),
+    )
+}
+
+#[test]
+fn every_mutant_is_caught() {
+    let (sound, said) = run("none", "Explicit,Monotonic", CHECKER);
+    assert!(sound && said.contains("1 passed"), "{said}");
+    let mut missed = Vec::new();
+    for (mutant, kinds, test) in MUTANTS {
+        let caught = (1..=RUNS).find(|_| {
+            let (sound, said) = run(mutant, kinds, test);
+            // For what it missed, and for nothing else.
+            let noticed = said.contains("assertion `left == right` failed");
+            assert!(sound || noticed, "{mutant}: {said}");
+            !sound
+        });
+        match caught {
+            Some(run) => println!("{mutant}: caught in run {run}"),
+            None => missed.push(mutant),
+        }
+    }
+    assert!(
+        missed.is_empty(),
+        "{missed:?} were not caught in {RUNS} runs"
+    );
+}
