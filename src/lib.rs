@@ -21,6 +21,8 @@ mod error;
 mod explain;
 mod intent;
 mod metrics;
+#[cfg(feature = "tower")]
+pub mod middleware;
 mod mutants;
 #[cfg_attr(
     not(feature = "postgres"),

@@ -254,6 +254,23 @@ impl Session {
         self.is_process || self.concrete.load(Ordering::Acquire)
     }
 
+    /// Whether it wrote or saw something beside this position, or has found that the position is over or was never
+    /// written.
+    #[cfg(feature = "tower")]
+    pub(crate) fn moved_from(&self, clock: &Clock, brought: Option<Position>) -> bool {
+        if self.written(clock) != 0 || self.hold.any() {
+            return true;
+        }
+        let rest = self.rest();
+        if !rest.seen.is_empty() {
+            return true;
+        }
+        // What was not held against the primary is as it was brought.
+        let open = !rest.bookmarks.is_empty();
+        let epoch = clock.epoch_of(self.epoch.load(Ordering::Acquire));
+        !open && epoch != brought.map(|position| position.epoch)
+    }
+
     /// It has to see what a bookmark stands for, once that was held against the primary.
     pub(crate) fn observe(&self, position: Position) {
         let mut rest = self.rest();

@@ -113,6 +113,16 @@ impl RoutedConnection {
         lost.unwrap_or_default()
     }
 
+    /// Whether the current session wrote or saw something that this bookmark does not stand for, or it stands for what is
+    /// over.
+    #[cfg(feature = "tower")]
+    pub(crate) fn moved_from(&self, bookmark: &crate::position::Bookmark) -> bool {
+        self.shared.as_ref().is_some_and(|shared| {
+            let session = self.scope.current(shared).session(&shared.clock);
+            session.is_some_and(|session| session.moved_from(&shared.clock, bookmark.0))
+        })
+    }
+
     fn begin_session(&self, shared: &Shared) -> Session {
         let current = self.scope.current(shared);
         match current.session(&shared.clock) {

@@ -27,3 +27,5 @@ mod safety_net;
 mod smoke;
 mod swaps;
 mod transactions;
+#[cfg(feature = "tower")]
+mod web;

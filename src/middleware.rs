@@ -1,0 +1,171 @@
+//! A session for each HTTP request (feature `tower`): what a client wrote, its next request sees, in whichever process
+//! that lands.
+
+mod carrier;
+
+use std::{
+    mem,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use http::{HeaderName, Request, Response};
+use tower_layer::Layer;
+use tower_service::Service;
+
+use self::carrier::Carrier;
+use crate::{connection::RoutedConnection, error::Error, position::Bookmark, scope};
+
+/// A tower layer that gives every request a session of its own, begun from the bookmark that the client brought, and
+/// gives the client the new bookmark when the session moved.
+///
+/// Inside, every plain handle to the same cluster reads and writes in that session (see [`scope`]); the session is also
+/// in the request's extensions, as a [`RoutedConnection`]. Without a bookmark the request begins with an empty session:
+/// a client that wrote nothing needs nothing.
+///
+/// By default the bookmark travels in a cookie called `sealane`, `HttpOnly`, `Secure`, `SameSite=Lax`, on the path `/`,
+/// until the browser is closed: it is for this site's own requests, no script has to see it, and it matters only for as
+/// long as replicas lag. What cannot be read, or comes from another cluster, is ignored; a request never fails for it.
+///
+/// The response waits for the bookmark, usually less than a millisecond, only if the request wrote. Three things are
+/// not in it: what is written while a streamed body is sent, since the headers are gone by then; what a spawned task
+/// writes later; and, of responses to overlapping requests of one client, all but the one that arrives last. When the
+/// primary does not answer, the response goes out without a new bookmark, with a warning in the log: the client's next
+/// request may then miss what this one wrote.
+///
+/// ```no_run
+/// use axum::{Router, extract::State, routing::get};
+/// use sealane::{RoutedConnection, middleware::SessionLayer};
+///
+/// async fn notes(State(db): State<RoutedConnection>) -> String {
+///     // Sees what this client wrote before, wherever that was.
+///     db.explain("SELECT 1").to_string()
+/// }
+///
+/// # async fn f() -> Result<(), Box<dyn std::error::Error>> {
+/// let db = RoutedConnection::from_env().await?;
+/// let app: Router = Router::new()
+///     .route("/notes", get(notes))
+///     .layer(SessionLayer::new(db.clone()))
+///     .with_state(db);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct SessionLayer {
+    db: RoutedConnection,
+    carrier: Carrier,
+}
+
+impl SessionLayer {
+    /// With the default cookie.
+    #[must_use]
+    pub fn new(db: RoutedConnection) -> Self {
+        Self {
+            db,
+            carrier: Carrier::default(),
+        }
+    }
+
+    /// With a cookie of this name instead of `sealane`: for two clusters in one application, which need a layer and a
+    /// cookie each.
+    #[must_use]
+    pub fn cookie(mut self, name: impl Into<String>) -> Self {
+        self.carrier.rename(name.into());
+        self
+    }
+
+    /// With a cookie that is sent over plain HTTP as well (default: `Secure`, for HTTPS only): for development without
+    /// TLS.
+    #[must_use]
+    pub fn insecure(mut self) -> Self {
+        self.carrier.insecure();
+        self
+    }
+
+    /// In a header of request and response instead of a cookie: for clients that are no browsers, which pass on what
+    /// they were given last.
+    #[must_use]
+    pub fn header(mut self, name: HeaderName) -> Self {
+        self.carrier = Carrier::Header(name);
+        self
+    }
+}
+
+impl<S> Layer<S> for SessionLayer {
+    type Service = SessionService<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        SessionService {
+            inner,
+            layer: self.clone(),
+        }
+    }
+}
+
+/// The service that [`SessionLayer`] makes.
+#[derive(Clone, Debug)]
+pub struct SessionService<S> {
+    inner: S,
+    layer: SessionLayer,
+}
+
+impl<S, Q, R> Service<Request<Q>> for SessionService<S>
+where
+    S: Service<Request<Q>, Response = Response<R>> + Clone + Send + 'static,
+    S::Future: Send,
+    Q: Send + 'static,
+    R: Send,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<Q>) -> Self::Future {
+        // The one that was polled ready is used; its clone has to be polled again.
+        let fresh = self.inner.clone();
+        let mut inner = mem::replace(&mut self.inner, fresh);
+        let SessionLayer { db, carrier } = self.layer.clone();
+        let (session, brought) = begin(&db, carrier.read(request.headers()));
+        request.extensions_mut().insert(session.clone());
+        Box::pin(async move {
+            let mut response = scope(&session, inner.call(request)).await?;
+            if session.moved_from(&brought) {
+                match session.bookmark().await {
+                    Ok(bookmark) => carrier.write(&bookmark, response.headers_mut()),
+                    Err(err) => tracing::warn!(
+                        error = %err,
+                        "the response goes out without a new bookmark: the client's next request may miss what this one wrote"
+                    ),
+                }
+            }
+            Ok(response)
+        })
+    }
+}
+
+/// A session that has seen what the client brought, and that.
+fn begin(db: &RoutedConnection, brought: Option<String>) -> (RoutedConnection, Bookmark) {
+    let session = db.session_empty();
+    let Some(text) = brought else {
+        return (session, Bookmark::default());
+    };
+    let bookmark: Bookmark = match text.parse() {
+        Ok(bookmark) => bookmark,
+        Err(err) => {
+            tracing::debug!(error = %err, "a client's bookmark is ignored");
+            return (session, Bookmark::default());
+        }
+    };
+    match session.observe(&bookmark) {
+        Ok(()) | Err(Error::Disconnected) => (session, bookmark),
+        Err(err) => {
+            tracing::debug!(error = %err, "a client's bookmark is ignored");
+            (session, Bookmark::default())
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! The middleware over real HTTP: two application processes, one client (rules C11, C12).
+
+mod server;
+
+use sealane_harness::Cluster;
+
+use self::server::{Server, cluster};
+
+/// A client: what it was given last goes with its next request.
+#[derive(Default)]
+struct Client {
+    cookie: Option<String>,
+}
+
+struct Answer {
+    value: i64,
+    /// The whole Set-Cookie header.
+    given: Option<String>,
+}
+
+impl Client {
+    fn post(&mut self, server: &Server, key: i64) -> Answer {
+        let request = ureq::post(server.url(key));
+        let request = match &self.cookie {
+            Some(cookie) => request.header("cookie", cookie),
+            None => request,
+        };
+        self.take(request.send_empty().unwrap())
+    }
+
+    fn get(&mut self, server: &Server, key: i64) -> Answer {
+        let request = ureq::get(server.url(key));
+        let request = match &self.cookie {
+            Some(cookie) => request.header("cookie", cookie),
+            None => request,
+        };
+        self.take(request.call().unwrap())
+    }
+
+    fn take(&mut self, mut response: ureq::http::Response<ureq::Body>) -> Answer {
+        let given = response.headers().get("set-cookie");
+        let given = given.map(|value| value.to_str().unwrap().to_owned());
+        if let Some(given) = &given {
+            // An application has cookies of its own.
+            let pair = given.split(';').next().unwrap();
+            self.cookie = Some(format!("theme=dark; {pair}"));
+        }
+        let value = response
+            .body_mut()
+            .read_to_string()
+            .unwrap()
+            .parse()
+            .unwrap();
+        Answer { value, given }
+    }
+}
+
+/// Standbys that are always a little behind.
+fn lag(cluster: &Cluster) {
+    let delay = std::time::Duration::from_millis(40);
+    cluster.standby(0).apply_delay(delay).unwrap();
+    cluster.standby(1).apply_delay(delay * 2).unwrap();
+}
+
+#[test]
+fn what_one_process_wrote_the_other_one_reads_for_the_same_client() {
+    let cluster = cluster();
+    let (one, two) = (Server::start(&cluster, ""), Server::start(&cluster, ""));
+    lag(&cluster);
+    let (mut with, mut without) = (Client::default(), Client::default());
+    let (mut stale, mut missed) = (0, 0);
+    for n in 1..=200 {
+        let (writes, reads) = if n % 2 == 0 {
+            (&one, &two)
+        } else {
+            (&two, &one)
+        };
+        assert_eq!(with.post(writes, 0).value, n);
+        stale += i64::from(with.get(reads, 0).value < n);
+        // The same client without its cookie, to see that there is something to miss.
+        without.cookie = None;
+        assert_eq!(without.post(writes, 1).value, n);
+        without.cookie = None;
+        missed += i64::from(without.get(reads, 1).value < n);
+    }
+    println!("200 rounds: {stale} stale with the cookie, {missed} without");
+    assert_eq!(stale, 0);
+    assert!(missed > 20, "{missed}: nothing was there to be missed");
+}
+
+/// Overlapping requests of one client have no order; what the last response gave counts.
+#[test]
+fn overlapping_requests_are_counted_and_what_came_last_counts() {
+    let cluster = cluster();
+    let (one, two) = (Server::start(&cluster, ""), Server::start(&cluster, ""));
+    lag(&cluster);
+    let mut client = Client::default();
+    let mut missed = 0;
+    for _ in 0..50 {
+        let (mut first, mut second) = (Client::default(), Client::default());
+        (first.cookie, second.cookie) = (client.cookie.clone(), client.cookie.clone());
+        let answers = std::thread::scope(|scope| {
+            let first = scope.spawn(|| first.post(&one, 0).value);
+            let second = scope.spawn(|| second.post(&two, 0).value);
+            [first.join().unwrap(), second.join().unwrap()]
+        });
+        // The one that wrote the lower value is taken for the last to arrive.
+        client = if answers[0] < answers[1] {
+            first
+        } else {
+            second
+        };
+        let read = client.get(&two, 0).value;
+        assert!(read >= answers[0].min(answers[1]));
+        missed += i32::from(read < answers[0].max(answers[1]));
+    }
+    println!("50 overlapping pairs: {missed} reads without the other one's write");
+}
+
+#[test]
+fn a_request_that_only_reads_is_given_nothing_and_the_cookie_is_well_kept() {
+    let cluster = cluster();
+    let server = Server::start(&cluster, "");
+    let mut client = Client::default();
+    assert!(client.get(&server, 0).given.is_none());
+    let given = client.post(&server, 0).given.unwrap();
+    for part in [
+        "sealane=1p.",
+        "HttpOnly",
+        "Secure",
+        "SameSite=Lax",
+        "Path=/",
+    ] {
+        assert!(given.contains(part), "{given}");
+    }
+    assert!(client.get(&server, 0).given.is_none(), "it has not moved");
+}
+
+#[test]
+fn a_cookie_that_is_garbage_foreign_or_false_fails_no_request() {
+    let cluster = cluster();
+    let server = Server::start(&cluster, "");
+    let mut honest = Client::default();
+    honest.post(&server, 0);
+    let cookie = honest.cookie.unwrap();
+    let parts: Vec<&str> = cookie.rsplit('=').next().unwrap().split('.').collect();
+    let [kind, id, timeline, lsn] = parts[..] else {
+        panic!("{cookie}");
+    };
+    let false_one = format!("{kind}.{id}.{timeline}.fff{lsn}");
+    for text in [
+        "yesterday".to_owned(),
+        "x".repeat(2_000),
+        format!("{kind}.1.{timeline}.{lsn}"),
+        false_one.clone(),
+    ] {
+        let mut client = Client {
+            cookie: Some(format!("sealane={text}")),
+        };
+        let answer = client.get(&server, 0);
+        assert_eq!(answer.value, 1, "{text:.40}");
+        // What was never written is taken away, so that it costs its question once.
+        assert_eq!(answer.given.is_some(), text == false_one, "{text:.40}");
+    }
+}
+
+#[test]
+fn clients_that_are_no_browsers_use_a_header() {
+    let cluster = cluster();
+    let (one, two) = (
+        Server::start(&cluster, "x-bookmark"),
+        Server::start(&cluster, "x-bookmark"),
+    );
+    lag(&cluster);
+    for n in 1..=50 {
+        let response = ureq::post(one.url(0)).send_empty().unwrap();
+        let bookmark = response.headers()["x-bookmark"]
+            .to_str()
+            .unwrap()
+            .to_owned();
+        assert!(!response.headers().contains_key("set-cookie"));
+        let mut response = ureq::get(two.url(0))
+            .header("x-bookmark", &bookmark)
+            .call()
+            .unwrap();
+        assert_eq!(response.body_mut().read_to_string().unwrap(), n.to_string());
+    }
+}

@@ -1,0 +1,113 @@
+//! A small application in a process of its own.
+
+use std::{
+    io::{BufRead, BufReader},
+    process::{Child, Command, Stdio},
+};
+
+use axum::{
+    Router,
+    extract::{Path, State},
+    routing::get,
+};
+use sea_orm::{ConnectionTrait, DbBackend, Statement};
+use sealane::{Consistency, RoutedConnection, middleware::SessionLayer};
+use sealane_harness::Cluster;
+
+/// The child's URLs, the primary's first, and the name of its header; set by its parent only.
+const URLS: &str = "SEALANETEST_WEB_URLS";
+const HEADER: &str = "SEALANETEST_WEB_HEADER";
+
+pub fn cluster() -> Cluster {
+    let cluster = Cluster::builder()
+        .standbys(2)
+        .own_identity()
+        .start()
+        .unwrap();
+    let fill = "CREATE TABLE mine (key bigint PRIMARY KEY, value bigint NOT NULL); \
+                INSERT INTO mine SELECT key, 0 FROM generate_series(0, 3) AS key";
+    cluster.primary().sql(fill).unwrap();
+    cluster.wait_caught_up().unwrap();
+    cluster
+}
+
+/// Killed when it is dropped.
+pub struct Server {
+    child: Child,
+    port: u16,
+}
+
+impl Server {
+    /// Starts one, with a header instead of a cookie where its name is given.
+    pub fn start(cluster: &Cluster, header: &str) -> Self {
+        let urls: Vec<String> = cluster.nodes().iter().map(|node| node.url()).collect();
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "web::server::child_serves", "--nocapture"])
+            .env(URLS, urls.join(" "))
+            .env(HEADER, header)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let port = lines
+            .map_while(Result::ok)
+            .find_map(|line| line.split_once("port=")?.1.parse().ok())
+            .expect("the server lives");
+        Self { child, port }
+    }
+
+    pub fn url(&self, key: i64) -> String {
+        format!("http://127.0.0.1:{}/{key}", self.port)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Does nothing unless a test starts it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn child_serves() {
+    let Ok(urls) = std::env::var(URLS) else {
+        return;
+    };
+    let mut urls = urls.split(' ');
+    let db = RoutedConnection::builder()
+        .primary(urls.next().unwrap())
+        .replicas(urls)
+        .consistency(Consistency::ReadYourWrites)
+        .connect()
+        .await
+        .unwrap();
+    let layer = SessionLayer::new(db.clone());
+    let layer = match std::env::var(HEADER) {
+        Ok(name) if !name.is_empty() => layer.header(name.parse().unwrap()),
+        _ => layer,
+    };
+    let app = Router::new()
+        .route("/{key}", get(read).post(write))
+        .layer(layer)
+        .with_state(db);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    println!("port={}", listener.local_addr().unwrap().port());
+    axum::serve(listener, app).await.unwrap();
+}
+
+/// With the plain handle: the layer's scope is what makes it the client's session.
+async fn read(State(db): State<RoutedConnection>, Path(key): Path<i64>) -> String {
+    value(&db, "SELECT value FROM mine WHERE key = $1", key).await
+}
+
+async fn write(State(db): State<RoutedConnection>, Path(key): Path<i64>) -> String {
+    let update = "UPDATE mine SET value = value + 1 WHERE key = $1 RETURNING value";
+    value(&db, update, key).await
+}
+
+async fn value(db: &RoutedConnection, text: &str, key: i64) -> String {
+    let stmt = Statement::from_sql_and_values(DbBackend::Postgres, text, [key.into()]);
+    let row = db.query_one_raw(stmt).await.unwrap().unwrap();
+    row.try_get_by_index::<i64>(0).unwrap().to_string()
+}
