@@ -1,8 +1,10 @@
 //! What read-your-writes costs the replicas: the share of reads that they serve, by scope, and what writers pay for it.
 //!
-//! `cargo bench --bench offload [-- [--short] [--seed N] [--seconds N] [--pairs N]]`. A primary and two streaming
-//! standbys; 16 sessions, each a seeded random mix of 90 % reads and 10 % writes on rows of its own, as fast as they
-//! can; every read is held against what its session wrote last. Then writers with and without tracking, in turn; a
+//! `cargo bench --bench offload [-- [--short] [--seed N] [--seconds N] [--think 2ms] [--pairs N]]`. A primary and two
+//! streaming standbys; 16 sessions, each a seeded random mix of 90 % reads and 10 % writes on rows of its own, with a
+//! moment of thought between; every read is held against what its session wrote last. The same as fast as they can is
+//! printed as well: then the servers and the client share saturated cores, a statement takes as long as it waits for
+//! one of them, and so does the news of a position. Then writers with and without tracking, in turn; a
 //! ratio is the median of the pairs' ratios, with its 95 % interval. The last line is for programs.
 #![allow(clippy::print_stdout, reason = "a bench is there to print")]
 
@@ -46,34 +48,46 @@ fn main() -> Result<()> {
     let hide = "ALTER FUNCTION pg_catalog.pg_current_wal_insert_lsn() RENAME TO hidden";
     cluster.primary().sql_in("pinned", hide)?;
 
-    let measure = |name, database, kind| -> Result<mix::Figures> {
+    let measure = |name, database, kind, think| -> Result<mix::Figures> {
         let db = runtime.block_on(servers.connect(database))?;
         runtime.block_on(mix::prepare(&db))?;
         cluster.wait_caught_up()?;
-        let figures = runtime.block_on(mix::run(&db, kind, &options, &heard))?;
+        let figures = runtime.block_on(mix::run(&db, (kind, think), &options, &heard))?;
         println!("  {name:<44}{figures}");
         Ok(figures)
     };
-    println!(
-        "16 sessions, 90 % reads, {} s each",
-        options.length.as_secs()
-    );
-    let pin = measure("2 s pin", "pinned", mix::Kind::Process(OnStale::Primary))?;
-    let process = measure("process", "offload", mix::Kind::Process(OnStale::Primary))?;
-    let process_wait = measure(
-        "process, wait 10 ms",
-        "offload",
-        mix::Kind::Process(OnStale::Wait),
-    )?;
-    let session = measure("sessions", "offload", mix::Kind::Sessions(OnStale::Primary))?;
-    let session_wait = measure(
-        "sessions, wait 10 ms",
-        "offload",
-        mix::Kind::Sessions(OnStale::Wait),
-    )?;
+    let kinds = [
+        ("2 s pin", "pinned", mix::Kind::Process(OnStale::Primary)),
+        ("process", "offload", mix::Kind::Process(OnStale::Primary)),
+        (
+            "process, wait 10 ms",
+            "offload",
+            mix::Kind::Process(OnStale::Wait),
+        ),
+        ("sessions", "offload", mix::Kind::Sessions(OnStale::Primary)),
+        (
+            "sessions, wait 10 ms",
+            "offload",
+            mix::Kind::Sessions(OnStale::Wait),
+        ),
+    ];
+    let length = options.length.as_secs();
+    let mut all = Vec::new();
+    for (think, how) in [
+        (Duration::ZERO, "as fast as they can"),
+        (options.think, "with thought between"),
+    ] {
+        println!("16 sessions, 90 % reads, {how}, {length} s each");
+        all.clear();
+        for (name, database, kind) in kinds {
+            all.push(measure(name, database, kind, think)?);
+        }
+    }
     let write_ratio = writes(&runtime, &servers, &options)?;
 
-    let all = [&pin, &process, &process_wait, &session, &session_wait];
+    let [pin, process, process_wait, session, session_wait] = &all[..] else {
+        return Err("a mix is missing".into());
+    };
     let stale: u64 = all.iter().map(|figures| figures.stale).sum();
     let (p50, p99) = session_wait.waits();
     println!(

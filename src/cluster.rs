@@ -1,5 +1,7 @@
 //! The topology behind a handle, for those who look at it or change it.
 
+#[cfg(feature = "postgres")]
+mod aside;
 pub(crate) mod awaited;
 pub(crate) mod bookmarks;
 #[cfg(feature = "postgres")]

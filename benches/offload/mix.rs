@@ -94,7 +94,7 @@ pub(crate) async fn prepare(db: &RoutedConnection) -> Result<()> {
 
 pub(crate) async fn run(
     db: &RoutedConnection,
-    kind: Kind,
+    (kind, think): (Kind, Duration),
     options: &Options,
     heard: &Heard,
 ) -> Result<Figures> {
@@ -111,7 +111,7 @@ pub(crate) async fn run(
                 Kind::Sessions(on_stale) => db.session().on_stale(on_stale),
             };
             let rng = Rng::with_seed(options.seed.wrapping_add(session.unsigned_abs()));
-            tokio::spawn(one(handle, session, rng, until))
+            tokio::spawn(one(handle, session, rng, (until, think)))
         })
         .collect();
     let (mut writes, mut stale) = (0, 0);
@@ -135,11 +135,15 @@ async fn one(
     db: RoutedConnection,
     session: i64,
     mut rng: Rng,
-    until: Instant,
+    (until, think): (Instant, Duration),
 ) -> Result<(u64, u64)> {
     let mut values = [0_i64; 4];
     let (mut writes, mut stale) = (0, 0);
     while Instant::now() < until {
+        let thought = think.mul_f64(2.0 * rng.f64());
+        if !thought.is_zero() {
+            tokio::time::sleep(thought).await;
+        }
         let row = rng.usize(..values.len());
         let key = session * ROWS + i64::try_from(row)?;
         if rng.u32(..100) < 10 {

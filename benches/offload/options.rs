@@ -10,6 +10,8 @@ pub(crate) struct Options {
     pub(crate) seed: u64,
     /// How long each mix runs.
     pub(crate) length: Duration,
+    /// A session thinks for up to twice this between two statements.
+    pub(crate) think: Duration,
     /// How many pairs of writers' slices.
     pub(crate) pairs: usize,
     /// How long a slice of writers takes.
@@ -19,7 +21,7 @@ pub(crate) struct Options {
 impl Options {
     pub(crate) fn read() -> Result<Self> {
         let mut short = env::var("SEALANETEST_SHORT").is_ok_and(|value| value == "1");
-        let (mut seed, mut seconds, mut pairs) = (None, None, None);
+        let (mut seed, mut seconds, mut pairs, mut think) = (None, None, None, None);
         let mut arguments = env::args().skip(1);
         while let Some(argument) = arguments.next() {
             let mut value = || {
@@ -33,10 +35,11 @@ impl Options {
                 "--short" => short = true,
                 "--seed" => seed = Some(value()?.parse()?),
                 "--seconds" => seconds = Some(value()?.parse()?),
+                "--think" => think = Some(humantime::parse_duration(&value()?)?),
                 "--pairs" => pairs = Some(value()?.parse()?),
                 _ => {
                     return Err(format!(
-                        "no option `{argument}`: --short, --seed, --seconds, --pairs"
+                        "no option `{argument}`: --short, --seed, --seconds, --think, --pairs"
                     )
                     .into());
                 }
@@ -47,6 +50,7 @@ impl Options {
         Ok(Self {
             seed: seed.unwrap_or_else(|| fastrand::u64(..)),
             length: Duration::from_secs(seconds.unwrap_or(default_seconds)),
+            think: think.unwrap_or(Duration::from_millis(2)),
             pairs: pairs.unwrap_or(default_pairs),
             slice: Duration::from_millis(slice),
         })

@@ -7,7 +7,7 @@ use std::{
 
 use sea_orm::{
     DbErr,
-    sqlx::{self, ConnectOptions, PgConnection, Row},
+    sqlx::{self, ConnectOptions, PgConnection, Row, postgres::PgRow},
 };
 
 use crate::{
@@ -23,79 +23,118 @@ use crate::{
 /// returned. The epoch comes from the same call: the control file still tells the old one after a promotion. On a
 /// standby this fails with 55000.
 const CAPTURE: &str = "SELECT (lsn - '0/0'::pg_catalog.pg_lsn)::pg_catalog.int8, \
-     ('x' || pg_catalog.substr(pg_catalog.pg_walfile_name(lsn), 1, 8))::pg_catalog.bit(32)::pg_catalog.int8, \
-     (SELECT system_identifier FROM pg_catalog.pg_control_system())::pg_catalog.int8, \
-     pg_catalog.pg_size_bytes(pg_catalog.current_setting('wal_segment_size')) \
+     ('x' || pg_catalog.substr(pg_catalog.pg_walfile_name(lsn), 1, 8))::pg_catalog.bit(32)::pg_catalog.int8 \
      FROM pg_catalog.pg_current_wal_insert_lsn() AS lsn";
 
-/// The replayed position and whose it is: the server's own address and start time, whatever stands between. The timeline is told only to roles with `pg_read_all_stats`; anybody else
-/// sees a row of NULLs there (rule T2), and where nothing is received there is no row.
-const SAMPLE: &str = "SELECT CASE WHEN pg_catalog.pg_is_in_recovery() \
-     THEN (pg_catalog.pg_last_wal_replay_lsn() - '0/0'::pg_catalog.pg_lsn)::pg_catalog.int8 END, \
-     (SELECT received_tli FROM pg_catalog.pg_stat_wal_receiver), \
-     EXISTS (SELECT FROM pg_catalog.pg_stat_wal_receiver), \
-     (SELECT system_identifier FROM pg_catalog.pg_control_system())::pg_catalog.int8, \
+/// What does not change in a connection's life: whose server it is, by its own address and start time whatever stands
+/// between, and what is read from its control file, which a thousand questions a second must not open.
+const IDENTITY: &str = "SELECT (SELECT system_identifier FROM pg_catalog.pg_control_system())::pg_catalog.int8, \
+     pg_catalog.pg_size_bytes(pg_catalog.current_setting('wal_segment_size')), \
      pg_catalog.concat_ws('|', pg_catalog.inet_server_addr(), pg_catalog.inet_server_port(), \
      pg_catalog.pg_postmaster_start_time())";
 
+/// The replayed position, and from whom it is received. The timeline is told only to roles with `pg_read_all_stats`;
+/// anybody else sees a row of NULLs there (rule T2), and where nothing is received there is no row.
+const SAMPLE: &str = "SELECT CASE WHEN pg_catalog.pg_is_in_recovery() \
+     THEN (pg_catalog.pg_last_wal_replay_lsn() - '0/0'::pg_catalog.pg_lsn)::pg_catalog.int8 END, \
+     receiver.received_tli, receiver.pid IS NOT NULL \
+     FROM (SELECT) AS one LEFT JOIN pg_catalog.pg_stat_wal_receiver AS receiver ON true";
+
+/// Whose server a connection leads to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Identity {
+    cluster: u64,
+    segment: u64,
+    server: u64,
+}
+
 /// A connection of our own to a node, beside its pools.
-pub(crate) async fn open(
-    config: &Config,
-    node: &NodeConfig,
-    name: &str,
-) -> Result<PgConnection, DbErr> {
+#[derive(Debug)]
+pub(crate) struct Direct {
+    conn: PgConnection,
+    identity: Identity,
+}
+
+/// Opens one.
+pub(crate) async fn open(config: &Config, node: &NodeConfig, name: &str) -> Result<Direct, DbErr> {
     let options = direct_postgres(config, node)
         .await?
         .application_name(name)
         .disable_statement_logging();
-    options
-        .connect()
-        .await
-        .map_err(|err| Kind::Conn.of_sqlx(err))
+    let connected = options.connect().await;
+    let mut conn = connected.map_err(|err| Kind::Conn.of_sqlx(err))?;
+    let identity = identify(&mut conn).await?;
+    Ok(Direct { conn, identity })
 }
 
-/// The primary's position.
-pub(crate) async fn capture(conn: &mut PgConnection) -> Result<Position, DbErr> {
-    let sql = match mutants::lives("flush_position") {
-        true => CAPTURE.replace("pg_current_wal_insert_lsn", "pg_current_wal_flush_lsn"),
-        false => return read_capture(sqlx::query(CAPTURE).fetch_one(conn).await),
-    };
-    read_capture(sqlx::query(sqlx::AssertSqlSafe(sql)).fetch_one(conn).await)
-}
-
-fn read_capture(row: Result<sqlx::postgres::PgRow, sqlx::Error>) -> Result<Position, DbErr> {
-    let read = |row: sqlx::postgres::PgRow| {
-        let (lsn, segment) = (unsigned(row.try_get(0)?), unsigned(row.try_get(3)?));
-        let timeline: i64 = row.try_get(1)?;
-        Ok(Position {
-            epoch: Epoch {
-                cluster: ClusterId(unsigned(row.try_get(2)?)),
-                timeline: u32::try_from(timeline & i64::from(u32::MAX)).unwrap_or(0),
-            },
-            lsn: Lsn(lsn).at_end_of_record(segment),
+async fn identify(conn: &mut PgConnection) -> Result<Identity, DbErr> {
+    let row = sqlx::query(IDENTITY).fetch_one(conn).await;
+    let read = |row: PgRow| {
+        let server: &str = row.try_get(2)?;
+        Ok(Identity {
+            cluster: unsigned(row.try_get(0)?),
+            segment: unsigned(row.try_get(1)?),
+            server: BuildHasherDefault::<DefaultHasher>::default().hash_one(server),
         })
     };
     row.and_then(read).map_err(|err| Kind::Query.of_sqlx(err))
 }
 
-/// A replica's position.
-pub(crate) async fn sample(conn: &mut PgConnection) -> Result<Replay, DbErr> {
+impl Direct {
+    /// The primary's position.
+    pub(crate) async fn capture(&mut self) -> Result<Position, DbErr> {
+        let row = match mutants::lives("flush_position") {
+            false => sqlx::query(CAPTURE).fetch_one(&mut self.conn).await,
+            true => {
+                let sql = CAPTURE.replace("wal_insert_lsn", "wal_flush_lsn");
+                let query = sqlx::query(sqlx::AssertSqlSafe(sql));
+                query.fetch_one(&mut self.conn).await
+            }
+        };
+        let Identity {
+            cluster, segment, ..
+        } = self.identity;
+        let read = |row: PgRow| {
+            let timeline: i64 = row.try_get(1)?;
+            Ok(Position {
+                epoch: Epoch {
+                    cluster: ClusterId(cluster),
+                    timeline: u32::try_from(timeline & i64::from(u32::MAX)).unwrap_or(0),
+                },
+                lsn: Lsn(unsigned(row.try_get(0)?)).at_end_of_record(segment),
+            })
+        };
+        row.and_then(read).map_err(|err| Kind::Query.of_sqlx(err))
+    }
+
+    /// A replica's position.
+    pub(crate) async fn sample(&mut self) -> Result<Replay, DbErr> {
+        sample(&mut self.conn, self.identity).await
+    }
+}
+
+/// The position of the server that a new connection for statements leads to.
+pub(crate) async fn prove(conn: &mut PgConnection) -> Result<Replay, DbErr> {
+    let identity = identify(conn).await?;
+    sample(conn, identity).await
+}
+
+async fn sample(conn: &mut PgConnection, identity: Identity) -> Result<Replay, DbErr> {
     let begun = Instant::now();
     let row = sqlx::query(SAMPLE).fetch_one(conn).await;
-    let read = |row: sqlx::postgres::PgRow| {
+    let read = |row: PgRow| {
         let timeline: Option<i32> = row.try_get(1)?;
         let source = match timeline.and_then(|timeline| u32::try_from(timeline).ok()) {
             Some(timeline) => Upstream::Timeline(timeline),
             None if row.try_get(2)? => Upstream::Hidden,
             None => Upstream::Nobody,
         };
-        let server: &str = row.try_get(4)?;
         Ok(Replay {
             begun,
             lsn: row.try_get::<Option<i64>, _>(0)?.map(unsigned),
             source,
-            cluster: unsigned(row.try_get(3)?),
-            server: BuildHasherDefault::<DefaultHasher>::default().hash_one(server),
+            cluster: identity.cluster,
+            server: identity.server,
             life: None,
         })
     };

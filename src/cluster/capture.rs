@@ -6,12 +6,15 @@
 
 use std::{
     sync::{Arc, Weak, atomic::Ordering},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use super::{rate::Rate, shared::Shared};
+use super::{aside, rate::Rate, shared::Shared};
 use crate::{backend::positions, metrics::ClusterCounter, mutants, session::Clock, signal};
-use sea_orm::{DbErr, sqlx::PgConnection};
+use sea_orm::DbErr;
+
+/// How long after a read captures go on for the next one: a load of writes alone has none.
+const ATTENTION: Duration = Duration::from_secs(1);
 
 /// Between two attempts on a primary that does not answer (rule T1).
 const PAUSE: Duration = Duration::from_millis(500);
@@ -30,7 +33,7 @@ enum Ended {
 /// The connection that captures use, kept between them.
 #[derive(Debug, Default)]
 pub(super) struct Capture {
-    conn: Option<PgConnection>,
+    conn: Option<positions::Direct>,
 }
 
 impl Capture {
@@ -38,8 +41,8 @@ impl Capture {
     pub(super) fn spawn(mut self, shared: &Arc<Shared>) {
         let (clock, weak) = (Arc::clone(&shared.clock), Arc::downgrade(shared));
         let mut alive = shared.changed.subscribe();
-        tokio::spawn(async move {
-            let mut rate = Rate::new();
+        aside::spawn(async move {
+            let (mut rate, mut forgotten) = (Rate::new(), Instant::now());
             loop {
                 // A handle without replicas leaves what writes wish to another one that has some.
                 let Some(reads) = weak.upgrade().map(|shared| shared.has_replicas()) else {
@@ -60,6 +63,10 @@ impl Capture {
                 }
                 let _done = Capturing(&clock);
                 while wants(&clock, reads) {
+                    if forgotten.elapsed() > ATTENTION {
+                        clock.forget_reads();
+                        forgotten = Instant::now();
+                    }
                     rate.take().await;
                     match self.once(&weak).await {
                         Some(Ended::Covered) => {}
@@ -105,7 +112,7 @@ impl Capture {
         };
         // Before the question is sent: what returned up to here lies below the answer.
         let question = shared.clock.question();
-        let position = positions::capture(&mut conn).await?;
+        let position = conn.capture().await?;
         let question = match mutants::lives("capture_covers_later_ticks") {
             true => {
                 tokio::time::sleep(Duration::from_millis(1)).await;
@@ -145,7 +152,7 @@ impl Drop for Capturing<'_> {
 
 /// Whether a capture is wanted. What writes wish counts only where there is a replica to read from.
 fn wants(clock: &Clock, reads: bool) -> bool {
-    clock.is_asked() || (reads && clock.wants_capture())
+    clock.is_asked() || (reads && clock.wants_capture() && clock.is_read())
 }
 
 fn judge(shared: &Shared, err: &DbErr) -> Ended {

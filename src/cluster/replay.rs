@@ -9,10 +9,10 @@ use std::{
     time::Duration,
 };
 
-use sea_orm::{DbErr, sqlx::PgConnection};
+use sea_orm::DbErr;
 use tokio::time::Instant;
 
-use super::{demand::Demand, rate::Rate, shared::Shared};
+use super::{aside, demand::Demand, rate::Rate, shared::Shared};
 use crate::{
     backend::positions,
     node::Node,
@@ -39,7 +39,7 @@ const LINGER: Duration = Duration::from_millis(100);
 pub(super) fn follow(shared: &Arc<Shared>, node: &Arc<Node>) {
     let (weak, following) = (Arc::downgrade(shared), Arc::downgrade(node));
     let mut alive = shared.changed.subscribe();
-    tokio::spawn(async move {
+    aside::spawn(async move {
         let mut conn = None;
         let (mut pace, mut rate) = (Pace::new(), Rate::new());
         while let Some(demand) = ask(&weak, &following, &mut conn, &mut pace).await {
@@ -65,7 +65,7 @@ pub(super) fn follow(shared: &Arc<Shared>, node: &Arc<Node>) {
 async fn ask(
     weak: &Weak<Shared>,
     node: &Weak<Node>,
-    conn: &mut Option<PgConnection>,
+    conn: &mut Option<positions::Direct>,
     pace: &mut Pace,
 ) -> Option<Arc<Demand>> {
     let shared = weak.upgrade().filter(|shared| !shared.is_closed())?;
@@ -93,7 +93,7 @@ async fn ask(
 async fn sample(
     shared: &Shared,
     node: &Node,
-    conn: &mut Option<PgConnection>,
+    conn: &mut Option<positions::Direct>,
 ) -> Result<Replay, DbErr> {
     let mut open = match (conn.take(), &node.direct) {
         (Some(open), _) => open,
@@ -104,7 +104,7 @@ async fn sample(
         }
         (None, None) => return Err(DbErr::Custom("not a server of our own".to_owned())),
     };
-    let replay = positions::sample(&mut open).await?;
+    let replay = open.sample().await?;
     *conn = Some(open);
     Ok(Replay {
         life: Some(node.replayed.life()),

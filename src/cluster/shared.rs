@@ -172,7 +172,10 @@ impl Shared {
             return Need::Primary;
         }
         match self.positions.load(Ordering::Acquire) {
-            true => current.need(&self.clock),
+            true => {
+                self.clock.reads();
+                current.need(&self.clock)
+            }
             false => current.pinned_need(&self.clock),
         }
     }

@@ -125,6 +125,8 @@ impl<'a> Attempt<'a> {
             started: None,
             need: match level {
                 Consistency::Eventual => Need::Nothing,
+                // Only reads choose.
+                _ if ask.intent() != Intent::Read => Need::Nothing,
                 _ => shared.need(&current),
             },
             bound,

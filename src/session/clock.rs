@@ -59,6 +59,8 @@ pub(crate) struct Clock {
     pub(crate) wanted: Notify,
     /// The same for another reason than a write, so that also a handle without replicas sees to it.
     pub(crate) wished: Notify,
+    /// Somebody reads: without that, nobody needs to know where writes lie.
+    read: AtomicBool,
     /// Captures wanted for another reason than a write, and how many of those wishes were met.
     asked: AtomicU64,
     answered: AtomicU64,
@@ -101,6 +103,7 @@ impl Default for Clock {
             lost: AtomicU64::new(0),
             wanted: Notify::new(),
             wished: Notify::new(),
+            read: AtomicBool::new(false),
             asked: AtomicU64::new(0),
             answered: AtomicU64::new(0),
             capturing: AtomicBool::new(false),
@@ -155,12 +158,15 @@ impl Clock {
     /// A write returned, or something else that may have written ended: its number.
     #[inline]
     pub(crate) fn tick(&self) -> u64 {
-        let tick = self.ticks.fetch_add(1, Ordering::AcqRel) + 1;
+        let tick = self.ticks.fetch_add(1, Ordering::SeqCst) + 1;
         if self.uncovered_since.load(Ordering::Relaxed) == 0 {
             self.uncovered_since
                 .store(nanos(Instant::now()), Ordering::Relaxed);
         }
-        self.wanted.notify_one();
+        // In one order with what a reader says: one of the two wakes whoever captures.
+        if self.read.load(Ordering::SeqCst) {
+            self.wanted.notify_one();
+        }
         tick
     }
 
@@ -179,6 +185,25 @@ impl Clock {
         self.concrete.load(Ordering::Acquire)
     }
 
+    /// A read looks what it needs.
+    #[inline]
+    pub(crate) fn reads(&self) {
+        if !self.read.load(Ordering::Relaxed) {
+            self.read.store(true, Ordering::SeqCst);
+            self.wanted.notify_one();
+        }
+    }
+
+    /// Whether one did since the last call of [`forget_reads`](Self::forget_reads).
+    pub(crate) fn is_read(&self) -> bool {
+        self.read.load(Ordering::Relaxed)
+    }
+
+    /// Lets the next read say so again.
+    pub(crate) fn forget_reads(&self) {
+        self.read.store(false, Ordering::SeqCst);
+    }
+
     /// Asks for a capture although nothing was written; the number to be compared with
     /// [`is_answered`](Self::is_answered).
     pub(crate) fn ask(&self) -> u64 {
@@ -194,7 +219,7 @@ impl Clock {
 
     /// Whether some write is not covered yet.
     pub(crate) fn wants_capture(&self) -> bool {
-        self.covered.load(Ordering::Acquire) < self.ticks()
+        self.covered.load(Ordering::Acquire) < self.ticks.load(Ordering::SeqCst)
     }
 
     /// Whether somebody asked who was not answered yet.

@@ -113,7 +113,7 @@ async fn nobody_stays_on_the_primary_when_nothing_more_is_written() {
     }
 }
 
-/// C2: captures are shared, paced, and end with the writes.
+/// C2: captures are shared and paced; where nobody reads or nobody writes there is none.
 #[tokio::test]
 async fn captures_are_few_and_end_with_the_writes() {
     let place = SLOT.alone("causal_captures").await;
@@ -126,6 +126,7 @@ async fn captures_are_few_and_end_with_the_writes() {
             tokio::spawn(async move {
                 for _ in 0..100 {
                     insert(&db, n).await;
+                    number(&db, "SELECT 1::bigint").await;
                 }
             })
         })
@@ -144,4 +145,16 @@ async fn captures_are_few_and_end_with_the_writes() {
     let after = captures().await;
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert_eq!(captures().await, after, "nobody wrote");
+
+    // A load of writes that nobody reads behind: the attention of the last read ends.
+    let (mut last, mut quiet) = (captures().await, 0);
+    until("the end of attention", async || {
+        insert(&db, 9).await;
+        let now = captures().await;
+        quiet = if now == last { quiet + 1 } else { 0 };
+        last = now;
+        quiet > 20
+    })
+    .await;
+    until_on_a_replica(&db, number(&db.primary(), COUNT).await).await;
 }

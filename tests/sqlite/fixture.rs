@@ -140,6 +140,16 @@ impl Decisions {
 }
 
 impl<S: tracing::Subscriber> Layer<S> for Decisions {
+    // A span of this thread that the driver's thread closes looks for its parent in that thread's subscriber, and
+    // tracing-subscriber panics when it is not there.
+    fn enabled(
+        &self,
+        metadata: &tracing::Metadata<'_>,
+        _: tracing_subscriber::layer::Context<'_, S>,
+    ) -> bool {
+        !metadata.is_span()
+    }
+
     fn on_event(&self, event: &tracing::Event<'_>, _: tracing_subscriber::layer::Context<'_, S>) {
         if event.metadata().target() == "sealane::decision" {
             let mut seen = Seen::default();

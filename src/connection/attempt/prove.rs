@@ -116,7 +116,7 @@ async fn ask(unproven: &mut Unproven) -> Result<Option<Replay>, DbErr> {
     match &mut unproven.0 {
         #[cfg(feature = "postgres")]
         Some(Leased::Postgres(conn)) => {
-            let replay = crate::backend::positions::sample(conn).await?;
+            let replay = crate::backend::positions::prove(conn).await?;
             Ok(Some(replay))
         }
         _ => Ok(None),
