@@ -8,6 +8,8 @@
 //! ratio is the median of the pairs' ratios, with its 95 % interval. The last line is for programs.
 #![allow(clippy::print_stdout, reason = "a bench is there to print")]
 
+#[path = "offload/decision.rs"]
+mod decision;
 #[path = "offload/heard.rs"]
 mod heard;
 #[path = "offload/mix.rs"]
@@ -105,6 +107,7 @@ fn main() -> Result<()> {
 /// The greatest of the medians over both numbers of writers.
 fn writes(runtime: &Runtime, servers: &Servers<'_>, options: &Options) -> Result<f64> {
     let db = runtime.block_on(servers.connect("offload"))?;
+    decision::compare(runtime, &db, options)?;
     println!(
         "median latency of a write, tracked over untracked; {} pairs",
         options.pairs
