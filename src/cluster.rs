@@ -13,6 +13,7 @@ mod concrete;
     allow(dead_code, reason = "only PostgreSQL gives positions")
 )]
 pub(crate) mod demand;
+pub(crate) mod limits;
 mod nodes;
 mod notice;
 #[cfg(feature = "postgres")]

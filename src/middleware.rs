@@ -133,7 +133,8 @@ where
         let (session, brought) = begin(&db, carrier.read(request.headers()));
         request.extensions_mut().insert(session.clone());
         Box::pin(async move {
-            let mut response = scope(&session, inner.call(request)).await?;
+            // Called inside as well: a service may do some of its work before its future is polled.
+            let mut response = scope(&session, async move { inner.call(request).await }).await?;
             if session.moved_from(&brought) {
                 match session.bookmark().await {
                     Ok(bookmark) => carrier.write(&bookmark, response.headers_mut()),
@@ -150,7 +151,7 @@ where
 
 /// A session that has seen what the client brought, and that.
 fn begin(db: &RoutedConnection, brought: Option<String>) -> (RoutedConnection, Bookmark) {
-    let session = db.session_empty();
+    let session = db.session_of_client();
     let Some(text) = brought else {
         return (session, Bookmark::default());
     };

@@ -36,7 +36,12 @@ pub(crate) use self::{
     seen::{Bound, Seen},
     write::OpenWrite,
 };
+#[cfg(feature = "tower")]
+use crate::position::Lsn;
 use crate::position::Position;
+
+/// How many bookmarks may wait in one session.
+const MOST_BOOKMARKS: usize = 64;
 
 /// One session on one cluster.
 #[derive(Debug, Default)]
@@ -54,6 +59,8 @@ pub(crate) struct Session {
     pub(crate) pin: Pin,
     /// `concrete()` was asked of a handle of it: what is done there may be its own.
     concrete: AtomicBool,
+    /// A bookmark of another cluster is no error.
+    lenient: AtomicBool,
     /// There is something in the rest.
     has_rest: AtomicBool,
     rest: Mutex<Rest>,
@@ -107,6 +114,26 @@ impl Session {
         child
     }
 
+    /// It has to see what the other one has to, as well. What cannot be handed on, bookmarks and reads, is covered by
+    /// what the primary has now.
+    pub(crate) fn join(&self, clock: &Clock, other: &Self) {
+        for open in other.hold.share().into_open() {
+            self.hold.add(open);
+        }
+        if other.has_rest() {
+            self.wrote(clock.tick());
+        }
+        self.pin.follow(&other.pin);
+        let epoch = other.epoch.load(Ordering::Acquire);
+        if epoch != 0 {
+            self.raise(clock, epoch, other.lsn.load(Ordering::Acquire));
+        }
+        self.wrote(other.written(clock));
+        if other.concrete.load(Ordering::Acquire) {
+            self.uses_concrete();
+        }
+    }
+
     /// A session that has to see what this position stands for, and nothing else.
     pub(crate) fn from_bookmark(position: Option<Position>) -> Self {
         let session = Self::default();
@@ -138,6 +165,9 @@ impl Session {
     /// What a read needs that has to see its writes up to this one.
     pub(crate) fn need_at(&self, clock: &Clock, tick: u64) -> Need {
         let mut tick = tick;
+        if self.shares_lost_concrete(clock) {
+            return Need::Primary;
+        }
         if self.hold.any() {
             let held = self.hold.settle(clock);
             tick = tick.max(held.tick);
@@ -147,6 +177,15 @@ impl Session {
             }
         }
         self.covered_need(clock, tick)
+    }
+
+    /// Whether something is under way that was lost on a connection of `concrete()`, perhaps of this session.
+    fn shares_lost_concrete(&self, clock: &Clock) -> bool {
+        if self.is_process || !self.concrete.load(Ordering::Acquire) || !clock.process.hold.any() {
+            return false;
+        }
+        let held = clock.process.hold.settle(clock);
+        held.waits || held.lost
     }
 
     /// The same as far as what has returned.
@@ -268,16 +307,39 @@ impl Session {
         // What was not held against the primary is as it was brought.
         let open = !rest.bookmarks.is_empty();
         let epoch = clock.epoch_of(self.epoch.load(Ordering::Acquire));
-        !open && epoch != brought.map(|position| position.epoch)
+        let position = epoch.map(|epoch| Position {
+            epoch,
+            lsn: Lsn(self.lsn.load(Ordering::Acquire)),
+        });
+        !open && position != brought
+    }
+
+    /// What brings its bookmarks is not to be trusted: those of another cluster are dropped without a word.
+    #[cfg(feature = "tower")]
+    pub(crate) fn is_lenient(&self) {
+        self.lenient.store(true, Ordering::Release);
+    }
+
+    /// Whether that is so.
+    pub(crate) fn forgives_foreign(&self) -> bool {
+        self.lenient.load(Ordering::Acquire)
     }
 
     /// It has to see what a bookmark stands for, once that was held against the primary.
-    pub(crate) fn observe(&self, position: Position) {
+    ///
+    /// Nobody need ever read in it, so only so many wait. True when one gave way: what the primary has now covers it.
+    pub(crate) fn observe(&self, position: Position) -> bool {
         let mut rest = self.rest();
-        if !rest.bookmarks.contains(&position) {
+        let new = !rest.bookmarks.contains(&position);
+        let full = new && rest.bookmarks.len() >= MOST_BOOKMARKS;
+        if full {
+            rest.bookmarks.remove(0);
+        }
+        if new {
             rest.bookmarks.push(position);
         }
         self.has_rest.store(true, Ordering::Release);
+        full
     }
 
     /// Whether bookmarks wait to be held against the primary, or reads for a position.

@@ -39,6 +39,8 @@ impl Awaited {
     /// As far as it is known.
     pub(crate) fn need(&mut self, shared: &Shared) -> Need {
         if self.need == Need::Primary {
+            // It waits for a capture, and captures rest while nobody reads.
+            shared.clock.reads();
             if self.open {
                 let (waits, lost) = shared.open_writes(&self.current);
                 if waits || (lost && !self.forgives) {

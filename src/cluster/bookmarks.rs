@@ -3,7 +3,11 @@
 //! A bookmark comes from outside and may say anything. It never raises the cluster's epoch and never holds up another
 //! session: at the most it costs one shared capture, and the session that brought it a wait.
 
-use std::{cmp::Ordering, pin::pin, sync::Arc, time::Instant};
+use std::{
+    cmp::Ordering,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use super::shared::Shared;
 use crate::{
@@ -13,6 +17,9 @@ use crate::{
     session::{Session, Told, Upstream},
     words::Role,
 };
+
+/// How often all nodes are asked for an epoch that none has shown yet.
+const CHECK_EVERY: Duration = Duration::from_millis(500);
 
 /// What a bookmark is worth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,22 +86,31 @@ async fn settle_one(
     deadline: Instant,
 ) -> Result<(), Error> {
     let (clock, came) = (&shared.clock, Instant::now());
-    let mut question = None;
+    let (mut question, mut demanded) = (None, None);
     loop {
-        let mut news = pin!(clock.news.notified());
+        let mut news = std::pin::pin!(clock.news.notified());
         // From here on nothing is missed, whatever is looked at next.
         news.as_mut().enable();
         let asked = question.is_some_and(|question| clock.is_answered(question));
         match judge(bookmark, clock.greatest(), asked) {
-            Worth::Foreign => return Err(Error::OtherCluster),
+            Worth::Foreign => {
+                // Said once: a session that everybody shares must not fail for ever.
+                session.settled_bookmark(bookmark);
+                if session.forgives_foreign() {
+                    return Ok(());
+                }
+                return Err(Error::OtherCluster);
+            }
             Worth::Known => {
                 session.raise(clock, clock.epoch(), bookmark.lsn.0);
+                pin(shared, session);
                 break;
             }
             Worth::Older => {
                 shared.metrics.count(ClusterCounter::Exchanged);
                 let epoch = clock.epoch();
                 session.raise(clock, epoch, clock.first_of(epoch));
+                pin(shared, session);
                 break;
             }
             Worth::False => {
@@ -106,21 +122,31 @@ async fn settle_one(
                     shared.metrics.count(ClusterCounter::LostBookmark);
                     break;
                 }
-                Shown::Unasked | Shown::Perhaps => shared.demand.ask(),
+                Shown::Unasked | Shown::Perhaps => {
+                    // The answers to the last question are news as well: asking at each would be asking all the time.
+                    if demanded.is_none_or(|last: Instant| last.elapsed() >= CHECK_EVERY) {
+                        demanded = Some(Instant::now());
+                        shared.demand.ask();
+                    }
+                }
             },
             Worth::Ahead | Worth::Newer => {
                 question.get_or_insert_with(|| clock.ask());
             }
         }
-        if tokio::time::timeout_at(deadline.into(), news)
-            .await
-            .is_err()
+        let again = demanded.map_or(deadline, |last| deadline.min(last + CHECK_EVERY));
+        if tokio::time::timeout_at(again.into(), news).await.is_err() && Instant::now() >= deadline
         {
             return Err(given_up(bookmark, clock.greatest(), came));
         }
     }
     session.settled_bookmark(bookmark);
     Ok(())
+}
+
+/// Where positions prove nothing there is only time, and when the bookmark was written nobody knows (rule C6).
+fn pin(shared: &Shared, session: &Session) {
+    session.pinned(Instant::now(), shared.settings.pin);
 }
 
 fn given_up(bookmark: Position, greatest: Option<Position>, came: Instant) -> Error {

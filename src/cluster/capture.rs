@@ -10,7 +10,9 @@ use std::{
 };
 
 use super::{aside, rate::Rate, shared::Shared};
-use crate::{backend::positions, metrics::ClusterCounter, mutants, session::Clock, signal};
+use crate::{
+    backend::positions, metrics::ClusterCounter, mutants, session::Clock, signal, words::NodeId,
+};
 use sea_orm::DbErr;
 
 /// How long after a read captures go on for the next one: a load of writes alone has none.
@@ -33,7 +35,8 @@ enum Ended {
 /// The connection that captures use, kept between them.
 #[derive(Debug, Default)]
 pub(super) struct Capture {
-    conn: Option<positions::Direct>,
+    /// With the life of the primary that it leads to: the answer of another node says nothing of this one's writes.
+    conn: Option<(NodeId, u64, positions::Direct)>,
 }
 
 impl Capture {
@@ -45,24 +48,26 @@ impl Capture {
             let (mut rate, mut forgotten) = (Rate::new(), Instant::now());
             loop {
                 // A handle without replicas leaves what writes wish to another one that has some.
-                let Some(reads) = weak.upgrade().map(|shared| shared.has_replicas()) else {
+                let able = |shared: &Shared| shared.positions.load(Ordering::Acquire);
+                let Some((reads, able)) = weak
+                    .upgrade()
+                    .map(|shared| (shared.has_replicas(), able(&shared)))
+                else {
                     return;
                 };
                 tokio::select! {
-                    () = clock.wanted.notified(), if reads => {}
-                    () = clock.wished.notified() => {}
+                    () = clock.wanted.notified(), if reads && able => {}
+                    () = clock.wished.notified(), if able => {}
                     // The sender lives in what every handle shares: without it nobody is left.
                     changed = alive.changed() => if changed.is_err() { return },
                 }
                 if !wants(&clock, reads) {
                     continue;
                 }
-                if clock.capturing.swap(true, Ordering::AcqRel) {
-                    clock.turned_away.store(true, Ordering::Release);
-                    continue;
-                }
-                let _done = Capturing(&clock);
                 while wants(&clock, reads) {
+                    let Some(turn) = Capturing::take(&clock) else {
+                        break;
+                    };
                     if forgotten.elapsed() > ATTENTION {
                         clock.forget_reads();
                         forgotten = Instant::now();
@@ -70,9 +75,21 @@ impl Capture {
                     rate.take().await;
                     match self.once(&weak).await {
                         Some(Ended::Covered) => {}
-                        Some(Ended::Failed) => tokio::time::sleep(PAUSE).await,
-                        Some(Ended::Impossible) => break,
-                        None => return,
+                        Some(Ended::Failed) => {
+                            // Whoever waits for the answer hears of nothing that would let it ask again.
+                            clock.reads();
+                            // Another handle may have another way to the primary, or know of another one.
+                            drop(turn);
+                            tokio::time::sleep(PAUSE).await;
+                        }
+                        Some(Ended::Impossible) => {
+                            turn.hand_on();
+                            break;
+                        }
+                        None => {
+                            turn.hand_on();
+                            return;
+                        }
                     }
                 }
             }
@@ -102,13 +119,15 @@ impl Capture {
     }
 
     async fn ask(&mut self, shared: &Shared) -> Result<Ended, DbErr> {
-        let primary = shared.primary_node().and_then(|node| node.direct.clone());
-        let Some(primary) = primary else {
+        let primary = shared
+            .primary_node()
+            .and_then(|node| Some((node.id, node.generation, node.direct.clone()?)));
+        let Some((id, generation, direct)) = primary else {
             return Ok(Ended::Failed);
         };
         let mut conn = match self.conn.take() {
-            Some(conn) => conn,
-            None => positions::open(&shared.config, &primary, "sealane-capture").await?,
+            Some((of, life, conn)) if (of, life) == (id, generation) => conn,
+            _ => positions::open(&shared.config, &direct, "sealane-capture").await?,
         };
         // Before the question is sent: what returned up to here lies below the answer.
         let question = shared.clock.question();
@@ -120,8 +139,10 @@ impl Capture {
             }
             false => question,
         };
-        self.conn = Some(conn);
-        Ok(match shared.clock.cover(question, position) {
+        self.conn = Some((id, generation, conn));
+        // A node that was the primary until now: what was written to its successor lies elsewhere.
+        let still = shared.primary_node().is_some_and(|node| node.id == id);
+        Ok(match still && shared.clock.cover(question, position) {
             true => Ended::Covered,
             false => Ended::Failed,
         })
@@ -140,10 +161,30 @@ impl Capture {
 /// Gives the turn back, also when the task is dropped.
 struct Capturing<'a>(&'a Clock);
 
+impl<'a> Capturing<'a> {
+    /// The turn, unless somebody has it, who then hears that it is wanted.
+    fn take(clock: &'a Clock) -> Option<Self> {
+        let taken = |clock: &Clock| clock.capturing.swap(true, Ordering::SeqCst);
+        if taken(clock) {
+            clock.turned_away.store(true, Ordering::SeqCst);
+            // It may have been given back in between, before that could be heard.
+            if taken(clock) {
+                return None;
+            }
+        }
+        Some(Self(clock))
+    }
+
+    /// Gives it back without having met the wish: whoever else can is to hear of it.
+    fn hand_on(self) {
+        self.0.turned_away.store(true, Ordering::SeqCst);
+    }
+}
+
 impl Drop for Capturing<'_> {
     fn drop(&mut self) {
-        self.0.capturing.store(false, Ordering::Release);
-        if self.0.turned_away.swap(false, Ordering::AcqRel) {
+        self.0.capturing.store(false, Ordering::SeqCst);
+        if self.0.turned_away.swap(false, Ordering::SeqCst) {
             self.0.wanted.notify_one();
             self.0.wished.notify_one();
         }

@@ -96,11 +96,18 @@ impl Made {
             .is_some_and(|pool| pool.size > pool.idle)
     }
 
-    fn retire(&self, shared: &Shared) {
+    fn retire(&self, shared: &Arc<Shared>) {
         if let Some(own) = &self.own {
             let (own, runtime) = (Arc::clone(own), shared.runtime.clone());
+            let weak = Arc::downgrade(shared);
             if let Some(runtime) = runtime {
-                runtime.spawn(async move { own.close().await });
+                runtime.spawn(async move {
+                    own.close().await;
+                    // A closed pool says nothing of the connections that come back to it.
+                    if let Some(shared) = weak.upgrade() {
+                        shared.concrete_returned();
+                    }
+                });
             }
         }
     }
@@ -110,8 +117,11 @@ fn make(shared: &Arc<Shared>, primary: &Arc<Node>) -> Made {
     // A lazy pool starts its housekeeping at once, and this may be called from outside the runtime.
     let _context = shared.runtime.as_ref().map(|runtime| runtime.enter());
     let weak = Arc::downgrade(shared);
-    let own = primary.link.sibling(Arc::new(move || {
+    let own = primary.link.sibling(Arc::new(move |answered| {
         if let Some(shared) = weak.upgrade() {
+            if !answered {
+                shared.concrete_lost();
+            }
             shared.concrete_returned();
             shared.schema_changed();
         }

@@ -30,6 +30,9 @@ pub(super) fn sweep(shared: &Shared) {
         .filter(|(node, _)| node.role == Role::Replica)
         .map(|(_, member)| member)
         .collect();
+    if replicas.is_empty() {
+        return;
+    }
     tasks.sweep(&shared.clock, |need| {
         replicas
             .iter()

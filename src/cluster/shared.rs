@@ -22,7 +22,7 @@ use tokio::{
 use crate::{
     config::Config,
     intent::{Classifier, Knowledge},
-    metrics::{ClusterCounter, ClusterMetrics, NodeCounter, Publisher},
+    metrics::{ClusterMetrics, NodeCounter, Publisher},
     node::{Lease, Node},
     route::budget::{Budget, Rates},
     session::{Clock, Current, Need, OpenWrite, Replay, Sample, Told},
@@ -69,10 +69,10 @@ pub(crate) struct Shared {
     pub(crate) origin: Instant,
     pub(super) inbox: mpsc::UnboundedSender<Message>,
     /// The retry budget, as one word.
-    budget: AtomicU64,
-    rates: Rates,
-    diverted: AtomicU32,
-    waiting: AtomicU32,
+    pub(super) budget: AtomicU64,
+    pub(super) rates: Rates,
+    pub(super) diverted: AtomicU32,
+    pub(super) waiting: AtomicU32,
     /// The application closed it.
     closed: AtomicBool,
     /// The warning that the role sees too little was given.
@@ -159,6 +159,11 @@ impl Shared {
         self.clock.concrete_returned();
     }
 
+    /// A connection of `concrete()` broke: its server may be at what was sent on it still.
+    pub(crate) fn concrete_lost(&self) {
+        Current::Process.lost(&self.clock, self.settings.pin);
+    }
+
     /// A write of this session is under way until this is dropped.
     pub(crate) fn open_write(&self, current: &Current) -> OpenWrite {
         let tracked = self.backend != DbBackend::Sqlite;
@@ -176,6 +181,8 @@ impl Shared {
                 self.clock.reads();
                 current.need(&self.clock)
             }
+            // What has not returned has no pin yet.
+            false if self.open_writes(current) != (false, false) => Need::Primary,
             false => current.pinned_need(&self.clock),
         }
     }
@@ -285,60 +292,6 @@ impl Shared {
         self.closed.store(true, Ordering::Release);
     }
 
-    /// Counts a read that goes to the primary for want of a replica, or refuses it over the limit (rule R7).
-    pub(crate) fn divert(self: &Arc<Self>) -> Option<Diverted> {
-        let limit = self.settings.diversion_limit;
-        let taken = self
-            .diverted
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |now| {
-                (now < limit).then(|| now + 1)
-            });
-        match taken {
-            Ok(_) => Some(Diverted(Arc::clone(self))),
-            Err(_) => None,
-        }
-    }
-
-    /// Takes one repeat from the budget, if one is left (rule R5).
-    pub(crate) fn spend_retry(&self) -> bool {
-        let now = Moment(self.origin.elapsed());
-        let spend = |bits| {
-            Budget::from_bits(bits)
-                .spend(now, self.rates)
-                .map(Budget::to_bits)
-        };
-        self.budget
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, spend)
-            .is_ok()
-    }
-
-    /// Credits the requests since the last time to the retry budget.
-    pub(super) fn credit_retries(&self, requests: u64) {
-        let now = Moment(self.origin.elapsed());
-        let credit = |bits| {
-            Some(
-                Budget::from_bits(bits)
-                    .credit(requests, now, self.rates)
-                    .to_bits(),
-            )
-        };
-        // The closure never refuses.
-        let _ = self
-            .budget
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, credit);
-    }
-
-    /// Counts one that waits for a node, until it is dropped.
-    pub(crate) fn wait(self: &Arc<Self>) -> Waiting {
-        self.metrics.count(ClusterCounter::Wait);
-        self.waiting.fetch_add(1, Ordering::AcqRel);
-        Waiting(Arc::clone(self))
-    }
-
-    pub(crate) fn waiting(&self) -> u32 {
-        self.waiting.load(Ordering::Acquire)
-    }
-
     /// The primary's pool as the newest snapshot has it.
     pub(crate) fn primary_node(&self) -> Option<Arc<Node>> {
         Some(Arc::clone(&self.snapshot.load().primary()?.node))
@@ -369,27 +322,5 @@ impl Shared {
     /// Every node and its state, in words.
     pub(crate) fn describe(&self) -> String {
         self.snapshot.load().describe()
-    }
-
-    pub(crate) fn diverted(&self) -> u32 {
-        self.diverted.load(Ordering::Acquire)
-    }
-}
-
-/// A read on the primary for want of a replica; its drop makes room for another.
-pub(crate) struct Diverted(Arc<Shared>);
-
-impl Drop for Diverted {
-    fn drop(&mut self) {
-        self.0.diverted.fetch_sub(1, Ordering::AcqRel);
-    }
-}
-
-/// A statement that waits for a node; its drop makes room for another.
-pub(crate) struct Waiting(Arc<Shared>);
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        self.0.waiting.fetch_sub(1, Ordering::AcqRel);
     }
 }

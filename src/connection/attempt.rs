@@ -16,7 +16,7 @@ use super::{
     transaction::{Held, Opening},
 };
 use crate::{
-    cluster::shared::{Diverted, Shared},
+    cluster::{limits::Diverted, shared::Shared},
     error::Error,
     intent::Summary,
     metrics::ClusterCounter,
@@ -44,6 +44,8 @@ pub(super) struct Attempt<'a> {
     need: Need,
     /// Where earlier reads let it go (rule C9).
     bound: Bound,
+    /// Bookmarks of its session waited when it arrived, or reads.
+    has_rest: bool,
     /// It has waited for a replica as long as it may.
     waited_out: bool,
     /// The read under way, where later ones must not fall behind it.
@@ -111,6 +113,8 @@ impl<'a> Attempt<'a> {
     #[inline]
     fn new(shared: &'a Arc<Shared>, scope: &'a Wishes, ask: Ask) -> Self {
         let (current, level) = (scope.current(shared), scope.level(shared));
+        // Before the need is: a bookmark that another task settles meanwhile is in one of the two.
+        let has_rest = current.has_rest(&shared.clock);
         // First: what it finds told raises what the session needs.
         let bound = match level {
             Consistency::Monotonic => current.bound(&shared.clock),
@@ -130,6 +134,7 @@ impl<'a> Attempt<'a> {
                 _ => shared.need(&current),
             },
             bound,
+            has_rest,
             waited_out: false,
             seen: None,
             current,
@@ -172,7 +177,7 @@ impl<'a> Attempt<'a> {
 
     /// A lease on the node it goes to next, waiting for one within the deadline.
     pub(super) async fn lease(&mut self) -> Result<Lease, Error> {
-        if self.current.has_rest(&self.shared.clock) {
+        if self.has_rest {
             self.settle_bookmarks().await?;
         }
         loop {

@@ -25,11 +25,13 @@ impl RoutedConnection {
     pub fn concrete(&self) -> &DatabaseConnection {
         static DISCONNECTED: LazyLock<DatabaseConnection> =
             LazyLock::new(DatabaseConnection::default);
-        if let Some(shared) = &self.shared
-            && let Current::Session(session) = self.scope.current(shared)
-        {
-            // What is done there may be a write of this session.
-            session.uses_concrete();
+        if let Some(shared) = &self.shared {
+            // What is done there may be a write of this session; of which task, nobody sees.
+            match self.scope.current(shared) {
+                Current::Session(session) => session.uses_concrete(),
+                Current::Task(_) => shared.clock.tasks.folded().uses_concrete(),
+                Current::Process | Current::Untracked => {}
+            }
         }
         let made = self
             .shared

@@ -113,6 +113,24 @@ impl RoutedConnection {
         lost.unwrap_or_default()
     }
 
+    /// The session of a client's request: it knows what the client brings and nothing else. Where no position can be
+    /// had, the client brings nothing, and what the process wrote last counts for it.
+    #[cfg(feature = "tower")]
+    pub(crate) fn session_of_client(&self) -> Self {
+        let positions = self.shared.as_ref().is_none_or(|shared| {
+            shared.backend == sea_orm::DbBackend::Sqlite
+                || shared.positions.load(std::sync::atomic::Ordering::Acquire)
+        });
+        let session = match positions {
+            true => self.session_empty(),
+            false => self.session(),
+        };
+        if let Some(session) = &session.scope.session {
+            session.is_lenient();
+        }
+        session
+    }
+
     /// Whether the current session wrote or saw something that this bookmark does not stand for, or it stands for what is
     /// over.
     #[cfg(feature = "tower")]
@@ -128,7 +146,12 @@ impl RoutedConnection {
         match current.session(&shared.clock) {
             Some(session) => {
                 let concrete = shared.concrete.in_use() && current.may_use_concrete();
-                session.after(&shared.clock, concrete)
+                let session = session.after(&shared.clock, concrete);
+                if let Current::Task(_) = current {
+                    // A task obeys what was folded from others as well.
+                    session.join(&shared.clock, shared.clock.tasks.folded());
+                }
+                session
             }
             None => match current {
                 // A task that has not written obeys what was folded from others.

@@ -16,7 +16,7 @@ use sea_orm::{DbErr, QueryResult};
 
 use self::rows::Rows;
 use crate::{
-    cluster::shared::Diverted,
+    cluster::limits::Diverted,
     error::{Error, Kind},
     node::Lease,
     session::OpenWrite,
@@ -164,8 +164,10 @@ impl Stream for RoutedStream<'_> {
                 Some(Ok(row))
             }
             Some(Err(err)) => {
-                // An answer of the server's is an end as well; a lost connection is not.
-                let answered = !signal::of_db_err(&err, Role::Unknown).ends_connection();
+                // An answer of the server's is an end as well; a lost connection is not, and neither is an answer that
+                // could not be read.
+                let answered = signal::code(&err).is_some()
+                    && !signal::of_db_err(&err, Role::Unknown).ends_connection();
                 let err = this.lost(err);
                 match answered {
                     true => this.end(),

@@ -85,16 +85,16 @@ impl RoutedTransaction {
     }
 
     pub(super) async fn execute_stmt(&self, stmt: Statement) -> Result<ExecResult, DbErr> {
-        self.held.note_text(&stmt.sql);
+        let reads = self.held.note_text(&stmt.sql);
         self.held
-            .run(Kind::Exec, self.inner.execute_raw(stmt))
+            .run((Kind::Exec, reads), self.inner.execute_raw(stmt))
             .await
     }
 
     pub(super) async fn execute_text(&self, sql: &str) -> Result<ExecResult, DbErr> {
-        self.held.note_text(sql);
+        let reads = self.held.note_text(sql);
         self.held
-            .run(Kind::Exec, self.inner.execute_unprepared(sql))
+            .run((Kind::Exec, reads), self.inner.execute_unprepared(sql))
             .await
     }
 
@@ -102,16 +102,16 @@ impl RoutedTransaction {
         &self,
         stmt: Statement,
     ) -> Result<Option<QueryResult>, DbErr> {
-        self.held.note_text(&stmt.sql);
+        let reads = self.held.note_text(&stmt.sql);
         self.held
-            .run(Kind::Query, self.inner.query_one_raw(stmt))
+            .run((Kind::Query, reads), self.inner.query_one_raw(stmt))
             .await
     }
 
     pub(super) async fn query_all_stmt(&self, stmt: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        self.held.note_text(&stmt.sql);
+        let reads = self.held.note_text(&stmt.sql);
         self.held
-            .run(Kind::Query, self.inner.query_all_raw(stmt))
+            .run((Kind::Query, reads), self.inner.query_all_raw(stmt))
             .await
     }
 
@@ -123,11 +123,11 @@ impl RoutedTransaction {
     ) -> Result<crate::connection::RoutedStream<'a>, DbErr> {
         use sea_orm::StreamTrait;
 
-        self.held.note_text(&stmt.sql);
+        let reads = self.held.note_text(&stmt.sql);
         self.held.doubt();
         let rows = self
             .held
-            .run(Kind::Query, self.inner.stream_raw(stmt))
+            .run((Kind::Query, reads), self.inner.stream_raw(stmt))
             .await?;
         Ok(crate::connection::RoutedStream::borrowed(rows, self.node())
             .of_transaction(self.held.lease()))
@@ -140,7 +140,7 @@ impl RoutedTransaction {
         let poison = self.held.poison_on_drop();
         let begun = self
             .held
-            .run(Kind::Exec, self.inner.begin_with_options(options))
+            .run((Kind::Exec, false), self.inner.begin_with_options(options))
             .await;
         let inner = begun?;
         poison.disarm();

@@ -47,7 +47,8 @@ impl Carrier {
             Self::Cookie { name, .. } => headers
                 .get_all(COOKIE)
                 .iter()
-                .filter_map(|value| value.to_str().ok())
+                // Another cookie may hold anything.
+                .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
                 .flat_map(Cookie::split_parse)
                 .filter_map(Result::ok)
                 .find(|cookie| cookie.name() == name)

@@ -10,11 +10,13 @@ pub(super) fn until_ready(mut abandoned: Abandoned, mut conn: Leased) {
         abandoned.is_lost();
         return;
     };
+    // A runtime that ends meanwhile drops the task.
+    abandoned.is_lost();
     runtime.spawn(async move {
         let ready = tokio::time::timeout(UNKNOWN_HOLD, conn.ready()).await;
-        if !matches!(ready, Ok(true)) {
-            conn.cut();
-            abandoned.is_lost();
+        match ready {
+            Ok(true) => abandoned.has_returned(),
+            _ => conn.cut(),
         }
     });
 }

@@ -135,7 +135,9 @@ impl Link {
 
     /// Opens as many connections as are to be kept; `opened` is called before they can be had.
     pub(crate) async fn fill(&self, kept: u32, opened: impl Fn()) {
+        // In this order: a future that is dropped on the way calls it before the connections can be had.
         let mut held = Vec::new();
+        let _opened = at_end(opened);
         while self.lacks(kept) && held.len() < usize::try_from(kept).unwrap_or(usize::MAX) {
             match self.while_open(self.acquire()).await {
                 Ok(conn) => held.push(conn),
@@ -143,7 +145,6 @@ impl Link {
                 Err(_) => break,
             }
         }
-        opened();
     }
 
     /// Throws away the idle connections, which may belong to a runtime that has ended. Whether they do cannot be asked:
@@ -217,16 +218,32 @@ impl Link {
     }
 }
 
+/// Calls it when this is dropped.
+fn at_end<F: Fn()>(call: F) -> impl Drop {
+    struct Guard<F: Fn()>(F);
+    impl<F: Fn()> Drop for Guard<F> {
+        fn drop(&mut self) {
+            (self.0)();
+        }
+    }
+    Guard(call)
+}
+
+/// What hears of a connection that comes back, and whether its server had answered all that was sent on it.
+pub(crate) type OnReturn = Arc<dyn Fn(bool) + Send + Sync>;
+
 impl Link {
-    /// Another pool to the same server with the same options, that tells of every connection which comes back to it;
-    /// `None` where one pool is all there is (SQLite's one writer, an adopted connection).
+    /// Another pool to the same server with the same options, that tells of every connection which comes back to it, and
+    /// whether its server had answered all that was sent on it; `None` where one pool is all there is (SQLite's one
+    /// writer, an adopted connection).
     ///
-    /// The pool has one slot for what runs on return, so this replaces a caller's `after_release`.
+    /// The pool has one slot for what runs on return, so this replaces a caller's `after_release`. Connections beyond a
+    /// greatest age would be closed without it, so there is none here.
     #[cfg_attr(
         not(any(feature = "postgres", feature = "mysql")),
         expect(unused_variables, reason = "SQLite has one writer and no sibling")
     )]
-    pub(crate) fn sibling(&self, on_return: Arc<dyn Fn() + Send + Sync>) -> Option<Self> {
+    pub(crate) fn sibling(&self, on_return: OnReturn) -> Option<Self> {
         match self {
             #[cfg(feature = "postgres")]
             Self::Postgres(pool, _) => {
@@ -249,14 +266,20 @@ impl Link {
 }
 
 #[cfg(any(feature = "postgres", feature = "mysql"))]
-fn twin<DB: sqlx::Database>(pool: &Pool<DB>, on_return: Arc<dyn Fn() + Send + Sync>) -> Pool<DB> {
+fn twin<DB: sqlx::Database>(pool: &Pool<DB>, on_return: OnReturn) -> Pool<DB> {
     let options = pool
         .options()
         .clone()
         .min_connections(0)
-        .after_release(move |_, _| {
-            on_return();
-            Box::pin(async { Ok(true) })
+        .max_lifetime(None)
+        .after_release(move |conn, _| {
+            let on_return = Arc::clone(&on_return);
+            Box::pin(async move {
+                // A statement whose future was dropped may be running still.
+                let pinged = conn.ping().await;
+                on_return(pinged.is_ok());
+                pinged.map(|()| true)
+            })
         });
     options.connect_lazy_with(pool.connect_options().as_ref().clone())
 }

@@ -168,9 +168,11 @@ impl Current {
             }
             // The primary is as far as all of its replicas: what covers this covers earlier reads as well.
             (_, None) => {
+                // A read that returns after this has perhaps seen more than the tick stands for.
+                let before = Instant::now();
                 self.wrote(clock, Duration::ZERO);
                 if let Some(session) = self.session(clock) {
-                    session.forget_seen();
+                    session.forget_seen(before);
                 }
             }
         }
@@ -178,13 +180,16 @@ impl Current {
 
     /// It has to see what a bookmark stands for.
     pub(crate) fn observe(&self, clock: &Clock, position: Position) {
-        match self {
-            Self::Untracked => {}
+        let gave_way = match self {
+            Self::Untracked => false,
             Self::Process => clock.process.observe(position),
             Self::Session(session) => session.observe(position),
             Self::Task(task) => clock
                 .tasks
                 .note(clock, *task, |session| session.observe(position)),
+        };
+        if gave_way {
+            self.wrote(clock, Duration::ZERO);
         }
     }
 
@@ -240,6 +245,11 @@ impl Abandoned {
     /// Nothing was heard of its server: it may still execute it.
     pub(crate) fn is_lost(&mut self) {
         self.lost = true;
+    }
+
+    /// Its server has answered.
+    pub(crate) fn has_returned(&mut self) {
+        self.lost = false;
     }
 }
 

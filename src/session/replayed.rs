@@ -102,9 +102,10 @@ impl Replayed {
 
     /// Whether its epoch cannot be told, so that its position proves nothing.
     pub(crate) fn is_untold(&self) -> bool {
-        self.told()
-            .is_some_and(|told| told.source == Upstream::Hidden)
-            && self.epoch.load(Ordering::Acquire) == 0
+        self.epoch.load(Ordering::Acquire) == 0
+            && self
+                .told()
+                .is_some_and(|told| told.source == Upstream::Hidden)
     }
 
     /// Takes a sample in, unless one that was begun later counts already. Whether this found several servers.

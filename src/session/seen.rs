@@ -67,10 +67,10 @@ impl Session {
         self.note_rest(&rest);
     }
 
-    /// A later read, which a tick stands for, has seen as much.
-    pub(super) fn forget_seen(&self) {
+    /// A later read, which a tick stands for, has seen as much as those that had returned by then.
+    pub(super) fn forget_seen(&self, returned: Instant) {
         let mut rest = self.rest();
-        rest.seen.clear();
+        rest.seen.retain(|one| one.returned >= returned);
         self.note_rest(&rest);
     }
 

@@ -37,23 +37,16 @@ impl std::fmt::Debug for Tasks {
 impl Tasks {
     /// What a read of this task needs.
     pub(super) fn need(&self, clock: &Clock, task: Id) -> Need {
+        // In this order: what leaves the first place is in the second one by then.
+        let own = self.get(task).map(|session| session.need(clock));
         let folded = self.folded.need(clock);
-        let sessions = self.sessions.pin();
-        match sessions.get(&task) {
-            Some(session) => session.need(clock).and(folded),
-            None => folded,
-        }
+        own.map_or(folded, |own| own.and(folded))
     }
 
     /// The same where there is only time.
     pub(super) fn is_pinned(&self, task: Id) -> bool {
         let pinned = |session: &Session| session.pin.holds(Instant::now);
-        pinned(&self.folded)
-            || self
-                .sessions
-                .pin()
-                .get(&task)
-                .is_some_and(|one| pinned(one))
+        self.get(task).is_some_and(|own| pinned(&own)) || pinned(&self.folded)
     }
 
     /// The task's session, if it has one.
@@ -90,29 +83,28 @@ impl Tasks {
             let Some(oldest) = order.pop_front() else {
                 break;
             };
-            let Some(session) = sessions.remove(&oldest) else {
-                continue;
-            };
-            for open in session.hold.share().into_open() {
-                self.folded.hold.add(open);
+            // Folded first and removed then: nobody finds it in neither place.
+            if let Some(session) = sessions.get(&oldest) {
+                self.folded.join(clock, session);
             }
-            if session.has_rest() {
-                // Bookmarks and reads cannot be handed on; what the primary has now covers them.
-                self.folded.wrote(clock.tick());
-            }
-            self.folded.pin.follow(&session.pin);
-            self.folded.wrote(session.written(clock));
+            sessions.remove(&oldest);
         }
     }
 
-    /// Lets those go that need nothing any more.
+    /// Lets those go that need nothing any more. What they needed all tasks need from then on, which costs nothing: a
+    /// replica that falls behind it, or a new one, must not serve them less.
     pub(crate) fn sweep(&self, clock: &Clock, covered: impl Fn(Need) -> bool) {
         let mut order = self.order();
         let sessions = self.sessions.pin();
         order.retain(|task| {
-            let needed = sessions
-                .get(task)
-                .is_some_and(|session| session.has_rest() || !covered(session.need(clock)));
+            let needed = sessions.get(task).is_some_and(|session| {
+                let need = session.need(clock);
+                let needed = session.has_rest() || !covered(need);
+                if !needed {
+                    self.folded.join(clock, session);
+                }
+                needed
+            });
             if !needed {
                 sessions.remove(task);
             }

@@ -169,3 +169,34 @@ async fn the_concrete_pool_is_the_primarys_with_the_callers_options_and_no_fence
     );
     db.close().await.unwrap();
 }
+
+/// C7, C1: a statement whose future was dropped goes on, and a connection too old to be kept comes back all the same.
+#[tokio::test]
+async fn a_dropped_write_on_it_is_waited_for_however_old_its_connection_is() {
+    let place = SLOT.alone("concrete_dropped").await;
+    place.others("CREATE TABLE IF NOT EXISTS t (n bigint)");
+    let mut options = sea_orm::ConnectOptions::new(place.primary_url());
+    options.max_lifetime(Duration::from_millis(20));
+    let db = RoutedConnection::builder()
+        .connect_options(options)
+        .replicas(place.replica_urls())
+        .connect()
+        .await
+        .unwrap();
+    let _frozen = place.freeze_replay();
+    let slow = "INSERT INTO t SELECT 1 FROM pg_sleep(0.4)";
+    let pool = db.get_postgres_connection_pool();
+    let running = sqlx::raw_sql(slow).execute(pool);
+    let cut = tokio::time::timeout(Duration::from_millis(100), running).await;
+    assert!(cut.is_err(), "it takes longer");
+    until("the end of the dropped write", async || {
+        let least = number(&db.primary(), COUNT).await;
+        let seen = number(&db, COUNT).await;
+        assert!(seen >= least, "{seen} of {least}");
+        least == 1
+    })
+    .await;
+    for _ in 0..20 {
+        assert_eq!(number(&db, COUNT).await, 1);
+    }
+}

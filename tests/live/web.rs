@@ -43,7 +43,7 @@ impl Client {
         if let Some(given) = &given {
             // An application has cookies of its own.
             let pair = given.split(';').next().unwrap();
-            self.cookie = Some(format!("theme=dark; {pair}"));
+            self.cookie = Some(format!("theme=dunkel-größer; {pair}"));
         }
         let value = response
             .body_mut()

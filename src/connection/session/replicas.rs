@@ -64,10 +64,8 @@ impl RoutedConnection {
                 return Ok(());
             }
             shared.demand.ask();
-            if tokio::time::timeout_at((begun + limit).into(), news)
-                .await
-                .is_err()
-            {
+            let left = limit.saturating_sub(begun.elapsed());
+            if tokio::time::timeout(left, news).await.is_err() {
                 return Err(Error::NotReplicated {
                     wanted,
                     reached: there.len(),

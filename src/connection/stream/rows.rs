@@ -90,6 +90,8 @@ impl Drop for Rows<'_> {
             abandoned.is_lost();
             return;
         };
+        // A runtime that ends meanwhile drops the task.
+        abandoned.is_lost();
         runtime.spawn(async move {
             let rest = async {
                 while let Some(row) = rows.next().await {
@@ -99,8 +101,8 @@ impl Drop for Rows<'_> {
                 }
                 true
             };
-            if !matches!(tokio::time::timeout(UNKNOWN_HOLD, rest).await, Ok(true)) {
-                abandoned.is_lost();
+            if matches!(tokio::time::timeout(UNKNOWN_HOLD, rest).await, Ok(true)) {
+                abandoned.has_returned();
             }
         });
     }

@@ -12,17 +12,17 @@ use std::{
 use sea_orm::{AccessMode, DbBackend, DbErr, IsolationLevel, TransactionOptions};
 
 use crate::{
-    cluster::{
-        awaited::Awaited,
-        shared::{Diverted, Shared},
-    },
+    cluster::{awaited::Awaited, limits::Diverted, shared::Shared},
     error::{Error, Kind},
     node::Lease,
     route::retry,
-    session::{Current, Mark, OpenWrite, Seen},
+    session::{Bound, Current, Mark, OpenWrite, Seen},
     signal::{self, Signal},
     words::{Consistency, Intent, Outcome, Role, Stage},
 };
+
+/// How often a write is looked after that nobody waits for.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// How a transaction was opened.
 #[derive(Clone, Copy, Debug)]
@@ -60,7 +60,8 @@ struct Root {
     seen: Option<Seen>,
     /// Where it may write.
     write: Option<OpenWrite>,
-    /// A statement has run, so that a snapshot that serves to the end exists.
+    /// A read has returned, so that a snapshot that serves to the end exists. Only then: a savepoint or a `SET` takes
+    /// none, and one that waited in vain or runs beside this one must wait as well.
     begun: AtomicBool,
     poisoned: AtomicBool,
     /// Its place among the reads on the primary for want of a replica, when it is one; held for its drop.
@@ -184,17 +185,20 @@ impl Held {
     }
 
     /// Notes what the text says of the schema, for which its first keyword is enough, and on a replica whether it may
-    /// touch the fence.
-    pub(super) fn note_text(&self, sql: &str) {
+    /// touch the fence; whether it is proven to be a read there.
+    pub(super) fn note_text(&self, sql: &str) -> bool {
         let root = &self.root;
         if root.shared.classifier.changes_schema(sql) {
             root.schema_changed.store(true, Ordering::Release);
         }
-        if root.lease.role() == Role::Replica
-            && root.shared.classifier.verdict(sql).intent != Intent::Read
-        {
+        if root.lease.role() != Role::Replica {
+            return false;
+        }
+        let reads = root.shared.classifier.verdict(sql).intent == Intent::Read;
+        if !reads {
             root.session_changed.store(true, Ordering::Release);
         }
+        reads
     }
 
     /// Whether COMMIT would keep a fence that was lifted inside: a `SET` lasts beyond the transaction, and the
@@ -217,10 +221,10 @@ impl Held {
     }
 
     /// Runs one statement of the transaction: on its node or not at all, never stale, and with a typed error when the
-    /// connection is lost.
+    /// connection is lost. `reads`: it is proven to be a read, so that it takes a snapshot.
     pub(super) async fn run<T>(
         &self,
-        kind: Kind,
+        (kind, reads): (Kind, bool),
         work: impl Future<Output = Result<T, DbErr>> + Send,
     ) -> Result<T, DbErr> {
         self.check(kind)?;
@@ -234,6 +238,9 @@ impl Held {
         let err = match ran {
             Ok(Ok(done)) => {
                 self.root.saw();
+                if reads {
+                    self.root.begun.store(true, Ordering::Release);
+                }
                 return Ok(done);
             }
             Ok(Err(err)) => err,
@@ -300,14 +307,16 @@ impl Held {
     /// writes do not prolong that (C5).
     pub(super) async fn wait_until_fresh(&self, kind: Kind) -> Result<(), DbErr> {
         let root = &self.root;
-        let begun = root.begun.swap(true, Ordering::AcqRel);
+        let begun = root.begun.load(Ordering::Acquire);
         let snapshot = begun && root.opening.one_snapshot;
         let eventual = root.level == Consistency::Eventual;
         if root.lease.role() != Role::Replica || eventual || snapshot {
             return Ok(());
         }
         let limit = root.shared.settings.route_timeout;
-        let fresh = if root.shared.gives_position(root.lease.node()) {
+        let replayed = &root.lease.node().replayed;
+        let only_time = replayed.is_mixed() || replayed.is_untold();
+        let fresh = if root.shared.gives_position(root.lease.node()) && !only_time {
             self.node_catches_up(limit).await
         } else {
             self.pin_ends(limit).await
@@ -324,7 +333,8 @@ impl Held {
 
     async fn node_catches_up(&self, limit: Duration) -> bool {
         let (shared, replayed) = (&self.root.shared, &self.root.lease.node().replayed);
-        if replayed.covers(shared.need(&self.root.current)) {
+        // In this order: what the first finds told raises what the second finds needed.
+        if self.is_unbound() && replayed.covers(shared.need(&self.root.current)) {
             return true;
         }
         let mut awaited = Awaited::now(shared, self.root.current.clone());
@@ -333,7 +343,7 @@ impl Held {
                 let mut news = pin!(shared.clock.news.notified());
                 // From here on nothing is missed, whatever is looked at next.
                 news.as_mut().enable();
-                if replayed.covers(awaited.need(shared)) {
+                if self.is_unbound() && replayed.covers(awaited.need(shared)) {
                     return;
                 }
                 shared.demand.ask();
@@ -343,7 +353,29 @@ impl Held {
         tokio::time::timeout(limit, catching_up).await.is_ok()
     }
 
+    /// Whether earlier reads of the session, elsewhere, let it read here (rule C9).
+    fn is_unbound(&self) -> bool {
+        let root = &self.root;
+        if root.level != Consistency::Monotonic {
+            return true;
+        }
+        match root.current.bound(&root.shared.clock) {
+            Bound::No => true,
+            Bound::To(only) => Arc::ptr_eq(&only, &root.lease.node().replayed),
+            Bound::Primary => false,
+        }
+    }
+
     async fn pin_ends(&self, limit: Duration) -> bool {
+        let (shared, began) = (&self.root.shared, Instant::now());
+        // What has not returned has no pin yet.
+        while shared.open_writes(&self.root.current).0 {
+            if began.elapsed() >= limit {
+                return false;
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        let limit = limit.saturating_sub(began.elapsed());
         let mark = self.root.current.mark(&self.root.shared.clock);
         let remaining = mark.remaining(Instant::now());
         if mark <= self.root.mark || remaining.is_zero() {

@@ -1,5 +1,6 @@
 //! Positions across a promotion (rules C2, C10, T2): those of two epochs prove nothing for each other.
 
+use sea_orm::TransactionTrait;
 use sealane::{Consistency, Reason, RoutedConnection};
 use sealane_harness::{Cluster, Stop};
 
@@ -143,4 +144,28 @@ async fn a_role_that_sees_too_little_keeps_away_by_time() {
     insert(&db, 2).await;
     until_on_a_replica(&db, 2).await;
     assert!(begun.elapsed() >= std::time::Duration::from_millis(700));
+
+    // C6: a bookmark is as young as its arrival, since nobody knows when it was written.
+    other.pause_replay().unwrap();
+    let writer = db.session();
+    insert(&writer, 3).await;
+    let bookmark = writer.bookmark().await.unwrap();
+    let reader = db.session_from(&bookmark);
+    assert_eq!(number(&reader, COUNT).await, 3);
+    assert_eq!(reason(&reader), Reason::NotCaughtUp);
+    other.resume_replay().unwrap();
+
+    // R6: a transaction there waits for time as well.
+    until_on_a_replica(&db, 3).await;
+    let txn = db
+        .begin_with_config(None, Some(sea_orm::AccessMode::ReadOnly))
+        .await
+        .unwrap();
+    assert_eq!(txn.role(), sealane::Role::Replica);
+    assert_eq!(number(&txn, COUNT).await, 3);
+    let begun = std::time::Instant::now();
+    insert(&db, 4).await;
+    assert_eq!(number(&txn, COUNT).await, 4);
+    assert!(begun.elapsed() >= std::time::Duration::from_millis(650));
+    txn.commit().await.unwrap();
 }

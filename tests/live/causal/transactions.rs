@@ -82,3 +82,36 @@ async fn a_statement_whose_node_does_not_catch_up_fails_and_reads_nothing_stale(
     );
     again.commit().await.unwrap();
 }
+
+/// R6: only a read takes the snapshot. A savepoint, a setting or a statement that failed for want of freshness does not.
+#[tokio::test]
+async fn a_repeatable_read_that_has_read_nothing_yet_takes_no_stale_snapshot() {
+    let place = SLOT.alone("txn_unread").await;
+    let db = connect_with(&place, |builder| {
+        builder
+            .route_timeout(Duration::from_millis(200))
+            .replica_acquire_timeout(Duration::from_millis(100))
+    })
+    .await;
+    let with_savepoint = read_only(&db, IsolationLevel::RepeatableRead).await;
+    let savepoint = with_savepoint.begin().await.unwrap();
+    let with_setting = read_only(&db, IsolationLevel::RepeatableRead).await;
+    let setting = "SET LOCAL statement_timeout = 5000";
+    with_setting.execute_unprepared(setting).await.unwrap();
+    let frozen = place.freeze_replay();
+    insert(&db, 1).await;
+    for txn in [&savepoint, &with_setting] {
+        for _ in 0..2 {
+            let err = txn.query_one_raw(sql(&db, COUNT)).await.unwrap_err();
+            let ours = Error::of(&err).unwrap_or_else(|| panic!("{err}"));
+            assert!(matches!(ours, Error::NotCaughtUp { .. }), "{err}");
+        }
+    }
+    drop(frozen);
+    place.caught_up();
+    assert_eq!(number(&savepoint, COUNT).await, 1);
+    assert_eq!(number(&with_setting, COUNT).await, 1);
+    savepoint.rollback().await.unwrap();
+    with_savepoint.rollback().await.unwrap();
+    with_setting.rollback().await.unwrap();
+}

@@ -1,0 +1,84 @@
+//! What only so many may have at a time: repeats, reads on the primary for want of a replica, waiters (rules R5, R7).
+
+use std::sync::{Arc, atomic::Ordering};
+
+use super::shared::Shared;
+use crate::{metrics::ClusterCounter, route::budget::Budget, state::Moment};
+
+impl Shared {
+    /// Counts a read that goes to the primary for want of a replica, or refuses it over the limit (rule R7).
+    pub(crate) fn divert(self: &Arc<Self>) -> Option<Diverted> {
+        let limit = self.settings.diversion_limit;
+        let taken = self
+            .diverted
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |now| {
+                (now < limit).then(|| now + 1)
+            });
+        match taken {
+            Ok(_) => Some(Diverted(Arc::clone(self))),
+            Err(_) => None,
+        }
+    }
+
+    /// Takes one repeat from the budget, if one is left (rule R5).
+    pub(crate) fn spend_retry(&self) -> bool {
+        let now = Moment(self.origin.elapsed());
+        let spend = |bits| {
+            Budget::from_bits(bits)
+                .spend(now, self.rates)
+                .map(Budget::to_bits)
+        };
+        self.budget
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, spend)
+            .is_ok()
+    }
+
+    /// Credits the requests since the last time to the retry budget.
+    pub(super) fn credit_retries(&self, requests: u64) {
+        let now = Moment(self.origin.elapsed());
+        let credit = |bits| {
+            Some(
+                Budget::from_bits(bits)
+                    .credit(requests, now, self.rates)
+                    .to_bits(),
+            )
+        };
+        // The closure never refuses.
+        let _ = self
+            .budget
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, credit);
+    }
+
+    /// Counts one that waits for a node, until it is dropped.
+    pub(crate) fn wait(self: &Arc<Self>) -> Waiting {
+        self.metrics.count(ClusterCounter::Wait);
+        self.waiting.fetch_add(1, Ordering::AcqRel);
+        Waiting(Arc::clone(self))
+    }
+
+    pub(crate) fn waiting(&self) -> u32 {
+        self.waiting.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn diverted(&self) -> u32 {
+        self.diverted.load(Ordering::Acquire)
+    }
+}
+
+/// A read on the primary for want of a replica; its drop makes room for another.
+pub(crate) struct Diverted(Arc<Shared>);
+
+impl Drop for Diverted {
+    fn drop(&mut self) {
+        self.0.diverted.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// A statement that waits for a node; its drop makes room for another.
+pub(crate) struct Waiting(Arc<Shared>);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::AcqRel);
+    }
+}
