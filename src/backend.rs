@@ -18,6 +18,7 @@ use sea_orm::{ConnAcquireErr, ConnectionTrait, DbBackend, DbErr, Statement};
 use crate::{
     config::{Config, NodeConfig},
     node::{Node, link::is_live},
+    state::Fact,
 };
 
 /// What one probe saw of a server.
@@ -27,6 +28,14 @@ pub(crate) struct Facts {
     pub(crate) in_recovery: Option<bool>,
     /// Which cluster it belongs to: PostgreSQL's system identifier.
     pub(crate) cluster: Option<u64>,
+    /// Which primaryship it is, or follows.
+    pub(crate) epoch: Fact<u64>,
+    /// Whether a standby receives from anybody.
+    pub(crate) receiving: Fact<bool>,
+    /// How far it has written, or replayed.
+    pub(crate) position: Option<u64>,
+    /// Its address and start time, as one number.
+    pub(crate) server: Option<u64>,
     /// Something that makes it unfit to serve reads, in words for the log.
     pub(crate) unfit: Option<String>,
     /// How long the question took on an open connection.
@@ -39,7 +48,7 @@ pub(crate) enum Wire {
     #[default]
     None,
     #[cfg(feature = "postgres")]
-    Postgres(sea_orm::sqlx::PgConnection),
+    Postgres(Box<postgres::Kept>),
     #[cfg(feature = "mysql")]
     MySql(sea_orm::sqlx::MySqlConnection),
 }
@@ -67,7 +76,7 @@ pub(crate) async fn probe(
             _ => Ok(Facts::default()),
         }
     };
-    let answer = tokio::time::timeout(config.connect_timeout, asked).await;
+    let answer = tokio::time::timeout(config.check_timeout, asked).await;
     let answer = answer.unwrap_or(Err(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout)));
     if answer.is_ok() {
         *wire = kept;

@@ -13,9 +13,11 @@ mod concrete;
     allow(dead_code, reason = "only PostgreSQL gives positions")
 )]
 pub(crate) mod demand;
+mod events;
 pub(crate) mod limits;
 mod nodes;
 mod notice;
+mod orders;
 #[cfg(feature = "postgres")]
 mod positions;
 mod probes;
@@ -26,6 +28,7 @@ mod rate;
 mod replay;
 pub(crate) mod shared;
 mod source;
+mod stalls;
 pub(crate) mod start;
 mod topology;
 mod worker;
@@ -36,6 +39,10 @@ use sea_orm::DbErr;
 use tokio::sync::oneshot;
 
 pub use self::topology::{NodeStatus, Replaced, Topology};
+pub use self::{
+    events::{ClusterEvent, ClusterEvents},
+    orders::ClusterSignal,
+};
 use self::{shared::Shared, source::Source, worker::Message};
 use crate::{
     config::{NodeConfig, arrange, scheme_of},
@@ -80,7 +87,7 @@ impl Cluster {
         Self(shared)
     }
 
-    fn shared(&self) -> Result<&Arc<Shared>, Error> {
+    pub(crate) fn shared(&self) -> Result<&Arc<Shared>, Error> {
         self.0.as_ref().ok_or(Error::Disconnected)
     }
 

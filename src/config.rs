@@ -32,7 +32,7 @@ pub use node::NodeConfig;
 pub use url::NodeUrl;
 pub(crate) use url::scheme_of;
 
-use crate::words::{Consistency, OnStale, Scope};
+use crate::words::{Consistency, Failover, OnConflict, OnStale, Scope};
 use error::{Problems, Source};
 
 /// Everything that one cluster's router is told.
@@ -146,6 +146,22 @@ pub struct Config {
     /// for it): how long after a write the reads of this process go to the primary (default: 2 s, which covers the
     /// usual lag of a healthy replica). Zero: no pin. SQLite needs none and has none.
     pub pin: Duration,
+    /// Between two questions to a node that is well (default: 1 s, one small statement; a failed statement asks at
+    /// once).
+    pub check_interval: Duration,
+    /// Limit of one such question, connecting included (default: 1 s).
+    pub check_timeout: Duration,
+    /// How long after a node was found silent what is in flight there is ended (default: 2 s).
+    pub dead_after: Duration,
+    /// How far a replica may be behind and still serve reads (default: 10 s); `None`: any lag.
+    pub max_lag: Option<Duration>,
+    /// Whether the primary is found by asking the nodes what they are, or is the configured one whatever happens
+    /// (default: found). PostgreSQL only; elsewhere roles are as configured.
+    pub failover: Failover,
+    /// How long writes wait for a primary while none is known (default: 30 s).
+    pub failover_timeout: Duration,
+    /// What happens when two nodes are primaries of one epoch (default: nothing is written until that is over).
+    pub on_conflict: OnConflict,
     /// Share of the requests that retries may add, in percent (default: 10, so that retries never double the load
     /// of a cluster in trouble). Builder only.
     pub retry_percent: u32,
@@ -208,6 +224,13 @@ impl Config {
             on_stale: OnStale::default(),
             stale_wait: Duration::from_millis(10),
             pin: Duration::from_secs(2),
+            check_interval: Duration::from_secs(1),
+            check_timeout: Duration::from_secs(1),
+            dead_after: Duration::from_secs(2),
+            max_lag: Some(Duration::from_secs(10)),
+            failover: Failover::default(),
+            failover_timeout: Duration::from_secs(30),
+            on_conflict: OnConflict::default(),
             retry_percent: 10,
             retries_per_second: 10,
             cached_text_limit: 16 << 10,

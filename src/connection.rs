@@ -8,6 +8,7 @@ mod concrete;
 mod execute;
 mod inherent;
 mod overrides;
+pub(crate) mod pause;
 mod seaorm;
 mod session;
 #[cfg(feature = "stream")]
@@ -116,7 +117,7 @@ impl RoutedConnection {
         Cluster::of(self.shared.clone())
     }
 
-    fn of(shared: Arc<Shared>) -> Self {
+    pub(crate) fn of(shared: Arc<Shared>) -> Self {
         Self {
             shared: Some(shared),
             scope: Wishes::default(),

@@ -109,6 +109,17 @@ pub enum Error {
         detail: String,
     },
 
+    /// Writes could not be paused.
+    #[error(
+        "the writes of this process could not be paused within {waited:?}: {what}; nothing is held back"
+    )]
+    StillWriting {
+        /// What stands in the way.
+        what: String,
+        /// How long it waited.
+        waited: Duration,
+    },
+
     /// A read would have been stale, and waiting was not long enough.
     #[error(
         "`{node}` is not known to have replayed what this session wrote, after {waited:?}; the statement was not sent: repeat it, or read from primary()"
@@ -289,6 +300,7 @@ impl Error {
             | Self::TransactionLost { .. }
             | Self::TransactionPoisoned
             | Self::CommitAborted { .. }
+            | Self::StillWriting { .. }
             | Self::Topology { .. } => Outcome::NotExecuted,
         }
     }
@@ -303,6 +315,7 @@ impl Error {
             | Self::Unavailable { .. }
             | Self::NotCaughtUp { .. }
             | Self::EpochNotSeen { .. }
+            | Self::StillWriting { .. }
             | Self::TransactionLost { .. }
             | Self::StreamLost { .. } => true,
             Self::Config(_)

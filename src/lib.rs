@@ -45,17 +45,22 @@ mod snapshot;
 mod state;
 mod words;
 
-pub use cluster::{Cluster, NodeStatus, Replaced, Topology};
+pub use cluster::{
+    Cluster, ClusterEvent, ClusterEvents, ClusterSignal, NodeStatus, Replaced, Topology,
+};
 pub use config::{Builder, Config, ConfigError, NodeConfig, NodeUrl, Problem};
 #[cfg(feature = "stream")]
 pub use connection::RoutedStream;
-pub use connection::{RoutedConnection, scope, transaction::RoutedTransaction};
+pub use connection::{
+    RoutedConnection, pause::PausedWrites, scope, transaction::RoutedTransaction,
+};
 pub use error::Error;
 pub use explain::Explanation;
 pub use intent::{Verdict, classify};
 pub use position::{Bookmark, NotABookmark};
 pub use words::{
-    Consistency, Intent, NodeId, OnStale, Outcome, Reason, RetryCause, Role, Scope, Stage,
+    Consistency, Failover, Intent, NodeId, OnConflict, OnStale, Outcome, Reason, RetryCause, Role,
+    Scope, Stage,
 };
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ pub(crate) use histogram::Histogram;
 pub(crate) use names::{ClusterCounter, NodeCounter};
 pub(crate) use node::{ClusterMetrics, Entered, NodeMetrics};
 pub(crate) use publish::Publisher;
-pub(crate) use shard::{shard, shards};
+pub(crate) use shard::{Sharded, shard, shards};
 pub(crate) use sums::{ClusterSums, NodeLabel, NodeSums, PoolSums};
 
 #[cfg(test)]

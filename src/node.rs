@@ -14,7 +14,7 @@ use std::{
     fmt,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Instant,
 };
@@ -46,6 +46,9 @@ pub(crate) struct Node {
     pub(crate) direct: Option<Arc<NodeConfig>>,
     /// How far it is known to have replayed.
     pub(crate) replayed: Arc<Replayed>,
+    /// Since when it has everything that the primary had written by then, in milliseconds after the cluster's start;
+    /// 0 while that is not known.
+    pub(crate) fresh: Arc<AtomicU64>,
     /// A task asks it for that.
     pub(crate) followed: AtomicBool,
     cut: AtomicBool,
@@ -60,6 +63,7 @@ impl Node {
             link,
             direct: None,
             replayed: Arc::default(),
+            fresh: Arc::default(),
             followed: AtomicBool::new(false),
             cut: AtomicBool::new(false),
         }
@@ -76,6 +80,7 @@ impl Node {
         Self {
             direct: self.direct.clone(),
             replayed: Arc::clone(&self.replayed),
+            fresh: Arc::clone(&self.fresh),
             ..Self::new(self.id, name, self.generation, Arc::clone(&self.link))
         }
     }
@@ -194,6 +199,11 @@ impl Lease {
                 node: seat.node.name.to_string(),
             }
         }
+    }
+
+    /// Whether the node was cut off, so that nothing new may be sent there.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.seat.node.cut.load(Ordering::Acquire)
     }
 
     fn cut_off(&self) -> Error {

@@ -7,6 +7,7 @@
 pub(crate) mod clock;
 mod current;
 mod epochs;
+pub(crate) mod gate;
 mod hold;
 mod need;
 mod pin;

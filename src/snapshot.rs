@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::{
     metrics::{NodeMetrics, shard, shards},
-    node::{Node, Seat},
+    node::{Node, Seat, link::PoolSize},
     state::View,
 };
 
@@ -16,6 +16,8 @@ pub(crate) struct Snapshot {
     pub(crate) view: View,
     /// In the order of the view's nodes.
     members: Box<[Arc<Member>]>,
+    /// In the same order, the pool that a node has for its other role, if it has one.
+    beside: Box<[Option<Arc<Node>>]>,
 }
 
 /// A node with a seat for every thread.
@@ -60,7 +62,34 @@ impl Snapshot {
             members.len(),
             "one member for each node of the view"
         );
-        Self { view, members }
+        let beside = members.iter().map(|_| None).collect();
+        Self {
+            view,
+            members,
+            beside,
+        }
+    }
+
+    /// With the pools of the other roles.
+    pub(crate) fn beside(self, beside: Box<[Option<Arc<Node>>]>) -> Self {
+        Self { beside, ..self }
+    }
+
+    /// Size, idle and greatest size of all pools of a node.
+    pub(crate) fn pool_size(&self, index: usize) -> PoolSize {
+        let other = self.beside.get(index).and_then(Option::as_ref);
+        let pools = [Some(&self.members[index].node), other];
+        let mut all = PoolSize::default();
+        for pool in pools
+            .into_iter()
+            .flatten()
+            .filter_map(|node| node.link.pool_size())
+        {
+            all.size += pool.size;
+            all.idle += pool.idle;
+            all.max += pool.max;
+        }
+        all
     }
 
     pub(crate) fn member(&self, index: usize) -> &Arc<Member> {

@@ -19,9 +19,11 @@
 mod effect;
 mod eligible;
 mod health;
+mod lag;
 mod members;
 mod probe;
 pub(crate) mod reduce;
+mod reign;
 mod roster;
 mod start;
 mod tuning;
@@ -36,6 +38,7 @@ use crate::words::{NodeId, Role};
 
 pub(crate) use effect::{Changes, Effect, Event, Fence, Notice, Outbox, ProbeFacts};
 pub(crate) use eligible::Ineligible;
+pub(crate) use reign::Reign;
 pub(crate) use roster::ReplaceProblem;
 pub(crate) use start::StartProblem;
 pub(crate) use tuning::Tuning;
@@ -67,12 +70,18 @@ impl Moment {
 pub(crate) enum Fact<T> {
     #[default]
     NotChecked,
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "what a monitor asks and a server cannot tell")
-    )]
     Unknown,
     Known(T),
+}
+
+impl<T: Copy> Fact<T> {
+    /// What is known.
+    pub(crate) fn known(self) -> Option<T> {
+        match self {
+            Self::Known(value) => Some(value),
+            Self::NotChecked | Self::Unknown => None,
+        }
+    }
 }
 
 /// A node as its owner wants it.
@@ -187,6 +196,18 @@ pub(crate) struct NodeState {
     pub(crate) epoch: Fact<u64>,
     pub(crate) lag: Fact<Duration>,
     pub(crate) receiving: Fact<bool>,
+    pub(crate) position: Option<u64>,
+    pub(crate) server: Fact<u64>,
+    /// It was seen to follow a primary of this cluster.
+    pub(crate) followed: bool,
+    /// The epoch in which it claimed to be the primary when an authority named another.
+    pub(crate) overruled: Option<u64>,
+    /// Since when it has everything that the primary had written by then.
+    pub(crate) fresh: Option<Moment>,
+    /// Too far behind.
+    pub(crate) lagging: bool,
+    /// When the last probe that ended was sent.
+    pub(crate) asked: Option<Moment>,
     /// The next probe, or the one that runs.
     pub(crate) probe_at: Option<Moment>,
     /// When the last one ended.
@@ -209,6 +230,7 @@ pub(crate) struct State {
     pub(crate) nodes: Vec<NodeState>,
     /// Counts what was published.
     pub(crate) version: u64,
+    pub(crate) reign: Reign,
     next_id: u32,
     pending: Option<Pending>,
     queue: VecDeque<(u64, Vec<NodeSpec>, Vec<Arc<str>>)>,
@@ -234,8 +256,24 @@ impl NodeState {
             epoch: Fact::NotChecked,
             lag: Fact::NotChecked,
             receiving: Fact::NotChecked,
+            position: None,
+            server: Fact::NotChecked,
+            followed: false,
+            overruled: None,
+            fresh: None,
+            lagging: false,
+            asked: None,
             probe_at: None,
             probed: None,
+        }
+    }
+
+    /// Its share of reads as a replica. Where it is configured as the primary its weight has another meaning, and none
+    /// is the default there.
+    pub(crate) fn weight(&self) -> u32 {
+        match self.spec.role {
+            Role::Primary => self.spec.weight.max(1),
+            Role::Replica | Role::Unknown | Role::Fenced => self.spec.weight,
         }
     }
 
@@ -270,12 +308,14 @@ impl State {
         self.nodes.iter().find(|node| node.id == id)
     }
 
-    /// The node in the list that is configured as the primary.
+    /// The node in the list that takes writes; while there is none, the one that is configured to.
     #[must_use]
     pub(crate) fn primary(&self) -> Option<&NodeState> {
-        self.nodes
-            .iter()
-            .find(|node| node.is_member() && node.spec.role == Role::Primary)
+        let reigns = self.reign.primary.and_then(|id| self.node(id));
+        reigns.or_else(|| {
+            let mut members = self.members();
+            members.find(|node| node.spec.role == Role::Primary)
+        })
     }
 
     /// The nodes in the list.

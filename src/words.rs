@@ -176,6 +176,32 @@ word! {
 }
 
 word! {
+    /// How the primary is known.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+    #[non_exhaustive]
+    Failover {
+        /// The nodes are asked what they are, and the greatest epoch wins.
+        #[default]
+        Auto = "auto",
+        /// It is the configured one.
+        Off = "off",
+    }
+}
+
+word! {
+    /// What happens when two nodes are primaries of one epoch.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+    #[non_exhaustive]
+    OnConflict {
+        /// Nothing is written until one of them follows again, or is named.
+        #[default]
+        Stop = "stop",
+        /// The first one that this process saw goes on. This is a split brain as soon as another process saw the other.
+        KeepFirst = "keep-first",
+    }
+}
+
+word! {
     /// What a read may miss.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
     #[non_exhaustive]

@@ -1,10 +1,13 @@
 //! PostgreSQL: the fence and the probe.
 
-use std::time::Instant;
+use std::{
+    hash::{BuildHasher, BuildHasherDefault, DefaultHasher},
+    time::{Duration, Instant},
+};
 
 use sea_orm::{
     DbErr,
-    sqlx::{self, ConnectOptions, PgConnection, Row},
+    sqlx::{self, ConnectOptions, PgConnection, Row, postgres::PgRow},
 };
 
 use super::{Facts, Wire};
@@ -12,15 +15,46 @@ use crate::{
     config::{Config, NodeConfig},
     error::Kind,
     node::open::direct_postgres,
+    position::Lsn,
+    state::Fact,
 };
 
 /// Back to the start-up parameter, whatever the session was told since.
 pub(crate) const RESTORE_FENCE: &str = "RESET default_transaction_read_only";
 
-/// Role, identity and fitness in one statement that any role may run.
-const PROBE: &str = "SELECT pg_catalog.pg_is_in_recovery(), \
+/// Everything in one statement: role, identity, fitness, epoch, position, whether it receives, and whose life it is.
+///
+/// The epoch comes from the name of the segment that is written: the control file tells the old one after a promotion
+/// until the next checkpoint (rule T2).
+const PROBE: &str = "SELECT one.in_recovery, \
+     (SELECT system_identifier::text FROM pg_catalog.pg_control_system()), \
+     pg_catalog.current_setting('default_transaction_isolation'), \
+     CASE WHEN one.in_recovery THEN receiver.received_tli::pg_catalog.int8 \
+     ELSE ('x' || pg_catalog.substr(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_insert_lsn()), 1, 8))\
+     ::pg_catalog.bit(32)::pg_catalog.int8 END, \
+     (CASE WHEN one.in_recovery THEN pg_catalog.pg_last_wal_replay_lsn() \
+     ELSE pg_catalog.pg_current_wal_insert_lsn() END - '0/0'::pg_catalog.pg_lsn)::pg_catalog.int8, \
+     receiver.pid IS NOT NULL, \
+     pg_catalog.pg_size_bytes(pg_catalog.current_setting('wal_segment_size')), \
+     pg_catalog.concat_ws('|', pg_catalog.inet_server_addr(), pg_catalog.inet_server_port(), \
+     pg_catalog.pg_postmaster_start_time()) \
+     FROM (SELECT pg_catalog.pg_is_in_recovery() AS in_recovery) AS one \
+     LEFT JOIN pg_catalog.pg_stat_wal_receiver AS receiver ON true";
+
+/// What any role may run, where the one above is not allowed: without an epoch, roles stay as configured.
+const LITTLE: &str = "SELECT pg_catalog.pg_is_in_recovery(), \
      (SELECT system_identifier::text FROM pg_catalog.pg_control_system()), \
      pg_catalog.current_setting('default_transaction_isolation')";
+
+/// What a server answers that has no such function, does not allow it, or does not support it.
+pub(crate) const NOT_TOLD: [&str; 3] = ["42883", "42501", "0A000"];
+
+/// A kept connection, and how much may be asked on it.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    conn: PgConnection,
+    little: bool,
+}
 
 /// Asks on the kept connection, or on a fresh one.
 pub(super) async fn probe(
@@ -28,8 +62,8 @@ pub(super) async fn probe(
     node: &NodeConfig,
     wire: &mut Wire,
 ) -> Result<Facts, DbErr> {
-    if let Wire::Postgres(conn) = wire
-        && let Ok(facts) = ask(conn).await
+    if let Wire::Postgres(kept) = wire
+        && let Ok(facts) = ask(kept).await
     {
         return Ok(facts);
     }
@@ -37,26 +71,75 @@ pub(super) async fn probe(
         .await?
         .application_name("sealane-probe")
         .disable_statement_logging();
-    let mut conn = options
+    let conn = options
         .connect()
         .await
         .map_err(|err| Kind::Conn.of_sqlx(err))?;
-    let facts = ask(&mut conn)
+    let mut kept = Kept {
+        conn,
+        little: false,
+    };
+    let facts = ask(&mut kept)
         .await
         .map_err(|err| Kind::Query.of_sqlx(err))?;
-    *wire = Wire::Postgres(conn);
+    *wire = Wire::Postgres(Box::new(kept));
     Ok(facts)
 }
 
-async fn ask(conn: &mut PgConnection) -> Result<Facts, sqlx::Error> {
+async fn ask(kept: &mut Kept) -> Result<Facts, sqlx::Error> {
     let started = Instant::now();
-    let row = sqlx::query(PROBE).fetch_one(conn).await?;
-    let round_trip = started.elapsed();
+    if !kept.little {
+        match sqlx::query(PROBE).fetch_one(&mut kept.conn).await {
+            Ok(row) => return read(&row, started.elapsed()),
+            Err(err) if is_not_told(&err) => kept.little = true,
+            Err(err) => return Err(err),
+        }
+    }
+    let started = Instant::now();
+    let row = sqlx::query(LITTLE).fetch_one(&mut kept.conn).await?;
+    Ok(Facts {
+        round_trip: started.elapsed(),
+        ..read_little(&row)?
+    })
+}
+
+fn is_not_told(err: &sqlx::Error) -> bool {
+    let code = err.as_database_error().and_then(|err| err.code());
+    code.is_some_and(|code| NOT_TOLD.contains(&&*code))
+}
+
+fn read_little(row: &PgRow) -> Result<Facts, sqlx::Error> {
     Ok(Facts {
         in_recovery: row.try_get(0)?,
         cluster: row.try_get::<String, _>(1)?.parse().ok(),
         unfit: unfit(row.try_get(2)?),
+        ..Facts::default()
+    })
+}
+
+fn read(row: &PgRow, round_trip: Duration) -> Result<Facts, sqlx::Error> {
+    let in_recovery: bool = row.try_get(0)?;
+    let timeline: Option<i64> = row.try_get(3)?;
+    let position: Option<i64> = row.try_get(4)?;
+    let receives: bool = row.try_get(5)?;
+    let segment = row.try_get::<i64, _>(6)?.cast_unsigned();
+    let server: &str = row.try_get(7)?;
+    Ok(Facts {
+        epoch: match timeline {
+            Some(timeline) => Fact::Known(timeline.cast_unsigned() & u64::from(u32::MAX)),
+            // It follows somebody, and the role may not see on which timeline.
+            None if receives => Fact::Unknown,
+            None => Fact::NotChecked,
+        },
+        receiving: match in_recovery {
+            true => Fact::Known(receives),
+            false => Fact::NotChecked,
+        },
+        position: position
+            .map(|position| Lsn(position.cast_unsigned()).at_end_of_record(segment).0),
+        server: Some(BuildHasherDefault::<DefaultHasher>::default().hash_one(server)),
         round_trip,
+        ..read_little(row)?
     })
 }
 

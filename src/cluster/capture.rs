@@ -11,7 +11,12 @@ use std::{
 
 use super::{aside, rate::Rate, shared::Shared};
 use crate::{
-    backend::positions, metrics::ClusterCounter, mutants, session::Clock, signal, words::NodeId,
+    backend::{positions, postgres::NOT_TOLD},
+    metrics::ClusterCounter,
+    mutants,
+    session::Clock,
+    signal,
+    words::NodeId,
 };
 use sea_orm::DbErr;
 
@@ -20,9 +25,6 @@ const ATTENTION: Duration = Duration::from_secs(1);
 
 /// Between two attempts on a primary that does not answer (rule T1).
 const PAUSE: Duration = Duration::from_millis(500);
-
-/// What a server answers that has no such position to give: no such function, not allowed, not supported.
-const NO_POSITION: [&str; 3] = ["42883", "42501", "0A000"];
 
 /// How a capture ended.
 enum Ended {
@@ -80,7 +82,10 @@ impl Capture {
                             clock.reads();
                             // Another handle may have another way to the primary, or know of another one.
                             drop(turn);
-                            tokio::time::sleep(PAUSE).await;
+                            tokio::select! {
+                                () = tokio::time::sleep(PAUSE) => {}
+                                changed = alive.changed() => if changed.is_err() { return },
+                            }
                         }
                         Some(Ended::Impossible) => {
                             turn.hand_on();
@@ -198,7 +203,7 @@ fn wants(clock: &Clock, reads: bool) -> bool {
 
 fn judge(shared: &Shared, err: &DbErr) -> Ended {
     let code = signal::code(err);
-    if code.is_some_and(|code| NO_POSITION.contains(&code.as_str())) {
+    if code.is_some_and(|code| NOT_TOLD.contains(&code.as_str())) {
         if shared.positions.swap(false, Ordering::AcqRel) {
             tracing::warn!(
                 error = %err,

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
-use super::shared::Shared;
+use super::{shared::Shared, worker::Message};
 use crate::{metrics::ClusterCounter, route::budget::Budget, state::Moment};
 
 impl Shared {
@@ -52,7 +52,10 @@ impl Shared {
     /// Counts one that waits for a node, until it is dropped.
     pub(crate) fn wait(self: &Arc<Self>) -> Waiting {
         self.metrics.count(ClusterCounter::Wait);
-        self.waiting.fetch_add(1, Ordering::AcqRel);
+        if self.waiting.fetch_add(1, Ordering::AcqRel) == 0 {
+            // Somebody has to look for a primary now, if there is none.
+            self.tell(Message::Wanted);
+        }
         Waiting(Arc::clone(self))
     }
 

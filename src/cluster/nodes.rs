@@ -1,21 +1,24 @@
 //! The pools behind the reducer's nodes: where each came from, and what is open now.
 
+mod probe;
+
 use std::{
     collections::HashMap,
-    sync::{Arc, Weak},
+    sync::{Arc, Weak, atomic::Ordering},
     time::{Duration, Instant},
 };
 
 use sea_orm::{ConnAcquireErr, DatabaseConnection, DbErr};
 
+use self::probe::Asked;
+pub(super) use self::probe::{Probe, said, unanswered};
 use super::source::Source;
 use crate::{
-    backend::{self, Facts, Wire},
-    config::{Config, NodeConfig},
+    config::Config,
+    metrics::NodeMetrics,
     node::{Link, Node, Seat},
-    signal::{self, Signal},
     snapshot::Member,
-    state::{Event, Fact, Moment, NodeSpec, ProbeFacts, View, ViewNode},
+    state::{Moment, NodeSpec, View, ViewNode},
     words::{NodeId, Role},
 };
 
@@ -27,34 +30,68 @@ pub(super) struct Nodes {
     named: Vec<Source>,
 }
 
+/// One node: a pool for each role that it has had, so that a change of role needs no connection (rule T7).
 #[derive(Clone, Debug)]
 struct Open {
-    member: Arc<Member>,
+    /// Fenced.
+    reader: Option<Arc<Member>>,
+    writer: Option<Arc<Member>>,
+    /// It takes writes now.
+    writes: bool,
     source: Source,
+    metrics: Arc<NodeMetrics>,
+    generation: u64,
     /// The seats of the pools that this node has had, for as long as anything runs on them.
     retired: Vec<Weak<Seat>>,
 }
 
 impl Open {
-    fn new(member: Member, source: Source) -> Self {
+    fn new(source: Source) -> Self {
         Self {
-            member: Arc::new(member),
+            reader: None,
+            writer: None,
+            writes: source.spec.role == Role::Primary,
             source,
+            metrics: Arc::default(),
+            generation: 0,
             retired: Vec::new(),
         }
     }
 
-    /// Puts another member in the place of this one, and remembers the seats of what runs.
-    fn replace(&mut self, member: Member) {
-        let old = std::mem::replace(&mut self.member, Arc::new(member));
+    fn side(&mut self, writes: bool) -> &mut Option<Arc<Member>> {
+        match writes {
+            true => &mut self.writer,
+            false => &mut self.reader,
+        }
+    }
+
+    /// The pool of its present role.
+    fn member(&self) -> Option<&Arc<Member>> {
+        match self.writes {
+            true => self.writer.as_ref(),
+            false => self.reader.as_ref(),
+        }
+    }
+
+    fn members(&self) -> impl Iterator<Item = &Arc<Member>> {
+        self.reader.iter().chain(&self.writer)
+    }
+
+    /// Puts another pool in the place of this one, and remembers the seats of what runs.
+    fn put(&mut self, writes: bool, node: Node) -> Option<Arc<Member>> {
+        let member = Member::new(Arc::new(node), Arc::clone(&self.metrics));
+        let old = self.side(writes).replace(Arc::new(member));
         self.retired.retain(|seat| seat.strong_count() > 0);
-        self.retired.extend(old.seats().iter().map(Arc::downgrade));
+        if let Some(old) = &old {
+            self.retired.extend(old.seats().iter().map(Arc::downgrade));
+        }
+        old
     }
 
     /// Ends what runs on the node, whichever of its pools it came from: a node found dead had a fresh pool at once, so
     /// what it is silent about runs on an older one.
     fn cut(&self) {
-        self.member.cut();
+        self.members().for_each(|member| member.cut());
         for seat in self.retired.iter().filter_map(Weak::upgrade) {
             seat.cut();
         }
@@ -81,27 +118,74 @@ impl Nodes {
             .cloned()
     }
 
-    /// Takes a pool in as a node's first.
+    /// Takes a pool in as a node's first, for the role that it is configured for.
     pub(super) fn adopt(&mut self, id: NodeId, link: Arc<Link>, source: Source) {
-        let node = Node::new(id, Arc::clone(&source.spec.name), 0, link).reached(source.config());
-        let member = Member::new(Arc::new(node), Arc::default());
-        self.open.insert(id, Open::new(member, source));
+        let mut open = Open::new(source);
+        let writes = open.writes;
+        let node = made(id, &open, link);
+        open.put(writes, node);
+        self.open.insert(id, open);
     }
 
-    /// Makes a new node's pool without taking a connection from it: where warming it failed, its probes go on, and
-    /// the pool is there when they succeed.
-    pub(super) async fn adopt_cold(&mut self, id: NodeId, spec: &NodeSpec, config: &Config) {
-        if self.open.contains_key(&id) {
+    /// Makes sure that a node has a pool for this role, without taking a connection from it: where warming it failed,
+    /// its probes go on, and the pool is there when they succeed.
+    pub(super) async fn make_ready(
+        &mut self,
+        id: NodeId,
+        spec: &NodeSpec,
+        role: Role,
+        config: &Config,
+    ) {
+        let writes = role == Role::Primary;
+        if let Some(open) = self.open.get_mut(&id) {
+            if open.side(writes).is_none() {
+                let source = open.source.clone();
+                let link = pool(&source, (writes, config), &spec.name).await;
+                self.add(id, writes, link);
+            }
             return;
         }
         let Some(source) = self.named(spec) else {
             return;
         };
-        let link = opened(&source, config).await.unwrap_or_else(|err| {
-            tracing::warn!(node = &*spec.name, error = %err, "its pool could not be made");
-            Link::Adopted(DatabaseConnection::default())
-        });
-        self.adopt(id, Arc::new(link), source);
+        let link = pool(&source, (writes, config), &spec.name).await;
+        self.open.insert(id, Open::new(source));
+        self.add(id, writes, link);
+    }
+
+    fn add(&mut self, id: NodeId, writes: bool, link: Link) {
+        if let Some(open) = self.open.get_mut(&id) {
+            let node = made(id, open, Arc::new(link));
+            open.put(writes, node);
+        }
+    }
+
+    /// Since when it has everything.
+    pub(super) fn set_fresh(&self, id: NodeId, fresh: Option<Moment>) {
+        if let Some(reader) = self.open.get(&id).and_then(|open| open.reader.as_ref()) {
+            let millis = fresh.map_or(0, |fresh| fresh.0.as_millis().max(1));
+            let millis = u64::try_from(millis).unwrap_or(u64::MAX);
+            reader.node.fresh.store(millis, Ordering::Relaxed);
+        }
+    }
+
+    /// Statements get the pool of this role from now on.
+    pub(super) fn set_role(&mut self, id: NodeId, role: Role) {
+        if let Some(open) = self.open.get_mut(&id) {
+            open.writes = role == Role::Primary;
+        }
+    }
+
+    /// Keeps a connection ready that may write, on a node that may become the primary; no statement can lease it before.
+    /// Whether its pool is new.
+    pub(super) async fn stand_by(&mut self, id: NodeId, spec: &NodeSpec, config: &Config) -> bool {
+        let new = self.open.get(&id).is_some_and(|open| open.writer.is_none());
+        self.make_ready(id, spec, Role::Primary, config).await;
+        let writer = self.open.get(&id).and_then(|open| open.writer.as_ref());
+        if let Some(writer) = writer {
+            fill(writer, 1, config.connect_timeout);
+        }
+        new
     }
 
     /// Lets a node go on under another name, in metrics, traces and errors as well.
@@ -109,13 +193,14 @@ impl Nodes {
         let Some(open) = self.open.get_mut(&id) else {
             return;
         };
-        let node = &open.member.node;
-        if node.name == *name {
-            return;
+        for writes in [false, true] {
+            let Some(member) = open.side(writes).clone() else {
+                continue;
+            };
+            if member.node.name != *name {
+                open.put(writes, member.node.renamed(Arc::clone(name)));
+            }
         }
-        let node = node.renamed(Arc::clone(name));
-        let member = Member::new(Arc::new(node), Arc::clone(&open.member.metrics));
-        open.replace(member);
     }
 
     /// Forgets where nodes came from that are not in the list any more; while no change of it is under way.
@@ -138,34 +223,43 @@ impl Nodes {
         hard: bool,
         config: &Config,
     ) {
-        let Some(open) = self.open.get(&id) else {
-            return;
-        };
-        let (old, source) = (Arc::clone(&open.member), open.source.clone());
-        // Options that made a pool before make one again, unless a callback of the caller's refuses; then the old pool
-        // serves on.
-        let fresh = if old.node.link.is_adopted() && !source.is_ours() {
-            None
-        } else {
-            opened(&source, config)
-                .await
-                .inspect_err(|err| tracing::warn!(node = &*old.node.name, error = %err, "no fresh pool could be made"))
-                .ok()
-        };
-        let replaced = fresh.is_some();
-        let link = fresh.map_or_else(|| Arc::clone(&old.node.link), Arc::new);
-        // A new life, of whose position nothing is known.
-        let node =
-            Node::new(id, Arc::clone(&old.node.name), generation, link).reached(source.config());
         let Some(open) = self.open.get_mut(&id) else {
             return;
         };
+        open.generation = generation;
         if hard {
             open.cut();
         }
-        open.replace(Member::new(Arc::new(node), Arc::clone(&old.metrics)));
-        if replaced {
-            close(old);
+        let source = open.source.clone();
+        for writes in [false, true] {
+            let Some(old) = self
+                .open
+                .get(&id)
+                .and_then(|open| open.clone().side(writes).clone())
+            else {
+                continue;
+            };
+            // Options that made a pool before make one again, unless a callback of the caller's refuses; then the old
+            // pool serves on.
+            let fresh = match old.node.link.is_adopted() && !source.is_ours() {
+                true => None,
+                false => opened(&source, (writes, config))
+                    .await
+                    .inspect_err(|err| tracing::warn!(node = &*old.node.name, error = %err, "no fresh pool could be made"))
+                    .ok(),
+            };
+            let replaced = fresh.is_some();
+            let link = fresh.map_or_else(|| Arc::clone(&old.node.link), Arc::new);
+            let Some(open) = self.open.get_mut(&id) else {
+                return;
+            };
+            // A new life, of whose position nothing is known.
+            let node = Node::new(id, Arc::clone(&old.node.name), generation, link)
+                .reached(source.config());
+            open.put(writes, node);
+            if replaced {
+                close(old);
+            }
         }
     }
 
@@ -175,15 +269,15 @@ impl Nodes {
             if hard {
                 open.cut();
             }
-            close(open.member);
+            open.members().cloned().for_each(close);
         }
     }
 
     /// The members in the view's order. One without a pool gets a connection that refuses everything: leaving it out
     /// would put another node in its place.
     pub(super) fn members(&self, view: &View) -> Box<[Arc<Member>]> {
-        let member = |node: &ViewNode| match self.open.get(&node.id) {
-            Some(open) => Arc::clone(&open.member),
+        let member = |node: &ViewNode| match self.member(node.id) {
+            Some(member) => Arc::clone(member),
             None => {
                 let link = Arc::new(Link::Adopted(DatabaseConnection::default()));
                 let node = Node::new(node.id, Arc::clone(&node.name), node.generation, link);
@@ -193,14 +287,27 @@ impl Nodes {
         view.nodes().iter().map(member).collect()
     }
 
+    /// In the same order, the pools of their other roles.
+    pub(super) fn beside(&self, view: &View) -> Box<[Option<Arc<Node>>]> {
+        let other = |node: &ViewNode| {
+            let open = self.open.get(&node.id)?;
+            let other = match open.writes {
+                true => open.reader.as_ref(),
+                false => open.writer.as_ref(),
+            };
+            other.map(|member| Arc::clone(&member.node))
+        };
+        view.nodes().iter().map(other).collect()
+    }
+
     pub(super) fn member(&self, id: NodeId) -> Option<&Arc<Member>> {
-        self.open.get(&id).map(|open| &open.member)
+        self.open.get(&id)?.member()
     }
 
     /// Closes every pool, and waits for what was taken from them.
     pub(super) async fn close_all(&self) {
-        for open in self.open.values() {
-            open.member.node.link.close().await;
+        for member in self.open.values().flat_map(Open::members) {
+            member.node.link.close().await;
         }
     }
 
@@ -209,90 +316,57 @@ impl Nodes {
         let Some(member) = self.member(id) else {
             return;
         };
-        let (node, kept) = (Arc::clone(&member.node), config.min_connections);
-        if node.link.lacks(kept) {
-            let limit = config.connect_timeout;
-            tokio::spawn(async move {
-                // Not asked how far the server has come, so nothing may be known of that before.
-                let opened = || node.replayed.forget_unless_asked_since(Instant::now());
-                tokio::time::timeout(limit, node.link.fill(kept, opened)).await
-            });
-        }
+        fill(member, config.min_connections, config.connect_timeout);
     }
 
     /// How to ask this node for itself.
     pub(super) fn probe(&self, id: NodeId, config: &Config) -> Option<Probe> {
-        let Open { member, source, .. } = self.open.get(&id)?;
-        let asked = match source.config() {
+        let open = self.open.get(&id)?;
+        let asked = match open.source.config() {
             Some(node) => Asked::Server(Box::new((config.clone(), node.clone()))),
-            None => Asked::Connection(Arc::clone(&member.node), config.connect_timeout),
+            None => Asked::Connection(Arc::clone(&open.member()?.node), config.check_timeout),
         };
         Some(Probe { id, asked })
     }
 }
 
+fn made(id: NodeId, open: &Open, link: Arc<Link>) -> Node {
+    let name = Arc::clone(&open.source.spec.name);
+    Node::new(id, name, open.generation, link).reached(open.source.config())
+}
+
+/// A pool, or a connection that refuses everything where none could be made.
+async fn pool(source: &Source, how: (bool, &Config), name: &str) -> Link {
+    opened(source, how).await.unwrap_or_else(|err| {
+        tracing::warn!(node = name, error = %err, "its pool could not be made");
+        Link::Adopted(DatabaseConnection::default())
+    })
+}
+
 /// Opens a pool, within the time that one connection may take.
-async fn opened(source: &Source, config: &Config) -> Result<Link, DbErr> {
-    tokio::time::timeout(config.connect_timeout, source.open(config))
+async fn opened(source: &Source, (writes, config): (bool, &Config)) -> Result<Link, DbErr> {
+    let role = match writes {
+        true => Role::Primary,
+        false => Role::Replica,
+    };
+    tokio::time::timeout(config.connect_timeout, source.open(config, role))
         .await
         .unwrap_or(Err(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout)))
+}
+
+/// Opens the connections that are to be kept, in the background, within the time that one may take.
+fn fill(member: &Arc<Member>, kept: u32, limit: Duration) {
+    let node = Arc::clone(&member.node);
+    if node.link.lacks(kept) {
+        tokio::spawn(async move {
+            // Not asked how far the server has come, so nothing may be known of that before.
+            let opened = || node.replayed.forget_unless_asked_since(Instant::now());
+            tokio::time::timeout(limit, node.link.fill(kept, opened)).await
+        });
+    }
 }
 
 /// Closes a pool in the background, once what was taken from it has come back. After a cut that is at once.
 fn close(member: Arc<Member>) {
     tokio::spawn(async move { member.node.link.close().await });
-}
-
-/// One question to one node.
-pub(super) struct Probe {
-    id: NodeId,
-    asked: Asked,
-}
-
-enum Asked {
-    Server(Box<(Config, NodeConfig)>),
-    Connection(Arc<Node>, Duration),
-}
-
-impl Probe {
-    /// Asks, and puts the answer into the reducer's words. The connection is kept for the next time.
-    pub(super) async fn run(&self, begun: Moment, wire: &mut Wire) -> Event {
-        let node = self.id;
-        let answer = match &self.asked {
-            Asked::Server(asked) => backend::probe(&asked.0, &asked.1, wire).await,
-            Asked::Connection(node, limit) => backend::probe_adopted(node, *limit).await,
-        };
-        match answer {
-            Ok(facts) => Event::ProbeOk {
-                node,
-                begun,
-                rtt: facts.round_trip,
-                facts: said(&facts),
-            },
-            Err(err) => Event::ProbeFailed {
-                node,
-                begun,
-                signal: match &self.asked {
-                    Asked::Server(_) => unanswered(&err),
-                    Asked::Connection(..) => signal::of_db_err(&err, Role::Unknown),
-                },
-            },
-        }
-    }
-}
-
-/// What a failed probe on a connection of its own says. No pool is in between, so a time-out means a silent server.
-pub(super) fn unanswered(err: &DbErr) -> Signal {
-    match signal::of_db_err(err, Role::Unknown) {
-        Signal::AcquireTimeout => Signal::TimedOut,
-        signal => signal,
-    }
-}
-
-pub(super) fn said(facts: &Facts) -> ProbeFacts {
-    ProbeFacts {
-        in_recovery: facts.in_recovery.map_or(Fact::NotChecked, Fact::Known),
-        identity: facts.cluster.map_or(Fact::NotChecked, Fact::Known),
-        ..ProbeFacts::default()
-    }
 }

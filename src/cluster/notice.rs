@@ -2,13 +2,13 @@
 
 use super::nodes::Nodes;
 use crate::{
-    metrics::NodeCounter,
+    metrics::{ClusterCounter, ClusterMetrics, NodeCounter},
     state::{Fence, Notice, State},
     words::NodeId,
 };
 
 /// Says it.
-pub(super) fn tell(notice: &Notice, state: &State, nodes: &Nodes) {
+pub(super) fn tell(notice: &Notice, state: &State, nodes: &Nodes, metrics: &ClusterMetrics) {
     let name = |id: NodeId| {
         let known = state.node(id).map(|node| node.spec.name.to_string());
         known.unwrap_or_else(|| id.to_string())
@@ -18,6 +18,12 @@ pub(super) fn tell(notice: &Notice, state: &State, nodes: &Nodes) {
             member.metrics.count(what);
         }
     };
+    match notice {
+        Notice::PrimaryIs { .. } => metrics.count(ClusterCounter::PrimaryChange),
+        Notice::NoPrimary => metrics.count(ClusterCounter::PrimaryLoss),
+        Notice::Conflict { .. } => metrics.count(ClusterCounter::Conflict),
+        _ => {}
+    }
     match notice {
         Notice::Ejected { node, cause } => {
             count(*node, NodeCounter::Ejection);
@@ -61,6 +67,50 @@ pub(super) fn tell(notice: &Notice, state: &State, nodes: &Nodes) {
             "fenced: its system identifier is not the primary's, so it belongs to another cluster; \
              check DATABASE_REPLICA_URLS"
         ),
+        Notice::Fenced {
+            node,
+            cause: Fence::Stale,
+        } => tracing::warn!(
+            node = name(*node),
+            "fenced: it still takes writes in an epoch that is over, and they will be lost; stop it and let it follow \
+             the new primary"
+        ),
+        Notice::Fenced {
+            node,
+            cause: Fence::Quarantined,
+        } => tracing::warn!(
+            node = name(*node),
+            "fenced: it is configured as a replica, is not in recovery and shows a greater epoch than the primary, which \
+             is there: perhaps a copy that was promoted elsewhere; check DATABASE_URL and DATABASE_REPLICA_URLS, or \
+             accept it as the primary"
+        ),
+        Notice::Fenced {
+            node,
+            cause: Fence::Conflict,
+        } => tracing::warn!(
+            node = name(*node),
+            "fenced: it takes writes in the same epoch as another primary"
+        ),
+        Notice::Fenced {
+            node,
+            cause: Fence::SameServer,
+        } => tracing::warn!(
+            node = name(*node),
+            "fenced: it is the primary under another name; list each server once"
+        ),
+        Notice::PrimaryIs { node, without } => {
+            tracing::info!(node = name(*node), ?without, "writes go there now")
+        }
+        Notice::NoPrimary => tracing::warn!(
+            nodes = state.members().count(),
+            "no node is known to be the primary: writes wait for one, for SEALANE_FAILOVER_TIMEOUT"
+        ),
+        Notice::Conflict { node } => tracing::error!(
+            node = name(*node),
+            "several primaries in one epoch, this one among them: nothing is written until one of them follows again, \
+             or is accepted as the primary"
+        ),
+        Notice::ConflictOver => tracing::info!("the conflict of several primaries is over"),
         Notice::Unfenced { node } => tracing::info!(node = name(*node), "used again"),
         Notice::PrimaryInRecovery { node } => {
             tracing::warn!(

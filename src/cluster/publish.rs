@@ -7,16 +7,13 @@ use crate::metrics::{ClusterCounter, ClusterSums, NodeLabel, NodeSums, PoolSums}
 pub(super) fn sums(shared: &Shared) -> ClusterSums {
     let snapshot = shared.snapshot.load();
     let nodes = snapshot.view.nodes().iter().zip(snapshot.members());
-    let nodes = nodes.map(|(node, member)| {
-        let pool = member
-            .node
-            .link
-            .pool_size()
-            .map_or_else(PoolSums::default, |pool| PoolSums {
-                size: pool.size.into(),
-                idle: pool.idle.into(),
-                max: pool.max.into(),
-            });
+    let nodes = nodes.enumerate().map(|(index, (node, member))| {
+        let pool = snapshot.pool_size(index);
+        let pool = PoolSums {
+            size: pool.size.into(),
+            idle: pool.idle.into(),
+            max: pool.max.into(),
+        };
         let mut totals = member.metrics.totals();
         member
             .node

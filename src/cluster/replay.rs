@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use sea_orm::DbErr;
+use sea_orm::{ConnAcquireErr, DbErr};
 use tokio::time::Instant;
 
 use super::{aside, demand::Demand, rate::Rate, shared::Shared};
@@ -97,6 +97,10 @@ async fn sample(
 ) -> Result<Replay, DbErr> {
     let mut open = match (conn.take(), &node.direct) {
         (Some(open), _) => open,
+        // Its probes knock at its door, and nobody else (T1).
+        (None, _) if shared.is_ejected(node.id) => {
+            return Err(DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed));
+        }
         (None, Some(direct)) => {
             let open = positions::open(&shared.config, direct, "sealane-replay").await?;
             node.replayed.begin_life();

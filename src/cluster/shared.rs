@@ -16,7 +16,7 @@ use arc_swap::ArcSwap;
 use sea_orm::DbBackend;
 use tokio::{
     runtime::Handle,
-    sync::{mpsc, watch},
+    sync::{mpsc, oneshot, watch},
 };
 
 use crate::{
@@ -25,14 +25,14 @@ use crate::{
     metrics::{ClusterMetrics, NodeCounter, Publisher},
     node::{Lease, Node},
     route::budget::{Budget, Rates},
-    session::{Clock, Current, Need, OpenWrite, Replay, Sample, Told},
+    session::{Clock, Current, Need, OpenWrite, Replay, Sample, Told, gate::Writing},
     signal::Signal,
     snapshot::Snapshot,
     state::{Event, Moment},
-    words::{Role, Stage},
+    words::{NodeId, Role, Stage},
 };
 
-use super::{concrete::Concrete, demand::Demand, worker::Message};
+use super::{concrete::Concrete, demand::Demand, events::Outlet, worker::Message};
 
 /// The parts of the configuration that statements read.
 #[derive(Debug)]
@@ -60,6 +60,7 @@ pub(crate) struct Shared {
     pub(crate) demand: Arc<Demand>,
     pub(crate) concrete: Concrete,
     pub(crate) metrics: ClusterMetrics,
+    pub(crate) events: Outlet,
     pub(crate) publisher: Arc<Publisher>,
     /// The runtime in which it was connected, if there was one.
     pub(crate) runtime: Option<Handle>,
@@ -131,6 +132,7 @@ impl Shared {
             demand: Arc::default(),
             concrete: Concrete::default(),
             metrics: ClusterMetrics::default(),
+            events: Outlet::default(),
             publisher: Arc::new(Publisher::new(None)),
             runtime,
             reads_catalog,
@@ -165,9 +167,13 @@ impl Shared {
     }
 
     /// A write of this session is under way until this is dropped.
-    pub(crate) fn open_write(&self, current: &Current) -> OpenWrite {
+    pub(crate) fn open_write(&self, current: &Current, writing: Writing) -> OpenWrite {
         let tracked = self.backend != DbBackend::Sqlite;
-        OpenWrite::new(&self.clock, current, tracked.then_some(self.settings.pin))
+        OpenWrite::new(
+            (&self.clock, writing),
+            current,
+            tracked.then_some(self.settings.pin),
+        )
     }
 
     /// What a read of this session that arrives now needs of the node that serves it.
@@ -182,7 +188,7 @@ impl Shared {
                 current.need(&self.clock)
             }
             // What has not returned has no pin yet.
-            false if self.open_writes(current) != (false, false) => Need::Primary,
+            false if self.open_writes(current).0 => Need::Primary,
             false => current.pinned_need(&self.clock),
         }
     }
@@ -262,6 +268,14 @@ impl Shared {
         }
     }
 
+    /// Waits until this node was asked what it is, and the picture shows the answer.
+    pub(crate) async fn check(&self, node: NodeId) {
+        let (answer, answered) = oneshot::channel();
+        self.tell(Message::Check(node, answer));
+        // Without an answer the picture is what it is.
+        let _ = tokio::time::timeout(self.config.check_timeout, answered).await;
+    }
+
     /// Hands a message to the worker, if it is still there.
     pub(crate) fn tell(&self, message: Message) {
         if self.inbox.send(message).is_err() {
@@ -317,6 +331,13 @@ impl Shared {
     /// Whether there is somewhere else than the primary to go.
     pub(crate) fn has_replicas(&self) -> bool {
         self.snapshot.load().view.splits
+    }
+
+    /// Whether a node was found dead.
+    pub(crate) fn is_ejected(&self, id: NodeId) -> bool {
+        let snapshot = self.snapshot.load();
+        let node = snapshot.view.nodes().iter().find(|node| node.id == id);
+        node.is_some_and(|node| node.ejected)
     }
 
     /// Every node and its state, in words.

@@ -87,10 +87,10 @@ impl Source {
         matches!(self.from, From::Configured(_))
     }
 
-    /// Opens its pool; an adopted connection is what it is.
-    pub(crate) async fn open(&self, config: &Config) -> Result<Link, DbErr> {
+    /// Opens a pool for a node of this role; an adopted connection is what it is.
+    pub(crate) async fn open(&self, config: &Config, role: Role) -> Result<Link, DbErr> {
         match &self.from {
-            From::Configured(node) => open::open(config, node).await,
+            From::Configured(node) => open::open(config, &node.as_role(role)).await,
             From::Adopted(connection) => Ok(Link::Adopted(connection.clone())),
         }
     }
@@ -117,7 +117,7 @@ impl Source {
 
     /// Opens its pool and takes one connection from it, so that the first statement finds one.
     pub(crate) async fn open_warm(&self, config: &Config) -> Result<Link, DbErr> {
-        let link = self.open(config).await?;
+        let link = self.open(config, self.spec.role).await?;
         link.acquire().await?;
         Ok(link)
     }

@@ -4,11 +4,14 @@
 //! reason: it enters ejected and is probed. Nothing is looked after where there is no runtime, which is where mocks
 //! are built outside of one.
 
+mod shares;
+
 use std::{sync::Arc, time::Instant};
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr};
 use tokio::{runtime::Handle, sync::mpsc};
 
+use self::shares::{judging, tuning};
 use super::{
     nodes::Nodes,
     shared::{Parts, Shared},
@@ -19,13 +22,21 @@ use crate::{
     backend::{self, Wire},
     config::{Config, NodeConfig},
     error::Error,
-    intent::{Classifier, Knowledge, Settings},
+    intent::{Classifier, Knowledge},
     node::{Link, link},
     session::Clock,
     snapshot::Snapshot,
-    state::{Effect, Event, Fact, Moment, StartProblem, State, Tuning, View, reduce::reduce},
+    state::{
+        Effect, Event, Fact, Moment, NodeState, Notice, StartProblem, State, View, reduce::reduce,
+    },
     words::Role,
 };
+
+/// How often every node is asked at the start, at the most.
+const ROUNDS: usize = 8;
+
+/// How long a replica is given to replay what the primary had written.
+const REPLAY: std::time::Duration = std::time::Duration::from_millis(5);
 
 /// Connects as the configuration says.
 pub(crate) async fn connect(config: Config) -> Result<Arc<Shared>, Error> {
@@ -125,33 +136,6 @@ pub(super) fn sqlite_reader(config: &Config, primary: &NodeConfig) -> Option<Nod
     None
 }
 
-/// The judge's share of the configuration.
-fn judging(config: &Config) -> Settings {
-    Settings::default()
-        .read_functions(&config.read_functions)
-        .primary_functions(&config.primary_functions)
-        .max_statement(config.max_statement_size)
-        .cached_statement(config.cached_text_limit)
-        .cache_bytes(config.intent_cache)
-}
-
-/// The reducer's share of the configuration.
-fn tuning(config: &Config) -> Tuning {
-    Tuning {
-        enabled: config.enabled,
-        primary_weight: config.primary.weight,
-        zone: config.zone.as_deref().map(Arc::from),
-        latency_window: config.latency_window,
-        diversion_limit: config.diversion_limit,
-        ramp_up: config.ramp_up,
-        first_backoff: config.eject_first,
-        eject_max: config.eject_max,
-        drain_timeout: config.drain_timeout,
-        warm_limit: config.warm_up_timeout,
-        ..Tuning::default()
-    }
-}
-
 /// A cluster on its way.
 struct Starting {
     state: State,
@@ -199,7 +183,7 @@ impl Starting {
             else {
                 continue;
             };
-            match source.open(config).await {
+            match source.open(config, spec.role).await {
                 Ok(link) => self.nodes.adopt(id, Arc::new(link), source),
                 Err(err) if spec.role == Role::Primary => {
                     return Err(Error::Start {
@@ -209,7 +193,7 @@ impl Starting {
                 }
                 Err(err) => {
                     tracing::warn!(node = &*spec.name, error = %err, "its pool could not be made yet");
-                    self.nodes.adopt_cold(id, &spec, config).await;
+                    self.nodes.make_ready(id, &spec, spec.role, config).await;
                 }
             }
         }
@@ -237,9 +221,35 @@ impl Starting {
     }
 
     /// Asks every node once, all at the same time, and each within its own time-out.
+    ///
+    /// A new primaryship has to be confirmed by the others, and a replica's lag is told by an answer that comes after
+    /// the primary's: both take a second round.
     async fn probe(&mut self, config: &Config) {
+        for _ in 0..ROUNDS {
+            self.probe_once(config).await;
+            let late = |node: &NodeState| node.lagging && node.fresh.is_none();
+            match (self.state.is_confirming(), self.state.members().any(late)) {
+                (true, _) => {}
+                (false, true) => tokio::time::sleep(REPLAY).await,
+                (false, false) => break,
+            }
+        }
+        // It was only looked for.
+        if self.state.reign.primary.is_some() {
+            let search = |effect: &Effect| {
+                matches!(
+                    effect,
+                    Effect::Notice(Notice::NoPrimary | Notice::PrimaryIs { .. })
+                )
+            };
+            self.effects.retain(|effect| !search(effect));
+        }
+    }
+
+    async fn probe_once(&mut self, config: &Config) {
         let begun = Moment(self.origin.elapsed());
-        let asking = self.state.members().filter_map(|node| {
+        let asked = |node: &&NodeState| !node.is_ejected();
+        let asking = self.state.members().filter(asked).filter_map(|node| {
             let source = self
                 .sources
                 .iter()

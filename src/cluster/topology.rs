@@ -14,6 +14,8 @@ use crate::{
 pub struct Topology {
     /// Counts the changes.
     pub version: u64,
+    /// The greatest primaryship that was seen: PostgreSQL's timeline, where it is observed.
+    pub epoch: Option<u64>,
     /// The nodes, the primary among them.
     pub nodes: Vec<NodeStatus>,
 }
@@ -34,7 +36,8 @@ pub struct NodeStatus {
     pub in_doubt: bool,
     /// Statements, streams and transactions on it.
     pub in_flight: u64,
-    /// Open connections of its pool; 0 for one that the application made.
+    /// Open connections of its pools; 0 for one that the application made. A replica that may become the primary has one
+    /// in its other pool, which no statement gets before that.
     pub connections: u32,
     /// How many pools it has had; a node found dead gets a fresh one.
     pub generation: u64,
@@ -43,7 +46,7 @@ pub struct NodeStatus {
 impl Topology {
     pub(crate) fn of(snapshot: &Snapshot) -> Self {
         let nodes = snapshot.view.nodes().iter().zip(snapshot.members());
-        let nodes = nodes.map(|(node, member)| NodeStatus {
+        let nodes = nodes.enumerate().map(|(index, (node, member))| NodeStatus {
             id: node.id,
             name: node.name.to_string(),
             role: node.role,
@@ -54,11 +57,12 @@ impl Topology {
                 .filter(|_| node.role != Role::Primary),
             in_doubt: node.in_doubt,
             in_flight: member.metrics.in_flight(),
-            connections: member.node.link.pool_size().map_or(0, |pool| pool.size),
+            connections: snapshot.pool_size(index).size,
             generation: node.generation,
         });
         Self {
             version: snapshot.view.version,
+            epoch: snapshot.view.epoch,
             nodes: nodes.collect(),
         }
     }

@@ -4,7 +4,9 @@
 //! It awaits only its inbox and the next moment something is due. Whatever takes time (a probe, a warm-up, a reading of
 //! the catalog) runs as a task of its own and ends in a message, so no node can hold up another.
 
+mod show;
 mod tasks;
+mod watch;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -17,17 +19,16 @@ use fastrand::Rng;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    catalog::CatalogReader, nodes::Nodes, notice, probes::Probes, publish, shared::Shared,
-    source::Source,
+    catalog::CatalogReader, nodes::Nodes, notice, probes::Probes, shared::Shared, source::Source,
+    stalls::Stalls,
 };
 use crate::{
     backend::Wire,
     error::Error,
     intent::catalog::Catalog,
-    metrics::{ClusterCounter, Publisher},
+    metrics::{NodeCounter, Publisher},
     node::Link,
-    snapshot::Snapshot,
-    state::{Changes, Effect, Event, Moment, State, View, reduce::reduce},
+    state::{Changes, Effect, Event, Moment, State, reduce::reduce},
     words::{NodeId, Role},
 };
 
@@ -48,6 +49,10 @@ pub(crate) enum Message {
     ReadCatalog,
     /// It has been read, from a node of this role.
     CatalogRead(Role, Result<Catalog, String>),
+    /// A statement waits for a primary.
+    Wanted,
+    /// Ask this node, and say when a probe of it has ended that was sent from now on.
+    Check(NodeId, oneshot::Sender<()>),
     /// Publish the counters now, and say when that is done.
     Publish(oneshot::Sender<()>),
     /// Close every pool; statements fail from now on.
@@ -79,6 +84,9 @@ pub(super) struct Worker {
     /// Nodes that a task watches until nothing is in flight there. One for each: swaps may come faster than a busy node
     /// has a quiet moment.
     watched: HashSet<NodeId>,
+    /// Who waits for a probe that was sent after this moment.
+    checks: Vec<(NodeId, Moment, oneshot::Sender<()>)>,
+    stalls: Stalls,
     rng: Rng,
     origin: Instant,
     publish_at: Instant,
@@ -111,6 +119,8 @@ impl Worker {
             answers: HashMap::new(),
             tickets: 0,
             watched: HashSet::new(),
+            checks: Vec::new(),
+            stalls: Stalls::new(),
             rng: Rng::new(),
             origin: shared.origin,
             publish_at: shared.origin + PUBLISH_EVERY,
@@ -145,6 +155,7 @@ impl Worker {
                 }
                 None => self.tick(&shared).await,
             }
+            self.note_waiters(&shared).await;
         }
         self.nodes.close_all().await;
     }
@@ -159,7 +170,9 @@ impl Worker {
             .into_iter()
             .flatten()
             .map(|moment| self.origin + moment.0);
+        let looks = self.looks_for_stalls().then(|| self.stalls.next_due());
         moments
+            .chain(looks)
             .chain(self.catalog.next_due())
             .chain([self.publish_at])
             .min()
@@ -168,6 +181,9 @@ impl Worker {
 
     async fn tick(&mut self, shared: &Arc<Shared>) {
         let now = self.now();
+        if self.looks_for_stalls() && self.stalls.look(shared, Instant::now()) {
+            self.feed(Event::AskAll).await;
+        }
         if self.state.next_tick().is_some_and(|due| due <= now) {
             self.feed(Event::Tick).await;
         }
@@ -203,14 +219,6 @@ impl Worker {
         self.state.primary().is_some_and(|primary| primary.seen)
     }
 
-    fn publish_metrics(&mut self, shared: &Shared) {
-        self.publisher.publish(|| publish::sums(shared));
-        let requests = publish::requests(shared);
-        shared.credit_retries(requests.saturating_sub(self.credited));
-        self.credited = requests;
-        self.publish_at = Instant::now() + PUBLISH_EVERY;
-    }
-
     /// Breaks when there is nothing left to look after.
     async fn hear(&mut self, shared: &Arc<Shared>, message: Message) -> ControlFlow<()> {
         match message {
@@ -222,11 +230,25 @@ impl Worker {
             }
             Message::Probed(id, event, wire) => {
                 self.probes.ended(id, wire);
-                let answers = matches!(event, Event::ProbeOk { .. });
+                if let Event::ProbeFailed { signal, .. } = event
+                    && signal.concerns_node()
+                    && let Some(member) = self.nodes.member(id)
+                {
+                    member.metrics.count(NodeCounter::ConnectionError);
+                }
+                let (answers, begun) = match event {
+                    Event::ProbeOk { begun, .. } => (true, begun),
+                    Event::ProbeFailed { begun, .. } => (false, begun),
+                    _ => (false, Moment::default()),
+                };
                 self.feed(event).await;
                 if answers {
                     self.nodes.fill(id, &shared.config);
+                    self.stand_by(id, shared).await;
                 }
+                let fresh = self.state.node(id).and_then(|node| node.fresh);
+                self.nodes.set_fresh(id, fresh);
+                self.answer_checks(id, begun);
                 if self.catalog.is_provisional() && self.primary_was_seen() {
                     self.catalog.read(shared, &self.outbox);
                 }
@@ -257,6 +279,12 @@ impl Worker {
                     self.catalog.read(shared, &self.outbox);
                 }
             }
+            // Who waits is noted after every message.
+            Message::Wanted => {}
+            Message::Check(node, answer) => {
+                self.checks.push((node, self.now(), answer));
+                self.feed(Event::AskAll).await;
+            }
             Message::Publish(done) => {
                 self.publish_metrics(shared);
                 // Whoever asked may have stopped waiting.
@@ -274,7 +302,7 @@ impl Worker {
         ControlFlow::Continue(())
     }
 
-    async fn feed(&mut self, event: Event) {
+    pub(super) async fn feed(&mut self, event: Event) {
         let now = self.now();
         let effects = reduce(&mut self.state, event, now, &mut self.rng);
         self.carry_out(effects).await;
@@ -310,7 +338,10 @@ impl Worker {
                         }),
                     );
                 }
-                Effect::Notice(what) => notice::tell(&what, &self.state, &self.nodes),
+                Effect::Notice(what) => {
+                    notice::tell(&what, &self.state, &self.nodes, &shared.metrics);
+                    shared.events.tell(&what, &self.state, &self.nodes);
+                }
             }
         }
     }
@@ -329,26 +360,8 @@ impl Worker {
         self.nodes.forget(id, hard);
         self.probes.forget(id);
         self.watched.remove(&id);
-    }
-
-    async fn publish(&mut self, shared: &Arc<Shared>) {
-        let view = View::new(&self.state);
-        for node in self.state.members() {
-            self.nodes
-                .adopt_cold(node.id, &node.spec, &shared.config)
-                .await;
-            self.nodes.rename(node.id, &node.spec.name);
-        }
-        let members = self.nodes.members(&view);
-        let snapshot = Snapshot::new(view, members);
-        let primary = snapshot.primary().map(|primary| primary.node.id);
-        shared.concrete.primary_is(primary, shared);
-        shared.metrics.count(ClusterCounter::SnapshotChange);
-        let version = snapshot.view.version;
-        shared.snapshot.store(Arc::new(snapshot));
-        shared.changed.send_replace(version);
-        #[cfg(feature = "postgres")]
-        super::positions::follow_all(shared);
+        self.stalls.forget(id);
+        self.checks.retain(|(node, ..)| *node != id);
     }
 }
 

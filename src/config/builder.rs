@@ -10,7 +10,7 @@ use super::draft::{Draft, Given};
 use super::error::{ConfigError, Source};
 use super::node::NodeConfig;
 use super::table::PRIMARY;
-use crate::words::{Consistency, OnStale, Role, Scope};
+use crate::words::{Consistency, Failover, OnConflict, OnStale, Role, Scope};
 
 /// Builds a [`Config`] in code; each setter is named like the field it sets.
 ///
@@ -87,6 +87,14 @@ setters! {
     on_stale: OnStale;
     stale_wait: Duration;
     pin: Duration;
+    check_interval: Duration;
+    check_timeout: Duration;
+    dead_after: Duration;
+    /// Zero is any lag, like `None`.
+    max_lag: impl Into<Option<Duration>>;
+    failover: Failover;
+    failover_timeout: Duration;
+    on_conflict: OnConflict;
     retry_percent: u32;
     retries_per_second: u32;
     cached_text_limit: usize;

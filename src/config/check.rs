@@ -82,6 +82,12 @@ fn check_pairs(config: &Config, problems: &mut Problems) {
         ("at most", "replica_max_connections"),
         config.min_connections <= config.replica_max_connections,
     );
+    let lags = |most: std::time::Duration| most >= config.check_interval * 2;
+    not_above(
+        "max_lag",
+        ("at least twice", "check_interval"),
+        config.max_lag.is_none_or(lags),
+    );
     not_above(
         "eject_first",
         ("at most", "eject_max"),

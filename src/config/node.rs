@@ -118,6 +118,14 @@ impl NodeConfig {
         }
     }
 
+    /// The same node as one of this role connects to it.
+    pub(crate) fn as_role(&self, role: Role) -> Self {
+        Self {
+            role,
+            ..self.clone()
+        }
+    }
+
     /// The readers of a SQLite primary: the same file under another role.
     #[cfg(feature = "sqlite")]
     pub(crate) fn reader(&self) -> Self {

@@ -184,6 +184,20 @@ pub(crate) static SETTINGS: &[Setting] = rows! {
         "10ms", "how long `wait` and `error` wait for one; most replicas are there within it";
     "SEALANE_PIN" pin, time(Zero::Means("no pin"), MS, DAY), "2s",
         "2s", "how long reads follow a write to the primary where no position can be had; SQLite needs none";
+    "SEALANE_CHECK_INTERVAL" check_interval, time(Zero::Refused, MS, MINUTE), "1s",
+        "1s", "one small statement per node; failed statements ask at once";
+    "SEALANE_CHECK_TIMEOUT" check_timeout, time(Zero::Refused, MS, MINUTE), "1s",
+        "1s", "two in a row without an answer, and the node is not used";
+    "SEALANE_DEAD_AFTER" dead_after, time(Zero::Refused, MS, HOUR), "2s",
+        "2s", "what runs on a silent node is ended then";
+    "SEALANE_MAX_LAG" max_lag, time(Zero::Absent("none"), MS, DAY), "10s",
+        "10s", "replicas further behind serve no reads";
+    "SEALANE_FAILOVER" failover, Kind::Word(&["auto", "off"]), "auto",
+        "off", "who the primary is follows from what the nodes say; `off`: roles as configured";
+    "SEALANE_FAILOVER_TIMEOUT" failover_timeout, time(Zero::Refused, MS, HOUR), "30s",
+        "30s", "how long writes wait for a primary";
+    "SEALANE_ON_CONFLICT" on_conflict, Kind::Word(&["stop", "keep-first"]), "stop",
+        "stop", "two primaries in one epoch; `keep-first` may write to the wrong one";
     "" retry_percent, count(0, 100), "10",
         "10", "retries must not double the load of a cluster that is in trouble";
     "" retries_per_second, count(0, 1_000_000), "10",

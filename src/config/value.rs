@@ -6,7 +6,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::words::{Consistency, OnStale, Scope};
+use crate::words::{Consistency, Failover, OnConflict, OnStale, Scope};
 
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
@@ -94,6 +94,8 @@ macro_rules! word_field {
 }
 
 word_field!(Consistency);
+word_field!(Failover);
+word_field!(OnConflict);
 word_field!(OnStale);
 word_field!(Scope);
 

@@ -5,6 +5,7 @@ mod foresee;
 mod outcome;
 mod prove;
 mod stale;
+mod wait;
 
 use std::{sync::Arc, time::Instant};
 
@@ -22,10 +23,10 @@ use crate::{
     metrics::ClusterCounter,
     node::Lease,
     route::{Ask, Decision, Forced, Fresh, Refusal, Request, Route, Tried, route},
-    session::{Bound, Current, Need, OpenWrite, Seen},
+    session::{Bound, Current, Need, OpenWrite, Seen, gate::Writing},
     signal::Signal,
     snapshot::Snapshot,
-    words::{Consistency, Intent, Reason, Stage},
+    words::{Consistency, Intent, NodeId, Reason},
 };
 
 /// See the module.
@@ -57,8 +58,12 @@ pub(super) struct Attempt<'a> {
     /// A replica refused it as a write: it runs once on the primary (rule I6).
     refused: Option<Signal>,
     write: Option<OpenWrite>,
+    /// A transaction that may write, on its way.
+    writing: Option<Writing>,
     diverted: Option<Diverted>,
     last: Option<DbErr>,
+    /// The primary that refused it as one that takes no writes.
+    doubted: Option<NodeId>,
 }
 
 /// What a decision came to.
@@ -67,6 +72,8 @@ enum Step {
     Wait,
     /// No replica is known to be fresh enough, and it may wait for one.
     Stale,
+    /// Writes are held back.
+    Paused,
     Refuse(Refusal),
 }
 
@@ -144,8 +151,10 @@ impl<'a> Attempt<'a> {
             version: 0,
             refused: None,
             write: None,
+            writing: None,
             diverted: None,
             last: None,
+            doubted: None,
         }
     }
 
@@ -185,9 +194,15 @@ impl<'a> Attempt<'a> {
                 Step::Go(lease) => return Ok(lease),
                 Step::Wait => self.wait().await?,
                 Step::Stale => self.wait_until_fresh().await?,
+                Step::Paused => self.wait_for_gate().await?,
                 Step::Refuse(refusal) => return Err(self.refused(refusal)),
             }
         }
+    }
+
+    /// Through the gate, unless writes are held back. What goes through in doubt (a read that a replica refused) is let.
+    fn enter(&self) -> Option<Writing> {
+        self.shared.clock.gate.enter()
     }
 
     /// One decision: no lock, no allocation, and no guard of the snapshot that outlives it.
@@ -216,8 +231,17 @@ impl<'a> Attempt<'a> {
                 limit: self.shared.settings.diversion_limit,
             });
         }
-        if self.write.is_none() && self.ask.may_write() {
-            self.write = Some(self.shared.open_write(&self.current));
+        if self.write.is_none() && self.writes() {
+            let Some(writing) = self.enter() else {
+                return Step::Paused;
+            };
+            self.write = Some(self.shared.open_write(&self.current, writing));
+        }
+        if self.ask == Ask::Begin && self.writing.is_none() {
+            self.writing = self.enter();
+            if self.writing.is_none() {
+                return Step::Paused;
+            }
         }
         let reason = if self.refused.is_some() {
             Reason::Corrected
@@ -245,12 +269,13 @@ impl<'a> Attempt<'a> {
             Forced::No if strong => Forced::Primary,
             insisted => insisted,
         };
+        let untold = snapshot.view.any_untold && self.level != Consistency::Eventual;
         let request = Request {
             ask: self.ask,
             forced,
             in_transaction: false,
             fresh: match (self.need, &self.bound) {
-                (Need::Nothing, Bound::No) => Fresh::Any,
+                (Need::Nothing, Bound::No) if !untold && self.scope.max_lag.is_none() => Fresh::Any,
                 (Need::Primary, _) | (_, Bound::Primary) => Fresh::Primary,
                 _ => Fresh::Covering,
             },
@@ -267,7 +292,11 @@ impl<'a> Attempt<'a> {
             &snapshot.view,
             &mut rng,
             |index| snapshot.member(index).seat().in_flight(),
-            |index| self.may_read(&snapshot.member(index).node),
+            |index| {
+                let told = !(untold && snapshot.view.nodes()[index].untold);
+                let node = &snapshot.member(index).node;
+                told && self.is_near(node, snapshot) && self.may_read(node)
+            },
         )
     }
 
@@ -290,52 +319,9 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    /// Waits for a newer snapshot than the one that was asked.
-    async fn wait(&mut self) -> Result<(), Error> {
-        let _waiting = self.shared.wait();
-        let mut changed = self.shared.changed.subscribe();
-        let version = self.version;
-        let newer = changed.wait_for(|now| *now > version);
-        match tokio::time::timeout_at(self.deadline().into(), newer).await {
-            Ok(_) => {
-                self.tried.forget();
-                Ok(())
-            }
-            Err(_) => Err(self.gave_up(Stage::Route)),
-        }
-    }
-
     /// The write that this is.
     pub(super) fn open_write(&self) -> Option<&OpenWrite> {
         self.write.as_ref()
-    }
-
-    fn gave_up(&mut self, stage: Stage) -> Error {
-        let detail = match self.last.take() {
-            Some(err) => err.to_string(),
-            None => self.shared.describe(),
-        };
-        let node = self.shared.primary_name();
-        Error::Unavailable {
-            node,
-            stage,
-            waited: self.started().elapsed(),
-            detail,
-        }
-    }
-
-    /// Until when it may be on its way: a read has the route's time-out where there is somewhere else to go, all else
-    /// has the primary's acquire time-out, as in SeaORM (rule R4).
-    fn deadline(&mut self) -> Instant {
-        let limit = match self.ask.intent() {
-            Intent::Read => self.shared.settings.route_timeout,
-            Intent::Session | Intent::Primary | Intent::Write => self.shared.config.acquire_timeout,
-        };
-        self.started() + limit
-    }
-
-    fn started(&mut self) -> Instant {
-        *self.started.get_or_insert_with(Instant::now)
     }
 
     /// Whether it may write.
@@ -369,12 +355,8 @@ impl<'a> Attempt<'a> {
             Forced::No | Forced::Primary => self.level,
         };
         let whose = (self.current, level);
-        Held::new(
-            Arc::clone(self.shared),
-            (lease, self.diverted),
-            opening,
-            whose,
-        )
+        let held = (lease, self.diverted, self.writing);
+        Held::new(Arc::clone(self.shared), held, opening, whose)
     }
 }
 

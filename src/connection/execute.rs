@@ -2,7 +2,7 @@
 
 use std::{pin::pin, sync::Arc, time::SystemTime};
 
-use sea_orm::{DbErr, Statement, TransactionOptions, metric};
+use sea_orm::{ConnAcquireErr, DbErr, Statement, TransactionOptions, metric};
 
 use super::{
     Callback, RoutedConnection, attempt::Attempt, to_the_end::ToTheEnd,
@@ -25,6 +25,7 @@ impl RoutedConnection {
             let mut lease = attempt.lease().await.map_err(|err| err.into_db(C::KIND))?;
             let (stage, result) = match attempt.acquire(&lease).await {
                 Ok(_) if attempt.is_stale(&lease) => continue,
+                Ok(_) if lease.is_cut() => (Stage::Acquire, Err(closed())),
                 Ok(conn) => {
                     attempt.sends(&lease);
                     let running = lease.run(conn, call, &stmt, attempt.open_write());
@@ -38,7 +39,10 @@ impl RoutedConnection {
                     attempt.succeeded(&stmt.sql);
                     return Ok(done);
                 }
-                Err(err) => attempt.failed(&lease, stage, err, C::KIND)?,
+                Err(err) => {
+                    attempt.failed(&lease, stage, err, C::KIND)?;
+                    attempt.check_primary().await?;
+                }
             }
         }
     }
@@ -61,6 +65,7 @@ impl RoutedConnection {
                 .map_err(|err| err.into_db(Kind::Query))?;
             let opened = match attempt.acquire(&lease).await {
                 Ok(_) if attempt.is_stale(&lease) => continue,
+                Ok(_) if lease.is_cut() => Err(closed()),
                 Ok(conn) => {
                     attempt.sends(&lease);
                     conn.stream(stmt.clone(), self.callback.clone()).await
@@ -89,7 +94,11 @@ impl RoutedConnection {
                     }
                 }
             };
-            if let Err(err) = attempt.failed(&lease, stage, err, Kind::Query) {
+            let failed = match attempt.failed(&lease, stage, err, Kind::Query) {
+                Ok(()) => attempt.check_primary().await,
+                failed => failed,
+            };
+            if let Err(err) = failed {
                 // What a server answers with the first row is the first row's, as in SeaORM.
                 return match stage {
                     Stage::Acquire => Err(err),
@@ -120,7 +129,8 @@ impl RoutedConnection {
                 // Its node was not as far as it had seemed.
                 Ok(None) => {}
                 Err(err) => {
-                    attempt.failed(&lease, crate::signal::stage_of(&err), err, Kind::Exec)?
+                    attempt.failed(&lease, crate::signal::stage_of(&err), err, Kind::Exec)?;
+                    attempt.check_primary().await?;
                 }
             }
         }
@@ -178,6 +188,11 @@ impl RoutedConnection {
         observe(callback, stmt, started, result.is_err());
         result
     }
+}
+
+/// The node lost its role while the statement was on its way: nothing new is sent there (T7).
+fn closed() -> DbErr {
+    DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed)
 }
 
 fn observe(callback: &Callback, statement: &Statement, started: SystemTime, failed: bool) {

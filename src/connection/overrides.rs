@@ -1,6 +1,6 @@
 //! Narrower handles: the primary only, a replica only, a zone, a level of consistency.
 
-use std::{sync::Arc, time::Duration};
+use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use super::RoutedConnection;
 use crate::{
@@ -17,8 +17,10 @@ pub(crate) struct Wishes {
     /// The cluster's, where nothing is said.
     pub(crate) consistency: Option<Consistency>,
     pub(crate) on_stale: Option<OnStale>,
-    /// In microseconds.
-    pub(crate) stale_wait: Option<u32>,
+    /// In microseconds, one more than that many: a handle has 64 bytes.
+    pub(crate) stale_wait: Option<NonZeroU32>,
+    /// How far behind a replica may be, in milliseconds.
+    pub(crate) max_lag: Option<NonZeroU32>,
     /// It belongs to no session.
     pub(crate) untracked: bool,
     pub(crate) session: Option<Arc<Session>>,
@@ -38,7 +40,7 @@ impl Wishes {
 
     pub(crate) fn stale_wait(&self, shared: &Shared) -> Duration {
         match self.stale_wait {
-            Some(micros) => Duration::from_micros(u64::from(micros)),
+            Some(micros) => Duration::from_micros(u64::from(micros.get()) - 1),
             None => shared.config.stale_wait,
         }
     }
@@ -137,7 +139,28 @@ impl RoutedConnection {
     pub fn stale_wait(&self, limit: Duration) -> Self {
         let mut other = self.clone();
         let limit = limit.min(Duration::from_secs(60 * 60));
-        other.scope.stale_wait = u32::try_from(limit.as_micros()).ok();
+        other.scope.stale_wait = u32::try_from(limit.as_micros() + 1)
+            .ok()
+            .and_then(NonZeroU32::new);
+        other
+    }
+
+    /// This handle, with replicas only that are at most so far behind, instead of `SEALANE_MAX_LAG` (which holds as
+    /// well): an upper bound, known to within a check's interval, so at least twice that makes sense. When no replica
+    /// is known to be within it, the primary serves the read. Where lag is not observed (MariaDB, MySQL, connections
+    /// that the application made), every replica is.
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # fn f(db: sealane::RoutedConnection) {
+    /// let prices = db.max_lag(Duration::from_secs(3));
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn max_lag(&self, most: Duration) -> Self {
+        let mut other = self.clone();
+        let millis = u32::try_from(most.as_millis()).unwrap_or(u32::MAX);
+        other.scope.max_lag = NonZeroU32::new(millis.max(1));
         other
     }
 

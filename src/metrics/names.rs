@@ -112,6 +112,14 @@ table! {
         "Bookmarks beyond what the primary has written, which were ignored";
     POSITIONS_LOST = Counter Count "sealane_positions_lost_total" []
         "Positions of sessions that were of a primaryship that ended";
+    PRIMARY_CHANGES = Counter Count "sealane_primary_changes_total" []
+        "Times another node began to take the writes";
+    PRIMARY_LOSSES = Counter Count "sealane_primary_losses_total" []
+        "Times there was no primary any more";
+    PRIMARY_CONFLICTS = Counter Count "sealane_primary_conflicts_total" []
+        "Nodes that were found to be primaries of another one's epoch";
+    PRIMARY_REFUSES = Counter Count "sealane_primary_refuses_writes_total" []
+        "Writes that the primary refused as read only although it is the primary";
     REFUSED = Counter Count "sealane_refused_statements_total" []
         "Statements refused because a limit of waiters or of diverted reads was reached";
     WAITS = Counter Count "sealane_waits_total" []
@@ -181,6 +189,14 @@ counted! {
         FalseBookmark = FALSE_BOOKMARKS,
         /// A session's position was of an epoch that is over.
         PositionLost = POSITIONS_LOST,
+        /// Writes go elsewhere now.
+        PrimaryChange = PRIMARY_CHANGES,
+        /// Writes go nowhere now.
+        PrimaryLoss = PRIMARY_LOSSES,
+        /// Two primaries in one epoch.
+        Conflict = PRIMARY_CONFLICTS,
+        /// The primary said 25006.
+        PrimaryRefusesWrites = PRIMARY_REFUSES,
         /// Over a cap of R7.
         Refused = REFUSED,
         /// A statement began to wait.

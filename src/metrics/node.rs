@@ -21,10 +21,19 @@ pub(super) const CLUSTER_COUNTERS: usize = ClusterCounter::ALL.len();
 /// What one thread writes about one node.
 #[derive(Debug, Default)]
 struct Hot {
-    in_flight: AtomicU64,
+    begun: AtomicU64,
+    ended: AtomicU64,
     statements: StatementCounters,
     running: Histogram,
     acquiring: Histogram,
+}
+
+impl Hot {
+    /// Never below zero: the ends are read first.
+    fn in_flight(&self) -> u64 {
+        let ended = self.ended.load(Relaxed);
+        self.begun.load(Relaxed).saturating_sub(ended)
+    }
 }
 
 /// Where a statement in flight is counted; given back to [`NodeMetrics::leave`] by the lease that holds it.
@@ -45,14 +54,14 @@ impl NodeMetrics {
     #[inline]
     pub(crate) fn enter(&self) -> Entered {
         let shard = shard();
-        self.hot.at(shard).in_flight.fetch_add(1, Relaxed);
+        self.hot.at(shard).begun.fetch_add(1, Relaxed);
         Entered(shard)
     }
 
     /// It ends, on whatever thread.
     #[inline]
     pub(crate) fn leave(&self, entered: Entered) {
-        self.hot.at(entered.0).in_flight.fetch_sub(1, Relaxed);
+        self.hot.at(entered.0).ended.fetch_add(1, Relaxed);
     }
 
     /// How many of this thread's statements are in flight: what balancing reads, because the whole sum would bring
@@ -60,13 +69,22 @@ impl NodeMetrics {
     #[inline]
     #[must_use]
     pub(crate) fn in_flight_here(&self) -> u64 {
-        self.hot.local().in_flight.load(Relaxed)
+        self.hot.local().in_flight()
     }
 
     /// How many are in flight in all.
     #[must_use]
     pub(crate) fn in_flight(&self) -> u64 {
-        self.hot.iter().map(|hot| hot.in_flight.load(Relaxed)).sum()
+        self.hot.iter().map(Hot::in_flight).sum()
+    }
+
+    /// How many have begun and how many of them have ended. Equal, nothing is in flight; the same number of ends at two
+    /// looks, nothing was answered in between.
+    #[must_use]
+    pub(crate) fn progress(&self) -> (u64, u64) {
+        let ended = self.hot.iter().map(|hot| hot.ended.load(Relaxed)).sum();
+        let begun = self.hot.iter().map(|hot| hot.begun.load(Relaxed)).sum();
+        (begun, ended)
     }
 
     /// Counts one statement that was routed here.

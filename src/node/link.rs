@@ -298,7 +298,7 @@ pub(crate) fn is_live(connection: &DatabaseConnection) -> bool {
 }
 
 /// How full a pool is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct PoolSize {
     pub(crate) size: u32,
     pub(crate) idle: u32,

@@ -57,6 +57,8 @@ pub(crate) enum Again {
     NewSnapshot,
     /// The same node, on another connection.
     SameNode,
+    /// Wherever the primary is, once the node that refused to be it was asked (T8).
+    AfterProbe,
     /// Once on the primary: a replica refused it as a write (I6).
     Primary,
 }
@@ -67,7 +69,7 @@ impl Again {
     #[must_use]
     pub(crate) const fn costs(self, signal: Signal) -> bool {
         match self {
-            Self::Primary => false,
+            Self::Primary | Self::AfterProbe => false,
             Self::Elsewhere | Self::SameNode => true,
             Self::NewSnapshot => !matches!(signal, Signal::PoolClosed),
         }
@@ -204,7 +206,9 @@ fn write_again(failure: &Failure, known: Outcome) -> Option<Again> {
         | Signal::Cut => Some(Again::Elsewhere),
         Signal::SessionEnded => Some(Again::SameNode),
         Signal::PoolClosed => Some(Again::NewSnapshot),
-        // The pool's own wait was the deadline; a refusal goes to the caller at once (T8).
+        // Of one that lost the role; if it is the primary still, the refusal goes to the caller at once (T8).
+        Signal::ReadOnly if failure.role == Role::Primary => Some(Again::AfterProbe),
+        // The pool's own wait was the deadline.
         Signal::AcquireTimeout
         | Signal::ReadOnly
         | Signal::RefusedAsWrite { .. }

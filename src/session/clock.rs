@@ -19,7 +19,7 @@ use std::{
 
 use tokio::sync::Notify;
 
-use super::{Session, Upstream, epochs::Epochs, need::Need, pin::nanos, tasks::Tasks};
+use super::{Session, Upstream, epochs::Epochs, gate::Gate, need::Need, pin::nanos, tasks::Tasks};
 use crate::{
     metrics::Histogram,
     position::{Epoch, Lsn, Position},
@@ -70,6 +70,8 @@ pub(crate) struct Clock {
     pub(crate) turned_away: AtomicBool,
     /// The primary or a replica said how far it has come.
     pub(crate) news: Notify,
+    /// What writes go through.
+    pub(crate) gate: Arc<Gate>,
 }
 
 #[derive(Debug, Default)]
@@ -109,6 +111,7 @@ impl Default for Clock {
             capturing: AtomicBool::new(false),
             turned_away: AtomicBool::new(false),
             news: Notify::new(),
+            gate: Arc::default(),
         }
     }
 }

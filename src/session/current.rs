@@ -11,6 +11,7 @@ use crate::position::Position;
 
 use super::{
     Clock, Mark, Need, Session,
+    gate::Writing,
     hold::Open,
     seen::{Bound, Seen},
 };
@@ -132,7 +133,7 @@ impl Current {
     }
 
     /// A write whose caller is gone, until the guard is dropped: its connection has answered, or was given up.
-    pub(crate) fn abandon(&self, clock: &Arc<Clock>, pin: Duration) -> Abandoned {
+    pub(crate) fn abandon(&self, clock: &Arc<Clock>, pin: Duration, writing: Writing) -> Abandoned {
         let open = Arc::default();
         self.holds(clock, &open);
         Abandoned {
@@ -141,6 +142,7 @@ impl Current {
             open,
             pin,
             lost: false,
+            _writing: writing,
         }
     }
 
@@ -239,6 +241,8 @@ pub(crate) struct Abandoned {
     open: Arc<Open>,
     pin: Duration,
     lost: bool,
+    /// It is under way for as long as this.
+    _writing: Writing,
 }
 
 impl Abandoned {

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Abandoned, Clock, Current};
+use super::{Abandoned, Clock, Current, gate::Writing};
 use crate::mutants;
 
 /// A write that is under way; its drop is the write's return, whichever way it came.
@@ -13,10 +13,16 @@ pub(crate) struct OpenWrite {
     /// How long reads follow it where there is only time; nothing where reads are always fresh.
     pin: Option<Duration>,
     lost: bool,
+    /// It went through the gate.
+    writing: Writing,
 }
 
 impl OpenWrite {
-    pub(crate) fn new(clock: &Arc<Clock>, current: &Current, pin: Option<Duration>) -> Self {
+    pub(crate) fn new(
+        (clock, writing): (&Arc<Clock>, Writing),
+        current: &Current,
+        pin: Option<Duration>,
+    ) -> Self {
         if let (true, Some(pin)) = (mutants::lives("position_before_commit"), pin) {
             current.wrote(clock, pin);
         }
@@ -25,6 +31,7 @@ impl OpenWrite {
             current: current.clone(),
             pin,
             lost: false,
+            writing,
         }
     }
 
@@ -35,7 +42,8 @@ impl OpenWrite {
 
     /// Keeps its session on the primary until the guard is dropped; nothing where reads are always fresh.
     pub(crate) fn abandon(&self) -> Option<Abandoned> {
-        Some(self.current.abandon(&self.clock, self.pin?))
+        let writing = self.writing.clone();
+        Some(self.current.abandon(&self.clock, self.pin?, writing))
     }
 }
 

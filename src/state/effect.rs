@@ -47,6 +47,14 @@ pub(crate) enum Event {
     WarmFailed { node: NodeId, signal: Signal },
     /// Nothing is in flight on a drained or leaving node.
     DrainedOut { node: NodeId },
+    /// Statements wait for a primary, or none does any more.
+    Wanted(bool),
+    /// Something was silent for suspiciously long: ask every node what it is (T6).
+    AskAll,
+    /// An authority says that this node is the primary (T3, T4).
+    Promoted { node: NodeId },
+    /// An authority says that this node is to be taken for it, whatever was seen (T3).
+    Accept { node: NodeId },
 }
 
 /// What a probe learned besides the round trip. What it did not ask for stays as it was.
@@ -55,8 +63,13 @@ pub(crate) struct ProbeFacts {
     pub(crate) in_recovery: Fact<bool>,
     pub(crate) identity: Fact<u64>,
     pub(crate) epoch: Fact<u64>,
+    /// As an authority says it; it is worked out from positions otherwise.
     pub(crate) lag: Fact<Duration>,
     pub(crate) receiving: Fact<bool>,
+    /// How far it has written, or replayed.
+    pub(crate) position: Option<u64>,
+    /// Its address and start time, as one number.
+    pub(crate) server: Fact<u64>,
 }
 
 /// An order, to be carried out in the order given.
@@ -114,6 +127,15 @@ pub(crate) enum Fence {
     NotInRecovery,
     /// Its system identifier is not the primary's.
     OtherCluster,
+    /// A primary of an epoch that is over.
+    Stale,
+    /// It shows a greater epoch, and was never seen to follow while the known primary is there: perhaps a copy that was
+    /// promoted elsewhere.
+    Quarantined,
+    /// It shows the epoch of another primary.
+    Conflict,
+    /// It is the primary under another name.
+    SameServer,
 }
 
 /// Something worth a line in the log and a count.
@@ -163,6 +185,19 @@ pub(crate) enum Notice {
     PrimaryInRecovery {
         node: NodeId,
     },
+    /// Writes go there now. `without`: how long there was none.
+    PrimaryIs {
+        node: NodeId,
+        without: Option<Duration>,
+    },
+    /// Nobody takes writes now.
+    NoPrimary,
+    /// One of several that claim one epoch.
+    Conflict {
+        node: NodeId,
+    },
+    /// One of them is left, or was named.
+    ConflictOver,
     /// The node held for the primary refused a write (T8).
     PrimaryRefusesWrites {
         node: NodeId,

@@ -5,7 +5,6 @@
 
 use std::fmt;
 
-use super::probe::cluster_identity;
 use super::{Fact, NodeState, Stand, State};
 use crate::words::Role;
 
@@ -64,7 +63,7 @@ pub(super) fn ineligible(node: &NodeState, state: &State) -> Option<Ineligible> 
         .or_else(|| behind(node, state))
         .or_else(|| {
             // Last, so that whoever asks learns of a fault first.
-            (node.spec.weight == 0).then_some(Ineligible::NoWeight)
+            (node.weight() == 0).then_some(Ineligible::NoWeight)
         })
 }
 
@@ -85,23 +84,22 @@ pub(super) fn out_of_service(node: &NodeState) -> Option<Ineligible> {
 fn behind(node: &NodeState, state: &State) -> Option<Ineligible> {
     let checks = [
         (
-            holds(node.identity, cluster_identity(state), |own, home| {
-                own == home
-            }),
+            holds(node.identity, home(state), |own, home| own == home),
             Ineligible::Identity,
         ),
         (
-            holds(node.epoch, primary_epoch(state), |own, newest| {
-                own >= newest
-            }),
+            // Where it is not told, positions prove nothing, and that is looked at for each read (T2).
+            node.epoch == Fact::Unknown
+                || holds(node.epoch, newest(state), |own, newest| own >= newest),
             Ineligible::Epoch,
         ),
         (
-            holds(node.lag, state.tuning.max_lag, |own, limit| own <= limit),
+            !node.lagging && holds(node.lag, state.tuning.max_lag, |own, limit| own <= limit),
             Ineligible::Lag,
         ),
         (
-            holds(node.receiving, Some(()), |own, ()| own),
+            // Without a primary there is nothing to receive (R2).
+            state.reign.lost.is_some() || holds(node.receiving, Some(()), |own, ()| own),
             Ineligible::NotReceiving,
         ),
     ];
@@ -121,9 +119,14 @@ fn holds<T, L>(fact: Fact<T>, limit: Option<L>, within: impl Fn(T, L) -> bool) -
     }
 }
 
-fn primary_epoch(state: &State) -> Option<u64> {
-    match state.primary()?.epoch {
-        Fact::Known(epoch) => Some(epoch),
-        Fact::NotChecked | Fact::Unknown => None,
-    }
+/// The cluster is the primary's.
+fn home(state: &State) -> Option<u64> {
+    let known = state.reign.identity;
+    known.or_else(|| state.primary()?.identity.known())
+}
+
+/// The greatest epoch that was seen.
+fn newest(state: &State) -> Option<u64> {
+    let known = state.reign.greatest;
+    known.or_else(|| state.primary()?.epoch.known())
 }

@@ -72,7 +72,7 @@ pub(super) fn failed(step: &mut Step<'_>, id: NodeId, generation: u64, what: (St
         step.out.notice(Notice::Stale { node: id });
         return;
     }
-    match blame(signal, stage, node.spec.role) {
+    match blame(signal, stage, node.role) {
         Blame::None => {}
         Blame::Ask => {
             // A statement that fails again and again asks again and again: not more often than a back-off begins.
@@ -194,8 +194,11 @@ impl Step<'_> {
         let Some(node) = self.node_mut(id) else {
             return;
         };
+        // Nobody can stand in for the one that takes writes, so its first probe is always at once.
+        let owner = node.role == Role::Primary;
         let relapses = match &mut node.health {
             Health::Up => 0,
+            Health::Ramping { .. } if owner => 0,
             Health::Ramping { relapses, .. } => *relapses + 1,
             Health::Ejected { dirty, .. } => {
                 *dirty = true;
@@ -217,6 +220,11 @@ impl Step<'_> {
         self.fresh_pool(id, false);
         self.out.publish();
         let wait = backoff(&self.state.tuning, failures, relapses, self.rng);
+        let wait = match cause {
+            Signal::Starting => wait,
+            _ if wait.is_zero() => wait,
+            _ => wait.max(self.state.tuning.connect_every),
+        };
         self.ask_probe(id, now.after(wait));
     }
 

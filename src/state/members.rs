@@ -16,7 +16,7 @@ use crate::words::{NodeId, Role};
 
 pub(super) fn drain(step: &mut Step<'_>, id: NodeId) {
     match step.node_mut(id) {
-        Some(node) if node.stand == Stand::Member && node.spec.role != Role::Primary => {
+        Some(node) if node.stand == Stand::Member && node.role != Role::Primary => {
             node.stand = Stand::Drained;
             step.out.notice(Notice::Draining { node: id });
             step.out.publish();
@@ -237,7 +237,6 @@ impl Step<'_> {
                 (None, Stand::Joining { .. } | Stand::Leaving { .. }) => {}
             }
         }
-        super::probe::settle_roles(self);
         self.out.publish();
         self.out.answer(Effect::Replaced(changes));
     }
@@ -261,7 +260,7 @@ impl Step<'_> {
         };
         self.out.notice(Notice::Ejected { node: id, cause });
         let wait = super::health::backoff(&self.state.tuning, 2, 0, self.rng);
-        self.ask_probe(id, now.after(wait));
+        self.ask_again(id, wait, cause);
         true
     }
 

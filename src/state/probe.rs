@@ -8,9 +8,12 @@ use std::time::Duration;
 
 use super::health::backoff;
 use super::reduce::Step;
-use super::{Effect, Fact, Fence, Health, Moment, NodeState, Notice, ProbeFacts, Stand, State};
+use super::{Fact, Health, Moment, Notice, ProbeFacts, Stand};
 use crate::signal::Signal;
 use crate::words::{NodeId, Role};
+
+/// Between two probes of a node while writes wait for a primary (T1).
+const SEARCH_EVERY: Duration = Duration::from_millis(6);
 
 /// A probe's answer.
 pub(super) fn succeeded(
@@ -26,6 +29,11 @@ pub(super) fn succeeded(
     };
     node.probe_at = None;
     node.probed = Some(now);
+    node.asked = Some(begun);
+    // What is gone changes nothing any more (T12).
+    if let Stand::Leaving { .. } = node.stand {
+        return;
+    }
     node.seen = true;
     let before = node.latency.map(millis);
     let smooth = node
@@ -35,7 +43,7 @@ pub(super) fn succeeded(
     if before != Some(millis(smooth)) {
         step.out.publish();
     }
-    observe(step, id, facts);
+    observe(step, id, begun, facts);
     let Some(node) = step.node_mut(id) else {
         return;
     };
@@ -70,6 +78,7 @@ pub(super) fn failed(step: &mut Step<'_>, id: NodeId, begun: Moment, signal: Sig
     };
     node.probe_at = None;
     node.probed = Some(now);
+    node.asked = Some(begun);
     let seen = node.seen;
     if !node.is_member() {
         return;
@@ -96,7 +105,7 @@ pub(super) fn failed(step: &mut Step<'_>, id: NodeId, begun: Moment, signal: Sig
                 step.out.publish();
             }
             let wait = backoff(&step.state.tuning, failures, relapses, step.rng);
-            step.ask_probe(id, now.after(wait));
+            step.ask_again(id, wait, signal);
         }
         Health::Up | Health::Ramping { .. } => {
             let confirmed = node.suspicion.is_some_and(|doubt| begun >= doubt.since);
@@ -164,11 +173,34 @@ impl Step<'_> {
             Stand::Member | Stand::Drained => {}
             Stand::Joining { .. } | Stand::Leaving { .. } => return,
         }
-        let wait = self
-            .state
-            .tuning
-            .check_interval
-            .mul_f64(0.9 + 0.2 * self.rng.f64());
+        let tuning = &self.state.tuning;
+        let reign = &self.state.reign;
+        let Some(node) = self.state.node(id) else {
+            return;
+        };
+        let wait = match reign.lost {
+            _ if self.state.awaits(node) => Duration::ZERO,
+            Some(lost) if tuning.failover => {
+                let searched = self.now.since(lost) >= tuning.failover_timeout;
+                match reign.wanted && !searched {
+                    true => SEARCH_EVERY,
+                    false => tuning.check_interval.min(tuning.connect_every),
+                }
+            }
+            _ => tuning.check_interval.mul_f64(0.9 + 0.2 * self.rng.f64()),
+        };
+        self.ask_probe(id, self.now.after(wait));
+    }
+
+    /// The next probe of a node that gave no answer, which has to connect (T1).
+    pub(super) fn ask_again(&mut self, id: NodeId, backoff: Duration, cause: Signal) {
+        let every = self.state.tuning.connect_every;
+        let wait = match cause {
+            // It is there, and will let us in soon.
+            Signal::Starting => backoff,
+            _ if self.state.reign.lost.is_some() => every,
+            _ => backoff.max(every),
+        };
         self.ask_probe(id, self.now.after(wait));
     }
 }
@@ -180,84 +212,66 @@ pub(super) fn millis(latency: Duration) -> u32 {
     u32::try_from(millis).unwrap_or(u32::MAX).max(1)
 }
 
-fn observe(step: &mut Step<'_>, id: NodeId, facts: ProbeFacts) {
+/// Statements wait for a primary, or none does any more.
+pub(super) fn wanted(step: &mut Step<'_>, wanted: bool) {
+    step.state.reign.wanted = wanted;
+    if wanted && step.state.reign.lost.is_some() {
+        step.ask_everyone();
+    }
+}
+
+fn observe(step: &mut Step<'_>, id: NodeId, begun: Moment, facts: ProbeFacts) {
     fn learn<T: Copy>(known: &mut Fact<T>, new: Fact<T>) {
         match new {
             Fact::NotChecked => {}
             Fact::Unknown | Fact::Known(_) => *known = new,
         }
     }
-    let Some(node) = step.node_mut(id) else {
+    let state = &mut *step.state;
+    let reigns = state.reign.primary == Some(id);
+    if let (true, Some(position)) = (reigns, facts.position)
+        && facts.in_recovery == Fact::Known(false)
+    {
+        state.reign.history.note(position, begun);
+    }
+    let complete = facts
+        .position
+        .and_then(|position| state.reign.history.complete_since(position));
+    let newest = state.reign.greatest;
+    let Some(node) = state.nodes.iter_mut().find(|node| node.id == id) else {
         return;
     };
     let was_in_recovery = node.in_recovery;
     let before = (node.epoch, node.lag, node.receiving);
+    if node.server != facts.server && facts.server != Fact::NotChecked {
+        // Another life, or another server: what it had before proves nothing (C4).
+        node.fresh = None;
+    }
     learn(&mut node.in_recovery, facts.in_recovery);
     learn(&mut node.identity, facts.identity);
     learn(&mut node.epoch, facts.epoch);
     learn(&mut node.lag, facts.lag);
     learn(&mut node.receiving, facts.receiving);
+    learn(&mut node.server, facts.server);
+    node.position = facts.position;
+    let follows = node.in_recovery == Fact::Known(true);
+    node.followed |= follows;
+    // A standby of an older epoch is not measured by the positions of a newer one.
+    if follows
+        && node
+            .epoch
+            .known()
+            .is_none_or(|own| newest.is_none_or(|newest| own >= newest))
+    {
+        node.fresh = node.fresh.max(complete);
+    }
     if before != (node.epoch, node.lag, node.receiving) {
         step.out.publish();
     }
     let Some(node) = step.node_mut(id) else {
         return;
     };
-    if node.spec.role == Role::Primary
-        && node.in_recovery == Fact::Known(true)
-        && was_in_recovery != node.in_recovery
-    {
+    if node.spec.role == Role::Primary && follows && was_in_recovery != node.in_recovery {
         step.out.notice(Notice::PrimaryInRecovery { node: id });
-    }
-    settle_roles(step);
-}
-
-/// Roles follow from what is configured and what was observed; nothing else sets them.
-pub(super) fn settle_roles(step: &mut Step<'_>) {
-    let home = cluster_identity(step.state);
-    for node in &mut step.state.nodes {
-        // It may come with another primary, and is judged when it takes its place.
-        if let Stand::Joining { .. } = node.stand {
-            continue;
-        }
-        let fence = fence(node, home);
-        if fence == node.fence {
-            continue;
-        }
-        node.fence = fence;
-        let (role, notice) = match fence {
-            Some(cause) => (
-                Role::Fenced,
-                Notice::Fenced {
-                    node: node.id,
-                    cause,
-                },
-            ),
-            None => (node.spec.role, Notice::Unfenced { node: node.id }),
-        };
-        node.role = role;
-        step.out.push(Effect::Notice(notice));
-        step.out.publish();
-    }
-}
-
-fn fence(node: &NodeState, home: Option<u64>) -> Option<Fence> {
-    if node.spec.role == Role::Primary {
-        return None;
-    }
-    match (node.identity, home) {
-        (Fact::Known(identity), Some(home)) if identity != home => {
-            return Some(Fence::OtherCluster);
-        }
-        _ => {}
-    }
-    (node.in_recovery == Fact::Known(false)).then_some(Fence::NotInRecovery)
-}
-
-/// The cluster is the primary's.
-pub(super) fn cluster_identity(state: &State) -> Option<u64> {
-    match state.primary()?.identity {
-        Fact::Known(identity) => Some(identity),
-        Fact::NotChecked | Fact::Unknown => None,
     }
 }

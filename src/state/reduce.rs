@@ -5,7 +5,7 @@
 
 use fastrand::Rng;
 
-use super::{Effect, Event, Moment, Outbox, State, health, members, probe};
+use super::{Effect, Event, Moment, Outbox, State, health, lag, members, probe, reign};
 
 /// What one transition needs besides its event.
 pub(super) struct Step<'s> {
@@ -58,7 +58,13 @@ pub(crate) fn reduce(state: &mut State, event: Event, now: Moment, rng: &mut Rng
         Event::Warmed { node } => members::warmed(&mut step, node),
         Event::WarmFailed { node, signal } => members::warm_failed(&mut step, node, signal),
         Event::DrainedOut { node } => members::drained_out(&mut step, node),
+        Event::Wanted(wanted) => probe::wanted(&mut step, wanted),
+        Event::AskAll => step.ask_everyone(),
+        Event::Promoted { node } => step.take_word(node),
+        Event::Accept { node } => step.accept_word(node),
     }
+    reign::settle(&mut step);
+    lag::settle(&mut step);
     step.finish()
 }
 

@@ -12,10 +12,11 @@ use thiserror::Error;
 
 use super::members::wanted;
 use super::reduce::Step;
+use super::reign::configured;
 use super::roster::check;
 use super::{
-    Effect, Fact, Health, Moment, NodeSpec, NodeState, Notice, Outbox, ReplaceProblem, Stand,
-    State, Tuning,
+    Effect, Fact, Health, Moment, NodeSpec, NodeState, Notice, Outbox, Reign, ReplaceProblem,
+    Stand, State, Tuning, lag,
 };
 use crate::words::NodeId;
 
@@ -56,6 +57,7 @@ impl State {
             tuning,
             nodes: Vec::new(),
             version: 1,
+            reign: Reign::default(),
             next_id: 0,
             pending: None,
             queue: VecDeque::new(),
@@ -64,6 +66,8 @@ impl State {
             let id = state.fresh_id();
             state.nodes.push(NodeState::new(id, spec, Stand::Member));
         }
+        // Until somebody has said otherwise.
+        state.reign.primary = configured(&state);
         let ids: Vec<_> = state.nodes.iter().map(|node| node.id).collect();
         // Nothing is random about a probe at once.
         let mut rng = Rng::with_seed(0);
@@ -86,7 +90,7 @@ impl State {
     /// What forbids the start, after every node has been probed once.
     #[must_use]
     pub(crate) fn start_problem(&self, without_primary: bool) -> Option<StartProblem> {
-        let Some(primary) = self.primary() else {
+        let Some(primary) = configured(self).and_then(|id| self.node(id)) else {
             return Some(StartProblem::NoPrimary);
         };
         let name = primary.spec.name.clone();
@@ -104,6 +108,8 @@ impl State {
         let mut at_latest = |moment: Moment| {
             next = Some(next.map_or(moment, |next| next.min(moment)));
         };
+        self.confirm_at().map(&mut at_latest);
+        lag::next_tick(self).map(&mut at_latest);
         for node in &self.nodes {
             if let Health::Ramping { since, shown, .. } = node.health {
                 at_latest(since.after(ramp_step.saturating_mul(shown + 1)));

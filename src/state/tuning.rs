@@ -36,6 +36,14 @@ pub(crate) struct Tuning {
     pub(crate) saturation: Duration,
     /// How long a removed node may finish what it runs.
     pub(crate) drain_timeout: Duration,
+    /// Roles follow from what servers say of themselves; off: they are as configured.
+    pub(crate) failover: bool,
+    /// Of two primaries in one epoch the first goes on, and not none.
+    pub(crate) keep_first: bool,
+    /// How long a lost primary is looked for in short steps.
+    pub(crate) failover_timeout: Duration,
+    /// The least time between two attempts to connect to a node that gives no connection (T1).
+    pub(crate) connect_every: Duration,
     /// How long a new node may take to give its first connection.
     pub(crate) warm_limit: Duration,
 }
@@ -63,6 +71,10 @@ impl Default for Tuning {
             // Long enough for connections to come back, short enough not to idle a node that has recovered.
             saturation: Duration::from_millis(250),
             drain_timeout: Duration::from_secs(30),
+            failover: true,
+            keep_first: false,
+            failover_timeout: Duration::from_secs(30),
+            connect_every: Duration::from_millis(500),
             warm_limit: Duration::from_secs(5),
         }
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::eligible::{ineligible, out_of_service};
 use super::probe::millis;
-use super::{Health, Ineligible, NodeState, State, Tuning};
+use super::{Fact, Health, Ineligible, Moment, NodeState, State, Tuning};
 use crate::words::{NodeId, Role};
 
 /// Fine enough that a weight of 1 in ramp-up and 100 ms away is not nothing.
@@ -26,6 +26,10 @@ pub(crate) struct ViewNode {
     pub(crate) ineligible: Option<Ineligible>,
     /// Found dead, or in grave doubt, until its next probe.
     pub(crate) in_doubt: bool,
+    /// Found dead.
+    pub(crate) ejected: bool,
+    /// The primary changed, and nobody can tell whether this one follows it: only reads that may miss anything (T2).
+    pub(crate) untold: bool,
 }
 
 /// A node to choose.
@@ -50,8 +54,14 @@ pub(crate) struct View {
     pub(crate) version: u64,
     pub(crate) nodes: Box<[ViewNode]>,
     pub(crate) primary: Option<usize>,
+    /// The greatest epoch that was seen.
+    pub(crate) epoch: Option<u64>,
+    /// Since when there is none.
+    pub(crate) lost: Option<Moment>,
     /// Replicas are configured, whatever their state, and splitting is on.
     pub(crate) splits: bool,
+    /// Some node is untold.
+    pub(crate) any_untold: bool,
     /// The preferred zone's nodes, or everyone's.
     pub(crate) usual: Group,
     /// Everyone's.
@@ -78,6 +88,8 @@ impl View {
                 role: node.role,
                 ineligible: ineligible(node, state),
                 in_doubt: node.is_in_doubt(),
+                ejected: node.is_ejected(),
+                untold: node.epoch == Fact::Unknown && state.reign.changes > 0,
             })
             .collect();
         let readers: Vec<Reader<'_>> = members
@@ -87,7 +99,7 @@ impl View {
             .map(|(index, node)| Reader {
                 index,
                 node,
-                weight: node.spec.weight,
+                weight: node.weight(),
             })
             .collect();
         let mut everyone = readers.clone();
@@ -126,10 +138,15 @@ impl View {
         Self {
             version: state.version,
             primary: nodes.iter().position(|node| node.role == Role::Primary),
+            epoch: state.reign.greatest,
+            lost: state.reign.lost,
             splits: state.tuning.enabled
-                && members.iter().any(|node| node.spec.role == Role::Replica),
+                && members
+                    .iter()
+                    .any(|node| node.spec.role != Role::Primary || node.role == Role::Replica),
             usual: usual.unwrap_or_else(|| all.clone()),
             all,
+            any_untold: nodes.iter().any(|node| node.untold),
             zones: zones.into_boxed_slice(),
             replicas: Group::new(readers.iter().map(Reader::candidate).collect()),
             nodes,

@@ -293,6 +293,7 @@ async fn refusals(watch: &mut Watch, cluster: &Cluster) {
             RoutedConnection::builder()
                 .primary(url)
                 .acquire_timeout(Duration::from_millis(200))
+                .failover_timeout(Duration::from_millis(200))
         };
         let err = start().connect().await.unwrap_err();
         watch.error(what, &err);
@@ -355,6 +356,7 @@ async fn changes(watch: &mut Watch, cluster: &Cluster) {
         .replica_acquire_timeout(Duration::from_millis(200))
         .route_timeout(Duration::from_millis(400))
         .acquire_timeout(Duration::from_millis(400))
+        .failover_timeout(Duration::from_millis(400))
         .build()
         .unwrap();
     let nodes = config.clone();

@@ -259,6 +259,7 @@ async fn ejections_and_readmissions_are_counted_and_no_label_is_an_address() {
     let recorder = DebuggingRecorder::new();
     db.query_one_raw(sql(&db, "SELECT 1")).await.unwrap();
     standby.kill().unwrap();
+
     until("the replica is ejected", async || {
         db.query_one_raw(sql(&db, "SELECT 1")).await.unwrap();
         db.cluster().topology().nodes[1].unused.is_some()

@@ -38,7 +38,7 @@ async fn a_killed_primary_stops_writes_only_and_is_used_again_after_its_restart(
             .unwrap();
         let hasty = builder(&cluster)
             .consistency(sealane::Consistency::Eventual)
-            .acquire_timeout(700 * MS)
+            .failover_timeout(700 * MS)
             .eject_max(200 * MS)
             .connect()
             .await
@@ -139,6 +139,7 @@ async fn a_write_on_a_silent_primary_ends_with_an_unknown_outcome() {
             .replica(cluster.standby(0).url())
             .consistency(sealane::Consistency::Eventual)
             .connect_timeout(300 * MS)
+            .check_timeout(300 * MS)
             .eject_max(300 * MS)
             .connect()
             .await
@@ -219,6 +220,7 @@ async fn everything_down_fails_in_time_and_recovers() {
             .consistency(sealane::Consistency::Eventual)
             .route_timeout(600 * MS)
             .acquire_timeout(600 * MS)
+            .failover_timeout(600 * MS)
             .eject_first(50 * MS)
             .eject_max(300 * MS)
             .connect()

@@ -24,6 +24,7 @@ fn quick(cluster: &Cluster) -> Builder {
     builder(cluster)
         .consistency(sealane::Consistency::Eventual)
         .connect_timeout(300 * MS)
+        .check_timeout(300 * MS)
         .eject_first(50 * MS)
         .eject_max(500 * MS)
         .ramp_up(400 * MS)
@@ -282,6 +283,7 @@ async fn no_read_fails_when_a_replica_is_cut_off_without_a_word() {
             ])
             .consistency(sealane::Consistency::Eventual)
             .connect_timeout(300 * MS)
+            .check_timeout(300 * MS)
             .eject_max(500 * MS)
             .connect()
             .await

@@ -28,6 +28,7 @@ fn quick(cluster: &Cluster) -> Builder {
     builder(cluster)
         .consistency(sealane::Consistency::Eventual)
         .connect_timeout(400 * MS)
+        .check_timeout(400 * MS)
         .eject_first(50 * MS)
         .eject_max(300 * MS)
 }
@@ -79,6 +80,8 @@ async fn a_primary_that_is_down_at_the_start_is_named_at_once() {
                 .primary(format!("{main}?name=main"))
                 .replica(cluster.standby(0).url())
                 .connect_timeout(400 * MS)
+                .check_timeout(400 * MS)
+                .failover_timeout(500 * MS)
                 .connect()
                 .await
                 .unwrap_err();

@@ -11,6 +11,7 @@ mod app;
 mod catalog;
 mod causal;
 mod concrete;
+mod failover;
 mod faults;
 mod faults_connections;
 mod faults_primary;
@@ -25,6 +26,7 @@ mod pin;
 mod place;
 mod safety_net;
 mod smoke;
+mod storm;
 mod swaps;
 mod transactions;
 #[cfg(feature = "tower")]

@@ -21,6 +21,8 @@ const FILES: &[(&str, &str)] = &[
     ("doubt", include_str!("reduce/doubt.json")),
     ("members", include_str!("reduce/members.json")),
     ("roles", include_str!("reduce/roles.json")),
+    ("topology", include_str!("reduce/topology.json")),
+    ("lag", include_str!("reduce/lag.json")),
 ];
 
 #[test]
@@ -128,8 +130,13 @@ fn standing(node: &NodeState) -> String {
         Stand::Joining { .. } => text += " joining",
         Stand::Leaving { .. } => text += " leaving",
     }
-    if node.role == Role::Fenced {
-        text += " fenced";
+    match (node.role, node.spec.role) {
+        (Role::Fenced, _) => text += " fenced",
+        (role, configured) if role != configured => text += &format!(" as {role}"),
+        _ => {}
+    }
+    if node.lagging {
+        text += " lagging";
     }
     format!("{text} #{}", node.generation)
 }
@@ -153,6 +160,12 @@ impl Bench {
         let begun = option(text, "begun").map_or(now, |begun| Moment(duration(begun)));
         match words[..] {
             ["tick"] => Event::Tick,
+            ["wanted"] => Event::Wanted(true),
+            ["unwanted"] => Event::Wanted(false),
+            ["ask_all"] => Event::AskAll,
+            ["accept", name] => Event::Accept {
+                node: self.id(name),
+            },
             ["drain", name] => Event::Drain {
                 node: self.id(name),
             },
@@ -189,6 +202,8 @@ impl Bench {
                     epoch: fact(text, "epoch"),
                     lag: Fact::NotChecked,
                     receiving: fact(text, "receiving"),
+                    position: option(text, "position").map(|text| text.parse().unwrap()),
+                    server: fact(text, "server"),
                 },
             },
             ["probe", name, "failed", cause, ..] => Event::ProbeFailed {

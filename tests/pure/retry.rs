@@ -22,6 +22,7 @@ fn text(verdict: Verdict) -> String {
         Verdict::Again(Again::Elsewhere) => "again elsewhere".to_owned(),
         Verdict::Again(Again::NewSnapshot) => "again new_snapshot".to_owned(),
         Verdict::Again(Again::SameNode) => "again same_node".to_owned(),
+        Verdict::Again(Again::AfterProbe) => "again after_probe".to_owned(),
         Verdict::Again(Again::Primary) => "again primary".to_owned(),
         Verdict::Give(outcome) => format!("give {outcome}"),
     }

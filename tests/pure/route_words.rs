@@ -101,6 +101,9 @@ pub(super) fn tuning(value: &Value) -> Tuning {
             "waiters_limit" => tuning.waiters_limit = number(),
             "max_lag" => tuning.max_lag = Some(time()),
             "ramp_up" => tuning.ramp_up = time(),
+            "check_interval" => tuning.check_interval = time(),
+            "failover" => tuning.failover = value.as_bool().expect("a bool"),
+            "keep_first" => tuning.keep_first = value.as_bool().expect("a bool"),
             "eject_max" => tuning.eject_max = time(),
             other => panic!("no tuning `{other}`"),
         }

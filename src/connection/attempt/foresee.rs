@@ -47,7 +47,7 @@ impl RoutedConnection {
         let shared = self.shared().ok()?;
         match Attempt::statement(shared, self, sql, false).decide() {
             Step::Go(lease) => Some(lease),
-            Step::Wait | Step::Stale | Step::Refuse(_) => None,
+            Step::Wait | Step::Stale | Step::Paused | Step::Refuse(_) => None,
         }
     }
 

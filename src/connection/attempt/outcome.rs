@@ -86,6 +86,7 @@ impl Attempt<'_> {
             // The pool was closed by a change that may not have been seen yet: the node is no candidate until then.
             retry::Again::NewSnapshot => self.tried.add(lease.node().id),
             retry::Again::SameNode => {}
+            retry::Again::AfterProbe => self.doubted = Some(lease.node().id),
             retry::Again::Primary => {
                 self.refused = Some(signal);
                 if safety::corrects(signal, false)
@@ -93,8 +94,7 @@ impl Attempt<'_> {
                 {
                     self.shared.classifier.correct(sql);
                 }
-                self.write
-                    .get_or_insert_with(|| self.shared.open_write(&self.current));
+                // Routed anew, it goes through the gate as a write.
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::{
     pin::pin,
     sync::{Arc, atomic::Ordering},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use super::Attempt;
@@ -15,6 +15,7 @@ use crate::{
     node::{Lease, Node},
     route::{Decision, Forced, Route},
     session::{Bound, Need, Seen},
+    snapshot::Snapshot,
     words::{Consistency, Intent, OnStale, Reason, Role},
 };
 
@@ -57,6 +58,21 @@ impl Attempt<'_> {
         (node.replayed.is_mixed() || node.replayed.is_untold())
             && self.need != Need::Primary
             && self.current.pinned_need(&self.shared.clock) == Need::Nothing
+    }
+
+    /// Whether the node is no further behind than its handle allows (T11). While nobody takes writes, nobody falls
+    /// behind.
+    pub(super) fn is_near(&self, node: &Node, snapshot: &Snapshot) -> bool {
+        let Some(most) = self.scope.max_lag else {
+            return true;
+        };
+        if !self.shared.gives_position(node) {
+            return true;
+        }
+        let fresh = Duration::from_millis(node.fresh.load(Ordering::Relaxed));
+        let now = self.shared.origin.elapsed();
+        let now = snapshot.view.lost.map_or(now, |lost| lost.0.min(now));
+        !fresh.is_zero() && now.saturating_sub(fresh) <= Duration::from_millis(most.get().into())
     }
 
     /// Whether it waits for a replica rather than go to the primary. By time alone there is nothing to wait for.

@@ -16,7 +16,7 @@ use crate::{
     error::{Error, Kind},
     node::Lease,
     route::retry,
-    session::{Bound, Current, Mark, OpenWrite, Seen},
+    session::{Bound, Current, Mark, OpenWrite, Seen, gate::Writing},
     signal::{self, Signal},
     words::{Consistency, Intent, Outcome, Role, Stage},
 };
@@ -126,14 +126,16 @@ pub(crate) struct Held {
 impl Held {
     pub(crate) fn new(
         shared: Arc<Shared>,
-        (lease, diverted): (Lease, Option<Diverted>),
+        (lease, diverted, writing): (Lease, Option<Diverted>, Option<Writing>),
         opening: Opening,
         (current, level): (Current, Consistency),
     ) -> Self {
         let mark = current.mark(&shared.clock);
         let counts = level == Consistency::Monotonic && lease.role() == Role::Replica;
         let seen = counts.then(|| Seen::begin(&lease.node().replayed));
-        let write = (!opening.read_only).then(|| shared.open_write(&current));
+        let write = writing
+            .filter(|_| !opening.read_only)
+            .map(|writing| shared.open_write(&current, writing));
         let flag = || AtomicBool::new(false);
         let root = Root {
             shared,

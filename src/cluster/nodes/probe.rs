@@ -1,0 +1,72 @@
+//! Asking one node for itself, and its answer in the reducer's words.
+
+use std::{sync::Arc, time::Duration};
+
+use sea_orm::DbErr;
+
+use crate::{
+    backend::{self, Facts, Wire},
+    config::{Config, NodeConfig},
+    node::Node,
+    signal::{self, Signal},
+    state::{Event, Fact, Moment, ProbeFacts},
+    words::{NodeId, Role},
+};
+
+/// One question to one node.
+pub(in crate::cluster) struct Probe {
+    pub(super) id: NodeId,
+    pub(super) asked: Asked,
+}
+
+pub(super) enum Asked {
+    Server(Box<(Config, NodeConfig)>),
+    Connection(Arc<Node>, Duration),
+}
+
+impl Probe {
+    /// Asks, and puts the answer into the reducer's words. The connection is kept for the next time.
+    pub(in crate::cluster) async fn run(&self, begun: Moment, wire: &mut Wire) -> Event {
+        let node = self.id;
+        let answer = match &self.asked {
+            Asked::Server(asked) => backend::probe(&asked.0, &asked.1, wire).await,
+            Asked::Connection(node, limit) => backend::probe_adopted(node, *limit).await,
+        };
+        match answer {
+            Ok(facts) => Event::ProbeOk {
+                node,
+                begun,
+                rtt: facts.round_trip,
+                facts: said(&facts),
+            },
+            Err(err) => Event::ProbeFailed {
+                node,
+                begun,
+                signal: match &self.asked {
+                    Asked::Server(_) => unanswered(&err),
+                    Asked::Connection(..) => signal::of_db_err(&err, Role::Unknown),
+                },
+            },
+        }
+    }
+}
+
+/// What a failed probe on a connection of its own says. No pool is in between, so a time-out means a silent server.
+pub(in crate::cluster) fn unanswered(err: &DbErr) -> Signal {
+    match signal::of_db_err(err, Role::Unknown) {
+        Signal::AcquireTimeout => Signal::TimedOut,
+        signal => signal,
+    }
+}
+
+pub(in crate::cluster) fn said(facts: &Facts) -> ProbeFacts {
+    ProbeFacts {
+        in_recovery: facts.in_recovery.map_or(Fact::NotChecked, Fact::Known),
+        identity: facts.cluster.map_or(Fact::NotChecked, Fact::Known),
+        epoch: facts.epoch,
+        lag: Fact::NotChecked,
+        receiving: facts.receiving,
+        position: facts.position,
+        server: facts.server.map_or(Fact::NotChecked, Fact::Known),
+    }
+}

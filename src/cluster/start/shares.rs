@@ -1,0 +1,43 @@
+//! The parts of the configuration that others own: the judge's, the reducer's.
+
+use std::sync::Arc;
+
+use crate::{
+    config::Config,
+    intent::Settings,
+    state::Tuning,
+    words::{Failover, OnConflict},
+};
+
+/// The judge's share of the configuration.
+pub(super) fn judging(config: &Config) -> Settings {
+    Settings::default()
+        .read_functions(&config.read_functions)
+        .primary_functions(&config.primary_functions)
+        .max_statement(config.max_statement_size)
+        .cached_statement(config.cached_text_limit)
+        .cache_bytes(config.intent_cache)
+}
+
+/// The reducer's share of the configuration.
+pub(super) fn tuning(config: &Config) -> Tuning {
+    Tuning {
+        enabled: config.enabled,
+        primary_weight: config.primary.weight,
+        zone: config.zone.as_deref().map(Arc::from),
+        latency_window: config.latency_window,
+        diversion_limit: config.diversion_limit,
+        ramp_up: config.ramp_up,
+        first_backoff: config.eject_first,
+        eject_max: config.eject_max,
+        drain_timeout: config.drain_timeout,
+        warm_limit: config.warm_up_timeout,
+        check_interval: config.check_interval,
+        dead_after: config.dead_after,
+        max_lag: config.max_lag,
+        failover: config.failover == Failover::Auto,
+        keep_first: config.on_conflict == OnConflict::KeepFirst,
+        failover_timeout: config.failover_timeout,
+        ..Tuning::default()
+    }
+}

@@ -1,0 +1,47 @@
+//! What the worker lets others see: the next snapshot, and the counters.
+
+use std::{sync::Arc, time::Instant};
+
+use super::{PUBLISH_EVERY, Worker};
+use crate::{
+    cluster::{publish, shared::Shared},
+    metrics::ClusterCounter,
+    snapshot::Snapshot,
+    state::View,
+};
+
+impl Worker {
+    pub(super) fn publish_metrics(&mut self, shared: &Shared) {
+        self.publisher.publish(|| publish::sums(shared));
+        let requests = publish::requests(shared);
+        shared.credit_retries(requests.saturating_sub(self.credited));
+        self.credited = requests;
+        self.publish_at = Instant::now() + PUBLISH_EVERY;
+    }
+
+    pub(super) async fn publish(&mut self, shared: &Arc<Shared>) {
+        let view = View::new(&self.state);
+        for node in self.state.members() {
+            self.nodes
+                .make_ready(node.id, &node.spec, node.role, &shared.config)
+                .await;
+            self.nodes.rename(node.id, &node.spec.name);
+            self.nodes.set_role(node.id, node.role);
+        }
+        let (members, beside) = (self.nodes.members(&view), self.nodes.beside(&view));
+        let snapshot = Snapshot::new(view, members).beside(beside);
+        let primary = snapshot.primary().map(|primary| primary.node.id);
+        let before = shared.primary_node().map(|node| node.id);
+        shared.concrete.primary_is(primary, shared);
+        shared.metrics.count(ClusterCounter::SnapshotChange);
+        let version = snapshot.view.version;
+        shared.snapshot.store(Arc::new(snapshot));
+        shared.changed.send_replace(version);
+        if primary.is_some() && primary != before {
+            // The new one's epoch is what positions are held against from now on.
+            shared.clock.ask();
+        }
+        #[cfg(feature = "postgres")]
+        crate::cluster::positions::follow_all(shared);
+    }
+}

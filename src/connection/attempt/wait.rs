@@ -1,0 +1,123 @@
+//! Waiting for the topology: for a primary, for a replica, for a verdict on a node that refused.
+
+use std::time::Instant;
+
+use sea_orm::DbErr;
+
+use super::Attempt;
+use crate::{
+    error::Error,
+    metrics::ClusterCounter,
+    session::Need,
+    words::{Intent, Stage},
+};
+
+impl Attempt<'_> {
+    /// A node that refuses writes although it is the primary, by a probe begun after that, means what it says: a setting
+    /// of the server, a role or a transaction (T8). The error goes to the caller at once.
+    pub(in crate::connection) async fn check_primary(&mut self) -> Result<(), DbErr> {
+        let Some(doubted) = self.doubted.take() else {
+            return Ok(());
+        };
+        self.shared.check(doubted).await;
+        let primary = self.shared.primary_node().map(|node| node.id);
+        match self.last.take() {
+            Some(err) if primary == Some(doubted) => {
+                self.shared
+                    .metrics
+                    .count(ClusterCounter::PrimaryRefusesWrites);
+                Err(err)
+            }
+            last => {
+                self.last = last;
+                Ok(())
+            }
+        }
+    }
+
+    /// Waits until writes are let through again.
+    pub(super) async fn wait_for_gate(&mut self) -> Result<(), Error> {
+        let shared = self.shared;
+        let deadline = self.deadline();
+        let open = shared.clock.gate.until_open();
+        match tokio::time::timeout_at(deadline.into(), open).await {
+            Ok(()) => Ok(()),
+            Err(_) => Err(Error::Unavailable {
+                node: shared.primary_name(),
+                stage: Stage::Route,
+                waited: self.started().elapsed(),
+                detail: "writes are paused for a planned change of the primary".to_owned(),
+            }),
+        }
+    }
+
+    /// Waits for a newer snapshot than the one that was asked.
+    ///
+    /// A read that no replica is fresh enough for goes on as well when a replica says how far it has come: without a
+    /// primary there is nobody else (R2).
+    pub(super) async fn wait(&mut self) -> Result<(), Error> {
+        let shared = self.shared;
+        let _waiting = shared.wait();
+        let mut changed = shared.changed.subscribe();
+        let version = self.version;
+        let deadline = self.deadline();
+        let news = shared.clock.news.notified();
+        let stale = self.need != Need::Nothing && self.ask.intent() == Intent::Read;
+        if stale {
+            shared.demand.ask();
+        }
+        let newer = async {
+            tokio::select! {
+                _ = changed.wait_for(|now| *now > version) => true,
+                () = news, if stale => false,
+            }
+        };
+        match tokio::time::timeout_at(deadline.into(), newer).await {
+            Ok(true) => {
+                self.tried.forget();
+                Ok(())
+            }
+            Ok(false) => {
+                self.need = shared.need(&self.current);
+                Ok(())
+            }
+            Err(_) if stale => Err(Error::NotCaughtUp {
+                node: shared.replica_names(),
+                waited: self.started().elapsed(),
+            }),
+            Err(_) => Err(self.gave_up(Stage::Route)),
+        }
+    }
+
+    fn gave_up(&mut self, stage: Stage) -> Error {
+        let detail = match self.last.take() {
+            Some(err) => err.to_string(),
+            None => self.shared.describe(),
+        };
+        let node = self.shared.primary_name();
+        Error::Unavailable {
+            node,
+            stage,
+            waited: self.started().elapsed(),
+            detail,
+        }
+    }
+
+    /// Until when it may be on its way: a read has the route's time-out where there is somewhere else to go, all else
+    /// has the primary's acquire time-out, as in SeaORM (rule R4).
+    pub(super) fn deadline(&mut self) -> Instant {
+        let limit = match self.ask.intent() {
+            Intent::Read => self.shared.settings.route_timeout,
+            // The search for a primary has its own.
+            _ if self.shared.snapshot.load().view.primary.is_none() => {
+                self.shared.config.failover_timeout
+            }
+            Intent::Session | Intent::Primary | Intent::Write => self.shared.config.acquire_timeout,
+        };
+        self.started() + limit
+    }
+
+    pub(super) fn started(&mut self) -> Instant {
+        *self.started.get_or_insert_with(Instant::now)
+    }
+}

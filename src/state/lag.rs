@@ -1,0 +1,117 @@
+//! How far a replica may be behind, on this process's own clock (T11).
+//!
+//! The primary's positions are kept with the moments at which they were asked for. A replica that has replayed one of
+//! them has everything that was written before that moment, so the time since is an upper bound of its lag: no server's
+//! clock is asked, an idle primary makes nobody late, and a replica that stands still falls behind by itself. The
+//! servers' own figures were rejected: they go on growing while nothing is written, and vanish when replay is paused.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::reduce::Step;
+use super::{Fact, Moment, NodeState, State};
+use crate::words::Role;
+
+/// Enough for four minutes of one question a second; a replica that is further behind keeps its last moment.
+const REMEMBERED: usize = 256;
+
+/// Between two probes of a replica whose lag cannot be told yet: the primary's first position was not replayed there.
+const UNPROVEN_EVERY: Duration = Duration::from_millis(20);
+
+/// The primary's positions, the newest last.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct History(VecDeque<(u64, Moment)>);
+
+impl History {
+    /// The primary, asked at that moment, had come so far.
+    pub(super) fn note(&mut self, position: u64, asked: Moment) {
+        match self.0.back_mut() {
+            Some((last, at)) if *last == position => *at = (*at).max(asked),
+            Some((last, _)) if *last > position => {}
+            _ => {
+                if self.0.len() == REMEMBERED {
+                    self.0.pop_front();
+                }
+                self.0.push_back((position, asked));
+            }
+        }
+    }
+
+    /// Since when whoever has come so far has everything.
+    pub(super) fn complete_since(&self, position: u64) -> Option<Moment> {
+        let known = self.0.iter().rev().find(|(known, _)| *known <= position);
+        known.map(|(_, at)| *at)
+    }
+
+    /// The primary's newest position.
+    pub(crate) fn newest(&self) -> Option<u64> {
+        self.0.back().map(|(position, _)| *position)
+    }
+
+    /// Another primary counts anew.
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+}
+
+impl NodeState {
+    /// An upper bound of its lag at that moment; none where it cannot be told.
+    pub(crate) fn lag_at(&self, now: Moment) -> Option<Duration> {
+        match self.lag {
+            Fact::Known(said) => Some(said),
+            Fact::NotChecked | Fact::Unknown => self.fresh.map(|fresh| now.since(fresh)),
+        }
+    }
+
+    /// Whether nobody can say how far behind it is although its position is known.
+    fn is_unproven(&self) -> bool {
+        self.fresh.is_none() && self.position.is_some() && self.lag == Fact::NotChecked
+    }
+}
+
+/// Which replicas are too far behind now. One that was comes back below four fifths of the limit, so that it does not
+/// come and go.
+pub(super) fn settle(step: &mut Step<'_>) {
+    let Some(limit) = step.state.tuning.max_lag else {
+        return;
+    };
+    let back = limit * 4 / 5;
+    // While nobody is known to write, nobody falls behind (R2).
+    let known = step.state.reign.history.newest().is_some();
+    let now = step.state.reign.lost.unwrap_or(step.now).min(step.now);
+    for index in 0..step.state.nodes.len() {
+        let node = &mut step.state.nodes[index];
+        let lagging = match (node.role, node.lag_at(now)) {
+            (Role::Replica, Some(lag)) if node.lagging => lag > back,
+            (Role::Replica, Some(lag)) => lag > limit,
+            (Role::Replica, None) => known && node.is_unproven(),
+            (Role::Primary | Role::Unknown | Role::Fenced, _) => false,
+        };
+        if lagging != node.lagging {
+            node.lagging = lagging;
+            step.out.publish();
+        }
+        let (id, again) = (node.id, lagging && node.is_unproven());
+        if again {
+            step.ask_probe(id, step.now.after(UNPROVEN_EVERY));
+        }
+    }
+}
+
+/// When the next replica will be too far behind, unless it is heard of before.
+pub(super) fn next_tick(state: &State) -> Option<Moment> {
+    let limit = state.tuning.max_lag?;
+    if state.reign.lost.is_some() {
+        return None;
+    }
+    let late = |node: &&NodeState| node.is_member() && node.role == Role::Replica && !node.lagging;
+    let fresh = state
+        .nodes
+        .iter()
+        .filter(late)
+        .filter_map(|node| node.fresh);
+    // Beyond the limit, not at it.
+    fresh
+        .map(|fresh| fresh.after(limit + Duration::from_millis(1)))
+        .min()
+}

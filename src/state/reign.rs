@@ -1,0 +1,233 @@
+//! Who the primary is (T2–T5).
+//!
+//! Whoever is not in recovery claims to be it, in the epoch that it shows. The greatest epoch ever seen is remembered
+//! and nothing below it is ever the primary again. A new epoch counts only once every other node that can be asked was
+//! asked after it was seen: of two that were promoted into one epoch, the later one then finds the earlier one, so that
+//! two processes that meet them in opposite order never write to both. Two in one epoch are a conflict, and then nobody
+//! is the primary until an authority names one, or one is seen to follow again.
+
+mod claims;
+
+use std::time::Duration;
+
+use super::lag::History;
+use super::reduce::Step;
+use super::{Fact, Fence, Moment, NodeState, Notice, State};
+use crate::words::{NodeId, Role};
+use claims::{claimed, same_server};
+
+/// How long a new epoch waits for nodes that do not answer.
+const CONFIRM_LIMIT: Duration = Duration::from_millis(100);
+
+/// What holds for the cluster as a whole.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Reign {
+    /// The cluster's, by its first primary.
+    pub(crate) identity: Option<u64>,
+    /// The epoch that was accepted last.
+    pub(crate) epoch: Option<u64>,
+    /// The greatest that was seen: nothing below it takes writes, also while it is not accepted.
+    pub(crate) greatest: Option<u64>,
+    /// How often the epoch changed.
+    pub(crate) changes: u64,
+    /// Whose epoch it is.
+    owner: Option<NodeId>,
+    /// The node that takes writes.
+    pub(crate) primary: Option<NodeId>,
+    /// Since when there is none.
+    pub(crate) lost: Option<Moment>,
+    /// A new epoch that is not accepted yet.
+    claim: Option<Claim>,
+    /// The node that an authority named.
+    word: Option<NodeId>,
+    /// Several claim the epoch.
+    pub(crate) conflict: bool,
+    /// Somebody waits for a primary.
+    pub(crate) wanted: bool,
+    /// The primary's positions.
+    pub(crate) history: History,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Claim {
+    node: NodeId,
+    epoch: u64,
+    since: Moment,
+}
+
+impl State {
+    /// Whether a new epoch waits for the other nodes' answers.
+    pub(crate) fn is_confirming(&self) -> bool {
+        self.reign.claim.is_some()
+    }
+
+    /// When the claim no longer waits.
+    pub(super) fn confirm_at(&self) -> Option<Moment> {
+        let claim = self.reign.claim?;
+        Some(claim.since.after(CONFIRM_LIMIT))
+    }
+
+    /// Whether a new epoch waits for this node's answer.
+    pub(super) fn awaits(&self, node: &NodeState) -> bool {
+        let since = |claim: Claim| node.asked.is_none_or(|asked| asked < claim.since);
+        self.reign.claim.is_some_and(since)
+    }
+
+    /// Whether this node was the last one to take writes.
+    pub(super) fn owns(&self, id: NodeId) -> bool {
+        self.reign.owner == Some(id)
+    }
+}
+
+/// Settles every node's role by what is known now.
+pub(super) fn settle(step: &mut Step<'_>) {
+    learn_identity(step.state);
+    let primary = match step.state.tuning.failover {
+        true => observed(step),
+        false => configured(step.state),
+    };
+    let before = step.state.reign.primary;
+    step.state.reign.primary = primary;
+    for index in 0..step.state.nodes.len() {
+        assign(step, index, primary);
+    }
+    if primary == before {
+        return;
+    }
+    let now = step.now;
+    step.out.publish();
+    match primary {
+        Some(node) => {
+            let without = step.state.reign.lost.take().map(|since| now.since(since));
+            step.out.notice(Notice::PrimaryIs { node, without });
+        }
+        None => {
+            step.state.reign.lost = Some(now);
+            step.out.notice(Notice::NoPrimary);
+            step.ask_everyone();
+        }
+    }
+}
+
+/// The cluster is the primary's.
+fn learn_identity(state: &mut State) {
+    if state.reign.identity.is_none()
+        && let Some(primary) = state.primary()
+        && let Fact::Known(identity) = primary.identity
+        && primary.in_recovery != Fact::Known(true)
+    {
+        state.reign.identity = Some(identity);
+    }
+}
+
+/// The node that the list calls the primary.
+pub(super) fn configured(state: &State) -> Option<NodeId> {
+    let mut members = state.members();
+    let named = members.find(|node| node.spec.role == Role::Primary);
+    named.map(|node| node.id)
+}
+
+fn observed(step: &mut Step<'_>) -> Option<NodeId> {
+    claims::take(step);
+    let state = &*step.state;
+    if state.reign.claim.is_some() {
+        // The old one is over, and the new one has not begun.
+        return None;
+    }
+    let Some(epoch) = state.reign.epoch else {
+        // Nobody has shown an epoch, so roles are as configured. One that was found dead while standbys are there is
+        // waited for.
+        let named = configured(state)?;
+        let follows = |node: &NodeState| node.in_recovery == Fact::Known(true);
+        let dead = state.node(named).is_some_and(NodeState::is_ejected);
+        let gone = state.node(named).is_some_and(follows);
+        let over = gone || (dead && state.members().any(follows));
+        return (!over).then_some(named);
+    };
+    if state.reign.conflict || state.reign.greatest > state.reign.epoch {
+        return None;
+    }
+    let node = state.node(state.reign.owner?)?;
+    let alone = state.members().count() == 1;
+    let reigns = claimed(node, state) == Some(epoch) && (alone || !node.is_ejected());
+    reigns.then_some(node.id)
+}
+
+fn assign(step: &mut Step<'_>, index: usize, primary: Option<NodeId>) {
+    let state = &*step.state;
+    let node = &state.nodes[index];
+    // What joins may come with another primary, and what leaves only ends what it has begun.
+    if !node.is_member() {
+        return;
+    }
+    let fence = fence(node, state, primary);
+    let role = match fence {
+        Some(_) => Role::Fenced,
+        None if primary == Some(node.id) => Role::Primary,
+        None => unfenced(node, state),
+    };
+    let (id, old_fence, old_role) = (node.id, node.fence, node.role);
+    if (fence, role) == (old_fence, old_role) {
+        return;
+    }
+    let node = &mut step.state.nodes[index];
+    node.fence = fence;
+    node.role = role;
+    if fence != old_fence {
+        step.out.notice(match fence {
+            Some(cause) => Notice::Fenced { node: id, cause },
+            None => Notice::Unfenced { node: id },
+        });
+    }
+    // It took writes until now, and would take those that are on their way (T7). A silent one has them still.
+    let took = old_role == Role::Primary || (old_role == Role::Unknown && step.state.owns(id));
+    if took && role == Role::Fenced {
+        step.fresh_pool(id, true);
+    }
+    step.out.publish();
+}
+
+/// What a node may do that is neither the primary nor fenced.
+fn unfenced(node: &NodeState, state: &State) -> Role {
+    match (node.in_recovery, node.spec.role) {
+        _ if !state.tuning.failover => node.spec.role,
+        (Fact::Known(true), _) => Role::Replica,
+        // Not in recovery, and not the primary now: it is silent, or not accepted yet.
+        (Fact::Known(false), _) | (_, Role::Primary) => Role::Unknown,
+        (_, role) => role,
+    }
+}
+
+fn fence(node: &NodeState, state: &State, primary: Option<NodeId>) -> Option<Fence> {
+    if primary == Some(node.id) {
+        return None;
+    }
+    match (node.identity, state.reign.identity) {
+        (Fact::Known(own), Some(home)) if own != home => return Some(Fence::OtherCluster),
+        _ => {}
+    }
+    if node.in_recovery != Fact::Known(false) {
+        return None;
+    }
+    let known = match (node.epoch, state.reign.greatest) {
+        (Fact::Known(epoch), Some(greatest)) if state.tuning.failover => Some((epoch, greatest)),
+        _ => None,
+    };
+    let Some((epoch, greatest)) = known else {
+        return (node.spec.role == Role::Replica).then_some(Fence::NotInRecovery);
+    };
+    if epoch < greatest {
+        return Some(Fence::Stale);
+    }
+    if state.reign.claim.is_some_and(|claim| claim.node == node.id) {
+        return None;
+    }
+    if state.reign.epoch.is_none_or(|accepted| epoch > accepted) {
+        return Some(Fence::Quarantined);
+    }
+    match state.reign.owner.and_then(|owner| state.node(owner)) {
+        Some(owner) if owner.id == node.id => state.reign.conflict.then_some(Fence::Conflict),
+        Some(owner) if same_server(owner, node) => Some(Fence::SameServer),
+        _ => Some(Fence::Conflict),
+    }
+}

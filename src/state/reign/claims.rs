@@ -1,0 +1,249 @@
+//! Who claims to be the primary, and whose claim counts (T3, T4).
+
+use super::{CONFIRM_LIMIT, Claim, configured};
+use crate::state::reduce::Step;
+use crate::state::{Fact, NodeState, Notice, State};
+use crate::words::{NodeId, Role};
+
+/// The epoch in which a node of this cluster claims to be the primary, or did when it was last heard of.
+pub(super) fn claimed(node: &NodeState, state: &State) -> Option<u64> {
+    let Fact::Known(epoch) = node.epoch else {
+        return None;
+    };
+    let ours = match (node.identity, state.reign.identity) {
+        (Fact::Known(own), Some(home)) => own == home,
+        _ => true,
+    };
+    (node.is_member() && ours && node.in_recovery == Fact::Known(false)).then_some(epoch)
+}
+
+/// Whether these are one server under two names: what was started when, where, is one thing (T4).
+pub(super) fn same_server(one: &NodeState, other: &NodeState) -> bool {
+    matches!((one.server, other.server), (Fact::Known(one), Fact::Known(other)) if one == other)
+}
+
+/// Takes in who claims what.
+pub(super) fn take(step: &mut Step<'_>) {
+    let state = &*step.state;
+    let claims: Vec<(NodeId, u64)> = state
+        .members()
+        .filter_map(|node| Some((node.id, claimed(node, state)?)))
+        .collect();
+    let known = state.reign.epoch;
+    let is_newer = |epoch: u64| known.is_none_or(|known| epoch > known);
+    let newest = claims
+        .iter()
+        .filter(|(id, epoch)| is_newer(*epoch) && trusted(state, *id, *epoch))
+        .max_by_key(|(id, epoch)| {
+            (
+                *epoch,
+                state.reign.claim.is_some_and(|claim| claim.node == *id),
+            )
+        })
+        .copied();
+    match newest {
+        Some((id, epoch)) => step.take_claim(id, epoch),
+        None => step.state.reign.claim = None,
+    }
+    let Some(epoch) = step.state.reign.epoch else {
+        return;
+    };
+    let equal: Vec<NodeId> = claims
+        .iter()
+        .filter(|(_, claimed)| *claimed == epoch)
+        .map(|(id, _)| *id)
+        .collect();
+    step.settle_owner(&equal);
+}
+
+/// Whether its word that it is the primary counts (T3): it followed before, or nobody is there to say otherwise, or an
+/// authority has said so. A copy of the cluster that was promoted elsewhere has the same identity and a greater epoch.
+fn trusted(state: &State, id: NodeId, epoch: u64) -> bool {
+    let overruled = |node: &NodeState| node.overruled.is_some_and(|over| epoch <= over);
+    let known = state.node(id);
+    let Some(node) = known.filter(|node| !node.is_ejected() && !overruled(node)) else {
+        return false;
+    };
+    if node.followed || state.reign.word == Some(id) || state.reign.owner == Some(id) {
+        return true;
+    }
+    let known = match state.reign.owner {
+        Some(owner) => Some(owner),
+        // At the start the configuration says who it is.
+        None => configured(state).filter(|named| *named != id),
+    };
+    let answers = |known: &NodeState| {
+        known.is_member() && !known.is_in_doubt() && known.in_recovery != Fact::Known(true)
+    };
+    !known
+        .and_then(|known| state.node(known))
+        .is_some_and(answers)
+}
+
+impl Step<'_> {
+    /// A node shows an epoch that is greater than any before.
+    fn take_claim(&mut self, id: NodeId, epoch: u64) {
+        let now = self.now;
+        let reign = &mut self.state.reign;
+        reign.greatest = reign.greatest.max(Some(epoch));
+        let since = match reign.claim {
+            Some(claim) if (claim.node, claim.epoch) == (id, epoch) => claim.since,
+            _ => {
+                reign.claim = Some(Claim {
+                    node: id,
+                    epoch,
+                    since: now,
+                });
+                self.ask_everyone();
+                now
+            }
+        };
+        let state = &*self.state;
+        let waits = now < since.after(CONFIRM_LIMIT) && state.reign.word != Some(id);
+        // The old primary would have to have lost the role and won it again, and may be silent.
+        let old = |node: &NodeState| {
+            state.reign.owner == Some(node.id) && node.in_recovery != Fact::Known(true)
+        };
+        let unasked = |node: &NodeState| {
+            let asked = node.asked.is_some_and(|asked| asked >= since);
+            node.id != id && !old(node) && !node.is_ejected() && !asked
+        };
+        if !(waits && state.members().any(unasked)) {
+            self.accept(id, epoch);
+        }
+    }
+
+    fn accept(&mut self, id: NodeId, epoch: u64) {
+        let reign = &mut self.state.reign;
+        reign.claim = None;
+        reign.changes += u64::from(reign.epoch.is_some());
+        reign.epoch = Some(epoch);
+        reign.greatest = Some(epoch);
+        reign.conflict = false;
+        let old = reign.owner.replace(id);
+        reign.word = reign.word.filter(|word| *word == id);
+        self.begin_history(id);
+        if let Some(old) = old.filter(|old| *old != id) {
+            self.end_reign(old);
+        }
+    }
+
+    /// What is in flight on the old one ends, whatever has become of it (T7); of one that was fenced it has.
+    fn end_reign(&mut self, old: NodeId) {
+        if let Some(node) = self.node_mut(old).filter(|old| old.fence.is_none()) {
+            node.role = Role::Unknown;
+            self.fresh_pool(old, true);
+        }
+    }
+
+    /// Positions of this primary from here on.
+    fn begin_history(&mut self, id: NodeId) {
+        self.state.reign.history.clear();
+        if let Some(node) = self.state.node(id)
+            && let (Some(position), Some(asked)) = (node.position, node.asked)
+        {
+            self.state.reign.history.note(position, asked);
+        }
+    }
+
+    /// Who of those that claim the epoch has it.
+    fn settle_owner(&mut self, equal: &[NodeId]) {
+        let state = &*self.state;
+        let owner = state.reign.owner;
+        let named = state.reign.word.filter(|word| equal.contains(word));
+        let present = owner
+            .and_then(|owner| state.node(owner))
+            .filter(|node| node.is_member());
+        let follows = present.is_some_and(|node| node.in_recovery == Fact::Known(true));
+        // The owner first, also when it is silent: what it was last seen to claim it may claim still.
+        let mut claimants: Vec<&NodeState> = Vec::new();
+        let first = owner.filter(|owner| equal.contains(owner));
+        for node in first.iter().chain(equal).filter_map(|id| state.node(*id)) {
+            let known = |known: &&NodeState| known.id == node.id || same_server(known, node);
+            if !claimants.iter().any(known) {
+                claimants.push(node);
+            }
+        }
+        let kept = state.tuning.keep_first && first.is_some();
+        let conflict = claimants.len() > 1 && named.is_none() && !kept;
+        let next = match (named, &claimants[..]) {
+            (Some(named), _) => Some(named),
+            (None, [first, ..]) if present.is_none() || follows => Some(first.id),
+            // The owner is silent and was last seen to follow nobody: its epoch is not another's.
+            _ => owner,
+        };
+        let ids: Vec<NodeId> = claimants.iter().map(|node| node.id).collect();
+        match (self.state.reign.conflict, conflict) {
+            (false, true) => {
+                for node in ids {
+                    self.out.notice(Notice::Conflict { node });
+                }
+            }
+            (true, false) => self.out.notice(Notice::ConflictOver),
+            _ => {}
+        }
+        self.state.reign.conflict = conflict;
+        if next == owner {
+            return;
+        }
+        self.state.reign.owner = next;
+        if let Some(old) = owner {
+            self.end_reign(old);
+        }
+        if let Some(next) = next {
+            self.begin_history(next);
+        }
+    }
+
+    /// An authority says that a node was promoted: its word counts as soon as it says so itself.
+    pub(crate) fn take_word(&mut self, id: NodeId) {
+        if self.state.node(id).is_some_and(NodeState::is_member) {
+            self.state.reign.word = Some(id);
+            self.ask_everyone();
+        }
+    }
+
+    /// An authority names the primary: an administrator, a cluster manager (T3, T4). What was remembered of greater
+    /// epochs is forgotten, since a cluster that was restored may have a smaller one.
+    pub(crate) fn accept_word(&mut self, id: NodeId) {
+        let Some(node) = self.state.node(id).filter(|node| node.is_member()) else {
+            return;
+        };
+        let claims = node.in_recovery == Fact::Known(false);
+        let (identity, epoch) = (node.identity, node.epoch);
+        self.state.reign.word = Some(id);
+        if let (true, Fact::Known(epoch)) = (claims, epoch) {
+            if let Fact::Known(identity) = identity {
+                self.state.reign.identity = Some(identity);
+            }
+            // Whoever claims to be it now was known to the authority.
+            for other in &mut self.state.nodes {
+                let claims = other.in_recovery == Fact::Known(false) && other.id != id;
+                other.overruled = other.epoch.known().filter(|_| claims);
+            }
+            let reign = &self.state.reign;
+            if (reign.owner, reign.epoch) != (Some(id), Some(epoch)) {
+                self.accept(id, epoch);
+            }
+        }
+        let now = self.now;
+        self.ask_probe(id, now);
+    }
+
+    /// Asks every node that is not known to be dead, now, but the one that has just said that it is the primary.
+    pub(in crate::state) fn ask_everyone(&mut self) {
+        let (now, claim) = (self.now, self.state.reign.claim);
+        let asked = |node: &&NodeState| {
+            !node.is_ejected() && claim.is_none_or(|claim| claim.node != node.id)
+        };
+        let asked: Vec<NodeId> = self
+            .state
+            .members()
+            .filter(asked)
+            .map(|node| node.id)
+            .collect();
+        for id in asked {
+            self.ask_probe(id, now);
+        }
+    }
+}

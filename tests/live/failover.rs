@@ -1,0 +1,87 @@
+//! When the primary changes: real promotions, kills, freezes and returns (rules T2–T8, R2, T13).
+
+mod conflict;
+mod follow;
+mod lag;
+mod planned;
+mod without;
+
+use std::time::{Duration, Instant};
+
+use sea_orm::ConnectionTrait;
+use sealane::{Builder, NodeStatus, Role, RoutedConnection};
+use sealane_harness::{Cluster, Node};
+
+use crate::place::until;
+
+const MS: Duration = Duration::from_millis(1);
+const COUNT: &str = "SELECT count(*) FROM t";
+
+/// A primary and two standbys that nobody else knows, with an empty table.
+fn cluster() -> Cluster {
+    let cluster = Cluster::builder().standbys(2).own_identity();
+    let cluster = cluster.start().unwrap();
+    cluster.primary().sql("CREATE TABLE t (n bigint)").unwrap();
+    cluster.wait_caught_up().unwrap();
+    cluster
+}
+
+/// All nodes by their names in the harness, the first as the primary.
+fn builder(cluster: &Cluster) -> Builder {
+    let named = |node: &Node| format!("{}?name={}", node.url(), node.name());
+    RoutedConnection::builder()
+        .primary(named(cluster.primary()))
+        .replicas(cluster.standbys().iter().map(named))
+        .ramp_up(100 * MS)
+}
+
+fn status(db: &RoutedConnection, node: &Node) -> NodeStatus {
+    let topology = db.cluster().topology();
+    let known = topology
+        .nodes
+        .iter()
+        .find(|known| known.name == node.name());
+    known.unwrap_or_else(|| panic!("{topology}")).clone()
+}
+
+async fn until_role(db: &RoutedConnection, node: &Node, role: Role) {
+    until(&format!("{} to be {role}", node.name()), async || {
+        status(db, node).role == role
+    })
+    .await;
+}
+
+async fn until_used(db: &RoutedConnection, node: &Node) {
+    until(&format!("{} to be used", node.name()), async || {
+        let status = status(db, node);
+        status.role == Role::Replica && status.unused.is_none()
+    })
+    .await;
+}
+
+async fn insert(db: &RoutedConnection, n: i64) -> Result<(), sea_orm::DbErr> {
+    let sql = format!("INSERT INTO t VALUES ({n})");
+    db.execute_unprepared(&sql).await.map(drop)
+}
+
+/// How often this row is there, by the node's own word.
+fn rows(node: &Node, n: i64) -> u64 {
+    let sql = format!("SELECT count(*) FROM t WHERE n = {n}");
+    node.sql(&sql).unwrap().trim().parse().unwrap()
+}
+
+/// Blocking work of the harness, beside the runtime.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    tokio::task::spawn_blocking(work).await.unwrap()
+}
+
+async fn promote(node: &Node) {
+    let node = node.clone();
+    blocking(move || node.promote().unwrap()).await;
+}
+
+fn within(what: &str, since: Instant, limit: Duration) {
+    let took = since.elapsed();
+    println!("{what}: {took:?}");
+    assert!(took <= limit, "{what}: {took:?}, at most {limit:?}");
+}

@@ -1,0 +1,111 @@
+//! How far a replica may be behind (rule T11), and whom it follows (T5).
+
+use std::time::Duration;
+
+use sealane::Consistency;
+use sealane_harness::Node;
+
+use super::{MS, blocking, builder, cluster, insert, promote, status, until_used};
+use crate::place::until;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+async fn until_unused(db: &sealane::RoutedConnection, node: &Node, why: &str) {
+    until(&format!("{} {why}", node.name()), async || {
+        status(db, node).unused.as_deref() == Some(why)
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replica_whose_replay_stands_still_is_left_when_it_is_too_far_behind() {
+    let cluster = cluster();
+    let db = builder(&cluster)
+        .consistency(Consistency::Eventual)
+        .check_interval(100 * MS)
+        .max_lag(3 * SECOND)
+        .connect()
+        .await
+        .unwrap();
+    let (slow, well) = (cluster.standby(0), cluster.standby(1));
+    until_used(&db, slow).await;
+    slow.pause_replay().unwrap();
+    insert(&db, 1).await.unwrap();
+    // A handle that wants it nearer leaves it earlier, and both of them for the primary when none is near enough.
+    let near = db.max_lag(400 * MS);
+    let (heard, _guard) = crate::heard::Heard::listen();
+    until("the nearer handle", async || {
+        heard.decisions();
+        for _ in 0..20 {
+            crate::fixture::number(&near, super::COUNT).await;
+        }
+        let decisions = heard.decisions();
+        decisions.iter().all(|one| one.node != slow.name())
+    })
+    .await;
+    assert_eq!(status(&db, slow).unused, None);
+    until_unused(&db, slow, "too far behind").await;
+    assert_eq!(status(&db, well).unused, None);
+    slow.resume_replay().unwrap();
+    until_used(&db, slow).await;
+}
+
+/// An idle primary makes nobody late: the servers' own figures would grow.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_is_late_while_nothing_is_written() {
+    let cluster = cluster();
+    let db = builder(&cluster)
+        .check_interval(50 * MS)
+        .max_lag(200 * MS)
+        .connect()
+        .await
+        .unwrap();
+    for standby in cluster.standbys() {
+        until_used(&db, standby).await;
+    }
+    let begun = std::time::Instant::now();
+    while begun.elapsed() < 2 * SECOND {
+        for standby in cluster.standbys() {
+            assert_eq!(status(&db, standby).unused, None, "{:?}", begun.elapsed());
+        }
+        tokio::time::sleep(10 * MS).await;
+    }
+}
+
+/// T5: it shows what it had, and will never show more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_standby_whose_receiver_is_cut_serves_no_reads() {
+    let cluster = cluster();
+    let db = builder(&cluster)
+        .check_interval(50 * MS)
+        .max_lag(None)
+        .connect()
+        .await
+        .unwrap();
+    let cut = cluster.standby(0);
+    until_used(&db, cut).await;
+    cut.set("primary_conninfo", "").unwrap();
+    until_unused(&db, cut, "not receiving").await;
+    let (standby, primary) = (cut.clone(), cluster.primary().clone());
+    blocking(move || standby.repoint(&primary).unwrap()).await;
+    until_used(&db, cut).await;
+}
+
+/// T5: after a promotion a standby that still follows the old primary is of an older epoch.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_standby_of_the_old_primary_serves_no_reads_until_it_follows_the_new_one() {
+    let cluster = cluster();
+    let db = builder(&cluster)
+        .check_interval(50 * MS)
+        .max_lag(None)
+        .connect()
+        .await
+        .unwrap();
+    let (new, astray) = (cluster.standby(0), cluster.standby(1));
+    until_used(&db, astray).await;
+    promote(new).await;
+    until_unused(&db, astray, "older epoch").await;
+    let (other, to) = (astray.clone(), new.clone());
+    blocking(move || other.repoint(&to).unwrap()).await;
+    until_used(&db, astray).await;
+}
