@@ -13,6 +13,7 @@ mod concrete;
     allow(dead_code, reason = "only PostgreSQL gives positions")
 )]
 pub(crate) mod demand;
+mod discovery;
 mod events;
 pub(crate) mod limits;
 mod nodes;

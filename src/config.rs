@@ -7,6 +7,7 @@ mod builder;
 pub(crate) mod check;
 #[cfg(feature = "serde")]
 mod deserialize;
+mod discovery;
 mod draft;
 mod effective;
 mod env;
@@ -27,6 +28,7 @@ use sea_orm::ConnectOptions;
 
 pub use builder::Builder;
 pub(crate) use check::nodes::arrange;
+pub use discovery::Discovery;
 pub use error::{ConfigError, Problem};
 pub use node::NodeConfig;
 pub use url::NodeUrl;
@@ -162,6 +164,8 @@ pub struct Config {
     pub failover_timeout: Duration,
     /// What happens when two nodes are primaries of one epoch (default: nothing is written until that is over).
     pub on_conflict: OnConflict,
+    /// Where the list of nodes comes from, beside what is configured here (default: from nowhere else).
+    pub discovery: Discovery,
     /// Share of the requests that retries may add, in percent (default: 10, so that retries never double the load
     /// of a cluster in trouble). Builder only.
     pub retry_percent: u32,
@@ -231,6 +235,7 @@ impl Config {
             failover: Failover::default(),
             failover_timeout: Duration::from_secs(30),
             on_conflict: OnConflict::default(),
+            discovery: Discovery::default(),
             retry_percent: 10,
             retries_per_second: 10,
             cached_text_limit: 16 << 10,

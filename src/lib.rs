@@ -48,7 +48,7 @@ mod words;
 pub use cluster::{
     Cluster, ClusterEvent, ClusterEvents, ClusterSignal, NodeStatus, Replaced, Topology,
 };
-pub use config::{Builder, Config, ConfigError, NodeConfig, NodeUrl, Problem};
+pub use config::{Builder, Config, ConfigError, Discovery, NodeConfig, NodeUrl, Problem};
 #[cfg(feature = "stream")]
 pub use connection::RoutedStream;
 pub use connection::{

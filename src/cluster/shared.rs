@@ -334,6 +334,7 @@ impl Shared {
     }
 
     /// Whether a node was found dead.
+    #[cfg(feature = "postgres")]
     pub(crate) fn is_ejected(&self, id: NodeId) -> bool {
         let snapshot = self.snapshot.load();
         let node = snapshot.view.nodes().iter().find(|node| node.id == id);

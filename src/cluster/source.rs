@@ -136,6 +136,7 @@ fn endpoint(node: &NodeConfig) -> String {
 fn default_name(role: Role, ordinal: usize) -> String {
     match role {
         Role::Primary => "primary".to_owned(),
+        Role::Unknown => format!("node-{}", ordinal + 1),
         _ => format!("replica-{ordinal}"),
     }
 }

@@ -13,6 +13,7 @@ use tokio::{runtime::Handle, sync::mpsc};
 
 use self::shares::{judging, tuning};
 use super::{
+    discovery,
     nodes::Nodes,
     shared::{Parts, Shared},
     source::Source,
@@ -54,9 +55,8 @@ pub(crate) async fn connect(config: Config) -> Result<Arc<Shared>, Error> {
     let origin = Instant::now();
     let backend = config.primary.url.backend();
     let reader = sqlite_reader(&config, &config.primary);
-    let members = std::iter::once(config.primary.clone())
-        .chain(config.replicas.clone())
-        .chain(reader);
+    let configured = discovery::first(&config).await;
+    let members = configured.into_iter().chain(reader);
     let sources: Vec<Source> = members
         .enumerate()
         .map(|(at, node)| Source::configured(node, at))
@@ -77,6 +77,7 @@ pub(crate) async fn connect(config: Config) -> Result<Arc<Shared>, Error> {
     let shared = starting.run(config, (backend, classifier, clock), reads_catalog);
     #[cfg(feature = "postgres")]
     super::positions::look_after(&shared).await;
+    discovery::look_after(&shared);
     Ok(shared)
 }
 
@@ -313,9 +314,11 @@ impl Starting {
                     source,
                 })
             }
-            Some(problem @ StartProblem::NoPrimary) => Err(Error::Topology {
-                why: problem.to_string(),
-            }),
+            Some(problem @ (StartProblem::NoPrimary | StartProblem::NobodyClaims)) => {
+                Err(Error::Topology {
+                    why: problem.to_string(),
+                })
+            }
         }
     }
 

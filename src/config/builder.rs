@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use sea_orm::ConnectOptions;
 
-use super::Config;
 use super::draft::{Draft, Given};
 use super::error::{ConfigError, Source};
 use super::node::NodeConfig;
 use super::table::PRIMARY;
+use super::{Config, Discovery};
 use crate::words::{Consistency, Failover, OnConflict, OnStale, Role, Scope};
 
 /// Builds a [`Config`] in code; each setter is named like the field it sets.
@@ -95,6 +95,7 @@ setters! {
     failover: Failover;
     failover_timeout: Duration;
     on_conflict: OnConflict;
+    discovery: Discovery;
     retry_percent: u32;
     retries_per_second: u32;
     cached_text_limit: usize;

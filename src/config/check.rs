@@ -9,9 +9,12 @@ pub(super) use nodes::{Numbered, SQLITE_REPLICA, numbered};
 
 use nodes::Nodes;
 
-use super::Config;
+use sea_orm::DbBackend;
+
 use super::error::{ConfigError, Problems, Source};
 use super::table::SETTINGS;
+use super::{Config, Discovery};
+use crate::words::{Failover, Role};
 
 /// Checks a configuration whose replicas stand beside it, and puts in those that stay.
 pub(super) fn complete(
@@ -93,6 +96,32 @@ fn check_pairs(config: &Config, problems: &mut Problems) {
         ("at most", "eject_max"),
         config.eject_first <= config.eject_max,
     );
+    if config.discovery != Discovery::Static && !problems.has("discovery") {
+        if !cfg!(feature = "discovery") {
+            problems.add(
+                "discovery",
+                "needs the Cargo feature `discovery` of sealane",
+            );
+        } else if config.failover == Failover::Off {
+            let failover = problems.source().name("failover");
+            problems.add(
+                "discovery",
+                format!("finds nodes whose roles are found out by asking, and {failover} is off"),
+            );
+        } else if config.primary.url.backend() != DbBackend::Postgres {
+            problems.add("discovery", "is for PostgreSQL only");
+        }
+    }
+    let found = config.primary.role() == Role::Unknown;
+    if found && config.failover == Failover::Off && !problems.has("failover") {
+        let primary = problems.source().name("primary");
+        problems.add(
+            "failover",
+            format!(
+                "is off, and {primary} names several hosts, whose roles are found out by asking"
+            ),
+        );
+    }
 }
 
 fn shown(config: &Config, field: &str) -> String {

@@ -18,6 +18,7 @@ use super::node::NodeConfig;
 use super::table::{PRIMARY, REPLICA, REPLICAS, SETTINGS, Setting};
 use super::url;
 use super::value::Value;
+use crate::words::Role;
 
 /// Where the primary came from when a template named it.
 const CONNECT_OPTIONS: &str = "connect_options";
@@ -139,6 +140,10 @@ impl Draft {
                 return None;
             }
         };
+        // A template's own URL is SeaORM's to read, and that knows one host.
+        if let (true, Some(hosts)) = (label.is_empty(), url::each_host(text.trim())) {
+            return self.resolve_hosts(&hosts);
+        }
         match url::parse(text.trim()) {
             Ok(parsed) => {
                 match label {
@@ -162,6 +167,38 @@ impl Draft {
                 None
             }
         }
+    }
+
+    /// Several hosts in the primary's URL: whichever of them is the primary now.
+    fn resolve_hosts(&mut self, hosts: &[String]) -> Option<NodeConfig> {
+        let mut nodes = Vec::new();
+        for host in hosts {
+            let parsed = url::parse(host).and_then(|parsed| match parsed.own.name {
+                Some(_) => Err("has a name for several hosts".to_owned()),
+                None => Ok(parsed),
+            });
+            match parsed {
+                Ok(parsed) => {
+                    let node = NodeConfig::of_replica(parsed.url, parsed.own);
+                    nodes.push(node.as_role(Role::Unknown));
+                }
+                Err(message) => {
+                    self.problems.add(PRIMARY, message);
+                    return None;
+                }
+            }
+        }
+        let others = nodes.split_off(1);
+        self.replicas
+            .splice(0..0, others.into_iter().map(Given::Node));
+        if self.assigned.contains("primary_weight") {
+            let primary = self.problems.source().name(PRIMARY);
+            self.problems.add(
+                "primary_weight",
+                format!("is for one primary, and {primary} names several hosts"),
+            );
+        }
+        nodes.pop()
     }
 
     /// The primary's weight may stand in its URL or in the knob, not differently in both.

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use super::Discovery;
 use super::value::Value;
 
 /// What a variable holds.
@@ -34,6 +35,8 @@ pub(crate) enum Kind {
     },
     Name,
     Functions,
+    /// Where the list of nodes comes from.
+    Discovery,
     /// One of these.
     Word(&'static [&'static str]),
 }
@@ -56,7 +59,7 @@ impl Kind {
     #[cfg(test)]
     pub(crate) fn describe(self) -> String {
         match self {
-            Self::Primary => "URL, one host".to_owned(),
+            Self::Primary => "URL, on PostgreSQL with one or several hosts".to_owned(),
             Self::Replicas => "list of URL or `host[:port]`, `?name=&weight=&zone=`".to_owned(),
             Self::Replica => "one item of such a list".to_owned(),
             Self::Strictness => "error, warn".to_owned(),
@@ -70,6 +73,7 @@ impl Kind {
             },
             Self::Name => "name".to_owned(),
             Self::Functions => "list".to_owned(),
+            Self::Discovery => "static, file=PATH, patroni=URL".to_owned(),
             Self::Word(words) => words.join(", "),
         }
     }
@@ -85,6 +89,10 @@ impl Kind {
             Self::Bytes { .. } => bytes(text).map(Value::Bytes),
             Self::Time { zero, .. } => time(text, zero).map(Value::Time),
             Self::Functions => Ok(Value::Names(split_list(text).map(str::to_owned).collect())),
+            Self::Discovery => {
+                let known: Discovery = text.parse()?;
+                Ok(Value::Name(Some(known.to_string())))
+            }
             Self::Word(words) => word(text, words).map(Value::Word),
         }
     }

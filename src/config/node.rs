@@ -58,6 +58,16 @@ impl NodeConfig {
         Self::from_text(table::REPLICA, url.as_ref(), None)
     }
 
+    /// A node whose role is found out by asking it, from a whole URL. PostgreSQL only, and with
+    /// [`Failover::Auto`](crate::Failover::Auto): a list of such nodes needs no primary by name.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the URL; it is not quoted.
+    pub fn any(url: impl AsRef<str>) -> Result<Self, ConfigError> {
+        Self::replica(url).map(|node| node.as_role(Role::Unknown))
+    }
+
     /// A replica that takes from this node whatever the item leaves out: `host[:port]` is enough.
     ///
     /// # Errors
@@ -67,7 +77,7 @@ impl NodeConfig {
         Self::from_text(table::REPLICA, item.as_ref(), Some(self))
     }
 
-    /// The configured role, [`Role::Primary`] or [`Role::Replica`].
+    /// The configured role, [`Role::Primary`] or [`Role::Replica`]; [`Role::Unknown`] where it is found out by asking.
     #[must_use]
     pub fn role(&self) -> Role {
         self.role

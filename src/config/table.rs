@@ -198,6 +198,8 @@ pub(crate) static SETTINGS: &[Setting] = rows! {
         "30s", "how long writes wait for a primary";
     "SEALANE_ON_CONFLICT" on_conflict, Kind::Word(&["stop", "keep-first"]), "stop",
         "stop", "two primaries in one epoch; `keep-first` may write to the wrong one";
+    "SEALANE_DISCOVERY" discovery, Kind::Discovery, "static",
+        "patroni=http://db1:8008", "nodes beside the configured ones are found by somebody who knows them";
     "" retry_percent, count(0, 100), "10",
         "10", "retries must not double the load of a cluster that is in trouble";
     "" retries_per_second, count(0, 1_000_000), "10",

@@ -14,7 +14,7 @@ use sea_orm::DbBackend;
 
 pub(super) use parameters::Own;
 pub(super) use parse::parse;
-pub(super) use shape::check_host_and_port;
+pub(super) use shape::{check_host_and_port, each_host};
 
 use super::redact::{mask, percent_encode};
 

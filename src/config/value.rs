@@ -6,6 +6,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::Discovery;
 use crate::words::{Consistency, Failover, OnConflict, OnStale, Scope};
 
 const KIB: usize = 1024;
@@ -98,6 +99,20 @@ word_field!(Failover);
 word_field!(OnConflict);
 word_field!(OnStale);
 word_field!(Scope);
+
+impl Field for Discovery {
+    fn read(&self) -> Value {
+        Value::Name(Some(self.to_string()))
+    }
+
+    fn write(&mut self, value: Value) {
+        if let Value::Name(Some(text)) = value
+            && let Ok(known) = text.parse()
+        {
+            *self = known;
+        }
+    }
+}
 
 impl Field for Duration {
     fn read(&self) -> Value {

@@ -47,17 +47,23 @@ pub(crate) fn check(
                 }
                 primary = Some(node);
             }
-            Role::Replica => {}
-            role @ (Role::Unknown | Role::Fenced) => {
+            Role::Replica | Role::Unknown => {}
+            role @ Role::Fenced => {
                 let name = node.name.clone();
                 return Err(ReplaceProblem::Role { name, role });
             }
         }
     }
-    let endpoint = primary.ok_or(ReplaceProblem::NoPrimary)?.endpoint.clone();
+    // It is found out by asking, where the list leaves that open.
+    let open = nodes.iter().any(|node| node.role == Role::Unknown);
+    let endpoint = match primary {
+        Some(primary) => Some(primary.endpoint.clone()),
+        None if open => None,
+        None => return Err(ReplaceProblem::NoPrimary),
+    };
     let (nodes, same): (Vec<_>, Vec<_>) = nodes
         .into_iter()
-        .partition(|node| node.role == Role::Primary || node.endpoint != endpoint);
+        .partition(|node| node.role == Role::Primary || Some(&node.endpoint) != endpoint.as_ref());
     for (index, node) in nodes.iter().enumerate() {
         for earlier in &nodes[..index] {
             if earlier.endpoint == node.endpoint {

@@ -30,6 +30,12 @@ pub(crate) enum StartProblem {
     /// The list of nodes has none.
     #[error("no primary is configured")]
     NoPrimary,
+    /// The list leaves open who it is, and nobody says so.
+    #[error(
+        "none of the nodes says that it is the primary: start or promote one, or set \
+         SEALANE_START_WITHOUT_PRIMARY=true to serve reads without it"
+    )]
+    NobodyClaims,
     /// It is a standby.
     #[error(
         "node `{name}` is configured as the primary and is in recovery: point DATABASE_URL at the primary, \
@@ -68,6 +74,7 @@ impl State {
         }
         // Until somebody has said otherwise.
         state.reign.primary = configured(&state);
+        state.reign.lost = state.reign.primary.is_none().then_some(now);
         let ids: Vec<_> = state.nodes.iter().map(|node| node.id).collect();
         // Nothing is random about a probe at once.
         let mut rng = Rng::with_seed(0);
@@ -91,7 +98,12 @@ impl State {
     #[must_use]
     pub(crate) fn start_problem(&self, without_primary: bool) -> Option<StartProblem> {
         let Some(primary) = configured(self).and_then(|id| self.node(id)) else {
-            return Some(StartProblem::NoPrimary);
+            let open = self.members().next().is_some();
+            return match self.reign.primary {
+                None if !open => Some(StartProblem::NoPrimary),
+                None if !without_primary => Some(StartProblem::NobodyClaims),
+                _ => None,
+            };
         };
         let name = primary.spec.name.clone();
         if primary.in_recovery == Fact::Known(true) {

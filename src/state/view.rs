@@ -141,9 +141,11 @@ impl View {
             epoch: state.reign.greatest,
             lost: state.reign.lost,
             splits: state.tuning.enabled
-                && members
-                    .iter()
-                    .any(|node| node.spec.role != Role::Primary || node.role == Role::Replica),
+                && members.iter().any(|node| match node.spec.role {
+                    Role::Replica => true,
+                    Role::Unknown => members.len() > 1,
+                    Role::Primary | Role::Fenced => node.role == Role::Replica,
+                }),
             usual: usual.unwrap_or_else(|| all.clone()),
             all,
             any_untold: nodes.iter().any(|node| node.untold),

@@ -11,6 +11,8 @@ mod app;
 mod catalog;
 mod causal;
 mod concrete;
+#[cfg(feature = "discovery")]
+mod discovery;
 mod failover;
 mod faults;
 mod faults_connections;

@@ -6,7 +6,7 @@ use crate::{
     config::Config,
     intent::Settings,
     state::Tuning,
-    words::{Failover, OnConflict},
+    words::{Failover, OnConflict, Role},
 };
 
 /// The judge's share of the configuration.
@@ -23,7 +23,11 @@ pub(super) fn judging(config: &Config) -> Settings {
 pub(super) fn tuning(config: &Config) -> Tuning {
     Tuning {
         enabled: config.enabled,
-        primary_weight: config.primary.weight,
+        primary_weight: match config.primary.role() {
+            // Its share as a replica, whoever it is.
+            Role::Unknown => 0,
+            _ => config.primary.weight,
+        },
         zone: config.zone.as_deref().map(Arc::from),
         latency_window: config.latency_window,
         diversion_limit: config.diversion_limit,

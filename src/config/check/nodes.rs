@@ -34,6 +34,14 @@ pub(crate) fn arrange(
     let (mut primaries, replicas): (Vec<_>, Vec<_>) = nodes
         .into_iter()
         .partition(|node| node.role() == Role::Primary);
+    let found = replicas
+        .iter()
+        .position(|node| node.role() == Role::Unknown);
+    let mut replicas = replicas;
+    if let (true, Some(found)) = (primaries.is_empty(), found) {
+        // Whoever it is, it is among them.
+        primaries.push(replicas.remove(found));
+    }
     let primary = match (primaries.pop(), primaries.is_empty()) {
         (Some(primary), true) => primary,
         (Some(_), false) => {
@@ -91,7 +99,7 @@ impl<'a> Nodes<'a> {
         let known_primary = !self.problems.has(PRIMARY);
         if known_primary {
             self.check_labels(PRIMARY, primary, "the node");
-            if primary.role() != Role::Primary {
+            if primary.role() == Role::Replica {
                 self.problems.add(PRIMARY, "is a node with another role");
             }
         }
@@ -122,8 +130,9 @@ impl<'a> Nodes<'a> {
         }
         self.check_twins(primary, &kept);
         let kept: Vec<_> = kept.into_iter().map(|(_, node)| node).collect();
-        let weightless =
-            !kept.is_empty() && kept.iter().chain([primary]).all(|node| node.weight == 0);
+        let weightless = !kept.is_empty()
+            && primary.role() == Role::Primary
+            && kept.iter().chain([primary]).all(|node| node.weight == 0);
         if weightless && known_primary && !self.problems.has(REPLICAS) {
             self.problems.add(
                 REPLICAS,

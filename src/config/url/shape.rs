@@ -39,6 +39,24 @@ pub(super) fn check(rest: &str) -> Result<(), String> {
     check_host_and_port(host_and_port)
 }
 
+/// A URL for each of the hosts that this one names, as libpq reads it: `postgres://app@db-1,db-2:5433/shop`. None
+/// where it names one.
+pub(in crate::config) fn each_host(text: &str) -> Option<Vec<String>> {
+    let (scheme, rest) = text.split_once("://")?;
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, tail) = rest.split_at(end);
+    let (user, hosts) = match authority.rsplit_once('@') {
+        Some((user, hosts)) => (format!("{user}@"), hosts),
+        None => (String::new(), authority),
+    };
+    let of_postgres = matches!(
+        scheme.to_ascii_lowercase().as_str(),
+        "postgres" | "postgresql"
+    );
+    let url = |host: &str| format!("{scheme}://{user}{host}{tail}");
+    (of_postgres && hosts.contains(',')).then(|| hosts.split(',').map(url).collect())
+}
+
 /// The host and port of a URL or of a short item, which is not a URL.
 pub(in crate::config) fn check_host_and_port(text: &str) -> Result<(), String> {
     if text.contains(',') {
@@ -65,8 +83,7 @@ pub(in crate::config) fn check_host_and_port(text: &str) -> Result<(), String> {
     check_port(port)
 }
 
-pub(super) const SEVERAL_HOSTS: &str =
-    "names several hosts: a URL has one, and each replica is an item of its own";
+pub(super) const SEVERAL_HOSTS: &str = "names several hosts, which only DATABASE_URL may, on PostgreSQL: each replica is an item of its own";
 
 /// `:port`, or nothing.
 fn check_port(text: &str) -> Result<(), String> {

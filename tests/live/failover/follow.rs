@@ -219,3 +219,47 @@ async fn a_primary_that_is_read_only_keeps_its_role_and_its_refusal_goes_to_the_
     let counted = crate::heard::counter(&db, "sealane_primary_refuses_writes_total").await;
     assert_eq!(counted, 1);
 }
+
+/// T12: several hosts in one URL: whichever of them is the primary when the process starts, and later.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_url_with_several_hosts_finds_the_primary_among_them() {
+    let cluster = cluster();
+    let (old, new, other) = (cluster.primary(), cluster.standby(0), cluster.standby(1));
+    let hosts = [other, old, new].map(|node| format!("127.0.0.1:{}", node.port()));
+    let url = format!("postgres://postgres@{}/postgres", hosts.join(","));
+    let connect = async || {
+        let db = sealane::RoutedConnection::builder().primary(&url);
+        db.check_interval(100 * MS).max_lag(None).connect().await
+    };
+    let db = connect().await.unwrap();
+    let primary = |db: &sealane::RoutedConnection| {
+        let topology = db.cluster().topology();
+        let nodes = topology.nodes.iter();
+        let primaries: Vec<_> = nodes.filter(|node| node.role == Role::Primary).collect();
+        assert_eq!(primaries.len(), 1, "{topology}");
+        primaries[0].name.clone()
+    };
+    assert_eq!(primary(&db), "node-2");
+    insert(&db, 1).await.unwrap();
+    until("a replica", async || {
+        number(&db, COUNT).await == 1 && db.explain(COUNT).reason == sealane::Reason::Replica
+    })
+    .await;
+    old.kill().unwrap();
+    promote(new).await;
+    insert(&db, 2).await.unwrap();
+    assert_eq!((primary(&db).as_str(), rows(new, 2)), ("node-3", 1));
+    drop(db);
+    // The next process starts with the same words.
+    let db = connect().await.unwrap();
+    insert(&db, 3).await.unwrap();
+    assert_eq!((primary(&db).as_str(), rows(new, 3)), ("node-3", 1));
+    drop(db);
+    new.kill().unwrap();
+    let err = connect().await.unwrap_err();
+    assert!(
+        err.to_string()
+            .contains("none of the nodes says that it is the primary"),
+        "{err}"
+    );
+}

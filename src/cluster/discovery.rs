@@ -1,0 +1,210 @@
+//! Where the list of nodes comes from, when it is not only the configured one (rule T12).
+//!
+//! A source tells members and, where it is an authority, which of them was made the primary. It never tells a role:
+//! that word only makes a node's own claim count at once. An empty answer keeps the old list, and so does none.
+
+#[cfg(feature = "discovery")]
+mod file;
+#[cfg(feature = "discovery")]
+mod patroni;
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, Weak},
+    time::Duration,
+};
+
+use tokio::sync::oneshot;
+
+use super::{shared::Shared, source::Source, worker::Message};
+use crate::{
+    config::{Config, Discovery, NodeConfig},
+    state::Event,
+    words::{NodeId, Role},
+};
+
+/// Between two questions to a source that did not answer, and the least between two at all.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// A node as a source tells it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Found {
+    name: String,
+    /// `host:port`, or a host alone.
+    place: String,
+    weight: Option<u32>,
+    zone: Option<String>,
+}
+
+/// What a source says at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Answer {
+    nodes: Vec<Found>,
+    /// The node that was made the primary, by an authority's word.
+    leader: Option<String>,
+}
+
+/// Why a source gave no answer; without its text, which may be anything.
+#[derive(Debug)]
+struct NoAnswer(String);
+
+impl fmt::Display for NoAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Looks after the list for as long as the cluster lives.
+pub(super) fn look_after(shared: &Arc<Shared>) {
+    let source = match &shared.config.discovery {
+        Discovery::Static => return,
+        other => other.clone(),
+    };
+    let (weak, every) = (
+        Arc::downgrade(shared),
+        shared.config.check_interval.max(PAUSE / 5),
+    );
+    let mut alive = shared.changed.subscribe();
+    tokio::spawn(async move {
+        let mut teller = Teller::default();
+        loop {
+            let answered = ask(&source).await;
+            if weak.upgrade().is_none_or(|shared| shared.is_closed()) {
+                return;
+            }
+            match answered {
+                Ok(answer) => teller.tell(&weak, &answer).await,
+                Err(why) => teller.warn(&why),
+            }
+            tokio::select! {
+                () = tokio::time::sleep(every) => {}
+                () = closed(&mut alive) => return,
+            }
+        }
+    });
+}
+
+/// The nodes to begin with: those that the source tells, or the configured ones. With a source, whoever is the primary
+/// now is found out by asking.
+pub(super) async fn first(config: &Config) -> Vec<NodeConfig> {
+    let configured = std::iter::once(&config.primary).chain(&config.replicas);
+    if config.discovery == Discovery::Static {
+        return configured.cloned().collect();
+    }
+    let found = match ask(&config.discovery).await {
+        Ok(answer) => nodes(&answer, &config.primary),
+        Err(why) => {
+            tracing::warn!(%why, "the list of nodes could not be had: the configured ones serve until it can");
+            Vec::new()
+        }
+    };
+    match found.is_empty() {
+        true => configured.map(|node| node.as_role(Role::Unknown)).collect(),
+        false => found,
+    }
+}
+
+async fn closed(alive: &mut tokio::sync::watch::Receiver<u64>) {
+    while alive.changed().await.is_ok() {}
+}
+
+async fn ask(source: &Discovery) -> Result<Answer, NoAnswer> {
+    match source {
+        Discovery::Static => Ok(Answer::default()),
+        #[cfg(feature = "discovery")]
+        Discovery::File(path) => file::read(path).await,
+        #[cfg(feature = "discovery")]
+        Discovery::Patroni(url) => patroni::ask(url).await,
+        #[cfg(not(feature = "discovery"))]
+        Discovery::File(_) | Discovery::Patroni(_) => Err(NoAnswer(
+            "this build has no discovery: enable the Cargo feature `discovery` of sealane"
+                .to_owned(),
+        )),
+    }
+}
+
+/// The nodes in our words. What a source leaves out comes from the configured URL; one that it calls wrongly is left out
+/// with a warning.
+fn nodes(answer: &Answer, like: &NodeConfig) -> Vec<NodeConfig> {
+    let mut all = Vec::new();
+    for found in &answer.nodes {
+        match like.replica_like(&found.place) {
+            Ok(node) => {
+                let mut node = node.as_role(Role::Unknown);
+                if !found.name.is_empty() {
+                    node.name = Some(found.name.clone());
+                }
+                node.weight = found.weight.unwrap_or(node.weight);
+                node.zone = found.zone.clone().or(node.zone);
+                all.push(node);
+            }
+            Err(err) => {
+                tracing::warn!(node = found.name, error = %err, "the list of nodes has one that cannot be used");
+            }
+        }
+    }
+    all
+}
+
+/// Tells the cluster what has changed since the last time.
+#[derive(Default)]
+struct Teller {
+    told: Answer,
+    warned: bool,
+}
+
+impl Teller {
+    async fn tell(&mut self, weak: &Weak<Shared>, answer: &Answer) {
+        self.warned = false;
+        if answer.nodes.is_empty() {
+            return;
+        }
+        if answer.nodes != self.told.nodes {
+            let Some(shared) = weak.upgrade() else {
+                return;
+            };
+            let nodes = nodes(answer, &shared.config.primary);
+            if nodes.is_empty() {
+                return;
+            }
+            let sources = nodes.into_iter().enumerate();
+            let sources = sources
+                .map(|(at, node)| Source::configured(node, at))
+                .collect();
+            let (done, replaced) = oneshot::channel();
+            shared.tell(Message::Replace(sources, done));
+            drop(shared);
+            match replaced.await {
+                Ok(Ok(_)) => self.told.nodes.clone_from(&answer.nodes),
+                Ok(Err(err)) => {
+                    tracing::warn!(error = %err, "the list of nodes that was found cannot be used");
+                    self.told.nodes.clone_from(&answer.nodes);
+                }
+                Err(_) => return,
+            }
+        }
+        // Again and again: the node may not have been in the list, or may have been restarted, when it was said first.
+        if let (Some(leader), Some(shared)) = (&answer.leader, weak.upgrade())
+            && let Some(node) = by_name(&shared).get(leader.as_str())
+            && (answer.leader != self.told.leader
+                || shared.primary_node().is_none_or(|now| now.id != *node))
+        {
+            shared.tell(Message::News(Event::Promoted { node: *node }));
+        }
+        self.told.leader.clone_from(&answer.leader);
+    }
+
+    /// Once, until there is an answer again.
+    fn warn(&mut self, why: &NoAnswer) {
+        if !std::mem::replace(&mut self.warned, true) {
+            tracing::warn!(%why, "the list of nodes could not be had: the last one stays");
+        }
+    }
+}
+
+fn by_name(shared: &Shared) -> BTreeMap<String, NodeId> {
+    let snapshot = shared.snapshot.load();
+    let nodes = snapshot.view.nodes().iter();
+    nodes.map(|node| (node.name.to_string(), node.id)).collect()
+}

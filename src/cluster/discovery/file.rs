@@ -1,0 +1,60 @@
+//! A watched file: JSON or TOML with the nodes, written by whoever knows them.
+//!
+//! ```toml
+//! primary = "a"          # who was made the primary; left out, the nodes are asked
+//! [[nodes]]
+//! host = "db-1:5432"
+//! name = "a"
+//! weight = 2
+//! zone = "eu-1"
+//! ```
+
+use std::path::Path;
+
+use serde::Deserialize;
+
+use super::{Answer, Found, NoAnswer};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct List {
+    nodes: Vec<Node>,
+    primary: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Node {
+    host: String,
+    #[serde(default)]
+    name: String,
+    weight: Option<u32>,
+    zone: Option<String>,
+}
+
+/// A file that is half written is no answer; whoever writes it should rename a whole one into its place.
+pub(super) async fn read(path: &Path) -> Result<Answer, NoAnswer> {
+    let shown = path.display();
+    let text = tokio::task::spawn_blocking({
+        let path = path.to_owned();
+        move || std::fs::read_to_string(path)
+    });
+    let text = text.await.map_err(|err| NoAnswer(err.to_string()))?;
+    let text = text.map_err(|err| NoAnswer(format!("{shown}: {err}")))?;
+    let list: List = match path.extension().is_some_and(|ending| ending == "json") {
+        true => serde_json::from_str(&text).map_err(|err| NoAnswer(format!("{shown}: {err}")))?,
+        false => {
+            toml::from_str(&text).map_err(|err| NoAnswer(format!("{shown}: {}", err.message())))?
+        }
+    };
+    let found = |node: Node| Found {
+        name: node.name,
+        place: node.host,
+        weight: node.weight,
+        zone: node.zone,
+    };
+    Ok(Answer {
+        nodes: list.nodes.into_iter().map(found).collect(),
+        leader: list.primary,
+    })
+}
