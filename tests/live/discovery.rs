@@ -1,5 +1,7 @@
 //! Where the list of nodes comes from (rule T12).
 
+mod patroni;
+
 use std::{fs, path::Path, time::Duration};
 
 use sea_orm::ConnectionTrait;

@@ -44,6 +44,7 @@ mod error;
 mod forwarder;
 mod guardian;
 mod node;
+mod patroni;
 mod port;
 mod process;
 mod template;
@@ -54,6 +55,7 @@ pub use cluster::{Builder, Cluster};
 pub use error::{Error, Result};
 pub use forwarder::Forwarder;
 pub use node::{Counters, Node, StatementCount, Stop};
+pub use patroni::{Member, Patroni};
 
 /// Whether loops and storms shall run at full length: `tests/run --long`.
 #[must_use]

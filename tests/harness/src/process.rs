@@ -122,3 +122,12 @@ fn children(parent: u32) -> Vec<u32> {
     };
     text.unwrap_or_default().lines().filter_map(pid).collect()
 }
+
+/// Kills a server that is nobody's child here, with all its children.
+pub(crate) fn kill_family(pid: u32) {
+    freeze(pid);
+    for child in children(pid) {
+        signal(child, Signal::SIGKILL);
+    }
+    signal(pid, Signal::SIGKILL);
+}
