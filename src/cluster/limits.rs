@@ -33,6 +33,12 @@ impl Shared {
             .is_ok()
     }
 
+    /// How many repeats the budget allows now.
+    pub(super) fn retries_left(&self) -> u64 {
+        let now = Moment(self.origin.elapsed());
+        Budget::from_bits(self.budget.load(Ordering::Acquire)).left(now, self.rates)
+    }
+
     /// Credits the requests since the last time to the retry budget.
     pub(super) fn credit_retries(&self, requests: u64) {
         let now = Moment(self.origin.elapsed());

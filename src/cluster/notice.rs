@@ -19,7 +19,10 @@ pub(super) fn tell(notice: &Notice, state: &State, nodes: &Nodes, metrics: &Clus
         }
     };
     match notice {
-        Notice::PrimaryIs { .. } => metrics.count(ClusterCounter::PrimaryChange),
+        Notice::PrimaryIs { without, .. } => {
+            metrics.count(ClusterCounter::PrimaryChange);
+            without.map(|without| metrics.without_primary.record(without));
+        }
         Notice::NoPrimary => metrics.count(ClusterCounter::PrimaryLoss),
         Notice::Conflict { .. } => metrics.count(ClusterCounter::Conflict),
         _ => {}

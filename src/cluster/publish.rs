@@ -1,10 +1,15 @@
 //! Reads the counters of the nodes of the snapshot, for the publisher.
 
 use super::shared::Shared;
-use crate::metrics::{ClusterCounter, ClusterSums, NodeLabel, NodeSums, PoolSums};
+use crate::{
+    metrics::{ClusterCounter, ClusterSums, NodeLabel, NodeSums, Observed, PoolSums},
+    state::{Moment, State},
+    words::{NodeId, Role},
+};
 
 /// The sums at this moment.
-pub(super) fn sums(shared: &Shared) -> ClusterSums {
+pub(super) fn sums(shared: &Shared, state: &State) -> ClusterSums {
+    let now = Moment(shared.origin.elapsed());
     let snapshot = shared.snapshot.load();
     let nodes = snapshot.view.nodes().iter().zip(snapshot.members());
     let nodes = nodes.enumerate().map(|(index, (node, member))| {
@@ -26,6 +31,7 @@ pub(super) fn sums(shared: &Shared) -> ClusterSums {
             role: node.role,
             in_flight: member.metrics.in_flight(),
             pool,
+            observed: observed(state, node.id, now),
             totals,
         }
     });
@@ -41,12 +47,37 @@ pub(super) fn sums(shared: &Shared) -> ClusterSums {
         nodes,
         counters,
         open_writes: shared.clock.open_writes(),
+        epoch: state.reign.greatest.unwrap_or_default(),
+        has_primary: state.reign.primary.is_some(),
+        waiters: shared.waiting().into(),
+        retry_budget: shared.retries_left(),
         tracked_tasks: u64::try_from(shared.clock.tasks.len()).unwrap_or(u64::MAX),
         ..ClusterSums::default()
     };
     shared.metrics.stale_waits.sum_into(&mut sums.stale_waits);
+    let without = &shared.metrics.without_primary;
+    without.sum_into(&mut sums.without_primary);
     shared.clock.covering().sum_into(&mut sums.covering);
     sums
+}
+
+/// What probes have found of a node.
+fn observed(state: &State, id: NodeId, now: Moment) -> Observed {
+    let Some(node) = state.node(id) else {
+        return Observed::default();
+    };
+    let replica = node.role == Role::Replica;
+    let newest = state.reign.history.newest();
+    Observed {
+        healthy: !node.is_in_doubt(),
+        lag: node
+            .lag_at(state.reign.lost.unwrap_or(now))
+            .filter(|_| replica),
+        bytes: newest
+            .zip(node.position)
+            .filter(|_| replica)
+            .map(|(newest, own)| newest.saturating_sub(own)),
+    }
 }
 
 /// How many statements were counted so far, on the nodes of the snapshot.

@@ -104,6 +104,22 @@ table! {
         "Writes whose caller has gone and of whose server nothing was heard since";
     TRACKED_TASKS = Gauge Count "sealane_tracked_tasks" []
         "Tasks whose writes are remembered apart, with SEALANE_SCOPE=task";
+    NODE_HEALTH = Gauge Count "sealane_node_health" ["node"]
+        "1 while the node answers, 0 while it is ejected or in grave doubt";
+    NODE_LAG_SECONDS = Gauge Seconds "sealane_node_lag_seconds" ["node"]
+        "The most that the replica may be behind the primary; not there where it cannot be told";
+    NODE_LAG_BYTES = Gauge Bytes "sealane_node_lag_bytes" ["node"]
+        "How much log the replica had not replayed when it was asked last, of what the primary had written then";
+    EPOCH = Gauge Count "sealane_epoch" []
+        "The greatest primaryship that was seen: PostgreSQL's timeline";
+    HAS_PRIMARY = Gauge Count "sealane_has_primary" []
+        "1 while a node takes writes, 0 while none is known to";
+    WAITERS = Gauge Count "sealane_waiters" []
+        "Statements that wait for a node now";
+    RETRY_BUDGET = Gauge Count "sealane_retry_budget" []
+        "Repeats that the budget allows now";
+    WITHOUT_PRIMARY_SECONDS = Histogram Seconds "sealane_without_primary_seconds" []
+        "Time for which no node was known to take writes, each time until one was, in steps of an eighth";
     EXCHANGED = Counter Count "sealane_exchanged_bookmarks_total" []
         "Bookmarks of an earlier primaryship, for which the first position of the current one was taken";
     LOST_BOOKMARKS = Counter Count "sealane_lost_bookmarks_total" []

@@ -136,6 +136,8 @@ pub(crate) struct ClusterMetrics {
     counters: Sharded<Counters<ClusterCounter, CLUSTER_COUNTERS>>,
     /// How long reads waited for a replica that is fresh enough.
     pub(crate) stale_waits: Histogram,
+    /// How long there was no primary.
+    pub(crate) without_primary: Histogram,
 }
 
 impl ClusterMetrics {

@@ -16,7 +16,10 @@ use writer::Writer;
 
 use super::counters::Counted;
 use super::histogram::Buckets;
-use super::names::{ALL, ClusterCounter, Metric, OPEN_WRITES, TRACKED_TASKS};
+use super::names::{
+    ALL, ClusterCounter, EPOCH, HAS_PRIMARY, Metric, OPEN_WRITES, RETRY_BUDGET, TRACKED_TASKS,
+    WAITERS,
+};
 use super::sums::ClusterSums;
 
 /// In a program there are two recorders: none, and the one that was installed. Tests have more, one after the other.
@@ -98,6 +101,10 @@ impl Publisher {
             }
             writer.gauge(&OPEN_WRITES, Vec::new(), sums.open_writes);
             writer.gauge(&TRACKED_TASKS, Vec::new(), sums.tracked_tasks);
+            writer.gauge(&EPOCH, Vec::new(), sums.epoch);
+            writer.gauge(&HAS_PRIMARY, Vec::new(), u64::from(sums.has_primary));
+            writer.gauge(&WAITERS, Vec::new(), sums.waiters);
+            writer.gauge(&RETRY_BUDGET, Vec::new(), sums.retry_budget);
             for (metric, total) in sums.histograms() {
                 let news = known.news(None, metric, total);
                 writer.histogram(metric, None, &news);

@@ -6,10 +6,11 @@
 use std::array;
 use std::ops::AddAssign;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::counters::STATEMENTS;
 use super::histogram::Buckets;
-use super::names::{COVERED_SECONDS, Metric, STALE_WAIT_SECONDS};
+use super::names::{COVERED_SECONDS, Metric, STALE_WAIT_SECONDS, WITHOUT_PRIMARY_SECONDS};
 use super::node::{CLUSTER_COUNTERS, NODE_COUNTERS, RETRY_CAUSES};
 use crate::words::{NodeId, Role};
 
@@ -145,7 +146,16 @@ pub(crate) struct NodeSums {
     pub(crate) role: Role,
     pub(crate) in_flight: u64,
     pub(crate) pool: PoolSums,
+    pub(crate) observed: Observed,
     pub(crate) totals: NodeTotals,
+}
+
+/// What probes have found.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Observed {
+    pub(crate) healthy: bool,
+    pub(crate) lag: Option<Duration>,
+    pub(crate) bytes: Option<u64>,
 }
 
 /// The cluster at one moment; its nodes are those of the snapshot and those that still drain.
@@ -155,6 +165,12 @@ pub(crate) struct ClusterSums {
     pub(crate) counters: [u64; CLUSTER_COUNTERS],
     pub(crate) open_writes: u64,
     pub(crate) tracked_tasks: u64,
+    pub(crate) epoch: u64,
+    pub(crate) has_primary: bool,
+    pub(crate) waiters: u64,
+    pub(crate) retry_budget: u64,
+    /// How long there was no primary, each time.
+    pub(crate) without_primary: Buckets,
     /// How long reads waited for a replica.
     pub(crate) stale_waits: Buckets,
     /// How long writes waited for the capture that covers them.
@@ -163,8 +179,9 @@ pub(crate) struct ClusterSums {
 
 impl ClusterSums {
     /// The histograms that are of no node, and what they are called.
-    pub(super) fn histograms(&self) -> [(&'static Metric, &Buckets); 2] {
+    pub(super) fn histograms(&self) -> [(&'static Metric, &Buckets); 3] {
         [
+            (&WITHOUT_PRIMARY_SECONDS, &self.without_primary),
             (&STALE_WAIT_SECONDS, &self.stale_waits),
             (&COVERED_SECONDS, &self.covering),
         ]

@@ -83,7 +83,6 @@ impl Budget {
     }
 
     /// How many repeats are left.
-    #[cfg(test)]
     #[must_use]
     pub(crate) fn left(self, now: Moment, rates: Rates) -> u64 {
         u64::from(self.reckon(now, rates).hundredths) / ONE

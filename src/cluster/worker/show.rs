@@ -12,7 +12,8 @@ use crate::{
 
 impl Worker {
     pub(super) fn publish_metrics(&mut self, shared: &Shared) {
-        self.publisher.publish(|| publish::sums(shared));
+        self.publisher
+            .publish(|| publish::sums(shared, &self.state));
         let requests = publish::requests(shared);
         shared.credit_retries(requests.saturating_sub(self.credited));
         self.credited = requests;

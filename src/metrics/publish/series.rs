@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::super::histogram::Buckets;
 use super::super::names::{ACQUIRE_SECONDS, Metric, REPLAYED_SECONDS, STATEMENT_SECONDS};
-use super::super::sums::{NodeLabel, NodeSums, NodeTotals, PoolSums};
+use super::super::sums::{NodeLabel, NodeSums, NodeTotals, Observed, PoolSums};
 use crate::words::{NodeId, Role};
 
 /// Everything published under one label.
@@ -23,6 +23,7 @@ pub(super) struct Published {
     pub(super) in_flight: u64,
     pub(super) pool: PoolSums,
     pub(super) role: Option<Role>,
+    pub(super) observed: Observed,
 }
 
 impl Published {
@@ -48,6 +49,7 @@ impl Published {
             stays
         });
         (self.in_flight, self.pool, self.role) = (0, PoolSums::default(), None);
+        self.observed = Observed::default();
     }
 
     fn add(&mut self, node: &NodeSums) {
@@ -56,6 +58,7 @@ impl Published {
         self.pool += node.pool;
         // Of two nodes under one name, the one that drains is the older one.
         self.role = Some(node.role);
+        self.observed = node.observed;
     }
 
     fn finish(&mut self) {

@@ -11,8 +11,8 @@ use metrics::{Key, KeyName, Label, Level, Metadata, Recorder};
 use super::super::counters::{Counted, statement_at};
 use super::super::histogram::Buckets;
 use super::super::names::{
-    IN_FLIGHT, Kind, Metric, NODE_ROLE, NodeCounter, POOL_CONNECTIONS, POOL_IDLE, POOL_MAX,
-    POOL_USED, RETRIES, STATEMENTS,
+    IN_FLIGHT, Kind, Metric, NODE_HEALTH, NODE_LAG_BYTES, NODE_LAG_SECONDS, NODE_ROLE, NodeCounter,
+    POOL_CONNECTIONS, POOL_IDLE, POOL_MAX, POOL_USED, RETRIES, STATEMENTS,
 };
 use super::series::Published;
 use crate::words::{RetryCause, Role};
@@ -81,6 +81,14 @@ impl<'a> Writer<'a> {
         self.gauge(&POOL_IDLE, on_node(), node.pool.idle);
         self.gauge(&POOL_USED, on_node(), node.pool.used());
         self.gauge(&POOL_MAX, on_node(), node.pool.max);
+        let observed = &node.observed;
+        self.gauge(&NODE_HEALTH, on_node(), u64::from(observed.healthy));
+        if let Some(lag) = observed.lag {
+            self.real(&NODE_LAG_SECONDS, on_node(), lag.as_secs_f64());
+        }
+        if let Some(bytes) = observed.bytes {
+            self.gauge(&NODE_LAG_BYTES, on_node(), bytes);
+        }
     }
 
     pub(super) fn counter(&self, metric: &'static Metric, labels: Vec<Label>, total: u64) {
@@ -90,9 +98,13 @@ impl<'a> Writer<'a> {
     }
 
     pub(super) fn gauge(&self, metric: &'static Metric, labels: Vec<Label>, value: u64) {
+        self.real(metric, labels, value as f64);
+    }
+
+    fn real(&self, metric: &'static Metric, labels: Vec<Label>, value: f64) {
         self.recorder
             .register_gauge(&self.key(metric, labels), &METADATA)
-            .set(value as f64);
+            .set(value);
     }
 
     pub(super) fn histogram(

@@ -29,6 +29,11 @@ fn busy() -> NodeMetrics {
 fn sums(id: u32, name: Option<&str>, metrics: &NodeMetrics) -> NodeSums {
     let id = NodeId(id);
     NodeSums {
+        observed: crate::metrics::Observed {
+            healthy: true,
+            lag: Some(Duration::from_millis(1500)),
+            bytes: Some(7),
+        },
         id,
         label: name.map_or(NodeLabel::Ordinal(id), |name| NodeLabel::Name(name.into())),
         role: Role::Replica,
