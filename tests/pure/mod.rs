@@ -4,6 +4,7 @@ mod budget;
 mod config;
 mod imports;
 mod intent;
+mod matrix;
 mod metrics;
 mod position;
 mod reduce;
