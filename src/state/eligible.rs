@@ -6,7 +6,7 @@
 use std::fmt;
 
 use super::{Fact, NodeState, Stand, State};
-use crate::words::Role;
+use crate::{mutants, words::Role};
 
 /// Why a node serves no balanced read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,7 +89,8 @@ fn behind(node: &NodeState, state: &State) -> Option<Ineligible> {
         ),
         (
             // Where it is not told, positions prove nothing, and that is looked at for each read (T2).
-            node.epoch == Fact::Unknown
+            mutants::lives("tick_without_epoch")
+                || node.epoch == Fact::Unknown
                 || holds(node.epoch, newest(state), |own, newest| own >= newest),
             Ineligible::Epoch,
         ),

@@ -80,8 +80,11 @@ async fn promote(node: &Node) {
     blocking(move || node.promote().unwrap()).await;
 }
 
-fn within(what: &str, since: Instant, limit: Duration) {
+/// Far longer than it takes, and far shorter than what would come instead; the bench measures.
+const SOON: Duration = Duration::from_secs(15);
+
+fn soon(what: &str, since: Instant) {
     let took = since.elapsed();
     println!("{what}: {took:?}");
-    assert!(took <= limit, "{what}: {took:?}, at most {limit:?}");
+    assert!(took <= SOON, "{what}: {took:?}");
 }

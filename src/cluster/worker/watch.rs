@@ -12,7 +12,8 @@ use crate::{
 impl Worker {
     /// Where nobody could take over, asking changes nothing.
     pub(super) fn looks_for_stalls(&self) -> bool {
-        self.state.tuning.failover && self.state.reign.epoch.is_some()
+        let others = self.state.members().nth(1).is_some();
+        others && self.state.tuning.failover && self.state.reign.epoch.is_some()
     }
 
     /// Lets the reducer know whether anybody waits for a primary.

@@ -56,7 +56,7 @@ async fn nobody_is_late_while_nothing_is_written() {
     let cluster = cluster();
     let db = builder(&cluster)
         .check_interval(50 * MS)
-        .max_lag(200 * MS)
+        .max_lag(1_500 * MS)
         .connect()
         .await
         .unwrap();
@@ -64,7 +64,7 @@ async fn nobody_is_late_while_nothing_is_written() {
         until_used(&db, standby).await;
     }
     let begun = std::time::Instant::now();
-    while begun.elapsed() < 2 * SECOND {
+    while begun.elapsed() < 4 * SECOND {
         for standby in cluster.standbys() {
             assert_eq!(status(&db, standby).unused, None, "{:?}", begun.elapsed());
         }
