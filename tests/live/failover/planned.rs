@@ -137,3 +137,174 @@ async fn a_transaction_that_stays_open_is_named_and_writes_go_on() {
     drop(paused);
     held.await.unwrap().unwrap();
 }
+
+const URLS: &str = "SEALANETEST_PLANNED_URLS";
+
+/// Not a test of its own: the application that [`two_processes_that_pause_see_no_error`] starts twice. It writes until it
+/// is told to end, and does what its input says.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn child_writes() {
+    let Ok(urls) = std::env::var(URLS) else {
+        return;
+    };
+    let mut urls = urls.split(' ');
+    let db = sealane::RoutedConnection::builder()
+        .primary(urls.next().unwrap())
+        .replicas(urls)
+        .connect()
+        .await
+        .unwrap();
+    let (stop, written) = (
+        Arc::new(AtomicBool::new(false)),
+        Arc::new(AtomicU64::new(0)),
+    );
+    let errors = Arc::new(AtomicU64::new(0));
+    let writers: Vec<_> = (0..4)
+        .map(|place| {
+            let (db, stop) = (db.clone(), Arc::clone(&stop));
+            let (written, errors) = (Arc::clone(&written), Arc::clone(&errors));
+            tokio::spawn(async move {
+                while !stop.load(Relaxed) {
+                    let done = match place % 2 {
+                        0 => insert(&db, 1).await,
+                        _ => short_transaction(&db).await,
+                    };
+                    match done {
+                        Ok(()) => written.fetch_add(1, Relaxed),
+                        Err(err) => {
+                            println!("{err}");
+                            errors.fetch_add(1, Relaxed)
+                        }
+                    };
+                }
+            })
+        })
+        .collect();
+    let mut paused = None;
+    println!("ready");
+    loop {
+        let line = blocking(|| {
+            let mut line = String::new();
+            std::io::stdin().read_line(&mut line).unwrap();
+            line
+        });
+        match line.await.trim() {
+            "pause" => {
+                paused = Some(
+                    db.cluster()
+                        .pause_writes(Duration::from_secs(10))
+                        .await
+                        .unwrap(),
+                );
+                println!("paused");
+            }
+            "resume" => {
+                drop(paused.take());
+                println!("resumed");
+            }
+            _ => break,
+        }
+    }
+    stop.store(true, Relaxed);
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    println!(
+        "written={} errors={}",
+        written.load(Relaxed),
+        errors.load(Relaxed)
+    );
+}
+
+async fn short_transaction(db: &sealane::RoutedConnection) -> Result<(), sea_orm::DbErr> {
+    let txn = db.begin().await?;
+    txn.execute_unprepared("INSERT INTO t VALUES (1)").await?;
+    tokio::time::sleep(3 * MS).await;
+    txn.commit().await
+}
+
+/// A started application.
+struct Process {
+    child: std::process::Child,
+    lines: std::io::Lines<std::io::BufReader<std::process::ChildStdout>>,
+}
+
+impl Process {
+    fn start(urls: &str) -> Self {
+        use std::io::BufRead as _;
+        use std::process::{Command, Stdio};
+
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "failover::planned::child_writes", "--nocapture"])
+            .env(URLS, urls)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = std::io::BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut process = Self { child, lines };
+        process.until("ready");
+        process
+    }
+
+    fn until(&mut self, word: &str) -> String {
+        loop {
+            let line = self.lines.next().expect("it lives").unwrap();
+            if line.contains(word) {
+                return line;
+            }
+            println!("the application says: {line}");
+        }
+    }
+
+    fn say(&mut self, word: &str, answer: &str) -> String {
+        use std::io::Write as _;
+
+        let stdin = self.child.stdin.as_mut().unwrap();
+        writeln!(stdin, "{word}").unwrap();
+        self.until(answer)
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn two_processes_that_pause_see_no_error() {
+    let cluster = cluster();
+    let urls: Vec<String> = cluster.nodes().iter().map(|node| node.url()).collect();
+    let mut processes = [(); 2].map(|()| Process::start(&urls.join(" ")));
+    std::thread::sleep(300 * MS);
+    let (old, new, other) = (cluster.primary(), cluster.standby(0), cluster.standby(1));
+    for process in &mut processes {
+        process.say("pause", "paused");
+    }
+    new.wait_caught_up_with(old).unwrap();
+    old.stop(Stop::Fast).unwrap();
+    new.promote().unwrap();
+    other.repoint(new).unwrap();
+    for process in &mut processes {
+        process.say("resume", "resumed");
+    }
+    std::thread::sleep(500 * MS);
+    let mut written = 0;
+    for process in &mut processes {
+        let said = process.say("end", "written=");
+        println!("{said}");
+        let (count, errors) = said.trim().split_once(" errors=").unwrap();
+        assert_eq!(errors, "0");
+        written += count.rsplit('=').next().unwrap().parse::<u64>().unwrap();
+    }
+    let rows = new.sql("SELECT count(*) FROM t").unwrap();
+    assert_eq!(
+        rows.trim().parse::<u64>().unwrap(),
+        written,
+        "each was written once"
+    );
+    assert!(written > 100, "{written}");
+}
