@@ -3,6 +3,8 @@
 //! A source tells members and, where it is an authority, which of them was made the primary. It never tells a role:
 //! that word only makes a node's own claim count at once. An empty answer keeps the old list, and so does none.
 
+#[cfg(all(feature = "discovery", feature = "postgres"))]
+mod aurora;
 #[cfg(feature = "discovery")]
 mod file;
 #[cfg(feature = "discovery")]
@@ -57,19 +59,21 @@ impl fmt::Display for NoAnswer {
 
 /// Looks after the list for as long as the cluster lives.
 pub(super) fn look_after(shared: &Arc<Shared>) {
-    let source = match &shared.config.discovery {
-        Discovery::Static => return,
-        other => other.clone(),
-    };
+    if shared.config.discovery == Discovery::Static {
+        return;
+    }
     let (weak, every) = (
         Arc::downgrade(shared),
         shared.config.check_interval.max(PAUSE / 5),
     );
     let mut alive = shared.changed.subscribe();
     tokio::spawn(async move {
-        let mut teller = Teller::default();
+        let (mut teller, mut kept) = (Teller::default(), Kept::default());
         loop {
-            let answered = ask(&source).await;
+            let Some(config) = weak.upgrade().map(|shared| shared.config.clone()) else {
+                return;
+            };
+            let answered = ask(&config, &mut kept).await;
             if weak.upgrade().is_none_or(|shared| shared.is_closed()) {
                 return;
             }
@@ -92,7 +96,7 @@ pub(super) async fn first(config: &Config) -> Vec<NodeConfig> {
     if config.discovery == Discovery::Static {
         return configured.cloned().collect();
     }
-    let found = match ask(&config.discovery).await {
+    let found = match ask(config, &mut Kept::default()).await {
         Ok(answer) => nodes(&answer, &config.primary),
         Err(why) => {
             tracing::warn!(%why, "the list of nodes could not be had: the configured ones serve until it can");
@@ -109,15 +113,28 @@ async fn closed(alive: &mut tokio::sync::watch::Receiver<u64>) {
     while alive.changed().await.is_ok() {}
 }
 
-async fn ask(source: &Discovery) -> Result<Answer, NoAnswer> {
-    match source {
+/// What a source keeps between two questions.
+#[derive(Default)]
+struct Kept {
+    #[cfg(all(feature = "discovery", feature = "postgres"))]
+    aurora: aurora::Kept,
+}
+
+#[cfg_attr(
+    not(all(feature = "discovery", feature = "postgres")),
+    expect(unused_variables, reason = "only Aurora keeps a connection")
+)]
+async fn ask(config: &Config, kept: &mut Kept) -> Result<Answer, NoAnswer> {
+    match &config.discovery {
         Discovery::Static => Ok(Answer::default()),
         #[cfg(feature = "discovery")]
         Discovery::File(path) => file::read(path).await,
         #[cfg(feature = "discovery")]
         Discovery::Patroni(url) => patroni::ask(url).await,
-        #[cfg(not(feature = "discovery"))]
-        Discovery::File(_) | Discovery::Patroni(_) => Err(NoAnswer(
+        #[cfg(all(feature = "discovery", feature = "postgres"))]
+        Discovery::Aurora(pattern) => aurora::ask(config, pattern, &mut kept.aurora).await,
+        #[cfg(not(all(feature = "discovery", feature = "postgres")))]
+        _ => Err(NoAnswer(
             "this build has no discovery: enable the Cargo feature `discovery` of sealane"
                 .to_owned(),
         )),

@@ -6,7 +6,7 @@ use std::{fmt, path::PathBuf};
 /// user, password, database and parameters are those of the configured primary's URL, and its role is found out by
 /// asking it. The configured nodes serve until the first list is there.
 ///
-/// As text: `static`, `file=PATH`, `patroni=URL`; the last two need the Cargo feature `discovery`.
+/// As text: `static`, `file=PATH`, `patroni=URL`, `aurora`; all but the first need the Cargo feature `discovery`.
 ///
 /// ```
 /// use sealane::Discovery;
@@ -29,6 +29,10 @@ pub enum Discovery {
     /// The REST interface of Patroni, at one or several addresses separated by commas: `/cluster` tells the members and
     /// the leader.
     Patroni(String),
+    /// Aurora PostgreSQL's `aurora_replica_status()`, asked through the configured primary's URL, which is best the
+    /// cluster's endpoint. An instance's host is its identifier in the place of the `?` in this pattern; empty, the
+    /// pattern follows from the cluster's endpoint.
+    Aurora(String),
 }
 
 impl std::str::FromStr for Discovery {
@@ -47,7 +51,13 @@ impl std::str::FromStr for Discovery {
                 }
                 Ok(Self::Patroni(url.to_owned()))
             }
-            _ => Err("must be static, file=PATH or patroni=http://HOST:PORT".to_owned()),
+            ("aurora", pattern) if pattern.is_empty() || pattern.contains('?') => {
+                Ok(Self::Aurora(pattern.to_owned()))
+            }
+            _ => Err(
+                "must be static, file=PATH, patroni=http://HOST:PORT, aurora or aurora=?.HOST"
+                    .to_owned(),
+            ),
         }
     }
 }
@@ -58,6 +68,8 @@ impl fmt::Display for Discovery {
             Self::Static => f.write_str("static"),
             Self::File(path) => write!(f, "file={}", path.display()),
             Self::Patroni(url) => write!(f, "patroni={url}"),
+            Self::Aurora(pattern) if pattern.is_empty() => f.write_str("aurora"),
+            Self::Aurora(pattern) => write!(f, "aurora={pattern}"),
         }
     }
 }

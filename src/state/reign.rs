@@ -96,6 +96,13 @@ pub(super) fn settle(step: &mut Step<'_>) {
     }
     let now = step.now;
     step.out.publish();
+    // Where there are no epochs, nothing else ends what is in flight on the old one (T7).
+    let old = before
+        .and_then(|old| step.state.node(old))
+        .filter(|old| old.is_member());
+    if let (Some(old), Some(_), None) = (old.map(|old| old.id), primary, step.state.reign.epoch) {
+        step.fresh_pool(old, true);
+    }
     match primary {
         Some(node) => {
             let without = step.state.reign.lost.take().map(|since| now.since(since));
@@ -137,6 +144,9 @@ fn observed(step: &mut Step<'_>) -> Option<NodeId> {
     let Some(epoch) = state.reign.epoch else {
         // Nobody has shown an epoch, so roles are as configured. One that was found dead while standbys are there is
         // waited for.
+        if let Some(only) = claims::without_epoch(state) {
+            return Some(only);
+        }
         let named = configured(state)?;
         let follows = |node: &NodeState| node.in_recovery == Fact::Known(true);
         let dead = state.node(named).is_some_and(NodeState::is_ejected);

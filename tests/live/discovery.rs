@@ -1,5 +1,6 @@
 //! Where the list of nodes comes from (rule T12).
 
+mod aurora;
 mod patroni;
 
 use std::{fs, path::Path, time::Duration};

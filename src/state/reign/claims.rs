@@ -17,6 +17,24 @@ pub(super) fn claimed(node: &NodeState, state: &State) -> Option<u64> {
     (node.is_member() && ours && node.in_recovery == Fact::Known(false)).then_some(epoch)
 }
 
+/// Where nobody shows an epoch: the node that an authority named, once it is not in recovery; where the list leaves open
+/// who the primary is, the only one that is not.
+pub(super) fn without_epoch(state: &State) -> Option<NodeId> {
+    let claims = |node: &&NodeState| {
+        node.in_recovery == Fact::Known(false) && !node.is_ejected() && node.epoch.known().is_none()
+    };
+    let mut claimants = state.members().filter(claims);
+    let named = state.reign.word.and_then(|word| state.node(word));
+    if let Some(named) = named.filter(|named| named.is_member() && claims(named)) {
+        return Some(named.id);
+    }
+    let open = configured(state).is_none();
+    let (first, second) = (claimants.next(), claimants.next());
+    first
+        .filter(|_| open && second.is_none())
+        .map(|only| only.id)
+}
+
 /// Whether these are one server under two names: what was started when, where, is one thing (T4).
 pub(super) fn same_server(one: &NodeState, other: &NodeState) -> bool {
     matches!((one.server, other.server), (Fact::Known(one), Fact::Known(other)) if one == other)
