@@ -337,6 +337,19 @@ impl Leased {
         }
     }
 
+    /// Whether statements were prepared on it; false where that cannot be told.
+    pub(crate) fn has_run(&self) -> bool {
+        match self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres(conn) => conn.cached_statements_size() > 0,
+            #[cfg(feature = "mysql")]
+            Self::MySql(_) => false,
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(_) => false,
+            Self::Adopted(_) => false,
+        }
+    }
+
     /// Throws the connection away without a word to the server, which may not be listening.
     pub(crate) fn cut(self) {
         match self {

@@ -1,8 +1,10 @@
 //! A connection that may be new proves itself before it is used (rule C4).
 //!
 //! Opening one takes more than one poll, so a connection that was there at the first is an old one: it had its proof
-//! when it was opened, and since then its server has been in one life. Any other is asked how far its server has
-//! replayed, in its first round trip. sqlx's own hook for new connections was rejected: it has one slot, and that is the
+//! when it was opened, and since then its server has been in one life. So it is with one that has run prepared
+//! statements, since a new one has run none; where the caller's own closures may have run some on it, that tells
+//! nothing. Without this, tasks that take turns on a full pool would each pay two round trips for every statement. Any
+//! other is asked how far its server has replayed, in its first round trip. sqlx's own hook for new connections was rejected: it has one slot, and that is the
 //! caller's.
 
 use std::{sync::Arc, time::Instant};
@@ -58,6 +60,9 @@ impl Attempt<'_> {
         let node = lease.node();
         let unasked = mutants::lives("position_kept_over_crash");
         if lease.role() != Role::Replica || !self.shared.gives_position(node) || unasked {
+            return Ok(conn);
+        }
+        if self.shared.config.connect_options.is_none() && conn.has_run() {
             return Ok(conn);
         }
         node.replayed.opened();

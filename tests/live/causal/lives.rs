@@ -64,3 +64,37 @@ async fn a_standby_in_a_new_life_is_not_believed_what_the_old_one_had() {
     }
     println!("{behind} reads elsewhere saw it behind");
 }
+
+/// C4: a new connection proves itself once, and not again for each task that waited for its turn on it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tasks_that_take_turns_on_a_full_pool_ask_for_no_proof() {
+    let place = super::SLOT.alone("lives_turns").await;
+    let db = super::connect_with(&place, |builder| builder.replica_max_connections(2)).await;
+    let asked = || {
+        let question = "SELECT (SELECT system_identifier FROM pg_catalog.pg_control_system())";
+        let standbys = place.cluster().standbys().iter();
+        standbys
+            .map(|node| node.statements_with(question).unwrap())
+            .sum::<u64>()
+    };
+    for standby in place.cluster().standbys() {
+        standby.reset_statements().unwrap();
+    }
+    let readers: Vec<_> = (0..8)
+        .map(|_| {
+            let db = db.clone();
+            tokio::spawn(async move {
+                for _ in 0..100 {
+                    crate::fixture::number(&db, super::COUNT).await;
+                }
+            })
+        })
+        .collect();
+    for reader in readers {
+        reader.await.unwrap();
+    }
+    let asked = asked();
+    println!("{asked} proofs for 800 reads");
+    // Four connections for statements, and those that ask for positions.
+    assert!(asked <= 20, "{asked}");
+}
