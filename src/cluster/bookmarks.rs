@@ -9,12 +9,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::shared::Shared;
+use super::{shared::Shared, worker::Message};
 use crate::{
     error::Error,
     metrics::ClusterCounter,
     position::Position,
     session::{Session, Told, Upstream},
+    state::Event,
     words::Role,
 };
 
@@ -127,6 +128,7 @@ async fn settle_one(
                     if demanded.is_none_or(|last: Instant| last.elapsed() >= CHECK_EVERY) {
                         demanded = Some(Instant::now());
                         shared.demand.ask();
+                        shared.tell(Message::News(Event::AskAll));
                     }
                 }
             },

@@ -4,6 +4,7 @@
 //! reason: it enters ejected and is probed. Nothing is looked after where there is no runtime, which is where mocks
 //! are built outside of one.
 
+mod learn;
 mod shares;
 
 use std::{sync::Arc, time::Instant};
@@ -27,9 +28,7 @@ use crate::{
     node::{Link, link},
     session::Clock,
     snapshot::Snapshot,
-    state::{
-        Effect, Event, Fact, Moment, NodeState, Notice, StartProblem, State, View, reduce::reduce,
-    },
+    state::{Effect, Event, Moment, NodeState, Notice, StartProblem, State, View, reduce::reduce},
     words::Role,
 };
 
@@ -67,6 +66,7 @@ pub(crate) async fn connect(config: Config) -> Result<Arc<Shared>, Error> {
     starting.check(&config)?;
 
     let clock = Clock::of(&starting.identity(&config));
+    starting.know(*clock.seen_epoch.borrow());
     // SQLite's views cannot do more than its statements can.
     let reads_catalog = backend != DbBackend::Sqlite;
     let classifier = Classifier::new(backend, judging(&config), Knowledge::Trusted);
@@ -319,42 +319,6 @@ impl Starting {
                     why: problem.to_string(),
                 })
             }
-        }
-    }
-
-    /// Which cluster this is, for what the whole process shares about it: as its server says, whatever name it was
-    /// reached by; where it does not say, by the name.
-    fn identity(&self, config: &Config) -> String {
-        let backend = config.primary.url.backend().as_str();
-        match self.state.primary().map(|primary| primary.identity) {
-            Some(Fact::Known(identity)) => format!("{backend} system {identity}"),
-            _ => format!("{backend} {}", config.primary.endpoint()),
-        }
-    }
-
-    /// Reads the catalog once before the first statement, so that a start does not send every read to the primary. A
-    /// start without it does with a replica's until it is there.
-    async fn read_catalog(&mut self, classifier: &Classifier) {
-        let answers = |role| {
-            let mut members = self.state.members();
-            members.find(|node| node.seen && node.role == role && !node.is_in_doubt())
-        };
-        let Some(node) = answers(Role::Primary).or_else(|| answers(Role::Replica)) else {
-            return;
-        };
-        let of_primary = node.role == Role::Primary;
-        let Some(member) = self.nodes.member(node.id) else {
-            return;
-        };
-        match backend::read_catalog(&member.node, classifier.settings()).await {
-            Ok(catalog) => {
-                classifier.learn(Knowledge::Known(Arc::new(catalog)));
-                self.catalog_read = of_primary;
-            }
-            Err(err) => tracing::warn!(
-                error = %err,
-                "the catalog could not be read: what is not built in goes to the primary until it can"
-            ),
         }
     }
 

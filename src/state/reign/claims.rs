@@ -82,7 +82,13 @@ fn trusted(state: &State, id: NodeId, epoch: u64) -> bool {
     let Some(node) = known.filter(|node| !node.is_ejected() && !overruled(node)) else {
         return false;
     };
-    if node.followed || state.reign.word == Some(id) || state.reign.owner == Some(id) {
+    let reign = &state.reign;
+    // An epoch that was seen before, by another handle of this process, needs nobody to vouch for it.
+    if node.followed
+        || reign.word == Some(id)
+        || reign.owner == Some(id)
+        || reign.greatest == Some(epoch)
+    {
         return true;
     }
     let known = match state.reign.owner {
@@ -136,7 +142,7 @@ impl Step<'_> {
         reign.claim = None;
         reign.changes += u64::from(reign.epoch.is_some());
         reign.epoch = Some(epoch);
-        reign.greatest = Some(epoch);
+        reign.greatest = reign.greatest.max(Some(epoch));
         reign.conflict = false;
         let old = reign.owner.replace(id);
         reign.word = reign.word.filter(|word| *word == id);
@@ -213,6 +219,15 @@ impl Step<'_> {
         }
     }
 
+    /// What this process has seen, every handle of it has (promise 4): the older primary is over, and the new one is
+    /// looked for.
+    pub(crate) fn seen_epoch(&mut self, epoch: u64) {
+        if self.state.tuning.failover && self.state.reign.greatest < Some(epoch) {
+            self.state.reign.greatest = Some(epoch);
+            self.ask_everyone();
+        }
+    }
+
     /// An authority says that a node was promoted: its word counts as soon as it says so itself.
     pub(crate) fn take_word(&mut self, id: NodeId) {
         if self.state.node(id).is_some_and(NodeState::is_member) {
@@ -239,7 +254,8 @@ impl Step<'_> {
                 let claims = other.in_recovery == Fact::Known(false) && other.id != id;
                 other.overruled = other.epoch.known().filter(|_| claims);
             }
-            let reign = &self.state.reign;
+            let reign = &mut self.state.reign;
+            reign.greatest = Some(epoch);
             if (reign.owner, reign.epoch) != (Some(id), Some(epoch)) {
                 self.accept(id, epoch);
             }

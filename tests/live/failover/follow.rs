@@ -30,7 +30,8 @@ async fn a_failing_statement_finds_the_new_primary_long_before_the_next_check() 
     old.stop(Stop::Fast).unwrap();
     promote(new).await;
     let begun = Instant::now();
-    insert(&db, 2).await.unwrap();
+    // One that met a connection which its server had cut may not know its outcome.
+    until("a write", async || insert(&db, 2).await.is_ok()).await;
     soon("the first write after the promotion", begun);
     assert_eq!((rows(new, 2), status(&db, new).generation), (1, 0));
     assert_eq!(status(&db, new).role, Role::Primary);
@@ -243,7 +244,8 @@ async fn a_url_with_several_hosts_finds_the_primary_among_them() {
     .await;
     old.kill().unwrap();
     promote(new).await;
-    insert(&db, 2).await.unwrap();
+    // The first one may meet a connection that was cut with its server.
+    until("a write", async || insert(&db, 2).await.is_ok()).await;
     assert_eq!((primary(&db).as_str(), rows(new, 2)), ("node-3", 1));
     drop(db);
     // The next process starts with the same words.
@@ -258,4 +260,33 @@ async fn a_url_with_several_hosts_finds_the_primary_among_them() {
             .contains("none of the nodes says that it is the primary"),
         "{err}"
     );
+}
+
+/// Promise 4: what one handle of the process has seen, every handle has, whenever its own next check would be.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_handle_writes_to_an_old_primary_that_another_one_knows_to_be_old() {
+    let cluster = cluster();
+    let connect = async || {
+        let db = builder(&cluster).check_interval(MINUTE).max_lag(None);
+        db.connect().await.unwrap()
+    };
+    let (one, other) = (connect().await, connect().await);
+    let (old, new) = (cluster.primary(), cluster.standby(0));
+    promote(new).await;
+    insert(&other, 1).await.unwrap();
+    assert_eq!(rows(old, 1), 1, "nobody has told");
+    one.cluster().signal(ClusterSignal::Look).unwrap();
+    until_role(&one, new, Role::Primary).await;
+    insert(&one, 2).await.unwrap();
+    // Told before the first one could find it, so there is nothing to wait for but the other one's task.
+    until("the other handle", async || {
+        status(&other, old).role == Role::Fenced
+    })
+    .await;
+    insert(&other, 3).await.unwrap();
+    assert_eq!((rows(old, 3), rows(new, 3)), (0, 1));
+    // And so does one that connects now, although the old primary is the configured one.
+    let third = connect().await;
+    insert(&third, 4).await.unwrap();
+    assert_eq!((rows(old, 4), rows(new, 4)), (0, 1));
 }

@@ -1,0 +1,58 @@
+//! What a cluster learns before its first statement: which one it is, what this process knows of it, its catalog.
+
+use std::sync::Arc;
+
+use super::Starting;
+use crate::{
+    backend,
+    config::Config,
+    intent::{Classifier, Knowledge},
+    state::{Event, Fact, Moment, reduce::reduce},
+    words::Role,
+};
+
+impl Starting {
+    /// Which cluster this is, for what the whole process shares about it: as its server says, whatever name it was
+    /// reached by; where it does not say, by the name.
+    pub(super) fn identity(&self, config: &Config) -> String {
+        let backend = config.primary.url.backend().as_str();
+        match self.state.primary().map(|primary| primary.identity) {
+            Some(Fact::Known(identity)) => format!("{backend} system {identity}"),
+            _ => format!("{backend} {}", config.primary.endpoint()),
+        }
+    }
+
+    /// What another handle of this process has seen, this one has.
+    pub(super) fn know(&mut self, epoch: u64) {
+        let now = Moment(self.origin.elapsed());
+        let event = Event::SeenEpoch(epoch);
+        let effects = reduce(&mut self.state, event, now, &mut fastrand::Rng::new());
+        self.effects.extend(effects);
+    }
+
+    /// Reads the catalog once before the first statement, so that a start does not send every read to the primary. A
+    /// start without it does with a replica's until it is there.
+    pub(super) async fn read_catalog(&mut self, classifier: &Classifier) {
+        let answers = |role| {
+            let mut members = self.state.members();
+            members.find(|node| node.seen && node.role == role && !node.is_in_doubt())
+        };
+        let Some(node) = answers(Role::Primary).or_else(|| answers(Role::Replica)) else {
+            return;
+        };
+        let of_primary = node.role == Role::Primary;
+        let Some(member) = self.nodes.member(node.id) else {
+            return;
+        };
+        match backend::read_catalog(&member.node, classifier.settings()).await {
+            Ok(catalog) => {
+                classifier.learn(Knowledge::Known(Arc::new(catalog)));
+                self.catalog_read = of_primary;
+            }
+            Err(err) => tracing::warn!(
+                error = %err,
+                "the catalog could not be read: what is not built in goes to the primary until it can"
+            ),
+        }
+    }
+}
