@@ -48,61 +48,66 @@ async fn two_primaries_of_one_epoch_get_no_writes_until_one_is_accepted() {
     );
 }
 
+const URLS: &str = "SEALANETEST_CONFLICT_URLS";
+
+/// Not a test of its own: one of the processes of the next one. It writes for a while, and most of it fails.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn child_meets() {
+    let Ok(urls) = std::env::var(URLS) else {
+        return;
+    };
+    let mut words = urls.split(' ');
+    let first: i64 = words.next().unwrap().parse().unwrap();
+    let db = RoutedConnection::builder()
+        .primary(words.next().unwrap())
+        .replicas(words)
+        .check_interval(50 * MS)
+        .failover_timeout(20 * MS)
+        .max_lag(None)
+        .connect()
+        .await
+        .unwrap();
+    println!("ready");
+    let begun = std::time::Instant::now();
+    for n in 0_i64.. {
+        if begun.elapsed() > Duration::from_millis(2_500) {
+            return;
+        }
+        // There is no primary, or there are two.
+        let _ = insert(&db, first + n).await;
+        tokio::time::sleep(2 * MS).await;
+    }
+}
+
 /// T4: two processes that meet them in opposite order write to one at the most, whatever their luck.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_that_meet_two_primaries_in_opposite_order_write_to_one_at_the_most() {
+async fn two_processes_that_meet_two_primaries_in_opposite_order_write_to_one_at_the_most() {
     for round in 0..if sealane_harness::long_form() { 30 } else { 3 } {
         let cluster = cluster();
         let (one, two) = (cluster.standby(0).clone(), cluster.standby(1).clone());
         let named = |node: &Node| format!("{}?name={}", node.url(), node.name());
-        let connect = async |order: [&Node; 2]| -> RoutedConnection {
-            RoutedConnection::builder()
-                .primary(named(cluster.primary()))
-                .replicas(order.map(named))
-                .check_interval(50 * MS)
-                .failover_timeout(20 * MS)
-                .max_lag(None)
-                .connect()
-                .await
-                .unwrap()
-        };
-        let dbs = [connect([&one, &two]).await, connect([&two, &one]).await];
-        let writers: Vec<_> = dbs
-            .iter()
-            .cloned()
-            .zip([100_000, 200_000])
-            .map(|(db, first)| {
-                tokio::spawn(async move {
-                    let begun = std::time::Instant::now();
-                    for n in 0_i64.. {
-                        if begun.elapsed() > Duration::from_millis(1_500) {
-                            return;
-                        }
-                        // Most fail: there is no primary, or there are two.
-                        let _ = insert(&db, first + n).await;
-                        tokio::time::sleep(2 * MS).await;
-                    }
-                })
+        let orders = [(100_000, [&one, &two]), (200_000, [&two, &one])];
+        let children: Vec<_> = orders
+            .into_iter()
+            .map(|(first, order)| {
+                let urls = [cluster.primary(), order[0], order[1]].map(named).join(" ");
+                start(&format!("{first} {urls}"))
             })
             .collect();
+        tokio::time::sleep(300 * MS).await;
         both_promoted(&cluster).await;
-        for writer in writers {
-            writer.await.unwrap();
+        for mut child in children {
+            assert!(blocking(move || child.wait()).await.unwrap().success());
         }
         // What both have came from the old primary.
-        let common = one
-            .sql("SELECT string_agg(n::text, ',' ORDER BY n) FROM t")
-            .unwrap();
-        let other = two
-            .sql("SELECT string_agg(n::text, ',' ORDER BY n) FROM t")
-            .unwrap();
-        let set = |text: &str| -> std::collections::BTreeSet<i64> {
-            text.trim()
+        let set = |node: &Node| -> std::collections::BTreeSet<i64> {
+            let rows = node.sql("SELECT string_agg(n::text, ',') FROM t").unwrap();
+            rows.trim()
                 .split(',')
                 .filter_map(|n| n.parse().ok())
                 .collect()
         };
-        let (of_one, of_two) = (set(&common), set(&other));
+        let (of_one, of_two) = (set(&one), set(&two));
         let only_one = of_one.difference(&of_two).count();
         let only_two = of_two.difference(&of_one).count();
         println!(
@@ -113,8 +118,26 @@ async fn two_that_meet_two_primaries_in_opposite_order_write_to_one_at_the_most(
             only_one == 0 || only_two == 0,
             "both were written to: {only_one} and {only_two}"
         );
-        drop(dbs);
     }
+}
+
+/// Starts one, and waits until it has connected.
+fn start(urls: &str) -> std::process::Child {
+    use std::io::BufRead as _;
+    use std::process::{Command, Stdio};
+
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "failover::conflict::child_meets", "--nocapture"])
+        .env(URLS, urls)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = std::io::BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut lines = lines.map_while(Result::ok);
+    assert!(lines.any(|line| line.contains("ready")));
+    // It goes on to print, and must not be ended by that.
+    std::thread::spawn(move || lines.count());
+    child
 }
 
 /// T3: a copy of the cluster that was promoted elsewhere has its identity and a greater epoch.
