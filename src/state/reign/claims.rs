@@ -18,7 +18,7 @@ pub(super) fn claimed(node: &NodeState, state: &State) -> Option<u64> {
 }
 
 /// Where nobody shows an epoch: the node that an authority named, once it is not in recovery; where the list leaves open
-/// who the primary is, the only one that is not.
+/// who the primary is, or the one that it names says that it follows, the only one that is not.
 pub(super) fn without_epoch(state: &State) -> Option<NodeId> {
     let claims = |node: &&NodeState| {
         node.in_recovery == Fact::Known(false) && !node.is_ejected() && node.epoch.known().is_none()
@@ -28,7 +28,11 @@ pub(super) fn without_epoch(state: &State) -> Option<NodeId> {
     if let Some(named) = named.filter(|named| named.is_member() && claims(named)) {
         return Some(named.id);
     }
-    let open = configured(state).is_none();
+    let follows = |named: &NodeState| named.in_recovery == Fact::Known(true) && !named.is_ejected();
+    let open = match configured(state).and_then(|named| state.node(named)) {
+        Some(named) => follows(named),
+        None => true,
+    };
     let (first, second) = (claimants.next(), claimants.next());
     first
         .filter(|_| open && second.is_none())
