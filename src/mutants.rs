@@ -1,4 +1,4 @@
-//! Rules broken on purpose, so that the history checker can show that it would notice.
+//! Rules broken on purpose, so that the checkers of histories and storms can show that they would notice.
 //!
 //! There is none unless the crate is compiled with `--cfg sealane_mutants` (see `tests/mutants`); then
 //! `SEALANETEST_MUTANT` names the one that lives. Each stands at the line whose rule it breaks.

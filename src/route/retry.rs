@@ -3,6 +3,7 @@
 //! A table in the form of two functions. [`outcome`] says what is certain; [`verdict`] never sends a write again unless
 //! it is certain that it was not executed. Nothing moves that is in an open transaction or has given rows away.
 
+use crate::mutants;
 use crate::signal::Signal;
 use crate::words::{Outcome, Role, Stage};
 
@@ -118,6 +119,7 @@ pub(crate) fn outcome(failure: &Failure) -> Outcome {
         // It never left us: these two tell of the pool even where acquiring and sending are one call.
         Signal::AcquireTimeout | Signal::PoolClosed | Signal::Unsent => Outcome::NotExecuted,
         Signal::Unread => Outcome::Executed,
+        Signal::Disconnected if mutants::lives("writes_again") => Outcome::NotExecuted,
         Signal::Starting
         | Signal::Disconnected
         | Signal::Refused

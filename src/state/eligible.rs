@@ -100,7 +100,9 @@ fn behind(node: &NodeState, state: &State) -> Option<Ineligible> {
         ),
         (
             // Without a primary there is nothing to receive (R2).
-            state.reign.lost.is_some() || holds(node.receiving, Some(()), |own, ()| own),
+            mutants::lives("tick_without_epoch")
+                || state.reign.lost.is_some()
+                || holds(node.receiving, Some(()), |own, ()| own),
             Ineligible::NotReceiving,
         ),
     ];
