@@ -11,7 +11,10 @@
 mod disturber;
 mod writers;
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use sea_orm::ConnectionTrait;
 use sealane::{Consistency, RoutedConnection};
@@ -22,10 +25,12 @@ use self::{
     writers::Writers,
 };
 
-/// A cluster whose nodes the client reaches through wires that can be cut.
+/// A cluster whose nodes the client reaches through wires that can be cut, and that follow each other through such wires.
 struct Sea {
     cluster: Cluster,
     wires: Vec<Forwarder>,
+    /// From each node to the one that it follows.
+    between: Arc<[Forwarder]>,
 }
 
 impl Sea {
@@ -47,10 +52,16 @@ impl Sea {
                 node.set("synchronous_standby_names", "ANY 1 (*)").unwrap();
             }
         }
-        let wires = cluster.nodes().iter();
-        let wires = wires.map(|node| Forwarder::to(node.addr()).unwrap());
+        let to = |node: &Node| Forwarder::to(node.addr()).unwrap();
+        let wires = cluster.nodes().iter().map(to).collect();
+        let primary = cluster.primary();
+        let between: Arc<[Forwarder]> = cluster.nodes().iter().map(|_| to(primary)).collect();
+        for (standby, wire) in cluster.standbys().iter().zip(&between[1..]) {
+            standby.repoint_to(wire.addr()).unwrap();
+        }
         Self {
-            wires: wires.collect(),
+            wires,
+            between,
             cluster,
         }
     }
@@ -82,7 +93,7 @@ async fn storm(quorum: Quorum, length: Duration) -> writers::Verdict {
     let sea = Sea::new(quorum);
     let db = sea.connect().await;
     let writers = Writers::start(&db, if quorum == Quorum::Kept { 8 } else { 4 });
-    let disturber = Disturber::new(&sea.cluster, &sea.wires, quorum, seed);
+    let disturber = Disturber::new(&sea, quorum, seed);
     let done = disturber.run(Instant::now() + length).await;
     println!("{done}");
     let primary = done.primary.clone();

@@ -3,11 +3,14 @@
 use std::{
     collections::BTreeMap,
     fmt,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use fastrand::Rng;
-use sealane_harness::{Cluster, Forwarder, Node, Result, Stop};
+use sealane_harness::{Forwarder, Node, Result, Stop};
+
+use super::Sea;
 
 /// Whether promotions keep what was acknowledged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +24,7 @@ pub enum Quorum {
 pub struct Disturber<'a> {
     nodes: &'a [Node],
     wires: &'a [Forwarder],
+    between: Arc<[Forwarder]>,
     quorum: Quorum,
     rng: Rng,
     /// The primary's place.
@@ -52,10 +56,11 @@ enum End {
 }
 
 impl<'a> Disturber<'a> {
-    pub fn new(cluster: &'a Cluster, wires: &'a [Forwarder], quorum: Quorum, seed: u64) -> Self {
+    pub fn new(sea: &'a Sea, quorum: Quorum, seed: u64) -> Self {
         Self {
-            nodes: cluster.nodes(),
-            wires,
+            nodes: sea.cluster.nodes(),
+            wires: &sea.wires,
+            between: Arc::clone(&sea.between),
             quorum,
             rng: Rng::with_seed(seed),
             primary: 0,
@@ -84,6 +89,9 @@ impl<'a> Disturber<'a> {
     }
 
     async fn one(&mut self) {
+        if self.quorum == Quorum::Ignored {
+            return self.fail_over(End::Live).await;
+        }
         let pause = Duration::from_millis(self.rng.u64(50..700));
         let anyone = self.rng.usize(..self.nodes.len());
         let (node, standby) = (self.nodes[anyone].clone(), self.standby());
@@ -115,7 +123,13 @@ impl<'a> Disturber<'a> {
                 tokio::time::sleep(pause).await;
                 self.wires[anyone].heal();
             }
-            42..52 => {
+            42..47 => {
+                self.note("cuts between nodes");
+                self.between[standby].cut();
+                tokio::time::sleep(pause).await;
+                self.between[standby].heal();
+            }
+            47..52 => {
                 self.note("black holes");
                 self.wires[anyone].black_hole();
                 tokio::time::sleep(pause).await;
@@ -147,7 +161,15 @@ impl<'a> Disturber<'a> {
         }
         let (quorum, hold) = (self.quorum, Duration::from_millis(self.rng.u64(50..500)));
         let any = self.rng.usize(..others.len());
+        // Of the same wires that can be cut: they lead to whoever is the primary.
+        let roads: Vec<_> = self.between.iter().map(Forwarder::addr).collect();
+        let between = Arc::clone(&self.between);
         let changed = tokio::task::spawn_blocking(move || -> Result<usize> {
+            // Every road leads to the new primary from then on, before anybody takes one.
+            let lead = |new: &Node| {
+                between.iter().for_each(|wire| wire.redirect(new.addr()));
+                std::thread::sleep(Duration::from_millis(20));
+            };
             let old = &nodes[old_at];
             match end {
                 End::Kill => old.kill()?,
@@ -157,7 +179,12 @@ impl<'a> Disturber<'a> {
             }
             let new_at = match quorum {
                 Quorum::Kept => elect(&nodes, &others)?,
-                Quorum::Ignored => others[any],
+                Quorum::Ignored => {
+                    // What is acknowledged from now on is lost with the old primary.
+                    detach(&nodes[others[any]])?;
+                    std::thread::sleep(Duration::from_millis(300));
+                    others[any]
+                }
             };
             let other_at = others
                 .iter()
@@ -167,11 +194,11 @@ impl<'a> Disturber<'a> {
             let (new, other) = (&nodes[new_at], &nodes[other_at]);
             new.promote()?;
             std::thread::sleep(hold);
+            lead(new);
             if quorum == Quorum::Ignored {
                 other.rewind_to(new)?;
-            } else {
-                other.repoint(new)?;
             }
+            other.repoint_to(roads[other_at])?;
             std::thread::sleep(hold);
             old.thaw();
             if !old.is_running() {
@@ -180,6 +207,7 @@ impl<'a> Disturber<'a> {
                 std::thread::sleep(hold / 2);
             }
             old.rewind_to(new)?;
+            old.repoint_to(roads[old_at])?;
             Ok(new_at)
         });
         self.primary = changed.await.unwrap().unwrap();
@@ -199,14 +227,7 @@ fn elect(nodes: &[Node], others: &[usize]) -> Result<usize> {
     }
     for at in others {
         let node = &nodes[*at];
-        // Its receiver has gone once the setting was read.
-        while node
-            .sql("SELECT count(*) FROM pg_stat_wal_receiver")?
-            .trim()
-            != "0"
-        {
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        detach(node)?;
         let received = node.sql("SELECT pg_last_wal_receive_lsn() - '0/0'::pg_lsn")?;
         let received = received.trim().parse().unwrap_or(0);
         if received > best.0 {
@@ -214,4 +235,17 @@ fn elect(nodes: &[Node], others: &[usize]) -> Result<usize> {
         }
     }
     Ok(best.1)
+}
+
+/// Lets a standby follow nobody; returns when its receiver has gone.
+fn detach(node: &Node) -> Result<()> {
+    node.set("primary_conninfo", "")?;
+    while node
+        .sql("SELECT count(*) FROM pg_stat_wal_receiver")?
+        .trim()
+        != "0"
+    {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    Ok(())
 }
