@@ -30,6 +30,8 @@ pub(crate) enum Ineligible {
     Epoch,
     /// Too far behind, or it could not tell.
     Lag,
+    /// It has not replayed the first position that the primary told: a matter of milliseconds, if it is well.
+    Unproven,
     /// It receives nothing.
     NotReceiving,
 }
@@ -46,6 +48,7 @@ impl fmt::Display for Ineligible {
             Self::Identity => "another cluster",
             Self::Epoch => "older epoch",
             Self::Lag => "too far behind",
+            Self::Unproven => "not yet known to be near",
             Self::NotReceiving => "not receiving",
         })
     }
@@ -94,6 +97,7 @@ fn behind(node: &NodeState, state: &State) -> Option<Ineligible> {
                 || holds(node.epoch, newest(state), |own, newest| own >= newest),
             Ineligible::Epoch,
         ),
+        (!(node.lagging && node.is_unproven()), Ineligible::Unproven),
         (
             !node.lagging && holds(node.lag, state.tuning.max_lag, |own, limit| own <= limit),
             Ineligible::Lag,

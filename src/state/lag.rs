@@ -64,7 +64,7 @@ impl NodeState {
     }
 
     /// Whether nobody can say how far behind it is although its position is known.
-    fn is_unproven(&self) -> bool {
+    pub(super) fn is_unproven(&self) -> bool {
         self.fresh.is_none() && self.position.is_some() && self.lag == Fact::NotChecked
     }
 }

@@ -174,9 +174,12 @@ impl View {
     /// milliseconds, where it would be refused.
     #[must_use]
     pub(crate) fn settles_soon(&self) -> bool {
-        self.nodes
-            .iter()
-            .any(|node| node.ineligible == Some(Ineligible::Suspected))
+        self.nodes.iter().any(|node| {
+            matches!(
+                node.ineligible,
+                Some(Ineligible::Suspected | Ineligible::Unproven)
+            )
+        })
     }
 
     /// The group for a wanted zone: its nodes, or everyone's if it has none.
