@@ -75,7 +75,6 @@ impl Cluster {
         let shared = self.shared()?;
         let (id, _) = self.node(node)?;
         shared.check(id).await;
-        shared.clock.seen_epoch.send_replace(0);
         shared.tell(Message::News(Event::Accept { node: id }));
         shared.check(id).await;
         match shared.primary_node() {

@@ -66,7 +66,6 @@ pub(crate) async fn connect(config: Config) -> Result<Arc<Shared>, Error> {
     starting.check(&config)?;
 
     let clock = Clock::of(&starting.identity(&config));
-    starting.know(*clock.seen_epoch.borrow());
     // SQLite's views cannot do more than its statements can.
     let reads_catalog = backend != DbBackend::Sqlite;
     let classifier = Classifier::new(backend, judging(&config), Knowledge::Trusted);

@@ -87,8 +87,6 @@ pub(super) struct Worker {
     /// Who waits for a probe that was sent after this moment.
     checks: Vec<(NodeId, Moment, oneshot::Sender<()>)>,
     stalls: Stalls,
-    /// The epoch that the other handles of this process were told.
-    told_epoch: Option<u64>,
     rng: Rng,
     origin: Instant,
     publish_at: Instant,
@@ -123,7 +121,6 @@ impl Worker {
             watched: HashSet::new(),
             checks: Vec::new(),
             stalls: Stalls::new(),
-            told_epoch: None,
             rng: Rng::new(),
             origin: shared.origin,
             publish_at: shared.origin + PUBLISH_EVERY,
@@ -137,10 +134,6 @@ impl Worker {
     }
 
     async fn run(&mut self) {
-        let seen = self.shared.upgrade();
-        let Some(mut seen) = seen.map(|shared| shared.clock.seen_epoch.subscribe()) else {
-            return;
-        };
         loop {
             let due = tokio::time::Instant::from_std(self.next_due());
             let message = tokio::select! {
@@ -149,11 +142,6 @@ impl Worker {
                     // The last handle is gone.
                     None => break,
                 },
-                // Its sender lives in what the handles share.
-                Ok(()) = seen.changed() => {
-                    let epoch = *seen.borrow_and_update();
-                    Some(Message::News(Event::SeenEpoch(epoch)))
-                }
                 () = tokio::time::sleep_until(due) => None,
             };
             let Some(shared) = self.shared.upgrade() else {

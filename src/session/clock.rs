@@ -17,7 +17,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 
 use super::{Session, Upstream, epochs::Epochs, gate::Gate, need::Need, pin::nanos, tasks::Tasks};
 use crate::{
@@ -72,8 +72,6 @@ pub(crate) struct Clock {
     pub(crate) news: Notify,
     /// What writes go through.
     pub(crate) gate: Arc<Gate>,
-    /// The greatest epoch that any handle of this process has accepted: none of them writes to an older one then.
-    pub(crate) seen_epoch: watch::Sender<u64>,
 }
 
 #[derive(Debug, Default)]
@@ -114,7 +112,6 @@ impl Default for Clock {
             turned_away: AtomicBool::new(false),
             news: Notify::new(),
             gate: Arc::default(),
-            seen_epoch: watch::Sender::new(0),
         }
     }
 }

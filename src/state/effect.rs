@@ -51,8 +51,6 @@ pub(crate) enum Event {
     Wanted(bool),
     /// Something was silent for suspiciously long: ask every node what it is (T6).
     AskAll,
-    /// Another handle of this process has seen a primary of this epoch.
-    SeenEpoch(u64),
     /// An authority says that this node is the primary (T3, T4).
     Promoted { node: NodeId },
     /// An authority says that this node is to be taken for it, whatever was seen (T3).

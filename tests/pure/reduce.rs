@@ -163,7 +163,6 @@ impl Bench {
             ["wanted"] => Event::Wanted(true),
             ["unwanted"] => Event::Wanted(false),
             ["ask_all"] => Event::AskAll,
-            ["seen", epoch] => Event::SeenEpoch(epoch.parse().unwrap()),
             ["accept", name] => Event::Accept {
                 node: self.id(name),
             },

@@ -1,4 +1,4 @@
-//! What a cluster learns before its first statement: which one it is, what this process knows of it, its catalog.
+//! What a cluster learns before its first statement: which one it is, and its catalog.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use crate::{
     backend,
     config::Config,
     intent::{Classifier, Knowledge},
-    state::{Event, Fact, Moment, reduce::reduce},
+    state::Fact,
     words::Role,
 };
 
@@ -20,14 +20,6 @@ impl Starting {
             Some(Fact::Known(identity)) => format!("{backend} system {identity}"),
             _ => format!("{backend} {}", config.primary.endpoint()),
         }
-    }
-
-    /// What another handle of this process has seen, this one has.
-    pub(super) fn know(&mut self, epoch: u64) {
-        let now = Moment(self.origin.elapsed());
-        let event = Event::SeenEpoch(epoch);
-        let effects = reduce(&mut self.state, event, now, &mut fastrand::Rng::new());
-        self.effects.extend(effects);
     }
 
     /// Reads the catalog once before the first statement, so that a start does not send every read to the primary. A

@@ -35,16 +35,6 @@ impl Worker {
         let before = shared.primary_node().map(|node| node.id);
         shared.concrete.primary_is(primary, shared);
         shared.metrics.count(ClusterCounter::SnapshotChange);
-        // Before anybody can find the new primary here.
-        if self.state.reign.epoch != self.told_epoch {
-            self.told_epoch = self.state.reign.epoch;
-            let epoch = self.told_epoch.unwrap_or_default();
-            shared.clock.seen_epoch.send_if_modified(|seen| {
-                let newer = epoch > *seen;
-                *seen = epoch.max(*seen);
-                newer
-            });
-        }
         let version = snapshot.view.version;
         shared.snapshot.store(Arc::new(snapshot));
         shared.changed.send_replace(version);

@@ -87,7 +87,7 @@ fn trusted(state: &State, id: NodeId, epoch: u64) -> bool {
         return false;
     };
     let reign = &state.reign;
-    // An epoch that was seen before, by another handle of this process, needs nobody to vouch for it.
+    // An epoch that was seen before needs nobody to vouch for it.
     if node.followed
         || reign.word == Some(id)
         || reign.owner == Some(id)
@@ -220,15 +220,6 @@ impl Step<'_> {
         }
         if let Some(next) = next {
             self.begin_history(next);
-        }
-    }
-
-    /// What this process has seen, every handle of it has (promise 4): the older primary is over, and the new one is
-    /// looked for.
-    pub(crate) fn seen_epoch(&mut self, epoch: u64) {
-        if self.state.tuning.failover && self.state.reign.greatest < Some(epoch) {
-            self.state.reign.greatest = Some(epoch);
-            self.ask_everyone();
         }
     }
 

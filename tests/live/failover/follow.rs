@@ -262,32 +262,3 @@ async fn a_url_with_several_hosts_finds_the_primary_among_them() {
         "{err}"
     );
 }
-
-/// Promise 4: what one handle of the process has seen, every handle has, whenever its own next check would be.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_handle_writes_to_an_old_primary_that_another_one_knows_to_be_old() {
-    let cluster = cluster();
-    let connect = async || {
-        let db = builder(&cluster).check_interval(MINUTE).max_lag(None);
-        db.connect().await.unwrap()
-    };
-    let (one, other) = (connect().await, connect().await);
-    let (old, new) = (cluster.primary(), cluster.standby(0));
-    promote(new).await;
-    insert(&other, 1).await.unwrap();
-    assert_eq!(rows(old, 1), 1, "nobody has told");
-    one.cluster().signal(ClusterSignal::Look).unwrap();
-    until_role(&one, new, Role::Primary).await;
-    insert(&one, 2).await.unwrap();
-    // Told before the first one could find it, so there is nothing to wait for but the other one's task.
-    until("the other handle", async || {
-        status(&other, old).role == Role::Fenced
-    })
-    .await;
-    insert(&other, 3).await.unwrap();
-    assert_eq!((rows(old, 3), rows(new, 3)), (0, 1));
-    // And so does one that connects now, although the old primary is the configured one.
-    let third = connect().await;
-    insert(&third, 4).await.unwrap();
-    assert_eq!((rows(old, 4), rows(new, 4)), (0, 1));
-}
