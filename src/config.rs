@@ -8,6 +8,7 @@ pub(crate) mod check;
 #[cfg(feature = "serde")]
 mod deserialize;
 mod discovery;
+mod dns;
 mod draft;
 mod effective;
 mod env;
@@ -29,6 +30,9 @@ use sea_orm::ConnectOptions;
 pub use builder::Builder;
 pub(crate) use check::nodes::arrange;
 pub use discovery::Discovery;
+#[cfg(feature = "dns")]
+pub(crate) use dns::DnsName;
+pub(crate) use dns::DnsQuestion;
 pub use error::{ConfigError, Problem};
 pub use node::NodeConfig;
 pub use url::NodeUrl;

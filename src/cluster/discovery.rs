@@ -5,6 +5,8 @@
 
 #[cfg(all(feature = "discovery", feature = "postgres"))]
 mod aurora;
+#[cfg(feature = "dns")]
+mod dns;
 #[cfg(feature = "discovery")]
 mod file;
 #[cfg(feature = "discovery")]
@@ -118,25 +120,29 @@ async fn closed(alive: &mut tokio::sync::watch::Receiver<u64>) {
 struct Kept {
     #[cfg(all(feature = "discovery", feature = "postgres"))]
     aurora: aurora::Kept,
+    #[cfg(feature = "dns")]
+    dns: dns::Kept,
 }
 
 #[cfg_attr(
-    not(all(feature = "discovery", feature = "postgres")),
-    expect(unused_variables, reason = "only Aurora keeps a connection")
+    not(any(feature = "dns", all(feature = "discovery", feature = "postgres"))),
+    expect(unused_variables, reason = "only Aurora and DNS keep anything")
 )]
 async fn ask(config: &Config, kept: &mut Kept) -> Result<Answer, NoAnswer> {
     match &config.discovery {
         Discovery::Static => Ok(Answer::default()),
+        #[cfg(feature = "dns")]
+        Discovery::Dns(asked) => dns::ask(config, asked, &mut kept.dns).await,
         #[cfg(feature = "discovery")]
         Discovery::File(path) => file::read(path).await,
         #[cfg(feature = "discovery")]
         Discovery::Patroni(url) => patroni::ask(url).await,
         #[cfg(all(feature = "discovery", feature = "postgres"))]
         Discovery::Aurora(pattern) => aurora::ask(config, pattern, &mut kept.aurora).await,
-        #[cfg(not(all(feature = "discovery", feature = "postgres")))]
+        // The configuration was checked for that.
+        #[cfg(not(all(feature = "dns", feature = "discovery", feature = "postgres")))]
         _ => Err(NoAnswer(
-            "this build has no discovery: enable the Cargo feature `discovery` of sealane"
-                .to_owned(),
+            "this build of sealane lacks the Cargo feature for it".to_owned(),
         )),
     }
 }

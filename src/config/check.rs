@@ -11,9 +11,9 @@ use nodes::Nodes;
 
 use sea_orm::DbBackend;
 
+use super::Config;
 use super::error::{ConfigError, Problems, Source};
 use super::table::SETTINGS;
-use super::{Config, Discovery};
 use crate::words::{Failover, Role};
 
 /// Checks a configuration whose replicas stand beside it, and puts in those that stay.
@@ -96,11 +96,13 @@ fn check_pairs(config: &Config, problems: &mut Problems) {
         ("at most", "eject_max"),
         config.eject_first <= config.eject_max,
     );
-    if config.discovery != Discovery::Static && !problems.has("discovery") {
-        if !cfg!(feature = "discovery") {
+    if let Some((feature, is_on)) = config.discovery.feature()
+        && !problems.has("discovery")
+    {
+        if !is_on {
             problems.add(
                 "discovery",
-                "needs the Cargo feature `discovery` of sealane",
+                format!("needs the Cargo feature `{feature}` of sealane"),
             );
         } else if config.failover == Failover::Off {
             let failover = problems.source().name("failover");

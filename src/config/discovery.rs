@@ -2,11 +2,14 @@
 
 use std::{fmt, path::PathBuf};
 
+use super::DnsQuestion;
+
 /// Where the list of nodes comes from, beside the configuration (default: from nowhere else). Of a discovered node the
 /// user, password, database and parameters are those of the configured primary's URL, and its role is found out by
 /// asking it. The configured nodes serve until the first list is there.
 ///
-/// As text: `static`, `file=PATH`, `patroni=URL`, `aurora`; all but the first need the Cargo feature `discovery`.
+/// As text: `static`, `dns`, `file=PATH`, `patroni=URL`, `aurora`. `dns` needs the Cargo feature `dns`, the others but
+/// the first the feature `discovery`.
 ///
 /// ```
 /// use sealane::Discovery;
@@ -22,6 +25,15 @@ pub enum Discovery {
     /// The configured nodes.
     #[default]
     Static,
+    /// DNS, asked again every `SEALANE_CHECK_INTERVAL`: `NAME[:PORT]`, separated by commas, each address (A, else AAAA) of
+    /// which is a node; a name that begins with an underscore is a service, whose SRV records tell hosts, ports and, where
+    /// they differ, weights. Without a name, the hosts of the configured nodes. `@ADDRESS[:PORT]` at the end is the
+    /// server to ask, in the place of the system's, as Consul's `@127.0.0.1:8600`.
+    ///
+    /// A name that moves takes its nodes along: connections to addresses that it does not have any more are drained. Nodes
+    /// are connected to by address, so `sslmode=verify-full` needs certificates that name the addresses; a
+    /// service's hosts are connected to by name, unless a server to ask is named.
+    Dns(String),
     /// A JSON (`.json`) or TOML file that is read again every `SEALANE_CHECK_INTERVAL`: `nodes`, each with `host` and,
     /// where wanted, `name`, `weight` and `zone`; and `primary`, the name of the node that was made the primary, where
     /// whoever writes the file is the authority on that.
@@ -35,6 +47,19 @@ pub enum Discovery {
     Aurora(String),
 }
 
+impl Discovery {
+    /// The Cargo feature without which there is none of it.
+    pub(super) fn feature(&self) -> Option<(&'static str, bool)> {
+        match self {
+            Self::Static => None,
+            Self::Dns(_) => Some(("dns", cfg!(feature = "dns"))),
+            Self::File(_) | Self::Patroni(_) | Self::Aurora(_) => {
+                Some(("discovery", cfg!(feature = "discovery")))
+            }
+        }
+    }
+}
+
 impl std::str::FromStr for Discovery {
     type Err = String;
 
@@ -42,6 +67,10 @@ impl std::str::FromStr for Discovery {
         let (kind, rest) = text.split_once('=').unwrap_or((text, ""));
         match (kind.trim().to_ascii_lowercase().as_str(), rest.trim()) {
             ("static", "") => Ok(Self::Static),
+            ("dns", asked) => {
+                asked.parse::<DnsQuestion>()?;
+                Ok(Self::Dns(asked.to_owned()))
+            }
             ("file", path) if !path.is_empty() => Ok(Self::File(path.into())),
             ("patroni", url) if url.split(',').all(|url| url.trim().starts_with("http://")) => {
                 if url.contains('@') {
@@ -55,7 +84,7 @@ impl std::str::FromStr for Discovery {
                 Ok(Self::Aurora(pattern.to_owned()))
             }
             _ => Err(
-                "must be static, file=PATH, patroni=http://HOST:PORT, aurora or aurora=?.HOST"
+                "must be static, dns, dns=NAME, file=PATH, patroni=http://HOST:PORT, aurora or aurora=?.HOST"
                     .to_owned(),
             ),
         }
@@ -66,6 +95,8 @@ impl fmt::Display for Discovery {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Static => f.write_str("static"),
+            Self::Dns(asked) if asked.is_empty() => f.write_str("dns"),
+            Self::Dns(asked) => write!(f, "dns={asked}"),
             Self::File(path) => write!(f, "file={}", path.display()),
             Self::Patroni(url) => write!(f, "patroni={url}"),
             Self::Aurora(pattern) if pattern.is_empty() => f.write_str("aurora"),

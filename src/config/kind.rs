@@ -73,7 +73,7 @@ impl Kind {
             },
             Self::Name => "name".to_owned(),
             Self::Functions => "list".to_owned(),
-            Self::Discovery => "static, file=PATH, patroni=URL, aurora".to_owned(),
+            Self::Discovery => "static, dns[=NAME], file=PATH, patroni=URL, aurora".to_owned(),
             Self::Word(words) => words.join(", "),
         }
     }

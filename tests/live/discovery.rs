@@ -1,17 +1,95 @@
 //! Where the list of nodes comes from (rule T12).
 
 mod aurora;
+mod dns;
 mod patroni;
 
-use std::{fs, path::Path, time::Duration};
+use std::{
+    fs,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use sea_orm::ConnectionTrait;
-use sealane::{Discovery, Role, RoutedConnection};
+use sealane::{Builder, Discovery, Role, RoutedConnection};
 use sealane_harness::{Cluster, Node, Stop};
+use tokio::task::JoinHandle;
 
 use crate::place::until;
 
 const MS: Duration = Duration::from_millis(1);
+
+/// A primary and two standbys that nobody else has, with a table.
+fn servers() -> Cluster {
+    let cluster = Cluster::builder()
+        .standbys(2)
+        .own_identity()
+        .start()
+        .unwrap();
+    cluster.primary().sql("CREATE TABLE t (n bigint)").unwrap();
+    cluster.wait_caught_up().unwrap();
+    cluster
+}
+
+/// A client that asks its source often; `configured` says how to connect.
+fn client(configured: String, discovery: Discovery) -> Builder {
+    RoutedConnection::builder()
+        .primary(configured)
+        .discovery(discovery)
+        .check_interval(100 * MS)
+        .max_lag(None)
+}
+
+/// Writes and reads on two tasks until it is stopped; each of them has to succeed.
+struct Load {
+    stop: Arc<AtomicBool>,
+    rounds: Arc<AtomicU64>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Load {
+    fn on(db: &RoutedConnection) -> Self {
+        let (stop, rounds) = (Arc::<AtomicBool>::default(), Arc::<AtomicU64>::default());
+        let task = || {
+            let (db, stop, rounds) = (db.clone(), Arc::clone(&stop), Arc::clone(&rounds));
+            tokio::spawn(async move {
+                while !stop.load(Relaxed) {
+                    insert(&db).await;
+                    assert!(crate::fixture::number(&db, "SELECT count(*) FROM t").await > 0);
+                    rounds.fetch_add(1, Relaxed);
+                    tokio::time::sleep(2 * MS).await;
+                }
+            })
+        };
+        let tasks = vec![task(), task()];
+        Self {
+            stop,
+            rounds,
+            tasks,
+        }
+    }
+
+    /// Lets it go on for as long as several questions to the source take.
+    async fn goes_on(&self) {
+        let before = self.rounds.load(Relaxed);
+        until("the load goes on", async || {
+            self.tasks.iter().any(JoinHandle::is_finished)
+                || self.rounds.load(Relaxed) > before + 300
+        })
+        .await;
+    }
+
+    async fn end(self) {
+        self.stop.store(true, Relaxed);
+        for task in self.tasks {
+            task.await.unwrap();
+        }
+    }
+}
 
 /// A whole file in its place, as whoever writes one should.
 fn write(path: &Path, nodes: &[&Node], primary: Option<&str>) {
@@ -60,38 +138,18 @@ async fn insert(db: &RoutedConnection) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_watched_file_adds_and_removes_nodes_under_load() {
-    let cluster = Cluster::builder()
-        .standbys(2)
-        .own_identity()
-        .start()
-        .unwrap();
+    let cluster = servers();
     let (first, second, third) = (cluster.primary(), cluster.standby(0), cluster.standby(1));
-    first.sql("CREATE TABLE t (n bigint)").unwrap();
-    cluster.wait_caught_up().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("nodes.json");
     write(&path, &[first, second], None);
     // What is configured only says how to connect: it is a standby.
-    let db = RoutedConnection::builder()
-        .primary(second.url())
-        .discovery(Discovery::File(path.clone()))
-        .check_interval(100 * MS)
-        .max_lag(None)
+    let db = client(second.url(), Discovery::File(path.clone()))
         .connect()
         .await
         .unwrap();
     until_roles(&db, &[(first, Role::Primary), (second, Role::Replica)]).await;
-    let load = tokio::spawn({
-        let db = db.clone();
-        async move {
-            for _ in 0..400 {
-                insert(&db).await;
-                let rows = crate::fixture::number(&db, "SELECT count(*) FROM t").await;
-                assert!(rows > 0);
-                tokio::time::sleep(2 * MS).await;
-            }
-        }
-    });
+    let load = Load::on(&db);
     write(&path, &[first, second, third], None);
     until_roles(
         &db,
@@ -105,34 +163,24 @@ async fn a_watched_file_adds_and_removes_nodes_under_load() {
     // What is no list, and a list of nobody, change nothing.
     for nothing in ["{", r#"{"nodes": []}"#] {
         fs::write(&path, nothing).unwrap();
-        tokio::time::sleep(300 * MS).await;
+        load.goes_on().await;
         assert_eq!(roles(&db).len(), 3);
     }
     write(&path, &[first, third], None);
     until_roles(&db, &[(first, Role::Primary), (third, Role::Replica)]).await;
-    load.await.unwrap();
+    load.end().await;
 }
 
 /// The file's writer is an authority: its word decides between two primaries of one epoch.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_word_of_the_file_ends_a_conflict() {
-    let cluster = Cluster::builder()
-        .standbys(2)
-        .own_identity()
-        .start()
-        .unwrap();
+    let cluster = servers();
     let (first, second, third) = (cluster.primary(), cluster.standby(0), cluster.standby(1));
-    first.sql("CREATE TABLE t (n bigint)").unwrap();
-    cluster.wait_caught_up().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("nodes.json");
     write(&path, &[first, second, third], None);
-    let db = RoutedConnection::builder()
-        .primary(first.url())
-        .discovery(Discovery::File(path.clone()))
-        .check_interval(100 * MS)
+    let db = client(first.url(), Discovery::File(path.clone()))
         .failover_timeout(300 * MS)
-        .max_lag(None)
         .connect()
         .await
         .unwrap();

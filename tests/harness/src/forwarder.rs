@@ -7,7 +7,7 @@ mod pump;
 
 use std::{
     io,
-    net::SocketAddr,
+    net::{Ipv4Addr, SocketAddr},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -30,7 +30,9 @@ use pump::{Flow, Gate};
 /// Forwards TCP connections to an address, until told otherwise. Dropping it closes them all.
 #[derive(Debug)]
 pub struct Forwarder {
-    port: Port,
+    addr: SocketAddr,
+    /// Shared by those that listen on the same number.
+    port: Arc<Port>,
     orders: mpsc::UnboundedSender<(Order, blocking::SyncSender<io::Result<()>>)>,
     counts: Arc<Counts>,
     thread: Option<JoinHandle<()>>,
@@ -56,13 +58,21 @@ struct Counts {
 impl Forwarder {
     /// Starts to forward to `target`.
     pub fn to(target: SocketAddr) -> Result<Self> {
+        Self::on(Ipv4Addr::LOCALHOST, Arc::new(Port::reserve()?), target)
+    }
+
+    /// Starts to forward to `target` from the same port of another address of this machine, as a second server of one name does.
+    pub fn beside(&self, host: Ipv4Addr, target: SocketAddr) -> Result<Self> {
+        Self::on(host, Arc::clone(&self.port), target)
+    }
+
+    fn on(host: Ipv4Addr, port: Arc<Port>, target: SocketAddr) -> Result<Self> {
         let what = || "starting a forwarder".to_owned();
-        let port = Port::reserve()?;
         let runtime = runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .attempt(what)?;
-        let addr = port.addr();
+        let addr = SocketAddr::from((host, port.number()));
         // A runtime may not be run inside the caller's, but a socket may be registered with it.
         let listener = {
             let _context = runtime.enter();
@@ -86,6 +96,7 @@ impl Forwarder {
             .spawn(move || runtime.block_on(worker.run(inbox)))
             .attempt(what)?;
         Ok(Self {
+            addr,
             port,
             orders,
             counts,
@@ -96,7 +107,7 @@ impl Forwarder {
     /// Where clients connect.
     #[must_use]
     pub fn addr(&self) -> SocketAddr {
-        self.port.addr()
+        self.addr
     }
 
     /// Closes all connections and refuses new ones.

@@ -40,6 +40,7 @@
 mod account;
 mod binaries;
 mod cluster;
+mod dns;
 mod error;
 mod forwarder;
 mod guardian;
@@ -47,11 +48,13 @@ mod node;
 mod patroni;
 mod port;
 mod process;
+mod program;
 mod template;
 mod wait;
 mod wire;
 
 pub use cluster::{Builder, Cluster};
+pub use dns::Dns;
 pub use error::{Error, Result};
 pub use forwarder::Forwarder;
 pub use node::{Counters, Node, StatementCount, Stop};

@@ -1,26 +1,28 @@
 //! A cluster that Patroni looks after, with etcd beside it: real elections, real switch-overs.
 //!
-//! Needs Debian's packages `patroni` and `etcd-server`. Each program runs under a shell that ends it when this process
-//! ends, however that happens; the servers themselves are the guardian's, as everywhere.
+//! Needs Debian's packages `patroni` and `etcd-server`. The servers themselves are the guardian's, as everywhere.
 
 use std::{
     fs,
     io::{Read as _, Write as _},
     net::{SocketAddr, TcpStream},
     path::{Path, PathBuf},
-    process::{Child, Stdio},
+    process::Child,
     time::Duration,
 };
 
 use crate::{
-    Error, Result, account::Account, binaries::Binaries, error::Attempt, guardian::Guarded,
-    port::Port, wait, wire,
+    Error, Result,
+    account::Account,
+    binaries::Binaries,
+    error::Attempt,
+    guardian::Guarded,
+    port::Port,
+    program::{self, end, keep},
+    wait, wire,
 };
 
 const INSTALL: &str = "apt-get install -y --no-install-recommends patroni etcd-server python3-etcd";
-
-/// Ends its program when its input ends.
-const KEEPER: &str = r#""$@" </dev/null & read -r _; kill -KILL $! 2>/dev/null"#;
 
 /// One member: a server, and the Patroni that runs it.
 #[derive(Debug)]
@@ -119,7 +121,7 @@ impl Patroni {
             folder.path(),
             "etcd",
             &[
-                program("etcd")?.display().to_string(),
+                program::find("etcd", INSTALL)?.display().to_string(),
                 "--data-dir".to_owned(),
                 folder.path().join("etcd").display().to_string(),
                 "--listen-client-urls".to_owned(),
@@ -146,7 +148,7 @@ impl Patroni {
         let mut cluster = Self {
             members: all,
             account,
-            patronictl: program("patronictl")?,
+            patronictl: program::find("patronictl", INSTALL)?,
             etcd,
             _ports: ports.into(),
             _folder: folder,
@@ -232,7 +234,10 @@ impl Patroni {
     fn run(&mut self, at: usize) -> Result<()> {
         let member = &mut self.members[at];
         let configuration = member.folder.join("patroni.yml").display().to_string();
-        let arguments = [program("patroni")?.display().to_string(), configuration];
+        let arguments = [
+            program::find("patroni", INSTALL)?.display().to_string(),
+            configuration,
+        ];
         member.patroni = Some(keep(&self.account, &member.folder, "patroni", &arguments)?);
         Ok(())
     }
@@ -263,36 +268,6 @@ impl Drop for Patroni {
         patronis.chain(self.etcd.take()).for_each(end);
         // The guardian ends the servers and removes the folder.
     }
-}
-
-fn end(mut child: Child) {
-    drop(child.stdin.take());
-    // It ends by itself then; one that is gone is what was wanted.
-    let _ = child.wait();
-}
-
-fn keep(account: &Account, folder: &Path, name: &str, arguments: &[String]) -> Result<Child> {
-    let what = || format!("starting {name}");
-    let log = fs::File::create(folder.join(format!("{name}.log"))).attempt(what)?;
-    let errors = log.try_clone().attempt(what)?;
-    let mut command = account.command(Path::new("/bin/sh"));
-    command.args(["-c", KEEPER, "sh"]).args(arguments);
-    command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::from(log))
-        .stderr(Stdio::from(errors));
-    command.spawn().attempt(what)
-}
-
-fn program(name: &str) -> Result<PathBuf> {
-    let folders = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&folders)
-        .map(|folder| folder.join(name))
-        .find(|path| path.is_file());
-    found.ok_or_else(|| Error::MissingBinaries {
-        what: name.to_owned(),
-        install: INSTALL,
-    })
 }
 
 fn configuration(member: &Member, etcd: SocketAddr, bin: &Path) -> String {

@@ -1,9 +1,9 @@
 //! A PostgreSQL that has what Aurora has: a table of its instances, and none of the functions that tell positions.
 
-use sealane::{Discovery, Role, RoutedConnection};
-use sealane_harness::{Cluster, Node};
+use sealane::{Discovery, Role};
+use sealane_harness::Node;
 
-use super::{MS, insert};
+use super::{Load, client, insert, servers};
 
 /// The instances as Aurora tells them, each by what stands in the place of its identifier here.
 fn tell(on: &Node, writer: &Node, readers: &[&Node]) {
@@ -22,24 +22,16 @@ fn tell(on: &Node, writer: &Node, readers: &[&Node]) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn auroras_own_table_tells_the_instances_and_the_writer() {
-    let cluster = Cluster::builder()
-        .standbys(2)
-        .own_identity()
-        .start()
-        .unwrap();
+    let cluster = servers();
     let (first, second, third) = (cluster.primary(), cluster.standby(0), cluster.standby(1));
-    first.sql("CREATE TABLE t (n bigint)").unwrap();
     // Aurora has no positions of this kind.
     first
         .sql("ALTER FUNCTION pg_catalog.pg_current_wal_insert_lsn() RENAME TO hidden")
         .unwrap();
     tell(first, first, &[second]);
     cluster.wait_caught_up().unwrap();
-    let db = RoutedConnection::builder()
-        // The cluster's endpoint leads to any of them.
-        .primary(second.url())
-        .discovery(Discovery::Aurora("?".to_owned()))
-        .check_interval(100 * MS)
+    // The cluster's endpoint leads to any of them.
+    let db = client(second.url(), Discovery::Aurora("?".to_owned()))
         .connect()
         .await
         .unwrap();
@@ -67,10 +59,15 @@ async fn auroras_own_table_tells_the_instances_and_the_writer() {
     crate::place::until("the writer", async || role(first) == Some(Role::Primary)).await;
     insert(&db).await;
     assert_eq!(role(second), Some(Role::Replica));
-    // Another instance appears.
+    let load = Load::on(&db);
+    // Another instance appears, and one goes.
     tell(first, first, &[second, third]);
     crate::place::until("the third instance", async || {
         role(third) == Some(Role::Replica)
     })
     .await;
+    tell(first, first, &[third]);
+    crate::place::until("two instances", async || role(second).is_none()).await;
+    load.goes_on().await;
+    load.end().await;
 }

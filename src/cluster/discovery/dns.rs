@@ -1,0 +1,207 @@
+//! DNS: every address of a host, and every target of a service, is a node.
+//!
+//! Asked anew each time: what a name says is cached by whom the system asks, for as long as the name's owner allows (TTL),
+//! and a cache of our own would add to that. See RFC 1035 (A), RFC 3596 (AAAA) and RFC 2782 (SRV).
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
+
+use hickory_resolver::{
+    TokioResolver,
+    config::{ConnectionConfig, NameServerConfig, ResolverConfig},
+    net::{NetError, runtime::TokioRuntimeProvider},
+    proto::rr::{RData, RecordType, rdata::SRV},
+};
+
+use super::{Answer, Found, NoAnswer};
+use crate::config::{Config, DnsName, DnsQuestion, NodeConfig};
+
+/// All questions for one answer.
+const LIMIT: Duration = Duration::from_secs(5);
+/// One question to one server, asked twice at the most.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Who is asked, and how far that has come.
+#[derive(Default)]
+pub(super) struct Kept(Option<TokioResolver>);
+
+pub(super) async fn ask(config: &Config, asked: &str, kept: &mut Kept) -> Result<Answer, NoAnswer> {
+    let question: DnsQuestion = asked.parse().map_err(NoAnswer)?;
+    let resolver = match kept.0.take() {
+        Some(resolver) => resolver,
+        None => resolver(question.server).map_err(|err| NoAnswer(format!("DNS: {err}")))?,
+    };
+    let answer = tokio::time::timeout(LIMIT, collect(config, &question, &resolver)).await;
+    kept.0 = Some(resolver);
+    answer.unwrap_or_else(|_| Err(NoAnswer("DNS did not answer in time".to_owned())))
+}
+
+fn resolver(server: Option<SocketAddr>) -> Result<TokioResolver, NetError> {
+    let mut builder = match server {
+        None => TokioResolver::builder_tokio()?,
+        Some(server) => {
+            let connections = [ConnectionConfig::udp(), ConnectionConfig::tcp()];
+            let connections = connections.map(|mut connection| {
+                connection.port = server.port();
+                connection
+            });
+            let server = NameServerConfig::new(server.ip(), true, connections.into());
+            let config = ResolverConfig::from_name_servers(vec![server]);
+            TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
+        }
+    };
+    let options = builder.options_mut();
+    options.cache_size = 0;
+    (options.timeout, options.attempts) = (PATIENCE, 2);
+    builder.build()
+}
+
+/// Every name has to answer, or there is no answer: a list without the nodes of one name would take them out of service.
+async fn collect(
+    config: &Config,
+    question: &DnsQuestion,
+    resolver: &TokioResolver,
+) -> Result<Answer, NoAnswer> {
+    let port = config.primary.url.port().unwrap_or(5432);
+    let mut nodes = BTreeMap::new();
+    if question.names.is_empty() {
+        for node in std::iter::once(&config.primary).chain(&config.replicas) {
+            let Some(host) = node.url.host() else {
+                continue;
+            };
+            let port = node.url.port().unwrap_or(port);
+            for place in places(resolver, host, port).await? {
+                nodes.entry(place).or_insert_with(|| like(node));
+            }
+        }
+    }
+    for name in &question.names {
+        if name.is_service() {
+            service(resolver, (name, question.server.is_some()), &mut nodes).await?;
+            continue;
+        }
+        for place in places(resolver, &name.name, name.port.unwrap_or(port)).await? {
+            nodes.entry(place).or_default();
+        }
+    }
+    // In the order of their addresses, so that the same answer is the same list in whatever order it came.
+    let with_place = |(place, found)| Found { place, ..found };
+    Ok(Answer {
+        nodes: nodes.into_iter().map(with_place).collect(),
+        leader: None,
+    })
+}
+
+/// The addresses of a configured replica's host have its weight and its zone.
+fn like(node: &NodeConfig) -> Found {
+    let replica = node.role() == crate::words::Role::Replica;
+    Found {
+        weight: replica.then_some(node.weight),
+        zone: node.zone.clone(),
+        ..Found::default()
+    }
+}
+
+/// The targets of a service: by name, so that a certificate can be checked; by address where only the server that was
+/// named knows them. Weights are shares of the reads where they differ from each other; priorities are not looked at.
+async fn service(
+    resolver: &TokioResolver,
+    (asked, by_address): (&DnsName, bool),
+    nodes: &mut BTreeMap<String, Found>,
+) -> Result<(), NoAnswer> {
+    let records = lookup(resolver, &asked.name, RecordType::SRV).await?;
+    let services: Vec<SRV> = records
+        .into_iter()
+        .filter_map(|data| match data {
+            RData::SRV(service) if !service.target.is_root() => Some(service),
+            _ => None,
+        })
+        .collect();
+    let weights: BTreeSet<u16> = services.iter().map(|service| service.weight).collect();
+    let targets = services.iter().map(|service| text(&service.target));
+    let targets: Vec<String> = targets.collect();
+    for (service, target) in services.iter().zip(&targets) {
+        let short = |target: &str| target.split('.').next().unwrap_or_default().to_owned();
+        let alike = targets.iter().filter(|other| short(other) == short(target));
+        let found = Found {
+            // Two ports of one host, or hosts that differ in their domain only, are called by their ordinals.
+            name: match alike.count() {
+                1 => short(target),
+                _ => String::new(),
+            },
+            weight: (weights.len() > 1).then(|| u32::from(service.weight).min(1000)),
+            ..Found::default()
+        };
+        let places = match by_address {
+            true => places(resolver, target, service.port).await?,
+            false => BTreeSet::from([format!("{target}:{}", service.port)]),
+        };
+        for place in places {
+            nodes.insert(place, found.clone());
+        }
+    }
+    Ok(())
+}
+
+/// `address:port` for each address of a host. The second kind of address only where there is none of the first: a server
+/// with one of each would be two nodes.
+async fn places(
+    resolver: &TokioResolver,
+    host: &str,
+    port: u16,
+) -> Result<BTreeSet<String>, NoAnswer> {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    if let Ok(ip) = bare.parse::<IpAddr>() {
+        return Ok(BTreeSet::from([SocketAddr::new(ip, port).to_string()]));
+    }
+    for kind in [RecordType::A, RecordType::AAAA] {
+        let records = lookup(resolver, host, kind).await?;
+        let ips = records.into_iter().filter_map(|data| data.ip_addr());
+        let places: BTreeSet<String> = ips
+            .map(|ip| SocketAddr::new(ip, port).to_string())
+            .collect();
+        if !places.is_empty() {
+            return Ok(places);
+        }
+    }
+    Ok(BTreeSet::new())
+}
+
+/// Nothing where there certainly is nothing; a server that cannot tell is no answer.
+async fn lookup(
+    resolver: &TokioResolver,
+    name: &str,
+    kind: RecordType,
+) -> Result<Vec<RData>, NoAnswer> {
+    match resolver.lookup(name, kind).await {
+        Ok(found) => Ok(found
+            .answers()
+            .iter()
+            .map(|record| record.data.clone())
+            .collect()),
+        Err(err) if certainly_none(&err) => Ok(Vec::new()),
+        Err(err) => Err(NoAnswer(format!("DNS, {kind} of {name}: {err}"))),
+    }
+}
+
+/// The library calls a server's failure "no records" as well.
+fn certainly_none(err: &NetError) -> bool {
+    use hickory_resolver::{
+        net::{DnsError, NoRecords},
+        proto::op::ResponseCode,
+    };
+    matches!(
+        err,
+        NetError::Dns(DnsError::NoRecordsFound(NoRecords {
+            response_code: ResponseCode::NoError | ResponseCode::NXDomain,
+            ..
+        }))
+    )
+}
+
+fn text(name: &hickory_resolver::proto::rr::Name) -> String {
+    name.to_ascii().trim_end_matches('.').to_ascii_lowercase()
+}

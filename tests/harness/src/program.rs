@@ -1,0 +1,52 @@
+//! Programs that run beside a test: each under a shell that ends it when this process ends, however that happens.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Child, Stdio},
+};
+
+use crate::{Error, Result, account::Account, error::Attempt};
+
+/// Ends its program when its input ends.
+const KEEPER: &str = r#""$@" </dev/null & read -r _; kill -KILL $! 2>/dev/null"#;
+
+/// Starts it, with its output in a log of its name.
+pub(crate) fn keep(
+    account: &Account,
+    folder: &Path,
+    name: &str,
+    arguments: &[String],
+) -> Result<Child> {
+    let what = || format!("starting {name}");
+    let log = fs::File::create(folder.join(format!("{name}.log"))).attempt(what)?;
+    let errors = log.try_clone().attempt(what)?;
+    let mut command = account.command(Path::new("/bin/sh"));
+    command.args(["-c", KEEPER, "sh"]).args(arguments);
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::from(log))
+        .stderr(Stdio::from(errors));
+    command.spawn().attempt(what)
+}
+
+/// Ends one, and returns when it is gone.
+pub(crate) fn end(mut child: Child) {
+    drop(child.stdin.take());
+    // It ends by itself then; one that is gone is what was wanted.
+    let _ = child.wait();
+}
+
+/// Where it is installed, or an error with the command that installs it.
+pub(crate) fn find(name: &str, install: &'static str) -> Result<PathBuf> {
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&folders)
+        // Not everybody's path has the folder of what administrators run.
+        .chain([PathBuf::from("/usr/sbin")])
+        .map(|folder| folder.join(name))
+        .find(|path| path.is_file());
+    found.ok_or_else(|| Error::MissingBinaries {
+        what: name.to_owned(),
+        install,
+    })
+}
