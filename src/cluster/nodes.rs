@@ -1,6 +1,7 @@
 //! The pools behind the reducer's nodes: where each came from, and what is open now.
 
 mod probe;
+mod reopen;
 
 use std::{
     collections::HashMap,
@@ -12,6 +13,8 @@ use sea_orm::{ConnAcquireErr, DatabaseConnection, DbErr};
 
 use self::probe::Asked;
 pub(super) use self::probe::{Probe, said, unanswered};
+pub(crate) use self::reopen::Opened;
+pub(super) use self::reopen::Opening;
 use super::source::Source;
 use crate::{
     config::Config,
@@ -210,57 +213,6 @@ impl Nodes {
             open.values()
                 .any(|open| open.source.spec.same_pool(&named.spec))
         });
-    }
-
-    /// Gives a node a fresh pool under a greater generation. What was counted of it goes on.
-    ///
-    /// The old pool closes when its connections have come back; `hard`, what runs on them ends at once. Whoever waits
-    /// for a connection of it leaves at once either way.
-    pub(super) async fn replace_pool(
-        &mut self,
-        id: NodeId,
-        generation: u64,
-        hard: bool,
-        config: &Config,
-    ) {
-        let Some(open) = self.open.get_mut(&id) else {
-            return;
-        };
-        open.generation = generation;
-        if hard {
-            open.cut();
-        }
-        let source = open.source.clone();
-        for writes in [false, true] {
-            let Some(old) = self
-                .open
-                .get(&id)
-                .and_then(|open| open.clone().side(writes).clone())
-            else {
-                continue;
-            };
-            // Options that made a pool before make one again, unless a callback of the caller's refuses; then the old
-            // pool serves on.
-            let fresh = match old.node.link.is_adopted() && !source.is_ours() {
-                true => None,
-                false => opened(&source, (writes, config))
-                    .await
-                    .inspect_err(|err| tracing::warn!(node = &*old.node.name, error = %err, "no fresh pool could be made"))
-                    .ok(),
-            };
-            let replaced = fresh.is_some();
-            let link = fresh.map_or_else(|| Arc::clone(&old.node.link), Arc::new);
-            let Some(open) = self.open.get_mut(&id) else {
-                return;
-            };
-            // A new life, of whose position nothing is known.
-            let node = Node::new(id, Arc::clone(&old.node.name), generation, link)
-                .reached(source.config());
-            open.put(writes, node);
-            if replaced {
-                close(old);
-            }
-        }
     }
 
     /// Closes a node that left the list.

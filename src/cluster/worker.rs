@@ -19,7 +19,12 @@ use fastrand::Rng;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    catalog::CatalogReader, nodes::Nodes, notice, probes::Probes, shared::Shared, source::Source,
+    catalog::CatalogReader,
+    nodes::{Nodes, Opened},
+    notice,
+    probes::Probes,
+    shared::Shared,
+    source::Source,
     stalls::Stalls,
 };
 use crate::{
@@ -43,6 +48,8 @@ pub(crate) enum Message {
     Probed(NodeId, Event, Wire),
     /// A new node gave its first connection and answered its first probe.
     Warmed(Box<Warm>),
+    /// A pool that takes the place of another one was opened.
+    Opened(Opened),
     /// The list of nodes is to be this one.
     Replace(Vec<Source>, oneshot::Sender<Result<Changes, Error>>),
     /// The catalog is out of date.
@@ -260,6 +267,11 @@ impl Worker {
                 self.feed(warm.probed).await;
                 self.feed(Event::Warmed { node }).await;
             }
+            Message::Opened(opened) => {
+                if self.nodes.settle(opened) {
+                    self.publish(shared).await;
+                }
+            }
             Message::Replace(sources, answer) => {
                 self.tickets += 1;
                 self.answers.insert(self.tickets, answer);
@@ -320,9 +332,10 @@ impl Worker {
                     generation,
                     hard,
                 } => {
-                    self.nodes
-                        .replace_pool(node, generation, hard, &shared.config)
-                        .await;
+                    let opening = self
+                        .nodes
+                        .replace_pool(node, generation, hard, &shared.config);
+                    self.open_beside(opening);
                 }
                 Effect::Warm { node, until } => self.warm(node, until, &shared),
                 Effect::Watch { node } => self.watch(node),

@@ -4,6 +4,7 @@ mod conflict;
 mod follow;
 mod lag;
 mod planned;
+mod silent;
 mod without;
 
 use std::time::{Duration, Instant};

@@ -7,7 +7,10 @@ use sea_orm::DbErr;
 use super::{Message, Warm, Worker, tell};
 use crate::{
     backend::Wire,
-    cluster::{nodes, shared::Shared},
+    cluster::{
+        nodes::{self, Opening},
+        shared::Shared,
+    },
     signal::Signal,
     state::{Event, Moment},
     words::NodeId,
@@ -55,6 +58,14 @@ impl Worker {
             };
             tell(&outbox, message);
         });
+    }
+
+    /// Opens what could not be opened at once.
+    pub(super) fn open_beside(&self, opening: Vec<Opening>) {
+        for opening in opening {
+            let outbox = self.outbox.clone();
+            tokio::spawn(async move { tell(&outbox, Message::Opened(opening.end().await)) });
+        }
     }
 
     /// Says when nothing is in flight on a node any more.
