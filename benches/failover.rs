@@ -8,6 +8,7 @@
 //! are found. The last line is for programs.
 #![allow(clippy::print_stdout, reason = "a bench is there to print")]
 
+mod arguments;
 #[path = "failover/client.rs"]
 mod client;
 #[path = "failover/floor.rs"]

@@ -8,6 +8,7 @@
 //! ratio is the median of the pairs' ratios, with its 95 % interval. The last line is for programs.
 #![allow(clippy::print_stdout, reason = "a bench is there to print")]
 
+mod arguments;
 #[path = "offload/decision.rs"]
 mod decision;
 #[path = "offload/heard.rs"]

@@ -9,6 +9,7 @@
 
 #[path = "overhead/allocations.rs"]
 mod allocations;
+mod arguments;
 #[path = "overhead/cpu.rs"]
 mod cpu;
 #[path = "overhead/decision.rs"]

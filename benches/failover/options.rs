@@ -1,8 +1,6 @@
 //! How many rounds. The short form exists to see that the bench runs.
 
-use std::env;
-
-use crate::Result;
+use crate::{Result, arguments};
 
 /// The command line, and `SEALANETEST_SHORT`.
 #[derive(Debug)]
@@ -16,19 +14,9 @@ pub(crate) struct Options {
 
 impl Options {
     pub(crate) fn read() -> Result<Self> {
-        let mut short = env::var("SEALANETEST_SHORT").is_ok_and(|value| value == "1");
         let (mut seed, mut rounds, mut freezes) = (None, None, None);
-        let mut arguments = env::args().skip(1);
-        while let Some(argument) = arguments.next() {
-            let mut value = || {
-                arguments
-                    .next()
-                    .ok_or_else(|| format!("`{argument}` needs a value"))
-            };
-            match argument.as_str() {
-                // What `cargo bench` adds.
-                "--bench" => {}
-                "--short" => short = true,
+        let short = arguments::read(|argument, value| {
+            match argument {
                 "--seed" => seed = Some(value()?.parse()?),
                 "--rounds" => rounds = Some(value()?.parse()?),
                 "--freezes" => freezes = Some(value()?.parse()?),
@@ -39,7 +27,8 @@ impl Options {
                     .into());
                 }
             }
-        }
+            Ok(())
+        })?;
         let (default_rounds, default_freezes) = if short { (2, 1) } else { (50, 10) };
         Ok(Self {
             seed: seed.unwrap_or_else(|| fastrand::u64(..)),

@@ -1,8 +1,8 @@
 //! What to measure and for how long. The short form exists to see that the bench runs.
 
-use std::{env, time::Duration};
+use std::time::Duration;
 
-use crate::Result;
+use crate::{Result, arguments};
 
 /// The command line, and `SEALANETEST_SHORT`.
 #[derive(Debug)]
@@ -20,19 +20,9 @@ pub(crate) struct Options {
 
 impl Options {
     pub(crate) fn read() -> Result<Self> {
-        let mut short = env::var("SEALANETEST_SHORT").is_ok_and(|value| value == "1");
         let (mut seed, mut seconds, mut pairs, mut think) = (None, None, None, None);
-        let mut arguments = env::args().skip(1);
-        while let Some(argument) = arguments.next() {
-            let mut value = || {
-                arguments
-                    .next()
-                    .ok_or_else(|| format!("`{argument}` needs a value"))
-            };
-            match argument.as_str() {
-                // What `cargo bench` adds.
-                "--bench" => {}
-                "--short" => short = true,
+        let short = arguments::read(|argument, value| {
+            match argument {
                 "--seed" => seed = Some(value()?.parse()?),
                 "--seconds" => seconds = Some(value()?.parse()?),
                 "--think" => think = Some(humantime::parse_duration(&value()?)?),
@@ -44,7 +34,8 @@ impl Options {
                     .into());
                 }
             }
-        }
+            Ok(())
+        })?;
         let (default_seconds, default_pairs, slice) =
             if short { (1, 2, 100) } else { (10, 31, 1_000) };
         Ok(Self {

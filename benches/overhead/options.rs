@@ -2,10 +2,9 @@
 //!
 //! The short form exists to see that the bench runs; its figures mean little.
 
-use std::env;
 use std::time::Duration;
 
-use crate::Result;
+use crate::{Result, arguments};
 
 /// One part of the bench.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,25 +46,16 @@ pub(crate) struct Options {
 
 impl Options {
     pub(crate) fn read() -> Result<Self> {
-        let mut short = env::var("SEALANETEST_SHORT").is_ok_and(|value| value == "1");
         let (mut rounds, mut slice, mut only) = (None, None, Vec::new());
-        let mut arguments = env::args().skip(1);
-        while let Some(argument) = arguments.next() {
-            let mut value = || {
-                arguments
-                    .next()
-                    .ok_or_else(|| format!("`{argument}` needs a value"))
-            };
-            match argument.as_str() {
-                // What `cargo bench` adds.
-                "--bench" => {}
-                "--short" => short = true,
+        let short = arguments::read(|argument, value| {
+            match argument {
                 "--rounds" => rounds = Some(value()?.parse()?),
                 "--slice" => slice = Some(humantime::parse_duration(&value()?)?),
                 "--quick" => only.push(Section::parse(&value()?)?),
                 name => only.push(Section::parse(name)?),
             }
-        }
+            Ok(())
+        })?;
         let (default_rounds, select, decide) = if short { (5, 20, 1) } else { (81, 50, 10) };
         Ok(Self {
             rounds: rounds.unwrap_or(default_rounds).max(1),

@@ -32,7 +32,8 @@ pub enum Discovery {
     ///
     /// A name that moves takes its nodes along: connections to addresses that it does not have any more are drained. Nodes
     /// are connected to by address, so `sslmode=verify-full` needs certificates that name the addresses; a
-    /// service's hosts are connected to by name, unless a server to ask is named.
+    /// service's hosts are connected to by name, unless a server to ask is named. A DNS server has to tell all addresses
+    /// each time: one that answers with a few of many at random would take nodes in and out.
     Dns(String),
     /// A JSON (`.json`) or TOML file that is read again every `SEALANE_CHECK_INTERVAL`: `nodes`, each with `host` and,
     /// where wanted, `name`, `weight` and `zone`; and `primary`, the name of the node that was made the primary, where

@@ -36,6 +36,12 @@ fn builder(cluster: &Cluster) -> Builder {
         .ramp_up(100 * MS)
 }
 
+/// A client for which only the time of its checks matters.
+async fn connect(cluster: &Cluster, check_interval: Duration) -> RoutedConnection {
+    let builder = builder(cluster).check_interval(check_interval);
+    builder.max_lag(None).connect().await.unwrap()
+}
+
 fn status(db: &RoutedConnection, node: &Node) -> NodeStatus {
     let topology = db.cluster().topology();
     let known = topology

@@ -21,23 +21,27 @@ const MS: Duration = Duration::from_millis(1);
 
 /// When writes succeeded, of the client's and of a raw connection to each server.
 #[derive(Clone, Default)]
-struct Written(Arc<Mutex<Vec<Instant>>>);
+struct Written {
+    at: Arc<Mutex<Vec<Instant>>>,
+    /// What went wrong instead.
+    errors: Arc<Mutex<Vec<String>>>,
+}
 
 impl Written {
     fn note(&self) {
-        self.0.lock().unwrap().push(Instant::now());
+        self.at.lock().unwrap().push(Instant::now());
     }
 
     /// The longest time without one, after this moment.
     fn gap(&self, since: Instant) -> Duration {
-        let all = self.0.lock().unwrap();
+        let all = self.at.lock().unwrap();
         let after: Vec<Instant> = all.iter().copied().filter(|at| *at >= since).collect();
         let gaps = after.windows(2).map(|pair| pair[1] - pair[0]);
         gaps.max().unwrap_or_default()
     }
 
     fn first_after(&self, since: Instant) -> Option<Instant> {
-        self.0
+        self.at
             .lock()
             .unwrap()
             .iter()
@@ -52,12 +56,9 @@ fn write(db: &RoutedConnection, stop: &Arc<AtomicBool>) -> Written {
     let (db, stop, noted) = (db.clone(), Arc::clone(stop), written.clone());
     tokio::spawn(async move {
         while !stop.load(Relaxed) {
-            if db
-                .execute_unprepared("INSERT INTO t VALUES (1)")
-                .await
-                .is_ok()
-            {
-                noted.note();
+            match db.execute_unprepared("INSERT INTO t VALUES (1)").await {
+                Ok(_) => noted.note(),
+                Err(err) => noted.errors.lock().unwrap().push(err.to_string()),
             }
             tokio::time::sleep(2 * MS).await;
         }
@@ -96,6 +97,14 @@ fn raw(cluster: &Patroni, stop: &Arc<AtomicBool>) -> Written {
     written
 }
 
+/// Both have written since then.
+async fn both_write(ours: &Written, floor: &Written, since: Instant) {
+    until("writes of both", async || {
+        ours.first_after(since).is_some() && floor.first_after(since).is_some()
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_switch_over_and_a_killed_leader_cost_little_more_than_patroni_does() {
     let cluster = tokio::task::spawn_blocking(|| Patroni::start(3))
@@ -130,7 +139,7 @@ async fn a_switch_over_and_a_killed_leader_cost_little_more_than_patroni_does() 
     .await;
     let stop = Arc::new(AtomicBool::new(false));
     let (ours, floor) = (write(&db, &stop), raw(&cluster, &stop));
-    tokio::time::sleep(500 * MS).await;
+    both_write(&ours, &floor, Instant::now()).await;
 
     let old = cluster.leader().unwrap().name().to_owned();
     let new = cluster
@@ -143,9 +152,11 @@ async fn a_switch_over_and_a_killed_leader_cost_little_more_than_patroni_does() 
     let begun = Instant::now();
     let cluster = tokio::task::spawn_blocking(move || cluster.switch_over(&new).map(|()| cluster));
     let mut cluster = cluster.await.unwrap().unwrap();
-    tokio::time::sleep(Duration::from_secs(3)).await;
+    both_write(&ours, &floor, Instant::now()).await;
     let (ours_gap, floor_gap) = (ours.gap(begun), floor.gap(begun));
     println!("switch-over: {ours_gap:?} without a write, a raw connection {floor_gap:?}");
+    // Patroni stops the old leader in an orderly way: each statement is told that it was not executed, or waits.
+    assert_eq!(*ours.errors.lock().unwrap(), [""; 0]);
     let slack = Duration::from_secs(5);
     assert!(
         ours_gap <= floor_gap + slack,

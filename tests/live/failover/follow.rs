@@ -7,8 +7,8 @@ use sealane::{ClusterEvent, ClusterSignal, Error, Outcome, Role};
 use sealane_harness::Stop;
 
 use super::{
-    COUNT, MS, blocking, builder, cluster, insert, promote, rows, soon, status, until_role,
-    until_used,
+    COUNT, MS, blocking, builder, cluster, connect, insert, promote, rows, soon, status,
+    until_role, until_used,
 };
 use crate::{fixture::number, place::until};
 
@@ -18,12 +18,7 @@ const MINUTE: Duration = Duration::from_mins(1);
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_failing_statement_finds_the_new_primary_long_before_the_next_check() {
     let cluster = cluster();
-    let db = builder(&cluster)
-        .check_interval(MINUTE)
-        .max_lag(None)
-        .connect()
-        .await
-        .unwrap();
+    let db = connect(&cluster, MINUTE).await;
     let (old, new, other) = (cluster.primary(), cluster.standby(0), cluster.standby(1));
     insert(&db, 1).await.unwrap();
     cluster.wait_caught_up().unwrap();
@@ -55,12 +50,7 @@ async fn a_failing_statement_finds_the_new_primary_long_before_the_next_check() 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_old_primary_that_stays_writable_gets_nothing_once_the_application_has_said_so() {
     let cluster = cluster();
-    let db = builder(&cluster)
-        .check_interval(MINUTE)
-        .max_lag(None)
-        .connect()
-        .await
-        .unwrap();
+    let db = connect(&cluster, MINUTE).await;
     let mut events = db.cluster().subscribe().unwrap();
     let (old, new) = (cluster.primary(), cluster.standby(0));
     promote(new).await;
@@ -102,12 +92,7 @@ async fn an_old_primary_that_stays_writable_gets_nothing_once_the_application_ha
 async fn a_write_that_waits_on_the_old_primary_ends_when_the_new_one_is_seen() {
     let cluster = cluster();
     let (old, new, other) = (cluster.primary(), cluster.standby(0), cluster.standby(1));
-    let db = builder(&cluster)
-        .check_interval(100 * MS)
-        .max_lag(None)
-        .connect()
-        .await
-        .unwrap();
+    let db = connect(&cluster, 100 * MS).await;
     for standby in [new, other] {
         standby.set("primary_conninfo", "").unwrap();
     }
@@ -160,12 +145,7 @@ async fn a_write_that_waits_on_the_old_primary_ends_when_the_new_one_is_seen() {
 async fn a_frozen_primary_is_left_as_soon_as_another_one_is_there() {
     let cluster = cluster();
     let (old, new) = (cluster.primary(), cluster.standby(0));
-    let db = builder(&cluster)
-        .check_interval(MINUTE)
-        .max_lag(None)
-        .connect()
-        .await
-        .unwrap();
+    let db = connect(&cluster, MINUTE).await;
     insert(&db, 1).await.unwrap();
     cluster.wait_caught_up().unwrap();
     old.freeze();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use sealane::Consistency;
 use sealane_harness::Node;
 
-use super::{MS, blocking, builder, cluster, insert, promote, status, until_used};
+use super::{MS, blocking, builder, cluster, connect, insert, promote, status, until_used};
 use crate::place::until;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -76,12 +76,7 @@ async fn nobody_is_late_while_nothing_is_written() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_standby_whose_receiver_is_cut_serves_no_reads() {
     let cluster = cluster();
-    let db = builder(&cluster)
-        .check_interval(50 * MS)
-        .max_lag(None)
-        .connect()
-        .await
-        .unwrap();
+    let db = connect(&cluster, 50 * MS).await;
     let cut = cluster.standby(0);
     until_used(&db, cut).await;
     cut.set("primary_conninfo", "").unwrap();
@@ -95,12 +90,7 @@ async fn a_standby_whose_receiver_is_cut_serves_no_reads() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_standby_of_the_old_primary_serves_no_reads_until_it_follows_the_new_one() {
     let cluster = cluster();
-    let db = builder(&cluster)
-        .check_interval(50 * MS)
-        .max_lag(None)
-        .connect()
-        .await
-        .unwrap();
+    let db = connect(&cluster, 50 * MS).await;
     let (new, astray) = (cluster.standby(0), cluster.standby(1));
     until_used(&db, astray).await;
     promote(new).await;

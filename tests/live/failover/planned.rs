@@ -13,7 +13,7 @@ use sealane::{Error, Role};
 use sealane_harness::Stop;
 
 use super::{COUNT, MS, blocking, builder, cluster, insert, until_role};
-use crate::fixture::number;
+use crate::{fixture::number, place::until};
 
 /// Two handles with pools of their own; what holds writes back holds for both, since they are one process's.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -56,7 +56,10 @@ async fn a_switch_over_with_paused_writes_fails_nothing() {
             })
         })
         .collect();
-    tokio::time::sleep(300 * MS).await;
+    until("writes before the pause", async || {
+        written.load(Relaxed) > 50
+    })
+    .await;
     let (old, new, other) = (
         cluster.primary().clone(),
         cluster.standby(0).clone(),
@@ -96,14 +99,16 @@ async fn a_switch_over_with_paused_writes_fails_nothing() {
     for db in &dbs {
         until_role(db, &new, Role::Primary).await;
     }
-    tokio::time::sleep(300 * MS).await;
+    until("writes after the pause", async || {
+        written.load(Relaxed) > so_far + 50
+    })
+    .await;
     stop.store(true, Relaxed);
     for worker in workers {
         worker.await.unwrap();
     }
     let there = number(&dbs[0].primary(), COUNT).await;
     assert_eq!(u64::try_from(there).unwrap(), written.load(Relaxed));
-    assert!(written.load(Relaxed) > so_far);
 }
 
 /// What does not end in time is no pause, and nothing is held back then.
@@ -181,6 +186,8 @@ async fn child_writes() {
         })
         .collect();
     let mut paused = None;
+    // Each word is answered when writes went on before it.
+    let mut seen = 0;
     println!("ready");
     loop {
         let line = blocking(|| {
@@ -188,7 +195,11 @@ async fn child_writes() {
             std::io::stdin().read_line(&mut line).unwrap();
             line
         });
-        match line.await.trim() {
+        let word = line.await;
+        if word.trim() != "resume" {
+            until("writes", async || written.load(Relaxed) > seen + 50).await;
+        }
+        match word.trim() {
             "pause" => {
                 paused = Some(
                     db.cluster()
@@ -199,6 +210,7 @@ async fn child_writes() {
                 println!("paused");
             }
             "resume" => {
+                seen = written.load(Relaxed);
                 drop(paused.take());
                 println!("resumed");
             }
@@ -279,7 +291,6 @@ fn two_processes_that_pause_see_no_error() {
     let cluster = cluster();
     let urls: Vec<String> = cluster.nodes().iter().map(|node| node.url()).collect();
     let mut processes = [(); 2].map(|()| Process::start(&urls.join(" ")));
-    std::thread::sleep(300 * MS);
     let (old, new, other) = (cluster.primary(), cluster.standby(0), cluster.standby(1));
     for process in &mut processes {
         process.say("pause", "paused");
@@ -291,7 +302,6 @@ fn two_processes_that_pause_see_no_error() {
     for process in &mut processes {
         process.say("resume", "resumed");
     }
-    std::thread::sleep(500 * MS);
     let mut written = 0;
     for process in &mut processes {
         let said = process.say("end", "written=");
