@@ -8,6 +8,7 @@
 mod abandoned;
 pub(crate) mod link;
 pub(crate) mod open;
+mod pool_size;
 pub(crate) mod run;
 
 use std::{
@@ -22,8 +23,11 @@ use std::{
 use sea_orm::{DbErr, Statement, metric};
 use tokio::sync::Notify;
 
-pub(crate) use self::link::{Leased, Link};
 use self::run::Call;
+pub(crate) use self::{
+    link::{Leased, Link},
+    pool_size::PoolSize,
+};
 use crate::{
     config::NodeConfig,
     error::Error,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::{
     metrics::{NodeMetrics, shard, shards},
-    node::{Node, Seat, link::PoolSize},
+    node::{Node, PoolSize, Seat},
     state::View,
 };
 

@@ -17,6 +17,7 @@ use sea_orm::sqlx::Sqlite;
 use sea_orm::sqlx::{Connection, Pool, pool::PoolConnection};
 use sea_orm::{ConnAcquireErr, DatabaseConnection, DbErr, sqlx};
 
+use super::PoolSize;
 use crate::error::Kind;
 
 /// A node's pool, and the connection through which its transactions begin.
@@ -189,11 +190,10 @@ impl Link {
     pub(crate) fn pool_size(&self) -> Option<PoolSize> {
         with_pool!(
             self,
-            |pool| Some(PoolSize {
-                size: pool.size(),
-                idle: u32::try_from(pool.num_idle()).unwrap_or(u32::MAX),
-                max: pool.options().get_max_connections(),
-            }),
+            |pool| Some(PoolSize::read(
+                (pool.size(), pool.num_idle()),
+                pool.options().get_max_connections(),
+            )),
             None
         )
     }
@@ -295,14 +295,6 @@ pub(crate) fn is_live(connection: &DatabaseConnection) -> bool {
         sea_orm::DatabaseConnectionType::SqlxSqlitePoolConnection(_) => true,
         _ => false,
     }
-}
-
-/// How full a pool is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct PoolSize {
-    pub(crate) size: u32,
-    pub(crate) idle: u32,
-    pub(crate) max: u32,
 }
 
 impl Leased {
