@@ -116,4 +116,13 @@ mod tests {
             assert!(!err.contains("secret"), "{err}");
         }
     }
+    /// The builder takes the value itself, past its text.
+    #[test]
+    fn what_the_builder_is_given_is_read_as_well() {
+        let asked = super::super::Discovery::Dns("app:secret@db".to_owned());
+        let builder = super::super::Config::builder().primary("postgres://app@db/app");
+        let err = builder.discovery(asked).build().unwrap_err().to_string();
+        assert!(err.contains("discovery: must name the DNS server"), "{err}");
+        assert!(!err.contains("secret"), "{err}");
+    }
 }

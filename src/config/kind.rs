@@ -101,6 +101,7 @@ impl Kind {
     pub(crate) fn check(self, value: &Value) -> Result<(), String> {
         match (self, value) {
             (Self::Count { min, max }, Value::Count(count)) => in_range(*count, min, max),
+            (Self::Discovery, Value::Name(Some(text))) => text.parse::<Discovery>().map(drop),
             (Self::Weight, Value::Count(count)) => in_range(*count, 0, WEIGHT_MAX),
             (Self::Bytes { min, max }, Value::Bytes(bytes)) if !(min..=max).contains(bytes) => {
                 let [is, min, max] = [*bytes, min, max].map(Value::Bytes);

@@ -35,8 +35,11 @@ pub(super) async fn ask(config: &Config, asked: &str, kept: &mut Kept) -> Result
         None => resolver(question.server).map_err(|err| NoAnswer(format!("DNS: {err}")))?,
     };
     let answer = tokio::time::timeout(LIMIT, collect(config, &question, &resolver)).await;
+    let answer =
+        answer.unwrap_or_else(|_| Err(NoAnswer("DNS did not answer in time".to_owned())))?;
+    // Only now: where nobody answers, the system may have another server to ask meanwhile.
     kept.0 = Some(resolver);
-    answer.unwrap_or_else(|_| Err(NoAnswer("DNS did not answer in time".to_owned())))
+    Ok(answer)
 }
 
 fn resolver(server: Option<SocketAddr>) -> Result<TokioResolver, NetError> {
@@ -87,18 +90,34 @@ async fn collect(
             nodes.entry(place).or_default();
         }
     }
-    // In the order of their addresses, so that the same answer is the same list in whatever order it came.
-    let with_place = |(place, found)| Found { place, ..found };
     Ok(Answer {
-        nodes: nodes.into_iter().map(with_place).collect(),
+        nodes: list(nodes),
         leader: None,
     })
 }
 
-/// The addresses of a configured replica's host have its weight and its zone.
+/// In the order of their addresses, so that the same answer is the same list in whatever order it came. A name that
+/// several would have is nobody's: they are called by their ordinals.
+fn list(nodes: BTreeMap<String, Found>) -> Vec<Found> {
+    let mut count: BTreeMap<String, usize> = BTreeMap::new();
+    for found in nodes.values() {
+        *count.entry(found.name.clone()).or_default() += 1;
+    }
+    let listed = |(place, mut found): (String, Found)| {
+        if count.get(&found.name).is_some_and(|count| *count > 1) {
+            found.name.clear();
+        }
+        found.place = place;
+        found
+    };
+    nodes.into_iter().map(listed).collect()
+}
+
+/// The addresses of a configured node's host have its name and its zone, and a replica's its weight.
 fn like(node: &NodeConfig) -> Found {
     let replica = node.role() == crate::words::Role::Replica;
     Found {
+        name: node.name.clone().unwrap_or_default(),
         weight: replica.then_some(node.weight),
         zone: node.zone.clone(),
         ..Found::default()
@@ -121,22 +140,16 @@ async fn service(
         })
         .collect();
     let weights: BTreeSet<u16> = services.iter().map(|service| service.weight).collect();
-    let targets = services.iter().map(|service| text(&service.target));
-    let targets: Vec<String> = targets.collect();
-    for (service, target) in services.iter().zip(&targets) {
-        let short = |target: &str| target.split('.').next().unwrap_or_default().to_owned();
-        let alike = targets.iter().filter(|other| short(other) == short(target));
+    for service in &services {
+        let target = text(&service.target);
+        let label = target.split('.').next().unwrap_or_default();
         let found = Found {
-            // Two ports of one host, or hosts that differ in their domain only, are called by their ordinals.
-            name: match alike.count() {
-                1 => short(target),
-                _ => String::new(),
-            },
+            name: label.to_owned(),
             weight: (weights.len() > 1).then(|| u32::from(service.weight).min(1000)),
             ..Found::default()
         };
         let places = match by_address {
-            true => places(resolver, target, service.port).await?,
+            true => places(resolver, &target, service.port).await?,
             false => BTreeSet::from([format!("{target}:{}", service.port)]),
         };
         for place in places {
@@ -204,4 +217,27 @@ fn certainly_none(err: &NetError) -> bool {
 
 fn text(name: &hickory_resolver::proto::rr::Name) -> String {
     name.to_ascii().trim_end_matches('.').to_ascii_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_several_would_have_is_nobodys() {
+        let of = |(place, name): (&str, &str)| {
+            let found = Found {
+                name: name.to_owned(),
+                ..Found::default()
+            };
+            (place.to_owned(), found)
+        };
+        let told = [("c:2", "c"), ("b:1", "b"), ("c:1", "c"), ("a:1", "")];
+        let listed = list(told.map(of).into());
+        let shown = listed
+            .iter()
+            .map(|found| (found.place.as_str(), found.name.as_str()));
+        let wanted = [("a:1", ""), ("b:1", "b"), ("c:1", ""), ("c:2", "")];
+        assert!(shown.eq(wanted), "{listed:?}");
+    }
 }

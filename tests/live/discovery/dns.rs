@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use sealane::{Discovery, Role, RoutedConnection};
 use sealane_harness::{Cluster, Dns, Forwarder, Node};
 
-use super::{Load, client, servers, until_roles};
+use super::{Load, client, servers, until_list};
 use crate::place::until;
 
 /// Each server at the same port of an address of its own, as the servers behind one name are.
@@ -135,28 +135,19 @@ async fn the_targets_of_a_service_are_nodes_with_its_weights() {
         .connect()
         .await
         .unwrap();
-    until_roles(&db, &[(first, Role::Primary), (second, Role::Replica)]).await;
+    until_list(&db, first, &[second]).await;
     let load = Load::on(&db);
     dns.service("_db._tcp.test", &told(&[1, 0, 3])).unwrap();
-    until_roles(
-        &db,
-        &[
-            (first, Role::Primary),
-            (second, Role::Replica),
-            (third, Role::Replica),
-        ],
-    )
-    .await;
-    // The second has no share any more.
-    until("its last read", async || {
+    until_list(&db, first, &[second, third]).await;
+    until("the second to have no share", async || {
         let topology = db.cluster().topology();
-        let second = topology
-            .nodes
-            .iter()
-            .find(|node| node.name == second.name());
-        second.is_some_and(|node| node.in_flight == 0)
+        let mut nodes = topology.nodes.iter();
+        let second = nodes.find(|node| node.name == second.name());
+        second.is_some_and(|node| node.unused.as_deref() == Some("weight 0"))
     })
     .await;
+    // What was decided before that is over.
+    load.goes_on().await;
     second.reset_statements().unwrap();
     third.reset_statements().unwrap();
     load.goes_on().await;
