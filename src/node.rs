@@ -6,6 +6,7 @@
 //! touches nothing that both change.
 
 mod abandoned;
+mod absent;
 pub(crate) mod link;
 pub(crate) mod open;
 mod pool_size;
@@ -25,6 +26,7 @@ use tokio::sync::Notify;
 
 use self::run::Call;
 pub(crate) use self::{
+    absent::Absent,
     link::{Leased, Link},
     pool_size::PoolSize,
 };

@@ -1,7 +1,7 @@
 //! The pools behind the reducer's nodes: where each came from, and what is open now.
 
+mod pools;
 mod probe;
-mod reopen;
 
 use std::{
     collections::HashMap,
@@ -10,11 +10,13 @@ use std::{
 };
 
 use sea_orm::{ConnAcquireErr, DatabaseConnection, DbErr};
+use tokio::sync::watch;
 
+pub(crate) use self::pools::Opened;
+pub(super) use self::pools::Opening;
 use self::probe::Asked;
 pub(super) use self::probe::{Probe, said, unanswered};
-pub(crate) use self::reopen::Opened;
-pub(super) use self::reopen::Opening;
+
 use super::source::Source;
 use crate::{
     config::Config,
@@ -31,10 +33,12 @@ pub(super) struct Nodes {
     open: HashMap<NodeId, Open>,
     /// Those that were named, until their pools are made.
     named: Vec<Source>,
+    /// Waiters for pools that are there, and will be seen with the next snapshot.
+    awaited: Vec<watch::Sender<()>>,
 }
 
 /// One node: a pool for each role that it has had, so that a change of role needs no connection (rule T7).
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Open {
     /// Fenced.
     reader: Option<Arc<Member>>,
@@ -46,6 +50,10 @@ struct Open {
     generation: u64,
     /// The seats of the pools that this node has had, for as long as anything runs on them.
     retired: Vec<Weak<Seat>>,
+    /// Which pools could not be had: the reader's, the writer's. They are tried again when the node has answered.
+    missing: [bool; 2],
+    /// Who waits for a pool that is not there, of either role.
+    waiters: [Option<watch::Sender<()>>; 2],
 }
 
 impl Open {
@@ -58,6 +66,8 @@ impl Open {
             metrics: Arc::default(),
             generation: 0,
             retired: Vec::new(),
+            missing: [false; 2],
+            waiters: [None, None],
         }
     }
 
@@ -131,35 +141,22 @@ impl Nodes {
     }
 
     /// Makes sure that a node has a pool for this role, without taking a connection from it: where warming it failed,
-    /// its probes go on, and the pool is there when they succeed.
-    pub(super) async fn make_ready(
+    /// its probes go on, and the pool is there when they succeed. What is returned has to be ended and settled.
+    pub(super) fn make_ready(
         &mut self,
         id: NodeId,
         spec: &NodeSpec,
         role: Role,
         config: &Config,
-    ) {
-        let writes = role == Role::Primary;
-        if let Some(open) = self.open.get_mut(&id) {
-            if open.side(writes).is_none() {
-                let source = open.source.clone();
-                let link = pool(&source, (writes, config), &spec.name).await;
-                self.add(id, writes, link);
-            }
-            return;
+    ) -> Option<Opening> {
+        if !self.open.contains_key(&id) {
+            let source = self.named(spec)?;
+            self.open.insert(id, Open::new(source));
         }
-        let Some(source) = self.named(spec) else {
-            return;
-        };
-        let link = pool(&source, (writes, config), &spec.name).await;
-        self.open.insert(id, Open::new(source));
-        self.add(id, writes, link);
-    }
-
-    fn add(&mut self, id: NodeId, writes: bool, link: Link) {
-        if let Some(open) = self.open.get_mut(&id) {
-            let node = made(id, open, Arc::new(link));
-            open.put(writes, node);
+        let writes = role == Role::Primary;
+        match self.open.get_mut(&id)?.side(writes) {
+            Some(_) => None,
+            None => self.pool(id, writes, config),
         }
     }
 
@@ -180,15 +177,20 @@ impl Nodes {
     }
 
     /// Keeps a connection ready that may write, on a node that may become the primary; no statement can lease it before.
-    /// Whether its pool is new.
-    pub(super) async fn stand_by(&mut self, id: NodeId, spec: &NodeSpec, config: &Config) -> bool {
+    /// Whether its pool is new, and what is being opened.
+    pub(super) fn stand_by(
+        &mut self,
+        id: NodeId,
+        spec: &NodeSpec,
+        config: &Config,
+    ) -> (bool, Option<Opening>) {
         let new = self.open.get(&id).is_some_and(|open| open.writer.is_none());
-        self.make_ready(id, spec, Role::Primary, config).await;
+        let opening = self.make_ready(id, spec, Role::Primary, config);
         let writer = self.open.get(&id).and_then(|open| open.writer.as_ref());
         if let Some(writer) = writer {
             fill(writer, 1, config.connect_timeout);
         }
-        new
+        (new, opening)
     }
 
     /// Lets a node go on under another name, in metrics, traces and errors as well.
@@ -285,14 +287,6 @@ impl Nodes {
 fn made(id: NodeId, open: &Open, link: Arc<Link>) -> Node {
     let name = Arc::clone(&open.source.spec.name);
     Node::new(id, name, open.generation, link).reached(open.source.config())
-}
-
-/// A pool, or a connection that refuses everything where none could be made.
-async fn pool(source: &Source, how: (bool, &Config), name: &str) -> Link {
-    opened(source, how).await.unwrap_or_else(|err| {
-        tracing::warn!(node = name, error = %err, "its pool could not be made");
-        Link::Adopted(DatabaseConnection::default())
-    })
 }
 
 /// Opens a pool, within the time that one connection may take.

@@ -193,7 +193,7 @@ impl Starting {
                 }
                 Err(err) => {
                     tracing::warn!(node = &*spec.name, error = %err, "its pool could not be made yet");
-                    self.nodes.make_ready(id, &spec, spec.role, config).await;
+                    self.nodes.refuse(id, &spec, config.acquire_timeout);
                 }
             }
         }

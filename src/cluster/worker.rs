@@ -18,6 +18,7 @@ use std::{
 use fastrand::Rng;
 use tokio::sync::{mpsc, oneshot};
 
+use self::tasks::open_beside;
 use super::{
     catalog::CatalogReader,
     nodes::{Nodes, Opened},
@@ -250,6 +251,10 @@ impl Worker {
                 };
                 self.feed(event).await;
                 if answers {
+                    if let Some(opening) = self.nodes.retry(id, &shared.config) {
+                        open_beside(opening, &self.outbox);
+                        self.publish(shared).await;
+                    }
                     self.nodes.fill(id, &shared.config);
                     self.stand_by(id, shared).await;
                 }
@@ -335,7 +340,7 @@ impl Worker {
                     let opening = self
                         .nodes
                         .replace_pool(node, generation, hard, &shared.config);
-                    self.open_beside(opening);
+                    open_beside(opening, &self.outbox);
                 }
                 Effect::Warm { node, until } => self.warm(node, until, &shared),
                 Effect::Watch { node } => self.watch(node),

@@ -162,6 +162,7 @@ impl RoutedConnection {
         use sea_orm::TransactionTrait;
 
         let link: &Arc<Link> = &lease.node().link;
+        link.present().await?;
         let mut connection = link.connection().clone();
         if let Some(callback) = self.callback.clone() {
             // SeaORM's transaction takes its callback from the connection that begins it.

@@ -17,7 +17,7 @@ use sea_orm::sqlx::Sqlite;
 use sea_orm::sqlx::{Connection, Pool, pool::PoolConnection};
 use sea_orm::{ConnAcquireErr, DatabaseConnection, DbErr, sqlx};
 
-use super::PoolSize;
+use super::{Absent, PoolSize};
 use crate::error::Kind;
 
 /// A node's pool, and the connection through which its transactions begin.
@@ -29,6 +29,7 @@ pub(crate) enum Link {
     #[cfg(feature = "sqlite")]
     Sqlite(Pool<Sqlite>, DatabaseConnection),
     Adopted(DatabaseConnection),
+    Absent(Absent),
 }
 
 /// A connection taken for one statement.
@@ -52,7 +53,7 @@ macro_rules! with_pool {
             Link::MySql($pool, _) => $of_pool,
             #[cfg(feature = "sqlite")]
             Link::Sqlite($pool, _) => $of_pool,
-            Link::Adopted(_) => $otherwise,
+            Link::Adopted(_) | Link::Absent(_) => $otherwise,
         }
     };
 }
@@ -94,12 +95,8 @@ impl Link {
             #[cfg(feature = "sqlite")]
             Self::Sqlite(_, connection) => connection,
             Self::Adopted(connection) => connection,
+            Self::Absent(absent) => &absent.connection,
         }
-    }
-
-    /// Whether the application made this connection, so that its pool is not ours to close or replace.
-    pub(crate) fn is_adopted(&self) -> bool {
-        matches!(self, Self::Adopted(_))
     }
 
     /// Takes a connection, waiting for one as long as the pool's own acquire time-out. Nothing is sent by this but
@@ -125,6 +122,15 @@ impl Link {
                 .map(Leased::Sqlite)
                 .map_err(acquire_error),
             Self::Adopted(connection) => Ok(Leased::Adopted(connection.clone())),
+            Self::Absent(absent) => absent.acquire().await,
+        }
+    }
+
+    /// Waits where there is no pool yet, and fails then: another one is in its place.
+    pub(crate) async fn present(&self) -> Result<(), DbErr> {
+        match self {
+            Self::Absent(absent) => absent.acquire().await,
+            _ => Ok(()),
         }
     }
 
@@ -162,7 +168,7 @@ impl Link {
             }
             #[cfg(feature = "sqlite")]
             Self::Sqlite(..) => {}
-            Self::Adopted(_) => {}
+            Self::Adopted(_) | Self::Absent(_) => {}
         }
     }
 
@@ -260,7 +266,7 @@ impl Link {
             }
             #[cfg(feature = "sqlite")]
             Self::Sqlite(..) => None,
-            Self::Adopted(_) => None,
+            Self::Adopted(_) | Self::Absent(_) => None,
         }
     }
 }

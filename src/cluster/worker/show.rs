@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use super::{PUBLISH_EVERY, Worker};
+use super::{PUBLISH_EVERY, Worker, tasks::open_beside};
 use crate::{
     cluster::{publish, shared::Shared},
     metrics::ClusterCounter,
@@ -23,9 +23,10 @@ impl Worker {
     pub(super) async fn publish(&mut self, shared: &Arc<Shared>) {
         let view = View::new(&self.state);
         for node in self.state.members() {
-            self.nodes
-                .make_ready(node.id, &node.spec, node.role, &shared.config)
-                .await;
+            let opening = self
+                .nodes
+                .make_ready(node.id, &node.spec, node.role, &shared.config);
+            open_beside(opening, &self.outbox);
             self.nodes.rename(node.id, &node.spec.name);
             self.nodes.set_role(node.id, node.role);
         }
@@ -37,6 +38,7 @@ impl Worker {
         shared.metrics.count(ClusterCounter::SnapshotChange);
         let version = snapshot.view.version;
         shared.snapshot.store(Arc::new(snapshot));
+        self.nodes.wake();
         shared.changed.send_replace(version);
         if primary.is_some() && primary != before {
             // The new one's epoch is what positions are held against from now on.

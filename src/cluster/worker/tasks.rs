@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use sea_orm::DbErr;
+use tokio::sync::mpsc;
 
 use super::{Message, Warm, Worker, tell};
 use crate::{
@@ -60,14 +61,6 @@ impl Worker {
         });
     }
 
-    /// Opens what could not be opened at once.
-    pub(super) fn open_beside(&self, opening: Vec<Opening>) {
-        for opening in opening {
-            let outbox = self.outbox.clone();
-            tokio::spawn(async move { tell(&outbox, Message::Opened(opening.end().await)) });
-        }
-    }
-
     /// Says when nothing is in flight on a node any more.
     pub(super) fn watch(&mut self, id: NodeId) {
         if !self.watched.insert(id) {
@@ -90,5 +83,16 @@ impl Worker {
             }
             tell(&outbox, Message::News(Event::DrainedOut { node: id }));
         });
+    }
+}
+
+/// Opens what could not be opened at once.
+pub(super) fn open_beside(
+    opening: impl IntoIterator<Item = Opening>,
+    outbox: &mpsc::WeakUnboundedSender<Message>,
+) {
+    for opening in opening {
+        let outbox = outbox.clone();
+        tokio::spawn(async move { tell(&outbox, Message::Opened(opening.end().await)) });
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Worker;
+use super::{Worker, tasks::open_beside};
 use crate::{
     cluster::shared::Shared,
     state::{Event, Moment},
@@ -36,7 +36,9 @@ impl Worker {
             .filter(|node| node.role == Role::Replica)
         {
             let spec = node.spec.clone();
-            if self.nodes.stand_by(id, &spec, &shared.config).await {
+            let (new, opening) = self.nodes.stand_by(id, &spec, &shared.config);
+            open_beside(opening, &self.outbox);
+            if new {
                 self.publish(shared).await;
             }
         }

@@ -3,12 +3,12 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     time::{Duration, Instant},
 };
 
-use sea_orm::{ConnectOptions, ConnectionTrait};
+use sea_orm::{ConnectOptions, ConnectionTrait, DbErr};
 use sealane::{Role, RoutedConnection};
 use sealane_harness::{Cluster, Forwarder};
 
@@ -66,6 +66,49 @@ async fn a_callback_that_waits_for_the_dead_node_does_not_hold_up_the_new_primar
     soon("a write on the new primary", begun);
     assert!(waited.load(Relaxed), "it did not wait any more");
     assert_eq!(rows(new, 2), 1);
+}
+
+/// A pool that could not be made is made when its node answers again; before that there is none, and a write waits.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_callback_that_failed_while_its_node_was_gone_is_called_again_when_it_is_back() {
+    let cluster = cluster();
+    let primary = cluster.primary();
+    let wire = Forwarder::to(primary.addr()).unwrap();
+    let url = primary.url_at(wire.addr(), "postgres");
+    let (refuses, refused) = (Arc::<AtomicBool>::default(), Arc::<AtomicU64>::default());
+    let mut options = ConnectOptions::new(&url);
+    options.after_connect({
+        let (refuses, refused) = (Arc::clone(&refuses), Arc::clone(&refused));
+        move |_| {
+            let fails = refuses.load(Relaxed);
+            refused.fetch_add(u64::from(fails), Relaxed);
+            let done = match fails {
+                true => Err(DbErr::Custom("no".to_owned())),
+                false => Ok(()),
+            };
+            Box::pin(async { done })
+        }
+    });
+    let db = RoutedConnection::builder()
+        .primary(format!("{url}?name={}", primary.name()))
+        .connect_options(options)
+        .check_interval(200 * MS)
+        .connect()
+        .await
+        .unwrap();
+    insert(&db, 1).await.unwrap();
+    refuses.store(true, Relaxed);
+    wire.cut();
+    until("a refusal", async || {
+        refused.load(Relaxed) > 0 && status(&db, primary).generation > 0
+    })
+    .await;
+    let count = db.cluster().topology().nodes[0].connections;
+    assert_eq!(count, 0, "the old pool serves on");
+    refuses.store(false, Relaxed);
+    wire.heal();
+    insert(&db, 2).await.unwrap();
+    assert_eq!(rows(primary, 2), 1);
 }
 
 /// T1, T6: one node of 64 is silent and another one is gone; the change of the primary is followed all the same.

@@ -1,0 +1,196 @@
+//! How a node comes by its pools, the first and each that takes the place of another one.
+//!
+//! Opening a pool waits for nothing but an `after_connect` of the caller's, which connects: to a node that is silent, for
+//! as long as a connection may take. So whoever has to look after the other nodes does not wait for it: what is not there
+//! at once is opened beside, and put in its place when it is. Until then, and where it cannot be had, statements wait: a
+//! connection of a server's former life must not be given to anybody.
+
+use std::{pin::Pin, sync::Arc, time::Duration};
+
+use futures_util::FutureExt;
+use sea_orm::DbErr;
+
+use super::{Nodes, Open, close, opened};
+use crate::{
+    config::Config,
+    node::{Absent, Link, Node},
+    state::NodeSpec,
+    words::NodeId,
+};
+
+/// A pool whose place is kept.
+struct Place {
+    id: NodeId,
+    writes: bool,
+    generation: u64,
+    /// How long a statement waits for it.
+    limit: Duration,
+}
+
+/// One that is being opened.
+pub(in crate::cluster) struct Opening {
+    place: Place,
+    pool: Pin<Box<dyn Future<Output = Result<Link, DbErr>> + Send>>,
+}
+
+impl Opening {
+    pub(in crate::cluster) async fn end(self) -> Opened {
+        Opened {
+            place: self.place,
+            pool: self.pool.await,
+        }
+    }
+}
+
+/// One that has been opened, or could not be.
+pub(crate) struct Opened {
+    place: Place,
+    pool: Result<Link, DbErr>,
+}
+
+impl Nodes {
+    /// Opens a pool of a node for this role. Nothing is returned where it is there at once.
+    pub(super) fn pool(&mut self, id: NodeId, writes: bool, config: &Config) -> Option<Opening> {
+        let open = self.open.get(&id)?;
+        let place = Place {
+            id,
+            writes,
+            generation: open.generation,
+            limit: config.acquire_timeout,
+        };
+        let (source, config) = (open.source.clone(), config.clone());
+        let limit = place.limit;
+        let mut pool = async move { opened(&source, (writes, &config)).await }.boxed();
+        match (&mut pool).now_or_never() {
+            Some(pool) => {
+                self.settle(Opened { place, pool });
+                None
+            }
+            None => {
+                self.leave(id, writes, limit);
+                Some(Opening { place, pool })
+            }
+        }
+    }
+
+    /// A node whose pool could not be had at the start.
+    pub(in crate::cluster) fn refuse(&mut self, id: NodeId, spec: &NodeSpec, limit: Duration) {
+        let Some(source) = self.named(spec) else {
+            return;
+        };
+        let mut open = Open::new(source);
+        let writes = open.writes;
+        open.missing[usize::from(writes)] = true;
+        self.open.insert(id, open);
+        self.leave(id, writes, limit);
+    }
+
+    /// Gives a node fresh pools under a greater generation. What was counted of it goes on. What is returned has to be
+    /// ended and [settled](Self::settle).
+    ///
+    /// An old pool closes when its connections have come back; `hard`, what runs on them ends at once. Whoever waits
+    /// for a connection of it leaves at once either way.
+    pub(in crate::cluster) fn replace_pool(
+        &mut self,
+        id: NodeId,
+        generation: u64,
+        hard: bool,
+        config: &Config,
+    ) -> Vec<Opening> {
+        let Some(open) = self.open.get_mut(&id) else {
+            return Vec::new();
+        };
+        (open.generation, open.missing) = (generation, [false; 2]);
+        if hard {
+            open.cut();
+        }
+        let (sides, is_ours) = (
+            [open.reader.clone(), open.writer.clone()],
+            open.source.is_ours(),
+        );
+        let mut opening = Vec::new();
+        for (writes, old) in [false, true].into_iter().zip(sides) {
+            let Some(old) = old else { continue };
+            if !is_ours {
+                // The application's connection is what it is.
+                self.put(id, writes, Arc::clone(&old.node.link));
+                continue;
+            }
+            close(old);
+            opening.extend(self.pool(id, writes, config));
+        }
+        opening
+    }
+
+    /// Tries again what could not be had, of a node that has answered; `None` where it has everything.
+    pub(in crate::cluster) fn retry(
+        &mut self,
+        id: NodeId,
+        config: &Config,
+    ) -> Option<Vec<Opening>> {
+        let missing = std::mem::take(&mut self.open.get_mut(&id)?.missing);
+        let sides = [false, true].into_iter().zip(missing);
+        let sides = sides.filter(|(_, missing)| *missing);
+        let opening = |(writes, _)| self.pool(id, writes, config);
+        missing
+            .contains(&true)
+            .then(|| sides.filter_map(opening).collect())
+    }
+
+    /// Puts a pool in the place that was kept for it, unless the node has gone on meanwhile. Whether it did.
+    pub(in crate::cluster) fn settle(&mut self, Opened { place, pool }: Opened) -> bool {
+        let (id, writes, limit) = (place.id, place.writes, place.limit);
+        let name = |open: &Open| Arc::clone(&open.source.spec.name);
+        let waited_for = self
+            .open
+            .get(&id)
+            .filter(|open| open.generation == place.generation)
+            .map(name);
+        let Some(name) = waited_for else {
+            if let Ok(link) = pool {
+                tokio::spawn(async move { link.close().await });
+            }
+            return false;
+        };
+        match pool {
+            Ok(link) => {
+                self.put(id, writes, Arc::new(link));
+            }
+            Err(err) => {
+                tracing::warn!(node = &*name, error = %err, "its pool could not be made");
+                self.leave(id, writes, limit);
+                if let Some(open) = self.open.get_mut(&id) {
+                    open.missing[usize::from(writes)] = true;
+                }
+            }
+        }
+        true
+    }
+
+    /// Those who waited for a pool find it in the snapshot that was just published.
+    pub(in crate::cluster) fn wake(&mut self) {
+        self.awaited.clear();
+    }
+
+    /// Whoever wants a connection waits, until there is a pool.
+    fn leave(&mut self, id: NodeId, writes: bool, limit: Duration) {
+        let (absent, waiters) = Absent::new(limit);
+        self.put(id, writes, Arc::new(Link::Absent(absent)));
+        if let Some(open) = self.open.get_mut(&id) {
+            open.waiters[usize::from(writes)] = Some(waiters);
+        }
+    }
+
+    /// A new life, of whose position nothing is known.
+    fn put(&mut self, id: NodeId, writes: bool, link: Arc<Link>) {
+        if let Some(open) = self.open.get_mut(&id) {
+            let known = open.side(writes).as_ref();
+            let name = known.map(|known| Arc::clone(&known.node.name));
+            let name = name.unwrap_or_else(|| Arc::clone(&open.source.spec.name));
+            let node = Node::new(id, name, open.generation, link).reached(open.source.config());
+            open.put(writes, node);
+            self.awaited
+                .extend(open.waiters[usize::from(writes)].take());
+        }
+    }
+}
