@@ -63,6 +63,14 @@ async fn run(options: &Options) -> Result<()> {
     let seen = client.end().await;
     let (lost, twice) = client::check(&cluster.nodes()[primary], &seen)?;
     println!("{seen}");
+    for (name, rounds) in [("kills", &killed), ("freezes", &frozen)] {
+        if !rounds.is_empty() {
+            println!(
+                "{name} over the floor of the same round: {}",
+                Over::of(rounds)
+            );
+        }
+    }
     if !frozen.is_empty() {
         let figures = Figures::of(&frozen);
         println!("freezes rounds={} {figures}", frozen.len());
@@ -87,18 +95,44 @@ struct Figures {
     floor_max: f64,
 }
 
+fn sorted(rounds: &[Round], of: fn(&Round) -> f64) -> Vec<f64> {
+    let mut all: Vec<f64> = rounds.iter().map(of).collect();
+    all.sort_by(f64::total_cmp);
+    all
+}
+
+/// The value below which this share of them lies, in percent.
+fn at(all: &[f64], share: usize) -> f64 {
+    let place = (all.len() * share).div_ceil(100).max(1) - 1;
+    all.get(place).copied().unwrap_or(f64::NAN)
+}
+
+/// How much longer than the floor of its own round an outage was: promotions take unlike times.
+struct Over {
+    median: f64,
+    p90: f64,
+    max: f64,
+}
+
+impl Over {
+    fn of(rounds: &[Round]) -> Self {
+        let over = sorted(rounds, |round| round.outage - round.floor);
+        let [median, p90, max] = [50, 90, 100].map(|share| at(&over, share));
+        Self { median, p90, max }
+    }
+}
+
+impl std::fmt::Display for Over {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { median, p90, max } = self;
+        write!(f, "median_ms={median:.1} p90_ms={p90:.1} max_ms={max:.1}")
+    }
+}
+
 impl Figures {
     fn of(rounds: &[Round]) -> Self {
-        let sorted = |of: fn(&Round) -> f64| {
-            let mut all: Vec<f64> = rounds.iter().map(of).collect();
-            all.sort_by(f64::total_cmp);
-            all
-        };
-        let (floors, outages) = (sorted(|round| round.floor), sorted(|round| round.outage));
-        let at = |all: &[f64], share: usize| {
-            let place = (all.len() * share).div_ceil(100).max(1) - 1;
-            all.get(place).copied().unwrap_or(f64::NAN)
-        };
+        let floors = sorted(rounds, |round| round.floor);
+        let outages = sorted(rounds, |round| round.outage);
         Self {
             floor: at(&floors, 50),
             median: at(&outages, 50),
