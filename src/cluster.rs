@@ -16,6 +16,7 @@ pub(crate) mod demand;
 mod discovery;
 mod events;
 pub(crate) mod limits;
+mod name;
 mod nodes;
 mod notice;
 mod orders;

@@ -170,6 +170,10 @@ pub struct Config {
     pub on_conflict: OnConflict,
     /// Where the list of nodes comes from, beside what is configured here (default: from nowhere else).
     pub discovery: Discovery,
+    /// What the cluster is called in metrics (label `cluster`) and log lines (default: the variables' prefix in lower
+    /// case without its last `_`, else `default`). Two clusters of one process need two names: a second one of the same
+    /// name gets a number behind it, with a warning, so that none overwrites the other's metrics.
+    pub cluster_name: String,
     /// Share of the requests that retries may add, in percent (default: 10, so that retries never double the load
     /// of a cluster in trouble). Builder only.
     pub retry_percent: u32,
@@ -240,6 +244,7 @@ impl Config {
             failover_timeout: Duration::from_secs(30),
             on_conflict: OnConflict::default(),
             discovery: Discovery::default(),
+            cluster_name: DEFAULT_CLUSTER.to_owned(),
             retry_percent: 10,
             retries_per_second: 10,
             cached_text_limit: 16 << 10,
@@ -285,6 +290,9 @@ impl Config {
         check::complete(self, replicas, problems)
     }
 }
+
+/// What a cluster is called that nobody has named.
+const DEFAULT_CLUSTER: &str = "default";
 
 /// Half of the primary's pool, so that diverted reads leave room for writes; at least one.
 fn diversion_limit(max_connections: u32) -> u32 {

@@ -7,6 +7,7 @@
 use std::sync::LazyLock;
 
 use tokio::runtime::{Builder, Handle};
+use tracing::Instrument;
 
 static HANDLE: LazyLock<Option<Handle>> = LazyLock::new(|| {
     let runtime = Builder::new_current_thread().enable_all().build().ok()?;
@@ -18,8 +19,9 @@ static HANDLE: LazyLock<Option<Handle>> = LazyLock::new(|| {
     Some(handle)
 });
 
-/// Runs a task there; where no thread could be had, among the application's.
+/// Runs a task there, under the span of whoever begins it; where no thread could be had, among the application's.
 pub(super) fn spawn(task: impl Future<Output = ()> + Send + 'static) {
+    let task = task.in_current_span();
     match &*HANDLE {
         Some(handle) => drop(handle.spawn(task)),
         None => drop(tokio::spawn(task)),

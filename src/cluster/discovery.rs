@@ -20,6 +20,7 @@ use std::{
 };
 
 use tokio::sync::oneshot;
+use tracing::Instrument;
 
 use super::{shared::Shared, source::Source, worker::Message};
 use crate::{
@@ -69,7 +70,7 @@ pub(super) fn look_after(shared: &Arc<Shared>) {
         shared.config.check_interval.max(PAUSE / 5),
     );
     let mut alive = shared.changed.subscribe();
-    tokio::spawn(async move {
+    let asking = async move {
         let (mut teller, mut kept) = (Teller::default(), Kept::default());
         loop {
             let Some(config) = weak.upgrade().map(|shared| shared.config.clone()) else {
@@ -88,7 +89,8 @@ pub(super) fn look_after(shared: &Arc<Shared>) {
                 () = closed(&mut alive) => return,
             }
         }
-    });
+    };
+    tokio::spawn(asking.in_current_span());
 }
 
 /// The nodes to begin with: those that the source tells, or the configured ones. With a source, whoever is the primary

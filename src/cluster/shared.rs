@@ -32,7 +32,9 @@ use crate::{
     words::{NodeId, Role, Stage},
 };
 
-use super::{concrete::Concrete, demand::Demand, events::Outlet, worker::Message};
+use super::{
+    concrete::Concrete, demand::Demand, events::Outlet, name::ClusterName, worker::Message,
+};
 
 /// The parts of the configuration that statements read.
 #[derive(Debug)]
@@ -62,6 +64,10 @@ pub(crate) struct Shared {
     pub(crate) metrics: ClusterMetrics,
     pub(crate) events: Outlet,
     pub(crate) publisher: Arc<Publisher>,
+    /// What the cluster is called; held so that nobody else is.
+    _name: ClusterName,
+    /// What log lines about the cluster stand in, also those that a statement's task writes.
+    pub(crate) span: tracing::Span,
     /// The runtime in which it was connected, if there was one.
     pub(crate) runtime: Option<Handle>,
     /// A server with a catalog is behind it.
@@ -92,6 +98,7 @@ pub(super) struct Parts {
     pub(super) positions: bool,
     pub(super) inbox: mpsc::UnboundedSender<Message>,
     pub(super) reads_catalog: bool,
+    pub(super) name: ClusterName,
 }
 
 impl Shared {
@@ -105,6 +112,7 @@ impl Shared {
             positions,
             inbox,
             reads_catalog,
+            name,
         } = parts;
         let settings = Settings {
             route_timeout: config.route_timeout,
@@ -133,7 +141,9 @@ impl Shared {
             concrete: Concrete::default(),
             metrics: ClusterMetrics::default(),
             events: Outlet::default(),
-            publisher: Arc::new(Publisher::new(None)),
+            publisher: Arc::new(Publisher::new(name.as_str())),
+            span: name.span(),
+            _name: name,
             runtime,
             reads_catalog,
             origin,
@@ -227,6 +237,7 @@ impl Shared {
                 node.replayed.reached().record(at.elapsed());
             }
         }
+        let _span = self.span.enter();
         if is_mixed {
             tracing::warn!(
                 node = &*node.name,
@@ -289,6 +300,7 @@ impl Shared {
     pub(crate) fn is_orphaned(&self) -> bool {
         let orphaned = self.inbox.is_closed() && self.runtime.is_some() && !self.is_closed();
         if orphaned && !self.warned.swap(true, Ordering::Relaxed) {
+            let _span = self.span.enter();
             tracing::warn!(
                 "the runtime in which this cluster was connected is gone: statements go on with the last known \
                  topology, each on a connection of its own, and nothing looks after it; connect inside the runtime that uses the handle"

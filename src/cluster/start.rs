@@ -11,10 +11,12 @@ use std::{sync::Arc, time::Instant};
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr};
 use tokio::{runtime::Handle, sync::mpsc};
+use tracing::Instrument;
 
 use self::shares::{judging, tuning};
 use super::{
     discovery,
+    name::ClusterName,
     nodes::Nodes,
     shared::{Parts, Shared},
     source::Source,
@@ -41,6 +43,20 @@ const REPLAY: std::time::Duration = std::time::Duration::from_millis(5);
 /// Connects as the configuration says.
 pub(crate) async fn connect(config: Config) -> Result<Arc<Shared>, Error> {
     let config = config.validated()?;
+    let name = ClusterName::claim(&config.cluster_name);
+    let span = name.span();
+    connect_as(config, name).instrument(span).await
+}
+
+async fn connect_as(config: Config, name: ClusterName) -> Result<Arc<Shared>, Error> {
+    if name.as_str() != config.cluster_name {
+        tracing::warn!(
+            "another cluster of this process is called {}: this one is {} in metrics and log lines; name it with \
+             SEALANE_CLUSTER_NAME, or share one handle if it is the same cluster",
+            config.cluster_name,
+            name.as_str()
+        );
+    }
     for warning in config.warnings() {
         tracing::warn!("{warning}");
     }
@@ -60,7 +76,7 @@ pub(crate) async fn connect(config: Config) -> Result<Arc<Shared>, Error> {
         .enumerate()
         .map(|(at, node)| Source::configured(node, at))
         .collect();
-    let mut starting = Starting::new(&config, sources, origin)?;
+    let mut starting = Starting::new(&config, sources, (origin, name))?;
     starting.open(&config).await?;
     starting.probe(&config).await;
     starting.check(&config)?;
@@ -104,7 +120,9 @@ pub(crate) fn adopt(primary: DatabaseConnection, replicas: Vec<DatabaseConnectio
     let replicas = replicas.into_iter().enumerate();
     let replicas = replicas.map(|(at, replica)| Source::adopted(replica, Role::Replica, at + 1));
     let sources: Vec<Source> = std::iter::once(primary).chain(replicas).collect();
-    let mut starting = match Starting::new(&config, sources, origin) {
+    let name = ClusterName::claim(&config.cluster_name);
+    let _span = name.span().entered();
+    let mut starting = match Starting::new(&config, sources, (origin, name)) {
         Ok(starting) => starting,
         Err(err) => panic!("{err}"),
     };
@@ -145,10 +163,15 @@ struct Starting {
     primary_error: Option<DbErr>,
     catalog_read: bool,
     origin: Instant,
+    name: ClusterName,
 }
 
 impl Starting {
-    fn new(config: &Config, sources: Vec<Source>, origin: Instant) -> Result<Self, Error> {
+    fn new(
+        config: &Config,
+        sources: Vec<Source>,
+        (origin, name): (Instant, ClusterName),
+    ) -> Result<Self, Error> {
         let mut nodes = Nodes::default();
         let specs = nodes.learn(sources.clone());
         let refused = |problem: crate::state::ReplaceProblem| Error::Topology {
@@ -164,6 +187,7 @@ impl Starting {
             primary_error: None,
             catalog_read: false,
             origin,
+            name,
         })
     }
 
@@ -342,6 +366,7 @@ impl Starting {
             positions,
             inbox,
             reads_catalog,
+            name: self.name,
         };
         let shared = Arc::new(Shared::new(parts, runtime.clone(), self.origin));
         if let Some(runtime) = runtime {

@@ -17,6 +17,7 @@ use std::{
 
 use fastrand::Rng;
 use tokio::sync::{mpsc, oneshot};
+use tracing::Instrument;
 
 use self::tasks::open_beside;
 use super::{
@@ -134,11 +135,12 @@ impl Worker {
             publish_at: shared.origin + PUBLISH_EVERY,
             credited: 0,
         };
-        tokio::spawn(async move {
+        let work = async move {
             worker.carry_out(effects).await;
             worker.fill_all();
             worker.run().await;
-        });
+        };
+        tokio::spawn(work.instrument(shared.span.clone()));
     }
 
     async fn run(&mut self) {

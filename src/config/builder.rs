@@ -140,6 +140,13 @@ impl Builder {
         self
     }
 
+    /// Sets [`Config::cluster_name`].
+    pub fn cluster_name(mut self, name: impl Into<String>) -> Self {
+        self.draft.config.cluster_name = name.into();
+        self.draft.assigned.insert("cluster_name");
+        self
+    }
+
     /// Sets [`Config::zone`].
     pub fn zone(mut self, zone: impl Into<String>) -> Self {
         self.draft.config.zone = Some(zone.into());

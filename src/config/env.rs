@@ -123,6 +123,10 @@ fn read(
         singular,
     });
     check_prefix(&mut draft, prefix);
+    let name = prefix.trim_matches('_').to_ascii_lowercase();
+    if !name.is_empty() {
+        draft.config.cluster_name = name;
+    }
     if let Some(template) = template {
         // The caller names the primary; the variable may name another application's database.
         variables.remove("DATABASE_URL");

@@ -200,6 +200,8 @@ pub(crate) static SETTINGS: &[Setting] = rows! {
         "stop", "two primaries in one epoch; `keep-first` may write to the wrong one";
     "SEALANE_DISCOVERY" discovery, Kind::Discovery, "static",
         "patroni=http://db1:8008", "nodes beside the configured ones are found by somebody who knows them";
+    "SEALANE_CLUSTER_NAME" cluster_name, Kind::Name, "default",
+        "orders", "label of every metric and of log lines; with a prefix, its name (`ORDERS_` is `orders`)";
     "" retry_percent, count(0, 100), "10",
         "10", "retries must not double the load of a cluster that is in trouble";
     "" retries_per_second, count(0, 1_000_000), "10",

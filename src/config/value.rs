@@ -76,6 +76,19 @@ field!(Option<Duration>, Time);
 field!(Option<String>, Name);
 field!(Vec<String>, Names);
 
+/// A name that is never absent.
+impl Field for String {
+    fn read(&self) -> Value {
+        Value::Name(Some(self.clone()))
+    }
+
+    fn write(&mut self, value: Value) {
+        if let Value::Name(Some(name)) = value {
+            *self = name;
+        }
+    }
+}
+
 macro_rules! word_field {
     ($type:ty) => {
         impl Field for $type {

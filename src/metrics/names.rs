@@ -25,7 +25,7 @@ pub(crate) struct Metric {
     pub(crate) name: &'static str,
     pub(crate) kind: Kind,
     pub(crate) unit: Unit,
-    /// The labels beside `cluster`, which is there when the cluster has a name.
+    /// The labels beside `cluster`, which every metric has.
     #[cfg_attr(
         not(test),
         expect(dead_code, reason = "the tests hold the published labels against it")

@@ -31,10 +31,10 @@ const MOST_AT_FIRST: u64 = 100_000;
 
 /// Publishes one cluster.
 ///
-/// Two clusters in one process need names, or their counters meet in one series; the name becomes the label `cluster`.
+/// The cluster's name becomes the label `cluster` of every series, or two clusters of one process would meet in one.
 #[derive(Debug)]
 pub(crate) struct Publisher {
-    cluster: Option<Arc<str>>,
+    cluster: Arc<str>,
     state: Mutex<State>,
 }
 
@@ -71,9 +71,9 @@ impl Recorder {
 impl Publisher {
     /// A publisher that has published nothing yet.
     #[must_use]
-    pub(crate) fn new(cluster: Option<&str>) -> Self {
+    pub(crate) fn new(cluster: &str) -> Self {
         Self {
-            cluster: cluster.map(Arc::from),
+            cluster: Arc::from(cluster),
             state: Mutex::default(),
         }
     }
@@ -86,7 +86,7 @@ impl Publisher {
         let sums = read();
         state.nodes.update(&sums.nodes);
         metrics::with_recorder(|recorder| {
-            let writer = Writer::new(recorder, self.cluster.as_ref());
+            let writer = Writer::new(recorder, &self.cluster);
             let State { nodes, recorders } = &mut *state;
             let known = remembered(recorders, &writer);
             for (word, total) in ClusterCounter::ALL.iter().zip(&sums.counters) {

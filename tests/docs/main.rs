@@ -9,6 +9,7 @@
 mod bad_input;
 mod canary;
 mod capture;
+mod clusters;
 mod fixture;
 mod metrics_live;
 mod page;

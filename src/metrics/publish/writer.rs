@@ -21,11 +21,11 @@ static METADATA: Metadata<'static> = Metadata::new("sealane", Level::INFO, Some(
 
 pub(super) struct Writer<'a> {
     recorder: &'a dyn Recorder,
-    cluster: Option<&'a Arc<str>>,
+    cluster: &'a Arc<str>,
 }
 
 impl<'a> Writer<'a> {
-    pub(super) fn new(recorder: &'a dyn Recorder, cluster: Option<&'a Arc<str>>) -> Self {
+    pub(super) fn new(recorder: &'a dyn Recorder, cluster: &'a Arc<str>) -> Self {
         Self { recorder, cluster }
     }
 
@@ -122,9 +122,7 @@ impl<'a> Writer<'a> {
     }
 
     fn key(&self, metric: &'static Metric, mut labels: Vec<Label>) -> Key {
-        if let Some(cluster) = self.cluster {
-            labels.push(Label::new("cluster", Arc::clone(cluster)));
-        }
+        labels.push(Label::new("cluster", Arc::clone(self.cluster)));
         Key::from_parts(metric.name, labels)
     }
 }

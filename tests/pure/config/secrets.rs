@@ -132,7 +132,7 @@ fn no_variable_quotes_a_refused_value() {
         // Names of zones and functions are shown because that is what they are for.
         if matches!(
             setting.field,
-            "zone" | "read_functions" | "primary_functions"
+            "zone" | "cluster_name" | "read_functions" | "primary_functions"
         ) {
             continue;
         }
@@ -152,6 +152,7 @@ fn no_variable_quotes_a_refused_value() {
     let url = format!("postgres://u:{CANARY}@h/d");
     for name in [
         "SEALANE_ZONE",
+        "SEALANE_CLUSTER_NAME",
         "SEALANE_READ_FUNCTIONS",
         "SEALANE_PASSWORD",
         "DATABASE_REPLICA_URI",

@@ -67,6 +67,7 @@ fn publish_to(recorder: &DebuggingRecorder, publisher: &Publisher, nodes: Vec<No
         let labels: Vec<_> = key
             .key()
             .labels()
+            .filter(|label| label.key() != "cluster")
             .map(|label| format!("{}={}", label.key(), label.value()))
             .collect();
         (
@@ -109,7 +110,7 @@ const SECONDS: &str = "sealane_statement_seconds{node=near}";
 /// DESIGN 5.
 #[test]
 fn a_recorder_installed_late_sees_everything() {
-    let (publisher, node) = (Publisher::new(None), busy());
+    let (publisher, node) = (Publisher::new("billing"), busy());
     // Nobody listens yet.
     publisher.publish(|| cluster(vec![sums(1, Some("near"), &node)]));
     node.ran(Duration::from_micros(50));
@@ -146,7 +147,7 @@ fn a_recorder_installed_late_sees_everything() {
 
 #[test]
 fn a_recorder_installed_very_late_is_not_flooded() {
-    let (publisher, node) = (Publisher::new(None), NodeMetrics::default());
+    let (publisher, node) = (Publisher::new("billing"), NodeMetrics::default());
     (0..250_000).for_each(|_| node.ran(Duration::from_micros(50)));
     let recorder = DebuggingRecorder::new();
     let now = || vec![sums(1, Some("near"), &node)];
@@ -163,7 +164,7 @@ fn a_recorder_installed_very_late_is_not_flooded() {
 
 #[test]
 fn a_recorder_gets_each_value_once_also_when_others_publish_in_between() {
-    let (publisher, node) = (Publisher::new(None), busy());
+    let (publisher, node) = (Publisher::new("billing"), busy());
     let (mine, other) = (DebuggingRecorder::new(), DebuggingRecorder::new());
     let now = || vec![sums(1, Some("near"), &node)];
 
@@ -182,7 +183,7 @@ fn a_recorder_gets_each_value_once_also_when_others_publish_in_between() {
 
 #[test]
 fn a_node_replaced_under_its_name_continues_its_counters() {
-    let (publisher, old, new) = (Publisher::new(None), busy(), busy());
+    let (publisher, old, new) = (Publisher::new("billing"), busy(), busy());
     let recorder = DebuggingRecorder::new();
     let seen = publish_to(&recorder, &publisher, vec![sums(1, Some("near"), &old)]);
     assert_eq!((counter(&seen, READS), values(&seen, SECONDS)), (3, 3));
@@ -208,7 +209,7 @@ fn a_node_replaced_under_its_name_continues_its_counters() {
 
 #[test]
 fn an_unnamed_node_leaves_with_its_gauges_at_zero() {
-    let (publisher, node) = (Publisher::new(None), busy());
+    let (publisher, node) = (Publisher::new("billing"), busy());
     let seen = published(&publisher, vec![sums(7, None, &node)]);
     assert_eq!(gauge(&seen, "sealane_pool_connections{node=7}"), 4.0);
     let seen = published(&publisher, vec![]);
@@ -217,23 +218,34 @@ fn an_unnamed_node_leaves_with_its_gauges_at_zero() {
     assert!(!seen.keys().any(|key| key.contains("node=7")), "{seen:#?}");
 }
 
+/// Counters are set to their totals, so two clusters in one series would overwrite each other.
 #[test]
-fn a_named_cluster_is_a_label() {
-    let seen = published(
-        &Publisher::new(Some("billing")),
-        vec![sums(1, None, &busy())],
-    );
-    assert!(
-        seen.keys().all(|key| key.contains("cluster=billing")),
-        "{seen:#?}"
-    );
+fn two_clusters_of_one_process_have_series_of_their_own() {
+    let recorder = DebuggingRecorder::new();
+    let node = busy();
+    for name in ["billing", "orders"] {
+        let publisher = Publisher::new(name);
+        metrics::with_local_recorder(&recorder, || {
+            publisher.publish(|| cluster(vec![sums(1, Some("near"), &node)]));
+        });
+    }
+    let seen = recorder.snapshotter().snapshot().into_vec();
+    let of = |name: &str| {
+        let label = metrics::Label::new("cluster", name.to_owned());
+        let keys = seen.iter().map(|(key, ..)| key.key());
+        keys.filter(|key| key.labels().any(|one| *one == label))
+            .count()
+    };
+    assert!(of("billing") > 0);
+    assert_eq!(of("billing"), of("orders"));
+    assert_eq!(of("billing") + of("orders"), seen.len());
 }
 
 #[test]
 fn every_metric_is_described_and_carries_the_labels_of_the_table() {
     let recorder = DebuggingRecorder::new();
     let everything = busy();
-    let publisher = Publisher::new(None);
+    let publisher = Publisher::new("billing");
     metrics::with_local_recorder(&recorder, || {
         publisher.publish(|| cluster(vec![sums(1, Some("near"), &everything)]));
     });
@@ -252,7 +264,9 @@ fn every_metric_is_described_and_carries_the_labels_of_the_table() {
         assert_eq!(unit, Some(metric.unit), "{key}");
         assert_eq!(text.as_deref(), Some(metric.text), "{key}");
         let labels: Vec<_> = key.labels().map(metrics::Label::key).collect();
-        assert_eq!(labels, metric.labels, "{key}");
+        let of_table = metric.labels.iter().copied();
+        let wanted: Vec<_> = of_table.chain(["cluster"]).collect();
+        assert_eq!(labels, wanted, "{key}");
     }
     assert!(
         missing.is_empty(),
@@ -267,13 +281,14 @@ fn label_values_are_names_ordinals_and_words() {
     let seen = {
         let nodes = vec![sums(1, Some("near"), &busy()), sums(2, None, &busy())];
         let recorder = DebuggingRecorder::new();
-        let publisher = Publisher::new(None);
+        let publisher = Publisher::new("billing");
         metrics::with_local_recorder(&recorder, || publisher.publish(|| cluster(nodes)));
         recorder.snapshotter().snapshot().into_vec()
     };
     for (key, ..) in seen {
         for label in key.key().labels() {
             let known = match label.key() {
+                "cluster" => label.value() == "billing",
                 "node" => ["near", "2"].contains(&label.value()),
                 "role" => Role::ALL.iter().any(|word| word.as_str() == label.value()),
                 "intent" => Intent::ALL
