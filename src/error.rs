@@ -83,6 +83,19 @@ pub enum Error {
         reason: Reason,
     },
 
+    /// A transaction on a replica was given something that is not proven to be a read (rule R6).
+    #[error(
+        "the transaction runs on replica `{node}`, where only proven reads may run, and this statement is not one (intent {intent}, reason {reason}); it was not sent: begin the transaction on the primary, by primary()"
+    )]
+    OnlyReads {
+        /// The replica it runs on.
+        node: String,
+        /// What the statement needs.
+        intent: Intent,
+        /// Why it was judged so.
+        reason: Reason,
+    },
+
     /// More reads would go to the primary for want of a replica than `SEALANE_DIVERSION_LIMIT` allows (rule R7).
     #[error(
         "no replica is eligible and {limit} reads are on the primary already (SEALANE_DIVERSION_LIMIT); the statement was not sent: {nodes}"
@@ -291,6 +304,7 @@ impl Error {
             | Self::NoPrimary { .. }
             | Self::NoReplica { .. }
             | Self::NotARead { .. }
+            | Self::OnlyReads { .. }
             | Self::DiversionLimit { .. }
             | Self::Unavailable { .. }
             | Self::NotCaughtUp { .. }
@@ -323,6 +337,7 @@ impl Error {
             | Self::PrimaryInRecovery { .. }
             | Self::Disconnected
             | Self::NotARead { .. }
+            | Self::OnlyReads { .. }
             | Self::OtherCluster
             | Self::NoPosition { .. }
             | Self::NotReplicated { .. }

@@ -9,6 +9,7 @@ mod dialect;
 mod executable;
 mod explain;
 mod functions;
+mod inside;
 mod judge;
 mod judged;
 mod keyword;

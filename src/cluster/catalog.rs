@@ -20,9 +20,9 @@ use super::{
 };
 use crate::{
     backend,
-    intent::{Knowledge, catalog::Catalog},
+    intent::{Knowledge, Summary, catalog::Catalog},
     node::Node,
-    words::Role,
+    words::{Intent, Role},
 };
 
 /// After a failed reading the next one waits this long.
@@ -158,5 +158,28 @@ impl CatalogReader {
             }
         }
         false
+    }
+}
+
+impl Shared {
+    /// The verdict on a text that is refused where it is no read, once everything that will soon be known is known:
+    /// after DDL of our own the catalog is being read again, and a name that the catalog lacks may be new.
+    pub(crate) async fn settled_verdict(
+        &self,
+        sql: &str,
+        verdict: Summary,
+        deadline: Instant,
+    ) -> Summary {
+        if verdict.intent != Intent::Primary || !self.classifier.awaits_catalog() {
+            return verdict;
+        }
+        let mut learned = self.learned.subscribe();
+        while self.classifier.awaits_catalog() {
+            let news = tokio::time::timeout_at(deadline.into(), learned.changed()).await;
+            if !matches!(news, Ok(Ok(()))) {
+                break;
+            }
+        }
+        self.classifier.verdict(sql)
     }
 }

@@ -164,19 +164,11 @@ impl<'a> Attempt<'a> {
         let (Some(sql), Some(verdict)) = (self.sql, self.verdict) else {
             return;
         };
-        let shared = self.shared;
-        let refused = self.scope.force == Forced::Replica && verdict.intent == Intent::Primary;
-        if !refused || !shared.classifier.awaits_catalog() {
+        if self.scope.force != Forced::Replica || verdict.intent != Intent::Primary {
             return;
         }
-        let mut learned = shared.learned.subscribe();
-        while shared.classifier.awaits_catalog() {
-            let news = tokio::time::timeout_at(self.deadline().into(), learned.changed()).await;
-            if !matches!(news, Ok(Ok(()))) {
-                return;
-            }
-        }
-        let verdict = shared.classifier.verdict(sql);
+        let (shared, deadline) = (self.shared, self.deadline());
+        let verdict = shared.settled_verdict(sql, verdict, deadline).await;
         self.ask = Ask::Statement {
             intent: verdict.intent,
             reason: verdict.reason,
@@ -267,6 +259,12 @@ impl<'a> Attempt<'a> {
             _ if self.refused.is_some() => Forced::Primary,
             // A handle that insists on a replica says so itself.
             Forced::No if strong => Forced::Primary,
+            // Nothing of it could be proved to be a read (rule R6).
+            Forced::No
+                if self.ask == Ask::BeginReadOnly && self.shared.classifier.awaits_catalog() =>
+            {
+                Forced::Primary
+            }
             insisted => insisted,
         };
         let untold = snapshot.view.any_untold && self.level != Consistency::Eventual;

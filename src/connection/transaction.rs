@@ -24,6 +24,11 @@ use crate::{error::Kind, words::Role};
 /// Every statement runs on the node where it began. A nested `begin` is a savepoint. Dropped without an end, it is
 /// rolled back when its connection returns to the pool.
 ///
+/// - On a replica, where a read-only transaction may run, its statements are judged as everywhere: what is not proven to
+///   be a read is [`Error::OnlyReads`](crate::Error::OnlyReads) and is not sent, so that no lock, `dblink` or `COPY … TO
+///   PROGRAM` takes effect there. Begin such a transaction by [`primary()`](crate::RoutedConnection::primary). What
+///   belongs to the transaction itself may be said on either: savepoints, `SHOW`, `SET LOCAL`, `current_setting`, and
+///   `set_config(…, true)`, for settings that cannot change what a text means.
 /// - A lost connection ends it with [`Error::TransactionLost`](crate::Error::TransactionLost): nothing of it is stored.
 /// - A connection lost while COMMIT is under way is [`Error::UnknownOutcome`](crate::Error::UnknownOutcome).
 /// - COMMIT after an error that made PostgreSQL abort the transaction is
@@ -73,7 +78,9 @@ impl RoutedTransaction {
     /// SeaORM's own transaction, for functions that name its type.
     ///
     /// Statements through it run on the same connection. What this wrapper would have noticed of them it does not see:
-    /// it takes the transaction for one that wrote, and looks for an aborted state before it commits.
+    /// it takes the transaction for one that wrote, and looks for an aborted state before it commits. Nor does it judge
+    /// them: of a transaction on a replica, hand this to what only reads, or begin it by
+    /// [`primary()`](crate::RoutedConnection::primary).
     pub fn concrete(&self) -> &DatabaseTransaction {
         self.held.note_unseen();
         &self.inner
@@ -85,14 +92,14 @@ impl RoutedTransaction {
     }
 
     pub(super) async fn execute_stmt(&self, stmt: Statement) -> Result<ExecResult, DbErr> {
-        let reads = self.held.note_text(&stmt.sql);
+        let reads = self.held.judge(&stmt.sql, Kind::Exec).await?;
         self.held
             .run((Kind::Exec, reads), self.inner.execute_raw(stmt))
             .await
     }
 
     pub(super) async fn execute_text(&self, sql: &str) -> Result<ExecResult, DbErr> {
-        let reads = self.held.note_text(sql);
+        let reads = self.held.judge(sql, Kind::Exec).await?;
         self.held
             .run((Kind::Exec, reads), self.inner.execute_unprepared(sql))
             .await
@@ -102,14 +109,14 @@ impl RoutedTransaction {
         &self,
         stmt: Statement,
     ) -> Result<Option<QueryResult>, DbErr> {
-        let reads = self.held.note_text(&stmt.sql);
+        let reads = self.held.judge(&stmt.sql, Kind::Query).await?;
         self.held
             .run((Kind::Query, reads), self.inner.query_one_raw(stmt))
             .await
     }
 
     pub(super) async fn query_all_stmt(&self, stmt: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        let reads = self.held.note_text(&stmt.sql);
+        let reads = self.held.judge(&stmt.sql, Kind::Query).await?;
         self.held
             .run((Kind::Query, reads), self.inner.query_all_raw(stmt))
             .await
@@ -123,7 +130,7 @@ impl RoutedTransaction {
     ) -> Result<crate::connection::RoutedStream<'a>, DbErr> {
         use sea_orm::StreamTrait;
 
-        let reads = self.held.note_text(&stmt.sql);
+        let reads = self.held.judge(&stmt.sql, Kind::Query).await?;
         self.held.doubt();
         let rows = self
             .held
@@ -137,6 +144,7 @@ impl RoutedTransaction {
     /// may have rolled the outer one back, and what came next would be stored in spite of a later `rollback()`.
     pub(super) async fn nested(&self, options: TransactionOptions) -> Result<Self, DbErr> {
         self.held.check(Kind::Exec)?;
+        self.held.may_nest(&options)?;
         let poison = self.held.poison_on_drop();
         let begun = self
             .held

@@ -15,9 +15,9 @@ use super::catalog::Catalog;
 use super::catalog::resolve::{self, Basis};
 use super::dialect::Dialect;
 use super::judged::{Kind, Ruling, Traits};
-use super::keyword;
 use super::settings::Settings;
 use super::{Verdict, judge};
+use super::{inside, keyword};
 use crate::words::{Intent, Reason};
 
 /// What an entry costs beside its text: the box, the map's slot, the entry's head.
@@ -206,6 +206,14 @@ impl Classifier {
         }
         let verdict = self.verdict(sql);
         verdict.ddl || matches!(verdict.reason, Reason::Unparsed | Reason::TooLong)
+    }
+
+    /// Whether the text belongs to a transaction itself, so that it is at home wherever that runs (R6).
+    pub(crate) fn belongs_inside(&self, sql: &str) -> bool {
+        let knowledge = self.knowledge.load();
+        self.dialect.is_some_and(|dialect| {
+            inside::belongs(dialect, sql, (&self.settings, knowledge.basis()))
+        })
     }
 
     /// Whether verdicts are stricter than they will be, because the catalog has not been read (again) yet.

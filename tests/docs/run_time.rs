@@ -216,7 +216,7 @@ async fn a_knob_holds_beside_a_template(primary: String, standby: String) {
         .await
         .unwrap();
     for handle in [db.primary(), db.replica()] {
-        // Inside a transaction a text is not judged, so it may ask a replica for a setting.
+        // A setting is at home in a transaction, so a replica may be asked for its own.
         let txn = handle
             .begin_with_config(None, Some(AccessMode::ReadOnly))
             .await

@@ -119,9 +119,11 @@ async fn nothing_that_is_said_in_a_transaction_lifts_the_fence() {
         "SELECT 1; SET default_transaction_read_only = off",
     ] {
         let txn = on_replica(&db).await;
-        txn.execute_unprepared(given).await.unwrap();
+        // Past the router, which would refuse to send it.
+        txn.concrete().execute_unprepared(given).await.unwrap();
         let nested = txn.begin().await.unwrap();
         let err = nested
+            .concrete()
             .execute_unprepared("CREATE TABLE never (n int)")
             .await
             .unwrap_err();

@@ -26,6 +26,7 @@ mod history;
 mod options;
 mod pin;
 mod place;
+mod replica_transactions;
 mod safety_net;
 mod smoke;
 mod storm;

@@ -37,10 +37,11 @@ async fn options_and_closures_reach_the_writer_and_the_readers() {
         .connect()
         .await
         .unwrap();
-    // A read-only transaction is the way to ask a reader's connection for its own settings.
+    // SeaORM's own transaction is the way to ask a reader's connection for its own settings.
     for access in [AccessMode::ReadWrite, AccessMode::ReadOnly] {
         let txn = db.begin_with_config(None, Some(access)).await.unwrap();
         let row = txn
+            .concrete()
             .query_one_raw(sql(&db, "PRAGMA cache_size"))
             .await
             .unwrap()

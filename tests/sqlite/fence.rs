@@ -16,7 +16,7 @@ const WRITES: &[&str] = &[
 async fn a_readers_connection_refuses_every_write() {
     let file = File::new();
     let db = file.with_tables().await;
-    // A read-only transaction is the one way to hand an arbitrary text to a reader's connection.
+    // SeaORM's own transaction is the one way to hand an arbitrary text to a reader's connection.
     let reader = db
         .begin_with_config(None, Some(AccessMode::ReadOnly))
         .await
@@ -24,17 +24,25 @@ async fn a_readers_connection_refuses_every_write() {
     assert_eq!(reader.role(), sealane::Role::Replica);
     for write in WRITES {
         assert!(
-            reader.execute_unprepared(write).await.is_err(),
+            reader.concrete().execute_unprepared(write).await.is_err(),
             "{write} passed the fence"
         );
     }
     // Lifting `query_only` by hand leaves `mode=ro`.
     reader
+        .concrete()
         .execute_unprepared("PRAGMA query_only = OFF")
         .await
         .unwrap();
-    assert!(reader.execute_unprepared(WRITES[0]).await.is_err());
+    assert!(
+        reader
+            .concrete()
+            .execute_unprepared(WRITES[0])
+            .await
+            .is_err()
+    );
     reader
+        .concrete()
         .execute_unprepared("PRAGMA query_only = ON")
         .await
         .unwrap();

@@ -1,5 +1,7 @@
 //! What a transaction holds besides its connection: the lease, the pin, and what is known of its state.
 
+mod judge;
+
 use std::{
     pin::pin,
     sync::{
@@ -18,7 +20,7 @@ use crate::{
     route::retry,
     session::{Bound, Current, Mark, OpenWrite, Seen, gate::Writing},
     signal::{self, Signal},
-    words::{Consistency, Intent, Outcome, Role, Stage},
+    words::{Consistency, Outcome, Role, Stage},
 };
 
 /// How often a write is looked after that nobody waits for.
@@ -72,7 +74,7 @@ struct Root {
     committing: AtomicBool,
     /// A statement changed the schema, so the catalog is read again after the end.
     schema_changed: AtomicBool,
-    /// On a replica, a statement ran that is not proven to leave the connection's settings alone.
+    /// Statements ran that this wrapper did not see, and may have changed the connection's settings.
     session_changed: AtomicBool,
 }
 
@@ -182,25 +184,11 @@ impl Held {
 
     pub(super) fn note_unseen(&self) {
         self.root.doubtful.store(true, Ordering::Release);
-        self.root.schema_changed.store(true, Ordering::Release);
+        // On a replica nobody changes the schema.
+        if self.lease().role() != Role::Replica {
+            self.root.schema_changed.store(true, Ordering::Release);
+        }
         self.root.session_changed.store(true, Ordering::Release);
-    }
-
-    /// Notes what the text says of the schema, for which its first keyword is enough, and on a replica whether it may
-    /// touch the fence; whether it is proven to be a read there.
-    pub(super) fn note_text(&self, sql: &str) -> bool {
-        let root = &self.root;
-        if root.shared.classifier.changes_schema(sql) {
-            root.schema_changed.store(true, Ordering::Release);
-        }
-        if root.lease.role() != Role::Replica {
-            return false;
-        }
-        let reads = root.shared.classifier.verdict(sql).intent == Intent::Read;
-        if !reads {
-            root.session_changed.store(true, Ordering::Release);
-        }
-        reads
     }
 
     /// Whether COMMIT would keep a fence that was lifted inside: a `SET` lasts beyond the transaction, and the

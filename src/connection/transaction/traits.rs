@@ -183,6 +183,8 @@ impl sea_schema::Connection for RoutedTransaction {
         &self,
         select: sea_orm::sea_query::SelectStatement,
     ) -> Result<Vec<sea_schema::sqlx_types::SqlxRow>, sea_schema::sqlx_types::SqlxError> {
+        let stmt = ConnectionTrait::get_database_backend(self).build(&select);
+        self.may_read(&stmt.sql).await?;
         sea_schema::Connection::query_all(&self.inner, select).await
     }
 
@@ -190,6 +192,18 @@ impl sea_schema::Connection for RoutedTransaction {
         &self,
         sql: String,
     ) -> Result<Vec<sea_schema::sqlx_types::SqlxRow>, sea_schema::sqlx_types::SqlxError> {
+        self.may_read(&sql).await?;
         sea_schema::Connection::query_all_raw(&self.inner, sql).await
+    }
+}
+
+#[cfg(feature = "schema-sync")]
+impl RoutedTransaction {
+    /// Whether schema discovery may say this here.
+    async fn may_read(&self, sql: &str) -> Result<(), sea_schema::sqlx_types::SqlxError> {
+        let judged = self.held.judge(sql, crate::error::Kind::Query).await;
+        judged
+            .map(drop)
+            .map_err(|err| sea_schema::sqlx_types::SqlxError::AnyDriverError(err.into()))
     }
 }

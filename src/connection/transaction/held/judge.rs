@@ -1,0 +1,68 @@
+//! What a statement in a transaction is, before it is sent.
+
+use std::{sync::atomic::Ordering, time::Instant};
+
+use sea_orm::{AccessMode, DbErr, TransactionOptions};
+
+use super::Held;
+use crate::{
+    error::{Error, Kind},
+    words::{Intent, Reason, Role},
+};
+
+impl Held {
+    /// Notes what the text says of the schema, and on a replica refuses what is not proven to be a read there (rule
+    /// R6). Whether it is one.
+    ///
+    /// The servers' own guards were not enough: a standby grants locks, and lets `dblink` and `COPY … TO PROGRAM` act.
+    pub(in crate::connection::transaction) async fn judge(
+        &self,
+        sql: &str,
+        kind: Kind,
+    ) -> Result<bool, DbErr> {
+        self.check(kind)?;
+        let root = &self.root;
+        let classifier = &root.shared.classifier;
+        if root.lease.role() != Role::Replica {
+            if classifier.changes_schema(sql) {
+                root.schema_changed.store(true, Ordering::Release);
+            }
+            return Ok(false);
+        }
+        let verdict = classifier.verdict(sql);
+        if verdict.intent == Intent::Read {
+            return Ok(true);
+        }
+        if classifier.belongs_inside(sql) {
+            return Ok(false);
+        }
+        let limit = Instant::now() + root.shared.settings.route_timeout;
+        let verdict = root.shared.settled_verdict(sql, verdict, limit).await;
+        match verdict.intent {
+            Intent::Read => Ok(true),
+            intent => Err(self.only_reads(intent, verdict.reason, kind)),
+        }
+    }
+
+    /// A savepoint on a replica that is declared to write is refused before it can poison the transaction.
+    pub(in crate::connection::transaction) fn may_nest(
+        &self,
+        options: &TransactionOptions,
+    ) -> Result<(), DbErr> {
+        let writes = options.access_mode == Some(AccessMode::ReadWrite);
+        match writes && self.root.lease.role() == Role::Replica {
+            true => Err(self.only_reads(Intent::Write, Reason::Write, Kind::Exec)),
+            false => Ok(()),
+        }
+    }
+
+    fn only_reads(&self, intent: Intent, reason: Reason, kind: Kind) -> DbErr {
+        let node = self.root.lease.name();
+        Error::OnlyReads {
+            node,
+            intent,
+            reason,
+        }
+        .into_db(kind)
+    }
+}
