@@ -3,6 +3,8 @@
 //! What a server answers passes unchanged; only what the server did not say is said here. A message names the node,
 //! how far things had come and what to do. It never holds a password or a bound value.
 
+mod outcome;
+
 use std::{error::Error as StdError, io, sync::Arc, time::Duration};
 
 use sea_orm::{DbErr, RuntimeErr, sqlx};
@@ -285,70 +287,6 @@ impl Error {
             return None;
         };
         io.get_ref()?.downcast_ref()
-    }
-
-    /// What is known of the statement (or, for the errors of transactions and streams, of all of it).
-    #[must_use]
-    pub fn outcome(&self) -> Outcome {
-        match self {
-            Self::UnknownOutcome { .. } | Self::CutOff { .. } | Self::PositionLost => {
-                Outcome::Unknown
-            }
-            Self::StreamLost { .. } | Self::NotReplicated { .. } | Self::NoPosition { .. } => {
-                Outcome::Executed
-            }
-            Self::Config(_)
-            | Self::Start { .. }
-            | Self::PrimaryInRecovery { .. }
-            | Self::Disconnected
-            | Self::NoPrimary { .. }
-            | Self::NoReplica { .. }
-            | Self::NotARead { .. }
-            | Self::OnlyReads { .. }
-            | Self::DiversionLimit { .. }
-            | Self::Unavailable { .. }
-            | Self::NotCaughtUp { .. }
-            | Self::OtherCluster
-            | Self::EpochNotSeen { .. }
-            | Self::TooFewReplicas { .. }
-            | Self::TransactionLost { .. }
-            | Self::TransactionPoisoned
-            | Self::CommitAborted { .. }
-            | Self::StillWriting { .. }
-            | Self::Topology { .. } => Outcome::NotExecuted,
-        }
-    }
-
-    /// Whether the same work may succeed when it is begun again, and beginning it again can do nothing twice.
-    #[must_use]
-    pub fn is_retriable(&self) -> bool {
-        match self {
-            Self::NoPrimary { .. }
-            | Self::NoReplica { .. }
-            | Self::DiversionLimit { .. }
-            | Self::Unavailable { .. }
-            | Self::NotCaughtUp { .. }
-            | Self::EpochNotSeen { .. }
-            | Self::StillWriting { .. }
-            | Self::TransactionLost { .. }
-            | Self::StreamLost { .. } => true,
-            Self::Config(_)
-            | Self::Start { .. }
-            | Self::PrimaryInRecovery { .. }
-            | Self::Disconnected
-            | Self::NotARead { .. }
-            | Self::OnlyReads { .. }
-            | Self::OtherCluster
-            | Self::NoPosition { .. }
-            | Self::NotReplicated { .. }
-            | Self::TooFewReplicas { .. }
-            | Self::PositionLost
-            | Self::UnknownOutcome { .. }
-            | Self::CutOff { .. }
-            | Self::TransactionPoisoned
-            | Self::CommitAborted { .. }
-            | Self::Topology { .. } => false,
-        }
     }
 
     /// Into a `DbErr` of the kind that SeaORM gives for the same call: `Conn` where nothing was executed.
