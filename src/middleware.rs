@@ -20,8 +20,11 @@ use crate::{connection::RoutedConnection, error::Error, position::Bookmark, scop
 /// gives the client the new bookmark when the session moved.
 ///
 /// Inside, every plain handle to the same cluster reads and writes in that session (see [`scope`]); the session is also
-/// in the request's extensions, as a [`RoutedConnection`]. Without a bookmark the request begins with an empty session:
-/// a client that wrote nothing needs nothing.
+/// in the request's extensions, as a [`RoutedConnection`]. A request that brings no bookmark reads as a plain handle
+/// does: it sees what this process wrote, so that a client that keeps no cookie reads its own writes too, as far as one
+/// process goes. One that brings a bookmark sees what that stands for, and what the process wrote outside of requests,
+/// such as a migration at its start; other clients' writes do not keep it from the replicas.
+/// [`bookmarks_only`](Self::bookmarks_only) narrows both.
 ///
 /// By default the bookmark travels in a cookie called `sealane`, `HttpOnly`, `Secure`, `SameSite=Lax`, on the path `/`,
 /// until the browser is closed: it is for this site's own requests, no script has to see it, and it matters only for as
@@ -55,6 +58,8 @@ use crate::{connection::RoutedConnection, error::Error, position::Bookmark, scop
 pub struct SessionLayer {
     db: RoutedConnection,
     carrier: Carrier,
+    /// A client that brings nothing needs nothing.
+    narrow: bool,
 }
 
 impl SessionLayer {
@@ -64,7 +69,17 @@ impl SessionLayer {
         Self {
             db,
             carrier: Carrier::default(),
+            narrow: false,
         }
+    }
+
+    /// A request that brings no bookmark sees whatever replicas have, and one that brings one sees what that stands for
+    /// and nothing else. It spares the primary where every client keeps what it is given and nothing but requests
+    /// writes; any other client then misses its own writes.
+    #[must_use]
+    pub fn bookmarks_only(mut self) -> Self {
+        self.narrow = true;
+        self
     }
 
     /// With a cookie of this name instead of `sealane`: for two clusters in one application, which need a layer and a
@@ -129,8 +144,12 @@ where
         // The one that was polled ready is used; its clone has to be polled again.
         let fresh = self.inner.clone();
         let mut inner = mem::replace(&mut self.inner, fresh);
-        let SessionLayer { db, carrier } = self.layer.clone();
-        let (session, brought) = begin(&db, carrier.read(request.headers()));
+        let SessionLayer {
+            db,
+            carrier,
+            narrow,
+        } = self.layer.clone();
+        let (session, brought) = begin(&db, carrier.read(request.headers()), narrow);
         request.extensions_mut().insert(session.clone());
         Box::pin(async move {
             // Called inside as well: a service may do some of its work before its future is polled.
@@ -149,24 +168,24 @@ where
     }
 }
 
-/// A session that has seen what the client brought, and that.
-fn begin(db: &RoutedConnection, brought: Option<String>) -> (RoutedConnection, Bookmark) {
-    let session = db.session_of_client();
-    let Some(text) = brought else {
-        return (session, Bookmark::default());
-    };
-    let bookmark: Bookmark = match text.parse() {
-        Ok(bookmark) => bookmark,
-        Err(err) => {
-            tracing::debug!(error = %err, "a client's bookmark is ignored");
-            return (session, Bookmark::default());
-        }
-    };
+/// A session that has seen what the client brought, and that. What cannot be used was not brought.
+fn begin(
+    db: &RoutedConnection,
+    brought: Option<String>,
+    narrow: bool,
+) -> (RoutedConnection, Bookmark) {
+    let bookmark = brought.map_or(Ok(Bookmark::default()), |text| text.parse());
+    let bookmark = bookmark.unwrap_or_else(|err| {
+        tracing::debug!(error = %err, "a client's bookmark is ignored");
+        Bookmark::default()
+    });
+    let session = db.session_of_client(&bookmark, narrow);
     match session.observe(&bookmark) {
         Ok(()) | Err(Error::Disconnected) => (session, bookmark),
         Err(err) => {
             tracing::debug!(error = %err, "a client's bookmark is ignored");
-            (session, Bookmark::default())
+            let nothing = Bookmark::default();
+            (db.session_of_client(&nothing, narrow), nothing)
         }
     }
 }

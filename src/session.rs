@@ -4,6 +4,8 @@
 //! write clock had when its last write returned, and asks the clock once for the position that covers it. A bookmark
 //! and a read that must not be undone add to that position.
 
+#[cfg(feature = "tower")]
+mod client;
 pub(crate) mod clock;
 mod current;
 mod epochs;
@@ -49,8 +51,12 @@ const MOST_BOOKMARKS: usize = 64;
 pub(crate) struct Session {
     /// It is everything that the process does, so that every tick of the clock is its own.
     is_process: bool,
-    /// The clock when its last write returned; 0 before the first.
+    /// It is a client's, and this is what it reads in beside it.
+    outer: Option<Current>,
+    /// The clock when its last write returned; 0 before the first. Of the process: of what no other session wrote.
     tick: AtomicU64,
+    /// The same as it stood when it began.
+    base: u64,
     /// Up to which of its ticks the position below stands.
     settled: AtomicU64,
     /// The ordinal of that position's epoch; 0 while there is none.
@@ -298,7 +304,7 @@ impl Session {
     /// written.
     #[cfg(feature = "tower")]
     pub(crate) fn moved_from(&self, clock: &Clock, brought: Option<Position>) -> bool {
-        if self.written(clock) != 0 || self.hold.any() {
+        if self.written(clock) > self.base || self.hold.any() {
             return true;
         }
         let rest = self.rest();

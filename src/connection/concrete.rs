@@ -28,7 +28,7 @@ impl RoutedConnection {
         if let Some(shared) = &self.shared {
             // What is done there may be a write of this session; of which task, nobody sees.
             match self.scope.current(shared) {
-                Current::Session(session) => session.uses_concrete(),
+                Current::Session(session) | Current::Client(session) => session.uses_concrete(),
                 Current::Task(_) => shared.clock.tasks.folded().uses_concrete(),
                 Current::Process | Current::Untracked => {}
             }

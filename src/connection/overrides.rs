@@ -49,13 +49,13 @@ impl Wishes {
     #[inline]
     pub(crate) fn current(&self, shared: &Shared) -> Current {
         if let Some(session) = &self.session {
-            return Current::Session(Arc::clone(session));
+            return Current::of(Arc::clone(session));
         }
         if self.untracked {
             return Current::Untracked;
         }
         if let Some(session) = Scopes::current(&shared.clock) {
-            return Current::Session(session);
+            return Current::of(session);
         }
         match shared.config.scope {
             Scope::Process => Current::Process,

@@ -113,22 +113,27 @@ impl RoutedConnection {
         lost.unwrap_or_default()
     }
 
-    /// The session of a client's request: it knows what the client brings and nothing else. Where no position can be
-    /// had, the client brings nothing, and what the process wrote last counts for it.
+    /// The session of a client's request. `narrow`: it knows what the client brings and nothing else; where no position
+    /// can be had, the client brings nothing, and what the process wrote last counts for it.
     #[cfg(feature = "tower")]
-    pub(crate) fn session_of_client(&self) -> Self {
-        let positions = self.shared.as_ref().is_none_or(|shared| {
-            shared.backend == sea_orm::DbBackend::Sqlite
-                || shared.positions.load(std::sync::atomic::Ordering::Acquire)
-        });
-        let session = match positions {
-            true => self.session_empty(),
-            false => self.session(),
+    pub(crate) fn session_of_client(
+        &self,
+        bookmark: &crate::position::Bookmark,
+        narrow: bool,
+    ) -> Self {
+        let Some(shared) = &self.shared else {
+            return self.clone();
         };
-        if let Some(session) = &session.scope.session {
-            session.is_lenient();
-        }
-        session
+        let positions = shared.backend == sea_orm::DbBackend::Sqlite
+            || shared.positions.load(std::sync::atomic::Ordering::Acquire);
+        let session = match (positions, narrow) {
+            (false, true) => self.begin_session(shared),
+            (true, true) => Session::default(),
+            (true, false) if bookmark.0.is_some() => Session::beside_process(&shared.clock),
+            (_, false) => Session::of_client(self.scope.current(shared)),
+        };
+        session.is_lenient();
+        self.with_session(session)
     }
 
     /// Whether the current session wrote or saw something that this bookmark does not stand for, or it stands for what is
@@ -147,6 +152,12 @@ impl RoutedConnection {
             Some(session) => {
                 let concrete = shared.concrete.in_use() && current.may_use_concrete();
                 let session = session.after(&shared.clock, concrete);
+                if let Some(seen) = current
+                    .outer()
+                    .and_then(|outer| outer.session(&shared.clock))
+                {
+                    session.join(&shared.clock, &seen);
+                }
                 if let Current::Task(_) = current {
                     // A task obeys what was folded from others as well.
                     session.join(&shared.clock, shared.clock.tasks.folded());

@@ -23,6 +23,8 @@ pub(crate) enum Current {
     Process,
     /// An explicit one.
     Session(Arc<Session>),
+    /// A client's, which reads in another one as well, and writes in its own.
+    Client(Arc<Session>),
     /// That of a tokio task.
     Task(Id),
     /// None: it needs nothing, and leaves nothing behind.
@@ -30,12 +32,47 @@ pub(crate) enum Current {
 }
 
 impl Current {
+    /// Such a session.
+    #[inline]
+    pub(crate) fn of(session: Arc<Session>) -> Self {
+        match session.outer {
+            None => Self::Session(session),
+            Some(_) => Self::Client(session),
+        }
+    }
+
+    /// What it wrote and saw itself.
+    pub(crate) fn own(self) -> Self {
+        match self {
+            Self::Client(session) => Self::Session(session),
+            other => other,
+        }
+    }
+
+    /// What a client's reads see beside what it wrote.
+    pub(crate) fn outer(&self) -> Option<&Self> {
+        match self {
+            Self::Client(session) => session.outer.as_ref(),
+            Self::Process | Self::Session(_) | Self::Task(_) | Self::Untracked => None,
+        }
+    }
+
+    /// Both, for what is a client's.
+    fn both(session: &Arc<Session>) -> (Self, &Self) {
+        let outer = session.outer.as_ref().unwrap_or(&Self::Untracked);
+        (Self::Session(Arc::clone(session)), outer)
+    }
+
     /// What a read that arrives now needs.
     #[inline]
     pub(crate) fn need(&self, clock: &Clock) -> Need {
         match self {
             Self::Process => clock.process.need(clock),
             Self::Session(session) => session.need(clock),
+            Self::Client(session) => {
+                let (own, outer) = Self::both(session);
+                own.need(clock).and(outer.need(clock))
+            }
             Self::Task(task) => clock.tasks.need(clock, *task),
             Self::Untracked => Need::Nothing,
         }
@@ -46,6 +83,10 @@ impl Current {
         match self {
             Self::Process => clock.ticks(),
             Self::Session(session) => session.written(clock),
+            Self::Client(session) => {
+                let (own, outer) = Self::both(session);
+                own.written(clock).max(outer.written(clock))
+            }
             Self::Task(_) | Self::Untracked => 0,
         }
     }
@@ -59,6 +100,12 @@ impl Current {
                 first.and(clock.process.position(clock))
             }
             Self::Session(session) => session.covered_need(clock, written),
+            Self::Client(session) => {
+                let (_, outer) = Self::both(session);
+                let own = written.min(session.written(clock));
+                let own = session.covered_need(clock, own);
+                own.and(outer.covered_need(clock, written))
+            }
             Self::Task(task) => clock.tasks.need(clock, *task),
             Self::Untracked => Need::Nothing,
         }
@@ -68,7 +115,7 @@ impl Current {
     pub(crate) fn session(&self, clock: &Clock) -> Option<Arc<Session>> {
         match self {
             Self::Process => Some(Arc::clone(&clock.process)),
-            Self::Session(session) => Some(Arc::clone(session)),
+            Self::Session(session) | Self::Client(session) => Some(Arc::clone(session)),
             Self::Task(task) => clock.tasks.get(*task),
             Self::Untracked => None,
         }
@@ -80,6 +127,10 @@ impl Current {
         match self {
             Self::Process => clock.process.has_rest(),
             Self::Session(session) => session.has_rest(),
+            Self::Client(session) => {
+                let (own, outer) = Self::both(session);
+                own.has_rest(clock) || outer.has_rest(clock)
+            }
             Self::Task(task) => clock
                 .tasks
                 .get(*task)
@@ -91,17 +142,27 @@ impl Current {
     /// Whether writes of it have not returned although nobody waits for them, and whether of others nothing more will
     /// be heard.
     pub(crate) fn open_writes(&self, clock: &Clock) -> (bool, bool) {
+        let (outer_waits, outer_lost) = self
+            .outer()
+            .map_or((false, false), |outer| outer.open_writes(clock));
         match self.session(clock) {
-            Some(session) => session.open_writes(clock),
-            None => (false, false),
+            Some(session) => {
+                let (waits, lost) = session.open_writes(clock);
+                (waits || outer_waits, lost || outer_lost)
+            }
+            None => (outer_waits, outer_lost),
         }
     }
 
     /// Where it may read, as far as earlier reads bind it.
     pub(crate) fn bound(&self, clock: &Clock) -> Bound {
-        match self.session(clock) {
+        let own = match self.session(clock) {
             Some(session) if session.has_rest() => session.bound(clock),
             _ => Bound::No,
+        };
+        match self.outer() {
+            Some(outer) => own.and(outer.bound(clock)),
+            None => own,
         }
     }
 
@@ -113,7 +174,7 @@ impl Current {
         let now = Instant::now();
         clock.process.pinned(now, pin);
         match self {
-            Self::Session(session) => {
+            Self::Session(session) | Self::Client(session) => {
                 session.pinned(now, pin);
                 session.wrote(clock.tick());
             }
@@ -121,7 +182,8 @@ impl Current {
                 session.pinned(now, pin);
                 session.wrote(clock.tick());
             }),
-            Self::Process | Self::Untracked => drop(clock.tick()),
+            Self::Process => clock.process.wrote(clock.tick()),
+            Self::Untracked => {}
         }
     }
 
@@ -150,7 +212,7 @@ impl Current {
         match self {
             Self::Untracked => return,
             Self::Process => {}
-            Self::Session(session) => session.hold.add(Arc::clone(open)),
+            Self::Session(session) | Self::Client(session) => session.hold.add(Arc::clone(open)),
             Self::Task(task) => clock
                 .tasks
                 .note(clock, *task, |session| session.hold.add(Arc::clone(open))),
@@ -165,6 +227,11 @@ impl Current {
             (Self::Untracked, _) => {}
             (Self::Process, Some(seen)) => clock.process.saw(seen),
             (Self::Session(session), Some(seen)) => session.saw(seen),
+            (Self::Client(session), Some(seen)) => {
+                let (own, outer) = Self::both(session);
+                own.saw(clock, Some(seen.clone()));
+                outer.saw(clock, Some(seen));
+            }
             (Self::Task(task), Some(seen)) => {
                 clock.tasks.note(clock, *task, |session| session.saw(seen));
             }
@@ -185,7 +252,7 @@ impl Current {
         let gave_way = match self {
             Self::Untracked => false,
             Self::Process => clock.process.observe(position),
-            Self::Session(session) => session.observe(position),
+            Self::Session(session) | Self::Client(session) => session.observe(position),
             Self::Task(task) => clock
                 .tasks
                 .note(clock, *task, |session| session.observe(position)),
@@ -197,9 +264,12 @@ impl Current {
 
     /// How its time pin stands.
     pub(crate) fn mark(&self, clock: &Clock) -> Mark {
+        let outer = self
+            .outer()
+            .map_or(Mark::default(), |outer| outer.mark(clock));
         match self.session(clock) {
-            Some(session) => session.pin.mark(),
-            None => Mark::default(),
+            Some(session) => session.pin.mark().max(outer),
+            None => outer,
         }
     }
 
@@ -208,6 +278,10 @@ impl Current {
         let pinned = match self {
             Self::Process => clock.process.is_pinned(),
             Self::Session(session) => session.is_pinned(),
+            Self::Client(session) => {
+                let (_, outer) = Self::both(session);
+                session.is_pinned() || outer.pinned_need(clock) == Need::Primary
+            }
             Self::Task(task) => clock.tasks.is_pinned(*task),
             Self::Untracked => false,
         };
@@ -222,6 +296,10 @@ impl Current {
         match self {
             Self::Process | Self::Task(_) => true,
             Self::Session(session) => session.may_use_concrete(),
+            Self::Client(session) => {
+                let (_, outer) = Self::both(session);
+                session.may_use_concrete() || outer.may_use_concrete()
+            }
             Self::Untracked => false,
         }
     }

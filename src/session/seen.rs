@@ -34,6 +34,17 @@ pub(crate) enum Bound {
     Primary,
 }
 
+impl Bound {
+    /// Both.
+    pub(super) fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::No, bound) | (bound, Self::No) => bound,
+            (Self::To(one), Self::To(other)) if Arc::ptr_eq(&one, &other) => Self::To(one),
+            _ => Self::Primary,
+        }
+    }
+}
+
 impl Seen {
     /// A read that is about to be sent there.
     pub(crate) fn begin(replayed: &Arc<Replayed>) -> Self {

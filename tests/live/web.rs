@@ -65,7 +65,11 @@ fn lag(cluster: &Cluster) {
 #[test]
 fn what_one_process_wrote_the_other_one_reads_for_the_same_client() {
     let cluster = cluster();
-    let (one, two) = (Server::start(&cluster, ""), Server::start(&cluster, ""));
+    // Only the bookmark helps: what a process wrote lately would keep its other reads on the primary as well.
+    let (one, two) = (
+        Server::start(&cluster, server::NARROW),
+        Server::start(&cluster, server::NARROW),
+    );
     lag(&cluster);
     let (mut with, mut without) = (Client::default(), Client::default());
     let (mut stale, mut missed) = (0, 0);
@@ -184,5 +188,52 @@ fn clients_that_are_no_browsers_use_a_header() {
             .call()
             .unwrap();
         assert_eq!(response.body_mut().read_to_string().unwrap(), n.to_string());
+    }
+}
+
+/// A client that keeps no cookie has what it would have without the layer.
+#[test]
+fn a_client_that_keeps_no_cookie_reads_its_own_writes_in_one_process() {
+    let cluster = cluster();
+    let server = Server::start(&cluster, "");
+    lag(&cluster);
+    let mut stale = 0;
+    for n in 1..=40 {
+        assert_eq!(Client::default().post(&server, 0).value, n);
+        stale += i64::from(Client::default().get(&server, 0).value < n);
+    }
+    assert_eq!(stale, 0);
+    // Narrowed, there is something to be missed.
+    let narrow = Server::start(&cluster, server::NARROW);
+    let mut missed = 0;
+    for n in 41..=80 {
+        assert_eq!(Client::default().post(&narrow, 0).value, n);
+        missed += i64::from(Client::default().get(&narrow, 0).value < n);
+    }
+    assert!(missed > 4, "{missed}: nothing was there to be missed");
+}
+
+/// What the process did itself is there for every request, with a cookie from before or without one.
+#[test]
+fn what_a_process_did_at_its_start_is_seen_by_every_request() {
+    let cluster = cluster();
+    let before = Server::start(&cluster, "");
+    let mut client = Client::default();
+    client.post(&before, 0);
+    drop(before);
+    lag(&cluster);
+    for _ in 0..10 {
+        // Every start writes once more.
+        let server = Server::start(&cluster, server::MIGRATES);
+        let written = cluster
+            .primary()
+            .sql("SELECT value FROM mine WHERE key = 3")
+            .unwrap();
+        let old = Client {
+            cookie: client.cookie.clone(),
+        };
+        for mut client in [Client::default(), old] {
+            assert_eq!(client.get(&server, 3).value.to_string(), written.trim());
+        }
     }
 }

@@ -148,7 +148,8 @@ impl Attempt<'_> {
             self.need = Need::Primary;
             return Ok(());
         }
-        if let Some(session) = self.current.session(clock) {
+        let outer = self.current.outer().and_then(|outer| outer.session(clock));
+        for session in self.current.session(clock).into_iter().chain(outer) {
             let deadline = self.deadline();
             bookmarks::settle(self.shared, &session, deadline).await?;
         }

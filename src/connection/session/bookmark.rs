@@ -57,7 +57,7 @@ impl RoutedConnection {
     /// Where the current session stands, once a capture has told it.
     pub(super) async fn position(&self, shared: &Arc<Shared>) -> Result<Option<Position>, Error> {
         let begun = Instant::now();
-        let current = self.scope.current(shared);
+        let current = self.scope.current(shared).own();
         let clock = &shared.clock;
         if let Some(session) = current.session(clock)
             && session.has_rest()

@@ -18,6 +18,11 @@ use sealane_harness::Cluster;
 const URLS: &str = "SEALANETEST_WEB_URLS";
 const HEADER: &str = "SEALANETEST_WEB_HEADER";
 
+/// Instead of a header: only bookmarks count.
+pub const NARROW: &str = "(narrow)";
+/// Instead of a header: it writes before it serves.
+pub const MIGRATES: &str = "(migrates)";
+
 pub fn cluster() -> Cluster {
     let cluster = Cluster::builder()
         .standbys(2)
@@ -38,7 +43,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts one, with a header instead of a cookie where its name is given.
+    /// Starts one, with a header instead of a cookie where its name is given; or in one of the ways above.
     pub fn start(cluster: &Cluster, header: &str) -> Self {
         let urls: Vec<String> = cluster.nodes().iter().map(|node| node.url()).collect();
         let mut child = Command::new(std::env::current_exe().unwrap())
@@ -84,6 +89,12 @@ async fn child_serves() {
         .unwrap();
     let layer = SessionLayer::new(db.clone());
     let layer = match std::env::var(HEADER) {
+        Ok(way) if way == NARROW => layer.bookmarks_only(),
+        Ok(way) if way == MIGRATES => {
+            let migration = "UPDATE mine SET value = value + 1 WHERE key = 3";
+            db.execute_unprepared(migration).await.unwrap();
+            layer
+        }
         Ok(name) if !name.is_empty() => layer.header(name.parse().unwrap()),
         _ => layer,
     };
