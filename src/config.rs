@@ -35,6 +35,8 @@ pub(crate) use dns::DnsName;
 pub(crate) use dns::DnsQuestion;
 pub use error::{ConfigError, Problem};
 pub use node::NodeConfig;
+#[cfg(feature = "sqlite")]
+pub(crate) use redact::percent_decode;
 pub use url::NodeUrl;
 pub(crate) use url::scheme_of;
 

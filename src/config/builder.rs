@@ -184,7 +184,9 @@ impl Builder {
     /// Takes a template for every node's connections, closures included.
     ///
     /// Its URL is the primary's unless [`primary`](Self::primary) gives one; of the values it sets, those that
-    /// this builder sets too give way.
+    /// this builder sets too give way. Each node's own URL wins over it, parameter by parameter; what both URLs say
+    /// alike, or the node's leaves out, is as the template's closures made it. A SQLite database that only the
+    /// template names is opened once to read them, and not written; `sqlite::memory:` will do there.
     pub fn connect_options(mut self, options: ConnectOptions) -> Self {
         self.draft.set_template(options);
         self

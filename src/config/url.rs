@@ -4,6 +4,7 @@
 //! [`without_password`](NodeUrl::without_password), since its errors, its `Debug` and a span print URLs. Both are
 //! built from the parts, never by cutting the text that was configured: a mistake in cutting would be a leak.
 
+mod beside;
 mod parameters;
 mod parse;
 mod shape;
@@ -30,7 +31,7 @@ pub struct NodeUrl {
     pub(super) user: Option<String>,
     pub(super) password: Option<String>,
     pub(super) database: Option<String>,
-    pub(super) parameters: Vec<(String, String)>,
+    pub(crate) parameters: Vec<(String, String)>,
 }
 
 /// Where a node listens.

@@ -3,7 +3,8 @@
 //! SeaORM builds the pool, so that whatever a `ConnectOptions` can say is said to it. Only the endpoint, the password
 //! and the fence are put in afterwards, on sqlx's own options, through the one slot that SeaORM has for it. When the
 //! caller uses that slot too, a template pool is built first, lazily and with nobody connected, and its options are
-//! read back: they hold what the caller's closure did.
+//! read back: they hold what the caller's closure did. On top comes what the node's URL says otherwise than the
+//! template's (`NodeUrl::beside`), each parameter for itself.
 //!
 //! SeaORM never gets a URL with a password that came from our configuration: its errors, its `Debug` and a trace span
 //! print it.
@@ -27,7 +28,7 @@ pub(crate) use self::postgres::direct as direct_postgres;
 pub(crate) use self::sqlite::is_memory;
 use super::Link;
 use crate::{
-    config::{Config, NodeConfig},
+    config::{Config, NodeConfig, NodeUrl},
     words::Role,
 };
 
@@ -98,10 +99,71 @@ fn silent(mut template: ConnectOptions) -> ConnectOptions {
     template
 }
 
-/// Whether this node is the one that the caller's template names, so that nothing needs to be pointed elsewhere and
-/// what the caller's closures did to its address stands.
+/// The URL that the caller's template was made with, as far as it can be read.
+fn url_of(template: &ConnectOptions) -> Option<NodeUrl> {
+    NodeConfig::primary(template.get_url())
+        .ok()
+        .map(|node| node.url)
+}
+
+/// A parameter of a node's URL that the driver cannot read.
 #[cfg(any(feature = "postgres", feature = "mysql"))]
-fn is_of_template(template: &ConnectOptions, node: &NodeConfig) -> bool {
-    node.role() == Role::Primary
-        && NodeConfig::primary(template.get_url()).is_ok_and(|named| named.url == node.url)
+fn unread(key: &str, err: impl std::fmt::Display) -> DbErr {
+    DbErr::Conn(sea_orm::RuntimeErr::Internal(format!(
+        "the URL's parameter {key} cannot be read: {err}"
+    )))
+}
+
+/// The password in a URL that the driver made of its options.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+fn password_in(url: &str) -> Option<String> {
+    let url = NodeConfig::primary(url).ok()?.url;
+    url.password().map(str::to_owned)
+}
+
+/// Options that had to be made anew log as the template says.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+fn logged<O: sea_orm::sqlx::ConnectOptions>(options: O, template: &ConnectOptions) -> O {
+    if !template.get_sqlx_logging() {
+        return options.disable_statement_logging();
+    }
+    let (level, threshold) = template.get_sqlx_slow_statements_logging_settings();
+    let options = options.log_statements(template.get_sqlx_logging_level());
+    match level.to_level() {
+        Some(_) => options.log_slow_statements(level, threshold),
+        None => options,
+    }
+}
+
+/// A certificate or key as the driver's URL writes it, which the driver itself could not read back.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+enum Certificate {
+    File(String),
+    Pem(String),
+}
+
+/// Takes the certificates and keys out of a URL that the driver made of its options.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+fn take_certificates(url: &mut url::Url) -> Vec<(String, Certificate)> {
+    const NAMES: [&str; 6] = [
+        "sslrootcert",
+        "sslcert",
+        "sslkey",
+        "ssl-ca",
+        "ssl-cert",
+        "ssl-key",
+    ];
+    let (taken, kept): (Vec<_>, Vec<_>) = url
+        .query_pairs()
+        .into_owned()
+        .partition(|(key, _)| NAMES.contains(&key.as_str()));
+    url.query_pairs_mut().clear().extend_pairs(kept);
+    let certificate = |(key, value): (String, String)| {
+        let certificate = match value.strip_prefix("file: ") {
+            Some(path) => Certificate::File(path.to_owned()),
+            None => Certificate::Pem(value),
+        };
+        (key, certificate)
+    };
+    taken.into_iter().map(certificate).collect()
 }

@@ -12,3 +12,5 @@ mod retry;
 mod route;
 mod route_words;
 mod signal;
+#[cfg(all(feature = "postgres", feature = "mysql"))]
+mod templates;

@@ -18,4 +18,5 @@ mod read_only;
 mod routing;
 mod schema;
 mod streams;
+mod templates;
 mod transactions;

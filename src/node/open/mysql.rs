@@ -1,11 +1,14 @@
 //! Pools of MariaDB and MySQL nodes.
 
+mod pointed;
+
 use sea_orm::{
     ConnectOptions, DbErr, SqlxMySqlConnector,
     sqlx::{self, Executor, MySql, mysql::MySqlConnectOptions, pool::PoolOptions},
 };
 
-use super::{is_of_template, silent, tuned};
+use self::pointed::pointed;
+use super::{silent, tuned};
 use crate::{
     config::{Config, NodeConfig, NodeUrl},
     error::Kind,
@@ -55,28 +58,9 @@ async fn retargeted(
     node: &NodeConfig,
 ) -> Result<MySqlConnectOptions, DbErr> {
     let pool = SqlxMySqlConnector::connect(silent(template.clone())).await?;
-    let mut options = pool
-        .get_mysql_connection_pool()
-        .connect_options()
-        .as_ref()
-        .clone();
-    if is_of_template(template, node) {
-        return Ok(options);
-    }
-    let url = &node.url;
-    let node = parsed(url)?;
-    options = match node.get_socket() {
-        Some(path) => options.socket(path),
-        None => options.host(node.get_host()),
-    };
-    options = options
-        .port(node.get_port())
-        .username(node.get_username())
-        .ssl_mode(node.get_ssl_mode());
-    if let Some(database) = node.get_database() {
-        options = options.database(database);
-    }
-    Ok(with_password(options, url))
+    let pool = pool.get_mysql_connection_pool();
+    let options = pool.connect_options().as_ref().clone();
+    pointed(options, template, &node.url)
 }
 
 fn parsed(url: &NodeUrl) -> Result<MySqlConnectOptions, DbErr> {

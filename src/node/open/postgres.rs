@@ -1,11 +1,14 @@
 //! Pools of PostgreSQL nodes.
 
+mod pointed;
+
 use sea_orm::{
     ConnectOptions, DbErr, SqlxPostgresConnector,
     sqlx::{self, postgres::PgConnectOptions},
 };
 
-use super::{is_of_template, silent, tuned};
+use self::pointed::pointed;
+use super::{silent, tuned};
 use crate::{
     config::{Config, NodeConfig, NodeUrl},
     error::Kind,
@@ -57,24 +60,8 @@ async fn retargeted(
     }
     let pool = SqlxPostgresConnector::connect(silent(template.clone())).await?;
     let pool = pool.get_postgres_connection_pool();
-    let mut options = pool.connect_options().as_ref().clone();
-    if is_of_template(&template, node) {
-        return Ok(options);
-    }
-    let url = &node.url;
-    let node = parsed(url)?;
-    options = match node.get_socket() {
-        Some(path) => options.socket(path),
-        None => options.host(node.get_host()),
-    };
-    options = options
-        .port(node.get_port())
-        .username(node.get_username())
-        .ssl_mode(node.get_ssl_mode());
-    if let Some(database) = node.get_database() {
-        options = options.database(database);
-    }
-    Ok(with_password(options, url))
+    let options = pool.connect_options().as_ref().clone();
+    pointed(options, &template, &node.url)
 }
 
 fn parsed(url: &NodeUrl) -> Result<PgConnectOptions, DbErr> {
