@@ -172,6 +172,17 @@ pub enum Error {
         why: String,
     },
 
+    /// The primary has not told in time where what was written stands; it stays written (rules C12, C13).
+    #[error(
+        "the position of what this session wrote is not known after {waited:?} ({why}); what it wrote is not affected: do not write it again, ask for the position again"
+    )]
+    PositionUntold {
+        /// What stands in the way.
+        why: String,
+        /// How long it waited.
+        waited: Duration,
+    },
+
     /// What was written has not reached so many replicas in time; it stays written.
     #[error(
         "what this session wrote is on the primary and known to be replayed by {reached} of the {wanted} replicas asked for, after {waited:?} ({nodes})"
@@ -189,7 +200,7 @@ pub enum Error {
 
     /// More replicas were asked for than there are.
     #[error(
-        "{wanted} replicas were asked for and {configured} are configured: ask for fewer, or configure more"
+        "{wanted} replicas were asked for and {configured} are configured: ask for fewer, or configure more; what this session wrote is not affected"
     )]
     TooFewReplicas {
         /// How many were asked for.

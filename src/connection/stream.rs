@@ -21,15 +21,18 @@ use crate::{
     node::Lease,
     session::OpenWrite,
     signal,
-    words::Role,
+    words::{Role, Stage},
 };
 
 /// Rows as the server sends them; what [`StreamTrait::stream`](sea_orm::StreamTrait::stream) gives on a routed handle.
 ///
 /// Stands where a `sea_orm::QueryStream` stood. A connection lost after rows were yielded ends it with
-/// [`Error::StreamLost`](crate::Error::StreamLost).
+/// [`Error::StreamLost`](crate::Error::StreamLost); that of an `INSERT … RETURNING` with
+/// [`Error::UnknownOutcome`](crate::Error::UnknownOutcome).
 pub struct RoutedStream<'a> {
     rows: Option<Rows<'a>>,
+    /// It is not proven to be a read: run again, it may write twice.
+    writes: bool,
     /// The row that was asked for before the stream was handed out.
     first: Option<Result<QueryResult, DbErr>>,
     yielded: u64,
@@ -46,7 +49,10 @@ impl<'a> RoutedStream<'a> {
         node: &str,
         write: Option<OpenWrite>,
     ) -> Self {
-        Self::of(Some(Rows::owned(rows, write)), node)
+        Self {
+            writes: write.is_some(),
+            ..Self::of(Some(Rows::owned(rows, write)), node)
+        }
     }
 
     /// Over rows on somebody else's connection.
@@ -60,6 +66,7 @@ impl<'a> RoutedStream<'a> {
     fn of(rows: Option<Rows<'a>>, node: &str) -> Self {
         Self {
             rows,
+            writes: false,
             first: None,
             yielded: 0,
             node: node.to_owned(),
@@ -127,6 +134,17 @@ impl<'a> RoutedStream<'a> {
             || !(cut_off || signal::of_db_err(&err, Role::Unknown).ends_connection())
         {
             return err;
+        }
+        if self.writes {
+            return match cut_off {
+                true => err,
+                false => Error::UnknownOutcome {
+                    node: self.node.clone(),
+                    stage: Stage::Send,
+                    source: err,
+                }
+                .into_db(Kind::Query),
+            };
         }
         Error::StreamLost {
             node: self.node.clone(),

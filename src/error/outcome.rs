@@ -11,9 +11,11 @@ impl Error {
             Self::UnknownOutcome { .. } | Self::CutOff { .. } | Self::PositionLost => {
                 Outcome::Unknown
             }
-            Self::StreamLost { .. } | Self::NotReplicated { .. } | Self::NoPosition { .. } => {
-                Outcome::Executed
-            }
+            Self::StreamLost { .. }
+            | Self::TooFewReplicas { .. }
+            | Self::PositionUntold { .. }
+            | Self::NotReplicated { .. }
+            | Self::NoPosition { .. } => Outcome::Executed,
             Self::Config(_)
             | Self::Start { .. }
             | Self::PrimaryInRecovery { .. }
@@ -27,7 +29,6 @@ impl Error {
             | Self::NotCaughtUp { .. }
             | Self::OtherCluster
             | Self::EpochNotSeen { .. }
-            | Self::TooFewReplicas { .. }
             | Self::TransactionLost { .. }
             | Self::TransactionPoisoned
             | Self::CommitAborted { .. }
@@ -58,6 +59,7 @@ impl Error {
             | Self::OtherCluster
             | Self::NoPosition { .. }
             | Self::NotReplicated { .. }
+            | Self::PositionUntold { .. }
             | Self::TooFewReplicas { .. }
             | Self::PositionLost
             | Self::UnknownOutcome { .. }

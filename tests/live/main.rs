@@ -7,6 +7,7 @@
     reason = "a test's failure is its report"
 )]
 
+mod after_the_write;
 mod app;
 mod catalog;
 mod causal;

@@ -31,8 +31,8 @@ impl RoutedConnection {
     ///
     /// # Errors
     /// [`Error::TooFewReplicas`] at once; [`Error::NotReplicated`], which says how many and which ones, when the time
-    /// is over; [`Error::PositionLost`] when the primary changed meanwhile; and those of
-    /// [`bookmark`](Self::bookmark).
+    /// is over; [`Error::PositionLost`] when the primary changed meanwhile; [`Error::NoPosition`] where none can be had;
+    /// and those of [`bookmark`](Self::bookmark). None of them is a reason to write again.
     pub async fn wait_for_replicas(&self, wanted: usize, limit: Duration) -> Result<(), Error> {
         let begun = Instant::now();
         let shared = self.shared()?;
