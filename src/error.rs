@@ -5,7 +5,7 @@
 
 mod outcome;
 
-use std::{error::Error as StdError, io, sync::Arc, time::Duration};
+use std::{error::Error as StdError, fmt, io, sync::Arc, time::Duration};
 
 use sea_orm::{DbErr, RuntimeErr, sqlx};
 
@@ -27,7 +27,7 @@ use crate::words::{Intent, Outcome, Reason, Stage};
 /// }
 /// # assert!(!may_send_again(&DbErr::Custom("other".into())));
 /// ```
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The configuration cannot be used; every problem is listed.
@@ -282,6 +282,13 @@ pub enum Error {
         /// What is wrong with what was asked for.
         why: String,
     },
+}
+
+/// The text: a `main` that returns an error prints its `Debug`, and whoever reads that wants to know what to do.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 impl Error {

@@ -206,6 +206,8 @@ pub(crate) struct NodeState {
     pub(crate) fresh: Option<Moment>,
     /// Too far behind.
     pub(crate) lagging: bool,
+    /// What was told of its place in the rotation last; nothing while nothing was.
+    pub(crate) rotation: Option<Option<Ineligible>>,
     /// When the last probe that ended was sent.
     pub(crate) asked: Option<Moment>,
     /// The next probe, or the one that runs.
@@ -262,6 +264,7 @@ impl NodeState {
             overruled: None,
             fresh: None,
             lagging: false,
+            rotation: None,
             asked: None,
             probe_at: None,
             probed: None,

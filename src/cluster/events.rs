@@ -47,6 +47,20 @@ pub enum ClusterEvent {
         /// Its name.
         node: String,
     },
+    /// The replica answers and serves no balanced reads any more. What has an event of its own (ejected, fenced,
+    /// drained, removed, made the primary) is not told twice.
+    LeftRotation {
+        /// Its name.
+        node: String,
+        /// Why, as the label `reason` of `sealane_node_eligible` says it: `too_far_behind`, `not_receiving`,
+        /// `older_epoch`, `other_cluster`, `not_known_to_be_near`, `no_weight`.
+        why: &'static str,
+    },
+    /// It serves them again.
+    JoinedRotation {
+        /// Its name.
+        node: String,
+    },
     /// The node was found dead: it gets nothing until it answers.
     Ejected {
         /// Its name.
@@ -160,6 +174,11 @@ fn event(notice: &Notice, state: &State, nodes: &Nodes) -> Option<ClusterEvent> 
             why: why(*cause),
         },
         Notice::Unfenced { node } => ClusterEvent::Unfenced { node: name(*node) },
+        Notice::LeftRotation { node, why } => ClusterEvent::LeftRotation {
+            node: name(*node),
+            why: why.label(),
+        },
+        Notice::JoinedRotation { node } => ClusterEvent::JoinedRotation { node: name(*node) },
         Notice::Ejected { node, cause } => ClusterEvent::Ejected {
             node: name(*node),
             cause: cause.to_string(),

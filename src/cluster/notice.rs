@@ -114,6 +114,12 @@ pub(super) fn tell(notice: &Notice, state: &State, nodes: &Nodes, metrics: &Clus
              or is accepted as the primary"
         ),
         Notice::ConflictOver => tracing::info!("the conflict of several primaries is over"),
+        Notice::LeftRotation { node, why } => tracing::warn!(
+            node = name(*node),
+            "serves no reads: {why}; {}",
+            why.advice()
+        ),
+        Notice::JoinedRotation { node } => tracing::info!(node = name(*node), "serves reads again"),
         Notice::Unfenced { node } => tracing::info!(node = name(*node), "used again"),
         Notice::PrimaryInRecovery { node } => {
             tracing::warn!(

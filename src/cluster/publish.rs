@@ -3,7 +3,7 @@
 use super::shared::Shared;
 use crate::{
     metrics::{ClusterCounter, ClusterSums, NodeLabel, NodeSums, Observed, PoolSums},
-    state::{Moment, State},
+    state::{Ineligible, Moment, State},
     words::{NodeId, Role},
 };
 
@@ -31,7 +31,7 @@ pub(super) fn sums(shared: &Shared, state: &State) -> ClusterSums {
             role: node.role,
             in_flight: member.metrics.in_flight(),
             pool,
-            observed: observed(state, node.id, now),
+            observed: observed((state, now), node.id, node.ineligible),
             totals,
         }
     });
@@ -62,7 +62,7 @@ pub(super) fn sums(shared: &Shared, state: &State) -> ClusterSums {
 }
 
 /// What probes have found of a node.
-fn observed(state: &State, id: NodeId, now: Moment) -> Observed {
+fn observed((state, now): (&State, Moment), id: NodeId, why: Option<Ineligible>) -> Observed {
     let Some(node) = state.node(id) else {
         return Observed::default();
     };
@@ -70,6 +70,7 @@ fn observed(state: &State, id: NodeId, now: Moment) -> Observed {
     let newest = state.reign.history.newest();
     Observed {
         healthy: !node.is_in_doubt(),
+        eligible: why.map_or(Ineligible::ELIGIBLE, Ineligible::label),
         lag: node
             .lag_at(state.reign.lost.unwrap_or(now))
             .filter(|_| replica),

@@ -6,6 +6,7 @@
 
 mod learn;
 mod shares;
+pub(crate) mod standing;
 
 use std::{sync::Arc, time::Instant};
 
@@ -93,6 +94,7 @@ async fn connect_as(config: Config, name: ClusterName) -> Result<Arc<Shared>, Er
     #[cfg(feature = "postgres")]
     super::positions::look_after(&shared).await;
     discovery::look_after(&shared);
+    tracing::info!("started: {}", standing::line(&shared.snapshot.load().view));
     Ok(shared)
 }
 
@@ -258,6 +260,13 @@ impl Starting {
                 (false, false) => break,
             }
         }
+        // The line at the start says how each replica stands.
+        self.effects.retain(|effect| {
+            !matches!(
+                effect,
+                Effect::Notice(Notice::LeftRotation { .. } | Notice::JoinedRotation { .. })
+            )
+        });
         // It was only looked for.
         if self.state.reign.primary.is_some() {
             let search = |effect: &Effect| {

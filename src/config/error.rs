@@ -51,11 +51,18 @@ impl fmt::Display for Problem {
 /// A configuration that cannot be used, with all of its problems.
 ///
 /// Its text has one line a problem and holds no password, whatever was configured.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 #[error("{}", lines(.problems))]
 pub struct ConfigError {
     problems: Vec<Problem>,
+}
+
+/// The text, as a `main` that returns it prints it.
+impl fmt::Debug for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 impl ConfigError {

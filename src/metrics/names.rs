@@ -106,6 +106,8 @@ table! {
         "Tasks whose writes are remembered apart, with SEALANE_SCOPE=task";
     NODE_HEALTH = Gauge Count "sealane_node_health" ["node"]
         "1 while the node answers, 0 while it is ejected or in grave doubt";
+    NODE_ELIGIBLE = Gauge Count "sealane_node_eligible" ["node", "reason"]
+        "1 for what holds of the node as a replica: `eligible`, or why it serves no balanced reads; 0 for the others";
     NODE_LAG_SECONDS = Gauge Seconds "sealane_node_lag_seconds" ["node"]
         "The most that the replica may be behind the primary; not there where it cannot be told";
     NODE_LAG_BYTES = Gauge Bytes "sealane_node_lag_bytes" ["node"]

@@ -154,6 +154,8 @@ pub(crate) struct NodeSums {
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Observed {
     pub(crate) healthy: bool,
+    /// Whether it serves reads as a replica, or why not, as the metric's label says it.
+    pub(crate) eligible: &'static str,
     pub(crate) lag: Option<Duration>,
     pub(crate) bytes: Option<u64>,
 }

@@ -18,6 +18,7 @@ mod sqlite;
 
 use std::time::Duration;
 
+use log::LevelFilter;
 use sea_orm::{ConnectOptions, DbBackend, DbErr};
 
 #[cfg(feature = "mysql")]
@@ -55,6 +56,7 @@ fn tuned(config: &Config, node: &NodeConfig) -> ConnectOptions {
         Some(template) => template.clone(),
         None => ConnectOptions::new(node.url.without_password()),
     };
+    quiet(&mut options);
     let (max, acquire) = match node.role() {
         Role::Replica => (
             config.replica_max_connections,
@@ -80,6 +82,14 @@ fn tuned(config: &Config, node: &NodeConfig) -> ConnectOptions {
     options
 }
 
+/// SeaORM logs each statement at `info` unless told otherwise, and its default cannot be told from a wish for it. Here
+/// statements are silent above `debug`; any other level of the caller's stands.
+fn quiet(options: &mut ConnectOptions) {
+    if options.get_sqlx_logging_level() == LevelFilter::Info {
+        options.sqlx_logging_level(LevelFilter::Debug);
+    }
+}
+
 /// How many connections sqlx keeps open by itself. Of a server none: for each connection that breaks it starts a task
 /// that goes on connecting for five minutes, also after the pool was closed, so a dead node would never be left alone.
 /// The cluster's task keeps the pools of nodes that answer filled instead (see `Link::fill`).
@@ -92,6 +102,7 @@ fn kept_by_sqlx(config: &Config, node: &NodeConfig) -> u32 {
 
 /// The template with nothing that connects: to be built, read back and thrown away.
 fn silent(mut template: ConnectOptions) -> ConnectOptions {
+    quiet(&mut template);
     template
         .connect_lazy(true)
         .min_connections(0)

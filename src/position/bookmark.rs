@@ -55,9 +55,16 @@ impl fmt::Display for Bookmark {
 }
 
 /// Why a text is no bookmark. It never repeats the text, which came from outside.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(transparent)]
 pub struct NotABookmark(NotAPosition);
+
+/// The text, as a `main` that returns it prints it.
+impl fmt::Debug for NotABookmark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
 
 impl FromStr for Bookmark {
     type Err = NotABookmark;

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Fact, Moment, NodeSpec, ReplaceProblem};
+use super::{Fact, Ineligible, Moment, NodeSpec, ReplaceProblem};
 use crate::signal::Signal;
 use crate::words::{NodeId, Stage};
 
@@ -179,6 +179,15 @@ pub(crate) enum Notice {
     },
     /// Used again.
     Unfenced {
+        node: NodeId,
+    },
+    /// The replica serves no balanced reads any more.
+    LeftRotation {
+        node: NodeId,
+        why: Ineligible,
+    },
+    /// It serves them again.
+    JoinedRotation {
         node: NodeId,
     },
     /// The node configured as the primary is in recovery.

@@ -5,7 +5,8 @@
 
 use std::fmt;
 
-use super::{Fact, NodeState, Stand, State};
+use super::reduce::Step;
+use super::{Fact, NodeState, Notice, Stand, State};
 use crate::{mutants, words::Role};
 
 /// Why a node serves no balanced read.
@@ -51,6 +52,97 @@ impl fmt::Display for Ineligible {
             Self::Unproven => "not yet known to be near",
             Self::NotReceiving => "not receiving",
         })
+    }
+}
+
+impl Ineligible {
+    /// The word in the metrics' label, beside [`ELIGIBLE`](Self::ELIGIBLE).
+    pub(crate) const fn label(self) -> &'static str {
+        match self {
+            Self::Role(Role::Primary) => "primary",
+            Self::Role(Role::Replica) => "replica",
+            Self::Role(Role::Unknown) => "unknown_role",
+            Self::Role(Role::Fenced) => "fenced",
+            Self::NotMember => "not_in_the_list",
+            Self::Drained => "drained",
+            Self::Ejected => "ejected",
+            Self::Suspected => "suspected",
+            Self::NoWeight => "no_weight",
+            Self::Identity => "other_cluster",
+            Self::Epoch => "older_epoch",
+            Self::Lag => "too_far_behind",
+            Self::Unproven => "not_known_to_be_near",
+            Self::NotReceiving => "not_receiving",
+        }
+    }
+
+    /// What to do about it.
+    pub(crate) const fn advice(self) -> &'static str {
+        match self {
+            Self::Identity => "it belongs to another cluster: check DATABASE_REPLICA_URLS",
+            Self::Epoch => {
+                "it follows an older primary, or the role may not see which one: let it follow the new primary, and grant \
+                 pg_monitor to the role"
+            }
+            Self::Lag => "wait for its replay, or raise SEALANE_MAX_LAG",
+            Self::Unproven => "it has not replayed yet what the primary had written when it was asked first",
+            Self::NotReceiving => {
+                "its WAL receiver is not running: check primary_conninfo, the replication slot and its server's log"
+            }
+            Self::NoWeight => "its weight is 0",
+            Self::Role(_) | Self::NotMember | Self::Drained | Self::Ejected | Self::Suspected => {
+                "see the lines before this one"
+            }
+        }
+    }
+
+    /// The word for a replica that serves reads.
+    pub(crate) const ELIGIBLE: &str = "eligible";
+
+    /// Whether a line, an event and a count of its own tell it already, or it is over before anybody could read it.
+    const fn is_told_otherwise(self) -> bool {
+        match self {
+            Self::Role(_) | Self::NotMember | Self::Drained | Self::Ejected => true,
+            Self::Suspected => true,
+            Self::NoWeight
+            | Self::Identity
+            | Self::Epoch
+            | Self::Lag
+            | Self::Unproven
+            | Self::NotReceiving => false,
+        }
+    }
+}
+
+impl Step<'_> {
+    /// Tells of each replica that has left the rotation or joined it since the last time. A doubt that the next probe
+    /// settles is neither.
+    pub(super) fn tell_rotation(&mut self) {
+        let state = &*self.state;
+        let now: Vec<(usize, Option<Ineligible>)> = state
+            .nodes
+            .iter()
+            .enumerate()
+            .map(|(index, node)| (index, ineligible(node, state)))
+            .filter(|(_, now)| *now != Some(Ineligible::Suspected))
+            .collect();
+        for (index, now) in now {
+            let node = &mut self.state.nodes[index];
+            let before = node.rotation.replace(now);
+            if before == Some(now) {
+                continue;
+            }
+            match (before, now) {
+                (_, Some(why)) if !why.is_told_otherwise() => {
+                    self.out.notice(Notice::LeftRotation { node: node.id, why });
+                }
+                // At its first sight, or after what has a line of its own for its end, nobody waits for this one.
+                (Some(Some(why)), None) if !why.is_told_otherwise() => {
+                    self.out.notice(Notice::JoinedRotation { node: node.id });
+                }
+                _ => {}
+            }
+        }
     }
 }
 

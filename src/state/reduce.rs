@@ -65,6 +65,7 @@ pub(crate) fn reduce(state: &mut State, event: Event, now: Moment, rng: &mut Rng
     }
     reign::settle(&mut step);
     lag::settle(&mut step);
+    step.tell_rotation();
     step.finish()
 }
 

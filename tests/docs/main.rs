@@ -13,5 +13,6 @@ mod clusters;
 mod fixture;
 mod metrics_live;
 mod page;
+mod quiet;
 mod run_time;
 mod surface;

@@ -28,6 +28,7 @@ mod options;
 mod pin;
 mod place;
 mod replica_transactions;
+mod rotation;
 mod safety_net;
 mod smoke;
 mod storm;

@@ -14,3 +14,4 @@ mod route_words;
 mod signal;
 #[cfg(all(feature = "postgres", feature = "mysql"))]
 mod templates;
+mod standing;

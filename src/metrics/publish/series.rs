@@ -5,7 +5,7 @@
 //! counted stays with its name. The ordinal of an unnamed node is never used again: its series ends with it, or the
 //! memory of a cluster whose nodes change for ever would grow.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::super::histogram::Buckets;
@@ -24,6 +24,8 @@ pub(super) struct Published {
     pub(super) pool: PoolSums,
     pub(super) role: Option<Role>,
     pub(super) observed: Observed,
+    /// What was said of its eligibility so far: each has a series, so that none stays at 1 that no longer holds.
+    pub(super) eligible_words: BTreeSet<&'static str>,
 }
 
 impl Published {
@@ -59,6 +61,7 @@ impl Published {
         // Of two nodes under one name, the one that drains is the older one.
         self.role = Some(node.role);
         self.observed = node.observed;
+        self.eligible_words.insert(node.observed.eligible);
     }
 
     fn finish(&mut self) {

@@ -11,7 +11,7 @@ use metrics::{Key, KeyName, Label, Level, Metadata, Recorder};
 use super::super::counters::{Counted, statement_at};
 use super::super::histogram::Buckets;
 use super::super::names::{
-    IN_FLIGHT, Kind, Metric, NODE_HEALTH, NODE_LAG_BYTES, NODE_LAG_SECONDS, NODE_ROLE, NodeCounter,
+    IN_FLIGHT, Kind, Metric, NODE_ELIGIBLE, NODE_HEALTH, NODE_LAG_BYTES, NODE_LAG_SECONDS, NODE_ROLE, NodeCounter,
     POOL_CONNECTIONS, POOL_IDLE, POOL_MAX, POOL_USED, RETRIES, STATEMENTS,
 };
 use super::series::Published;
@@ -83,6 +83,12 @@ impl<'a> Writer<'a> {
         self.gauge(&POOL_MAX, on_node(), node.pool.max);
         let observed = &node.observed;
         self.gauge(&NODE_HEALTH, on_node(), u64::from(observed.healthy));
+        let known = node.eligible_words.iter();
+        for word in known {
+            let mut labels = on_node();
+            labels.push(Label::from_static_parts("reason", word));
+            self.gauge(&NODE_ELIGIBLE, labels, u64::from(*word == observed.eligible));
+        }
         if let Some(lag) = observed.lag {
             self.real(&NODE_LAG_SECONDS, on_node(), lag.as_secs_f64());
         }

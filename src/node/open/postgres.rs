@@ -4,7 +4,7 @@ mod pointed;
 
 use sea_orm::{
     ConnectOptions, DbErr, SqlxPostgresConnector,
-    sqlx::{self, postgres::PgConnectOptions},
+    sqlx::{self, ConnectOptions as _, postgres::PgConnectOptions},
 };
 
 use self::pointed::pointed;
@@ -38,12 +38,14 @@ pub(super) async fn open(config: &Config, node: &NodeConfig) -> Result<Link, DbE
     Ok(Link::Postgres(pool, connection))
 }
 
-/// Options for a connection of our own beside the pool, for probes and for the catalog.
+/// Options for a connection of our own beside the pool, for probes and positions. What is asked there is nobody's
+/// statement, and up to a thousand times a second: it is not logged at any level.
 pub(crate) async fn direct(config: &Config, node: &NodeConfig) -> Result<PgConnectOptions, DbErr> {
-    match &config.connect_options {
-        None => parsed(&node.url),
-        Some(template) => retargeted(config, template, node).await,
-    }
+    let options = match &config.connect_options {
+        None => parsed(&node.url)?,
+        Some(template) => retargeted(config, template, node).await?,
+    };
+    Ok(options.disable_statement_logging())
 }
 
 /// The caller's options as sqlx sees them after the caller's closures, pointed at this node.

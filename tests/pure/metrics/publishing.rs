@@ -30,6 +30,7 @@ fn sums(id: u32, name: Option<&str>, metrics: &NodeMetrics) -> NodeSums {
     let id = NodeId(id);
     NodeSums {
         observed: crate::metrics::Observed {
+            eligible: crate::state::Ineligible::ELIGIBLE,
             healthy: true,
             lag: Some(Duration::from_millis(1500)),
             bytes: Some(7),
@@ -294,6 +295,9 @@ fn label_values_are_names_ordinals_and_words() {
                 "intent" => Intent::ALL
                     .iter()
                     .any(|word| word.as_str() == label.value()),
+                "reason" if key.key().name() == "sealane_node_eligible" => {
+                    label.value() == "eligible"
+                }
                 "reason" => Reason::ALL
                     .iter()
                     .any(|word| word.as_str() == label.value()),
