@@ -85,7 +85,9 @@ impl Ineligible {
                  pg_monitor to the role"
             }
             Self::Lag => "wait for its replay, or raise SEALANE_MAX_LAG",
-            Self::Unproven => "it has not replayed yet what the primary had written when it was asked first",
+            Self::Unproven => {
+                "it has not replayed yet what the primary had written when it was asked first"
+            }
             Self::NotReceiving => {
                 "its WAL receiver is not running: check primary_conninfo, the replication slot and its server's log"
             }

@@ -78,9 +78,10 @@ async fn a_replica_that_receives_nothing_is_told_to_have_left_and_to_be_back() {
     tokio::task::spawn_blocking(move || there.repoint(&primary).unwrap())
         .await
         .unwrap();
-    next(&mut events, |event| {
-        matches!(event, ClusterEvent::JoinedRotation { node } if node == "one")
-    })
+    next(
+        &mut events,
+        |event| matches!(event, ClusterEvent::JoinedRotation { node } if node == "one"),
+    )
     .await;
     assert_eq!(reason(&db, "one").await.as_deref(), Some("eligible"));
 }

@@ -12,6 +12,6 @@ mod retry;
 mod route;
 mod route_words;
 mod signal;
+mod standing;
 #[cfg(all(feature = "postgres", feature = "mysql"))]
 mod templates;
-mod standing;

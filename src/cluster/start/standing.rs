@@ -13,7 +13,11 @@ pub(crate) fn line(view: &View) -> String {
         Some(primary) => format!("`{}` is the primary{epoch}", primary.name),
         None => format!("no node is known to be the primary{epoch}, writes wait for one"),
     }];
-    let others = || view.nodes().iter().filter(|node| node.role != Role::Primary);
+    let others = || {
+        view.nodes()
+            .iter()
+            .filter(|node| node.role != Role::Primary)
+    };
     let serving: Vec<String> = others()
         .filter(|node| node.ineligible.is_none())
         .map(|node| format!("`{}`", node.name))

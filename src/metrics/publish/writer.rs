@@ -11,8 +11,8 @@ use metrics::{Key, KeyName, Label, Level, Metadata, Recorder};
 use super::super::counters::{Counted, statement_at};
 use super::super::histogram::Buckets;
 use super::super::names::{
-    IN_FLIGHT, Kind, Metric, NODE_ELIGIBLE, NODE_HEALTH, NODE_LAG_BYTES, NODE_LAG_SECONDS, NODE_ROLE, NodeCounter,
-    POOL_CONNECTIONS, POOL_IDLE, POOL_MAX, POOL_USED, RETRIES, STATEMENTS,
+    IN_FLIGHT, Kind, Metric, NODE_ELIGIBLE, NODE_HEALTH, NODE_LAG_BYTES, NODE_LAG_SECONDS,
+    NODE_ROLE, NodeCounter, POOL_CONNECTIONS, POOL_IDLE, POOL_MAX, POOL_USED, RETRIES, STATEMENTS,
 };
 use super::series::Published;
 use crate::words::{RetryCause, Role};
@@ -87,7 +87,11 @@ impl<'a> Writer<'a> {
         for word in known {
             let mut labels = on_node();
             labels.push(Label::from_static_parts("reason", word));
-            self.gauge(&NODE_ELIGIBLE, labels, u64::from(*word == observed.eligible));
+            self.gauge(
+                &NODE_ELIGIBLE,
+                labels,
+                u64::from(*word == observed.eligible),
+            );
         }
         if let Some(lag) = observed.lag {
             self.real(&NODE_LAG_SECONDS, on_node(), lag.as_secs_f64());
