@@ -36,6 +36,10 @@ pub(crate) struct Facts {
     pub(crate) position: Option<u64>,
     /// Its address and start time, as one number.
     pub(crate) server: Option<u64>,
+    /// Its start time alone: one server has many addresses.
+    pub(crate) started: Option<u64>,
+    /// Its address alone, where it has one.
+    pub(crate) place: Option<u64>,
     /// Something that makes it unfit to serve reads, in words for the log.
     pub(crate) unfit: Option<String>,
     /// How long the question took on an open connection.

@@ -15,6 +15,11 @@ mod concrete;
 pub(crate) mod demand;
 mod discovery;
 mod events;
+#[cfg_attr(
+    not(feature = "postgres"),
+    allow(dead_code, reason = "only PostgreSQL's servers say so much")
+)]
+mod heard;
 pub(crate) mod limits;
 mod name;
 mod nodes;

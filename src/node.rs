@@ -7,6 +7,9 @@
 
 mod abandoned;
 mod absent;
+pub(crate) mod door;
+#[cfg(feature = "postgres")]
+pub(crate) mod greet;
 pub(crate) mod link;
 pub(crate) mod open;
 mod pool_size;
@@ -66,9 +69,11 @@ impl Node {
             id,
             name,
             generation,
+            replayed: link
+                .guide()
+                .map_or_else(Arc::default, |guide| Arc::clone(&guide.replayed)),
             link,
             direct: None,
-            replayed: Arc::default(),
             fresh: Arc::default(),
             followed: AtomicBool::new(false),
             cut: AtomicBool::new(false),

@@ -34,7 +34,7 @@ pub(crate) use self::{
     hold::UNKNOWN_HOLD,
     need::Need,
     pin::{Mark, Pin},
-    replayed::{Replay, Replayed, Sample, Told, Upstream},
+    replayed::{Replay, Replayed, Sample, Several, Told, Upstream},
     scopes::{Scopes, within},
     seen::{Bound, Seen},
     write::OpenWrite,

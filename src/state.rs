@@ -198,6 +198,8 @@ pub(crate) struct NodeState {
     pub(crate) receiving: Fact<bool>,
     pub(crate) position: Option<u64>,
     pub(crate) server: Fact<u64>,
+    /// When it was started.
+    pub(crate) started: Option<u64>,
     /// It was seen to follow a primary of this cluster.
     pub(crate) followed: bool,
     /// The epoch in which it claimed to be the primary when an authority named another.
@@ -260,6 +262,7 @@ impl NodeState {
             receiving: Fact::NotChecked,
             position: None,
             server: Fact::NotChecked,
+            started: None,
             followed: false,
             overruled: None,
             fresh: None,

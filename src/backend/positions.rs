@@ -1,9 +1,6 @@
 //! What servers are asked of their position: the primary's capture, a replica's sample (rules C2, C3, C4).
 
-use std::{
-    hash::{BuildHasher, BuildHasherDefault, DefaultHasher},
-    time::Instant,
-};
+use std::time::Instant;
 
 use sea_orm::{
     DbErr,
@@ -14,7 +11,7 @@ use crate::{
     config::{Config, NodeConfig},
     error::Kind,
     mutants,
-    node::open::direct_postgres,
+    node::{greet::server_of, open::direct_postgres},
     position::{ClusterId, Epoch, Lsn, Position},
     session::{Replay, Upstream},
 };
@@ -30,8 +27,8 @@ const CAPTURE: &str = "SELECT (lsn - '0/0'::pg_catalog.pg_lsn)::pg_catalog.int8,
 /// between, and what is read from its control file, which a thousand questions a second must not open.
 const IDENTITY: &str = "SELECT (SELECT system_identifier FROM pg_catalog.pg_control_system())::pg_catalog.int8, \
      pg_catalog.pg_size_bytes(pg_catalog.current_setting('wal_segment_size')), \
-     pg_catalog.concat_ws('|', pg_catalog.inet_server_addr(), pg_catalog.inet_server_port(), \
-     pg_catalog.pg_postmaster_start_time())";
+     pg_catalog.concat_ws('|', pg_catalog.inet_server_addr(), pg_catalog.inet_server_port()), \
+     (extract(epoch FROM pg_catalog.pg_postmaster_start_time()) * 1000000)::pg_catalog.int8";
 
 /// The replayed position, and from whom it is received. The timeline is told only to roles with `pg_read_all_stats`;
 /// anybody else sees a row of NULLs there (rule T2), and where nothing is received there is no row.
@@ -46,6 +43,8 @@ pub(crate) struct Identity {
     cluster: u64,
     segment: u64,
     server: u64,
+    place: Option<u64>,
+    started: u64,
 }
 
 /// A connection of our own to a node, beside its pools.
@@ -70,17 +69,25 @@ pub(crate) async fn open(config: &Config, node: &NodeConfig, name: &str) -> Resu
 async fn identify(conn: &mut PgConnection) -> Result<Identity, DbErr> {
     let row = sqlx::query(IDENTITY).fetch_one(conn).await;
     let read = |row: PgRow| {
-        let server: &str = row.try_get(2)?;
+        let addr: &str = row.try_get(2)?;
+        let started = unsigned(row.try_get(3)?);
         Ok(Identity {
             cluster: unsigned(row.try_get(0)?),
             segment: unsigned(row.try_get(1)?),
-            server: BuildHasherDefault::<DefaultHasher>::default().hash_one(server),
+            server: server_of(addr, Some(started)),
+            place: (!addr.is_empty()).then(|| server_of(addr, None)),
+            started,
         })
     };
     row.and_then(read).map_err(|err| Kind::Query.of_sqlx(err))
 }
 
 impl Direct {
+    /// When the server was started that it leads to.
+    pub(crate) fn started(&self) -> u64 {
+        self.identity.started
+    }
+
     /// The primary's position.
     pub(crate) async fn capture(&mut self) -> Result<Position, DbErr> {
         let row = match mutants::lives("flush_position") {
@@ -113,12 +120,6 @@ impl Direct {
     }
 }
 
-/// The position of the server that a new connection for statements leads to.
-pub(crate) async fn prove(conn: &mut PgConnection) -> Result<Replay, DbErr> {
-    let identity = identify(conn).await?;
-    sample(conn, identity).await
-}
-
 async fn sample(conn: &mut PgConnection, identity: Identity) -> Result<Replay, DbErr> {
     let begun = Instant::now();
     let row = sqlx::query(SAMPLE).fetch_one(conn).await;
@@ -135,6 +136,7 @@ async fn sample(conn: &mut PgConnection, identity: Identity) -> Result<Replay, D
             source,
             cluster: identity.cluster,
             server: identity.server,
+            place: identity.place,
             life: None,
         })
     };

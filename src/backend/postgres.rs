@@ -1,9 +1,8 @@
 //! PostgreSQL: the fence and the probe.
 
-use std::{
-    hash::{BuildHasher, BuildHasherDefault, DefaultHasher},
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
+
+use tokio::task::JoinHandle;
 
 use sea_orm::{
     DbErr,
@@ -14,7 +13,7 @@ use super::{Facts, Wire};
 use crate::{
     config::{Config, NodeConfig},
     error::Kind,
-    node::open::direct_postgres,
+    node::{greet::server_of, open::direct_postgres},
     position::Lsn,
     state::Fact,
 };
@@ -36,8 +35,8 @@ const PROBE: &str = "SELECT one.in_recovery, \
      ELSE pg_catalog.pg_current_wal_insert_lsn() END - '0/0'::pg_catalog.pg_lsn)::pg_catalog.int8, \
      receiver.pid IS NOT NULL, \
      pg_catalog.pg_size_bytes(pg_catalog.current_setting('wal_segment_size')), \
-     pg_catalog.concat_ws('|', pg_catalog.inet_server_addr(), pg_catalog.inet_server_port(), \
-     pg_catalog.pg_postmaster_start_time()) \
+     pg_catalog.concat_ws('|', pg_catalog.inet_server_addr(), pg_catalog.inet_server_port()), \
+     (extract(epoch FROM pg_catalog.pg_postmaster_start_time()) * 1000000)::pg_catalog.int8 \
      FROM (SELECT pg_catalog.pg_is_in_recovery() AS in_recovery) AS one \
      LEFT JOIN pg_catalog.pg_stat_wal_receiver AS receiver ON true";
 
@@ -46,14 +45,19 @@ const LITTLE: &str = "SELECT pg_catalog.pg_is_in_recovery(), \
      (SELECT system_identifier::text FROM pg_catalog.pg_control_system()), \
      pg_catalog.current_setting('default_transaction_isolation')";
 
-/// What a server answers that has no such function, does not allow it, or does not support it.
-pub(crate) const NOT_TOLD: [&str; 3] = ["42883", "42501", "0A000"];
+pub(crate) use crate::node::greet::NOT_TOLD;
+
+/// How long a connection is kept: a new one may lead elsewhere, since names move.
+const RENEW: Duration = Duration::from_secs(10);
 
 /// A kept connection, and how much may be asked on it.
 #[derive(Debug)]
 pub(crate) struct Kept {
     conn: PgConnection,
     little: bool,
+    opened: Instant,
+    /// The one that takes its place.
+    next: Option<JoinHandle<Option<PgConnection>>>,
 }
 
 /// Asks on the kept connection, or on a fresh one.
@@ -62,28 +66,58 @@ pub(super) async fn probe(
     node: &NodeConfig,
     wire: &mut Wire,
 ) -> Result<Facts, DbErr> {
-    if let Wire::Postgres(kept) = wire
-        && let Ok(facts) = ask(kept).await
-    {
-        return Ok(facts);
+    if let Wire::Postgres(kept) = wire {
+        kept.renew(config, node).await;
+        if let Ok(facts) = ask(kept).await {
+            return Ok(facts);
+        }
     }
-    let options = direct_postgres(config, node)
-        .await?
-        .application_name("sealane-probe")
-        .disable_statement_logging();
-    let conn = options
-        .connect()
-        .await
-        .map_err(|err| Kind::Conn.of_sqlx(err))?;
+    let conn = connect(config, node).await?;
     let mut kept = Kept {
         conn,
         little: false,
+        opened: Instant::now(),
+        next: None,
     };
     let facts = ask(&mut kept)
         .await
         .map_err(|err| Kind::Query.of_sqlx(err))?;
     *wire = Wire::Postgres(Box::new(kept));
     Ok(facts)
+}
+
+impl Kept {
+    /// Puts a new connection in the place of an old one, beside the questions: connecting may take longer than an answer.
+    async fn renew(&mut self, config: &Config, node: &NodeConfig) {
+        match self.next.take() {
+            Some(next) if next.is_finished() => {
+                self.opened = Instant::now();
+                if let Ok(Some(conn)) = next.await {
+                    (self.conn, self.little) = (conn, false);
+                }
+            }
+            None if self.opened.elapsed() > RENEW => {
+                let (config, node) = (config.clone(), node.clone());
+                self.next = Some(tokio::spawn(async move {
+                    let limit = config.connect_timeout;
+                    let connected = tokio::time::timeout(limit, connect(&config, &node)).await;
+                    connected.ok()?.ok()
+                }));
+            }
+            next => self.next = next,
+        }
+    }
+}
+
+async fn connect(config: &Config, node: &NodeConfig) -> Result<PgConnection, DbErr> {
+    let options = direct_postgres(config, node)
+        .await?
+        .application_name("sealane-probe")
+        .disable_statement_logging();
+    options
+        .connect()
+        .await
+        .map_err(|err| Kind::Conn.of_sqlx(err))
 }
 
 async fn ask(kept: &mut Kept) -> Result<Facts, sqlx::Error> {
@@ -123,7 +157,8 @@ fn read(row: &PgRow, round_trip: Duration) -> Result<Facts, sqlx::Error> {
     let position: Option<i64> = row.try_get(4)?;
     let receives: bool = row.try_get(5)?;
     let segment = row.try_get::<i64, _>(6)?.cast_unsigned();
-    let server: &str = row.try_get(7)?;
+    let addr: &str = row.try_get(7)?;
+    let started = row.try_get::<i64, _>(8)?.cast_unsigned();
     Ok(Facts {
         epoch: match timeline {
             Some(timeline) => Fact::Known(timeline.cast_unsigned() & u64::from(u32::MAX)),
@@ -137,7 +172,9 @@ fn read(row: &PgRow, round_trip: Duration) -> Result<Facts, sqlx::Error> {
         },
         position: position
             .map(|position| Lsn(position.cast_unsigned()).at_end_of_record(segment).0),
-        server: Some(BuildHasherDefault::<DefaultHasher>::default().hash_one(server)),
+        server: Some(server_of(addr, Some(started))),
+        started: Some(started),
+        place: (!addr.is_empty()).then(|| server_of(addr, None)),
         round_trip,
         ..read_little(row)?
     })

@@ -126,14 +126,23 @@ impl Capture {
     async fn ask(&mut self, shared: &Shared) -> Result<Ended, DbErr> {
         let primary = shared
             .primary_node()
-            .and_then(|node| Some((node.id, node.generation, node.direct.clone()?)));
-        let Some((id, generation, direct)) = primary else {
+            .and_then(|node| Some((node.direct.clone()?, node)));
+        let Some((direct, node)) = primary else {
             return Ok(Ended::Failed);
         };
+        let (id, generation) = (node.id, node.generation);
+        // Its name may lead to another server than the one that the writes went to.
+        let leads_home = |conn: &positions::Direct| {
+            let guide = node.link.guide();
+            guide.is_none_or(|guide| !guide.is_over() && guide.door.is_home(conn.started()))
+        };
         let mut conn = match self.conn.take() {
-            Some((of, life, conn)) if (of, life) == (id, generation) => conn,
+            Some((of, life, conn)) if (of, life) == (id, generation) && leads_home(&conn) => conn,
             _ => positions::open(&shared.config, &direct, "sealane-capture").await?,
         };
+        if !leads_home(&conn) {
+            return Ok(Ended::Failed);
+        }
         // Before the question is sent: what returned up to here lies below the answer.
         let question = shared.clock.question();
         let position = conn.capture().await?;
@@ -146,7 +155,11 @@ impl Capture {
         };
         self.conn = Some((id, generation, conn));
         // A node that was the primary until now: what was written to its successor lies elsewhere.
-        let still = shared.primary_node().is_some_and(|node| node.id == id);
+        let still = shared.primary_node().is_some_and(|node| node.id == id)
+            && self
+                .conn
+                .as_ref()
+                .is_some_and(|(.., conn)| leads_home(conn));
         Ok(match still && shared.clock.cover(question, position) {
             true => Ended::Covered,
             false => Ended::Failed,

@@ -1,5 +1,6 @@
 //! The pools behind the reducer's nodes: where each came from, and what is open now.
 
+mod doors;
 mod pools;
 mod probe;
 
@@ -17,7 +18,7 @@ pub(super) use self::pools::Opening;
 use self::probe::Asked;
 pub(super) use self::probe::{Probe, said, unanswered};
 
-use super::source::Source;
+use super::{shared::Shared, source::Source};
 use crate::{
     config::Config,
     metrics::NodeMetrics,
@@ -35,6 +36,8 @@ pub(super) struct Nodes {
     named: Vec<Source>,
     /// Waiters for pools that are there, and will be seen with the next snapshot.
     awaited: Vec<watch::Sender<()>>,
+    /// Who hears what connections say of their servers.
+    shared: Option<Weak<Shared>>,
 }
 
 /// One node: a pool for each role that it has had, so that a change of role needs no connection (rule T7).
@@ -133,6 +136,7 @@ impl Nodes {
 
     /// Takes a pool in as a node's first, for the role that it is configured for.
     pub(super) fn adopt(&mut self, id: NodeId, link: Arc<Link>, source: Source) {
+        self.listen(id, &source.door);
         let mut open = Open::new(source);
         let writes = open.writes;
         let node = made(id, &open, link);
@@ -151,6 +155,7 @@ impl Nodes {
     ) -> Option<Opening> {
         if !self.open.contains_key(&id) {
             let source = self.named(spec)?;
+            self.listen(id, &source.door);
             self.open.insert(id, Open::new(source));
         }
         let writes = role == Role::Primary;
@@ -305,8 +310,13 @@ fn fill(member: &Arc<Member>, kept: u32, limit: Duration) {
     let node = Arc::clone(&member.node);
     if node.link.lacks(kept) {
         tokio::spawn(async move {
+            let asked = node.link.guide().is_some_and(|guide| guide.is_hooked());
             // Not asked how far the server has come, so nothing may be known of that before.
-            let opened = || node.replayed.forget_unless_asked_since(Instant::now());
+            let opened = || {
+                if !asked {
+                    node.replayed.forget_unless_asked_since(Instant::now());
+                }
+            };
             tokio::time::timeout(limit, node.link.fill(kept, opened)).await
         });
     }

@@ -18,6 +18,8 @@ pub(super) struct Probes(HashMap<NodeId, Slot>);
 struct Slot {
     at: Option<Moment>,
     running: bool,
+    /// The connection of the probe that runs is not to be kept.
+    renew: bool,
     /// The node's own connection, while no probe runs on it.
     wire: Wire,
 }
@@ -70,6 +72,14 @@ impl Probes {
         });
     }
 
+    /// The next probe connects anew.
+    pub(super) fn renew(&mut self, id: NodeId) {
+        if let Some(slot) = self.0.get_mut(&id) {
+            slot.wire = Wire::default();
+            slot.renew = slot.running;
+        }
+    }
+
     /// Keeps the connection of a probe that was made before the node took its place.
     pub(super) fn keep(&mut self, id: NodeId, wire: Wire) {
         self.0.entry(id).or_default().wire = wire;
@@ -79,7 +89,10 @@ impl Probes {
     pub(super) fn ended(&mut self, id: NodeId, wire: Wire) {
         if let Some(slot) = self.0.get_mut(&id) {
             slot.running = false;
-            slot.wire = wire;
+            slot.wire = match std::mem::take(&mut slot.renew) {
+                true => Wire::default(),
+                false => wire,
+            };
         }
     }
 

@@ -25,7 +25,7 @@ use crate::{
     metrics::{ClusterMetrics, NodeCounter, Publisher},
     node::{Lease, Node},
     route::budget::{Budget, Rates},
-    session::{Clock, Current, Need, OpenWrite, Replay, Sample, Told, gate::Writing},
+    session::{Clock, Current, Need, OpenWrite, gate::Writing},
     signal::Signal,
     snapshot::Snapshot,
     state::{Event, Moment},
@@ -83,7 +83,7 @@ pub(crate) struct Shared {
     /// The application closed it.
     closed: AtomicBool,
     /// The warning that the role sees too little was given.
-    untold: AtomicBool,
+    pub(super) untold: AtomicBool,
     /// The warning that nobody looks after it was given.
     warned: AtomicBool,
 }
@@ -214,45 +214,6 @@ impl Shared {
     /// Whether this node's connections can say how far its server has replayed.
     pub(crate) fn gives_position(&self, node: &Node) -> bool {
         node.direct.is_some() && self.positions.load(Ordering::Acquire)
-    }
-
-    /// A replica said how far it has come.
-    pub(crate) fn learn_replay(&self, node: &Node, replay: Replay) {
-        let sample = Sample {
-            told: Told {
-                begun: replay.begun,
-                server: Some(replay.server),
-                source: replay.source,
-                lsn: replay.lsn,
-            },
-            epoch: self.clock.ordinal(replay.cluster, replay.source),
-            lsn: replay.lsn,
-            life: replay.life,
-        };
-        let (epoch, before) = node.replayed.known();
-        let is_mixed = node.replayed.learn(&sample);
-        let (now, after) = node.replayed.known();
-        if now == epoch && after > before {
-            for at in self.clock.captured(epoch, before, after) {
-                node.replayed.reached().record(at.elapsed());
-            }
-        }
-        let _span = self.span.enter();
-        if is_mixed {
-            tracing::warn!(
-                node = &*node.name,
-                "several servers answer under this node's address: what one has replayed proves nothing for another, \
-                 so reads that follow a write keep away from it for SEALANE_PIN; give each server an address of its own"
-            );
-        }
-        if node.replayed.is_untold() && !self.untold.swap(true, Ordering::AcqRel) {
-            tracing::warn!(
-                node = &*node.name,
-                "the role may not see which primaryship the replicas follow, so what they have replayed proves nothing \
-                 after a promotion: reads that follow a write keep away from them for SEALANE_PIN; grant pg_monitor to the role"
-            );
-        }
-        self.clock.news.notify_waiters();
     }
 
     /// The schema may have changed: nothing that was read of it is believed until it has been read again (rule I5).

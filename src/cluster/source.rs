@@ -10,7 +10,7 @@ use sea_orm::{DatabaseConnection, DbBackend, DbErr};
 use crate::{
     backend::{self, Facts, Wire},
     config::{Config, NodeConfig},
-    node::{Link, open},
+    node::{Link, door::Door, open},
     state::{Event, Moment, NodeSpec},
     words::{NodeId, Role},
 };
@@ -19,6 +19,8 @@ use crate::{
 #[derive(Clone, Debug)]
 pub(crate) struct Source {
     pub(crate) spec: NodeSpec,
+    /// Of all of its pools.
+    pub(crate) door: Arc<Door>,
     from: From,
 }
 
@@ -45,6 +47,7 @@ impl Source {
         };
         Self {
             spec,
+            door: Arc::default(),
             from: From::Configured(Box::new(node)),
         }
     }
@@ -62,6 +65,7 @@ impl Source {
         };
         Self {
             spec,
+            door: Arc::default(),
             from: From::Adopted(connection),
         }
     }
@@ -90,7 +94,7 @@ impl Source {
     /// Opens a pool for a node of this role; an adopted connection is what it is.
     pub(crate) async fn open(&self, config: &Config, role: Role) -> Result<Link, DbErr> {
         match &self.from {
-            From::Configured(node) => open::open(config, &node.as_role(role)).await,
+            From::Configured(node) => open::open(config, &node.as_role(role), &self.door).await,
             From::Adopted(connection) => Ok(Link::Adopted(connection.clone())),
         }
     }

@@ -21,7 +21,7 @@ use super::{
     nodes::Nodes,
     shared::{Parts, Shared},
     source::Source,
-    worker::Worker,
+    worker::{Message, Worker},
 };
 use crate::{
     backend::{self, Wire},
@@ -378,12 +378,17 @@ impl Starting {
             name: self.name,
         };
         let shared = Arc::new(Shared::new(parts, runtime.clone(), self.origin));
+        for (node, pool) in self.nodes.expect(&self.state) {
+            shared.tell(Message::Moved(node, pool));
+        }
+        let mut nodes = self.nodes;
+        nodes.attach(&shared);
         if let Some(runtime) = runtime {
             let _context = runtime.enter();
             Worker::spawn(
                 &shared,
                 received,
-                (self.state, self.nodes),
+                (self.state, nodes),
                 (self.effects, self.catalog_read),
             );
         }

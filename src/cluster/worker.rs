@@ -33,8 +33,9 @@ use crate::{
     backend::Wire,
     error::Error,
     intent::catalog::Catalog,
-    metrics::{NodeCounter, Publisher},
+    metrics::Publisher,
     node::Link,
+    session::Replayed,
     state::{Changes, Effect, Event, Moment, State, reduce::reduce},
     words::{NodeId, Role},
 };
@@ -64,6 +65,8 @@ pub(crate) enum Message {
     Check(NodeId, oneshot::Sender<()>),
     /// Publish the counters now, and say when that is done.
     Publish(oneshot::Sender<()>),
+    /// Connections to this node lead to another server than those that this pool has.
+    Moved(NodeId, Arc<Replayed>),
     /// Close every pool; statements fail from now on.
     Close(oneshot::Sender<()>),
 }
@@ -238,35 +241,7 @@ impl Worker {
                 }
                 self.feed(event).await;
             }
-            Message::Probed(id, event, wire) => {
-                self.probes.ended(id, wire);
-                if let Event::ProbeFailed { signal, .. } = event
-                    && signal.concerns_node()
-                    && let Some(member) = self.nodes.member(id)
-                {
-                    member.metrics.count(NodeCounter::ConnectionError);
-                }
-                let (answers, begun) = match event {
-                    Event::ProbeOk { begun, .. } => (true, begun),
-                    Event::ProbeFailed { begun, .. } => (false, begun),
-                    _ => (false, Moment::default()),
-                };
-                self.feed(event).await;
-                if answers {
-                    if let Some(opening) = self.nodes.retry(id, &shared.config) {
-                        open_beside(opening, &self.outbox);
-                        self.publish(shared).await;
-                    }
-                    self.nodes.fill(id, &shared.config);
-                    self.stand_by(id, shared).await;
-                }
-                let fresh = self.state.node(id).and_then(|node| node.fresh);
-                self.nodes.set_fresh(id, fresh);
-                self.answer_checks(id, begun);
-                if self.catalog.is_provisional() && self.primary_was_seen() {
-                    self.catalog.read(shared, &self.outbox);
-                }
-            }
+            Message::Probed(id, event, wire) => self.probed(shared, (id, event, wire)).await,
             Message::Warmed(warm) => {
                 let node = warm.id;
                 self.nodes.adopt(node, warm.link, warm.source);
@@ -303,6 +278,11 @@ impl Worker {
             Message::Check(node, answer) => {
                 self.checks.push((node, self.now(), answer));
                 self.feed(Event::AskAll).await;
+            }
+            Message::Moved(node, pool) => {
+                if self.nodes.has_pool(node, &pool) {
+                    self.moved(node).await;
+                }
             }
             Message::Publish(done) => {
                 self.publish_metrics(shared);

@@ -6,7 +6,7 @@
 //! hot text pay a parse at once; a least-recently-used list would make every hit a write.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use arc_swap::ArcSwap;
 use sea_orm::DbBackend;
@@ -126,6 +126,8 @@ pub(crate) struct Classifier {
     corrections: papaya::HashMap<u64, (), foldhash::fast::RandomState>,
     hasher: foldhash::fast::RandomState,
     misses: AtomicU64,
+    /// A session reads a backslash in a string in another way than the lexer.
+    backslashes: AtomicBool,
 }
 
 impl Classifier {
@@ -140,6 +142,7 @@ impl Classifier {
             corrections: papaya::HashMap::default(),
             hasher: foldhash::fast::RandomState::default(),
             misses: AtomicU64::new(0),
+            backslashes: AtomicBool::new(false),
         }
     }
 
@@ -166,8 +169,27 @@ impl Classifier {
         self.generation.fetch_add(1, Ordering::AcqRel);
     }
 
+    /// Texts with a backslash are not judged from now on: some session sees other strings in them than the lexer does,
+    /// and with that other statements. Without one, both see the same. Whether that is new.
+    pub(crate) fn distrust_backslashes(&self) -> bool {
+        let new = !self.backslashes.swap(true, Ordering::AcqRel);
+        if new {
+            self.generation.fetch_add(1, Ordering::AcqRel);
+        }
+        new
+    }
+
+    /// Whether a verdict on this text holds no more.
+    #[inline]
+    pub(crate) fn distrusts(&self, sql: &str) -> bool {
+        self.backslashes.load(Ordering::Acquire) && sql.contains('\\')
+    }
+
     /// The verdict on a text; the hot path.
     pub(crate) fn verdict(&self, sql: &str) -> Summary {
+        if self.distrusts(sql) {
+            return self.judge(sql);
+        }
         if let Some(decided) = self
             .dialect
             .and_then(|dialect| keyword::decide(dialect, sql))
@@ -200,6 +222,7 @@ impl Classifier {
     pub(crate) fn changes_schema(&self, sql: &str) -> bool {
         if let Some(decided) = self
             .dialect
+            .filter(|_| !self.distrusts(sql))
             .and_then(|dialect| keyword::decide(dialect, sql))
         {
             return decided.ddl;
@@ -269,6 +292,15 @@ impl Classifier {
     }
 
     fn judge_in_full(&self, sql: &str) -> (Ruling, Traits) {
+        if self.distrusts(sql) {
+            let why = "a backslash, and standard_conforming_strings is off";
+            let ruling = Ruling::new(Intent::Primary, Reason::Unparsed, why);
+            let traits = Traits {
+                kind: Kind::Several,
+                ..Traits::default()
+            };
+            return (ruling, traits);
+        }
         let judged = judge(self.dialect, sql, &self.settings);
         let knowledge = self.knowledge.load();
         let (ruling, traits) = resolve::resolve(&judged, knowledge.basis());

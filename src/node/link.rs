@@ -5,6 +5,8 @@
 //! node (a mock, a proxy, the application's own pool) is reached through the `DatabaseConnection` that came with it,
 //! because its callback and its settings are in there.
 
+mod leased;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,13 +19,13 @@ use sea_orm::sqlx::Sqlite;
 use sea_orm::sqlx::{Connection, Pool, pool::PoolConnection};
 use sea_orm::{ConnAcquireErr, DatabaseConnection, DbErr, sqlx};
 
-use super::{Absent, PoolSize};
+use super::{Absent, PoolSize, door::Guide};
 use crate::error::Kind;
 
 /// A node's pool, and the connection through which its transactions begin.
 pub(crate) enum Link {
     #[cfg(feature = "postgres")]
-    Postgres(Pool<Postgres>, DatabaseConnection),
+    Postgres(Pool<Postgres>, DatabaseConnection, Arc<Guide>),
     #[cfg(feature = "mysql")]
     MySql(Pool<MySql>, DatabaseConnection),
     #[cfg(feature = "sqlite")]
@@ -48,7 +50,7 @@ macro_rules! with_pool {
     ($link:expr, |$pool:ident| $of_pool:expr, $otherwise:expr) => {
         match $link {
             #[cfg(feature = "postgres")]
-            Link::Postgres($pool, _) => $of_pool,
+            Link::Postgres($pool, ..) => $of_pool,
             #[cfg(feature = "mysql")]
             Link::MySql($pool, _) => $of_pool,
             #[cfg(feature = "sqlite")]
@@ -89,7 +91,7 @@ impl Link {
     pub(crate) fn connection(&self) -> &DatabaseConnection {
         match self {
             #[cfg(feature = "postgres")]
-            Self::Postgres(_, connection) => connection,
+            Self::Postgres(_, connection, _) => connection,
             #[cfg(feature = "mysql")]
             Self::MySql(_, connection) => connection,
             #[cfg(feature = "sqlite")]
@@ -102,9 +104,10 @@ impl Link {
     /// Takes a connection, waiting for one as long as the pool's own acquire time-out. Nothing is sent by this but
     /// what a new or long idle connection needs.
     pub(crate) async fn acquire(&self) -> Result<Leased, DbErr> {
+        self.leads_home()?;
         match self {
             #[cfg(feature = "postgres")]
-            Self::Postgres(pool, _) => pool
+            Self::Postgres(pool, ..) => pool
                 .acquire()
                 .await
                 .map(Leased::Postgres)
@@ -126,8 +129,27 @@ impl Link {
         }
     }
 
+    /// What its connections are shown in by, where they can say whose server they lead to.
+    pub(crate) fn guide(&self) -> Option<&Arc<Guide>> {
+        match self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres(.., guide) => Some(guide),
+            _ => None,
+        }
+    }
+
+    /// Fails once connections that may write lead to another server than this pool's.
+    #[inline]
+    fn leads_home(&self) -> Result<(), DbErr> {
+        match self.guide().is_some_and(|guide| guide.is_over()) {
+            true => Err(DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed)),
+            false => Ok(()),
+        }
+    }
+
     /// Waits where there is no pool yet, and fails then: another one is in its place.
     pub(crate) async fn present(&self) -> Result<(), DbErr> {
+        self.leads_home()?;
         match self {
             Self::Absent(absent) => absent.acquire().await,
             _ => Ok(()),
@@ -147,7 +169,13 @@ impl Link {
         let _opened = at_end(opened);
         while self.lacks(kept) && held.len() < usize::try_from(kept).unwrap_or(usize::MAX) {
             match self.while_open(self.acquire()).await {
-                Ok(conn) => held.push(conn),
+                Ok(mut conn) => match conn.greet(self.guide()).await {
+                    Ok(()) => held.push(conn),
+                    Err(_) => {
+                        conn.cut();
+                        break;
+                    }
+                },
                 // Whoever needs one will learn why.
                 Err(_) => break,
             }
@@ -159,7 +187,7 @@ impl Link {
     pub(crate) fn sweep(&self) {
         match self {
             #[cfg(feature = "postgres")]
-            Self::Postgres(pool, _) => {
+            Self::Postgres(pool, ..) => {
                 while pool.try_acquire().map(PoolConnection::detach).is_some() {}
             }
             #[cfg(feature = "mysql")]
@@ -252,11 +280,11 @@ impl Link {
     pub(crate) fn sibling(&self, on_return: OnReturn) -> Option<Self> {
         match self {
             #[cfg(feature = "postgres")]
-            Self::Postgres(pool, _) => {
+            Self::Postgres(pool, _, guide) => {
                 let pool = twin(pool, on_return);
                 let connection =
                     sea_orm::SqlxPostgresConnector::from_sqlx_postgres_pool(pool.clone());
-                Some(Self::Postgres(pool, connection))
+                Some(Self::Postgres(pool, connection, Arc::clone(guide)))
             }
             #[cfg(feature = "mysql")]
             Self::MySql(pool, _) => {
@@ -300,65 +328,6 @@ pub(crate) fn is_live(connection: &DatabaseConnection) -> bool {
         #[cfg(feature = "sqlite")]
         sea_orm::DatabaseConnectionType::SqlxSqlitePoolConnection(_) => true,
         _ => false,
-    }
-}
-
-impl Leased {
-    /// Runs a statement as a stream, which owns the connection from here on.
-    #[cfg(feature = "stream")]
-    pub(crate) async fn stream(
-        self,
-        stmt: sea_orm::Statement,
-        callback: Option<super::Callback>,
-    ) -> Result<sea_orm::QueryStream, DbErr> {
-        match self {
-            #[cfg(feature = "postgres")]
-            Self::Postgres(conn) => Ok((conn, stmt, callback).into()),
-            #[cfg(feature = "mysql")]
-            Self::MySql(conn) => Ok((conn, stmt, callback).into()),
-            #[cfg(feature = "sqlite")]
-            Self::Sqlite(conn) => Ok((conn, stmt, callback).into()),
-            Self::Adopted(connection) => sea_orm::StreamTrait::stream_raw(&connection, stmt).await,
-        }
-    }
-
-    /// Waits until the server has answered all that was sent on it; false when it cannot, or when nobody can tell.
-    pub(crate) async fn ready(&mut self) -> bool {
-        match self {
-            #[cfg(feature = "postgres")]
-            Self::Postgres(conn) => conn.ping().await.is_ok(),
-            #[cfg(feature = "mysql")]
-            Self::MySql(conn) => conn.ping().await.is_ok(),
-            #[cfg(feature = "sqlite")]
-            Self::Sqlite(conn) => conn.ping().await.is_ok(),
-            Self::Adopted(_) => false,
-        }
-    }
-
-    /// Whether statements were prepared on it; false where that cannot be told.
-    pub(crate) fn has_run(&self) -> bool {
-        match self {
-            #[cfg(feature = "postgres")]
-            Self::Postgres(conn) => conn.cached_statements_size() > 0,
-            #[cfg(feature = "mysql")]
-            Self::MySql(_) => false,
-            #[cfg(feature = "sqlite")]
-            Self::Sqlite(_) => false,
-            Self::Adopted(_) => false,
-        }
-    }
-
-    /// Throws the connection away without a word to the server, which may not be listening.
-    pub(crate) fn cut(self) {
-        match self {
-            #[cfg(feature = "postgres")]
-            Self::Postgres(conn) => drop(conn.detach()),
-            #[cfg(feature = "mysql")]
-            Self::MySql(conn) => drop(conn.detach()),
-            #[cfg(feature = "sqlite")]
-            Self::Sqlite(conn) => drop(conn.detach()),
-            Self::Adopted(_) => {}
-        }
     }
 }
 

@@ -16,7 +16,7 @@ mod postgres;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use log::LevelFilter;
 use sea_orm::{ConnectOptions, DbBackend, DbErr};
@@ -27,7 +27,7 @@ pub(crate) use self::mysql::direct as direct_mysql;
 pub(crate) use self::postgres::direct as direct_postgres;
 #[cfg(feature = "sqlite")]
 pub(crate) use self::sqlite::is_memory;
-use super::Link;
+use super::{Link, door::Door};
 use crate::{
     config::{Config, NodeConfig, NodeUrl},
     words::Role,
@@ -35,10 +35,21 @@ use crate::{
 
 /// Opens the pool of a node that the configuration names. Nothing connects yet but SQLite's version query and an
 /// `after_connect` of the caller's.
-pub(crate) async fn open(config: &Config, node: &NodeConfig) -> Result<Link, DbErr> {
+pub(crate) async fn open(
+    config: &Config,
+    node: &NodeConfig,
+    #[cfg_attr(
+        not(feature = "postgres"),
+        expect(
+            unused_variables,
+            reason = "PostgreSQL's connections say whose they are"
+        )
+    )]
+    door: &Arc<Door>,
+) -> Result<Link, DbErr> {
     match node.url.backend() {
         #[cfg(feature = "postgres")]
-        DbBackend::Postgres => postgres::open(config, node).await,
+        DbBackend::Postgres => postgres::open(config, node, door).await,
         #[cfg(feature = "mysql")]
         DbBackend::MySql => mysql::open(config, node).await,
         #[cfg(feature = "sqlite")]

@@ -2,8 +2,8 @@
 //!
 //! A position proves something for one life of one server only: after a crash a standby came back 10 MB behind what it
 //! had served, under the same start time. So the sample that was begun last wins, whatever it says: what is known
-//! falls when a later one is lower, and an earlier one that comes in late is dropped. Every connection that may be new
-//! brings such a sample before it is used.
+//! falls when a later one is lower, and an earlier one that comes in late is dropped. Every new connection brings such a
+//! sample before it is used.
 //!
 //! Readers compare two atomics; samples are seldom and take a lock.
 
@@ -34,6 +34,8 @@ pub(crate) struct Replayed {
     opaque: AtomicU64,
     /// Several servers answer under this name: what one of them has replayed proves nothing for another.
     mixed: AtomicBool,
+    /// That was told.
+    reported: AtomicBool,
     /// How often the connection that asks again and again was opened: while this stands, the server lives on.
     life: AtomicU64,
     /// How often a connection was opened, or may have been.
@@ -53,6 +55,7 @@ impl Default for Replayed {
             lsn: AtomicU64::new(0),
             opaque: AtomicU64::new(0),
             mixed: AtomicBool::new(false),
+            reported: AtomicBool::new(false),
             life: AtomicU64::new(0),
             openings: AtomicU64::new(0),
             reached: Histogram::default(),
@@ -95,6 +98,22 @@ impl Replayed {
         &self.reached
     }
 
+    /// It is known from before that several servers answer under this name.
+    pub(crate) fn has_several(&self) {
+        self.mixed.store(true, Ordering::Release);
+        self.reported.store(true, Ordering::Release);
+    }
+
+    /// A connection leads to this server: once two have led to two, what one has replayed proves nothing. One that was
+    /// opened before any position was told counts as well.
+    pub(crate) fn meet(&self, server: u64, place: Option<u64>) {
+        let mut notes = self.notes();
+        if notes.meet(server, place) && !mutants::lives("balanced_name_as_one_server") {
+            self.mixed.store(true, Ordering::Release);
+            self.set((0, 0));
+        }
+    }
+
     /// Whether positions prove nothing here, because several servers answer.
     pub(crate) fn is_mixed(&self) -> bool {
         self.mixed.load(Ordering::Acquire)
@@ -108,25 +127,28 @@ impl Replayed {
                 .is_some_and(|told| told.source == Upstream::Hidden)
     }
 
-    /// Takes a sample in, unless one that was begun later counts already. Whether this found several servers.
-    pub(crate) fn learn(&self, sample: &Sample) -> bool {
+    /// Takes a sample in, unless one that was begun later counts already.
+    pub(crate) fn learn(&self, sample: &Sample) -> Several {
+        if let Some(server) = sample.told.server {
+            self.meet(server, sample.place);
+        }
         let mut notes = self.notes();
-        let was_mixed = self.is_mixed();
         let sample = &notes.with_epoch(sample);
-        if notes.hear(sample) {
-            self.mixed.store(true, Ordering::Release);
-        }
+        notes.hear(sample);
         let is_older = |last: &Told| sample.told.begun <= last.begun;
-        if self.counted.borrow().as_ref().is_some_and(is_older) {
-            return false;
+        if !self.counted.borrow().as_ref().is_some_and(is_older) {
+            let known = match (sample.epoch, sample.lsn) {
+                (Some(epoch), Some(lsn)) if !self.is_mixed() => (epoch, lsn),
+                _ => (0, 0),
+            };
+            self.set(known);
+            self.counted.send_replace(Some(sample.told));
         }
-        let known = match (sample.epoch, sample.lsn) {
-            (Some(epoch), Some(lsn)) if !self.is_mixed() && notes.agrees(sample) => (epoch, lsn),
-            _ => (0, 0),
-        };
-        self.set(known);
-        self.counted.send_replace(Some(sample.told));
-        self.is_mixed() && !was_mixed
+        match self.is_mixed() && !self.reported.swap(true, Ordering::AcqRel) {
+            false => Several::NoNews,
+            true if notes.restarted => Several::Restarted,
+            true => Several::Found,
+        }
     }
 
     /// Forgets what is known unless the server was asked after this moment: a connection was opened then that was not
@@ -205,6 +227,16 @@ impl Replayed {
     fn notes(&self) -> MutexGuard<'_, Notes> {
         self.writing.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What a sample says of how many servers there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Several {
+    NoNews,
+    /// Another one than before, which has the same address: the server in a new life.
+    Restarted,
+    /// Another one than before.
+    Found,
 }
 
 /// See [`Replayed::opaque`].

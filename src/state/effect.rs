@@ -51,6 +51,8 @@ pub(crate) enum Event {
     Wanted(bool),
     /// Something was silent for suspiciously long: ask every node what it is (T6).
     AskAll,
+    /// Its name leads to another server than before: its pools and what was asked of it are of that one (C4).
+    Moved { node: NodeId },
     /// An authority says that this node is the primary (T3, T4).
     Promoted { node: NodeId },
     /// An authority says that this node is to be taken for it, whatever was seen (T3).
@@ -70,6 +72,9 @@ pub(crate) struct ProbeFacts {
     pub(crate) position: Option<u64>,
     /// Its address and start time, as one number.
     pub(crate) server: Fact<u64>,
+    /// When it was started, and where it is.
+    pub(crate) started: Option<u64>,
+    pub(crate) place: Option<u64>,
 }
 
 /// An order, to be carried out in the order given.

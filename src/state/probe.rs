@@ -69,6 +69,26 @@ pub(super) fn succeeded(
     }
 }
 
+/// Connections to it lead to another server than before. What was opened before is given up; what runs on a node that
+/// takes writes ends with that, or it would be stored on a server that is over.
+pub(super) fn moved(step: &mut Step<'_>, id: NodeId) {
+    let now = step.now;
+    let Some(node) = step.node_mut(id) else {
+        return;
+    };
+    if !node.is_member() {
+        return;
+    }
+    let wrote = match node.role {
+        Role::Primary | Role::Unknown => true,
+        Role::Replica | Role::Fenced => false,
+    };
+    node.fresh = None;
+    step.fresh_pool(id, wrote);
+    step.out.publish();
+    step.ask_probe(id, now);
+}
+
 /// A probe without an answer, or with a refusal.
 pub(super) fn failed(step: &mut Step<'_>, id: NodeId, begun: Moment, signal: Signal) {
     let now = step.now;
@@ -253,6 +273,7 @@ fn observe(step: &mut Step<'_>, id: NodeId, begun: Moment, facts: ProbeFacts) {
     learn(&mut node.lag, facts.lag);
     learn(&mut node.receiving, facts.receiving);
     learn(&mut node.server, facts.server);
+    node.started = facts.started.or(node.started);
     node.position = facts.position;
     let follows = node.in_recovery == Fact::Known(true);
     node.followed |= follows;

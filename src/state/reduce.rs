@@ -60,6 +60,7 @@ pub(crate) fn reduce(state: &mut State, event: Event, now: Moment, rng: &mut Rng
         Event::DrainedOut { node } => members::drained_out(&mut step, node),
         Event::Wanted(wanted) => probe::wanted(&mut step, wanted),
         Event::AskAll => step.ask_everyone(),
+        Event::Moved { node } => probe::moved(&mut step, node),
         Event::Promoted { node } => step.take_word(node),
         Event::Accept { node } => step.accept_word(node),
     }

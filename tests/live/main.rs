@@ -24,6 +24,7 @@ mod fence;
 mod fixture;
 mod heard;
 mod history;
+mod identity;
 mod options;
 mod pin;
 mod place;

@@ -78,6 +78,7 @@ impl Nodes {
         let Some(source) = self.named(spec) else {
             return;
         };
+        self.listen(id, &source.door);
         let mut open = Open::new(source);
         let writes = open.writes;
         open.missing[usize::from(writes)] = true;

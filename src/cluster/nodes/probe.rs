@@ -68,5 +68,7 @@ pub(in crate::cluster) fn said(facts: &Facts) -> ProbeFacts {
         receiving: facts.receiving,
         position: facts.position,
         server: facts.server.map_or(Fact::NotChecked, Fact::Known),
+        started: facts.started,
+        place: facts.place,
     }
 }

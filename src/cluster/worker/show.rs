@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use super::{PUBLISH_EVERY, Worker, tasks::open_beside};
+use super::{Message, PUBLISH_EVERY, Worker, tasks::open_beside};
 use crate::{
     cluster::{publish, shared::Shared},
     metrics::ClusterCounter,
@@ -29,6 +29,9 @@ impl Worker {
             open_beside(opening, &self.outbox);
             self.nodes.rename(node.id, &node.spec.name);
             self.nodes.set_role(node.id, node.role);
+        }
+        for (node, pool) in self.nodes.expect(&self.state) {
+            shared.tell(Message::Moved(node, pool));
         }
         let (members, beside) = (self.nodes.members(&view), self.nodes.beside(&view));
         let snapshot = Snapshot::new(view, members).beside(beside);

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use super::{Worker, tasks::open_beside};
 use crate::{
+    backend::Wire,
     cluster::shared::Shared,
+    metrics::NodeCounter,
     state::{Event, Moment},
     words::{NodeId, Role},
 };
@@ -42,6 +44,62 @@ impl Worker {
                 self.publish(shared).await;
             }
         }
+    }
+
+    /// A probe has ended.
+    pub(super) async fn probed(
+        &mut self,
+        shared: &Arc<Shared>,
+        (id, event, wire): (NodeId, Event, Wire),
+    ) {
+        self.probes.ended(id, wire);
+        if let Event::ProbeFailed { signal, .. } = event
+            && signal.concerns_node()
+            && let Some(member) = self.nodes.member(id)
+        {
+            member.metrics.count(NodeCounter::ConnectionError);
+        }
+        let (answers, begun) = match event {
+            Event::ProbeOk { begun, .. } => (true, begun),
+            Event::ProbeFailed { begun, .. } => (false, begun),
+            _ => (false, Moment::default()),
+        };
+        let moved = match &event {
+            Event::ProbeOk { facts, .. } => self.nodes.probed(id, facts),
+            _ => false,
+        };
+        self.feed(event).await;
+        if moved {
+            self.moved(id).await;
+        }
+        if answers {
+            if let Some(opening) = self.nodes.retry(id, &shared.config) {
+                open_beside(opening, &self.outbox);
+                self.publish(shared).await;
+            }
+            self.nodes.fill(id, &shared.config);
+            self.stand_by(id, shared).await;
+        }
+        let fresh = self.state.node(id).and_then(|node| node.fresh);
+        self.nodes.set_fresh(id, fresh);
+        self.answer_checks(id, begun);
+        if self.catalog.is_provisional() && self.primary_was_seen() {
+            self.catalog.read(shared, &self.outbox);
+        }
+    }
+
+    /// The name of a node leads to another server than before: what is open to it is given up.
+    pub(super) async fn moved(&mut self, id: NodeId) {
+        let Some(node) = self.state.node(id) else {
+            return;
+        };
+        tracing::warn!(
+            node = &*node.spec.name,
+            "connections to this node lead to another server than before: it was started again, its name has moved, or \
+             several servers answer under it; what was open to it is opened anew"
+        );
+        self.probes.renew(id);
+        self.feed(Event::Moved { node: id }).await;
     }
 
     pub(super) fn answer_checks(&mut self, id: NodeId, begun: Moment) {

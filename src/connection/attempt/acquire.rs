@@ -2,10 +2,14 @@
 
 use std::{future::poll_fn, pin::pin, task::Poll, time::Instant};
 
-use sea_orm::{ConnAcquireErr, DbErr};
+use sea_orm::{ConnAcquireErr, DbErr, sqlx};
+use tokio::sync::watch;
 
 use super::Attempt;
-use crate::node::{Lease, Leased};
+use crate::{
+    error::Kind,
+    node::{Lease, Leased, door::Stranger},
+};
 
 impl Attempt<'_> {
     /// A connection of the leased node. Where one is idle, this is one poll and no timer.
@@ -13,9 +17,13 @@ impl Attempt<'_> {
         self.sweep(lease);
         let mut acquiring = pin!(lease.node().link.acquire());
         if let Poll::Ready(done) = poll_fn(|cx| Poll::Ready(acquiring.as_mut().poll(cx))).await {
-            return done;
+            return match self.asks_each(lease) {
+                false => done,
+                true => self.prove(lease, done?).await,
+            };
         }
         let link = &lease.node().link;
+        let refusals = link.guide().map(|guide| guide.refusals());
         let acquiring = link.while_open(acquiring);
         let waited = Instant::now();
         self.started.get_or_insert(waited);
@@ -32,6 +40,7 @@ impl Attempt<'_> {
                 .unwrap_or(Err(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout)))
         };
         lease.metrics().acquired(waited.elapsed());
+        let done = done.map_err(|err| named(err, refusals.as_ref()));
         self.prove(lease, done?).await
     }
 
@@ -40,5 +49,16 @@ impl Attempt<'_> {
         if self.shared.is_orphaned() {
             lease.node().link.sweep();
         }
+    }
+}
+
+/// What kept a connection from being had in time, where it was where it led to.
+fn named(err: DbErr, refusals: Option<&watch::Receiver<Option<Stranger>>>) -> DbErr {
+    let refusals = refusals.filter(|refusals| refusals.has_changed().unwrap_or(false));
+    match (&err, refusals.and_then(|refusals| *refusals.borrow())) {
+        (DbErr::ConnectionAcquire(ConnAcquireErr::Timeout), Some(stranger)) => {
+            Kind::Conn.of_sqlx(sqlx::Error::Configuration(Box::new(stranger)))
+        }
+        _ => err,
     }
 }

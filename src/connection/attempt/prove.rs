@@ -1,11 +1,12 @@
-//! A connection that may be new proves itself before it is used (rule C4).
+//! A connection proves itself before it is used (rules C4, C6).
 //!
-//! Opening one takes more than one poll, so a connection that was there at the first is an old one: it had its proof
-//! when it was opened, and since then its server has been in one life. So it is with one that has run prepared
-//! statements, since a new one has run none; where the caller's own closures may have run some on it, that tells
-//! nothing. Without this, tasks that take turns on a full pool would each pay two round trips for every statement. Any
-//! other is asked how far its server has replayed, in its first round trip. sqlx's own hook for new connections was rejected: it has one slot, and that is the
-//! caller's.
+//! A pool of ours asks each connection as it is opened, whoever opens it. Where the caller's own closure may hold the
+//! pool's one slot for that, whoever takes a connection that may be new asks it: opening one takes more than one poll, so
+//! one that was there at the first is old. Without that, tasks that take turns on a full pool would each pay a round
+//! trip for every statement.
+//!
+//! Where several servers answer under one name, no position that was told before proves anything, so the connection
+//! itself is asked how far its server is, each time that it matters.
 
 use std::{sync::Arc, time::Instant};
 
@@ -13,7 +14,6 @@ use sea_orm::{ConnAcquireErr, DbErr};
 
 use super::Attempt;
 use crate::{
-    mutants,
     node::{Lease, Leased},
     route::Forced,
     session::{Bound, Need, Replay, Replayed},
@@ -55,27 +55,43 @@ impl Drop for Unasked {
 }
 
 impl Attempt<'_> {
-    /// Lets a connection that may be new say how far its server has come.
+    /// Whether this connection has to be asked before this read, because no other's word counts for it.
+    pub(super) fn asks_each(&self, lease: &Lease) -> bool {
+        lease.role() == Role::Replica
+            && self.need != Need::Nothing
+            && self.scope.force != Forced::Replica
+            && lease.node().replayed.is_mixed()
+    }
+
+    /// Lets a connection say what is not known of it yet.
     pub(super) async fn prove(&mut self, lease: &Lease, conn: Leased) -> Result<Leased, DbErr> {
-        let node = lease.node();
-        let unasked = mutants::lives("position_kept_over_crash");
-        if lease.role() != Role::Replica || !self.shared.gives_position(node) || unasked {
+        let asks_each = self.asks_each(lease);
+        let guide = lease.node().link.guide();
+        if !asks_each && guide.is_none_or(|guide| guide.is_hooked()) {
             return Ok(conn);
         }
-        if self.shared.config.connect_options.is_none() && conn.has_run() {
-            return Ok(conn);
-        }
-        node.replayed.opened();
         let mut unproven = Unproven(Some(conn));
+        let asking = async {
+            let Some(conn) = &mut unproven.0 else {
+                return Ok(None);
+            };
+            conn.greet(guide).await?;
+            match asks_each {
+                true => conn.position().await,
+                false => Ok(None),
+            }
+        };
         let limit = self.deadline().into();
-        let asked = lease.guard(tokio::time::timeout_at(limit, ask(&mut unproven)));
+        let asked = lease.guard(tokio::time::timeout_at(limit, asking));
         let answer = match asked.await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) => Err(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout)),
             Err(cut) => Err(cut.into_db(crate::error::Kind::Conn)),
         };
-        if let Some(replay) = answer? {
-            self.shared.learn_replay(node, replay);
+        let replay = answer?;
+        if asks_each && !self.is_covered_by(replay) {
+            // Another connection may lead to another server; the primary is sure.
+            self.need = Need::Primary;
         }
         unproven
             .0
@@ -83,10 +99,23 @@ impl Attempt<'_> {
             .ok_or(DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed))
     }
 
+    fn is_covered_by(&self, replay: Option<Replay>) -> bool {
+        let clock = &self.shared.clock;
+        let told = replay.and_then(|told| {
+            let epoch = clock.ordinal(told.cluster, told.source)?;
+            Some((epoch, told.lsn?))
+        });
+        match (self.need, told) {
+            (Need::Position { epoch, lsn }, Some((of, replayed))) => epoch == of && replayed >= lsn,
+            _ => false,
+        }
+    }
+
     /// For a transaction that is about to begin there.
     pub(in crate::connection) fn unasked(&self, lease: &Lease) -> Unasked {
         let node = lease.node();
-        let gives = lease.role() == Role::Replica && self.shared.gives_position(node);
+        let hooked = node.link.guide().is_some_and(|guide| guide.is_hooked());
+        let gives = lease.role() == Role::Replica && self.shared.gives_position(node) && !hooked;
         Unasked {
             replayed: gives.then(|| Arc::clone(&node.replayed)),
             opened: None,
@@ -103,6 +132,10 @@ impl Attempt<'_> {
         if !bound || free || !shared.gives_position(node) {
             return true;
         }
+        if node.link.guide().is_some_and(|guide| guide.is_hooked()) {
+            // Its connection was asked when it was opened.
+            return !self.is_stale(lease);
+        }
         let opened = Instant::now();
         let mut news = node.replayed.news();
         shared.demand.ask();
@@ -114,16 +147,5 @@ impl Attempt<'_> {
             self.need = Need::Primary;
         }
         !self.is_stale(lease)
-    }
-}
-
-async fn ask(unproven: &mut Unproven) -> Result<Option<Replay>, DbErr> {
-    match &mut unproven.0 {
-        #[cfg(feature = "postgres")]
-        Some(Leased::Postgres(conn)) => {
-            let replay = crate::backend::positions::prove(conn).await?;
-            Ok(Some(replay))
-        }
-        _ => Ok(None),
     }
 }

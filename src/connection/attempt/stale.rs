@@ -13,7 +13,7 @@ use crate::{
     metrics::ClusterCounter,
     mutants,
     node::{Lease, Node},
-    route::{Decision, Forced, Route},
+    route::{Ask, Decision, Forced, Route},
     session::{Bound, Need, Seen},
     snapshot::Snapshot,
     words::{Consistency, Intent, OnStale, Reason, Role},
@@ -30,7 +30,10 @@ impl Attempt<'_> {
             Bound::Primary => false,
         };
         let late = mutants::lives("check_inside_read") && self.need != Need::Primary;
-        bound && (replayed.covers(self.need) || self.has_only_time(node) || late)
+        bound
+            && ((replayed.covers(self.need) && self.can_tell(node))
+                || self.has_only_time(node)
+                || late)
     }
 
     /// The mutant `check_inside_read`: the read took its snapshot before its node's position was looked at. Whether that
@@ -53,9 +56,19 @@ impl Attempt<'_> {
         behind
     }
 
-    /// Whether the node gives no position that proves anything, and the time pin is over (rule C6).
+    /// Whether what is known of the node holds for the connection that it gets: a transaction begins on one that cannot
+    /// be asked itself.
+    fn can_tell(&self, node: &Node) -> bool {
+        self.need == Need::Nothing
+            || self.ask != Ask::BeginReadOnly
+            || node.link.guide().is_none_or(|guide| guide.is_hooked())
+    }
+
+    /// Whether the node gives no position that proves anything, and the time pin is over (rule C6). Where several
+    /// servers answer, each connection is asked besides, which a transaction cannot do before it has begun.
     fn has_only_time(&self, node: &Node) -> bool {
-        (node.replayed.is_mixed() || node.replayed.is_untold())
+        let mixed = node.replayed.is_mixed() && self.ask != Ask::BeginReadOnly;
+        (mixed || node.replayed.is_untold())
             && self.need != Need::Primary
             && self.current.pinned_need(&self.shared.clock) == Need::Nothing
     }
@@ -177,9 +190,34 @@ impl Attempt<'_> {
         }
     }
 
+    /// Whether the verdict holds no more: the connection that it was given may be the first to say that its session
+    /// reads strings in another way than the lexer does. Then it is judged anew.
+    fn is_misread(&mut self) -> bool {
+        let Some(sql) = self.sql.filter(|sql| self.shared.classifier.distrusts(sql)) else {
+            return false;
+        };
+        let Ask::Statement {
+            intent: Intent::Read,
+            ..
+        } = self.ask
+        else {
+            return false;
+        };
+        let verdict = self.shared.classifier.verdict(sql);
+        self.ask = Ask::Statement {
+            intent: verdict.intent,
+            reason: verdict.reason,
+        };
+        self.verdict = Some(verdict);
+        true
+    }
+
     /// Whether the node is as far as the read needs it, now that it holds a connection. What was known when it was
     /// routed may have fallen: the connection may be one that another statement opened to a server in a new life.
     pub(in crate::connection) fn is_stale(&mut self, lease: &Lease) -> bool {
+        if lease.role() == Role::Replica && self.is_misread() {
+            return true;
+        }
         if lease.role() != Role::Replica || self.scope.force == Forced::Replica {
             return false;
         }

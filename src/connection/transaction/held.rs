@@ -305,7 +305,7 @@ impl Held {
         }
         let limit = root.shared.settings.route_timeout;
         let replayed = &root.lease.node().replayed;
-        let only_time = replayed.is_mixed() || replayed.is_untold();
+        let only_time = replayed.is_untold();
         let fresh = if root.shared.gives_position(root.lease.node()) && !only_time {
             self.node_catches_up(limit).await
         } else {

@@ -2,6 +2,8 @@
 
 mod pointed;
 
+use std::sync::Arc;
+
 use sea_orm::{
     ConnectOptions, DbErr, SqlxPostgresConnector,
     sqlx::{self, ConnectOptions as _, postgres::PgConnectOptions},
@@ -12,21 +14,32 @@ use super::{silent, tuned};
 use crate::{
     config::{Config, NodeConfig, NodeUrl},
     error::Kind,
-    node::Link,
+    node::{
+        Link,
+        door::{Door, Guide},
+        greet::hooked,
+    },
     words::Role,
 };
 
 /// A start-up parameter of every replica connection (rule I7).
 const FENCE: (&str, &str) = ("default_transaction_read_only", "on");
 
-pub(super) async fn open(config: &Config, node: &NodeConfig) -> Result<Link, DbErr> {
+pub(super) async fn open(
+    config: &Config,
+    node: &NodeConfig,
+    door: &Arc<Door>,
+) -> Result<Link, DbErr> {
     let mut options = tuned(config, node);
     let fenced = config.fence && node.role() == Role::Replica;
+    let guide = Guide::new(door, node.role() != Role::Replica, fenced);
     match &config.connect_options {
         // SeaORM hands in what it made of the URL and the settings; the password and the fence are put on top.
         None => {
             let url = node.url.clone();
             options.map_sqlx_postgres_opts(move |base| fence(with_password(base, &url), fenced));
+            let guide = Arc::clone(&guide);
+            options.map_sqlx_postgres_pool_opts(move |base| hooked(base, &guide));
         }
         Some(template) => {
             let ready = fence(retargeted(config, template, node).await?, fenced);
@@ -35,7 +48,7 @@ pub(super) async fn open(config: &Config, node: &NodeConfig) -> Result<Link, DbE
     }
     let connection = SqlxPostgresConnector::connect(options).await?;
     let pool = connection.get_postgres_connection_pool().clone();
-    Ok(Link::Postgres(pool, connection))
+    Ok(Link::Postgres(pool, connection, guide))
 }
 
 /// Options for a connection of our own beside the pool, for probes and positions. What is asked there is nobody's

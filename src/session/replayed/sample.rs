@@ -13,6 +13,8 @@ pub(crate) struct Replay {
     pub(crate) cluster: u64,
     /// Its address and start time, as one number.
     pub(crate) server: u64,
+    /// Its address, where it has one; a server that was started again has it still.
+    pub(crate) place: Option<u64>,
     /// The life of the connection that was asked, where it is the one that asks again and again.
     pub(crate) life: Option<u64>,
 }
@@ -25,6 +27,8 @@ pub(crate) struct Sample {
     pub(crate) epoch: Option<u64>,
     /// Nothing where the server is in no recovery, or has replayed nothing.
     pub(crate) lsn: Option<u64>,
+    /// See [`Replay::place`].
+    pub(crate) place: Option<u64>,
     /// See [`Replay::life`].
     pub(crate) life: Option<u64>,
 }
@@ -67,10 +71,7 @@ impl Told {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Witness {
     pub(super) life: u64,
-    /// When the first question of this life was put.
-    since: Instant,
     pub(super) begun: Instant,
-    server: Option<u64>,
     pub(super) position: Option<(u64, u64)>,
 }
 
@@ -78,8 +79,10 @@ pub(super) struct Witness {
 #[derive(Debug, Default)]
 pub(super) struct Notes {
     pub(super) witness: Option<Witness>,
-    /// The last one of another connection that named another server than the witness.
-    other: Option<Told>,
+    /// The first server that was met, and its address.
+    first: Option<(u64, Option<u64>)>,
+    /// What was met besides is the same server, started again.
+    pub(super) restarted: bool,
     /// The last server that told its epoch, and that.
     last: Option<(u64, u64)>,
 }
@@ -98,33 +101,24 @@ impl Notes {
         sample
     }
 
-    /// Takes it down; true when two servers live under this name: another connection met one while the witness's
-    /// connection, opened before, goes on to meet the other. After a restart the witness's connection is a new one.
-    pub(super) fn hear(&mut self, sample: &Sample) -> bool {
-        let told = sample.told;
-        let Some(life) = sample.life else {
-            if !self.agrees(sample) {
-                self.other = Some(told);
-            }
+    /// A connection leads to this server. Whether another one was met before.
+    pub(super) fn meet(&mut self, server: u64, place: Option<u64>) -> bool {
+        let &mut (first, known) = self.first.get_or_insert((server, place));
+        if first == server {
             return false;
-        };
-        let same_life = self.witness.filter(|witness| witness.life == life);
-        let since = same_life.map_or(told.begun, |witness| witness.since);
-        self.witness = Some(Witness {
-            life,
-            since,
-            begun: told.begun,
-            server: told.server,
-            position: sample.epoch.zip(sample.lsn),
-        });
-        self.other.is_some_and(|other| {
-            other.server != told.server && since < other.begun && other.begun < told.begun
-        })
+        }
+        self.restarted = place.is_some() && place == known;
+        true
     }
 
-    /// Whether the server is the one that the witness is connected to, as far as anybody knows.
-    pub(super) fn agrees(&self, sample: &Sample) -> bool {
-        self.witness
-            .is_none_or(|witness| witness.server == sample.told.server)
+    /// Takes it down, where it is of the connection that asks again and again.
+    pub(super) fn hear(&mut self, sample: &Sample) {
+        if let Some(life) = sample.life {
+            self.witness = Some(Witness {
+                life,
+                begun: sample.told.begun,
+                position: sample.epoch.zip(sample.lsn),
+            });
+        }
     }
 }

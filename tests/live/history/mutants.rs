@@ -12,8 +12,14 @@ const LIVES: &str = "causal::lives::a_standby_in_a_new_life_is_not_believed_what
 
 const STORM: &str = "storm::under_storms_nothing_is_lost_written_twice_or_read_stale";
 
+const BALANCED: &str =
+    "identity::balanced::a_balancer_in_front_of_a_standby_that_is_behind_makes_no_read_stale";
+
+const MOVED: &str =
+    "identity::moved::a_name_that_moves_to_a_promoted_standby_takes_every_connection_with_it";
+
 /// Each mutant, the kinds of sessions that run, and the test that has to notice.
-const MUTANTS: [(&str, &str, &str); 8] = [
+const MUTANTS: [(&str, &str, &str); 10] = [
     ("writes_again", "", STORM),
     ("flush_position", "Explicit", CHECKER),
     ("position_before_commit", "Explicit", CHECKER),
@@ -22,6 +28,8 @@ const MUTANTS: [(&str, &str, &str); 8] = [
     ("tick_without_epoch", "", DIVERGED),
     ("position_kept_over_crash", "", LIVES),
     ("monotonic_before_read", "Monotonic", CHECKER),
+    ("balanced_name_as_one_server", "", BALANCED),
+    ("moved_name_unnoticed", "", MOVED),
 ];
 
 /// How often a run is repeated before a mutant counts as missed: each is a race or a rare crash.

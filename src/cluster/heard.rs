@@ -1,0 +1,101 @@
+//! What the cluster makes of what servers say of themselves, on whichever connection.
+
+use std::sync::{Arc, atomic::Ordering};
+
+use super::{shared::Shared, worker::Message};
+use crate::{
+    node::Node,
+    session::{Replay, Replayed, Sample, Several, Told},
+    words::NodeId,
+};
+
+impl Shared {
+    /// A replica said how far it has come.
+    pub(crate) fn learn_replay(&self, node: &Node, replay: Replay) {
+        self.learn_of((node.id, &node.replayed), replay);
+    }
+
+    /// A connection of this pool said it.
+    pub(crate) fn learn_of(&self, (id, replayed): (NodeId, &Arc<Replayed>), replay: Replay) {
+        let sample = Sample {
+            told: Told {
+                begun: replay.begun,
+                server: Some(replay.server),
+                source: replay.source,
+                lsn: replay.lsn,
+            },
+            epoch: self.clock.ordinal(replay.cluster, replay.source),
+            lsn: replay.lsn,
+            place: replay.place,
+            life: replay.life,
+        };
+        let (epoch, before) = replayed.known();
+        let several = replayed.learn(&sample);
+        let (now, after) = replayed.known();
+        if now == epoch && after > before {
+            for at in self.clock.captured(epoch, before, after) {
+                replayed.reached().record(at.elapsed());
+            }
+        }
+        let _span = self.span.enter();
+        match several {
+            Several::NoNews => {}
+            Several::Restarted => self.tell(Message::Moved(id, Arc::clone(replayed))),
+            Several::Found => self.met_several(id, replayed),
+        }
+        if replayed.is_untold() && !self.untold.swap(true, Ordering::AcqRel) {
+            tracing::warn!(
+                node = self.name_of(id),
+                "the role may not see which primaryship the replicas follow, so what they have replayed proves nothing \
+                 after a promotion: reads that follow a write keep away from them for SEALANE_PIN; grant pg_monitor to the role"
+            );
+        }
+        self.clock.news.notify_waiters();
+    }
+
+    /// A pool's connections lead to two servers. The name has moved, and then opening all of them anew makes them lead to
+    /// one; or that is how it is under this name.
+    fn met_several(&self, id: NodeId, pool: &Arc<Replayed>) {
+        let several = self.node_of(id).is_some_and(|node| {
+            node.link
+                .guide()
+                .is_some_and(|guide| guide.door.met_another())
+        });
+        if !several {
+            self.tell(Message::Moved(id, Arc::clone(pool)));
+            return;
+        }
+        tracing::warn!(
+            node = self.name_of(id),
+            "several servers answer under this node's address: what one has replayed proves nothing for another, so \
+             after a write each of its connections is asked before a read, and only once SEALANE_PIN is over; give each \
+             server an address of its own"
+        );
+    }
+
+    fn node_of(&self, id: NodeId) -> Option<Arc<Node>> {
+        let snapshot = self.snapshot.load();
+        let member = snapshot
+            .members()
+            .iter()
+            .find(|member| member.node.id == id);
+        member.map(|member| Arc::clone(&member.node))
+    }
+
+    fn name_of(&self, id: NodeId) -> String {
+        self.node_of(id)
+            .map_or_else(String::new, |node| node.name.to_string())
+    }
+
+    /// A server reads strings in another way than the judge does.
+    pub(crate) fn strange_strings(&self, id: NodeId) {
+        let _span = self.span.enter();
+        if self.classifier.distrust_backslashes() {
+            tracing::warn!(
+                node = self.name_of(id),
+                "a session begins with standard_conforming_strings=off: texts with a backslash are not judged there, and \
+                 go to the primary; let the role and the database have it on"
+            );
+        }
+    }
+}

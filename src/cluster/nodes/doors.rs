@@ -1,0 +1,122 @@
+//! What connections say of the servers that they lead to, and what they are held against.
+
+use std::sync::{Arc, Weak};
+
+use super::{Nodes, Open};
+use crate::{
+    cluster::{shared::Shared, worker::Message},
+    node::door::{Door, Expected, Hello, News},
+    session::Replayed,
+    snapshot::Member,
+    state::{Event, Fact, NodeState, ProbeFacts, State},
+    words::{NodeId, Role},
+};
+
+impl Nodes {
+    /// From now on the cluster hears of connections, and of what was found before.
+    pub(in crate::cluster) fn attach(&mut self, shared: &Arc<Shared>) {
+        self.shared = Some(Arc::downgrade(shared));
+        for (id, open) in &self.open {
+            self.listen(*id, &open.source.door);
+            if let Some(pool) = open.stranded() {
+                shared.tell(Message::Moved(*id, Arc::clone(pool)));
+            }
+            if open.source.door.has_strange_strings() {
+                shared.strange_strings(*id);
+            }
+        }
+    }
+
+    pub(super) fn listen(&self, id: NodeId, door: &Door) {
+        let Some(shared) = self.shared.clone() else {
+            return;
+        };
+        door.listen(Box::new(move |pool, news| {
+            hear(&shared, (id, pool), news);
+        }));
+    }
+
+    /// What the topology knows of each node is what its connections are held against. Those whose pools are over with
+    /// that.
+    pub(in crate::cluster) fn expect(&self, state: &State) -> Vec<(NodeId, Arc<Replayed>)> {
+        let mut over = Vec::new();
+        for node in state.members() {
+            let Some(open) = self.open.get(&node.id) else {
+                continue;
+            };
+            if open.source.door.expect(expected(node, state))
+                && let Some(writer) = &open.writer
+            {
+                over.push((node.id, Arc::clone(&writer.node.replayed)));
+            }
+        }
+        over
+    }
+
+    /// A probe was answered by this server. Whether the node's pools are over with that.
+    pub(in crate::cluster) fn probed(&self, id: NodeId, facts: &ProbeFacts) -> bool {
+        let Some(open) = self.open.get(&id) else {
+            return false;
+        };
+        let door = &open.source.door;
+        if let (Some(reader), Fact::Known(server), false) =
+            (&open.reader, facts.server, open.writes)
+        {
+            reader.node.replayed.meet(server, facts.place);
+        }
+        let moved = door.probed(&Hello {
+            cluster: facts.identity.known(),
+            in_recovery: facts.in_recovery == Fact::Known(true),
+            timeline: facts.epoch.known(),
+            started: facts.started,
+            ..Hello::default()
+        });
+        moved || open.stranded().is_some()
+    }
+
+    /// Whether this pool is one that the node has now, so that what is said of it is no old news.
+    pub(in crate::cluster) fn has_pool(&self, id: NodeId, pool: &Arc<Replayed>) -> bool {
+        let open = self.open.get(&id);
+        open.is_some_and(|open| open.pools().any(|own| Arc::ptr_eq(own, pool)))
+    }
+}
+
+impl Open {
+    /// A pool is known by what it knows of its servers.
+    fn pools(&self) -> impl Iterator<Item = &Arc<Replayed>> {
+        self.members().map(|member| &member.node.replayed)
+    }
+
+    /// The pool, of those that matter now, whose connections do not all lead where the node is.
+    fn stranded(&self) -> Option<&Arc<Replayed>> {
+        let reader = self.reader.as_ref().filter(|_| !self.writes);
+        let mut members = self.writer.iter().chain(reader);
+        let stranded = |member: &&Arc<Member>| {
+            let guide = member.node.link.guide();
+            guide.is_some_and(|guide| guide.is_stranded())
+        };
+        members.find(stranded).map(|member| &member.node.replayed)
+    }
+}
+
+fn expected(node: &NodeState, state: &State) -> Expected {
+    Expected {
+        reigns: node.role == Role::Primary,
+        cluster: state.reign.identity,
+        greatest: state.reign.greatest,
+        started: node.started,
+        epoch: node.epoch.known(),
+    }
+}
+
+fn hear(shared: &Weak<Shared>, (id, pool): (NodeId, &Arc<Replayed>), news: News) {
+    let Some(shared) = shared.upgrade() else {
+        return;
+    };
+    match news {
+        News::Moved => shared.tell(Message::Moved(id, Arc::clone(pool))),
+        News::Ahead => shared.tell(Message::News(Event::AskAll)),
+        News::Met(replay) => shared.learn_of((id, pool), replay),
+        News::Strings => shared.strange_strings(id),
+    }
+}

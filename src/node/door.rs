@@ -1,0 +1,336 @@
+//! Whose server a node's connections lead to (rules C4, C6, T7).
+//!
+//! A name moves to another server while the old one lives, and a name has several servers behind it; so neither the pool
+//! nor its address says where a connection leads. Every connection of every role says it itself, in its first round
+//! trip, and is not used before this has judged it.
+//!
+//! Those that may write all lead to one server: as soon as one leads to another that is the primary in the same epoch or
+//! a later one, the pools of before are over, and nothing more is sent on them. A server that was left is never gone
+//! back to in that epoch. Those that only read may lead to several: then positions prove nothing (see `Replayed`).
+
+mod guide;
+
+use std::{
+    fmt,
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use thiserror::Error;
+
+pub(crate) use self::guide::Guide;
+use crate::{
+    mutants,
+    session::{Replay, Replayed},
+};
+
+/// A name that leads elsewhere twice within this time has several servers behind it; else it has moved.
+const MOVES: Duration = Duration::from_mins(1);
+
+/// How long that is believed. Afterwards the name is looked at anew when its pools are.
+const SEVERAL: Duration = Duration::from_mins(10);
+
+/// How many servers are remembered that were left.
+const LEFT: usize = 16;
+
+/// What a server said of itself in a connection's first round trip. What it does not tell is nothing.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Hello {
+    pub(crate) cluster: Option<u64>,
+    pub(crate) in_recovery: bool,
+    /// The one that it writes, or receives.
+    pub(crate) timeline: Option<u64>,
+    /// When it was started, which is what tells one server from another: one has many addresses.
+    pub(crate) started: Option<u64>,
+    /// The session cannot write unless it says so.
+    pub(crate) fenced: bool,
+    /// A backslash in a string is a backslash.
+    pub(crate) plain_strings: bool,
+    pub(crate) replay: Option<Replay>,
+}
+
+/// Why a connection is not used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub(crate) enum Stranger {
+    #[error(
+        "the connection leads to a server of another cluster (another system identifier): correct the address"
+    )]
+    OtherCluster,
+    #[error(
+        "the connection leads to a server in recovery, and the node is the primary: correct the address, or promote the server"
+    )]
+    InRecovery,
+    #[error(
+        "the connection leads to a server on an older timeline than the cluster's: shut that server down, or correct the address"
+    )]
+    Stale,
+    #[error(
+        "the connection leads back to a server that the name had moved away from: let the name lead to one primary only"
+    )]
+    Left,
+    #[error(
+        "the connection leads to a server that is the primary of a newer timeline: it is used once the topology says so"
+    )]
+    NotYet,
+    #[error("the name has moved to another server: its pools are opened anew")]
+    Moved,
+    #[error(
+        "the connection to a replica leads to a server that is not in recovery and lacks the fence: let the pooler pass `options` on"
+    )]
+    Unfenced,
+}
+
+/// What the topology hears of connections.
+pub(crate) enum News {
+    /// A pool's connections lead elsewhere than before.
+    Moved,
+    /// A server is the primary of a newer epoch than any that was seen.
+    Ahead,
+    /// A server that is read from said how far it has come.
+    Met(Replay),
+    /// A backslash in a string is not a backslash.
+    Strings,
+}
+
+type Listener = Box<dyn Fn(&Arc<Replayed>, News) + Send + Sync>;
+
+/// One node's, for all of its pools, one after another and for each role.
+#[derive(Default)]
+pub(crate) struct Door {
+    inside: Mutex<Inside>,
+    /// Pools of an older one are over.
+    version: AtomicU64,
+    listener: OnceLock<Listener>,
+    /// A session does not read a backslash in a string as one.
+    strange_strings: AtomicBool,
+}
+
+/// What the topology knows of the node.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Expected {
+    /// It takes writes.
+    pub(crate) reigns: bool,
+    /// Of which cluster.
+    pub(crate) cluster: Option<u64>,
+    /// The greatest epoch that was seen anywhere.
+    pub(crate) greatest: Option<u64>,
+    /// When the server was started that said so, and in which epoch it is.
+    pub(crate) started: Option<u64>,
+    pub(crate) epoch: Option<u64>,
+}
+
+/// One life of one server, and its timeline as far as it is known.
+#[derive(Clone, Copy, Debug)]
+struct Server {
+    started: u64,
+    timeline: Option<u64>,
+}
+
+#[derive(Debug, Default)]
+struct Inside {
+    expected: Expected,
+    /// The server to which connections that may write lead, and its timeline.
+    home: Option<Server>,
+    /// Those that were met before it took writes.
+    met: Vec<Server>,
+    left: Vec<u64>,
+    last_move: Option<Instant>,
+    several_until: Option<Instant>,
+}
+
+impl Door {
+    pub(super) fn version(&self) -> u64 {
+        self.version.load(Ordering::Acquire)
+    }
+
+    /// Whether a session reads strings in another way than the standard's.
+    pub(crate) fn has_strange_strings(&self) -> bool {
+        self.strange_strings.load(Ordering::Acquire)
+    }
+
+    fn reads_strings_strangely(&self) {
+        self.strange_strings.store(true, Ordering::Release);
+    }
+
+    /// Who hears of it from now on; the first one only.
+    pub(crate) fn listen(&self, listener: Listener) {
+        let _ = self.listener.set(listener);
+    }
+
+    pub(super) fn tell(&self, pool: &Arc<Replayed>, news: News) {
+        if let Some(listener) = self.listener.get() {
+            listener(pool, news);
+        }
+    }
+
+    /// What the topology knows now. Whether the pools are over with that: connections were opened before the node took
+    /// writes, and lead to another server than the one that said it is the primary.
+    pub(crate) fn expect(&self, expected: Expected) -> bool {
+        let mut inside = self.inside();
+        let began = expected.reigns && !inside.expected.reigns;
+        inside.expected = expected;
+        if !expected.reigns {
+            let home = inside.home.take();
+            inside.met.extend(home);
+            return false;
+        }
+        if !began {
+            return false;
+        }
+        let met = std::mem::take(&mut inside.met);
+        let said = expected.started.map(|started| Server {
+            started,
+            timeline: expected.epoch,
+        });
+        let home = said.or(met.first().copied());
+        inside.home = home;
+        let is_home = |met: &Server| home.is_some_and(|home| home.started == met.started);
+        let over = !met.iter().all(is_home);
+        if over {
+            self.version.fetch_add(1, Ordering::AcqRel);
+        }
+        over
+    }
+
+    /// What a probe found, as if it were a connection's first answer; whether the pools are over with that.
+    pub(crate) fn probed(&self, hello: &Hello) -> bool {
+        let known = self.inside().home.is_some();
+        known && self.admit_writer(hello) == Err(Stranger::Moved)
+    }
+
+    /// Whether a server that was started then is the one that takes this node's writes, as far as is known.
+    pub(crate) fn is_home(&self, started: u64) -> bool {
+        self.inside()
+            .home
+            .is_none_or(|home| home.started == started)
+    }
+
+    /// A pool met two servers in its life. Whether that is how it is under this name; else it has moved.
+    pub(crate) fn met_another(&self) -> bool {
+        let mut inside = self.inside();
+        let now = Instant::now();
+        let last = inside.last_move.replace(now);
+        let again = last.is_some_and(|last| now.duration_since(last) < MOVES);
+        if again {
+            inside.several_until = Some(now + SEVERAL);
+        }
+        again
+    }
+
+    /// Whether several servers are known to answer under this name.
+    pub(super) fn has_several(&self) -> bool {
+        let until = self.inside().several_until;
+        until.is_some_and(|until| Instant::now() < until)
+    }
+
+    /// A pool for writes begins.
+    pub(super) fn begin_writer(&self) {
+        self.inside().met.clear();
+    }
+
+    /// A connection that may write.
+    pub(super) fn admit_writer(&self, hello: &Hello) -> Result<(), Stranger> {
+        let mut inside = self.inside();
+        let expected = inside.expected;
+        is_ours(&expected, hello)?;
+        recovers(&expected, hello)?;
+        let Some(started) = hello.started else {
+            return Ok(());
+        };
+        let timeline = hello.timeline;
+        let server = Server { started, timeline };
+        if !expected.reigns {
+            // A standby that may be promoted: where it leads counts when it is.
+            if !inside.met.iter().any(|met| met.started == started) {
+                inside.met.push(server);
+            }
+            return Ok(());
+        }
+        let age = timeline.zip(expected.greatest);
+        if age.is_some_and(|(own, greatest)| own < greatest) {
+            return Err(Stranger::Stale);
+        }
+        match inside.home {
+            Some(home) if home.started != started => {
+                if !mutants::lives("moved_name_unnoticed") {
+                    inside.moves(home, server)?;
+                    self.version.fetch_add(1, Ordering::AcqRel);
+                    return Err(Stranger::Moved);
+                }
+            }
+            Some(home) => {
+                inside.home = Some(Server {
+                    timeline: timeline.or(home.timeline),
+                    ..home
+                });
+            }
+            None => inside.home = Some(server),
+        }
+        match age {
+            Some((own, greatest)) if own > greatest => Err(Stranger::NotYet),
+            _ => Ok(()),
+        }
+    }
+
+    /// A connection that only reads. Which server it is does not matter here.
+    pub(super) fn admit_reader(&self, hello: &Hello, fence: bool) -> Result<(), Stranger> {
+        let expected = self.inside().expected;
+        is_ours(&expected, hello)?;
+        let age = hello.timeline.zip(expected.greatest);
+        if age.is_some_and(|(own, greatest)| own < greatest) {
+            return Err(Stranger::Stale);
+        }
+        if fence && !hello.fenced && !hello.in_recovery {
+            return Err(Stranger::Unfenced);
+        }
+        Ok(())
+    }
+
+    fn inside(&self) -> MutexGuard<'_, Inside> {
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inside {
+    /// The name leads to another server than before, unless that is one which must not be written to.
+    fn moves(&mut self, home: Server, server: Server) -> Result<(), Stranger> {
+        if self.left.contains(&server.started) {
+            return Err(Stranger::Left);
+        }
+        let ages = server.timeline.zip(home.timeline);
+        if ages.is_some_and(|(own, known)| own < known) {
+            return Err(Stranger::Stale);
+        }
+        if self.left.len() == LEFT {
+            self.left.remove(0);
+        }
+        self.left.push(home.started);
+        self.home = Some(server);
+        Ok(())
+    }
+}
+
+fn is_ours(expected: &Expected, hello: &Hello) -> Result<(), Stranger> {
+    match (hello.cluster, expected.cluster) {
+        (Some(own), Some(ours)) if own != ours => Err(Stranger::OtherCluster),
+        _ => Ok(()),
+    }
+}
+
+fn recovers(expected: &Expected, hello: &Hello) -> Result<(), Stranger> {
+    match expected.reigns && hello.in_recovery {
+        true => Err(Stranger::InRecovery),
+        false => Ok(()),
+    }
+}
+
+impl fmt::Debug for Door {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Door")
+            .field("version", &self.version())
+            .finish_non_exhaustive()
+    }
+}

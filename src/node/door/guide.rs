@@ -1,0 +1,118 @@
+//! What shows the connections of one pool through their node's door.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use tokio::sync::watch;
+
+use super::{Door, Hello, News, Stranger};
+use crate::{mutants, session::Replayed};
+
+/// One pool's.
+#[derive(Debug)]
+pub(crate) struct Guide {
+    pub(crate) door: Arc<Door>,
+    /// How far the servers have replayed that this pool's connections lead to.
+    pub(crate) replayed: Arc<Replayed>,
+    writes: bool,
+    fence: bool,
+    /// The door's, when the pool was made.
+    version: u64,
+    /// Its connections are asked as they are opened; else whoever takes one has to ask it.
+    hooked: AtomicBool,
+    /// The role may not be told everything.
+    pub(crate) little: AtomicBool,
+    refused: watch::Sender<Option<Stranger>>,
+}
+
+impl Guide {
+    pub(crate) fn new(door: &Arc<Door>, writes: bool, fence: bool) -> Arc<Self> {
+        if writes {
+            door.begin_writer();
+        }
+        let replayed = Replayed::default();
+        if !writes && door.has_several() {
+            replayed.has_several();
+        }
+        Arc::new(Self {
+            version: door.version(),
+            door: Arc::clone(door),
+            replayed: Arc::new(replayed),
+            writes,
+            fence,
+            hooked: AtomicBool::new(false),
+            little: AtomicBool::new(false),
+            refused: watch::Sender::new(None),
+        })
+    }
+
+    /// Its pool asks every new connection by itself.
+    pub(crate) fn hook(&self) {
+        self.hooked.store(true, Ordering::Release);
+    }
+
+    /// Whether that is so.
+    #[inline]
+    pub(crate) fn is_hooked(&self) -> bool {
+        self.hooked.load(Ordering::Acquire)
+    }
+
+    /// Whether its pool is over, because connections that may write lead to another server now.
+    #[inline]
+    pub(crate) fn is_over(&self) -> bool {
+        self.writes && self.version != self.door.version()
+    }
+
+    /// Whether its pool has to be opened anew: it is over, or met several servers that may be one by now.
+    pub(crate) fn is_stranded(&self) -> bool {
+        self.is_over() || (!self.writes && self.replayed.is_mixed() && !self.door.has_several())
+    }
+
+    /// Why a connection of it was not used; hears of the next time as well.
+    pub(crate) fn refusals(&self) -> watch::Receiver<Option<Stranger>> {
+        self.refused.subscribe()
+    }
+
+    /// Judges a connection by its server's first answer.
+    pub(crate) fn judge(&self, hello: &Hello) -> Result<(), Stranger> {
+        if !hello.plain_strings {
+            self.door.reads_strings_strangely();
+            self.door.tell(&self.replayed, News::Strings);
+        }
+        let admitted = match self.writes {
+            true => self.door.admit_writer(hello),
+            false => self.door.admit_reader(hello, self.fence),
+        };
+        if self.is_over() {
+            self.door.tell(&self.replayed, News::Moved);
+        } else if admitted == Err(Stranger::NotYet) {
+            self.door.tell(&self.replayed, News::Ahead);
+        }
+        let admitted = match admitted {
+            // Its pool is over, whatever this one says.
+            Ok(()) if self.is_over() => Err(Stranger::Moved),
+            admitted => admitted,
+        };
+        match admitted {
+            Ok(()) => self.welcome(hello),
+            Err(stranger) => {
+                self.refused.send_replace(Some(stranger));
+            }
+        }
+        admitted
+    }
+
+    fn welcome(&self, hello: &Hello) {
+        if self.writes || mutants::lives("position_kept_over_crash") {
+            return;
+        }
+        self.replayed.opened();
+        if let Some(replay) = hello.replay {
+            // Before anybody can use it, and also where nobody listens yet.
+            self.replayed.meet(replay.server, replay.place);
+            self.door.tell(&self.replayed, News::Met(replay));
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! What a PostgreSQL connection is asked in its first round trip (rule C4).
+
+use std::{
+    hash::{BuildHasher, BuildHasherDefault, DefaultHasher},
+    sync::{Arc, atomic::Ordering},
+    time::Instant,
+};
+
+use sea_orm::sqlx::{
+    self, PgConnection, Row,
+    postgres::{PgPoolOptions, PgRow},
+};
+
+use super::door::{Guide, Hello};
+use crate::session::{Replay, Upstream};
+
+/// Everything in one statement and one round trip: whose server it is, in which role and epoch, how far it has come,
+/// whether the fence is there, and what a backslash in a string means.
+const HELLO: &str = "SELECT one.in_recovery, \
+     (SELECT system_identifier FROM pg_catalog.pg_control_system())::pg_catalog.int8, \
+     pg_catalog.concat_ws('|', pg_catalog.inet_server_addr(), pg_catalog.inet_server_port()), \
+     (extract(epoch FROM pg_catalog.pg_postmaster_start_time()) * 1000000)::pg_catalog.int8, \
+     CASE WHEN one.in_recovery THEN receiver.received_tli::pg_catalog.int8 \
+     ELSE ('x' || pg_catalog.substr(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_insert_lsn()), 1, 8))\
+     ::pg_catalog.bit(32)::pg_catalog.int8 END, \
+     CASE WHEN one.in_recovery \
+     THEN (pg_catalog.pg_last_wal_replay_lsn() - '0/0'::pg_catalog.pg_lsn)::pg_catalog.int8 END, \
+     receiver.pid IS NOT NULL, \
+     pg_catalog.current_setting('default_transaction_read_only') = 'on', \
+     pg_catalog.current_setting('standard_conforming_strings') = 'on' \
+     FROM (SELECT pg_catalog.pg_is_in_recovery() AS in_recovery) AS one \
+     LEFT JOIN pg_catalog.pg_stat_wal_receiver AS receiver ON true";
+
+/// What any role may run on whatever speaks the protocol, where the one above is not allowed or not there.
+const LITTLE: &str = "SELECT pg_catalog.pg_is_in_recovery(), NULL::int8, NULL::text, NULL::int8, NULL::int8, NULL::int8, \
+     false, pg_catalog.current_setting('default_transaction_read_only') = 'on', \
+     pg_catalog.current_setting('standard_conforming_strings') = 'on'";
+
+/// What a server answers that has no such function, does not allow it, or does not support it.
+pub(crate) const NOT_TOLD: [&str; 3] = ["42883", "42501", "0A000"];
+
+/// A server by its address and start time, as one number.
+pub(crate) fn server_of(addr: &str, started: Option<u64>) -> u64 {
+    BuildHasherDefault::<DefaultHasher>::default().hash_one((addr, started))
+}
+
+/// Lets a pool ask each of its connections as it is opened, whoever opens it.
+pub(super) fn hooked(options: PgPoolOptions, guide: &Arc<Guide>) -> PgPoolOptions {
+    guide.hook();
+    let guide = Arc::clone(guide);
+    options.after_connect(move |conn, _| {
+        let guide = Arc::clone(&guide);
+        Box::pin(async move { guide.greet(conn).await })
+    })
+}
+
+impl Guide {
+    /// Asks a new connection, and judges it: one that is refused must not be used.
+    pub(crate) async fn greet(&self, conn: &mut PgConnection) -> Result<(), sqlx::Error> {
+        let hello = self.ask(conn).await?;
+        self.judge(&hello)
+            .map_err(|stranger| sqlx::Error::Configuration(Box::new(stranger)))
+    }
+
+    async fn ask(&self, conn: &mut PgConnection) -> Result<Hello, sqlx::Error> {
+        if !self.little.load(Ordering::Relaxed) {
+            match ask(HELLO, conn).await {
+                Err(err) if is_not_told(&err) => self.little.store(true, Ordering::Relaxed),
+                told => return told,
+            }
+        }
+        match ask(LITTLE, conn).await {
+            // Something that only speaks the protocol: there is nothing to judge it by.
+            Err(err) if is_not_told(&err) => Ok(Hello {
+                plain_strings: true,
+                ..Hello::default()
+            }),
+            told => told,
+        }
+    }
+}
+
+/// How far the server of this connection has come, now.
+pub(super) async fn position(conn: &mut PgConnection) -> Result<Option<Replay>, sqlx::Error> {
+    Ok(ask(HELLO, conn).await?.replay)
+}
+
+fn is_not_told(err: &sqlx::Error) -> bool {
+    let code = err.as_database_error().and_then(|err| err.code());
+    code.is_some_and(|code| NOT_TOLD.contains(&&*code))
+}
+
+/// By the simple protocol, which is one round trip and leaves the caller's cache of statements alone.
+async fn ask(sql: &'static str, conn: &mut PgConnection) -> Result<Hello, sqlx::Error> {
+    let begun = Instant::now();
+    let row = sqlx::raw_sql(sql).fetch_one(conn).await?;
+    read(&row, begun)
+}
+
+fn read(row: &PgRow, begun: Instant) -> Result<Hello, sqlx::Error> {
+    let number = |at: usize| row.try_get::<Option<i64>, _>(at).map(unsigned);
+    let in_recovery: bool = row.try_get(0)?;
+    let (cluster, started, timeline, lsn) = (number(1)?, number(3)?, number(4)?, number(5)?);
+    let timeline = timeline.map(|timeline| timeline & u64::from(u32::MAX));
+    let addr: Option<&str> = row.try_get(2)?;
+    let addr = addr.unwrap_or_default();
+    let source = match timeline.and_then(|timeline| u32::try_from(timeline).ok()) {
+        Some(timeline) if in_recovery => Upstream::Timeline(timeline),
+        _ if row.try_get(6)? => Upstream::Hidden,
+        _ => Upstream::Nobody,
+    };
+    let replay = cluster.zip(started).map(|(cluster, started)| Replay {
+        begun,
+        lsn,
+        source,
+        cluster,
+        server: server_of(addr, Some(started)),
+        place: (!addr.is_empty()).then(|| server_of(addr, None)),
+        life: None,
+    });
+    Ok(Hello {
+        cluster,
+        in_recovery,
+        timeline,
+        started,
+        fenced: row.try_get(7)?,
+        plain_strings: row.try_get(8)?,
+        replay,
+    })
+}
+
+/// PostgreSQL's own unsigned numbers come as signed ones of the same bits.
+fn unsigned(number: Option<i64>) -> Option<u64> {
+    number.map(i64::cast_unsigned)
+}

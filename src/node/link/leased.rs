@@ -1,0 +1,77 @@
+//! What can be done with a connection that was taken.
+
+use std::sync::Arc;
+
+use sea_orm::{DbErr, sqlx::Connection};
+
+use super::{Guide, Leased};
+use crate::{error::Kind, session::Replay};
+
+impl Leased {
+    /// Runs a statement as a stream, which owns the connection from here on.
+    #[cfg(feature = "stream")]
+    pub(crate) async fn stream(
+        self,
+        stmt: sea_orm::Statement,
+        callback: Option<crate::node::Callback>,
+    ) -> Result<sea_orm::QueryStream, DbErr> {
+        match self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres(conn) => Ok((conn, stmt, callback).into()),
+            #[cfg(feature = "mysql")]
+            Self::MySql(conn) => Ok((conn, stmt, callback).into()),
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(conn) => Ok((conn, stmt, callback).into()),
+            Self::Adopted(connection) => sea_orm::StreamTrait::stream_raw(&connection, stmt).await,
+        }
+    }
+
+    /// Asks it whose server it leads to, where its pool did not; it must not be used when this fails.
+    pub(crate) async fn greet(&mut self, guide: Option<&Arc<Guide>>) -> Result<(), DbErr> {
+        match (self, guide) {
+            #[cfg(feature = "postgres")]
+            (Self::Postgres(conn), Some(guide)) if !guide.is_hooked() => guide
+                .greet(conn)
+                .await
+                .map_err(|err| Kind::Conn.of_sqlx(err)),
+            _ => Ok(()),
+        }
+    }
+
+    /// How far the server has come that it leads to, where it can say so.
+    pub(crate) async fn position(&mut self) -> Result<Option<Replay>, DbErr> {
+        match self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres(conn) => crate::node::greet::position(conn)
+                .await
+                .map_err(|err| Kind::Conn.of_sqlx(err)),
+            _ => Ok(None),
+        }
+    }
+
+    /// Waits until the server has answered all that was sent on it; false when it cannot, or when nobody can tell.
+    pub(crate) async fn ready(&mut self) -> bool {
+        match self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres(conn) => conn.ping().await.is_ok(),
+            #[cfg(feature = "mysql")]
+            Self::MySql(conn) => conn.ping().await.is_ok(),
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(conn) => conn.ping().await.is_ok(),
+            Self::Adopted(_) => false,
+        }
+    }
+
+    /// Throws the connection away without a word to the server, which may not be listening.
+    pub(crate) fn cut(self) {
+        match self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres(conn) => drop(conn.detach()),
+            #[cfg(feature = "mysql")]
+            Self::MySql(conn) => drop(conn.detach()),
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(conn) => drop(conn.detach()),
+            Self::Adopted(_) => {}
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! The primary's name moves to a promoted standby while the old server lives.
+
+use std::{collections::HashSet, time::Duration};
+
+use sea_orm::ConnectionTrait;
+use sealane::{Failover, RoutedConnection};
+use sealane_harness::{Cluster, Forwarder, Node};
+
+use crate::{fixture::number, place::until};
+
+const WRITERS: i64 = 6;
+
+fn cluster() -> Cluster {
+    let cluster = Cluster::builder().standbys(1).own_identity();
+    let cluster = cluster.start().unwrap();
+    cluster.primary().sql("CREATE TABLE t (n bigint)").unwrap();
+    cluster.wait_caught_up().unwrap();
+    cluster
+}
+
+async fn promote(node: &Node) {
+    let node = node.clone();
+    tokio::task::spawn_blocking(move || node.promote().unwrap())
+        .await
+        .unwrap();
+}
+
+fn all(node: &Node) -> HashSet<i64> {
+    let rows = node.sql("SELECT coalesce(string_agg(n::text, ','), '') FROM t");
+    let rows = rows.unwrap();
+    rows.trim()
+        .split(',')
+        .filter_map(|n| n.parse().ok())
+        .collect()
+}
+
+/// Writers at one time: what each was told was stored, and how often `primary()` finds it at once.
+async fn write(db: &RoutedConnection, from: i64) -> Vec<(i64, i64)> {
+    let writers = (from..from + WRITERS).map(|n| {
+        let db = db.clone();
+        tokio::spawn(async move {
+            let sql = format!("INSERT INTO t SELECT {n} FROM pg_sleep(0.005)");
+            db.execute_unprepared(&sql).await.ok()?;
+            let found = format!("SELECT count(*) FROM t WHERE n = {n}");
+            Some((n, number(&db.primary(), &found).await))
+        })
+    });
+    let mut stored = Vec::new();
+    for writer in writers.collect::<Vec<_>>() {
+        stored.extend(writer.await.unwrap());
+    }
+    stored
+}
+
+/// Lets some of the pool's connections be opened again.
+fn close_some(node: &Node) {
+    let sql = "SELECT count(pg_terminate_backend(pid)) FROM (SELECT pid FROM pg_stat_activity \
+               WHERE application_name = 'the shop' AND state = 'idle' LIMIT 2) AS idle";
+    node.sql(sql).unwrap();
+}
+
+async fn moves(failover: Failover, promotes: bool) {
+    let cluster = cluster();
+    let (old, new) = (cluster.primary(), cluster.standby(0));
+    let name = Forwarder::to(old.addr()).unwrap();
+    let url = old.url_at(name.addr(), "postgres");
+    let db = RoutedConnection::builder()
+        .primary(format!("{url}?application_name=the%20shop"))
+        .failover(failover)
+        .max_connections(u32::try_from(WRITERS).unwrap())
+        .check_interval(Duration::from_millis(100))
+        .connect()
+        .await
+        .unwrap();
+    assert!(!write(&db, 0).await.is_empty());
+    if promotes {
+        promote(new).await;
+    }
+    name.redirect(new.addr());
+    let (mut from, mut seen, mut rounds) = (100, false, 0);
+    until("forty rounds on the new server", async || {
+        close_some(old);
+        let stored = write(&db, from).await;
+        from += WRITERS;
+        if seen {
+            rounds += 1;
+            let there = all(old);
+            let lost = |(n, found): &&(i64, i64)| *found != 1 || there.contains(n);
+            let lost: Vec<_> = stored.iter().filter(lost).copied().collect();
+            assert_eq!(lost, [], "on the old server, or not found");
+        }
+        let there = all(new);
+        seen |= stored.iter().any(|(n, _)| there.contains(n));
+        rounds >= 40
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_name_that_moves_to_a_promoted_standby_takes_every_connection_with_it() {
+    moves(Failover::Off, true).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn so_does_one_whose_failover_is_followed() {
+    moves(Failover::Auto, true).await;
+}
