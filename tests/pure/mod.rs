@@ -2,6 +2,7 @@
 
 mod budget;
 mod config;
+mod door;
 mod imports;
 mod intent;
 mod matrix;

@@ -166,6 +166,9 @@ impl Bench {
             ["accept", name] => Event::Accept {
                 node: self.id(name),
             },
+            ["moved", name] => Event::Moved {
+                node: self.id(name),
+            },
             ["drain", name] => Event::Drain {
                 node: self.id(name),
             },
@@ -204,6 +207,7 @@ impl Bench {
                     receiving: fact(text, "receiving"),
                     position: option(text, "position").map(|text| text.parse().unwrap()),
                     server: fact(text, "server"),
+                    ..ProbeFacts::default()
                 },
             },
             ["probe", name, "failed", cause, ..] => Event::ProbeFailed {

@@ -1,0 +1,118 @@
+//! Whose connections may be used, by what their servers say of themselves (rules C4, T3).
+
+use std::sync::Arc;
+
+use crate::node::door::{Door, Expected, Guide, Hello, Stranger};
+
+const ONE: u64 = 1;
+
+fn hello(started: u64, timeline: u64) -> Hello {
+    Hello {
+        cluster: Some(7),
+        timeline: Some(timeline),
+        started: Some(started),
+        plain_strings: true,
+        ..Hello::default()
+    }
+}
+
+fn reigns(started: u64, greatest: Option<u64>) -> Expected {
+    Expected {
+        reigns: true,
+        cluster: Some(7),
+        greatest,
+        started: Some(started),
+        epoch: Some(ONE),
+    }
+}
+
+fn writer(door: &Arc<Door>) -> Arc<Guide> {
+    Guide::new(door, true, false)
+}
+
+#[test]
+fn a_name_that_moves_to_a_newer_timeline_ends_the_pools_of_before_and_never_goes_back() {
+    let door = Arc::new(Door::default());
+    let pool = writer(&door);
+    assert_eq!(
+        pool.judge(&hello(10, 1)),
+        Ok(()),
+        "before anything is known"
+    );
+    assert!(!door.expect(reigns(10, None)));
+    assert_eq!(pool.judge(&hello(10, 1)), Ok(()));
+    assert_eq!(pool.judge(&hello(20, 2)), Err(Stranger::Moved));
+    assert!(pool.is_over());
+    assert_eq!(
+        pool.judge(&hello(20, 2)),
+        Err(Stranger::Moved),
+        "its pool is over"
+    );
+    let next = writer(&door);
+    assert_eq!(next.judge(&hello(20, 2)), Ok(()));
+    assert_eq!(next.judge(&hello(10, 1)), Err(Stranger::Left));
+    assert_eq!(next.judge(&hello(30, 1)), Err(Stranger::Stale));
+    assert!(!next.is_over());
+    assert!(door.is_home(20) && !door.is_home(10));
+}
+
+#[test]
+fn a_newer_timeline_waits_until_the_topology_has_accepted_it() {
+    let door = Arc::new(Door::default());
+    door.expect(reigns(10, Some(1)));
+    assert_eq!(writer(&door).judge(&hello(20, 2)), Err(Stranger::Moved));
+    let next = writer(&door);
+    assert_eq!(next.judge(&hello(20, 2)), Err(Stranger::NotYet));
+    door.expect(reigns(20, Some(2)));
+    assert_eq!(next.judge(&hello(20, 2)), Ok(()));
+    assert_eq!(next.judge(&hello(40, 1)), Err(Stranger::Stale));
+}
+
+#[test]
+fn strangers_are_refused_for_what_they_are() {
+    let door = Arc::new(Door::default());
+    door.expect(reigns(10, Some(1)));
+    let pool = writer(&door);
+    let other = Hello {
+        cluster: Some(8),
+        ..hello(10, 1)
+    };
+    assert_eq!(pool.judge(&other), Err(Stranger::OtherCluster));
+    let follows = Hello {
+        in_recovery: true,
+        ..hello(20, 1)
+    };
+    assert_eq!(pool.judge(&follows), Err(Stranger::InRecovery));
+    let reader = Guide::new(&door, false, true);
+    assert_eq!(reader.judge(&follows), Ok(()), "a standby is in recovery");
+    assert_eq!(reader.judge(&other), Err(Stranger::OtherCluster));
+    assert_eq!(reader.judge(&hello(10, 1)), Err(Stranger::Unfenced));
+    door.expect(reigns(10, Some(2)));
+    assert_eq!(reader.judge(&follows), Err(Stranger::Stale));
+    let silent = Hello {
+        plain_strings: true,
+        ..Hello::default()
+    };
+    assert_eq!(
+        pool.judge(&silent),
+        Ok(()),
+        "it tells nothing to judge it by"
+    );
+}
+
+#[test]
+fn connections_that_waited_for_a_promotion_and_lead_elsewhere_are_given_up_with_it() {
+    let door = Arc::new(Door::default());
+    let pool = writer(&door);
+    let follows = |started| Hello {
+        in_recovery: true,
+        ..hello(started, 1)
+    };
+    assert_eq!(pool.judge(&follows(10)), Ok(()));
+    assert_eq!(pool.judge(&follows(20)), Ok(()), "a balancer");
+    assert!(door.expect(reigns(20, Some(2))));
+    assert!(pool.is_over());
+    let next = writer(&door);
+    assert_eq!(next.judge(&hello(20, 2)), Ok(()));
+    assert!(!door.expect(reigns(20, Some(2))));
+}
