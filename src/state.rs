@@ -178,6 +178,10 @@ pub(crate) struct NodeState {
     /// As observed: the configured role, or `Fenced`.
     pub(crate) role: Role,
     pub(crate) fence: Option<Fence>,
+    /// The fence that was told.
+    pub(crate) fence_told: Option<Fence>,
+    /// Its monitor's logins were refused when they were tried last.
+    pub(crate) rejected: bool,
     pub(crate) stand: Stand,
     pub(crate) health: Health,
     pub(crate) suspicion: Option<Suspicion>,
@@ -247,6 +251,8 @@ impl NodeState {
             role: spec.role,
             spec,
             fence: None,
+            fence_told: None,
+            rejected: false,
             stand,
             health: Health::Up,
             suspicion: None,

@@ -183,6 +183,10 @@ word! {
         /// The nodes are asked what they are, and the greatest epoch wins.
         #[default]
         Auto = "auto",
+        /// The same, but a greater epoch counts only with a witness: the old primary does not answer as one any more,
+        /// another node follows the new one, or an authority names it. For those who promote a replica beside a healthy
+        /// primary on purpose.
+        Confirmed = "confirmed",
         /// It is the configured one.
         Off = "off",
     }

@@ -93,23 +93,30 @@ pub(super) fn look_after(shared: &Arc<Shared>) {
     tokio::spawn(asking.in_current_span());
 }
 
-/// The nodes to begin with: those that the source tells, or the configured ones. With a source, whoever is the primary
-/// now is found out by asking.
-pub(super) async fn first(config: &Config) -> Vec<NodeConfig> {
+/// The nodes to begin with: those that the source tells, or the configured ones; and the one that it calls the primary,
+/// where it is an authority. With a source, whoever is the primary now is found out by asking.
+pub(super) async fn first(config: &Config) -> (Vec<NodeConfig>, Option<String>) {
     let configured = std::iter::once(&config.primary).chain(&config.replicas);
     if config.discovery == Discovery::Static {
-        return configured.cloned().collect();
+        return (configured.cloned().collect(), None);
     }
+    let mut leader = None;
     let found = match ask(config, &mut Kept::default()).await {
-        Ok(answer) => nodes(&answer, &config.primary),
+        Ok(answer) => {
+            leader.clone_from(&answer.leader);
+            nodes(&answer, &config.primary)
+        }
         Err(why) => {
             tracing::warn!(%why, "the list of nodes could not be had: the configured ones serve until it can");
             Vec::new()
         }
     };
     match found.is_empty() {
-        true => configured.map(|node| node.as_role(Role::Unknown)).collect(),
-        false => found,
+        true => (
+            configured.map(|node| node.as_role(Role::Unknown)).collect(),
+            None,
+        ),
+        false => (found, leader),
     }
 }
 

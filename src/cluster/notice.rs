@@ -52,7 +52,7 @@ pub(super) fn tell(notice: &Notice, state: &State, nodes: &Nodes, metrics: &Clus
             tracing::debug!(node = name(*node), "alive and short of connections")
         }
         Notice::ProbeRejected { node } => {
-            tracing::warn!(node = name(*node), "answers its probe by letting nobody in")
+            tracing::warn!(node = name(*node), "refuses our logins: check the password, the role and pg_hba.conf; what is connected already is used on")
         }
         Notice::Fenced {
             node,
@@ -73,19 +73,25 @@ pub(super) fn tell(notice: &Notice, state: &State, nodes: &Nodes, metrics: &Clus
         Notice::Fenced {
             node,
             cause: Fence::Stale,
-        } => tracing::warn!(
-            node = name(*node),
-            "fenced: it still takes writes in an epoch that is over, and they will be lost; stop it and let it follow \
-             the new primary"
-        ),
+        } => {
+            let its = state.node(*node).and_then(|node| node.epoch.known());
+            let primary = state.reign.primary.map(name);
+            tracing::warn!(
+                node = name(*node),
+                "fenced: it still takes writes on timeline {}, and {} is the primary of timeline {}; what is written there \
+                 will be lost: stop it and let it follow the new primary",
+                its.unwrap_or_default(),
+                primary.map_or_else(|| "another node".to_owned(), |name| format!("`{name}`")),
+                state.reign.greatest.unwrap_or_default()
+            )
+        }
         Notice::Fenced {
             node,
             cause: Fence::Quarantined,
         } => tracing::warn!(
             node = name(*node),
-            "fenced: it is configured as a replica, is not in recovery and shows a greater epoch than the primary, which \
-             is there: perhaps a copy that was promoted elsewhere; check DATABASE_URL and DATABASE_REPLICA_URLS, or \
-             accept it as the primary"
+            "fenced: it takes writes on a greater timeline than the primary, which is there, and nobody confirms it \
+             (SEALANE_FAILOVER=confirmed): stop it, let the primary or another replica follow it, or accept it"
         ),
         Notice::Fenced {
             node,

@@ -69,7 +69,7 @@ fn observed((state, now): (&State, Moment), id: NodeId, why: Option<Ineligible>)
     let replica = node.role == Role::Replica;
     let newest = state.reign.history.newest();
     Observed {
-        healthy: !node.is_in_doubt(),
+        healthy: !node.is_in_doubt() && !node.rejected,
         eligible: why.map_or(Ineligible::ELIGIBLE, Ineligible::label),
         lag: node
             .lag_at(state.reign.lost.unwrap_or(now))

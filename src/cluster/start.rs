@@ -5,6 +5,7 @@
 //! are built outside of one.
 
 mod learn;
+mod problem;
 mod shares;
 pub(crate) mod standing;
 
@@ -31,7 +32,7 @@ use crate::{
     node::{Link, link},
     session::Clock,
     snapshot::Snapshot,
-    state::{Effect, Event, Moment, NodeState, Notice, StartProblem, State, View, reduce::reduce},
+    state::{Effect, Event, Moment, NodeState, Notice, State, View, reduce::reduce},
     words::Role,
 };
 
@@ -71,7 +72,7 @@ async fn connect_as(config: Config, name: ClusterName) -> Result<Arc<Shared>, Er
     let origin = Instant::now();
     let backend = config.primary.url.backend();
     let reader = sqlite_reader(&config, &config.primary);
-    let configured = discovery::first(&config).await;
+    let (configured, leader) = discovery::first(&config).await;
     let members = configured.into_iter().chain(reader);
     let sources: Vec<Source> = members
         .enumerate()
@@ -79,6 +80,7 @@ async fn connect_as(config: Config, name: ClusterName) -> Result<Arc<Shared>, Er
         .collect();
     let mut starting = Starting::new(&config, sources, (origin, name))?;
     starting.open(&config).await?;
+    starting.nominate(leader.as_deref());
     starting.probe(&config).await;
     starting.check(&config)?;
 
@@ -211,7 +213,8 @@ impl Starting {
             };
             match source.open(config, spec.role).await {
                 Ok(link) => self.nodes.adopt(id, Arc::new(link), source),
-                Err(err) if spec.role == Role::Primary => {
+                // A file that cannot be opened stays away; of servers another one may be the primary by now.
+                Err(err) if spec.role == Role::Primary && Self::is_file(config) => {
                     return Err(Error::Start {
                         node: spec.name.to_string(),
                         source: err,
@@ -224,6 +227,10 @@ impl Starting {
             }
         }
         Ok(())
+    }
+
+    fn is_file(config: &Config) -> bool {
+        config.primary.url.backend() == DbBackend::Sqlite
     }
 
     fn adopt(&mut self) {
@@ -243,6 +250,20 @@ impl Starting {
                 self.nodes
                     .adopt(id, Arc::new(Link::Adopted(connection)), source);
             }
+        }
+    }
+
+    /// An authority's word on the primary, before anybody was asked.
+    fn nominate(&mut self, leader: Option<&str>) {
+        let node = leader.and_then(|leader| {
+            let mut members = self.state.members();
+            members.find(|node| &*node.spec.name == leader)
+        });
+        if let Some(node) = node.map(|node| node.id) {
+            let now = Moment(self.origin.elapsed());
+            let event = Event::Promoted { node };
+            let effects = reduce(&mut self.state, event, now, &mut fastrand::Rng::new());
+            self.effects.extend(effects);
         }
     }
 
@@ -329,28 +350,6 @@ impl Starting {
             let now = Moment(self.origin.elapsed());
             self.effects
                 .extend(reduce(&mut self.state, event, now, &mut rng));
-        }
-    }
-
-    fn check(&mut self, config: &Config) -> Result<(), Error> {
-        match self.state.start_problem(config.start_without_primary) {
-            None => Ok(()),
-            Some(StartProblem::PrimaryInRecovery { name }) => Err(Error::PrimaryInRecovery {
-                node: name.to_string(),
-            }),
-            Some(StartProblem::PrimaryUnreachable { name }) => {
-                let unknown = || DbErr::ConnectionAcquire(sea_orm::ConnAcquireErr::Timeout);
-                let source = self.primary_error.take().unwrap_or_else(unknown);
-                Err(Error::Start {
-                    node: name.to_string(),
-                    source,
-                })
-            }
-            Some(problem @ (StartProblem::NoPrimary | StartProblem::NobodyClaims)) => {
-                Err(Error::Topology {
-                    why: problem.to_string(),
-                })
-            }
         }
     }
 

@@ -192,8 +192,8 @@ pub(crate) static SETTINGS: &[Setting] = rows! {
         "2s", "what runs on a silent node is ended then";
     "SEALANE_MAX_LAG" max_lag, time(Zero::Absent("none"), MS, DAY), "10s",
         "10s", "replicas further behind serve no reads";
-    "SEALANE_FAILOVER" failover, Kind::Word(&["auto", "off"]), "auto",
-        "off", "who the primary is follows from what the nodes say; `off`: roles as configured";
+    "SEALANE_FAILOVER" failover, Kind::Word(&["auto", "confirmed", "off"]), "auto",
+        "confirmed", "the node of the greatest epoch is the primary; `confirmed`: with a witness only; `off`: roles as configured";
     "SEALANE_FAILOVER_TIMEOUT" failover_timeout, time(Zero::Refused, MS, HOUR), "30s",
         "30s", "how long writes wait for a primary";
     "SEALANE_ON_CONFLICT" on_conflict, Kind::Word(&["stop", "keep-first"]), "stop",

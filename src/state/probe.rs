@@ -35,12 +35,13 @@ pub(super) fn succeeded(
         return;
     }
     node.seen = true;
+    let was_rejected = std::mem::take(&mut node.rejected);
     let before = node.latency.map(millis);
     let smooth = node
         .latency
         .map_or(rtt, |old| old.mul_f64(0.8) + rtt.mul_f64(0.2));
     node.latency = Some(smooth);
-    if before != Some(millis(smooth)) {
+    if before != Some(millis(smooth)) || was_rejected {
         step.out.publish();
     }
     observe(step, id, begun, facts);
@@ -136,8 +137,12 @@ pub(super) fn failed(step: &mut Step<'_>, id: NodeId, begun: Moment, signal: Sig
                     step.out.publish();
                     step.next_probe(id);
                 }
-                Signal::Rejected if !confirmed => {
-                    step.out.notice(Notice::ProbeRejected { node: id });
+                // Those who are in are served on; how far a replica is gets older, until that speaks against it.
+                Signal::Rejected if seen => {
+                    if !std::mem::replace(&mut node.rejected, true) {
+                        step.out.notice(Notice::ProbeRejected { node: id });
+                        step.out.publish();
+                    }
                     step.next_probe(id);
                 }
                 Signal::Refused | Signal::Starting => step.eject(id, signal, 2),

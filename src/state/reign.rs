@@ -7,6 +7,7 @@
 //! is the primary until an authority names one, or one is seen to follow again.
 
 mod claims;
+mod witness;
 
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use super::reduce::Step;
 use super::{Fact, Fence, Moment, NodeState, Notice, State};
 use crate::words::{NodeId, Role};
 use claims::{claimed, same_server};
+pub(crate) use witness::Undecided;
 
 /// How long a new epoch waits for nodes that do not answer.
 const CONFIRM_LIMIT: Duration = Duration::from_millis(100);
@@ -42,6 +44,8 @@ pub(crate) struct Reign {
     word: Option<NodeId>,
     /// Several claim the epoch.
     pub(crate) conflict: bool,
+    /// At the start nobody knows which of two epochs counts.
+    pub(crate) undecided: Option<Undecided>,
     /// Somebody waits for a primary.
     pub(crate) wanted: bool,
     /// The primary's positions.
@@ -141,6 +145,9 @@ fn observed(step: &mut Step<'_>) -> Option<NodeId> {
         // The old one is over, and the new one has not begun.
         return None;
     }
+    if state.reign.undecided.is_some() {
+        return None;
+    }
     let Some(epoch) = state.reign.epoch else {
         // Nobody has shown an epoch, so roles are as configured. One that was found dead while standbys are there is
         // waited for.
@@ -177,17 +184,15 @@ fn assign(step: &mut Step<'_>, index: usize, primary: Option<NodeId>) {
         None => unfenced(node, state),
     };
     let (id, old_fence, old_role) = (node.id, node.fence, node.role);
+    let is_told = tell_fence(step, index, fence);
     if (fence, role) == (old_fence, old_role) {
         return;
     }
     let node = &mut step.state.nodes[index];
     node.fence = fence;
     node.role = role;
-    if fence != old_fence {
-        step.out.notice(match fence {
-            Some(cause) => Notice::Fenced { node: id, cause },
-            None => Notice::Unfenced { node: id },
-        });
+    if fence.is_none() && old_fence.is_some() && is_told {
+        step.out.notice(Notice::Unfenced { node: id });
     }
     // It took writes until now, and would take those that are on their way (T7). A silent one has them still.
     let took = old_role == Role::Primary || (old_role == Role::Unknown && step.state.owns(id));
@@ -195,6 +200,25 @@ fn assign(step: &mut Step<'_>, index: usize, primary: Option<NodeId>) {
         step.fresh_pool(id, true);
     }
     step.out.publish();
+}
+
+/// Tells of a fence once it is there and the node answers: one that was found dead takes no writes, and its end has a
+/// line of its own. Whether the fence before this one was told.
+fn tell_fence(step: &mut Step<'_>, index: usize, fence: Option<Fence>) -> bool {
+    let node = &mut step.state.nodes[index];
+    let was_told = node.fence_told.is_some();
+    let silent = node.is_ejected() || node.suspicion.is_some();
+    match fence {
+        None => node.fence_told = None,
+        Some(Fence::Stale) if silent => {}
+        Some(cause) => {
+            if node.fence_told.replace(cause) != Some(cause) {
+                let node = node.id;
+                step.out.notice(Notice::Fenced { node, cause });
+            }
+        }
+    }
+    was_told
 }
 
 /// What a node may do that is neither the primary nor fenced.
@@ -216,7 +240,8 @@ fn fence(node: &NodeState, state: &State, primary: Option<NodeId>) -> Option<Fen
         (Fact::Known(own), Some(home)) if own != home => return Some(Fence::OtherCluster),
         _ => {}
     }
-    if node.in_recovery != Fact::Known(false) {
+    // Of two that are undecided neither is known to be the wrong one.
+    if node.in_recovery != Fact::Known(false) || state.reign.undecided.is_some() {
         return None;
     }
     let known = match (node.epoch, state.reign.greatest) {

@@ -36,6 +36,9 @@ pub(crate) enum StartProblem {
          SEALANE_START_WITHOUT_PRIMARY=true to serve reads without it"
     )]
     NobodyClaims,
+    /// Several say so, of different epochs, and nobody knows which one counts.
+    #[error("{why}; or set SEALANE_START_WITHOUT_PRIMARY=true to serve reads meanwhile")]
+    Undecided { why: String },
     /// It is a standby.
     #[error(
         "node `{name}` is configured as the primary and is in recovery: point DATABASE_URL at the primary, \
@@ -97,6 +100,12 @@ impl State {
     /// What forbids the start, after every node has been probed once.
     #[must_use]
     pub(crate) fn start_problem(&self, without_primary: bool) -> Option<StartProblem> {
+        if let (Some(why), false) = (self.undecided(), without_primary) {
+            return Some(StartProblem::Undecided { why });
+        }
+        if self.has_other_primary() {
+            return None;
+        }
         let Some(primary) = configured(self).and_then(|id| self.node(id)) else {
             let open = self.members().next().is_some();
             return match self.reign.primary {

@@ -38,6 +38,8 @@ pub(crate) struct Tuning {
     pub(crate) drain_timeout: Duration,
     /// Roles follow from what servers say of themselves; off: they are as configured.
     pub(crate) failover: bool,
+    /// A greater epoch counts only with a witness (T3).
+    pub(crate) confirmed: bool,
     /// Of two primaries in one epoch the first goes on, and not none.
     pub(crate) keep_first: bool,
     /// How long a lost primary is looked for in short steps.
@@ -72,6 +74,7 @@ impl Default for Tuning {
             saturation: Duration::from_millis(250),
             drain_timeout: Duration::from_secs(30),
             failover: true,
+            confirmed: false,
             keep_first: false,
             failover_timeout: Duration::from_secs(30),
             connect_every: Duration::from_millis(500),

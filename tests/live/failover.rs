@@ -3,6 +3,7 @@
 mod conflict;
 mod follow;
 mod lag;
+mod late;
 mod planned;
 mod silent;
 mod without;

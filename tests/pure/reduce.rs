@@ -22,6 +22,7 @@ const FILES: &[(&str, &str)] = &[
     ("members", include_str!("reduce/members.json")),
     ("roles", include_str!("reduce/roles.json")),
     ("topology", include_str!("reduce/topology.json")),
+    ("start", include_str!("reduce/start.json")),
     ("lag", include_str!("reduce/lag.json")),
 ];
 
@@ -167,6 +168,9 @@ impl Bench {
                 node: self.id(name),
             },
             ["moved", name] => Event::Moved {
+                node: self.id(name),
+            },
+            ["promoted", name] => Event::Promoted {
                 node: self.id(name),
             },
             ["drain", name] => Event::Drain {

@@ -103,6 +103,7 @@ pub(super) fn tuning(value: &Value) -> Tuning {
             "ramp_up" => tuning.ramp_up = time(),
             "check_interval" => tuning.check_interval = time(),
             "failover" => tuning.failover = value.as_bool().expect("a bool"),
+            "confirmed" => tuning.confirmed = value.as_bool().expect("a bool"),
             "keep_first" => tuning.keep_first = value.as_bool().expect("a bool"),
             "eject_max" => tuning.eject_max = time(),
             other => panic!("no tuning `{other}`"),

@@ -39,7 +39,8 @@ pub(super) fn tuning(config: &Config) -> Tuning {
         check_interval: config.check_interval,
         dead_after: config.dead_after,
         max_lag: config.max_lag,
-        failover: config.failover == Failover::Auto,
+        failover: config.failover != Failover::Off,
+        confirmed: config.failover == Failover::Confirmed,
         keep_first: config.on_conflict == OnConflict::KeepFirst,
         failover_timeout: config.failover_timeout,
         ..Tuning::default()

@@ -1,5 +1,6 @@
 //! Who claims to be the primary, and whose claim counts (T3, T4).
 
+use super::witness::{trusted, undecided};
 use super::{CONFIRM_LIMIT, Claim, configured};
 use crate::state::reduce::Step;
 use crate::state::{Fact, NodeState, Notice, State};
@@ -51,6 +52,13 @@ pub(super) fn take(step: &mut Step<'_>) {
         .members()
         .filter_map(|node| Some((node.id, claimed(node, state)?)))
         .collect();
+    let undecided = undecided(state, &claims);
+    step.state.reign.undecided = undecided;
+    if undecided.is_some() {
+        step.state.reign.claim = None;
+        return;
+    }
+    let state = &*step.state;
     let known = state.reign.epoch;
     let is_newer = |epoch: u64| known.is_none_or(|known| epoch > known);
     let newest = claims
@@ -76,36 +84,6 @@ pub(super) fn take(step: &mut Step<'_>) {
         .map(|(id, _)| *id)
         .collect();
     step.settle_owner(&equal);
-}
-
-/// Whether its word that it is the primary counts (T3): it followed before, or nobody is there to say otherwise, or an
-/// authority has said so. A copy of the cluster that was promoted elsewhere has the same identity and a greater epoch.
-fn trusted(state: &State, id: NodeId, epoch: u64) -> bool {
-    let overruled = |node: &NodeState| node.overruled.is_some_and(|over| epoch <= over);
-    let known = state.node(id);
-    let Some(node) = known.filter(|node| !node.is_ejected() && !overruled(node)) else {
-        return false;
-    };
-    let reign = &state.reign;
-    // An epoch that was seen before needs nobody to vouch for it.
-    if node.followed
-        || reign.word == Some(id)
-        || reign.owner == Some(id)
-        || reign.greatest == Some(epoch)
-    {
-        return true;
-    }
-    let known = match state.reign.owner {
-        Some(owner) => Some(owner),
-        // At the start the configuration says who it is.
-        None => configured(state).filter(|named| *named != id),
-    };
-    let answers = |known: &NodeState| {
-        known.is_member() && !known.is_in_doubt() && known.in_recovery != Fact::Known(true)
-    };
-    !known
-        .and_then(|known| state.node(known))
-        .is_some_and(answers)
 }
 
 impl Step<'_> {

@@ -1,0 +1,148 @@
+//! Whether a claim to be the primary counts (T3), and what nobody can decide at the start (T14).
+//!
+//! A member that shows the greatest epoch is the primary, whenever a process has started and whatever the configuration
+//! calls it: so processes of one configuration agree. With `confirmed` that takes a witness, for those who promote a
+//! replica beside a healthy primary on purpose. That the configured primary of an older epoch goes on until the other
+//! one has a witness was rejected for the start: a process that lived through the failover writes to the other one.
+
+use super::configured;
+use crate::state::{Fact, Health, NodeState, State};
+use crate::words::{NodeId, Role};
+
+/// Two that show different epochs at the start, of which nobody knows which one counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Undecided {
+    /// The primary of the older epoch.
+    pub(crate) older: (NodeId, u64),
+    /// The node of the newer one.
+    pub(crate) newer: (NodeId, u64),
+    /// The newer one only follows a primary of that epoch, which is no node of the list or does not answer.
+    pub(crate) follows: bool,
+}
+
+/// Whether its word that it is the primary counts.
+pub(super) fn trusted(state: &State, id: NodeId, epoch: u64) -> bool {
+    let overruled = |node: &NodeState| node.overruled.is_some_and(|over| epoch <= over);
+    let known = state.node(id);
+    let Some(node) = known.filter(|node| !node.is_ejected() && !overruled(node)) else {
+        return false;
+    };
+    let reign = &state.reign;
+    // The first one at all, or an epoch that was seen before, needs nobody to vouch for it.
+    !state.tuning.confirmed
+        || reign.word == Some(id)
+        || reign.owner == Some(id)
+        || reign.greatest == Some(epoch)
+        || has_witness(state, node, epoch)
+}
+
+/// The old primary does not answer as one, or another member follows the new one.
+fn has_witness(state: &State, node: &NodeState, epoch: u64) -> bool {
+    let others = || state.members().filter(|other| other.id != node.id);
+    let follows = |other: &NodeState| {
+        other.in_recovery == Fact::Known(true)
+            && is_ours(other, state)
+            && !other.is_ejected()
+            && other.epoch == Fact::Known(epoch)
+    };
+    if others().any(follows) {
+        return true;
+    }
+    match state.reign.owner.or_else(|| configured(state)) {
+        Some(old) if old != node.id => {
+            let old = state.node(old).filter(|old| old.is_member());
+            !old.is_some_and(may_reign)
+        }
+        Some(_) => true,
+        // The list leaves open who it was: whoever else claims to be one.
+        None => !others().any(|other| may_reign(other) && other.in_recovery != Fact::NotChecked),
+    }
+}
+
+/// Whether it is the primary for all that is known: not in recovery, and not found dead by its monitor. One broken
+/// connection is no death here, or a copy would win with the next backend that somebody terminates.
+fn may_reign(node: &NodeState) -> bool {
+    let dead = matches!(node.health, Health::Ejected { failures, .. } if failures > 1);
+    !dead && node.in_recovery != Fact::Known(true)
+}
+
+fn is_ours(node: &NodeState, state: &State) -> bool {
+    match (node.identity, state.reign.identity) {
+        (Fact::Known(own), Some(home)) => own == home,
+        _ => true,
+    }
+}
+
+/// What is open before the first primary is accepted: a primary of an older epoch answers, and the newer one lacks a
+/// witness, or only a standby shows it. A standby that receives a newer epoch has somebody to receive it from.
+pub(super) fn undecided(state: &State, claims: &[(NodeId, u64)]) -> Option<Undecided> {
+    if state.reign.epoch.is_some() {
+        return None;
+    }
+    let answers = |(id, _): &&(NodeId, u64)| state.node(*id).is_some_and(|node| !node.is_ejected());
+    let newest = *claims.iter().filter(answers).max_by_key(|(_, epoch)| epoch)?;
+    if state.reign.word == Some(newest.0) {
+        return None;
+    }
+    let receives = state.members().filter_map(|node| {
+        let receives = node.in_recovery == Fact::Known(true)
+            && node.receiving == Fact::Known(true)
+            && !node.is_ejected()
+            && is_ours(node, state);
+        Some((node.id, node.epoch.known()?)).filter(|_| receives)
+    });
+    if let Some(newer) = receives.max_by_key(|(_, epoch)| *epoch)
+        && newer.1 > newest.1
+    {
+        return Some(Undecided {
+            older: newest,
+            newer,
+            follows: true,
+        });
+    }
+    let older = claims
+        .iter()
+        .filter(answers)
+        .find(|(_, epoch)| *epoch < newest.1)?;
+    (!trusted(state, newest.0, newest.1)).then_some(Undecided {
+        older: *older,
+        newer: newest,
+        follows: false,
+    })
+}
+
+impl State {
+    /// What nobody can decide at the start, in words with the ways out.
+    pub(crate) fn undecided(&self) -> Option<String> {
+        let Undecided {
+            older,
+            newer,
+            follows,
+        } = self.reign.undecided?;
+        let name = |id: NodeId| self.node(id).map(|node| node.spec.name.to_string());
+        let (one, other) = (name(older.0)?, name(newer.0)?);
+        let (first, second) = (older.1, newer.1);
+        Some(match follows {
+            true => format!(
+                "`{one}` takes writes on timeline {first}, but `{other}` follows a primary of timeline {second} that is \
+                 no node of this cluster or does not answer: add that primary to the nodes or start it, or take the \
+                 node that is wrong out of them"
+            ),
+            false => format!(
+                "`{one}` takes writes on timeline {first} and `{other}` on timeline {second}, and nobody confirms which one \
+                 is right (SEALANE_FAILOVER=confirmed): stop the wrong one or take it out of the nodes, let a replica \
+                 follow the right one, name it by an authority (Patroni), or set SEALANE_FAILOVER=auto to take the greater timeline"
+            ),
+        })
+    }
+
+    /// Whether another node is the primary than the one that is configured as it.
+    pub(crate) fn has_other_primary(&self) -> bool {
+        let named = configured(self);
+        let named = named.filter(|id| {
+            let node = self.node(*id);
+            node.is_some_and(|node| node.spec.role == Role::Primary)
+        });
+        named.is_some() && self.reign.primary.is_some() && self.reign.primary != named
+    }
+}
