@@ -52,7 +52,10 @@ pub(super) fn tell(notice: &Notice, state: &State, nodes: &Nodes, metrics: &Clus
             tracing::debug!(node = name(*node), "alive and short of connections")
         }
         Notice::ProbeRejected { node } => {
-            tracing::warn!(node = name(*node), "refuses our logins: check the password, the role and pg_hba.conf; what is connected already is used on")
+            tracing::warn!(
+                node = name(*node),
+                "refuses our logins: check the password, the role and pg_hba.conf; what is connected already is used on"
+            )
         }
         Notice::Fenced {
             node,

@@ -30,11 +30,9 @@ impl Starting {
                 problem @ (StartProblem::NoPrimary
                 | StartProblem::NobodyClaims
                 | StartProblem::Undecided { .. }),
-            ) => {
-                Err(Error::Topology {
-                    why: problem.to_string(),
-                })
-            }
+            ) => Err(Error::Topology {
+                why: problem.to_string(),
+            }),
         }
     }
 }

@@ -80,7 +80,10 @@ pub(super) fn undecided(state: &State, claims: &[(NodeId, u64)]) -> Option<Undec
         return None;
     }
     let answers = |(id, _): &&(NodeId, u64)| state.node(*id).is_some_and(|node| !node.is_ejected());
-    let newest = *claims.iter().filter(answers).max_by_key(|(_, epoch)| epoch)?;
+    let newest = *claims
+        .iter()
+        .filter(answers)
+        .max_by_key(|(_, epoch)| epoch)?;
     if state.reign.word == Some(newest.0) {
         return None;
     }
