@@ -5,6 +5,7 @@
 
 mod cache;
 pub(crate) mod catalog;
+mod change;
 mod dialect;
 mod executable;
 mod explain;
@@ -13,6 +14,7 @@ mod inside;
 mod judge;
 mod judged;
 mod keyword;
+mod knowledge;
 mod lexer;
 mod parse;
 mod pragma;
@@ -30,8 +32,10 @@ use sea_orm::DbBackend;
 
 use crate::words::{Intent, Reason};
 
-pub(crate) use cache::{Classifier, Knowledge, Summary};
+pub(crate) use cache::{Classifier, Summary};
+pub(crate) use change::Change;
 pub(crate) use judged::Kind;
+pub(crate) use knowledge::Knowledge;
 pub(crate) use settings::Settings;
 
 use catalog::resolve::Basis;

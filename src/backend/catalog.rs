@@ -1,8 +1,10 @@
 //! Reads the server's catalog, in the rows that the pure part of it takes (rule I5).
 
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, Statement};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, Statement, sqlx};
 
 use crate::{
+    config::Config,
+    error::Kind,
     intent::{
         Settings,
         catalog::{
@@ -13,9 +15,28 @@ use crate::{
     node::Node,
 };
 
-/// Asks this node's catalog: four round trips on PostgreSQL, one on MariaDB and MySQL.
-pub(crate) async fn read_catalog(node: &Node, settings: &Settings) -> Result<Catalog, DbErr> {
+/// Asks this node's catalog: four round trips on PostgreSQL, one on MariaDB and MySQL. With a configuration it is asked
+/// on a connection of its own, where it can be reached beside its pool: the application's are not in the way of it, nor
+/// it in theirs.
+pub(crate) async fn read_catalog(
+    node: &Node,
+    beside: Option<&Config>,
+    settings: &Settings,
+) -> Result<Catalog, DbErr> {
     let backend = ConnectionTrait::get_database_backend(node.link.connection());
+    #[cfg(feature = "postgres")]
+    if let (DbBackend::Postgres, Some(config), Some(direct)) = (backend, beside, &node.direct) {
+        let mut own = super::positions::open_plain(config, direct, "sealane-catalog").await?;
+        let rows = Rows {
+            functions: ask_own(&mut own, queries::FUNCTIONS, function).await?,
+            relations: ask_own(&mut own, queries::RELATIONS, relation).await?,
+            types: ask_own(&mut own, queries::TYPES, named_type).await?,
+            uses: ask_own(&mut own, queries::USES, used).await?,
+        };
+        // The server ends it either way.
+        let _ = sqlx::Connection::close(own).await;
+        return Ok(build(backend, &rows, settings));
+    }
     let _opaque = node.replayed.opaque();
     let rows = if backend == DbBackend::MySql {
         let mut relations = ask(node, queries::MYSQL_RELATIONS, mysql_relation).await?;
@@ -35,6 +56,19 @@ pub(crate) async fn read_catalog(node: &Node, settings: &Settings) -> Result<Cat
         }
     };
     Ok(build(backend, &rows, settings))
+}
+
+#[cfg(feature = "postgres")]
+async fn ask_own<T>(
+    own: &mut sqlx::PgConnection,
+    sql: &'static str,
+    read: fn(&QueryResult) -> Result<T, DbErr>,
+) -> Result<Vec<T>, DbErr> {
+    let rows = sqlx::query(sql).fetch_all(own).await;
+    let rows = rows.map_err(|err| Kind::Query.of_sqlx(err))?;
+    rows.into_iter()
+        .map(|row| read(&QueryResult::from(row)))
+        .collect()
 }
 
 async fn ask<T>(

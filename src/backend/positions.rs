@@ -56,14 +56,23 @@ pub(crate) struct Direct {
 
 /// Opens one.
 pub(crate) async fn open(config: &Config, node: &NodeConfig, name: &str) -> Result<Direct, DbErr> {
+    let mut conn = open_plain(config, node, name).await?;
+    let identity = identify(&mut conn).await?;
+    Ok(Direct { conn, identity })
+}
+
+/// Opens one without asking where it leads to.
+pub(crate) async fn open_plain(
+    config: &Config,
+    node: &NodeConfig,
+    name: &str,
+) -> Result<PgConnection, DbErr> {
     let options = direct_postgres(config, node)
         .await?
         .application_name(name)
         .disable_statement_logging();
     let connected = options.connect().await;
-    let mut conn = connected.map_err(|err| Kind::Conn.of_sqlx(err))?;
-    let identity = identify(&mut conn).await?;
-    Ok(Direct { conn, identity })
+    connected.map_err(|err| Kind::Conn.of_sqlx(err))
 }
 
 async fn identify(conn: &mut PgConnection) -> Result<Identity, DbErr> {

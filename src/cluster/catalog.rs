@@ -1,14 +1,18 @@
 //! Keeps what is known of the server's catalog fresh: read at start, after DDL of our own, and every
-//! `SEALANE_CATALOG_REFRESH`, because others do DDL too (rule I5).
+//! `SEALANE_CATALOG_REFRESH`, because others do DDL too (rule I5). A name that it lacks asks for a reading as well.
 //!
 //! It is the primary's. Only a cluster that started without its primary reads a replica's, or every read would be
 //! refused for not being known as one; what is found there is provisional, and never believed after DDL of our own.
 //!
-//! One reading at a time. One that was asked for while another ran may have seen too little of it, so it runs again
-//! afterwards, and what the first one found is not believed.
+//! One reading at a time, on a connection of its own, so that it is in no statement's way, and then a rest that grows
+//! with what the reading took. What changed while it ran stays in doubt until the next one. Reading again at once, until
+//! one was disturbed by nothing, kept a busy schema's catalog unknown for ever, and the primary busy.
 
 use std::{
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -20,13 +24,32 @@ use super::{
 };
 use crate::{
     backend,
-    intent::{Knowledge, Summary, catalog::Catalog},
+    intent::{Change, Summary, catalog::Catalog},
     node::Node,
-    words::{Intent, Role},
+    words::Role,
 };
 
 /// After a failed reading the next one waits this long.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// After DDL of our own, it rests for so many times what the last one took.
+const REST: u32 = 4;
+
+/// And never longer than this.
+const LONGEST_REST: Duration = Duration::from_secs(5);
+
+/// What is only wished for waits so long after the last reading; in vain, twice as long the next time.
+const WISH_EVERY: Duration = Duration::from_secs(2);
+const WISH_SELDOM: Duration = Duration::from_secs(60);
+
+/// What statements know of the readings.
+#[derive(Debug, Default)]
+pub(crate) struct Readings {
+    /// Somebody wished for one, and that was passed on.
+    wished: AtomicBool,
+    /// When a wish will be heard, in milliseconds after the cluster's start.
+    heard_at: AtomicU64,
+}
 
 #[derive(Debug)]
 pub(super) struct CatalogReader {
@@ -34,7 +57,14 @@ pub(super) struct CatalogReader {
     wanted: bool,
     every: Option<Duration>,
     next: Option<Instant>,
-    reading: bool,
+    /// Since when one runs.
+    reading: Option<Instant>,
+    /// How long the next one rests after the last.
+    rests_until: Option<Instant>,
+    /// The same for one that is only wished for.
+    wish_gap: Duration,
+    wishes_from: Option<Instant>,
+    by_wish: bool,
     again: bool,
     /// What is known comes from a replica.
     provisional: bool,
@@ -54,7 +84,11 @@ impl CatalogReader {
             wanted,
             every,
             next: next.filter(|_| wanted),
-            reading: false,
+            reading: None,
+            rests_until: None,
+            wish_gap: WISH_EVERY,
+            wishes_from: None,
+            by_wish: false,
             again: false,
             provisional: false,
             changed: false,
@@ -62,7 +96,7 @@ impl CatalogReader {
     }
 
     pub(super) fn next_due(&self) -> Option<Instant> {
-        self.next.filter(|_| !self.reading)
+        self.next.filter(|_| self.reading.is_none())
     }
 
     pub(super) fn is_due(&self) -> bool {
@@ -71,15 +105,35 @@ impl CatalogReader {
 
     /// Whether the primary's own is still to be read.
     pub(super) fn is_provisional(&self) -> bool {
-        self.provisional && !self.reading
+        self.provisional && self.reading.is_none()
     }
 
-    /// There was DDL of our own.
+    /// There was DDL of our own: the next reading begins as soon as it may.
     pub(super) fn schema_changed(&mut self) {
         self.changed = true;
+        match self.reading {
+            Some(_) => self.again = true,
+            None => self.no_later_than(self.rests_until),
+        }
     }
 
-    /// Reads the primary's now, or once more when the reading that runs has ended.
+    /// Another reading may tell something that somebody asked for. One that runs may tell it, too.
+    pub(super) fn wish(&mut self) {
+        if self.reading.is_none() {
+            self.by_wish |= self
+                .next
+                .is_none_or(|next| next > Instant::now() + WISH_EVERY);
+            self.no_later_than(self.wishes_from);
+        }
+    }
+
+    fn no_later_than(&mut self, at: Option<Instant>) {
+        let at = at.unwrap_or_else(Instant::now);
+        let next = self.next.map_or(at, |next| next.min(at));
+        self.next = Some(next).filter(|_| self.wanted);
+    }
+
+    /// Reads the primary's now.
     pub(super) fn read(&mut self, shared: &Arc<Shared>, outbox: &WeakUnboundedSender<Message>) {
         self.begin(shared.primary_node(), Role::Primary, (shared, outbox));
     }
@@ -107,13 +161,16 @@ impl CatalogReader {
         if !self.wanted {
             return;
         }
-        if self.reading {
+        if self.reading.is_some() {
             self.again = true;
             return;
         }
-        self.reading = true;
+        self.reading = Some(Instant::now());
         self.next = None;
-        let settings = shared.classifier.settings().clone();
+        if role == Role::Primary {
+            shared.classifier.reading_begins();
+        }
+        let reader = Arc::clone(shared);
         let limit = shared.config.acquire_timeout;
         let outbox = outbox.clone();
         tokio::spawn(async move {
@@ -121,7 +178,8 @@ impl CatalogReader {
                 let Some(node) = node else {
                     return Err("there is no primary".to_owned());
                 };
-                let read = backend::read_catalog(&node, &settings).await;
+                let settings = reader.classifier.settings();
+                let read = backend::read_catalog(&node, Some(&reader.config), settings).await;
                 read.map_err(|err| err.to_string())
             };
             let read = tokio::time::timeout(limit, reading).await;
@@ -130,53 +188,99 @@ impl CatalogReader {
         });
     }
 
-    /// A reading has ended. True when another is to begin at once.
-    pub(super) fn ended(
-        &mut self,
-        shared: &Shared,
-        role: Role,
-        read: Result<Catalog, String>,
-    ) -> bool {
-        self.reading = false;
-        if std::mem::take(&mut self.again) || (self.changed && role != Role::Primary) {
-            return true;
-        }
+    /// A reading has ended.
+    pub(super) fn ended(&mut self, shared: &Shared, role: Role, read: Result<Catalog, String>) {
+        let now = Instant::now();
+        let took = self
+            .reading
+            .take()
+            .map_or(Duration::ZERO, |begun| now - begun);
+        self.rests_until = Some(now + (took * REST).min(LONGEST_REST));
+        let by_wish = std::mem::take(&mut self.by_wish);
+        let again = std::mem::take(&mut self.again);
         match read {
+            Ok(_) if self.changed && role != Role::Primary => self.next = Some(now),
             Ok(catalog) => {
-                shared.classifier.learn(Knowledge::Known(Arc::new(catalog)));
+                let new = shared.classifier.has_read(catalog);
+                self.wish_gap = match (new, by_wish) {
+                    (true, _) => WISH_EVERY,
+                    (false, true) => (self.wish_gap * 2).min(WISH_SELDOM),
+                    (false, false) => self.wish_gap,
+                };
                 shared.learned.send_replace(());
                 self.provisional = role != Role::Primary;
-                self.changed = false;
-                self.next = self.every.map(|every| Instant::now() + every);
+                self.changed &= again || role != Role::Primary;
+                self.next = self.every.map(|every| now + every);
             }
             Err(error) => {
                 tracing::warn!(
                     error,
-                    "the catalog could not be read: what is not built in goes to the primary until it can"
+                    "the catalog could not be read: what is not known goes to the primary until it can"
                 );
-                self.next = Some(Instant::now() + RETRY_AFTER);
+                self.next = Some(now + RETRY_AFTER);
             }
         }
-        false
+        if again {
+            self.no_later_than(self.rests_until);
+        }
+        let wishes = now + self.wish_gap;
+        self.wishes_from = Some(wishes);
+        let wishes = wishes.saturating_duration_since(shared.origin).as_millis();
+        let wishes = u64::try_from(wishes).unwrap_or(u64::MAX);
+        shared.readings.heard_at.store(wishes, Ordering::Release);
+        shared.readings.wished.store(false, Ordering::Release);
     }
 }
 
 impl Shared {
+    /// The schema may have changed: what that may have touched is not believed until it has been read again (rule I5).
+    pub(crate) fn schema_changed(&self, change: &Change) {
+        if !self.reads_catalog || change.is_nothing() {
+            return;
+        }
+        match self.classifier.doubt(change) {
+            true => self.tell(Message::ReadCatalog),
+            false => self.wish_catalog(),
+        }
+    }
+
+    /// Some text goes to the primary for a name that the catalog lacks: another process may have made it since.
+    pub(crate) fn wish_catalog(&self) {
+        let wished = &self.readings.wished;
+        // Nearly always it was said already.
+        if self.reads_catalog
+            && !wished.load(Ordering::Acquire)
+            && !wished.swap(true, Ordering::AcqRel)
+        {
+            self.tell(Message::WishCatalog);
+        }
+    }
+
     /// The verdict on a text that is refused where it is no read, once everything that will soon be known is known:
-    /// after DDL of our own the catalog is being read again, and a name that the catalog lacks may be new.
+    /// after DDL of our own the catalog is being read again, and a name that it lacks may be new.
     pub(crate) async fn settled_verdict(
         &self,
         sql: &str,
         verdict: Summary,
         deadline: Instant,
     ) -> Summary {
-        if verdict.intent != Intent::Primary || !self.classifier.awaits_catalog() {
+        if !verdict.unknown || !self.reads_catalog {
             return verdict;
         }
         let mut learned = self.learned.subscribe();
-        while self.classifier.awaits_catalog() {
+        let now = u64::try_from(self.origin.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let waits = !self.classifier.awaits_catalog()
+            && self.readings.heard_at.load(Ordering::Acquire) <= now;
+        if waits {
+            self.wish_catalog();
+        }
+        let mut waits = waits;
+        while std::mem::take(&mut waits) || self.classifier.awaits_catalog() {
             let news = tokio::time::timeout_at(deadline.into(), learned.changed()).await;
             if !matches!(news, Ok(Ok(()))) {
+                break;
+            }
+            if !self.classifier.verdict(sql).unknown {
                 break;
             }
         }

@@ -10,6 +10,7 @@ use sea_orm::DatabaseConnection;
 
 use super::shared::Shared;
 use crate::{
+    intent::Change,
     node::{Link, Node},
     words::NodeId,
 };
@@ -123,7 +124,7 @@ fn make(shared: &Arc<Shared>, primary: &Arc<Node>) -> Made {
                 shared.concrete_lost();
             }
             shared.concrete_returned();
-            shared.schema_changed();
+            shared.schema_changed(&Change::Anything);
         }
     }));
     let connection = own

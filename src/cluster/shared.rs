@@ -21,7 +21,7 @@ use tokio::{
 
 use crate::{
     config::Config,
-    intent::{Classifier, Knowledge},
+    intent::Classifier,
     metrics::{ClusterMetrics, NodeCounter, Publisher},
     node::{Lease, Node},
     route::budget::{Budget, Rates},
@@ -33,7 +33,8 @@ use crate::{
 };
 
 use super::{
-    concrete::Concrete, demand::Demand, events::Outlet, name::ClusterName, worker::Message,
+    catalog::Readings, concrete::Concrete, demand::Demand, events::Outlet, name::ClusterName,
+    worker::Message,
 };
 
 /// The parts of the configuration that statements read.
@@ -56,6 +57,8 @@ pub(crate) struct Shared {
     pub(crate) classifier: Classifier,
     /// Tells waiters that the catalog was read.
     pub(crate) learned: watch::Sender<()>,
+    /// How the next reading of the catalog stands.
+    pub(crate) readings: Readings,
     pub(crate) clock: Arc<Clock>,
     /// The primary says how far it has written; else only the time pin is left (rule C14).
     pub(crate) positions: AtomicBool,
@@ -135,6 +138,7 @@ impl Shared {
             snapshot: ArcSwap::from_pointee(snapshot),
             classifier,
             learned: watch::Sender::new(()),
+            readings: Readings::default(),
             clock,
             positions: AtomicBool::new(positions),
             demand: Arc::default(),
@@ -214,14 +218,6 @@ impl Shared {
     /// Whether this node's connections can say how far its server has replayed.
     pub(crate) fn gives_position(&self, node: &Node) -> bool {
         node.direct.is_some() && self.positions.load(Ordering::Acquire)
-    }
-
-    /// The schema may have changed: nothing that was read of it is believed until it has been read again (rule I5).
-    pub(crate) fn schema_changed(&self) {
-        if self.reads_catalog {
-            self.classifier.learn(Knowledge::Awaited);
-            self.tell(Message::ReadCatalog);
-        }
     }
 
     /// Tells the topology what was heard of a node, when it says something of the node.

@@ -57,6 +57,8 @@ pub(crate) enum Message {
     Replace(Vec<Source>, oneshot::Sender<Result<Changes, Error>>),
     /// The catalog is out of date.
     ReadCatalog,
+    /// Some name is not in it, or something ran that may have changed it.
+    WishCatalog,
     /// It has been read, from a node of this role.
     CatalogRead(Role, Result<Catalog, String>),
     /// A statement waits for a primary.
@@ -264,15 +266,9 @@ impl Worker {
                 })
                 .await;
             }
-            Message::ReadCatalog => {
-                self.catalog.schema_changed();
-                self.catalog.read(shared, &self.outbox);
-            }
-            Message::CatalogRead(role, read) => {
-                if self.catalog.ended(shared, role, read) {
-                    self.catalog.read(shared, &self.outbox);
-                }
-            }
+            Message::ReadCatalog => self.catalog.schema_changed(),
+            Message::WishCatalog => self.catalog.wish(),
+            Message::CatalogRead(role, read) => self.catalog.ended(shared, role, read),
             // Who waits is noted after every message.
             Message::Wanted => {}
             Message::Check(node, answer) => {

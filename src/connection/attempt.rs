@@ -90,6 +90,9 @@ impl<'a> Attempt<'a> {
         if !executes {
             let judged = shared.classifier.verdict(sql);
             shared.metrics.count(ClusterCounter::CacheHit);
+            if judged.unknown {
+                shared.wish_catalog();
+            }
             (intent, reason, verdict) = (judged.intent, judged.reason, Some(judged));
         }
         let ask = Ask::Statement { intent, reason };
@@ -261,7 +264,7 @@ impl<'a> Attempt<'a> {
             Forced::No if strong => Forced::Primary,
             // Nothing of it could be proved to be a read (rule R6).
             Forced::No
-                if self.ask == Ask::BeginReadOnly && self.shared.classifier.awaits_catalog() =>
+                if self.ask == Ask::BeginReadOnly && self.shared.classifier.knows_nothing() =>
             {
                 Forced::Primary
             }

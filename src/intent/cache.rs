@@ -5,16 +5,19 @@
 //! what is still asked for moves over without being judged again. One map that is cleared when full would make every
 //! hot text pay a parse at once; a least-recently-used list would make every hit a write.
 
-use std::sync::Arc;
+mod learning;
+
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use arc_swap::ArcSwap;
 use sea_orm::DbBackend;
 
-use super::catalog::Catalog;
-use super::catalog::resolve::{self, Basis};
+use super::catalog::resolve;
+use super::change::Change;
 use super::dialect::Dialect;
 use super::judged::{Kind, Ruling, Traits};
+use super::knowledge::{Doubt, Knowledge};
 use super::settings::Settings;
 use super::{Verdict, judge};
 use super::{inside, keyword};
@@ -37,8 +40,10 @@ pub(crate) struct Summary {
     pub(crate) functions_built_in: bool,
     /// May reach beyond this server (I6).
     pub(crate) may_act_outside: bool,
-    /// Changes the schema: the catalog must be read again.
+    /// May change the schema; [`Classifier::change`] tells what of it.
     pub(crate) ddl: bool,
+    /// Something in it is only not known yet.
+    pub(crate) unknown: bool,
 }
 
 impl Summary {
@@ -50,6 +55,7 @@ impl Summary {
             functions_built_in: traits.functions_built_in,
             may_act_outside: traits.may_act_outside,
             ddl: traits.ddl,
+            unknown: traits.unknown,
         }
     }
 
@@ -61,6 +67,7 @@ impl Summary {
             functions_built_in: false,
             may_act_outside: false,
             ddl: decided.ddl,
+            unknown: false,
         }
     }
 
@@ -78,25 +85,11 @@ impl Summary {
     }
 }
 
-/// What is known of the server.
-#[derive(Clone, Debug, Default)]
-pub(crate) enum Knowledge {
-    /// No catalog is wanted: relations and types are trusted.
-    #[default]
-    Trusted,
-    /// The catalog has not been read yet.
-    Awaited,
-    Known(Arc<Catalog>),
-}
-
-impl Knowledge {
-    fn basis(&self) -> Basis<'_> {
-        match self {
-            Self::Trusted => Basis::Trusted,
-            Self::Awaited => Basis::Awaited,
-            Self::Known(catalog) => Basis::Known(catalog),
-        }
-    }
+/// What changed since the last reading began, and before that.
+#[derive(Debug, Default)]
+struct Doubts {
+    before: Doubt,
+    since: Doubt,
 }
 
 #[derive(Debug)]
@@ -121,6 +114,7 @@ pub(crate) struct Classifier {
     halves: [Half; 2],
     young: AtomicUsize,
     knowledge: ArcSwap<Knowledge>,
+    doubts: Mutex<Doubts>,
     /// Grows with each change of the knowledge; an entry of another generation is no hit.
     generation: AtomicU64,
     corrections: papaya::HashMap<u64, (), foldhash::fast::RandomState>,
@@ -138,6 +132,7 @@ impl Classifier {
             halves: [Half::default(), Half::default()],
             young: AtomicUsize::new(0),
             knowledge: ArcSwap::from_pointee(knowledge),
+            doubts: Mutex::default(),
             generation: AtomicU64::new(1),
             corrections: papaya::HashMap::default(),
             hasher: foldhash::fast::RandomState::default(),
@@ -161,12 +156,6 @@ impl Classifier {
     pub(crate) fn held_bytes(&self) -> usize {
         let [first, second] = &self.halves;
         first.bytes.load(Ordering::Relaxed) + second.bytes.load(Ordering::Relaxed)
-    }
-
-    /// Replaces what is known of the server; verdicts that rest on the old knowledge are not used again.
-    pub(crate) fn learn(&self, knowledge: Knowledge) {
-        self.knowledge.store(Arc::new(knowledge));
-        self.generation.fetch_add(1, Ordering::AcqRel);
     }
 
     /// Texts with a backslash are not judged from now on: some session sees other strings in them than the lexer does,
@@ -218,30 +207,32 @@ impl Classifier {
         summary
     }
 
-    /// Whether the text changes the schema, or may: what was not understood counts as a change.
-    pub(crate) fn changes_schema(&self, sql: &str) -> bool {
-        if let Some(decided) = self
+    /// What this text changes of the schema. Only where its verdict says that it may is it looked at again.
+    pub(crate) fn change(&self, sql: &str) -> Change {
+        let decided = self
             .dialect
-            .filter(|_| !self.distrusts(sql))
-            .and_then(|dialect| keyword::decide(dialect, sql))
-        {
-            return decided.ddl;
+            .and_then(|dialect| keyword::decide(dialect, sql));
+        let may = match decided {
+            // It may hold other statements than those that are seen here.
+            _ if self.distrusts(sql) => return Change::Anything,
+            Some(decided) => decided.ddl,
+            // Looking is cheaper than judging.
+            None if sql.len() > self.settings.longest_cached() => true,
+            None => self.verdict(sql).ddl,
+        };
+        match may {
+            true => Change::of(self.dialect, sql),
+            false => Change::Nothing,
         }
-        let verdict = self.verdict(sql);
-        verdict.ddl || matches!(verdict.reason, Reason::Unparsed | Reason::TooLong)
     }
 
     /// Whether the text belongs to a transaction itself, so that it is at home wherever that runs (R6).
     pub(crate) fn belongs_inside(&self, sql: &str) -> bool {
         let knowledge = self.knowledge.load();
-        self.dialect.is_some_and(|dialect| {
-            inside::belongs(dialect, sql, (&self.settings, knowledge.basis()))
-        })
-    }
-
-    /// Whether verdicts are stricter than they will be, because the catalog has not been read (again) yet.
-    pub(crate) fn awaits_catalog(&self) -> bool {
-        matches!(**self.knowledge.load(), Knowledge::Awaited)
+        !self.distrusts(sql)
+            && self.dialect.is_some_and(|dialect| {
+                inside::belongs(dialect, sql, (&self.settings, knowledge.basis()))
+            })
     }
 
     /// The verdict with the part that decided; judges anew, for `explain`.
@@ -258,8 +249,7 @@ impl Classifier {
         corrections.insert(self.hash(sql), ());
         let generation = self.generation.load(Ordering::Acquire);
         if sql.len() <= self.settings.longest_cached() {
-            let (ruling, traits) = self.judge_in_full(sql);
-            let summary = Summary::of(&ruling, traits);
+            let summary = self.judge(sql);
             self.keep(
                 sql,
                 Entry {
@@ -287,7 +277,10 @@ impl Classifier {
 
     fn judge(&self, sql: &str) -> Summary {
         self.misses.fetch_add(1, Ordering::Relaxed);
-        let (ruling, traits) = self.judge_in_full(sql);
+        let (ruling, mut traits) = self.judge_in_full(sql);
+        if ruling.intent != Intent::Read && sql.len() <= self.settings.longest_cached() {
+            traits.ddl = !Change::of(self.dialect, sql).is_nothing();
+        }
         Summary::of(&ruling, traits)
     }
 

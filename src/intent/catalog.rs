@@ -10,7 +10,7 @@ pub(crate) mod queries;
 pub(crate) mod resolve;
 pub(crate) mod rows;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 pub(crate) use closure::build;
 
@@ -87,6 +87,8 @@ pub(crate) struct Relation {
     pub(crate) kind: RelationKind,
     /// Reading it reaches another server.
     pub(crate) outside: bool,
+    /// It rests on other objects: a view, a table with partitions, policies or computed columns.
+    pub(crate) composed: bool,
 }
 
 /// A type of the user's.
@@ -109,4 +111,8 @@ pub(crate) struct Catalog {
     pub(crate) casts: HashSet<String>,
     /// A cast with a harmful function that needs no mention in the text.
     pub(crate) silent_cast: Option<String>,
+    /// Symbols of operators that call functions which anybody may replace.
+    pub(crate) soft_operators: BTreeSet<String>,
+    /// Such functions stand behind casts.
+    pub(crate) soft_casts: bool,
 }

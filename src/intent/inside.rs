@@ -95,6 +95,9 @@ fn setting(statement: &Statement<'_>, basis: Basis<'_>) -> bool {
     // A function of the user's may bear the same name.
     let shadowed = match basis {
         Basis::Known(catalog) => catalog.functions.contains_key(&name),
+        Basis::Doubted(catalog, doubt) => {
+            catalog.functions.contains_key(&name) || doubt.touches(&name)
+        }
         Basis::Trusted => false,
         Basis::Awaited => true,
     };

@@ -141,6 +141,8 @@ pub(crate) struct Traits {
     pub(crate) may_act_outside: bool,
     /// Changes the schema: the catalog must be read again.
     pub(crate) ddl: bool,
+    /// Something in it is only not known yet, so that another reading of the catalog may tell.
+    pub(crate) unknown: bool,
 }
 
 /// A judged text.

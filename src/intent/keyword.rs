@@ -146,9 +146,8 @@ fn postgres(word: &[u8]) -> Option<Statement> {
             ddl: false,
         }),
         b"TRUNCATE" | b"GRANT" | b"REVOKE" | b"COMMENT" | b"REINDEX" | b"VACUUM" | b"CLUSTER"
-        | b"REFRESH" | b"CALL" | b"DO" | b"REASSIGN" | b"ANALYZE" | b"ANALYSE" | b"NOTIFY"
-        | b"REPACK" => WRITE,
-        b"IMPORT" | b"SECURITY" => Some(Statement::Write {
+        | b"REFRESH" | b"REASSIGN" | b"ANALYZE" | b"ANALYSE" | b"NOTIFY" | b"REPACK" => WRITE,
+        b"IMPORT" | b"SECURITY" | b"CALL" | b"DO" => Some(Statement::Write {
             kind: Kind::Other,
             ddl: true,
         }),
@@ -167,9 +166,9 @@ fn mysql(word: &[u8]) -> Option<Statement> {
             kind: Kind::Plain,
             ddl: false,
         }),
-        b"TRUNCATE" | b"GRANT" | b"REVOKE" | b"CALL" | b"DO" | b"LOAD" | b"IMPORT"
-        | b"OPTIMIZE" | b"REPAIR" | b"BINLOG" => WRITE,
-        b"RENAME" | b"INSTALL" | b"UNINSTALL" => Some(Statement::Write {
+        b"TRUNCATE" | b"GRANT" | b"REVOKE" | b"DO" | b"LOAD" | b"IMPORT" | b"OPTIMIZE"
+        | b"REPAIR" | b"BINLOG" => WRITE,
+        b"RENAME" | b"CALL" | b"INSTALL" | b"UNINSTALL" => Some(Statement::Write {
             kind: Kind::Other,
             ddl: true,
         }),
@@ -180,7 +179,10 @@ fn mysql(word: &[u8]) -> Option<Statement> {
             Some(Statement::Session)
         }
         // EXECUTE IMMEDIATE runs a text that is not seen; EXECUTE runs what the session prepared.
-        b"EXECUTE" => WRITE,
+        b"EXECUTE" => Some(Statement::Write {
+            kind: Kind::Other,
+            ddl: true,
+        }),
         b"TABLE" | b"SET" | b"ANALYZE" | b"SHOW" | b"DESCRIBE" | b"DESC" | b"HELP" => {
             Some(Statement::Open)
         }

@@ -116,6 +116,7 @@ impl<'a> Reader<'a> {
                 functions_built_in: self.only_built_in,
                 may_act_outside: false,
                 ddl: self.creates,
+                unknown: false,
             },
         }
     }

@@ -2,6 +2,7 @@
 
 mod corpus;
 mod fresh;
+mod known;
 
 use sea_orm::ConnectionTrait;
 use sealane::{Error, Intent, Reason, Role, RoutedConnection};

@@ -1,6 +1,7 @@
 //! What a text is judged to be (I1 to I5).
 
 mod catalog;
+mod change;
 mod corpus;
 mod generate;
 mod limits;

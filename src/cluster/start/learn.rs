@@ -36,7 +36,7 @@ impl Starting {
         let Some(member) = self.nodes.member(node.id) else {
             return;
         };
-        match backend::read_catalog(&member.node, classifier.settings()).await {
+        match backend::read_catalog(&member.node, None, classifier.settings()).await {
             Ok(catalog) => {
                 classifier.learn(Knowledge::Known(Arc::new(catalog)));
                 self.catalog_read = of_primary;

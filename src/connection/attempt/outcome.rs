@@ -25,8 +25,9 @@ impl Attempt<'_> {
             self.shared.metrics.count(ClusterCounter::Corrected);
             self.shared.classifier.correct(sql);
         }
-        if self.writes() && self.shared.classifier.changes_schema(sql) {
-            self.shared.schema_changed();
+        if self.writes() {
+            self.shared
+                .schema_changed(&self.shared.classifier.change(sql));
         }
     }
 

@@ -5,7 +5,7 @@ mod judge;
 use std::{
     pin::pin,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
@@ -16,6 +16,7 @@ use sea_orm::{AccessMode, DbBackend, DbErr, IsolationLevel, TransactionOptions};
 use crate::{
     cluster::{awaited::Awaited, limits::Diverted, shared::Shared},
     error::{Error, Kind},
+    intent::Change,
     node::Lease,
     route::retry,
     session::{Bound, Current, Mark, OpenWrite, Seen, gate::Writing},
@@ -72,8 +73,8 @@ struct Root {
     doubtful: AtomicBool,
     /// COMMIT was sent and has not been answered.
     committing: AtomicBool,
-    /// A statement changed the schema, so the catalog is read again after the end.
-    schema_changed: AtomicBool,
+    /// What statements changed of the schema, so that the catalog is read again after the end.
+    changed: Mutex<Change>,
     /// Statements ran that this wrapper did not see, and may have changed the connection's settings.
     session_changed: AtomicBool,
 }
@@ -87,13 +88,21 @@ impl Drop for Root {
         } else {
             self.saw();
         }
-        if self.schema_changed.load(Ordering::Acquire) {
-            self.shared.schema_changed();
-        }
+        let changed = self.changed.get_mut();
+        let changed = changed.unwrap_or_else(PoisonError::into_inner);
+        self.shared.schema_changed(changed);
     }
 }
 
 impl Root {
+    /// What a statement changes of the schema counts from the end on.
+    fn note_change(&self, change: Change) {
+        if !change.is_nothing() {
+            let mut changed = self.changed.lock().unwrap_or_else(PoisonError::into_inner);
+            changed.add(change);
+        }
+    }
+
     /// Its reads so far are not to be undone by later ones (rule C9).
     fn saw(&self) {
         if self.level == Consistency::Monotonic {
@@ -153,7 +162,7 @@ impl Held {
             _diverted: diverted,
             doubtful: flag(),
             committing: flag(),
-            schema_changed: flag(),
+            changed: Mutex::default(),
             session_changed: flag(),
         };
         Self {
@@ -186,7 +195,7 @@ impl Held {
         self.root.doubtful.store(true, Ordering::Release);
         // On a replica nobody changes the schema.
         if self.lease().role() != Role::Replica {
-            self.root.schema_changed.store(true, Ordering::Release);
+            self.root.note_change(Change::Anything);
         }
         self.root.session_changed.store(true, Ordering::Release);
     }

@@ -33,6 +33,8 @@ struct Closure<'a> {
     dialect: Dialect,
     rows: &'a Rows,
     trust: HashMap<i64, Trust>,
+    /// Compiled functions of extensions: nobody replaces their bodies.
+    compiled: HashSet<i64>,
     /// By the user's word: uses do not take this away.
     by_word: HashSet<i64>,
     bodies: Vec<(i64, Judged)>,
@@ -53,6 +55,7 @@ impl<'a> Closure<'a> {
             dialect,
             rows,
             trust: HashMap::new(),
+            compiled: HashSet::new(),
             by_word: HashSet::new(),
             bodies: Vec::new(),
             views: Vec::new(),
@@ -77,6 +80,9 @@ impl<'a> Closure<'a> {
     fn function(&mut self, row: &FunctionRow, settings: &Settings) {
         let schema = Some(row.schema.as_str());
         let compiled = matches!(row.language.as_str(), "c" | "internal");
+        if compiled && !row.extension.is_empty() {
+            self.compiled.insert(row.id);
+        }
         let trust = if settings.denies(schema, &row.name) {
             Trust::Denied
         } else if settings.allows(schema, &row.name) {
@@ -212,6 +218,20 @@ impl<'a> Closure<'a> {
             silent_cast: self.silent_cast.clone(),
             ..Catalog::default()
         };
+        let mut composed = HashSet::new();
+        let compiled = |id: &i64| self.compiled.contains(id);
+        for used in &self.rows.uses {
+            match used.class.as_str() {
+                "relation" => {
+                    composed.insert(used.id);
+                }
+                "operator" if !compiled(&used.target_id) => {
+                    catalog.soft_operators.insert(used.name.clone());
+                }
+                "cast" | "silent_cast" if !compiled(&used.target_id) => catalog.soft_casts = true,
+                _ => {}
+            }
+        }
         for row in &self.rows.functions {
             let function = Function {
                 schema: self.folded(&row.schema),
@@ -233,6 +253,7 @@ impl<'a> Closure<'a> {
                     .copied()
                     .unwrap_or(RelationKind::Harmful),
                 outside: self.outside.contains(&row.id),
+                composed: composed.contains(&row.id),
             };
             catalog
                 .relations

@@ -5,6 +5,7 @@
 
 use super::{Catalog, RelationKind, Trust};
 use crate::intent::judged::{Judged, Name, Ruling, Traits};
+use crate::intent::knowledge::Doubt;
 use crate::words::Intent;
 
 /// What a text is resolved against.
@@ -15,6 +16,8 @@ pub(crate) enum Basis<'a> {
     /// The catalog has not been read yet: nothing of the user's is.
     Awaited,
     Known(&'a Catalog),
+    /// The schema changed since.
+    Doubted(&'a Catalog, &'a Doubt),
 }
 
 pub(crate) fn resolve(judged: &Judged, basis: Basis<'_>) -> (Ruling, Traits) {
@@ -29,7 +32,20 @@ pub(crate) fn resolve(judged: &Judged, basis: Basis<'_>) -> (Ruling, Traits) {
             traits.may_act_outside |= acts_outside(judged, catalog);
             catalog.object(judged)
         }
+        Basis::Doubted(catalog, doubt) => {
+            traits.may_act_outside |= acts_outside(judged, catalog);
+            catalog.object(judged).or_else(|| {
+                (!doubt.spares(judged, catalog))
+                    .then(|| Ruling::primary("the schema, which has changed"))
+            })
+        }
     };
+    traits.unknown = objection.is_some()
+        && match basis {
+            Basis::Trusted => false,
+            Basis::Awaited | Basis::Doubted(..) => true,
+            Basis::Known(catalog) => catalog.lacks(judged),
+        };
     (objection.unwrap_or(Ruling::READ), traits)
 }
 
@@ -100,6 +116,25 @@ impl Catalog {
                     .find_map(|symbol| self.operator(symbol))
             })
             .or_else(|| self.cast(judged))
+    }
+
+    /// Whether the text uses a name that may have come into the world since.
+    fn lacks(&self, judged: &Judged) -> bool {
+        let needs = &judged.needs;
+        let has = |name: &Name| name.schema.as_deref() == Some("pg_catalog");
+        needs
+            .relations
+            .iter()
+            .any(|name| self.relations_named(name).next().is_none())
+            || needs.types.iter().any(|name| {
+                let mut found = self.types.get(&name.name).into_iter().flatten();
+                !found.any(|one| name.schema.as_ref().is_none_or(|s| *s == one.schema))
+            })
+            || needs.unknown_functions.iter().any(|name| {
+                let mut found = self.functions.get(&name.name).into_iter().flatten();
+                !has(name)
+                    && !found.any(|one| name.schema.as_ref().is_none_or(|s| *s == one.schema))
+            })
     }
 
     pub(crate) fn relations_named<'a>(

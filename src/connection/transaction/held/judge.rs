@@ -1,6 +1,6 @@
 //! What a statement in a transaction is, before it is sent.
 
-use std::{sync::atomic::Ordering, time::Instant};
+use std::time::Instant;
 
 use sea_orm::{AccessMode, DbErr, TransactionOptions};
 
@@ -24,9 +24,7 @@ impl Held {
         let root = &self.root;
         let classifier = &root.shared.classifier;
         if root.lease.role() != Role::Replica {
-            if classifier.changes_schema(sql) {
-                root.schema_changed.store(true, Ordering::Release);
-            }
+            root.note_change(classifier.change(sql));
             return Ok(false);
         }
         let verdict = classifier.verdict(sql);
