@@ -13,6 +13,7 @@ mod draft;
 mod effective;
 mod env;
 mod error;
+mod found;
 mod item;
 pub(crate) mod kind;
 mod names;
@@ -34,6 +35,7 @@ pub use discovery::Discovery;
 pub(crate) use dns::DnsName;
 pub(crate) use dns::DnsQuestion;
 pub use error::{ConfigError, Problem};
+pub(crate) use found::{Found, Slot};
 pub use node::NodeConfig;
 #[cfg(feature = "sqlite")]
 pub(crate) use redact::percent_decode;
@@ -195,9 +197,15 @@ pub struct Config {
     pub keep_journal_mode: bool,
     /// The caller's template for every node's connections, closures included. Its URL is not used where the
     /// primary has one of its own. Builder only.
+    ///
+    /// On PostgreSQL one connection more is opened at the start to find out whether a closure of it sets sqlx's
+    /// `after_connect`: then a `begin` asks whose server it is on, which is one round trip; else only a new connection
+    /// does.
     pub connect_options: Option<ConnectOptions>,
     warnings: Vec<String>,
     source: Source,
+    /// What was found out of the template.
+    pub(crate) found: Found,
 }
 
 impl Config {
@@ -256,6 +264,7 @@ impl Config {
             connect_options: None,
             warnings: Vec::new(),
             source: Source::Fields,
+            found: Found::default(),
         }
     }
 
@@ -288,6 +297,8 @@ impl Config {
     /// The checked configuration, without replicas that are the primary.
     pub(crate) fn validated(mut self) -> Result<Self, ConfigError> {
         let problems = Problems::new(self.source.clone());
+        // The template may be another one since.
+        self.found = Found::default();
         let replicas = check::numbered(std::mem::take(&mut self.replicas));
         check::complete(self, replicas, problems)
     }

@@ -149,6 +149,7 @@ impl RoutedConnection {
         let mut unasked = attempt.unasked(lease);
         inner = beginning.await?;
         unasked.has_begun();
+        attempt.greet_begun(lease, &inner).await?;
         let fresh = attempt.prove_begun(lease).await;
         drop(unasked);
         Ok(fresh.then_some(inner))

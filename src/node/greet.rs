@@ -3,16 +3,22 @@
 use std::{
     hash::{BuildHasher, BuildHasherDefault, DefaultHasher},
     sync::{Arc, atomic::Ordering},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
-use sea_orm::sqlx::{
-    self, PgConnection, Row,
-    postgres::{PgPoolOptions, PgRow},
+use sea_orm::{
+    ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, QueryResult, Statement,
+    sqlx::{
+        self, PgConnection, Row,
+        postgres::{PgPoolOptions, PgRow},
+    },
 };
 
-use super::door::{Guide, Hello};
-use crate::session::{Replay, Upstream};
+use super::door::{Guide, Hello, Stranger};
+use crate::{
+    error::Kind,
+    session::{Replay, Upstream},
+};
 
 /// Everything in one statement and one round trip: whose server it is, in which role and epoch, how far it has come,
 /// whether the fence is there, and what a backslash in a string means.
@@ -36,6 +42,9 @@ const LITTLE: &str = "SELECT pg_catalog.pg_is_in_recovery(), NULL::int8, NULL::t
      false, pg_catalog.current_setting('default_transaction_read_only') = 'on', \
      pg_catalog.current_setting('standard_conforming_strings') = 'on'";
 
+/// Between two questions to a server that the topology has not heard of yet.
+const AGAIN: Duration = Duration::from_millis(10);
+
 /// What a server answers that has no such function, does not allow it, or does not support it.
 pub(crate) const NOT_TOLD: [&str; 3] = ["42883", "42501", "0A000"];
 
@@ -44,13 +53,26 @@ pub(crate) fn server_of(addr: &str, started: Option<u64>) -> u64 {
     BuildHasherDefault::<DefaultHasher>::default().hash_one((addr, started))
 }
 
-/// Lets a pool ask each of its connections as it is opened, whoever opens it.
-pub(super) fn hooked(options: PgPoolOptions, guide: &Arc<Guide>) -> PgPoolOptions {
+/// Lets a pool ask each of its connections as it is opened, whoever opens it; and does what stood in that place, which
+/// is SeaORM's setting of a search path.
+pub(super) fn hooked(
+    options: PgPoolOptions,
+    guide: &Arc<Guide>,
+    path: Option<String>,
+) -> PgPoolOptions {
     guide.hook();
     let guide = Arc::clone(guide);
     options.after_connect(move |conn, _| {
-        let guide = Arc::clone(&guide);
-        Box::pin(async move { guide.greet(conn).await })
+        let (guide, path) = (Arc::clone(&guide), path.clone());
+        Box::pin(async move {
+            guide.greet(conn).await?;
+            if let Some(path) = path {
+                let set = "SELECT pg_catalog.set_config('search_path', $1, false)";
+                let set = sqlx::query(set).persistent(false).bind(path);
+                set.execute(conn).await?;
+            }
+            Ok(())
+        })
     })
 }
 
@@ -60,6 +82,23 @@ impl Guide {
         let hello = self.ask(conn).await?;
         self.judge(&hello)
             .map_err(|stranger| sqlx::Error::Configuration(Box::new(stranger)))
+    }
+
+    /// The same where a pool did not ask it as it was opened, for whoever takes it; waits for the topology where that has
+    /// to speak first, as the pool would.
+    pub(in crate::node) async fn greet_late(
+        &self,
+        conn: &mut PgConnection,
+    ) -> Result<(), sqlx::Error> {
+        loop {
+            let hello = self.ask(conn).await?;
+            match self.judge(&hello) {
+                Ok(()) => return Ok(()),
+                Err(Stranger::NotYet) => tokio::time::sleep(AGAIN).await,
+                Err(Stranger::Moved) => return Err(sqlx::Error::PoolClosed),
+                Err(stranger) => return Err(sqlx::Error::Configuration(Box::new(stranger))),
+            }
+        }
     }
 
     async fn ask(&self, conn: &mut PgConnection) -> Result<Hello, sqlx::Error> {
@@ -78,6 +117,20 @@ impl Guide {
             told => told,
         }
     }
+}
+
+/// The same of a transaction that has begun, through SeaORM: whose server it is.
+pub(crate) async fn ask_begun(guide: &Guide, begun: &DatabaseTransaction) -> Result<Hello, DbErr> {
+    let sql = match guide.little.load(Ordering::Relaxed) {
+        true => LITTLE,
+        false => HELLO,
+    };
+    let stmt = Statement::from_string(DbBackend::Postgres, sql);
+    let row = begun.query_one_raw(stmt).await?;
+    let row = row.as_ref().and_then(QueryResult::try_as_pg_row);
+    let unread = || Kind::Query.of_sqlx(sqlx::Error::RowNotFound);
+    let hello = read(row.ok_or_else(unread)?, Instant::now());
+    hello.map_err(|err| Kind::Query.of_sqlx(err))
 }
 
 /// How far the server of this connection has come, now.

@@ -10,7 +10,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use sea_orm::{ConnAcquireErr, DbErr};
+use sea_orm::{ConnAcquireErr, DatabaseTransaction, DbErr};
 
 use super::Attempt;
 use crate::{
@@ -120,6 +120,27 @@ impl Attempt<'_> {
             replayed: gives.then(|| Arc::clone(&node.replayed)),
             opened: None,
         }
+    }
+
+    /// Where a pool could not ask its connection, the transaction that may write is asked: a name may have moved. One that
+    /// leads elsewhere cannot be taken out of the pool from here, so the whole pool is opened anew.
+    pub(in crate::connection) async fn greet_begun(
+        &self,
+        lease: &Lease,
+        begun: &DatabaseTransaction,
+    ) -> Result<(), DbErr> {
+        #[cfg(feature = "postgres")]
+        if let Some(guide) = lease.node().link.guide()
+            && lease.role() == Role::Primary
+            && !guide.is_hooked()
+        {
+            let hello = crate::node::greet::ask_begun(guide, begun).await?;
+            guide
+                .judge(&hello)
+                .map_err(|stranger| guide.abandon(stranger))?;
+        }
+        let _ = (lease, begun);
+        Ok(())
     }
 
     /// The same for a transaction that has begun, and whether it is as far as it has to be. Its connection cannot be

@@ -5,6 +5,7 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
+use sea_orm::{ConnAcquireErr, DbErr};
 use tokio::sync::watch;
 
 use super::{Door, Hello, News, Stranger};
@@ -90,10 +91,10 @@ impl Guide {
         } else if admitted == Err(Stranger::NotYet) {
             self.door.tell(&self.replayed, News::Ahead);
         }
-        let admitted = match admitted {
-            // Its pool is over, whatever this one says.
-            Ok(()) if self.is_over() => Err(Stranger::Moved),
-            admitted => admitted,
+        let admitted = match self.is_over() {
+            // Whatever this one says.
+            true => Err(Stranger::Moved),
+            false => admitted,
         };
         match admitted {
             Ok(()) => self.welcome(hello),
@@ -102,6 +103,14 @@ impl Guide {
             }
         }
         admitted
+    }
+
+    /// Gives the whole pool up, because a connection of it is in use that should not be; not where it is only too early.
+    pub(crate) fn abandon(&self, stranger: Stranger) -> DbErr {
+        if stranger != Stranger::NotYet {
+            self.door.tell(&self.replayed, News::Moved);
+        }
+        DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed)
     }
 
     fn welcome(&self, hello: &Hello) {

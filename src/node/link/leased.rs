@@ -30,10 +30,9 @@ impl Leased {
     pub(crate) async fn greet(&mut self, guide: Option<&Arc<Guide>>) -> Result<(), DbErr> {
         match (self, guide) {
             #[cfg(feature = "postgres")]
-            (Self::Postgres(conn), Some(guide)) if !guide.is_hooked() => guide
-                .greet(conn)
-                .await
-                .map_err(|err| Kind::Conn.of_sqlx(err)),
+            (Self::Postgres(conn), Some(guide)) if !guide.is_hooked() => {
+                guide.greet_late(conn).await.map_err(super::acquire_error)
+            }
             _ => Ok(()),
         }
     }

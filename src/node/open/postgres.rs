@@ -1,6 +1,7 @@
 //! Pools of PostgreSQL nodes.
 
 mod pointed;
+mod slot;
 
 use std::sync::Arc;
 
@@ -9,10 +10,11 @@ use sea_orm::{
     sqlx::{self, ConnectOptions as _, postgres::PgConnectOptions},
 };
 
-use self::pointed::pointed;
+pub(crate) use self::slot::look;
+use self::{pointed::pointed, slot::made};
 use super::{silent, tuned};
 use crate::{
-    config::{Config, NodeConfig, NodeUrl},
+    config::{Config, NodeConfig, NodeUrl, Slot},
     error::Kind,
     node::{
         Link,
@@ -39,11 +41,18 @@ pub(super) async fn open(
             let url = node.url.clone();
             options.map_sqlx_postgres_opts(move |base| fence(with_password(base, &url), fenced));
             let guide = Arc::clone(&guide);
-            options.map_sqlx_postgres_pool_opts(move |base| hooked(base, &guide));
+            options.map_sqlx_postgres_pool_opts(move |base| hooked(base, &guide, None));
         }
         Some(template) => {
             let ready = fence(retargeted(config, template, node).await?, fenced);
             options.map_sqlx_postgres_opts(move |_| ready.clone());
+            if let Some(Slot::Free(path)) = config.found.slot() {
+                let (base, path) = (made(&options).await?, path.clone());
+                let guide = Arc::clone(&guide);
+                options.map_sqlx_postgres_pool_opts(move |_| {
+                    hooked(base.clone(), &guide, path.clone())
+                });
+            }
         }
     }
     let connection = SqlxPostgresConnector::connect(options).await?;

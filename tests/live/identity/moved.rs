@@ -2,8 +2,8 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use sea_orm::ConnectionTrait;
-use sealane::{Failover, RoutedConnection};
+use sea_orm::{ConnectOptions, ConnectionTrait, TransactionTrait};
+use sealane::{Builder, Failover, RoutedConnection};
 use sealane_harness::{Cluster, Forwarder, Node};
 
 use crate::{fixture::number, place::until};
@@ -40,7 +40,13 @@ async fn write(db: &RoutedConnection, from: i64) -> Vec<(i64, i64)> {
         let db = db.clone();
         tokio::spawn(async move {
             let sql = format!("INSERT INTO t SELECT {n} FROM pg_sleep(0.005)");
-            db.execute_unprepared(&sql).await.ok()?;
+            if n % 2 == 0 {
+                db.execute_unprepared(&sql).await.ok()?;
+            } else {
+                let txn = db.begin().await.ok()?;
+                txn.execute_unprepared(&sql).await.ok()?;
+                txn.commit().await.ok()?;
+            }
             let found = format!("SELECT count(*) FROM t WHERE n = {n}");
             Some((n, number(&db.primary(), &found).await))
         })
@@ -59,13 +65,12 @@ fn close_some(node: &Node) {
     node.sql(sql).unwrap();
 }
 
-async fn moves(failover: Failover, promotes: bool) {
+async fn moves(failover: Failover, connect: impl FnOnce(String) -> Builder) {
     let cluster = cluster();
     let (old, new) = (cluster.primary(), cluster.standby(0));
     let name = Forwarder::to(old.addr()).unwrap();
     let url = old.url_at(name.addr(), "postgres");
-    let db = RoutedConnection::builder()
-        .primary(format!("{url}?application_name=the%20shop"))
+    let db = connect(format!("{url}?application_name=the%20shop"))
         .failover(failover)
         .max_connections(u32::try_from(WRITERS).unwrap())
         .check_interval(Duration::from_millis(100))
@@ -73,9 +78,7 @@ async fn moves(failover: Failover, promotes: bool) {
         .await
         .unwrap();
     assert!(!write(&db, 0).await.is_empty());
-    if promotes {
-        promote(new).await;
-    }
+    promote(new).await;
     name.redirect(new.addr());
     let (mut from, mut seen, mut rounds) = (100, false, 0);
     until("forty rounds on the new server", async || {
@@ -98,10 +101,43 @@ async fn moves(failover: Failover, promotes: bool) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_name_that_moves_to_a_promoted_standby_takes_every_connection_with_it() {
-    moves(Failover::Off, true).await;
+    moves(Failover::Off, by_url).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn so_does_one_whose_failover_is_followed() {
-    moves(Failover::Auto, true).await;
+    moves(Failover::Auto, by_url).await;
+}
+
+/// The caller's own options, as an application that was on SeaORM has them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn so_does_one_in_the_callers_own_options() {
+    let options = |url| {
+        let mut options = ConnectOptions::new(url);
+        options.set_schema_search_path("public");
+        RoutedConnection::builder().connect_options(options)
+    };
+    moves(Failover::Auto, options).await;
+}
+
+/// The one slot for what runs on a new connection is the caller's: each is asked by whoever takes it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn so_does_one_whose_new_connections_run_a_closure_of_the_callers() {
+    let options = |url| {
+        let mut options = ConnectOptions::new(url);
+        options.map_sqlx_postgres_pool_opts(|options| {
+            options.after_connect(|conn, _| {
+                Box::pin(async move {
+                    let set = "SET geqo_threshold = 7";
+                    sea_orm::sqlx::raw_sql(set).execute(conn).await.map(drop)
+                })
+            })
+        });
+        RoutedConnection::builder().connect_options(options)
+    };
+    moves(Failover::Auto, options).await;
+}
+
+fn by_url(url: String) -> Builder {
+    RoutedConnection::builder().primary(url)
 }
