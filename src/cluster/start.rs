@@ -198,11 +198,7 @@ impl Starting {
     /// Makes every node's pool. SQLite's writer comes first and connects: a reader cannot create the file.
     async fn open(&mut self, config: &Config) -> Result<(), Error> {
         #[cfg(feature = "postgres")]
-        {
-            let nodes = self.sources.iter().filter_map(Source::config);
-            let nodes = nodes.filter(|node| node.url.backend() == DbBackend::Postgres);
-            crate::node::open::look(config, nodes.collect()).await;
-        }
+        self.look_at_template(config).await;
         let members: Vec<_> = self
             .state
             .members()

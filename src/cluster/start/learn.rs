@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use super::Starting;
+#[cfg(feature = "postgres")]
+use crate::cluster::source::Source;
 use crate::{
     backend,
     config::Config,
@@ -10,8 +12,18 @@ use crate::{
     state::Fact,
     words::Role,
 };
+#[cfg(feature = "postgres")]
+use sea_orm::DbBackend;
 
 impl Starting {
+    /// Whether the pools can ask their connections whose server they lead to, or a closure of the caller's is in the way.
+    #[cfg(feature = "postgres")]
+    pub(super) async fn look_at_template(&self, config: &Config) {
+        let nodes = self.sources.iter().filter_map(Source::config);
+        let nodes = nodes.filter(|node| node.url.backend() == DbBackend::Postgres);
+        crate::node::open::look(config, nodes.collect()).await;
+    }
+
     /// Which cluster this is, for what the whole process shares about it: as its server says, whatever name it was
     /// reached by; where it does not say, by the name.
     pub(super) fn identity(&self, config: &Config) -> String {
