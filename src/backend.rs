@@ -13,10 +13,14 @@ use std::time::{Duration, Instant};
 
 pub(crate) use self::catalog::read_catalog;
 
-use sea_orm::{ConnAcquireErr, ConnectionTrait, DbBackend, DbErr, Statement};
+use sea_orm::{
+    ConnAcquireErr, ConnectionTrait, DatabaseConnection, DatabaseConnectionType, DbBackend, DbErr,
+    Statement, sqlx,
+};
 
 use crate::{
     config::{Config, NodeConfig},
+    error::Kind,
     node::{Node, link::is_live},
     state::Fact,
 };
@@ -113,11 +117,31 @@ pub(crate) async fn probe_adopted(node: &Node, limit: Duration) -> Result<Facts,
         )),
     )
     .await
-    .unwrap_or(Err(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout)))?;
+    // A pool that is full says nothing of its server.
+    .unwrap_or_else(|_| match is_full(db) {
+        true => Err(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout)),
+        false => Err(silent()),
+    })?;
     let in_recovery = row.map(|row| row.try_get_by_index(0)).transpose()?;
     Ok(Facts {
         in_recovery,
         round_trip: started.elapsed(),
         ..Facts::default()
     })
+}
+
+/// Whether every connection of the application's own pool is taken.
+fn is_full(db: &DatabaseConnection) -> bool {
+    match &db.inner {
+        #[cfg(feature = "postgres")]
+        DatabaseConnectionType::SqlxPostgresPoolConnection(_) => {
+            let pool = db.get_postgres_connection_pool();
+            pool.size() >= pool.options().get_max_connections() && pool.num_idle() == 0
+        }
+        _ => false,
+    }
+}
+
+fn silent() -> DbErr {
+    Kind::Conn.of_sqlx(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()))
 }

@@ -98,17 +98,6 @@ pub enum Error {
         reason: Reason,
     },
 
-    /// More reads would go to the primary for want of a replica than `SEALANE_DIVERSION_LIMIT` allows (rule R7).
-    #[error(
-        "no replica is eligible and {limit} reads are on the primary already (SEALANE_DIVERSION_LIMIT); the statement was not sent: {nodes}"
-    )]
-    DiversionLimit {
-        /// The limit in force.
-        limit: u32,
-        /// Each node and its state.
-        nodes: String,
-    },
-
     /// No connection was had in time.
     #[error(
         "node `{node}` gave no connection within {waited:?} ({stage}): {detail}; the statement was not sent"

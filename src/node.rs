@@ -12,6 +12,7 @@ pub(crate) mod door;
 pub(crate) mod greet;
 pub(crate) mod link;
 pub(crate) mod open;
+mod places;
 mod pool_size;
 pub(crate) mod run;
 
@@ -31,6 +32,7 @@ use self::run::Call;
 pub(crate) use self::{
     absent::Absent,
     link::{Leased, Link},
+    places::{Line, Place, Places},
     pool_size::PoolSize,
 };
 use crate::{
@@ -51,6 +53,8 @@ pub(crate) struct Node {
     pub(crate) name: Arc<str>,
     pub(crate) generation: u64,
     pub(crate) link: Arc<Link>,
+    /// Of its pool, for statements.
+    pub(crate) places: Places,
     /// How to reach the server beside its pools; nothing where the application made the connection.
     pub(crate) direct: Option<Arc<NodeConfig>>,
     /// How far it is known to have replayed.
@@ -72,6 +76,7 @@ impl Node {
             replayed: link
                 .guide()
                 .map_or_else(Arc::default, |guide| Arc::clone(&guide.replayed)),
+            places: Places::of(&link),
             link,
             direct: None,
             fresh: Arc::default(),
@@ -92,6 +97,7 @@ impl Node {
             direct: self.direct.clone(),
             replayed: Arc::clone(&self.replayed),
             fresh: Arc::clone(&self.fresh),
+            places: self.places.clone(),
             ..Self::new(self.id, name, self.generation, Arc::clone(&self.link))
         }
     }
@@ -153,6 +159,8 @@ pub(crate) struct Lease {
     seat: Arc<Seat>,
     role: Role,
     entered: Entered,
+    /// Its place in the node's pool; none before it has one, and none where it keeps it itself.
+    place: Option<Place>,
     /// When the statement was handed to a connection; none where nothing was, or where a transaction times its own.
     sent: Option<Instant>,
 }
@@ -165,12 +173,35 @@ impl Lease {
             seat: Arc::clone(seat),
             role,
             entered: seat.metrics.enter(),
+            place: None,
             sent: None,
         }
     }
 
     pub(crate) fn node(&self) -> &Arc<Node> {
         &self.seat.node
+    }
+
+    pub(crate) fn seat(&self) -> &Arc<Seat> {
+        &self.seat
+    }
+
+    /// Whether it has a place in the pool now, if one is free.
+    pub(crate) fn try_place(&mut self, line: &Line) -> bool {
+        if self.place.is_none() {
+            self.place = self.node().places.try_take(line);
+        }
+        self.place.is_some()
+    }
+
+    /// Gives it this place.
+    pub(crate) fn put(&mut self, place: Option<Place>) {
+        self.place = place;
+    }
+
+    /// Its place, for what holds it instead.
+    pub(crate) fn take_place(&mut self) -> Option<Place> {
+        self.place.take()
     }
 
     pub(crate) fn metrics(&self) -> &NodeMetrics {
@@ -233,6 +264,7 @@ impl Lease {
         self.sending();
         let mut flight = Flight {
             conn: Some(conn),
+            place: self.place.take(),
             open: write,
         };
         let Some(conn) = &mut flight.conn else {
@@ -250,18 +282,23 @@ impl Lease {
 }
 
 /// A connection with a statement on it. Dropped before the answer, a write stays open until its connection is ready
-/// again; where that cannot be waited for, it counts as lost.
+/// again; where that cannot be waited for, it counts as lost. A read keeps its place until then: its server is at it
+/// still, and nobody else would find the connection.
 struct Flight<'a> {
     conn: Option<Leased>,
+    place: Option<Place>,
     open: Option<&'a OpenWrite>,
 }
 
 impl Drop for Flight<'_> {
     fn drop(&mut self) {
-        if let (Some(conn), Some(open)) = (self.conn.take(), self.open)
-            && let Some(abandoned) = open.abandon()
-        {
-            abandoned::until_ready(abandoned, conn);
+        let Some(conn) = self.conn.take() else {
+            return;
+        };
+        let place = self.place.take();
+        match self.open.and_then(OpenWrite::abandon) {
+            Some(abandoned) => abandoned::until_ready(abandoned, conn, place),
+            None => abandoned::give_back(conn, place),
         }
     }
 }

@@ -7,8 +7,9 @@
 //!
 //! 1. Load the snapshot, judge the text, fill a [`Request`]; call [`route`] with the snapshot's [`View`], a generator
 //!    of the thread's own, and a function that reads a node's count of statements in flight.
-//! 2. [`Decision::Go`]: take a lease on the node at that index of the snapshot. With [`Reason::NoReplica`] it counts as
-//!    diverted for as long as it lives; [`Request::diverted`] is that count.
+//! 2. [`Decision::Go`]: take a lease on the node at that index of the snapshot, then a place in its pool. With
+//!    [`Reason::NoReplica`] that is one of the share that diverted reads have. Where none is free, ask [`lines`] who else
+//!    would do, and take the first place there is.
 //! 3. [`Decision::Wait`]: wait for a snapshot with a greater version, within the deadline; forget the nodes that were
 //!    tried ([`Tried::forget`]) and ask again. [`Decision::Refuse`]: an error, at once.
 //! 4. A failure: read it ([`crate::signal`]), report it ([`Event::Failed`](crate::state::Event::Failed)) with the lease's
@@ -17,6 +18,7 @@
 
 pub(crate) mod balance;
 pub(crate) mod budget;
+pub(crate) mod lines;
 pub(crate) mod retry;
 pub(crate) mod safety;
 
@@ -107,8 +109,6 @@ pub(crate) struct Request<'a> {
     /// It was sent before. Where the primary is in doubt, a first attempt is made all the same, since there is nobody
     /// else; a repeat waits for what its probe says, or a burst of repeats would be over before that.
     pub(crate) retried: bool,
-    /// How many reads run on the primary because no replica is eligible.
-    pub(crate) diverted: u32,
     /// How many wait for a node.
     pub(crate) waiting: u32,
 }
@@ -142,8 +142,6 @@ pub(crate) enum Refusal {
     NotARead { reason: Reason },
     /// A `replica()` handle, and no replica is eligible.
     NoReplica,
-    /// No replica is eligible, and so many reads run on the primary for that reason already.
-    TooManyDiverted { limit: u32 },
     /// So many wait for a node already.
     TooManyWaiting { limit: u32 },
 }
@@ -158,11 +156,6 @@ impl fmt::Display for Refusal {
             Self::NoReplica => f.write_str(
                 "this handle comes from replica() and no replica is eligible: use the plain handle, which falls back \
                  to the primary",
-            ),
-            Self::TooManyDiverted { limit } => write!(
-                f,
-                "no replica is eligible and {limit} reads run on the primary already, the most that \
-                 SEALANE_DIVERSION_LIMIT allows"
             ),
             Self::TooManyWaiting { limit } => {
                 write!(f, "no node can take the statement and {limit} wait for one already")
@@ -245,14 +238,6 @@ pub(crate) fn route(
         }
     }
     // One that failed on every replica goes to the primary last; once it has failed there too, it waits for news.
-    if request.diverted >= view.diversion_limit {
-        if !view.replicas.members.is_empty() || view.settles_soon() {
-            return wait(request, view);
-        }
-        return Decision::Refuse(Refusal::TooManyDiverted {
-            limit: view.diversion_limit,
-        });
-    }
     primary(request, view, Reason::NoReplica)
 }
 

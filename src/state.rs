@@ -166,8 +166,6 @@ pub(crate) struct Suspicion {
     pub(crate) since: Moment,
     /// Avoided even if that leaves no replica. A soft one only gives way to other replicas.
     pub(crate) hard: bool,
-    /// The pool had no connection: if the node answers, it is short of connections.
-    pub(crate) saturated: bool,
 }
 
 /// One node.

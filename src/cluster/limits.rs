@@ -1,4 +1,4 @@
-//! What only so many may have at a time: repeats, reads on the primary for want of a replica, waiters (rules R5, R7).
+//! What only so many may have at a time: repeats, and waiters (rules R5, R7).
 
 use std::sync::{Arc, atomic::Ordering};
 
@@ -6,20 +6,6 @@ use super::{shared::Shared, worker::Message};
 use crate::{metrics::ClusterCounter, route::budget::Budget, state::Moment};
 
 impl Shared {
-    /// Counts a read that goes to the primary for want of a replica, or refuses it over the limit (rule R7).
-    pub(crate) fn divert(self: &Arc<Self>) -> Option<Diverted> {
-        let limit = self.settings.diversion_limit;
-        let taken = self
-            .diverted
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |now| {
-                (now < limit).then(|| now + 1)
-            });
-        match taken {
-            Ok(_) => Some(Diverted(Arc::clone(self))),
-            Err(_) => None,
-        }
-    }
-
     /// Takes one repeat from the budget, if one is left (rule R5).
     pub(crate) fn spend_retry(&self) -> bool {
         let now = Moment(self.origin.elapsed());
@@ -67,19 +53,6 @@ impl Shared {
 
     pub(crate) fn waiting(&self) -> u32 {
         self.waiting.load(Ordering::Acquire)
-    }
-
-    pub(crate) fn diverted(&self) -> u32 {
-        self.diverted.load(Ordering::Acquire)
-    }
-}
-
-/// A read on the primary for want of a replica; its drop makes room for another.
-pub(crate) struct Diverted(Arc<Shared>);
-
-impl Drop for Diverted {
-    fn drop(&mut self) {
-        self.0.diverted.fetch_sub(1, Ordering::AcqRel);
     }
 }
 

@@ -16,14 +16,14 @@ use arc_swap::ArcSwap;
 use sea_orm::DbBackend;
 use tokio::{
     runtime::Handle,
-    sync::{mpsc, oneshot, watch},
+    sync::{Semaphore, mpsc, oneshot, watch},
 };
 
 use crate::{
     config::Config,
     intent::Classifier,
     metrics::{ClusterMetrics, NodeCounter, Publisher},
-    node::{Lease, Node},
+    node::{Lease, Line, Node},
     route::budget::{Budget, Rates},
     session::{Clock, Current, Need, OpenWrite, gate::Writing},
     signal::Signal,
@@ -41,7 +41,6 @@ use super::{
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) route_timeout: Duration,
-    pub(crate) diversion_limit: u32,
     /// Zero where reads are always fresh (SQLite) and where the pin is switched off.
     pub(crate) pin: Duration,
 }
@@ -81,7 +80,8 @@ pub(crate) struct Shared {
     /// The retry budget, as one word.
     pub(super) budget: AtomicU64,
     pub(super) rates: Rates,
-    pub(super) diverted: AtomicU32,
+    /// The places of the primary that reads may have for want of a replica (rule R7).
+    pub(crate) share: Line,
     pub(super) waiting: AtomicU32,
     /// The application closed it.
     closed: AtomicBool,
@@ -119,13 +119,14 @@ impl Shared {
         } = parts;
         let settings = Settings {
             route_timeout: config.route_timeout,
-            diversion_limit: config.diversion_limit,
             pin: if backend == DbBackend::Sqlite {
                 Duration::ZERO
             } else {
                 config.pin
             },
         };
+        let share = usize::try_from(config.diversion_limit.max(1)).unwrap_or(1);
+        let share = Line::Share(Arc::new(Semaphore::new(share)));
         let rates = Rates {
             per_second: config.retries_per_second,
             percent: config.retry_percent,
@@ -154,7 +155,7 @@ impl Shared {
             inbox,
             budget: AtomicU64::new(Budget::new(Moment::default(), rates).to_bits()),
             rates,
-            diverted: AtomicU32::new(0),
+            share,
             waiting: AtomicU32::new(0),
             closed: AtomicBool::new(false),
             untold: AtomicBool::new(false),

@@ -71,11 +71,6 @@ fn check_pairs(config: &Config, problems: &mut Problems) {
         );
     };
     not_above(
-        "replica_acquire_timeout",
-        ("less than", "route_timeout"),
-        config.replica_acquire_timeout < config.route_timeout,
-    );
-    not_above(
         "min_connections",
         ("at most", "max_connections"),
         config.min_connections <= config.max_connections,

@@ -139,11 +139,11 @@ pub(crate) static SETTINGS: &[Setting] = rows! {
     "SEALANE_CONNECT_TIMEOUT" connect_timeout, time(Zero::Refused, MS, HOUR), "2s",
         "2s", "one attempt to connect; sqlx sets no limit";
     "SEALANE_ACQUIRE_TIMEOUT" acquire_timeout, time(Zero::Refused, MS, DAY), "30s",
-        "30s", "for the primary; as SeaORM, so that bursts queue";
+        "30s", "a place in a pool; as SeaORM, so that bursts queue";
     "SEALANE_REPLICA_ACQUIRE_TIMEOUT" replica_acquire_timeout, time(Zero::Refused, MS, DAY), "500ms",
-        "500ms", "after it the read moves to another node";
+        "500ms", "then a read takes another node's place too, if one is free";
     "SEALANE_ROUTE_TIMEOUT" route_timeout, time(Zero::Refused, MS, DAY), "5s",
-        "5s", "a read's whole way to a connection: routing, waiting, acquiring";
+        "5s", "deciding, waiting for freshness, moving between nodes that fail; not queueing";
     "SEALANE_STATEMENT_TIMEOUT" statement_timeout, time(Zero::Absent("none"), MS, DAY), "0",
         "30s", "as SeaORM: long reports go on working";
     "SEALANE_IDLE_TIMEOUT" idle_timeout, time(Zero::Refused, MS, MONTH), "10m",
@@ -153,7 +153,7 @@ pub(crate) static SETTINGS: &[Setting] = rows! {
     "SEALANE_PING_AFTER_IDLE" ping_after_idle, time(Zero::Means("always"), MS, DAY), "10s",
         "10s", "finds connections that a NAT cut, without a ping on every acquire";
     "SEALANE_DIVERSION_LIMIT" diversion_limit, count(0, POOL_MAX), "half the primary's pool",
-        "5", "how many reads at once the primary takes because no replica is eligible";
+        "5", "places of the primary that reads may hold for want of a replica; the others queue";
     "SEALANE_LATENCY_WINDOW" latency_window, time(Zero::Means("only the fastest"), MS, MINUTE), "15ms",
         "15ms", "as MongoDB's drivers; keeps far zones out";
     "SEALANE_EJECT_MAX" eject_max, time(Zero::Refused, TENTH, DAY), "30s",

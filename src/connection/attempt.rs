@@ -3,7 +3,9 @@
 mod acquire;
 mod foresee;
 mod outcome;
+mod phase;
 mod prove;
+mod queue;
 mod stale;
 mod wait;
 
@@ -11,22 +13,23 @@ use std::{sync::Arc, time::Instant};
 
 use sea_orm::{AccessMode, DbErr, IsolationLevel, TransactionOptions};
 
+use self::phase::{Phase, Spent};
 use super::{
     RoutedConnection,
     overrides::Wishes,
     transaction::{Held, Opening},
 };
 use crate::{
-    cluster::{limits::Diverted, shared::Shared},
+    cluster::shared::Shared,
     error::Error,
     intent::Summary,
     metrics::ClusterCounter,
-    node::Lease,
+    node::{Lease, Seat},
     route::{Ask, Decision, Forced, Fresh, Refusal, Request, Route, Tried, route},
     session::{Bound, Current, Need, OpenWrite, Seen, gate::Writing},
     signal::Signal,
     snapshot::Snapshot,
-    words::{Consistency, Intent, NodeId, Reason},
+    words::{Consistency, Intent, NodeId, Reason, Role},
 };
 
 /// See the module.
@@ -39,6 +42,9 @@ pub(super) struct Attempt<'a> {
     sql: Option<&'a str>,
     /// When it first had to wait or failed; what comes before that is microseconds, and the clock costs as much.
     started: Option<Instant>,
+    spent: Spent,
+    /// Why it goes where it goes now.
+    reason: Reason,
     current: Current,
     level: Consistency,
     /// What its session wrote, as it stood when the statement arrived: later writes do not concern it (rule C5).
@@ -60,7 +66,6 @@ pub(super) struct Attempt<'a> {
     write: Option<OpenWrite>,
     /// A transaction that may write, on its way.
     writing: Option<Writing>,
-    diverted: Option<Diverted>,
     last: Option<DbErr>,
     /// The primary that refused it as one that takes no writes.
     doubted: Option<NodeId>,
@@ -137,6 +142,8 @@ impl<'a> Attempt<'a> {
             verdict: None,
             sql: None,
             started: None,
+            spent: Spent::default(),
+            reason: Reason::Replica,
             need: match level {
                 Consistency::Eventual => Need::Nothing,
                 // Only reads choose.
@@ -155,7 +162,6 @@ impl<'a> Attempt<'a> {
             refused: None,
             write: None,
             writing: None,
-            diverted: None,
             last: None,
             doubted: None,
         }
@@ -170,8 +176,10 @@ impl<'a> Attempt<'a> {
         if self.scope.force != Forced::Replica || verdict.intent != Intent::Primary {
             return;
         }
-        let (shared, deadline) = (self.shared, self.deadline());
+        let (shared, begun) = (self.shared, Instant::now());
+        let deadline = self.limit(Phase::Route);
         let verdict = shared.settled_verdict(sql, verdict, deadline).await;
+        self.spend(Phase::Route, begun);
         self.ask = Ask::Statement {
             intent: verdict.intent,
             reason: verdict.reason,
@@ -217,15 +225,8 @@ impl<'a> Attempt<'a> {
         if route.reason == Reason::NotCaughtUp && self.may_wait() {
             return Step::Stale;
         }
-        if !self.admit(route.reason) {
-            // Others have taken the last places since the question was put.
-            if snapshot.view.settles_soon() {
-                return Step::Wait;
-            }
-            return Step::Refuse(Refusal::TooManyDiverted {
-                limit: self.shared.settings.diversion_limit,
-            });
-        }
+        self.admit(route.reason);
+        self.reason = route.reason;
         if self.write.is_none() && self.writes() {
             let Some(writing) = self.enter() else {
                 return Step::Paused;
@@ -238,25 +239,35 @@ impl<'a> Attempt<'a> {
                 return Step::Paused;
             }
         }
-        let reason = if self.refused.is_some() {
-            Reason::Corrected
-        } else {
-            route.reason
-        };
-        let member = snapshot.member(route.index);
         let role = snapshot.view.nodes()[route.index].role;
-        let intent = self.ask.intent();
-        tracing::debug!(
-            target: "sealane::decision",
-            node = &*member.node.name,
-            role = role.as_str(),
-            intent = intent.as_str(),
-            reason = reason.as_str(),
-        );
-        Step::Go(Lease::take(member.seat(), role, intent, reason))
+        let seat = snapshot.member(route.index).seat();
+        Step::Go(self.take(seat, role, route.reason))
     }
 
     fn question(&self, snapshot: &Snapshot) -> Decision {
+        let mut rng = fastrand::Rng::with_seed(fastrand::u64(..));
+        route(
+            &self.request(snapshot),
+            &snapshot.view,
+            &mut rng,
+            |index| snapshot.member(index).seat().in_flight(),
+            |index| self.would_serve(snapshot, index),
+        )
+    }
+
+    /// Whether what is known of this node lets it serve this read.
+    #[inline]
+    fn would_serve(&self, snapshot: &Snapshot, index: usize) -> bool {
+        let told = !(self.is_untold(snapshot) && snapshot.view.nodes()[index].untold);
+        let node = &snapshot.member(index).node;
+        told && self.is_near(node, snapshot) && self.may_read(node)
+    }
+
+    fn is_untold(&self, snapshot: &Snapshot) -> bool {
+        snapshot.view.any_untold && self.level != Consistency::Eventual
+    }
+
+    fn request(&self, snapshot: &Snapshot) -> Request<'a> {
         let strong = self.level == Consistency::Strong;
         let forced = match self.scope.force {
             _ if self.refused.is_some() => Forced::Primary,
@@ -270,8 +281,8 @@ impl<'a> Attempt<'a> {
             }
             insisted => insisted,
         };
-        let untold = snapshot.view.any_untold && self.level != Consistency::Eventual;
-        let request = Request {
+        let untold = self.is_untold(snapshot);
+        Request {
             ask: self.ask,
             forced,
             in_transaction: false,
@@ -283,41 +294,38 @@ impl<'a> Attempt<'a> {
             zone: self.scope.zone.as_deref(),
             tried: self.tried,
             retried: self.retries > 0,
-            // Its own place is not in its way when it is sent again.
-            diverted: self.shared.diverted() - u32::from(self.diverted.is_some()),
             waiting: self.shared.waiting(),
-        };
-        let mut rng = fastrand::Rng::with_seed(fastrand::u64(..));
-        route(
-            &request,
-            &snapshot.view,
-            &mut rng,
-            |index| snapshot.member(index).seat().in_flight(),
-            |index| {
-                let told = !(untold && snapshot.view.nodes()[index].untold);
-                let node = &snapshot.member(index).node;
-                told && self.is_near(node, snapshot) && self.may_read(node)
-            },
-        )
+        }
     }
 
-    /// Counts what is rare about a route, and makes room for a diverted read (rule R7).
-    fn admit(&mut self, reason: Reason) -> bool {
+    /// Counts what is rare about a route.
+    fn admit(&self, reason: Reason) {
         match reason {
-            Reason::NoReplica => {
-                if self.diverted.is_none() {
-                    self.diverted = self.shared.divert();
-                }
-                self.shared.metrics.count(ClusterCounter::Diverted);
-                self.diverted.is_some()
-            }
+            Reason::NoReplica => self.shared.metrics.count(ClusterCounter::Diverted),
             Reason::NotCaughtUp => {
                 self.shared.metrics.count(ClusterCounter::Pinned);
                 self.shared.demand.ask();
-                true
             }
-            _ => true,
+            _ => {}
         }
+    }
+
+    /// A lease on this node.
+    fn take(&self, seat: &Arc<Seat>, role: Role, reason: Reason) -> Lease {
+        let reason = if self.refused.is_some() {
+            Reason::Corrected
+        } else {
+            reason
+        };
+        let intent = self.ask.intent();
+        tracing::debug!(
+            target: "sealane::decision",
+            node = &*seat.node.name,
+            role = role.as_str(),
+            intent = intent.as_str(),
+            reason = reason.as_str(),
+        );
+        Lease::take(seat, role, intent, reason)
     }
 
     /// The write that this is.
@@ -342,12 +350,6 @@ impl<'a> Attempt<'a> {
         self.write = write;
     }
 
-    /// The place among the diverted reads, for the stream that it became.
-    #[cfg(feature = "stream")]
-    pub(super) fn into_diverted(self) -> Option<Diverted> {
-        self.diverted
-    }
-
     /// What the transaction that this became holds.
     pub(super) fn into_held(self, lease: Lease, opening: Opening) -> Held {
         // A handle that insists on a replica takes what it has.
@@ -356,7 +358,7 @@ impl<'a> Attempt<'a> {
             Forced::No | Forced::Primary => self.level,
         };
         let whose = (self.current, level);
-        let held = (lease, self.diverted, self.writing);
+        let held = (lease, self.writing);
         Held::new(Arc::clone(self.shared), held, opening, whose)
     }
 }

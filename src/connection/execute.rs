@@ -23,7 +23,7 @@ impl RoutedConnection {
         attempt.settle_verdict().await;
         loop {
             let mut lease = attempt.lease().await.map_err(|err| err.into_db(C::KIND))?;
-            let (stage, result) = match attempt.acquire(&lease).await {
+            let (stage, result) = match attempt.acquire(&mut lease).await {
                 Ok(_) if attempt.is_stale(&lease) => continue,
                 Ok(_) if lease.is_cut() => (Stage::Acquire, Err(closed())),
                 Ok(conn) => {
@@ -63,7 +63,7 @@ impl RoutedConnection {
                 .lease()
                 .await
                 .map_err(|err| err.into_db(Kind::Query))?;
-            let opened = match attempt.acquire(&lease).await {
+            let opened = match attempt.acquire(&mut lease).await {
                 Ok(_) if attempt.is_stale(&lease) => continue,
                 Ok(_) if lease.is_cut() => Err(closed()),
                 Ok(conn) => {
@@ -85,7 +85,7 @@ impl RoutedConnection {
                     {
                         Ok(()) => {
                             attempt.succeeded(&stmt.sql);
-                            return Ok(stream.holding(lease, attempt.into_diverted()));
+                            return Ok(stream.holding(lease));
                         }
                         Err(err) => {
                             attempt.give_write(stream.into_write());
@@ -116,12 +116,15 @@ impl RoutedConnection {
         let shared = self.shared().map_err(|err| err.into_db(Kind::Exec))?;
         let mut attempt = Attempt::begin(shared, self, &options);
         loop {
-            let lease = attempt
+            let mut lease = attempt
                 .lease()
                 .await
                 .map_err(|err| err.into_db(Kind::Exec))?;
-            attempt.sweep(&lease);
-            match self.begin_fresh(&mut attempt, &lease, options).await {
+            let begun = match attempt.place(&mut lease).await {
+                Ok(()) => self.begin_fresh(&mut attempt, &lease, options).await,
+                Err(err) => Err(err),
+            };
+            match begun {
                 Ok(Some(inner)) => {
                     let held = attempt.into_held(lease, Opening::of(&options));
                     return Ok(RoutedTransaction { inner, held });

@@ -16,7 +16,6 @@ use sea_orm::{DbErr, QueryResult};
 
 use self::rows::Rows;
 use crate::{
-    cluster::limits::Diverted,
     error::{Error, Kind},
     node::Lease,
     session::OpenWrite,
@@ -38,8 +37,8 @@ pub struct RoutedStream<'a> {
     yielded: u64,
     node: String,
     cut: Option<Pin<Box<dyn Future<Output = Error> + Send + 'a>>>,
-    /// Held for what their drops do.
-    held: (Option<Lease>, Option<Diverted>),
+    /// Held for what its drop does.
+    held: Option<Lease>,
 }
 
 impl<'a> RoutedStream<'a> {
@@ -71,7 +70,7 @@ impl<'a> RoutedStream<'a> {
             yielded: 0,
             node: node.to_owned(),
             cut: None,
-            held: (None, None),
+            held: None,
         }
     }
 
@@ -96,10 +95,13 @@ impl<'a> RoutedStream<'a> {
         }
     }
 
-    /// Makes the lease and the place among the diverted reads live as long as the stream.
-    pub(super) fn holding(mut self, lease: Lease, diverted: Option<Diverted>) -> Self {
+    /// Makes the lease live as long as the stream, and its place as long as the server is at it.
+    pub(super) fn holding(mut self, mut lease: Lease) -> Self {
         self.cut = Some(Box::pin(lease.until_cut()));
-        self.held = (Some(lease), diverted);
+        if let Some(rows) = &mut self.rows {
+            rows.keep(lease.take_place());
+        }
+        self.held = Some(lease);
         self
     }
 

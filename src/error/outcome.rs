@@ -24,7 +24,6 @@ impl Error {
             | Self::NoReplica { .. }
             | Self::NotARead { .. }
             | Self::OnlyReads { .. }
-            | Self::DiversionLimit { .. }
             | Self::Unavailable { .. }
             | Self::NotCaughtUp { .. }
             | Self::OtherCluster
@@ -43,7 +42,6 @@ impl Error {
         match self {
             Self::NoPrimary { .. }
             | Self::NoReplica { .. }
-            | Self::DiversionLimit { .. }
             | Self::Unavailable { .. }
             | Self::NotCaughtUp { .. }
             | Self::EpochNotSeen { .. }

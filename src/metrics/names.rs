@@ -85,7 +85,7 @@ table! {
     CACHE_MISSES = Counter Count "sealane_intent_cache_misses_total" []
         "Statements whose text had to be judged";
     DIVERTED = Counter Count "sealane_diverted_reads_total" []
-        "Reads that went to the primary because no replica was eligible";
+        "Reads that went to the primary because no replica could serve them";
     PINNED = Counter Count "sealane_pinned_reads_total" []
         "Reads that went to the primary because no replica was known to have replayed what this process wrote";
     CAPTURES = Counter Count "sealane_captures_total" []
@@ -139,7 +139,7 @@ table! {
     PRIMARY_REFUSES = Counter Count "sealane_primary_refuses_writes_total" []
         "Writes that the primary refused as read only although it is the primary";
     REFUSED = Counter Count "sealane_refused_statements_total" []
-        "Statements refused because a limit of waiters or of diverted reads was reached";
+        "Statements refused because so many wait for a node already";
     WAITS = Counter Count "sealane_waits_total" []
         "Statements that had to wait for the topology to change";
     SNAPSHOT_CHANGES = Counter Count "sealane_snapshot_changes_total" []

@@ -8,7 +8,6 @@
 mod leased;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 #[cfg(feature = "mysql")]
 use sea_orm::sqlx::MySql;
@@ -232,13 +231,9 @@ impl Link {
         )
     }
 
-    /// How long the pool itself waits for a connection; `None` where the pool is not ours to look into.
-    pub(crate) fn acquire_timeout(&self) -> Option<Duration> {
-        with_pool!(
-            self,
-            |pool| Some(pool.options().get_acquire_timeout()),
-            None
-        )
+    /// Whether a connection is likely to be there at once; always where the pool is not ours to look into.
+    pub(crate) fn has_idle(&self) -> bool {
+        with_pool!(self, |pool| pool.num_idle() > 0, true)
     }
 
     /// Whether the pool was closed; an adopted one is not ours to know.

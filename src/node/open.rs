@@ -68,17 +68,15 @@ fn tuned(config: &Config, node: &NodeConfig) -> ConnectOptions {
         None => ConnectOptions::new(node.url.without_password()),
     };
     quiet(&mut options);
-    let (max, acquire) = match node.role() {
-        Role::Replica => (
-            config.replica_max_connections,
-            config.replica_acquire_timeout,
-        ),
-        _ => (config.max_connections, config.acquire_timeout),
+    let max = match node.role() {
+        Role::Replica => config.replica_max_connections,
+        _ => config.max_connections,
     };
     options
         .max_connections(max)
         .min_connections(kept_by_sqlx(config, node))
-        .acquire_timeout(acquire)
+        // Whoever waits less waits beside: the pool would throw away what it was opening.
+        .acquire_timeout(config.acquire_timeout)
         .idle_timeout(config.idle_timeout)
         .max_lifetime(config.max_lifetime)
         .connect_lazy(true);

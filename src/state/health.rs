@@ -1,7 +1,7 @@
 //! Ejection, doubt, re-admission, ramp-up (R8).
 //!
 //! The statement path only reports; what a report means for the node is decided here, once, and only for the present
-//! generation (T10). Overload is not death (T10), and a time-out of a pool is no proof of it: the pool hides both.
+//! generation (T10). Overload is not death (T10), and a pool that is full says nothing of its server (R4).
 //! A node found dead gets another generation at once, so that connections that broke with it never come back.
 
 use std::time::Duration;
@@ -19,8 +19,6 @@ enum Blame {
     None,
     /// Look at it soon; it stays in use.
     Ask,
-    /// Avoid it while there are others, and look at once.
-    Doubt,
     /// Do not use it until it was looked at, at once.
     HardDoubt,
     /// Alive and full.
@@ -35,8 +33,9 @@ fn blame(signal: Signal, stage: Stage, role: Role) -> Blame {
     match signal {
         Signal::Disconnected | Signal::Refused | Signal::Starting => Blame::Dead,
         Signal::Terminated => Blame::HardDoubt,
-        Signal::AcquireTimeout => Blame::Doubt,
-        Signal::Overloaded if replica => Blame::Full,
+        // Busy is not broken (R4); what is behind a pool that gives nothing, the node's own probes find out.
+        Signal::Overloaded | Signal::AcquireTimeout if replica => Blame::Full,
+        Signal::AcquireTimeout => Blame::None,
         Signal::Rejected | Signal::Server | Signal::Unsent | Signal::TimedOut | Signal::Unknown
             if unreachable =>
         {
@@ -84,9 +83,6 @@ pub(super) fn failed(step: &mut Step<'_>, id: NodeId, generation: u64, what: (St
                 step.out.notice(Notice::PrimaryRefusesWrites { node: id });
             }
         }
-        // Its probe answered a moment ago: it is still full.
-        Blame::Doubt if node.saturated_until.is_some() => step.saturate(id),
-        Blame::Doubt => step.suspect(id, signal, false),
         Blame::HardDoubt => step.suspect(id, signal, true),
         Blame::Full => step.saturate(id),
         Blame::Dead => step.eject(id, signal, 1),
@@ -154,16 +150,11 @@ impl Step<'_> {
         if let Health::Ejected { .. } = node.health {
             return;
         }
-        let saturated = cause == Signal::AcquireTimeout;
         let fresh = match &mut node.suspicion {
             // Reports of one doubt are one doubt. A harder one asks for a probe that begins after it.
             Some(doubt) if doubt.hard || !hard => false,
             _ => {
-                node.suspicion = Some(Suspicion {
-                    since: now,
-                    hard,
-                    saturated,
-                });
+                node.suspicion = Some(Suspicion { since: now, hard });
                 true
             }
         };

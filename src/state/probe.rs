@@ -131,7 +131,8 @@ pub(super) fn failed(step: &mut Step<'_>, id: NodeId, begun: Moment, signal: Sig
         Health::Up | Health::Ramping { .. } => {
             let confirmed = node.suspicion.is_some_and(|doubt| begun >= doubt.since);
             match signal {
-                Signal::Overloaded => {
+                // The second one of a connection that the application made, whose pool is full.
+                Signal::Overloaded | Signal::AcquireTimeout => {
                     node.suspicion = None;
                     step.saturate(id);
                     step.out.publish();
@@ -183,9 +184,6 @@ impl Step<'_> {
         self.out.publish();
         if fresh {
             self.fresh_pool(id, false);
-        }
-        if doubt.saturated {
-            self.saturate(id);
         }
     }
 

@@ -16,8 +16,6 @@ pub(crate) struct Tuning {
     pub(crate) zone: Option<Arc<str>>,
     /// Nodes slower than the fastest by more than this take no reads.
     pub(crate) latency_window: Duration,
-    /// How many reads may run on the primary because no replica is eligible.
-    pub(crate) diversion_limit: u32,
     /// How many may wait for a node.
     pub(crate) waiters_limit: u32,
     /// The lag bound above which a replica takes no reads; none: any lag.
@@ -59,8 +57,6 @@ impl Default for Tuning {
             zone: None,
             // Keeps far zones out; MongoDB's default.
             latency_window: Duration::from_millis(15),
-            // Half of the primary's ten connections.
-            diversion_limit: 5,
             waiters_limit: 10_000,
             max_lag: None,
             // Cold caches after re-admission.

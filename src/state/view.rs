@@ -70,7 +70,6 @@ pub(crate) struct View {
     pub(crate) zones: Box<[(Arc<str>, Group)]>,
     /// Every eligible replica, whatever its zone, latency or load: where to turn when the lists above are used up.
     pub(crate) replicas: Group,
-    pub(crate) diversion_limit: u32,
     pub(crate) waiters_limit: u32,
 }
 
@@ -152,7 +151,6 @@ impl View {
             zones: zones.into_boxed_slice(),
             replicas: Group::new(readers.iter().map(Reader::candidate).collect()),
             nodes,
-            diversion_limit: state.tuning.diversion_limit.max(1),
             waiters_limit: state.tuning.waiters_limit,
         }
     }

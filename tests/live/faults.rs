@@ -167,6 +167,11 @@ impl Decisions {
         std::mem::take(&mut *self.counts.lock().unwrap())
     }
 
+    /// How many there were since the last call.
+    pub fn count(&self) -> u64 {
+        self.counts.lock().unwrap().values().sum()
+    }
+
     /// How many went to a node since the last call.
     pub fn by_node(&self) -> BTreeMap<String, u64> {
         let mut nodes = BTreeMap::new();

@@ -9,6 +9,7 @@
 
 mod after_the_write;
 mod app;
+mod availability;
 mod catalog;
 mod causal;
 mod concrete;
@@ -26,6 +27,7 @@ mod heard;
 mod history;
 mod identity;
 mod options;
+mod phases;
 mod pin;
 mod place;
 mod replica_transactions;

@@ -8,7 +8,9 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use super::route_words::{duration, intent, node, option, reason, scenarios, str_of, tuning};
-use crate::route::{Ask, Decision, Forced, Fresh, Refusal, Request, Route, Tried, balance, route};
+use crate::route::{
+    Ask, Decision, Forced, Fresh, Refusal, Request, Route, Tried, balance, lines::lines, route,
+};
 use crate::state::{
     Fact, Health, Ineligible, Moment, NodeState, Stand, State, Suspicion, Tuning, View,
 };
@@ -17,6 +19,7 @@ use crate::words::{Intent, NodeId, Reason, Role};
 const FILES: &[(&str, &str)] = &[
     ("table", include_str!("route/table.json")),
     ("eligible", include_str!("route/eligible.json")),
+    ("lines", include_str!("route/lines.json")),
 ];
 
 /// `p primary rtt=1ms`, `r1 replica drained rtt=2ms epoch=3`.
@@ -43,13 +46,7 @@ fn state(nodes: &Value, tuned: &Value) -> State {
 
 fn dress(node: &mut NodeState, text: &str) {
     let now = Moment::default();
-    let doubt = |hard| {
-        Some(Suspicion {
-            since: now,
-            hard,
-            saturated: false,
-        })
-    };
+    let doubt = |hard| Some(Suspicion { since: now, hard });
     node.latency = option(text, "rtt").map(duration);
     node.epoch = number(text, "epoch");
     node.identity = number(text, "identity");
@@ -148,7 +145,6 @@ fn request<'a>(ask: &'a Value, view: &View) -> Request<'a> {
         zone: ask["in_zone"].as_str(),
         tried,
         retried: ask["retried"] == true,
-        diverted: number("diverted"),
         waiting: number("waiting"),
     }
 }
@@ -161,7 +157,6 @@ fn text(decision: Decision, view: &View) -> String {
         Decision::Refuse(refusal) => match refusal {
             Refusal::NotARead { reason } => format!("refuse not_a_read {reason}"),
             Refusal::NoReplica => "refuse no_replica".to_owned(),
-            Refusal::TooManyDiverted { limit } => format!("refuse too_many_diverted {limit}"),
             Refusal::TooManyWaiting { limit } => format!("refuse too_many_waiting {limit}"),
         },
     }
@@ -192,6 +187,11 @@ fn every_row_of_the_routing_table_holds() {
                     .collect();
                 found.sort();
                 found.dedup();
+                if let Some(late) = ask["late"].as_bool() {
+                    let lines = lines(&request, &view, |_| false, late);
+                    let text = |to: &Route| text(Decision::Go(*to), &view);
+                    found = vec![lines.iter().map(text).collect::<Vec<_>>().join(", ")];
+                }
                 let expected: Vec<&str> = str_of(ask, "expect").split(" | ").collect();
                 assert_eq!(found, expected, "{name}: {ask}");
                 count += 1;
@@ -381,10 +381,6 @@ fn a_refusal_says_what_to_do() {
             "primary()",
         ),
         (Refusal::NoReplica, "plain handle"),
-        (
-            Refusal::TooManyDiverted { limit: 5 },
-            "SEALANE_DIVERSION_LIMIT",
-        ),
         (Refusal::TooManyWaiting { limit: 9 }, "9"),
     ];
     for (refusal, part) in refusals {
@@ -401,7 +397,6 @@ fn plain(ask: Ask) -> Request<'static> {
         zone: None,
         tried: Tried::default(),
         retried: false,
-        diverted: 0,
         waiting: 0,
     }
 }
@@ -456,32 +451,28 @@ fn asks() -> impl Strategy<Value = Request<'static>> {
         ask,
         any::<(bool, bool)>(),
         prop::collection::vec(0..7_u32, 0..5),
-        0..8_u32,
         0..2_u32,
     )
-        .prop_map(
-            |((ask, forced, zone), (pinned, retried), tried, diverted, waiting)| {
-                let ask = match Intent::ALL.get(ask) {
-                    Some(intent) => Ask::Statement {
-                        intent: *intent,
-                        reason: Reason::Write,
-                    },
-                    None if ask == Intent::ALL.len() => Ask::Begin,
-                    None => Ask::BeginReadOnly,
-                };
-                let mut request = plain(ask);
-                request.forced = [Forced::No, Forced::Primary, Forced::Replica][forced];
-                request.zone = [None, Some("a"), Some("b"), Some("nowhere")][zone];
-                request.fresh = if pinned { Fresh::Primary } else { Fresh::Any };
-                request.retried = retried;
-                tried
-                    .into_iter()
-                    .for_each(|node| request.tried.add(NodeId(node)));
-                request.diverted = diverted;
-                request.waiting = waiting * 10_000;
-                request
-            },
-        )
+        .prop_map(|((ask, forced, zone), (pinned, retried), tried, waiting)| {
+            let ask = match Intent::ALL.get(ask) {
+                Some(intent) => Ask::Statement {
+                    intent: *intent,
+                    reason: Reason::Write,
+                },
+                None if ask == Intent::ALL.len() => Ask::Begin,
+                None => Ask::BeginReadOnly,
+            };
+            let mut request = plain(ask);
+            request.forced = [Forced::No, Forced::Primary, Forced::Replica][forced];
+            request.zone = [None, Some("a"), Some("b"), Some("nowhere")][zone];
+            request.fresh = if pinned { Fresh::Primary } else { Fresh::Any };
+            request.retried = retried;
+            tried
+                .into_iter()
+                .for_each(|node| request.tried.add(NodeId(node)));
+            request.waiting = waiting * 10_000;
+            request
+        })
 }
 
 proptest! {
@@ -508,9 +499,8 @@ proptest! {
                 prop_assert!(node.role == Role::Replica, "a strict handle on the primary");
             }
             prop_assert!(!request.tried.has(node.id), "the same node again without news");
-            if reason == Reason::NoReplica {
-                prop_assert!(request.diverted < view.diversion_limit);
-            }
+            let places = lines(&request, &view, |_| false, true);
+            prop_assert!(places.iter().any(|place| place.index == index), "no line where it goes: {reason}");
         }
         if request.forced == Forced::Replica && !read {
             let refused = matches!(decision, Decision::Refuse(Refusal::NotARead { .. }));

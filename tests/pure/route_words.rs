@@ -97,7 +97,6 @@ pub(super) fn tuning(value: &Value) -> Tuning {
             "primary_weight" => tuning.primary_weight = number(),
             "zone" => tuning.zone = value.as_str().map(Into::into),
             "latency_window" => tuning.latency_window = time(),
-            "diversion_limit" => tuning.diversion_limit = number(),
             "waiters_limit" => tuning.waiters_limit = number(),
             "max_lag" => tuning.max_lag = Some(time()),
             "ramp_up" => tuning.ramp_up = time(),

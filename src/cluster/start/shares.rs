@@ -30,7 +30,6 @@ pub(super) fn tuning(config: &Config) -> Tuning {
         },
         zone: config.zone.as_deref().map(Arc::from),
         latency_window: config.latency_window,
-        diversion_limit: config.diversion_limit,
         ramp_up: config.ramp_up,
         first_backoff: config.eject_first,
         eject_max: config.eject_max,

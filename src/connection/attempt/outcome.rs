@@ -1,6 +1,6 @@
 //! What a statement's end means: for its text, for the node, and for another attempt.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use sea_orm::DbErr;
 
@@ -73,7 +73,7 @@ impl Attempt<'_> {
 
     fn may_repeat(&mut self, again: retry::Again, signal: Signal) -> bool {
         !self.shared.is_closed()
-            && Instant::now() < self.deadline()
+            && self.may_go_on()
             && (!again.costs(signal) || self.shared.spend_retry())
     }
 
@@ -177,10 +177,6 @@ impl Attempt<'_> {
                 reason,
             },
             Refusal::NoReplica => Error::NoReplica { nodes },
-            Refusal::TooManyDiverted { limit } => {
-                self.shared.metrics.count(ClusterCounter::Refused);
-                Error::DiversionLimit { limit, nodes }
-            }
             Refusal::TooManyWaiting { .. } => {
                 self.shared.metrics.count(ClusterCounter::Refused);
                 Error::Unavailable {

@@ -12,7 +12,7 @@ use std::{sync::Arc, time::Instant};
 
 use sea_orm::{ConnAcquireErr, DatabaseTransaction, DbErr};
 
-use super::Attempt;
+use super::{Attempt, phase::Phase};
 use crate::{
     node::{Lease, Leased},
     route::Forced,
@@ -81,9 +81,11 @@ impl Attempt<'_> {
                 false => Ok(None),
             }
         };
-        let limit = self.deadline().into();
+        let (begun, limit) = (Instant::now(), self.limit(Phase::Route).into());
         let asked = lease.guard(tokio::time::timeout_at(limit, asking));
-        let answer = match asked.await {
+        let asked = asked.await;
+        self.spend(Phase::Route, begun);
+        let answer = match asked {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) => Err(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout)),
             Err(cut) => Err(cut.into_db(crate::error::Kind::Conn)),
@@ -161,7 +163,9 @@ impl Attempt<'_> {
         let mut news = node.replayed.news();
         shared.demand.ask();
         let asked = news.wait_for(|told| told.is_some_and(|told| told.begun > opened));
-        let asked = tokio::time::timeout_at(self.deadline().into(), asked).await;
+        let limit = self.limit(Phase::Route);
+        let asked = tokio::time::timeout_at(limit.into(), asked).await;
+        self.spend(Phase::Route, opened);
         // Without an answer it is not known to be fresh.
         let answered = matches!(asked, Ok(Ok(_)));
         if !answered {

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::Attempt;
+use super::{Attempt, phase::Phase};
 use crate::{
     cluster::{awaited::Awaited, bookmarks},
     error::Error,
@@ -100,7 +100,7 @@ impl Attempt<'_> {
         let shared = self.shared;
         shared.metrics.count(ClusterCounter::StaleWait);
         let begun = Instant::now();
-        let limit = (begun + self.scope.stale_wait(shared)).min(self.deadline());
+        let limit = (begun + self.scope.stale_wait(shared)).min(self.limit(Phase::Route));
         let mut awaited = Awaited::now(shared, self.current.clone());
         let mut asked = false;
         loop {
@@ -111,6 +111,7 @@ impl Attempt<'_> {
             self.bound = self.bound_now();
             self.need = awaited.need(shared);
             if !self.is_behind() {
+                self.spend(Phase::Route, begun);
                 shared.metrics.stale_waits.record(begun.elapsed());
                 return Ok(());
             }
@@ -123,6 +124,7 @@ impl Attempt<'_> {
                 break;
             }
         }
+        self.spend(Phase::Route, begun);
         self.waited_out = true;
         shared.metrics.stale_waits.record(begun.elapsed());
         shared.metrics.count(ClusterCounter::StaleTimeout);
@@ -163,14 +165,16 @@ impl Attempt<'_> {
         }
         let outer = self.current.outer().and_then(|outer| outer.session(clock));
         for session in self.current.session(clock).into_iter().chain(outer) {
-            let deadline = self.deadline();
-            bookmarks::settle(self.shared, &session, deadline).await?;
+            let (begun, deadline) = (Instant::now(), self.limit(Phase::Route));
+            let settled = bookmarks::settle(self.shared, &session, deadline).await;
+            self.spend(Phase::Route, begun);
+            settled?;
         }
         self.need = self.shared.need(&self.current);
         Ok(())
     }
 
-    fn bound_now(&self) -> Bound {
+    pub(super) fn bound_now(&self) -> Bound {
         match self.level {
             Consistency::Monotonic => self.current.bound(&self.shared.clock),
             _ => Bound::No,

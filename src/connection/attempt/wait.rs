@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use sea_orm::DbErr;
 
-use super::Attempt;
+use super::{Attempt, phase::Phase};
 use crate::{
     error::Error,
     metrics::ClusterCounter,
@@ -38,9 +38,12 @@ impl Attempt<'_> {
     /// Waits until writes are let through again.
     pub(super) async fn wait_for_gate(&mut self) -> Result<(), Error> {
         let shared = self.shared;
-        let deadline = self.deadline();
+        let begun = Instant::now();
+        let deadline = self.limit(Phase::Pause);
         let open = shared.clock.gate.until_open();
-        match tokio::time::timeout_at(deadline.into(), open).await {
+        let opened = tokio::time::timeout_at(deadline.into(), open).await;
+        self.spend(Phase::Pause, begun);
+        match opened {
             Ok(()) => Ok(()),
             Err(_) => Err(Error::Unavailable {
                 node: shared.primary_name(),
@@ -60,7 +63,12 @@ impl Attempt<'_> {
         let _waiting = shared.wait();
         let mut changed = shared.changed.subscribe();
         let version = self.version;
-        let deadline = self.deadline();
+        // What only the primary may run waits for that one; a read for whoever comes.
+        let phase = match self.ask.intent() {
+            Intent::Read => Phase::Route,
+            Intent::Session | Intent::Primary | Intent::Write => Phase::Primary,
+        };
+        let (begun, deadline) = (Instant::now(), self.limit(phase));
         let news = shared.clock.news.notified();
         let stale = self.need != Need::Nothing && self.ask.intent() == Intent::Read;
         if stale {
@@ -72,7 +80,9 @@ impl Attempt<'_> {
                 () = news, if stale => false,
             }
         };
-        match tokio::time::timeout_at(deadline.into(), newer).await {
+        let waited = tokio::time::timeout_at(deadline.into(), newer).await;
+        self.spend(phase, begun);
+        match waited {
             Ok(true) => {
                 self.tried.forget();
                 Ok(())
@@ -101,23 +111,5 @@ impl Attempt<'_> {
             waited: self.started().elapsed(),
             detail,
         }
-    }
-
-    /// Until when it may be on its way: a read has the route's time-out where there is somewhere else to go, all else
-    /// has the primary's acquire time-out, as in SeaORM (rule R4).
-    pub(super) fn deadline(&mut self) -> Instant {
-        let limit = match self.ask.intent() {
-            Intent::Read => self.shared.settings.route_timeout,
-            // The search for a primary has its own.
-            _ if self.shared.snapshot.load().view.primary.is_none() => {
-                self.shared.config.failover_timeout
-            }
-            Intent::Session | Intent::Primary | Intent::Write => self.shared.config.acquire_timeout,
-        };
-        self.started() + limit
-    }
-
-    pub(super) fn started(&mut self) -> Instant {
-        *self.started.get_or_insert_with(Instant::now)
     }
 }

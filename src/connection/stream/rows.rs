@@ -11,13 +11,17 @@ use std::{
 use futures_util::{Stream, StreamExt};
 use sea_orm::{DbErr, QueryResult};
 
-use crate::session::{OpenWrite, UNKNOWN_HOLD};
+use crate::{
+    node::Place,
+    session::{OpenWrite, UNKNOWN_HOLD},
+};
 
 type Row = Result<QueryResult, DbErr>;
+type Owned = Pin<Box<dyn Stream<Item = Row> + Send + 'static>>;
 
 enum Source<'a> {
     /// On a connection of their own.
-    Owned(Pin<Box<dyn Stream<Item = Row> + Send + 'static>>),
+    Owned(Owned),
     /// On a transaction's.
     Borrowed(Pin<Box<dyn Stream<Item = Row> + Send + 'a>>),
 }
@@ -26,6 +30,8 @@ enum Source<'a> {
 pub(super) struct Rows<'a> {
     source: Option<Source<'a>>,
     write: Option<OpenWrite>,
+    /// In the pool of the connection that they own.
+    place: Option<Place>,
 }
 
 impl<'a> Rows<'a> {
@@ -36,6 +42,7 @@ impl<'a> Rows<'a> {
         Self {
             source: Some(Source::Owned(Box::pin(rows))),
             write,
+            place: None,
         }
     }
 
@@ -43,6 +50,7 @@ impl<'a> Rows<'a> {
         Self {
             source: Some(Source::Borrowed(Box::pin(rows))),
             write: None,
+            place: None,
         }
     }
 
@@ -57,6 +65,11 @@ impl<'a> Rows<'a> {
         if let Some(write) = &mut self.write {
             write.is_lost(true);
         }
+    }
+
+    /// Holds their place for them.
+    pub(super) fn keep(&mut self, place: Option<Place>) {
+        self.place = place;
     }
 
     /// The write that they are, when it is to go on without them.
@@ -79,11 +92,12 @@ impl Stream for Rows<'_> {
 
 impl Drop for Rows<'_> {
     fn drop(&mut self) {
-        let (Some(Source::Owned(mut rows)), Some(write)) = (self.source.take(), self.write.take())
-        else {
+        let Some(Source::Owned(rows)) = self.source.take() else {
             return;
         };
-        let Some(mut abandoned) = write.abandon() else {
+        let place = self.place.take();
+        let Some(mut abandoned) = self.write.take().and_then(|write| write.abandon()) else {
+            give_back(rows, place);
             return;
         };
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
@@ -93,17 +107,35 @@ impl Drop for Rows<'_> {
         // A runtime that ends meanwhile drops the task.
         abandoned.is_lost();
         runtime.spawn(async move {
-            let rest = async {
-                while let Some(row) = rows.next().await {
-                    if row.is_err() {
-                        return false;
-                    }
-                }
-                true
-            };
-            if matches!(tokio::time::timeout(UNKNOWN_HOLD, rest).await, Ok(true)) {
+            if matches!(
+                tokio::time::timeout(UNKNOWN_HOLD, to_the_end(rows)).await,
+                Ok(true)
+            ) {
                 abandoned.has_returned();
             }
+            drop(place);
         });
     }
+}
+
+/// Of what changed nothing only the connection is left. What its server has sent still has to be read, by the pool or
+/// here; here where it is one of the places that only so many may have at a time.
+fn give_back(rows: Owned, place: Option<Place>) {
+    let place = place.filter(Place::is_shared);
+    if let (Some(place), Ok(runtime)) = (place, tokio::runtime::Handle::try_current()) {
+        runtime.spawn(async move {
+            to_the_end(rows).await;
+            drop(place);
+        });
+    }
+}
+
+/// Reads what is left; whether that came to its end.
+async fn to_the_end(mut rows: Owned) -> bool {
+    while let Some(row) = rows.next().await {
+        if row.is_err() {
+            return false;
+        }
+    }
+    true
 }

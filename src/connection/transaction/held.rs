@@ -14,7 +14,7 @@ use std::{
 use sea_orm::{AccessMode, DbBackend, DbErr, IsolationLevel, TransactionOptions};
 
 use crate::{
-    cluster::{awaited::Awaited, limits::Diverted, shared::Shared},
+    cluster::{awaited::Awaited, shared::Shared},
     error::{Error, Kind},
     intent::Change,
     node::Lease,
@@ -67,8 +67,6 @@ struct Root {
     /// none, and one that waited in vain or runs beside this one must wait as well.
     begun: AtomicBool,
     poisoned: AtomicBool,
-    /// Its place among the reads on the primary for want of a replica, when it is one; held for its drop.
-    _diverted: Option<Diverted>,
     /// Statements ran that this wrapper did not see, or an error was seen: COMMIT looks before it believes.
     doubtful: AtomicBool,
     /// COMMIT was sent and has not been answered.
@@ -137,7 +135,7 @@ pub(crate) struct Held {
 impl Held {
     pub(crate) fn new(
         shared: Arc<Shared>,
-        (lease, diverted, writing): (Lease, Option<Diverted>, Option<Writing>),
+        (lease, writing): (Lease, Option<Writing>),
         opening: Opening,
         (current, level): (Current, Consistency),
     ) -> Self {
@@ -159,7 +157,6 @@ impl Held {
             write,
             begun: flag(),
             poisoned: flag(),
-            _diverted: diverted,
             doubtful: flag(),
             committing: flag(),
             changed: Mutex::default(),
