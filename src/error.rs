@@ -250,6 +250,16 @@ pub enum Error {
         node: String,
     },
 
+    /// The node was given up before anything was sent there: another node is the primary, it no longer answers, or it was
+    /// removed.
+    #[error(
+        "node `{node}` was given up before this was sent: another node is the primary now, or this one no longer answers; nothing was executed, run it again"
+    )]
+    GivenUp {
+        /// The node that was given up.
+        node: String,
+    },
+
     /// A nested `begin` failed, so the connection may no longer be inside the outer transaction (rule R9).
     #[error(
         "this transaction cannot go on: a nested begin failed, and the database may have ended the outer transaction; drop or roll back this handle and begin again"

@@ -18,12 +18,17 @@ pub(crate) mod run;
 
 use std::{
     fmt,
+    future::poll_fn,
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
+    task::Poll,
     time::Instant,
 };
+#[cfg(feature = "stream")]
+use std::{pin::Pin, task::Context};
 
 use sea_orm::{DbErr, Statement, metric};
 use tokio::sync::Notify;
@@ -39,6 +44,7 @@ use crate::{
     config::NodeConfig,
     error::Error,
     metrics::{Entered, NodeMetrics},
+    mutants,
     session::{OpenWrite, Replayed},
     words::{Intent, NodeId, Reason, Role},
 };
@@ -222,24 +228,35 @@ impl Lease {
         self.seat.node.name.to_string()
     }
 
-    /// Runs a future that has handed something to this node, unless the node is cut off first.
+    /// Runs a future that hands something to this node, unless the node is cut off first. From then on it is not polled:
+    /// work of several steps would send its next one. Polled before the cut was looked at, eight of eight transactions
+    /// were stored on an old primary.
+    ///
+    /// # Errors
+    /// [`Error::GivenUp`] where nothing was sent, [`Error::CutOff`] where nobody knows what became of it.
     pub(crate) async fn guard<T>(&self, work: impl Future<Output = T>) -> Result<T, Error> {
-        tokio::select! {
-            biased;
-            done = work => Ok(done),
-            () = self.seat.until_cut() => Err(self.cut_off()),
-        }
+        let (mut work, mut cut) = (pin!(work), pin!(self.seat.until_cut()));
+        let mut has_begun = false;
+        poll_fn(|cx| {
+            if self.is_cut() && !mutants::lives("work_before_cut") {
+                return Poll::Ready(Err(self.cut_off(has_begun)));
+            }
+            has_begun = true;
+            if let Poll::Ready(done) = work.as_mut().poll(cx) {
+                return Poll::Ready(Ok(done));
+            }
+            cut.as_mut().poll(cx).map(|()| Err(self.cut_off(true)))
+        })
+        .await
     }
 
-    /// Ends with the error of a node that was cut off, when it is; holds no lease, so it may be held beside one.
+    /// The end of what is read from this node, for a stream; holds no lease, so it may be held beside one.
     #[cfg(feature = "stream")]
-    pub(crate) fn until_cut(&self) -> impl Future<Output = Error> + Send + 'static {
+    pub(crate) fn until_cut(&self) -> UntilCut {
         let seat = Arc::clone(&self.seat);
-        async move {
-            seat.until_cut().await;
-            Error::CutOff {
-                node: seat.node.name.to_string(),
-            }
+        UntilCut {
+            seat: Arc::clone(&seat),
+            waiting: Box::pin(async move { seat.until_cut().await }),
         }
     }
 
@@ -248,8 +265,12 @@ impl Lease {
         self.seat.node.cut.load(Ordering::Acquire)
     }
 
-    fn cut_off(&self) -> Error {
-        Error::CutOff { node: self.name() }
+    fn cut_off(&self, has_begun: bool) -> Error {
+        let node = self.name();
+        match has_begun {
+            true => Error::CutOff { node },
+            false => Error::GivenUp { node },
+        }
     }
 
     /// Runs a statement on a connection of this node. A cut node's connection is thrown away, not given back. `write` is
@@ -268,7 +289,7 @@ impl Lease {
             open: write,
         };
         let Some(conn) = &mut flight.conn else {
-            return Err(self.cut_off().into_db(C::KIND));
+            return Err(self.cut_off(false).into_db(C::KIND));
         };
         let ran = self.guard(call.run(conn, stmt)).await;
         let conn = flight.conn.take();
@@ -278,6 +299,32 @@ impl Lease {
             }
             Err(cut.into_db(C::KIND))
         })
+    }
+}
+
+/// Tells when a node is cut off.
+#[cfg(feature = "stream")]
+pub(crate) struct UntilCut {
+    seat: Arc<Seat>,
+    waiting: Pin<Box<dyn Future<Output = ()> + Send>>,
+}
+
+#[cfg(feature = "stream")]
+impl UntilCut {
+    /// The error of a node that was cut off.
+    pub(crate) fn now(&self) -> Option<Error> {
+        let cut = self.seat.node.cut.load(Ordering::Acquire);
+        let node = || self.seat.node.name.to_string();
+        cut.then(|| Error::CutOff { node: node() })
+    }
+
+    /// The same, and wakes whoever waits for rows when it comes.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
+        let waiting = self.waiting.as_mut().poll(cx);
+        match (self.now(), waiting) {
+            (Some(err), _) => Poll::Ready(err),
+            (None, _) => Poll::Pending,
+        }
     }
 }
 

@@ -17,7 +17,7 @@ use sea_orm::{DbErr, QueryResult};
 use self::rows::Rows;
 use crate::{
     error::{Error, Kind},
-    node::Lease,
+    node::{Lease, UntilCut},
     session::OpenWrite,
     signal,
     words::{Role, Stage},
@@ -36,7 +36,7 @@ pub struct RoutedStream<'a> {
     first: Option<Result<QueryResult, DbErr>>,
     yielded: u64,
     node: String,
-    cut: Option<Pin<Box<dyn Future<Output = Error> + Send + 'a>>>,
+    cut: Option<UntilCut>,
     /// Held for what its drop does.
     held: Option<Lease>,
 }
@@ -97,7 +97,7 @@ impl<'a> RoutedStream<'a> {
 
     /// Makes the lease live as long as the stream, and its place as long as the server is at it.
     pub(super) fn holding(mut self, mut lease: Lease) -> Self {
-        self.cut = Some(Box::pin(lease.until_cut()));
+        self.cut = Some(lease.until_cut());
         if let Some(rows) = &mut self.rows {
             rows.keep(lease.take_place());
         }
@@ -112,7 +112,7 @@ impl<'a> RoutedStream<'a> {
 
     /// Ends it when the node of the transaction that it belongs to is cut off.
     pub(super) fn of_transaction(mut self, lease: &Lease) -> Self {
-        self.cut = Some(Box::pin(lease.until_cut()));
+        self.cut = Some(lease.until_cut());
         self
     }
 
@@ -169,13 +169,19 @@ impl Stream for RoutedStream<'_> {
         let Some(rows) = &mut this.rows else {
             return Poll::Ready(None);
         };
-        let item = match rows.poll_next_unpin(cx) {
-            Poll::Ready(item) => item,
+        // The cut first: rows of a node that was given up are not to be read, whatever has come of them.
+        let cut = this.cut.as_ref().and_then(UntilCut::now);
+        let item = match cut
+            .map(Err)
+            .map_or_else(|| rows.poll_next_unpin(cx).map(Ok), Poll::Ready)
+        {
+            Poll::Ready(Ok(item)) => item,
+            Poll::Ready(Err(cut)) => Some(Err(cut.into_db(Kind::Query))),
             Poll::Pending => {
                 let Some(cut) = &mut this.cut else {
                     return Poll::Pending;
                 };
-                Some(Err(ready!(cut.as_mut().poll(cx)).into_db(Kind::Query)))
+                Some(Err(ready!(cut.poll(cx)).into_db(Kind::Query)))
             }
         };
         Poll::Ready(match item {

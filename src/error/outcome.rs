@@ -29,6 +29,7 @@ impl Error {
             | Self::OtherCluster
             | Self::EpochNotSeen { .. }
             | Self::TransactionLost { .. }
+            | Self::GivenUp { .. }
             | Self::TransactionPoisoned
             | Self::CommitAborted { .. }
             | Self::StillWriting { .. }
@@ -47,6 +48,7 @@ impl Error {
             | Self::EpochNotSeen { .. }
             | Self::StillWriting { .. }
             | Self::TransactionLost { .. }
+            | Self::GivenUp { .. }
             | Self::StreamLost { .. } => true,
             Self::Config(_)
             | Self::Start { .. }

@@ -16,6 +16,7 @@ use sea_orm::DbBackend;
 use super::catalog::resolve;
 use super::change::Change;
 use super::dialect::Dialect;
+use super::ending;
 use super::judged::{Kind, Ruling, Traits};
 use super::knowledge::{Doubt, Knowledge};
 use super::settings::Settings;
@@ -224,6 +225,13 @@ impl Classifier {
             true => Change::of(self.dialect, sql),
             false => Change::Nothing,
         }
+    }
+
+    /// Whether the text may end the transaction that it runs in (T9).
+    pub(crate) fn may_end_transaction(&self, sql: &str) -> bool {
+        // There every definition and many a setting commits what came before it.
+        let silently = self.dialect == Some(Dialect::MySql);
+        (silently || ending::has_word(sql)) && !self.verdict(sql).is_plain()
     }
 
     /// Whether the text belongs to a transaction itself, so that it is at home wherever that runs (R6).

@@ -4,6 +4,7 @@ mod conflict;
 mod follow;
 mod lag;
 mod late;
+mod open;
 mod planned;
 mod silent;
 mod without;

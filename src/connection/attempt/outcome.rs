@@ -39,9 +39,11 @@ impl Attempt<'_> {
         err: DbErr,
         kind: Kind,
     ) -> Result<(), DbErr> {
-        let signal = match Error::of(&err) {
-            Some(Error::CutOff { .. }) => Signal::Cut,
-            _ => signal::of_db_err(&err, lease.role()),
+        let (stage, signal) = match Error::of(&err) {
+            Some(Error::CutOff { .. }) => (stage, Signal::Cut),
+            // As if its pool had been closed before there was a connection.
+            Some(Error::GivenUp { .. }) => (Stage::Acquire, Signal::PoolClosed),
+            _ => (stage, signal::of_db_err(&err, lease.role())),
         };
         self.shared.report(lease, stage, signal);
         let failure = retry::Failure {

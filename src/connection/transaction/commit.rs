@@ -59,7 +59,8 @@ impl RoutedTransaction {
         let answered = match &outcome {
             Ok(Ok(())) => true,
             Ok(Err(err)) => !held.commit_is_unknown(err),
-            Err(_) => false,
+            // Nothing was sent, so nothing is under way.
+            Err(cut) => matches!(cut, Error::GivenUp { .. }),
         };
         if answered {
             held.is_committing(false);
@@ -78,6 +79,10 @@ impl RoutedTransaction {
                 .into_db(Kind::Query))
             }
             Ok(Err(err)) => Err(held.typed(err, Kind::Query)),
+            // A savepoint's end stores nothing, and a COMMIT that was not sent neither.
+            Err(cut) if answered || !held.is_outermost() => {
+                Err(held.typed(cut.into_db(Kind::Query), Kind::Query))
+            }
             Err(cut) => {
                 held.lease().metrics().count(NodeCounter::UnknownOutcome);
                 Err(cut.into_db(Kind::Query))

@@ -1,6 +1,7 @@
 //! What a transaction holds besides its connection: the lease, the pin, and what is known of its state.
 
 mod judge;
+mod lost;
 
 use std::{
     pin::pin,
@@ -18,10 +19,9 @@ use crate::{
     error::{Error, Kind},
     intent::Change,
     node::Lease,
-    route::retry,
     session::{Bound, Current, Mark, OpenWrite, Seen, gate::Writing},
     signal::{self, Signal},
-    words::{Consistency, Outcome, Role, Stage},
+    words::{Consistency, Role, Stage},
 };
 
 /// How often a write is looked after that nobody waits for.
@@ -73,6 +73,8 @@ struct Root {
     committing: AtomicBool,
     /// What statements changed of the schema, so that the catalog is read again after the end.
     changed: Mutex<Change>,
+    /// A text may have ended it at the server, so that what came before is stored.
+    may_have_ended: AtomicBool,
     /// Statements ran that this wrapper did not see, and may have changed the connection's settings.
     session_changed: AtomicBool,
 }
@@ -160,6 +162,7 @@ impl Held {
             doubtful: flag(),
             committing: flag(),
             changed: Mutex::default(),
+            may_have_ended: flag(),
             session_changed: flag(),
         };
         Self {
@@ -190,9 +193,10 @@ impl Held {
 
     pub(super) fn note_unseen(&self) {
         self.root.doubtful.store(true, Ordering::Release);
-        // On a replica nobody changes the schema.
+        // On a replica nobody changes the schema, and nothing is stored.
         if self.lease().role() != Role::Replica {
             self.root.note_change(Change::Anything);
+            self.root.may_have_ended.store(true, Ordering::Release);
         }
         self.root.session_changed.store(true, Ordering::Release);
     }
@@ -246,20 +250,6 @@ impl Held {
         Err(self.typed(err, kind))
     }
 
-    /// A lost connection before COMMIT means that nothing of the transaction is stored (rule T9).
-    pub(super) fn typed(&self, err: DbErr, kind: Kind) -> DbErr {
-        let cut_off = matches!(Error::of(&err), Some(Error::CutOff { .. }));
-        if !cut_off && !self.signal(&err).ends_connection() {
-            return err;
-        }
-        self.report(Stage::Send, &err);
-        Error::TransactionLost {
-            node: self.lease().name(),
-            source: err,
-        }
-        .into_db(kind)
-    }
-
     /// What the driver's error means on this node.
     pub(super) fn signal(&self, err: &DbErr) -> Signal {
         signal::of_db_err(err, self.lease().role())
@@ -275,20 +265,6 @@ impl Held {
     /// COMMIT is being sent; or it has been answered, or never arrived.
     pub(super) fn is_committing(&self, committing: bool) {
         self.root.committing.store(committing, Ordering::Release);
-    }
-
-    /// Whether COMMIT may have been executed although it failed (rule T9).
-    pub(super) fn commit_is_unknown(&self, err: &DbErr) -> bool {
-        let failure = retry::Failure {
-            kind: retry::Kind::Commit,
-            stage: Stage::Commit,
-            signal: self.signal(err),
-            role: self.lease().role(),
-            in_transaction: true,
-            correctable: false,
-            retries: 0,
-        };
-        !self.root.opening.read_only && retry::outcome(&failure) == Outcome::Unknown
     }
 
     /// An error may come that this does not see.

@@ -18,8 +18,10 @@ const BALANCED: &str =
 const MOVED: &str =
     "identity::moved::a_name_that_moves_to_a_promoted_standby_takes_every_connection_with_it";
 
+const OPEN: &str = "failover::open::nothing_of_an_open_transaction_is_stored_on_a_primary_that_was_fenced_meanwhile";
+
 /// Each mutant, the kinds of sessions that run, and the test that has to notice.
-const MUTANTS: [(&str, &str, &str); 10] = [
+const MUTANTS: [(&str, &str, &str); 11] = [
     ("writes_again", "", STORM),
     ("flush_position", "Explicit", CHECKER),
     ("position_before_commit", "Explicit", CHECKER),
@@ -30,6 +32,7 @@ const MUTANTS: [(&str, &str, &str); 10] = [
     ("monotonic_before_read", "Monotonic", CHECKER),
     ("balanced_name_as_one_server", "", BALANCED),
     ("moved_name_unnoticed", "", MOVED),
+    ("work_before_cut", "", OPEN),
 ];
 
 /// How often a run is repeated before a mutant counts as missed: each is a race or a rare crash.

@@ -1,6 +1,6 @@
 //! What a statement in a transaction is, before it is sent.
 
-use std::time::Instant;
+use std::{sync::atomic::Ordering, time::Instant};
 
 use sea_orm::{AccessMode, DbErr, TransactionOptions};
 
@@ -25,6 +25,9 @@ impl Held {
         let classifier = &root.shared.classifier;
         if root.lease.role() != Role::Replica {
             root.note_change(classifier.change(sql));
+            if classifier.may_end_transaction(sql) {
+                root.may_have_ended.store(true, Ordering::Release);
+            }
             return Ok(false);
         }
         let verdict = classifier.verdict(sql);

@@ -1,0 +1,63 @@
+//! What is known of a transaction whose connection or node was lost (rule T9).
+
+use std::sync::atomic::Ordering;
+
+use sea_orm::DbErr;
+
+use super::Held;
+use crate::{
+    error::{Error, Kind},
+    metrics::NodeCounter,
+    route::retry,
+    words::{Outcome, Stage},
+};
+
+/// Why a transaction was lost whose node was.
+const GIVEN_UP: &str =
+    "the node was given up: another one is the primary now, or it no longer answers";
+
+impl Held {
+    /// A lost connection before COMMIT means that nothing of the transaction is stored (rule T9), unless a text of its own
+    /// may have ended it before.
+    pub(in crate::connection::transaction) fn typed(&self, err: DbErr, kind: Kind) -> DbErr {
+        let given_up = matches!(
+            Error::of(&err),
+            Some(Error::CutOff { .. } | Error::GivenUp { .. })
+        );
+        if !given_up && !self.signal(&err).ends_connection() {
+            return err;
+        }
+        self.report(Stage::Send, &err);
+        let node = self.lease().name();
+        // What those errors say of one statement is not what holds for the transaction.
+        let source = match given_up {
+            true => DbErr::Custom(GIVEN_UP.to_owned()),
+            false => err,
+        };
+        if self.root.may_have_ended.load(Ordering::Acquire) {
+            self.lease().metrics().count(NodeCounter::UnknownOutcome);
+            let stage = Stage::Send;
+            return Error::UnknownOutcome {
+                node,
+                stage,
+                source,
+            }
+            .into_db(kind);
+        }
+        Error::TransactionLost { node, source }.into_db(kind)
+    }
+
+    /// Whether COMMIT may have been executed although it failed (rule T9).
+    pub(in crate::connection::transaction) fn commit_is_unknown(&self, err: &DbErr) -> bool {
+        let failure = retry::Failure {
+            kind: retry::Kind::Commit,
+            stage: Stage::Commit,
+            signal: self.signal(err),
+            role: self.lease().role(),
+            in_transaction: true,
+            correctable: false,
+            retries: 0,
+        };
+        !self.root.opening.read_only && retry::outcome(&failure) == Outcome::Unknown
+    }
+}
