@@ -38,6 +38,7 @@ mod source;
 mod stalls;
 pub(crate) mod start;
 mod topology;
+mod whose;
 mod worker;
 
 use std::{fmt, sync::Arc};

@@ -29,7 +29,7 @@ use std::{
 
 use self::hold::Hold;
 pub(crate) use self::{
-    clock::Clock,
+    clock::{Clock, Whose},
     current::{Abandoned, Current},
     hold::UNKNOWN_HOLD,
     need::Need,

@@ -22,6 +22,7 @@ use super::{
     nodes::Nodes,
     shared::{Parts, Shared},
     source::Source,
+    whose::whose,
     worker::{Message, Worker},
 };
 use crate::{
@@ -84,7 +85,7 @@ async fn connect_as(config: Config, name: ClusterName) -> Result<Arc<Shared>, Er
     starting.probe(&config).await;
     starting.check(&config)?;
 
-    let clock = Clock::of(&starting.identity(&config));
+    let clock = Clock::of(whose(&starting.state, &config));
     // SQLite's views cannot do more than its statements can.
     let reads_catalog = backend != DbBackend::Sqlite;
     let classifier = Classifier::new(backend, judging(&config), Knowledge::Trusted);

@@ -35,7 +35,7 @@ use crate::{
     intent::catalog::Catalog,
     metrics::Publisher,
     node::Link,
-    session::Replayed,
+    session::{Replayed, Whose},
     state::{Changes, Effect, Event, Moment, State, reduce::reduce},
     words::{NodeId, Role},
 };
@@ -101,6 +101,8 @@ pub(super) struct Worker {
     /// Who waits for a probe that was sent after this moment.
     checks: Vec<(NodeId, Moment, oneshot::Sender<()>)>,
     stalls: Stalls,
+    /// What the clock was told of the cluster.
+    whose: Whose,
     rng: Rng,
     origin: Instant,
     publish_at: Instant,
@@ -135,6 +137,7 @@ impl Worker {
             watched: HashSet::new(),
             checks: Vec::new(),
             stalls: Stalls::new(),
+            whose: Whose::default(),
             rng: Rng::new(),
             origin: shared.origin,
             publish_at: shared.origin + PUBLISH_EVERY,

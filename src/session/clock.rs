@@ -8,10 +8,12 @@
 //! Readers compare atomics only. A position and the epoch it belongs to are two of them; the epoch is stored first and
 //! read twice, so that a position of one is never held against an epoch of the other.
 
+mod registry;
+
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::VecDeque,
     sync::{
-        Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -19,14 +21,13 @@ use std::{
 
 use tokio::sync::Notify;
 
+use self::registry::Peers;
+pub(crate) use self::registry::Whose;
 use super::{Session, Upstream, epochs::Epochs, gate::Gate, need::Need, pin::nanos, tasks::Tasks};
 use crate::{
     metrics::Histogram,
     position::{Epoch, Lsn, Position},
 };
-
-/// The clocks of this process by cluster; weak, so that a cluster that was dropped leaves nothing behind.
-static CLOCKS: LazyLock<Mutex<HashMap<String, Weak<Clock>>>> = LazyLock::new(Mutex::default);
 
 /// How many captures are remembered. A session asks for the first that covers its write, usually the last or the one
 /// before; whoever comes later than this is given a later one, which is as safe.
@@ -72,6 +73,7 @@ pub(crate) struct Clock {
     pub(crate) news: Notify,
     /// What writes go through.
     pub(crate) gate: Arc<Gate>,
+    peers: Peers,
 }
 
 #[derive(Debug, Default)]
@@ -112,23 +114,12 @@ impl Default for Clock {
             turned_away: AtomicBool::new(false),
             news: Notify::new(),
             gate: Arc::default(),
+            peers: Peers::default(),
         }
     }
 }
 
 impl Clock {
-    /// The clock of the cluster with this identity; the same one for every caller in this process.
-    pub(crate) fn of(identity: &str) -> Arc<Self> {
-        let mut clocks = CLOCKS.lock().unwrap_or_else(PoisonError::into_inner);
-        clocks.retain(|_, clock| clock.strong_count() > 0);
-        if let Some(clock) = clocks.get(identity).and_then(Weak::upgrade) {
-            return clock;
-        }
-        let clock = Arc::new(Self::default());
-        clocks.insert(identity.to_owned(), Arc::downgrade(&clock));
-        clock
-    }
-
     /// What a read needs that has to see so many of the writes that returned: the last capture, if it covers them.
     #[inline]
     pub(super) fn need_of(&self, ticks: u64) -> Need {

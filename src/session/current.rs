@@ -185,6 +185,16 @@ impl Current {
             Self::Process => clock.process.wrote(clock.tick()),
             Self::Untracked => {}
         }
+        clock.each_peer(|peer| {
+            peer.process.pinned(now, pin);
+            match self {
+                Self::Task(task) => peer.tasks.note(peer, *task, |session| {
+                    session.pinned(now, pin);
+                    session.wrote(peer.tick());
+                }),
+                _ => peer.process.wrote(peer.tick()),
+            }
+        });
     }
 
     /// A write was lost from sight while its server may still execute it. Reads stay on the primary for a while, and
@@ -219,6 +229,14 @@ impl Current {
         }
         clock.process.hold.settle(clock);
         clock.process.hold.add(Arc::clone(open));
+        clock.each_peer(|peer| {
+            if let Self::Task(task) = self {
+                let note = |session: &Arc<Session>| session.hold.add(Arc::clone(open));
+                peer.tasks.note(peer, *task, note);
+            }
+            peer.process.hold.settle(peer);
+            peer.process.hold.add(Arc::clone(open));
+        });
     }
 
     /// A read returned that later ones must not fall behind (rule C9): on a replica, or on the primary.

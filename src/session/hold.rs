@@ -100,7 +100,8 @@ impl Hold {
         let mut all = self.open();
         for open in mem::take(&mut *all) {
             match open.closed(clock) {
-                Some(tick) => held.tick = held.tick.max(tick),
+                // Of another clock of this cluster it is another number, and this one has ticked since.
+                Some(tick) => held.tick = held.tick.max(tick.min(clock.ticks())),
                 None => {
                     held.lost |= open.until.get().is_some();
                     held.waits |= open.until.get().is_none();

@@ -9,7 +9,6 @@ use crate::{
     backend,
     config::Config,
     intent::{Classifier, Knowledge},
-    state::Fact,
     words::Role,
 };
 #[cfg(feature = "postgres")]
@@ -22,16 +21,6 @@ impl Starting {
         let nodes = self.sources.iter().filter_map(Source::config);
         let nodes = nodes.filter(|node| node.url.backend() == DbBackend::Postgres);
         crate::node::open::look(config, nodes.collect()).await;
-    }
-
-    /// Which cluster this is, for what the whole process shares about it: as its server says, whatever name it was
-    /// reached by; where it does not say, by the name.
-    pub(super) fn identity(&self, config: &Config) -> String {
-        let backend = config.primary.url.backend().as_str();
-        match self.state.primary().map(|primary| primary.identity) {
-            Some(Fact::Known(identity)) => format!("{backend} system {identity}"),
-            _ => format!("{backend} {}", config.primary.endpoint()),
-        }
     }
 
     /// Reads the catalog once before the first statement, so that a start does not send every read to the primary. A

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Worker, tasks::open_beside};
 use crate::{
     backend::Wire,
-    cluster::shared::Shared,
+    cluster::{shared::Shared, whose::whose},
     metrics::NodeCounter,
     state::{Event, Moment},
     words::{NodeId, Role},
@@ -69,6 +69,7 @@ impl Worker {
             _ => false,
         };
         self.feed(event).await;
+        self.note_whose(shared);
         if moved {
             self.moved(id).await;
         }
@@ -85,6 +86,15 @@ impl Worker {
         self.answer_checks(id, begun);
         if self.catalog.is_provisional() && self.primary_was_seen() {
             self.catalog.read(shared, &self.outbox);
+        }
+    }
+
+    /// Handles to one cluster share what they write, once they know that it is one.
+    fn note_whose(&mut self, shared: &Shared) {
+        let whose = whose(&self.state, &shared.config);
+        if whose != self.whose {
+            shared.clock.learn_whose(&whose);
+            self.whose = whose;
         }
     }
 
