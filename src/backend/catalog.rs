@@ -124,6 +124,7 @@ fn named_type(row: &QueryResult) -> Result<TypeRow, DbErr> {
         id: row.try_get("", "id")?,
         schema: row.try_get("", "schema")?,
         name: row.try_get("", "name")?,
+        open: row.try_get("", "open")?,
     })
 }
 
@@ -138,5 +139,7 @@ fn used(row: &QueryResult) -> Result<UseRow, DbErr> {
         target_name: row.try_get("", "target_name")?,
         immutable: row.try_get("", "immutable")?,
         support: row.try_get("", "support")?,
+        left_type: row.try_get("", "left_type")?,
+        right_type: row.try_get("", "right_type")?,
     })
 }

@@ -184,12 +184,17 @@ impl CatalogReader {
             };
             let read = tokio::time::timeout(limit, reading).await;
             let read = read.unwrap_or_else(|_| Err(format!("no answer within {limit:?}")));
-            tell(&outbox, Message::CatalogRead(role, read));
+            tell(&outbox, Message::CatalogRead(role, read.map(Box::new)));
         });
     }
 
     /// A reading has ended.
-    pub(super) fn ended(&mut self, shared: &Shared, role: Role, read: Result<Catalog, String>) {
+    pub(super) fn ended(
+        &mut self,
+        shared: &Shared,
+        role: Role,
+        read: Result<Box<Catalog>, String>,
+    ) {
         let now = Instant::now();
         let took = self
             .reading
@@ -201,7 +206,10 @@ impl CatalogReader {
         match read {
             Ok(_) if self.changed && role != Role::Primary => self.next = Some(now),
             Ok(catalog) => {
-                let new = shared.classifier.has_read(catalog);
+                if shared.classifier.knows_nothing() {
+                    say_unlisted(&catalog);
+                }
+                let new = shared.classifier.has_read(*catalog);
                 self.wish_gap = match (new, by_wish) {
                     (true, _) => WISH_EVERY,
                     (false, true) => (self.wish_gap * 2).min(WISH_SELDOM),
@@ -230,6 +238,19 @@ impl CatalogReader {
         shared.readings.heard_at.store(wishes, Ordering::Release);
         shared.readings.wished.store(false, Ordering::Release);
     }
+}
+
+/// What an extension costs is said once, when the catalog is read for the first time.
+pub(super) fn say_unlisted(catalog: &Catalog) {
+    if catalog.unlisted.is_empty() {
+        return;
+    }
+    let names: Vec<&str> = catalog.unlisted.iter().map(String::as_str).collect();
+    tracing::info!(
+        extensions = names.join(", "),
+        "it is not known that the functions of these extensions are harmless: statements that call them go to the \
+         primary; vouch for those that any node may run by SEALANE_READ_FUNCTIONS"
+    );
 }
 
 impl Shared {

@@ -60,7 +60,7 @@ pub(crate) enum Message {
     /// Some name is not in it, or something ran that may have changed it.
     WishCatalog,
     /// It has been read, from a node of this role.
-    CatalogRead(Role, Result<Catalog, String>),
+    CatalogRead(Role, Result<Box<Catalog>, String>),
     /// A statement waits for a primary.
     Wanted,
     /// Ask this node, and say when a probe of it has ended that was sent from now on.

@@ -7,10 +7,11 @@ mod closure;
 mod extensions;
 mod plpgsql;
 pub(crate) mod queries;
+mod reach;
 pub(crate) mod resolve;
 pub(crate) mod rows;
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 pub(crate) use closure::build;
 
@@ -89,6 +90,8 @@ pub(crate) struct Relation {
     pub(crate) outside: bool,
     /// It rests on other objects: a view, a table with partitions, policies or computed columns.
     pub(crate) composed: bool,
+    /// The user's types that its columns have, and those inside them.
+    pub(crate) types: BTreeSet<i64>,
 }
 
 /// A type of the user's.
@@ -96,6 +99,17 @@ pub(crate) struct Relation {
 pub(crate) struct Type {
     pub(crate) schema: String,
     pub(crate) harmless: bool,
+    /// Itself, and the user's types inside it or that it becomes.
+    pub(crate) types: BTreeSet<i64>,
+}
+
+/// Who can reach something harmful.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Harm {
+    /// Whoever names it.
+    pub(crate) always: bool,
+    /// Whoever names it and has something of one of these types.
+    pub(crate) types: BTreeSet<i64>,
 }
 
 /// Names map to all that bear them, whatever the schema: which one the search path finds is the session's affair, so
@@ -106,13 +120,19 @@ pub(crate) struct Catalog {
     pub(crate) functions: HashMap<String, Vec<Function>>,
     pub(crate) types: HashMap<String, Vec<Type>>,
     /// Symbols of operators that call something that is not harmless.
-    pub(crate) operators: HashSet<String>,
+    pub(crate) operators: HashMap<String, Harm>,
     /// Names of types that an explicit cast with a harmful function leads to.
-    pub(crate) casts: HashSet<String>,
-    /// A cast with a harmful function that needs no mention in the text.
+    pub(crate) casts: HashMap<String, Harm>,
+    /// The same where the text need not mention it, by the type that is cast.
+    pub(crate) silent_casts: BTreeMap<i64, String>,
+    /// A cast from a type of the server's with a harmful function that needs no mention in the text.
     pub(crate) silent_cast: Option<String>,
     /// Symbols of operators that call functions which anybody may replace.
     pub(crate) soft_operators: BTreeSet<String>,
     /// Such functions stand behind casts.
     pub(crate) soft_casts: bool,
+    /// The user's types that operators give for others.
+    pub(crate) results: HashMap<String, BTreeSet<i64>>,
+    /// Extensions whose functions are not known to be harmless.
+    pub(crate) unlisted: BTreeSet<String>,
 }

@@ -101,6 +101,10 @@ pub(crate) struct Needs {
     pub(crate) attributes: BTreeSet<String>,
     /// Every name in the text: a type stands in many places of the grammar.
     pub(crate) words: BTreeSet<String>,
+    /// How many literals without a type of their own stand in it.
+    pub(crate) literals: usize,
+    /// It may have values of types that it does not name.
+    pub(crate) any_type: bool,
 }
 
 impl Needs {
@@ -113,6 +117,8 @@ impl Needs {
         self.operators.extend(other.operators);
         self.attributes.extend(other.attributes);
         self.words.extend(other.words);
+        self.literals += other.literals;
+        self.any_type |= other.any_type;
     }
 }
 

@@ -28,6 +28,7 @@ pub(crate) fn scan(statement: &Statement<'_>, reader: &mut Reader<'_>) -> Scan {
         }
         match token.kind {
             Kind::Word => {
+                reader.needs.literals += usize::from(token.is_word(statement.sql, "NULL"));
                 scan.locks |= locks(statement, at);
                 if token.is_word(statement.sql, "INTO") && !inserts {
                     reader.creates |= statement.dialect == Dialect::Postgres;
@@ -39,6 +40,7 @@ pub(crate) fn scan(statement: &Statement<'_>, reader: &mut Reader<'_>) -> Scan {
                 name(statement, reader, at);
             }
             Kind::Quoted => name(statement, reader, at),
+            Kind::Text => reader.needs.literals += 1,
             Kind::Variable => reader.raise(Ruling::session("a variable")),
             _ => {}
         }

@@ -1,6 +1,7 @@
 //! What only the server knows (rule I5): functions, views, types, operators, unlogged and temporary tables.
 
 mod corpus;
+mod extensions;
 mod fresh;
 mod known;
 
@@ -29,6 +30,10 @@ async fn needs_primary(db: &RoutedConnection, text: &str) {
 
 /// Asserts that the text is a read which a standby serves, and really does.
 async fn is_read(db: &RoutedConnection, text: &str) {
+    until("a replica", async || {
+        db.explain(text).reason != Reason::NoReplica
+    })
+    .await;
     let said = db.explain(text);
     assert_eq!(
         (said.intent, said.reason),

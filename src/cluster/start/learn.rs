@@ -39,6 +39,7 @@ impl Starting {
         };
         match backend::read_catalog(&member.node, None, classifier.settings()).await {
             Ok(catalog) => {
+                crate::cluster::catalog::say_unlisted(&catalog);
                 classifier.learn(Knowledge::Known(Arc::new(catalog)));
                 self.catalog_read = of_primary;
             }

@@ -4,13 +4,15 @@
 //! functions that call each other in a ring are judged by what else they do. An object that shows something that is
 //! not understood is never trusted.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use sea_orm::DbBackend;
 
 use super::resolve::{self, Basis};
 use super::rows::{FunctionRow, RelationRow, Rows, UseRow};
-use super::{Catalog, Function, Relation, RelationKind, Trust, Type, extensions, plpgsql};
+use super::{
+    Catalog, Function, Harm, Relation, RelationKind, Trust, Type, extensions, plpgsql, reach,
+};
 use crate::intent::dialect::Dialect;
 use crate::intent::functions::{self, Class};
 use crate::intent::judge;
@@ -44,9 +46,13 @@ struct Closure<'a> {
     outside: HashSet<i64>,
     harmful_types: HashSet<i64>,
     types: HashSet<i64>,
-    operators: HashSet<String>,
-    casts: HashSet<String>,
+    /// Types that everybody may come by.
+    open: BTreeSet<i64>,
+    operators: HashMap<String, Harm>,
+    casts: HashMap<String, Harm>,
+    silent_casts: BTreeMap<i64, String>,
     silent_cast: Option<String>,
+    unlisted: BTreeSet<String>,
 }
 
 impl<'a> Closure<'a> {
@@ -63,9 +69,17 @@ impl<'a> Closure<'a> {
             outside: HashSet::new(),
             harmful_types: HashSet::new(),
             types: rows.types.iter().map(|row| row.id).collect(),
-            operators: HashSet::new(),
-            casts: HashSet::new(),
+            open: rows
+                .types
+                .iter()
+                .filter(|row| row.open)
+                .map(|row| row.id)
+                .collect(),
+            operators: HashMap::new(),
+            casts: HashMap::new(),
+            silent_casts: BTreeMap::new(),
             silent_cast: None,
+            unlisted: BTreeSet::new(),
         };
         for row in &rows.functions {
             closure.function(row, settings);
@@ -95,6 +109,8 @@ impl<'a> Closure<'a> {
             Trust::Denied
         } else if compiled && extensions::harmless(&row.extension, &row.name, row.volatile) {
             Trust::Allowed
+        } else if compiled && extensions::is_listed(&row.extension) {
+            Trust::Support
         } else if row.volatile {
             Trust::Denied
         } else if compiled && !row.extension.is_empty() {
@@ -108,6 +124,13 @@ impl<'a> Closure<'a> {
                 _ => Trust::Denied,
             }
         };
+        if compiled
+            && trust != Trust::Allowed
+            && !row.extension.is_empty()
+            && !extensions::is_listed(&row.extension)
+        {
+            self.unlisted.insert(row.extension.clone());
+        }
         self.trust.insert(row.id, trust);
     }
 
@@ -131,6 +154,9 @@ impl<'a> Closure<'a> {
     fn step(&mut self) -> bool {
         let mut changed = false;
         for used in &self.rows.uses {
+            if matches!(used.class.as_str(), "column" | "becomes" | "result") {
+                continue;
+            }
             if self.harmless(used) {
                 changed |= self.reach(used);
             } else {
@@ -205,8 +231,18 @@ impl<'a> Closure<'a> {
                 was != *kind
             }
             "type" => self.types.contains(&used.id) && self.harmful_types.insert(used.id),
-            "operator" => self.operators.insert(used.name.clone()),
-            "cast" => self.casts.insert(used.name.clone()),
+            "operator" => {
+                let harm = self.operators.entry(used.name.clone()).or_default();
+                harm.add(used, &self.open)
+            }
+            "cast" => {
+                let harm = self.casts.entry(used.name.clone()).or_default();
+                harm.add(used, &self.open)
+            }
+            "silent_cast" if used.left_type != 0 => self
+                .silent_casts
+                .insert(used.left_type, used.name.clone())
+                .is_none(),
             _ => self.silent_cast.replace(used.name.clone()).is_none(),
         }
     }
@@ -215,9 +251,14 @@ impl<'a> Closure<'a> {
         let mut catalog = Catalog {
             operators: self.operators.clone(),
             casts: self.casts.clone(),
+            silent_casts: self.silent_casts.clone(),
             silent_cast: self.silent_cast.clone(),
+            unlisted: self.unlisted.clone(),
             ..Catalog::default()
         };
+        let within = reach::types_within(self.rows);
+        let types_in = |id: i64| within.get(&id).cloned().unwrap_or_default();
+        let mut columns: HashMap<i64, BTreeSet<i64>> = HashMap::new();
         let mut composed = HashSet::new();
         let compiled = |id: &i64| self.compiled.contains(id);
         for used in &self.rows.uses {
@@ -225,6 +266,15 @@ impl<'a> Closure<'a> {
                 "relation" => {
                     composed.insert(used.id);
                 }
+                "column" => columns
+                    .entry(used.id)
+                    .or_default()
+                    .extend(types_in(used.target_id)),
+                "result" => catalog
+                    .results
+                    .entry(used.name.clone())
+                    .or_default()
+                    .extend(types_in(used.target_id)),
                 "operator" if !compiled(&used.target_id) => {
                     catalog.soft_operators.insert(used.name.clone());
                 }
@@ -254,6 +304,7 @@ impl<'a> Closure<'a> {
                     .unwrap_or(RelationKind::Harmful),
                 outside: self.outside.contains(&row.id),
                 composed: composed.contains(&row.id),
+                types: columns.get(&row.id).cloned().unwrap_or_default(),
             };
             catalog
                 .relations
@@ -265,6 +316,7 @@ impl<'a> Closure<'a> {
             let found = Type {
                 schema: self.folded(&row.schema),
                 harmless: !self.harmful_types.contains(&row.id),
+                types: types_in(row.id),
             };
             catalog
                 .types
@@ -278,11 +330,14 @@ impl<'a> Closure<'a> {
 
 /// The judged body of a function in a language that is understood.
 fn body(row: &FunctionRow, settings: &Settings) -> Option<Judged> {
-    match row.language.as_str() {
-        "sql" => Some(judge::judge(Dialect::Postgres, &row.body, settings)),
-        "plpgsql" => Some(plpgsql::judge(&row.body, settings)),
-        _ => None,
-    }
+    let mut judged = match row.language.as_str() {
+        "sql" => judge::judge(Dialect::Postgres, &row.body, settings),
+        "plpgsql" => plpgsql::judge(&row.body, settings),
+        _ => return None,
+    };
+    // Its arguments may be of any.
+    judged.needs.any_type = true;
+    Some(judged)
 }
 
 fn relation_kind(row: &RelationRow) -> RelationKind {

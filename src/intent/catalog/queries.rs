@@ -22,7 +22,8 @@ JOIN pg_catalog.pg_language l ON l.oid = p.prolang
 LEFT JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.objid = p.oid
     AND d.deptype = 'e'
 LEFT JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid
-WHERE p.oid >= 16384 AND p.prokind <> 'p'";
+WHERE p.oid >= 16384 AND p.prokind <> 'p'
+ORDER BY p.oid";
 
 /// `RelationRow`: text, bool and int8 columns.
 pub(crate) const RELATIONS: &str = "
@@ -36,14 +37,19 @@ LEFT JOIN pg_catalog.pg_rewrite r ON r.ev_class = c.oid AND r.ev_type = '1' AND 
 LEFT JOIN pg_catalog.pg_foreign_table f ON f.ftrelid = c.oid
 LEFT JOIN pg_catalog.pg_foreign_server s ON s.oid = f.ftserver
 LEFT JOIN pg_catalog.pg_foreign_data_wrapper w ON w.oid = s.srvfdw
-WHERE c.oid >= 16384 AND c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f')";
+WHERE c.oid >= 16384 AND c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f')
+ORDER BY c.oid";
 
-/// `TypeRow`: text and int8 columns.
+/// `TypeRow`: text, bool and int8 columns.
 pub(crate) const TYPES: &str = "
-SELECT t.oid::int8 AS id, n.nspname::text AS schema, t.typname::text AS name
+SELECT t.oid::int8 AS id, n.nspname::text AS schema, t.typname::text AS name,
+       (t.typtype IN ('d', 'p') OR t.typcategory = 'S' OR t.typispreferred OR EXISTS (
+           SELECT 1 FROM pg_catalog.pg_cast c
+           WHERE c.casttarget = t.oid AND c.castcontext = 'i' AND c.castsource < 16384)) AS open
 FROM pg_catalog.pg_type t
 JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
-WHERE t.oid >= 16384";
+WHERE t.oid >= 16384
+ORDER BY t.oid";
 
 /// `UseRow`: text, bool and int8 columns.
 pub(crate) const USES: &str = "
@@ -66,7 +72,7 @@ WITH trees (class, id, tree, catalog, object) AS (
     UNION ALL
     SELECT 'function', p.oid, p.proargdefaults::text, 'pg_catalog.pg_proc'::pg_catalog.regclass::oid, p.oid
     FROM pg_catalog.pg_proc p WHERE p.oid >= 16384 AND p.proargdefaults IS NOT NULL
-), found (class, id, name, target, target_id, support) AS (
+), plain (class, id, name, target, target_id, support) AS (
     SELECT t.class, t.id, '', CASE m.part[1] WHEN 'relid' THEN 'relation' ELSE 'function' END, m.part[2]::oid,
            m.part[1] = 'opfuncid'
     FROM trees t
@@ -118,26 +124,53 @@ WITH trees (class, id, tree, catalog, object) AS (
                                (g.aggminvtransfn::oid), (g.aggmfinalfn::oid)) AS u(id)
     WHERE g.aggfnoid::oid >= 16384 AND u.id <> 0
     UNION ALL
-    SELECT 'operator', 0, o.oprname::text, 'function', u.id, true
+    SELECT 'type', d.objid, '', 'type', d.refobjid, true
+    FROM pg_catalog.pg_depend d
+    WHERE d.classid = 'pg_catalog.pg_type'::pg_catalog.regclass AND d.objid >= 16384
+      AND d.refclassid = 'pg_catalog.pg_type'::pg_catalog.regclass AND d.refobjid >= 16384 AND d.deptype = 'i'
+    UNION ALL
+    SELECT 'column', a.attrelid, '', 'type', a.atttypid, true
+    FROM pg_catalog.pg_attribute a
+    WHERE a.attrelid >= 16384 AND a.atttypid >= 16384 AND a.attnum > 0 AND NOT a.attisdropped
+    UNION ALL
+    SELECT 'becomes', c.castsource, '', 'type', c.casttarget, true
+    FROM pg_catalog.pg_cast c WHERE c.castcontext = 'i' AND c.castsource >= 16384 AND c.casttarget >= 16384
+    UNION ALL
+    SELECT 'result', 0, o.oprname::text, 'type', o.oprresult, true
     FROM pg_catalog.pg_operator o
-    CROSS JOIN LATERAL (VALUES (o.oprcode::oid), (o.oprrest::oid), (o.oprjoin::oid)) AS u(id)
-    WHERE o.oid >= 16384 AND u.id >= 16384
+    WHERE o.oprresult >= 16384 AND o.oprresult <> o.oprleft AND o.oprresult <> o.oprright
+), operators (id, name, code, restriction, selectivity, lefttype, righttype) AS (
+    SELECT o.oid, o.oprname::text, o.oprcode::oid, o.oprrest::oid, o.oprjoin::oid,
+           CASE WHEN o.oprleft >= 16384 AND o.oprright >= 16384 THEN o.oprleft ELSE 0 END,
+           CASE WHEN o.oprleft >= 16384 AND o.oprright >= 16384 THEN o.oprright ELSE 0 END
+    FROM pg_catalog.pg_operator o
+), found (class, id, name, target, target_id, support, lefttype, righttype) AS (
+    SELECT p.class, p.id, p.name, p.target, p.target_id, p.support, 0::oid, 0::oid FROM plain p
     UNION ALL
-    SELECT 'operator', 0, o.oprname::text, 'function', o.oprcode::oid, false
-    FROM pg_catalog.pg_operator o WHERE o.oid >= 16384 AND o.oprcode::oid < 16384 AND o.oprcode <> 0
+    SELECT 'operator', 0, o.name, 'function', u.id, true, o.lefttype, o.righttype
+    FROM operators o
+    CROSS JOIN LATERAL (VALUES (o.code), (o.restriction), (o.selectivity)) AS u(id)
+    WHERE o.id >= 16384 AND u.id >= 16384
     UNION ALL
-    SELECT 'operator', 0, '<', 'function', a.amproc::oid, true
-    FROM pg_catalog.pg_amproc a WHERE a.oid >= 16384 AND a.amproc::oid >= 16384
+    SELECT 'operator', 0, o.name, 'function', o.code, false, o.lefttype, o.righttype
+    FROM operators o WHERE o.id >= 16384 AND o.code < 16384 AND o.code <> 0
+    UNION ALL
+    SELECT 'operator', 0, o.name, 'function', a.amproc::oid, true, o.lefttype, o.righttype
+    FROM pg_catalog.pg_amproc a
+    JOIN pg_catalog.pg_amop m ON m.amopfamily = a.amprocfamily
+    JOIN operators o ON o.id = m.amopopr
+    WHERE a.amproc::oid >= 16384
     UNION ALL
     SELECT CASE c.castcontext WHEN 'i' THEN 'silent_cast' ELSE 'cast' END, 0, t.typname::text, 'function', c.castfunc,
-           true
+           true, CASE WHEN c.castsource >= 16384 THEN c.castsource ELSE 0 END, 0::oid
     FROM pg_catalog.pg_cast c JOIN pg_catalog.pg_type t ON t.oid = c.casttarget
     WHERE c.oid >= 16384 AND c.castfunc <> 0
 )
 SELECT DISTINCT f.class, f.id::int8 AS id, f.name, f.target, f.target_id::int8 AS target_id,
        coalesce(pn.nspname, cn.nspname, '')::text AS target_schema,
        coalesce(p.proname, c.relname, '')::text AS target_name,
-       coalesce(p.provolatile = 'i', false) AS immutable, f.support
+       coalesce(p.provolatile = 'i', false) AS immutable, f.support,
+       f.lefttype::int8 AS left_type, f.righttype::int8 AS right_type
 FROM found f
 LEFT JOIN pg_catalog.pg_proc p ON f.target = 'function' AND p.oid = f.target_id
 LEFT JOIN pg_catalog.pg_namespace pn ON pn.oid = p.pronamespace

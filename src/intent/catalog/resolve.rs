@@ -3,6 +3,8 @@
 //! Only a text that is a read by itself can become one here; of all that it uses, the first thing that is not known to
 //! be harmless decides.
 
+use std::collections::BTreeSet;
+
 use super::{Catalog, RelationKind, Trust};
 use crate::intent::judged::{Judged, Name, Ruling, Traits};
 use crate::intent::knowledge::Doubt;
@@ -113,7 +115,7 @@ impl Catalog {
                 needs
                     .operators
                     .iter()
-                    .find_map(|symbol| self.operator(symbol))
+                    .find_map(|symbol| self.operator(symbol, judged))
             })
             .or_else(|| self.cast(judged))
     }
@@ -224,9 +226,9 @@ impl Catalog {
             .then(|| Ruling::unknown(format!("function {name}")))
     }
 
-    fn operator(&self, symbol: &str) -> Option<Ruling> {
-        self.operators
-            .contains(symbol)
+    fn operator(&self, symbol: &str, judged: &Judged) -> Option<Ruling> {
+        let harm = self.operators.get(symbol)?;
+        self.is_reached(harm, judged, Some(symbol))
             .then(|| Ruling::unknown(format!("operator {symbol}")))
     }
 
@@ -241,13 +243,23 @@ impl Catalog {
                 return Some(Ruling::unknown(format!("cast to {target}")));
             }
         }
+        let bound = self
+            .silent_casts
+            .iter()
+            .find(|(source, _)| self.has_any(&BTreeSet::from([**source]), judged));
+        if let Some((_, target)) = bound {
+            return Some(Ruling::unknown(format!("cast to {target}")));
+        }
         // A cast to a type of the user's names it; one to a built-in type may spell it in several ways.
         let explicit = needs.operators.contains("::") || needs.words.contains("cast");
         self.casts
             .iter()
-            .find(|target| {
-                needs.words.contains(*target) || (explicit && !self.types.contains_key(*target))
+            .find(|(target, harm)| {
+                needs.words.contains(*target)
+                    || (explicit
+                        && !self.types.contains_key(*target)
+                        && self.is_reached(harm, judged, None))
             })
-            .map(|target| Ruling::unknown(format!("cast to {target}")))
+            .map(|(target, _)| Ruling::unknown(format!("cast to {target}")))
     }
 }

@@ -44,12 +44,17 @@ pub(crate) struct TypeRow {
     pub(crate) id: i64,
     pub(crate) schema: String,
     pub(crate) name: String,
+    /// What is of no type of the user's may become one without being told to: a domain, a type that strings prefer, one
+    /// with an implicit cast from a type of the server's.
+    pub(crate) open: bool,
 }
 
 /// That one object runs or reads another when it is used.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct UseRow {
-    /// `function`, `relation`, `type`, `operator`, `cast` or `silent_cast`.
+    /// `function`, `relation`, `type`, `operator`, `cast` or `silent_cast`; `column`, `becomes` and `result` only tell
+    /// which types a relation's columns have, which one a type is cast to without being told to, and which one an
+    /// operator gives.
     pub(crate) class: String,
     /// The user's id; 0 for operators and casts, which have only a name here.
     pub(crate) id: i64,
@@ -64,6 +69,9 @@ pub(crate) struct UseRow {
     pub(crate) immutable: bool,
     /// The server calls the target for an operator or a type, not by its name.
     pub(crate) support: bool,
+    /// The types of an operator's arguments where both are the user's, and the source of a cast where that is; else 0.
+    pub(crate) left_type: i64,
+    pub(crate) right_type: i64,
 }
 
 /// All rows of one reading.

@@ -51,6 +51,7 @@ fn rows() -> Rows {
                 id: id(row, "id"),
                 schema: text(row, "schema"),
                 name: text(row, "name"),
+                ..TypeRow::default()
             })
             .collect(),
         uses: of("uses")
@@ -65,6 +66,7 @@ fn rows() -> Rows {
                 target_name: text(row, "target_name"),
                 immutable: flag(row, "immutable"),
                 support: flag(row, "support"),
+                ..UseRow::default()
             })
             .collect(),
     }
