@@ -15,6 +15,7 @@ pub(crate) mod open;
 mod places;
 mod pool_size;
 pub(crate) mod run;
+mod sockets;
 
 use std::{
     fmt,
@@ -34,6 +35,7 @@ use sea_orm::{DbErr, Statement, metric};
 use tokio::sync::Notify;
 
 use self::run::Call;
+use self::sockets::Sockets;
 pub(crate) use self::{
     absent::Absent,
     link::{Leased, Link},
@@ -71,6 +73,7 @@ pub(crate) struct Node {
     /// A task asks it for that.
     pub(crate) followed: AtomicBool,
     cut: AtomicBool,
+    sockets: Sockets,
 }
 
 impl Node {
@@ -88,6 +91,15 @@ impl Node {
             fresh: Arc::default(),
             followed: AtomicBool::new(false),
             cut: AtomicBool::new(false),
+            sockets: Sockets::default(),
+        }
+    }
+
+    /// Throws away the idle connections that the other side has closed, when there are any: nothing is to be sent on
+    /// them. Without any this is a look at a few sockets, or at a clock.
+    pub(crate) async fn weed(&self) {
+        if self.sockets.may_have_ended(&self.link) {
+            self.link.weed().await;
         }
     }
 

@@ -19,6 +19,7 @@ impl Attempt<'_> {
         lease: &mut Lease,
     ) -> Result<Leased, DbErr> {
         self.sweep(lease);
+        lease.node().weed().await;
         if lease.try_place(&self.line(self.reason)) && lease.node().link.has_idle() {
             let link = &lease.node().link;
             let mut acquiring = pin!(link.acquire());
@@ -49,6 +50,7 @@ impl Attempt<'_> {
     /// A place on the leased node, or on the first that has one, for what takes its connection itself.
     pub(in crate::connection) async fn place(&mut self, lease: &mut Lease) -> Result<(), DbErr> {
         self.sweep(lease);
+        lease.node().weed().await;
         if !lease.try_place(&self.line(self.reason)) {
             self.queue(lease, false).await?;
         }

@@ -1,0 +1,195 @@
+//! A look at a pool's sockets before something is sent: whether the other side has closed one meanwhile (rule T9).
+//!
+//! A pooler, a balancer or a service between that restarts closes idle connections, and the end lies in the socket
+//! before a byte is sent. Sent all the same, a write comes back as one of which nobody knows. The driver looks by a
+//! round trip only, and shows neither its socket nor which one a connection has. So the sockets to the node's port are
+//! found among the process's, and looked at without taking anything out of them: a few hundred nanoseconds for each,
+//! once a millisecond at the most. What is found makes the pool ask its idle connections, which nothing else does.
+
+use sea_orm::sqlx::{Connection, Pool, pool::PoolConnection};
+
+use super::Link;
+
+/// How long an idle connection may take to answer; the node's monitor has a time-out of its own.
+const ANSWER: std::time::Duration = std::time::Duration::from_secs(1);
+
+impl Link {
+    /// Throws those idle connections away that the other side has closed.
+    pub(crate) async fn weed(&self) {
+        match self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres(pool, ..) => weed(pool).await,
+            #[cfg(feature = "mysql")]
+            Self::MySql(pool, _) => weed(pool).await,
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(..) => {}
+            Self::Adopted(_) | Self::Absent(_) => {}
+        }
+    }
+
+    /// The port that its connections lead to; none where they are no network's or nobody tells.
+    pub(crate) fn port(&self) -> Option<u16> {
+        match self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres(pool, ..) => {
+                let options = pool.connect_options();
+                let local = options.get_socket().is_some() || options.get_host().starts_with('/');
+                (!local).then(|| options.get_port())
+            }
+            #[cfg(feature = "mysql")]
+            Self::MySql(pool, _) => Some(pool.connect_options().get_port()),
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(..) => None,
+            Self::Adopted(_) | Self::Absent(_) => None,
+        }
+    }
+}
+
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+async fn weed<DB: sea_orm::sqlx::Database>(pool: &Pool<DB>) {
+    let idle = std::iter::from_fn(|| pool.try_acquire());
+    let asked = idle.map(|mut conn: PoolConnection<DB>| async move {
+        let answered = tokio::time::timeout(ANSWER, conn.ping()).await;
+        if !matches!(answered, Ok(Ok(()))) {
+            drop(conn.detach());
+        }
+    });
+    futures_util::future::join_all(asked.collect::<Vec<_>>()).await;
+}
+
+pub(crate) use self::look::Sockets;
+
+#[cfg(unix)]
+mod look {
+    use std::{
+        os::fd::RawFd,
+        sync::{
+            Mutex,
+            atomic::{AtomicU64, Ordering},
+        },
+        time::{Duration, Instant},
+    };
+
+    use nix::{
+        errno::Errno,
+        sys::socket::{MsgFlags, SockaddrStorage, getpeername, recv},
+    };
+
+    use crate::node::Link;
+
+    /// Between two looks: what ends meanwhile is found by the next one.
+    const LOOK_EVERY: Duration = Duration::from_millis(1);
+
+    /// How long a list of sockets is believed while the number of connections stands.
+    const LIST_FOR: Duration = Duration::from_secs(1);
+
+    /// Where the system lists the files that a process has open.
+    const OPEN_FILES: &str = "/dev/fd";
+
+    /// What a server that ends a session says before it closes: a message of PostgreSQL's, an alert of TLS.
+    const LAST_WORDS: [u8; 2] = [b'E', 0x15];
+
+    /// The sockets of one pool.
+    #[derive(Debug)]
+    pub(crate) struct Sockets {
+        began: Instant,
+        /// When they were looked at, in microseconds after that; 0 before the first time.
+        looked: AtomicU64,
+        list: Mutex<List>,
+    }
+
+    #[derive(Debug, Default)]
+    struct List {
+        files: Vec<RawFd>,
+        /// How many connections the pool had when it was made, and when that was.
+        of: Option<(u32, Instant)>,
+    }
+
+    impl Default for Sockets {
+        fn default() -> Self {
+            Self {
+                began: Instant::now(),
+                looked: AtomicU64::new(0),
+                list: Mutex::default(),
+            }
+        }
+    }
+
+    impl Sockets {
+        /// Whether the other side may have closed a connection of the pool. Another node's at the same port counts as
+        /// well; that costs the idle ones a question.
+        pub(crate) fn may_have_ended(&self, link: &Link) -> bool {
+            let now = Instant::now();
+            let since = u64::try_from(now.duration_since(self.began).as_micros());
+            let since = since.unwrap_or(u64::MAX).max(1);
+            let looked = self.looked.load(Ordering::Relaxed);
+            let pause = u64::try_from(LOOK_EVERY.as_micros()).unwrap_or(u64::MAX);
+            if looked != 0 && since.saturating_sub(looked) < pause {
+                return false;
+            }
+            let Some(port) = link.port() else {
+                return false;
+            };
+            // Somebody else is looking.
+            let Ok(mut list) = self.list.try_lock() else {
+                return false;
+            };
+            self.looked.store(since, Ordering::Relaxed);
+            let size = link.pool_size().map_or(0, |pool| pool.size);
+            let fits = |(of, at): (u32, Instant)| of == size && now.duration_since(at) < LIST_FOR;
+            if !list.of.is_some_and(fits) {
+                list.of = Some((size, now));
+                list.files = to_port(port);
+            }
+            let before = list.files.len();
+            // Told once: whoever holds one that has ended will learn it by itself.
+            list.files.retain(|file| !has_ended(*file));
+            list.files.len() < before
+        }
+    }
+
+    /// The sockets of this process that lead to this port.
+    fn to_port(port: u16) -> Vec<RawFd> {
+        let Ok(files) = std::fs::read_dir(OPEN_FILES) else {
+            return Vec::new();
+        };
+        let files = files.filter_map(|file| file.ok()?.file_name().to_str()?.parse().ok());
+        files.filter(|file| peer(*file) == Some(port)).collect()
+    }
+
+    fn peer(file: RawFd) -> Option<u16> {
+        let peer = getpeername::<SockaddrStorage>(file).ok()?;
+        let four = peer.as_sockaddr_in().map(|addr| addr.port());
+        four.or_else(|| peer.as_sockaddr_in6().map(|addr| addr.port()))
+    }
+
+    /// Nothing is taken out: the driver finds what it would have found.
+    fn has_ended(file: RawFd) -> bool {
+        let mut first = [0];
+        let flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
+        match recv(file, &mut first, flags) {
+            Ok(0) => true,
+            Ok(_) => LAST_WORDS.contains(&first[0]),
+            Err(Errno::EAGAIN | Errno::EINTR) => false,
+            // Closed by ourselves meanwhile, or another file by now: the next list has it or has it not.
+            Err(Errno::EBADF | Errno::ENOTSOCK) => false,
+            Err(_) => true,
+        }
+    }
+}
+
+#[cfg(not(unix))]
+mod look {
+    use crate::node::Link;
+
+    /// The sockets of one pool; nobody can look at them here.
+    #[derive(Debug, Default)]
+    pub(crate) struct Sockets;
+
+    impl Sockets {
+        /// Whether the other side may have closed a connection of the pool.
+        pub(crate) fn may_have_ended(&self, _: &Link) -> bool {
+            false
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! Something between closes idle connections: a pooler, a balancer or a service that restarts (rule T9).
+
+use sea_orm::{ConnectionTrait, TransactionTrait};
+use sealane::{ClusterEvent, RoutedConnection};
+use sealane_harness::{Cluster, Forwarder};
+
+use crate::{fixture::number, place::until};
+
+async fn all_closed(between: &Forwarder) {
+    between.disconnect();
+    until("every connection to be closed", async || {
+        between.open() == 0
+    })
+    .await;
+}
+
+/// Ten of ten writes came back as unknown, and the primary was thrown out; SeaORM alone failed none.
+#[tokio::test]
+async fn a_write_on_an_idle_connection_that_was_closed_runs_on_another_one_and_ejects_nobody() {
+    let cluster = Cluster::builder().start().unwrap();
+    let primary = cluster.primary();
+    primary.sql("CREATE TABLE closed (n bigint)").unwrap();
+    let between = Forwarder::to(primary.addr()).unwrap();
+    let url = primary.url_at(between.addr(), "postgres");
+    let db = RoutedConnection::builder()
+        .primary(url)
+        .connect()
+        .await
+        .unwrap();
+    let mut events = db.cluster().subscribe().unwrap();
+    for round in 0..10 {
+        // More than one idle connection.
+        let two = tokio::join!(
+            db.execute_unprepared("SELECT pg_sleep(0.02)"),
+            db.execute_unprepared("SELECT pg_sleep(0.02)")
+        );
+        two.0.unwrap();
+        two.1.unwrap();
+        all_closed(&between).await;
+        let wrote = match round % 2 {
+            0 => db
+                .execute_unprepared("INSERT INTO closed VALUES (1)")
+                .await
+                .map(drop),
+            _ => match db.begin().await {
+                Ok(txn) => {
+                    txn.execute_unprepared("INSERT INTO closed VALUES (1)")
+                        .await
+                        .unwrap();
+                    txn.commit().await
+                }
+                Err(err) => Err(err),
+            },
+        };
+        wrote.unwrap_or_else(|err| panic!("round {round}: {err}"));
+    }
+    assert_eq!(number(&db, "SELECT count(*) FROM closed").await, 10);
+    db.cluster().signal(sealane::ClusterSignal::Look).unwrap();
+    drop(db);
+    while let Some(event) = events.next().await {
+        assert!(!matches!(event, ClusterEvent::Ejected { .. }), "{event:?}");
+    }
+}
