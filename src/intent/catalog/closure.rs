@@ -46,6 +46,9 @@ struct Closure<'a> {
     outside: HashSet<i64>,
     harmful_types: HashSet<i64>,
     types: HashSet<i64>,
+    /// The user's types inside each of them, and in the columns of each relation.
+    within: HashMap<i64, BTreeSet<i64>>,
+    columns: HashMap<i64, BTreeSet<i64>>,
     /// Types that everybody may come by.
     open: BTreeSet<i64>,
     operators: HashMap<String, Harm>,
@@ -69,6 +72,8 @@ impl<'a> Closure<'a> {
             outside: HashSet::new(),
             harmful_types: HashSet::new(),
             types: rows.types.iter().map(|row| row.id).collect(),
+            within: reach::types_within(rows),
+            columns: HashMap::new(),
             open: rows
                 .types
                 .iter()
@@ -81,6 +86,11 @@ impl<'a> Closure<'a> {
             silent_cast: None,
             unlisted: BTreeSet::new(),
         };
+        for used in rows.uses.iter().filter(|used| used.class == "column") {
+            let types = closure.within.get(&used.target_id);
+            let types = types.cloned().unwrap_or_default();
+            closure.columns.entry(used.id).or_default().extend(types);
+        }
         for row in &rows.functions {
             closure.function(row, settings);
         }
@@ -153,11 +163,12 @@ impl<'a> Closure<'a> {
     /// Takes trust away once along every use and through every body; whether anything changed.
     fn step(&mut self) -> bool {
         let mut changed = false;
+        let compared = reach::compared(&self.operators);
         for used in &self.rows.uses {
             if matches!(used.class.as_str(), "column" | "becomes" | "result") {
                 continue;
             }
-            if self.harmless(used) {
+            if self.harmless(used) && !self.may_compare(used, &compared) {
                 changed |= self.reach(used);
             } else {
                 changed |= self.take_away(used);
@@ -203,6 +214,23 @@ impl<'a> Closure<'a> {
             "type" => !self.harmful_types.contains(&used.target_id),
             _ => false,
         }
+    }
+
+    /// Whether a view, or whatever else of a relation is made of a tree, may compare values of these types. The tree shows
+    /// only some of the operators that stand behind it.
+    fn may_compare(&self, used: &UseRow, compared: &BTreeSet<i64>) -> bool {
+        if compared.is_empty() || used.class != "relation" {
+            return false;
+        }
+        let meets =
+            |found: Option<&BTreeSet<i64>>| found.is_some_and(|types| !types.is_disjoint(compared));
+        meets(self.columns.get(&used.id))
+            || match used.target.as_str() {
+                "relation" => meets(self.columns.get(&used.target_id)),
+                "type" => meets(self.within.get(&used.target_id)),
+                // It may return one.
+                _ => self.trust.contains_key(&used.target_id),
+            }
     }
 
     /// A use of something harmless may still lead to another server.
@@ -256,9 +284,7 @@ impl<'a> Closure<'a> {
             unlisted: self.unlisted.clone(),
             ..Catalog::default()
         };
-        let within = reach::types_within(self.rows);
-        let types_in = |id: i64| within.get(&id).cloned().unwrap_or_default();
-        let mut columns: HashMap<i64, BTreeSet<i64>> = HashMap::new();
+        let types_in = |id: i64| self.within.get(&id).cloned().unwrap_or_default();
         let mut composed = HashSet::new();
         let compiled = |id: &i64| self.compiled.contains(id);
         for used in &self.rows.uses {
@@ -266,10 +292,6 @@ impl<'a> Closure<'a> {
                 "relation" => {
                     composed.insert(used.id);
                 }
-                "column" => columns
-                    .entry(used.id)
-                    .or_default()
-                    .extend(types_in(used.target_id)),
                 "result" => catalog
                     .results
                     .entry(used.name.clone())
@@ -304,7 +326,7 @@ impl<'a> Closure<'a> {
                     .unwrap_or(RelationKind::Harmful),
                 outside: self.outside.contains(&row.id),
                 composed: composed.contains(&row.id),
-                types: columns.get(&row.id).cloned().unwrap_or_default(),
+                types: self.columns.get(&row.id).cloned().unwrap_or_default(),
             };
             catalog
                 .relations

@@ -18,6 +18,16 @@ const OF_STRINGS: [&str; 19] = [
     "~<~", "~<=~", "~>=~", "~>~",
 ];
 
+/// By these the server compares values of a type wherever it has to: in arrays, ranges and rows, for GREATEST and max,
+/// for a sort that no operator in the text shows.
+const COMPARE: [&str; 6] = ["=", "<>", "<", "<=", ">", ">="];
+
+/// The types that cannot be compared without harm.
+pub(super) fn compared(operators: &HashMap<String, Harm>) -> BTreeSet<i64> {
+    let harmful = COMPARE.iter().filter_map(|symbol| operators.get(*symbol));
+    harmful.flat_map(|harm| &harm.types).copied().collect()
+}
+
 /// The types that stand in or behind each of the user's.
 pub(super) fn types_within(rows: &Rows) -> HashMap<i64, BTreeSet<i64>> {
     let mut within: HashMap<i64, BTreeSet<i64>> = rows
@@ -48,11 +58,8 @@ impl Harm {
         let was = self.clone();
         let types = [used.left_type, used.right_type];
         let bound: Vec<i64> = types.into_iter().filter(|id| *id != 0).collect();
-        if bound.is_empty() || bound.iter().any(|id| open.contains(id)) {
-            self.always = true;
-        } else {
-            self.types.extend(bound);
-        }
+        self.always |= bound.is_empty() || bound.iter().any(|id| open.contains(id));
+        self.types.extend(bound);
         *self != was
     }
 }
@@ -62,6 +69,13 @@ impl Catalog {
     pub(super) fn is_reached(&self, harm: &Harm, judged: &Judged, symbol: Option<&str>) -> bool {
         let literals = symbol.is_some_and(|symbol| !OF_STRINGS.contains(&symbol));
         harm.always || (literals && judged.needs.literals > 1) || self.has_any(&harm.types, judged)
+    }
+
+    /// Whether the text may let the server compare values that cannot be compared without harm, by whatever it calls.
+    pub(super) fn compares(&self, judged: &Judged) -> bool {
+        let needs = &judged.needs;
+        let calls = !needs.operators.is_empty() || !needs.built_ins.is_empty();
+        calls && self.has_any(&compared(&self.operators), judged)
     }
 
     /// Whether the text may have something of one of these types.

@@ -117,6 +117,10 @@ impl Catalog {
                     .iter()
                     .find_map(|symbol| self.operator(symbol, judged))
             })
+            .or_else(|| {
+                self.compares(judged)
+                    .then(|| Ruling::unknown("a type whose comparison is not harmless"))
+            })
             .or_else(|| self.cast(judged))
     }
 
