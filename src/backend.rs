@@ -11,6 +11,8 @@ pub(crate) mod postgres;
 
 use std::time::{Duration, Instant};
 
+use tokio::{task::JoinHandle, time::timeout};
+
 pub(crate) use self::catalog::read_catalog;
 
 use sea_orm::{
@@ -58,38 +60,112 @@ pub(crate) enum Wire {
     #[cfg(feature = "postgres")]
     Postgres(Box<postgres::Kept>),
     #[cfg(feature = "mysql")]
-    MySql(sea_orm::sqlx::MySqlConnection),
+    MySql(sqlx::MySqlConnection),
+    /// One that is being opened. It goes on from one probe to the next: what is begun anew each time is never there for a
+    /// server to which it takes longer than an answer may.
+    Opening(Opening),
+}
+
+/// Ends with whoever wants it.
+#[derive(Debug)]
+pub(crate) struct Opening(JoinHandle<Result<Wire, DbErr>>);
+
+impl Drop for Opening {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 /// Asks a configured node on a connection of its own, with its own time-out: a pool hides a refused connection for its
 /// whole acquire time-out (rule T1). A connection that broke since the last time is opened again at once, so that only
-/// what fails on a fresh socket counts against a node.
+/// what fails on a fresh socket counts against a node. No answer is no answer, also where the connection for it is still
+/// being opened: a frozen server lets one in and says nothing.
 pub(crate) async fn probe(
     config: &Config,
     node: &NodeConfig,
     wire: &mut Wire,
 ) -> Result<Facts, DbErr> {
-    #[cfg_attr(
-        not(any(feature = "postgres", feature = "mysql")),
-        expect(unused_mut, reason = "there is no server to keep a connection to")
-    )]
-    let mut kept = std::mem::take(wire);
-    let asked = async {
-        match node.url.backend() {
-            #[cfg(feature = "postgres")]
-            DbBackend::Postgres => postgres::probe(config, node, &mut kept).await,
-            #[cfg(feature = "mysql")]
-            DbBackend::MySql => mysql::probe(config, node, &mut kept).await,
-            // The file is opened by the pool itself; there is no server to ask.
-            _ => Ok(Facts::default()),
+    let limit = config.check_timeout;
+    let opening = match std::mem::take(wire) {
+        Wire::Opening(opening) => Some(opening),
+        Wire::None => None,
+        mut kept => match timeout(limit, kept.ask(config, node)).await {
+            Ok(Ok(facts)) => {
+                *wire = kept;
+                return Ok(facts);
+            }
+            Ok(Err(_)) => None,
+            Err(_) => return Err(unanswered()),
+        },
+    };
+    let mut opening = match opening {
+        Some(opening) => opening,
+        None if node.url.backend() == DbBackend::Sqlite => return Ok(Facts::default()),
+        None => Opening(tokio::spawn(opened(config.clone(), node.clone()))),
+    };
+    let mut fresh = match timeout(limit, &mut opening.0).await {
+        Ok(Ok(opened)) => opened?,
+        Ok(Err(ended)) => return Err(DbErr::Custom(ended.to_string())),
+        Err(_) => {
+            *wire = Wire::Opening(opening);
+            return Err(unanswered());
         }
     };
-    let answer = tokio::time::timeout(config.check_timeout, asked).await;
-    let answer = answer.unwrap_or(Err(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout)));
-    if answer.is_ok() {
-        *wire = kept;
+    let facts = timeout(limit, fresh.ask(config, node)).await;
+    let facts = facts.unwrap_or_else(|_| Err(unanswered()))?;
+    *wire = fresh;
+    Ok(facts)
+}
+
+/// The same for a node of which nothing is known: its connection is waited for as long as one may take.
+pub(crate) async fn meet(
+    config: &Config,
+    node: &NodeConfig,
+    wire: &mut Wire,
+) -> Result<Facts, DbErr> {
+    loop {
+        let answer = probe(config, node, wire).await;
+        if !matches!(wire, Wire::Opening(_)) {
+            return answer;
+        }
     }
-    answer
+}
+
+impl Wire {
+    #[cfg_attr(
+        not(feature = "postgres"),
+        expect(unused_variables, reason = "only its connections are renewed")
+    )]
+    async fn ask(&mut self, config: &Config, node: &NodeConfig) -> Result<Facts, DbErr> {
+        match self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres(kept) => postgres::probe(config, node, kept).await,
+            #[cfg(feature = "mysql")]
+            Self::MySql(conn) => mysql::probe(conn).await,
+            // The file is opened by the pool itself; there is no server to ask.
+            Self::None | Self::Opening(_) => Ok(Facts::default()),
+        }
+    }
+}
+
+/// One attempt to connect, as long as one may take.
+async fn opened(config: Config, node: NodeConfig) -> Result<Wire, DbErr> {
+    let limit = config.connect_timeout;
+    let opening = async {
+        match node.url.backend() {
+            #[cfg(feature = "postgres")]
+            DbBackend::Postgres => postgres::open(&config, &node).await,
+            #[cfg(feature = "mysql")]
+            DbBackend::MySql => mysql::open(&config, &node).await,
+            _ => Ok(Wire::None),
+        }
+    };
+    let opened = timeout(limit, opening).await;
+    opened.unwrap_or_else(|_| Err(unanswered()))
+}
+
+fn unanswered() -> DbErr {
+    DbErr::ConnectionAcquire(ConnAcquireErr::Timeout)
 }
 
 /// Puts the fence back inside a transaction that may have lifted it; `None` where that is not needed or not possible.

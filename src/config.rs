@@ -162,7 +162,8 @@ pub struct Config {
     /// Between two questions to a node that is well (default: 1 s, one small statement; a failed statement asks at
     /// once).
     pub check_interval: Duration,
-    /// Limit of one such question, connecting included (default: 1 s).
+    /// Limit of one such question (default: 1 s). A connection that takes longer is a question without an answer, and goes
+    /// on being opened for the next one, for [`connect_timeout`](Self::connect_timeout).
     pub check_timeout: Duration,
     /// How long after a node was found silent what is in flight there is ended (default: 2 s).
     pub dead_after: Duration,

@@ -17,29 +17,18 @@ use crate::{
 /// `read_only` is what a replica of these servers has in place of a recovery state.
 const PROBE: &str = "SELECT @@global.read_only";
 
-/// Asks on the kept connection, or on a fresh one.
-pub(super) async fn probe(
-    config: &Config,
-    node: &NodeConfig,
-    wire: &mut Wire,
-) -> Result<Facts, DbErr> {
-    if let Wire::MySql(conn) = wire
-        && let Ok(facts) = ask(conn).await
-    {
-        return Ok(facts);
-    }
+/// Opens one.
+pub(super) async fn open(config: &Config, node: &NodeConfig) -> Result<Wire, DbErr> {
     let options = direct_mysql(config, node)
         .await?
         .disable_statement_logging();
-    let mut conn = options
-        .connect()
-        .await
-        .map_err(|err| Kind::Conn.of_sqlx(err))?;
-    let facts = ask(&mut conn)
-        .await
-        .map_err(|err| Kind::Query.of_sqlx(err))?;
-    *wire = Wire::MySql(conn);
-    Ok(facts)
+    let conn = options.connect().await;
+    conn.map(Wire::MySql).map_err(|err| Kind::Conn.of_sqlx(err))
+}
+
+/// Asks on it.
+pub(super) async fn probe(conn: &mut MySqlConnection) -> Result<Facts, DbErr> {
+    ask(conn).await.map_err(|err| Kind::Query.of_sqlx(err))
 }
 
 async fn ask(conn: &mut MySqlConnection) -> Result<Facts, sqlx::Error> {

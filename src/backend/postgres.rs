@@ -60,30 +60,24 @@ pub(crate) struct Kept {
     next: Option<JoinHandle<Option<PgConnection>>>,
 }
 
-/// Asks on the kept connection, or on a fresh one.
-pub(super) async fn probe(
-    config: &Config,
-    node: &NodeConfig,
-    wire: &mut Wire,
-) -> Result<Facts, DbErr> {
-    if let Wire::Postgres(kept) = wire {
-        kept.renew(config, node).await;
-        if let Ok(facts) = ask(kept).await {
-            return Ok(facts);
-        }
-    }
-    let conn = connect(config, node).await?;
-    let mut kept = Kept {
-        conn,
+/// Opens one.
+pub(super) async fn open(config: &Config, node: &NodeConfig) -> Result<Wire, DbErr> {
+    Ok(Wire::Postgres(Box::new(Kept {
+        conn: connect(config, node).await?,
         little: false,
         opened: Instant::now(),
         next: None,
-    };
-    let facts = ask(&mut kept)
-        .await
-        .map_err(|err| Kind::Query.of_sqlx(err))?;
-    *wire = Wire::Postgres(Box::new(kept));
-    Ok(facts)
+    })))
+}
+
+/// Asks on it.
+pub(super) async fn probe(
+    config: &Config,
+    node: &NodeConfig,
+    kept: &mut Kept,
+) -> Result<Facts, DbErr> {
+    kept.renew(config, node).await;
+    ask(kept).await.map_err(|err| Kind::Query.of_sqlx(err))
 }
 
 impl Kept {

@@ -108,7 +108,7 @@ impl Source {
         wire: &mut Wire,
     ) -> Result<Event, DbErr> {
         let facts = match self.config() {
-            Some(asked) => backend::probe(config, asked, wire).await?,
+            Some(asked) => backend::meet(config, asked, wire).await?,
             None => Facts::default(),
         };
         Ok(Event::ProbeOk {

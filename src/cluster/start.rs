@@ -317,7 +317,7 @@ impl Starting {
                 (
                     (id, name),
                     role,
-                    backend::probe(config, asked, &mut Wire::default()).await,
+                    backend::meet(config, asked, &mut Wire::default()).await,
                 )
             })
         });
