@@ -76,7 +76,13 @@ impl Doubt {
     pub(crate) fn spares(&self, judged: &Judged, catalog: &Catalog) -> bool {
         let needs = &judged.needs;
         if self.anything || catalog.soft_casts {
-            return false;
+            // What uses nothing that has a name.
+            return needs.relations.is_empty()
+                && needs.perhaps_relations.is_empty()
+                && needs.types.is_empty()
+                && needs.unknown_functions.is_empty()
+                && needs.built_ins.is_empty()
+                && needs.operators.is_empty();
         }
         let by_itself = needs.unknown_functions.is_empty() && needs.types.is_empty();
         let plain = needs
