@@ -26,7 +26,7 @@ use std::{
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::Poll,
-    time::Instant,
+    time::{Duration, Instant},
 };
 #[cfg(feature = "stream")]
 use std::{pin::Pin, task::Context};
@@ -48,8 +48,12 @@ use crate::{
     metrics::{Entered, NodeMetrics},
     mutants,
     session::{OpenWrite, Replayed},
+    signal,
     words::{Intent, NodeId, Reason, Role},
 };
+
+/// How long a connection is waited for that may have ended with an error.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// What SeaORM calls after a statement.
 pub(crate) type Callback = Arc<dyn Fn(&metric::Info<'_>) + Send + Sync>;
@@ -181,6 +185,8 @@ pub(crate) struct Lease {
     place: Option<Place>,
     /// When the statement was handed to a connection; none where nothing was, or where a transaction times its own.
     sent: Option<Instant>,
+    /// The connection was asked after an error that left open whether its session is over, and answered.
+    lives: bool,
 }
 
 impl Lease {
@@ -193,6 +199,7 @@ impl Lease {
             entered: seat.metrics.enter(),
             place: None,
             sent: None,
+            lives: false,
         }
     }
 
@@ -277,6 +284,11 @@ impl Lease {
         self.seat.node.cut.load(Ordering::Acquire)
     }
 
+    /// Whether its session went on after an error that left that open.
+    pub(crate) fn lives(&self) -> bool {
+        self.lives
+    }
+
     fn cut_off(&self, has_begun: bool) -> Error {
         let node = self.name();
         match has_begun {
@@ -304,6 +316,13 @@ impl Lease {
             return Err(self.cut_off(false).into_db(C::KIND));
         };
         let ran = self.guard(call.run(conn, stmt)).await;
+        if let Ok(Err(err)) = &ran
+            && signal::is_doubtful(err)
+        {
+            // The flight still holds it, so that a caller who leaves now leaves a write that is looked after.
+            let ready = tokio::time::timeout(LOOK, conn.ready());
+            self.lives = ready.await == Ok(true);
+        }
         let conn = flight.conn.take();
         ran.unwrap_or_else(|cut| {
             if let Some(conn) = conn {

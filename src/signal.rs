@@ -23,7 +23,7 @@ use sea_orm::sqlx::error::DatabaseError;
 use crate::words::{RetryCause, Role};
 
 pub(crate) use advice::advice;
-pub(crate) use foreign::{code, facts, of_db_err, stage_of};
+pub(crate) use foreign::{code, facts, is_doubtful, of_db_err, stage_of};
 
 /// What a foreign error means. Whether anything was executed follows from it together with the stage and the kind of
 /// statement, and stands in the table of retries (T9).
@@ -42,6 +42,8 @@ pub(crate) enum Signal {
     Terminated,
     /// The server ended this session for being idle. The server is well, and read nothing of the statement.
     SessionEnded,
+    /// The server ended this session, and no other, for a reason of its own. What it made of the statement is not said.
+    SessionLost,
     /// The server is there and does not accept sessions yet, or no longer.
     Starting,
     /// An established connection broke: end of file, reset, broken pipe, a crashed server or worker.
@@ -54,8 +56,8 @@ pub(crate) enum Signal {
     PoolClosed,
     /// The server has no connection left for us. It is alive (T10).
     Overloaded,
-    /// Replay on a replica won over the query.
-    RecoveryConflict,
+    /// Replay on a replica won over the query; `ended`: and ended the session with it.
+    RecoveryConflict { ended: bool },
     /// Serialization failure or deadlock: the caller owns the whole transaction.
     Serialization,
     /// Cancelled, or over a limit that the caller or an administrator set.
@@ -85,13 +87,15 @@ impl Signal {
         Self::ReadOnly,
         Self::Terminated,
         Self::SessionEnded,
+        Self::SessionLost,
         Self::Starting,
         Self::Disconnected,
         Self::Refused,
         Self::AcquireTimeout,
         Self::PoolClosed,
         Self::Overloaded,
-        Self::RecoveryConflict,
+        Self::RecoveryConflict { ended: false },
+        Self::RecoveryConflict { ended: true },
         Self::Serialization,
         Self::Cancelled,
         Self::Rejected,
@@ -109,6 +113,7 @@ impl Signal {
         match self {
             Self::ReadOnly
             | Self::Terminated
+            | Self::SessionLost
             | Self::Starting
             | Self::Disconnected
             | Self::Refused
@@ -119,7 +124,7 @@ impl Signal {
             Self::RefusedAsWrite { .. }
             | Self::SessionEnded
             | Self::PoolClosed
-            | Self::RecoveryConflict
+            | Self::RecoveryConflict { .. }
             | Self::Serialization
             | Self::Cancelled
             | Self::Server
@@ -136,6 +141,8 @@ impl Signal {
         match self {
             Self::Terminated
             | Self::SessionEnded
+            | Self::SessionLost
+            | Self::RecoveryConflict { ended: true }
             | Self::Starting
             | Self::Disconnected
             | Self::Refused
@@ -145,7 +152,7 @@ impl Signal {
             | Self::AcquireTimeout
             | Self::PoolClosed
             | Self::Overloaded
-            | Self::RecoveryConflict
+            | Self::RecoveryConflict { ended: false }
             | Self::Serialization
             | Self::Cancelled
             | Self::Rejected
@@ -163,8 +170,8 @@ impl Signal {
         match self {
             Self::Refused => RetryCause::Connect,
             Self::AcquireTimeout | Self::Overloaded | Self::TimedOut => RetryCause::AcquireTimeout,
-            Self::Disconnected | Self::Cut => RetryCause::Lost,
-            Self::RecoveryConflict => RetryCause::Conflict,
+            Self::Disconnected | Self::SessionLost | Self::Cut => RetryCause::Lost,
+            Self::RecoveryConflict { .. } => RetryCause::Conflict,
             Self::RefusedAsWrite { .. } | Self::ReadOnly => RetryCause::ReadOnly,
             Self::PoolClosed => RetryCause::Swapped,
             Self::Terminated
@@ -189,13 +196,15 @@ impl Signal {
             Self::ReadOnly => "read_only",
             Self::Terminated => "terminated",
             Self::SessionEnded => "session_ended",
+            Self::SessionLost => "session_lost",
             Self::Starting => "starting",
             Self::Disconnected => "disconnected",
             Self::Refused => "refused",
             Self::AcquireTimeout => "acquire_timeout",
             Self::PoolClosed => "pool_closed",
             Self::Overloaded => "overloaded",
-            Self::RecoveryConflict => "recovery_conflict",
+            Self::RecoveryConflict { ended: false } => "recovery_conflict",
+            Self::RecoveryConflict { ended: true } => "recovery_conflict_ended",
             Self::Serialization => "serialization",
             Self::Cancelled => "cancelled",
             Self::Rejected => "rejected",
@@ -229,13 +238,15 @@ pub(crate) enum Dialect {
 }
 
 /// How grave the server called it.
-#[allow(dead_code, reason = "only PostgreSQL tells")]
+#[allow(dead_code, reason = "only PostgreSQL tells one")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Severity {
     /// The statement failed and the session lives.
     Error,
     /// The session is over.
     Fatal,
+    /// It does not say: MariaDB's and MySQL's packets carry none, nor do some poolers'.
+    Untold,
 }
 
 /// An error answer of a server.
@@ -274,6 +285,8 @@ struct Reader {
     dialect: Dialect,
     answer: for<'e> fn(&'e (dyn DatabaseError + 'static)) -> Option<Answer<'e>>,
     signal: fn(&Answer<'_>, Role) -> Signal,
+    /// Whether the answer leaves open that the session is over, so that the connection is to be looked at.
+    is_doubtful: fn(&Answer<'_>) -> bool,
 }
 
 /// The readers of the backends that we were built with. SeaORM may have more on than we do.

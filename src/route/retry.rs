@@ -104,7 +104,7 @@ pub(crate) fn outcome(failure: &Failure) -> Outcome {
         | Signal::ReadOnly
         | Signal::Terminated
         | Signal::SessionEnded
-        | Signal::RecoveryConflict
+        | Signal::RecoveryConflict { .. }
         | Signal::Serialization
         | Signal::Cancelled
         | Signal::Overloaded
@@ -121,6 +121,7 @@ pub(crate) fn outcome(failure: &Failure) -> Outcome {
         Signal::Unread => Outcome::Executed,
         Signal::Disconnected if mutants::lives("writes_again") => Outcome::NotExecuted,
         Signal::Starting
+        | Signal::SessionLost
         | Signal::Disconnected
         | Signal::Refused
         | Signal::TimedOut
@@ -178,8 +179,9 @@ fn read_again(failure: &Failure) -> Option<Again> {
         | Signal::Refused
         | Signal::Starting
         | Signal::Cut => Some(Again::Elsewhere),
-        Signal::RecoveryConflict | Signal::Overloaded => replica.then_some(Again::Elsewhere),
-        Signal::SessionEnded => Some(Again::SameNode),
+        Signal::RecoveryConflict { .. } | Signal::Overloaded => replica.then_some(Again::Elsewhere),
+        Signal::SessionLost if replica || failure.stage == Stage::Acquire => Some(Again::Elsewhere),
+        Signal::SessionEnded | Signal::SessionLost => Some(Again::SameNode),
         Signal::PoolClosed => Some(Again::NewSnapshot),
         Signal::ReadOnly
         | Signal::AcquireTimeout
@@ -206,7 +208,8 @@ fn write_again(failure: &Failure, known: Outcome) -> Option<Again> {
         | Signal::Refused
         | Signal::Starting
         | Signal::Cut => Some(Again::Elsewhere),
-        Signal::SessionEnded => Some(Again::SameNode),
+        Signal::SessionLost if failure.stage == Stage::Acquire => Some(Again::Elsewhere),
+        Signal::SessionEnded | Signal::SessionLost => Some(Again::SameNode),
         Signal::PoolClosed => Some(Again::NewSnapshot),
         // Of one that lost the role; if it is the primary still, the refusal goes to the caller at once (T8).
         Signal::ReadOnly if failure.role == Role::Primary => Some(Again::AfterProbe),
@@ -215,7 +218,7 @@ fn write_again(failure: &Failure, known: Outcome) -> Option<Again> {
         | Signal::ReadOnly
         | Signal::RefusedAsWrite { .. }
         | Signal::Overloaded
-        | Signal::RecoveryConflict
+        | Signal::RecoveryConflict { .. }
         | Signal::Serialization
         | Signal::Cancelled
         | Signal::Rejected

@@ -14,13 +14,14 @@ pub(crate) const fn corrects(refusal: Signal, succeeded_on_primary: bool) -> boo
         Signal::ReadOnly
         | Signal::Terminated
         | Signal::SessionEnded
+        | Signal::SessionLost
         | Signal::Starting
         | Signal::Disconnected
         | Signal::Refused
         | Signal::AcquireTimeout
         | Signal::PoolClosed
         | Signal::Overloaded
-        | Signal::RecoveryConflict
+        | Signal::RecoveryConflict { .. }
         | Signal::Serialization
         | Signal::Cancelled
         | Signal::Rejected

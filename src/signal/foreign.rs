@@ -38,10 +38,48 @@ pub(crate) fn facts(error: &SqlxError) -> ErrorFacts<'_> {
         | SqlxError::ColumnNotFound(_)
         | SqlxError::ColumnDecode { .. }
         | SqlxError::Decode(_) => ErrorFacts::Unread,
-        // Protocol errors are raised for a text with too many arguments as well as for a garbled answer: they blame
-        // nobody and prove nothing.
+        SqlxError::Protocol(message) if is_unsent(message) => ErrorFacts::Unsent,
+        // Other protocol errors are raised for a garbled answer: they blame nobody and prove nothing.
         _ => ErrorFacts::Other,
     }
+}
+
+/// What the drivers say before they send anything. They have one kind of error for that and for a garbled answer, so the
+/// text has to tell; a text that is not known here only makes an outcome unknown.
+const UNSENT: &[&str] = &[
+    "too many arguments for query",
+    "too large for binary protocol",
+    "too many parameter format codes",
+    "too many result format codes",
+    "message size out of range for protocol",
+    // MariaDB and MySQL: the text was prepared, and is not executed.
+    "prepared statement expected",
+    // SQLite, whose engine has not been asked.
+    "query contains nul bytes",
+    "parameters with non-integer names",
+    "unsupported SQL parameter format",
+];
+
+fn is_unsent(message: &str) -> bool {
+    UNSENT.iter().any(|known| message.contains(known))
+}
+
+/// Whether the session may be over although the answer does not say so: then the connection has to be asked.
+#[must_use]
+pub(crate) fn is_doubtful(error: &DbErr) -> bool {
+    let (DbErr::Conn(error) | DbErr::Exec(error) | DbErr::Query(error)) = error else {
+        return false;
+    };
+    let RuntimeErr::SqlxError(error) = error else {
+        return false;
+    };
+    let ErrorFacts::Server(answer) = facts(error) else {
+        return false;
+    };
+    let mut readers = READERS.iter();
+    readers
+        .find(|reader| reader.dialect == answer.dialect)
+        .is_some_and(|reader| (reader.is_doubtful)(&answer))
 }
 
 /// What happened, from SeaORM's error: transactions and adopted connections go through SeaORM.

@@ -13,13 +13,14 @@ pub(super) const READER: Reader = Reader {
     dialect: Dialect::MySql,
     answer,
     signal,
+    is_doubtful,
 };
 
 fn answer<'e>(error: &'e (dyn DatabaseError + 'static)) -> Option<Answer<'e>> {
     let error = error.try_downcast_ref::<MySqlDatabaseError>()?;
     Some(Answer {
         dialect: Dialect::MySql,
-        severity: Severity::Error,
+        severity: Severity::Untold,
         code: error.code().unwrap_or_default().into(),
         number: Some(error.number()),
         message: error.message().into(),
@@ -38,13 +39,23 @@ fn signal(answer: &Answer<'_>, on: Role) -> Signal {
         1836 => refusal(on, false),
         1040 | 1203 | 1226 => Signal::Overloaded,
         // Shutting down, killed, aborted. A shutdown can be answered to a statement that was executed.
-        1053 | 1152 | 1158..=1161 | 1184 | 1927 | 2006 | 2013 => Signal::Disconnected,
+        _ if is_doubtful(answer) => Signal::Disconnected,
         4031 => Signal::SessionEnded,
         3032 | 3168 => Signal::Starting,
-        1020 | 1213 if replica => Signal::RecoveryConflict,
+        1020 | 1213 if replica => Signal::RecoveryConflict { ended: false },
         1020 | 1213 => Signal::Serialization,
         1205 | 1317 | 1907 | 1969 | 3024 | 3572 => Signal::Cancelled,
         1044 | 1045 | 1049 | 1129 | 1130 | 1251 | 1698 | 1820 | 1862 | 3118 => Signal::Rejected,
         _ => Signal::Server,
     }
+}
+
+/// Whether the session may be over. The packets carry no severity, so the connection is looked at where that is
+/// possible. SIGNAL may set any of these numbers, but its state is `45000` then, unless its author set that as well.
+fn is_doubtful(answer: &Answer<'_>) -> bool {
+    let ends = matches!(
+        answer.number.unwrap_or_default(),
+        1053 | 1152 | 1158..=1161 | 1184 | 1927 | 2006 | 2013
+    );
+    ends && answer.code != "45000"
 }

@@ -1,6 +1,6 @@
 //! PostgreSQL's errors.
 //!
-//! Codes decide. Where a code is shared with other meanings (`0A000`, `55000`, `XX000`), the server's routine or the
+//! The severity decides whether the session is over, then the code says why. Where a code is shared with other meanings (`0A000`, `55000`, `XX000`), the server's routine or the
 //! message must be one of those listed, each taken from a real standby (15): a populated view that is not, a sequence
 //! not yet used in this session or a cached plan that changed are no refusals of writes (I6). The routine comes first,
 //! because messages are translated; those of `XX000` never are.
@@ -15,6 +15,7 @@ pub(super) const READER: Reader = Reader {
     dialect: Dialect::Postgres,
     answer,
     signal,
+    is_doubtful,
 };
 
 fn answer<'e>(error: &'e (dyn DatabaseError + 'static)) -> Option<Answer<'e>> {
@@ -23,7 +24,8 @@ fn answer<'e>(error: &'e (dyn DatabaseError + 'static)) -> Option<Answer<'e>> {
         dialect: Dialect::Postgres,
         severity: match error.severity() {
             PgSeverity::Panic | PgSeverity::Fatal => Severity::Fatal,
-            _ => Severity::Error,
+            PgSeverity::Error => Severity::Error,
+            _ => Severity::Untold,
         },
         code: error.code().into(),
         number: None,
@@ -32,32 +34,63 @@ fn answer<'e>(error: &'e (dyn DatabaseError + 'static)) -> Option<Answer<'e>> {
     })
 }
 
+/// The severity says whether the session is over, and never the class of the code: a missing bind value is `08P01`, and
+/// a trigger may raise whatever its author likes.
 fn signal(answer: &Answer<'_>, on: Role) -> Signal {
-    let replica = on == Role::Replica;
+    match answer.severity {
+        Severity::Fatal => ended(answer, on),
+        Severity::Error | Severity::Untold if is_doubtful(answer) => ended(answer, on),
+        Severity::Error | Severity::Untold => refused(answer, on),
+    }
+}
+
+/// Whether an answer that leaves the session open, by what it says, may come from something between that has lost the
+/// server, or is about to close. What the server itself says names the routine that raised it.
+fn is_doubtful(answer: &Answer<'_>) -> bool {
+    let of_sessions = ["08", "57P", "53300"];
+    answer.severity != Severity::Fatal
+        && (answer.severity == Severity::Untold || answer.routine.is_none())
+        && of_sessions.iter().any(|class| answer.code.starts_with(class))
+}
+
+/// A statement that failed in a session that goes on.
+fn refused(answer: &Answer<'_>, on: Role) -> Signal {
+    if answer.routine.as_deref() == Some(RAISE) {
+        return Signal::Server;
+    }
     match &*answer.code {
         "25006" => refusal(on, true),
         "0A000" | "55000" | "XX000" if refused_in_recovery(answer) => refusal(on, false),
+        "40001" | "40P01" if on == Role::Replica => Signal::RecoveryConflict { ended: false },
+        "40001" | "40P01" => Signal::Serialization,
+        "57014" | "55P03" => Signal::Cancelled,
+        // Servers that speak the same protocol say it of a COMMIT whose fate they do not know.
+        "40003" => Signal::Unknown,
+        _ => Signal::Server,
+    }
+}
+
+/// The end of a session.
+fn ended(answer: &Answer<'_>, on: Role) -> Signal {
+    match &*answer.code {
         // A statement, an idle session and a commit that got this answer were not executed (0 of 600); the same code
         // as a warning, for a commit that was, never reaches us as an error.
         "57P01" => Signal::Terminated,
+        // A crash takes every session of the server.
+        "57P02" => Signal::Disconnected,
         "57P03" => Signal::Starting,
-        "57P05" | "25P03" => Signal::SessionEnded,
+        "57P05" | "25P03" | "25P04" => Signal::SessionEnded,
         "53300" => Signal::Overloaded,
-        "40001" | "40P01" if replica => Signal::RecoveryConflict,
-        "40001" | "40P01" => Signal::Serialization,
-        "57014" | "55P03" => Signal::Cancelled,
+        "40001" | "40P01" if on == Role::Replica => Signal::RecoveryConflict { ended: true },
         "3D000" => Signal::Rejected,
         code if code.starts_with("28") => Signal::Rejected,
-        // A crash, or an outcome that the server itself does not know.
-        "57P02" | "40003" => Signal::Disconnected,
-        code if code.starts_with("08") => Signal::Disconnected,
-        // Any other end of the session proves nothing about the statement.
-        _ => match answer.severity {
-            Severity::Fatal => Signal::Disconnected,
-            Severity::Error => Signal::Server,
-        },
+        // It proves nothing about the statement, and nothing about other sessions.
+        _ => Signal::SessionLost,
     }
 }
+
+/// The routine behind RAISE of PL/pgSQL: the code is its author's.
+const RAISE: &str = "exec_stmt_raise";
 
 /// Routines whose error with this code can only mean "not during recovery".
 const ROUTINES: &[(&str, &str)] = &[

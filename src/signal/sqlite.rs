@@ -14,6 +14,8 @@ pub(super) const READER: Reader = Reader {
     dialect: Dialect::Sqlite,
     answer,
     signal,
+    // The engine is in this process: its answer is the end of it.
+    is_doubtful: |_| false,
 };
 
 fn answer<'e>(error: &'e (dyn DatabaseError + 'static)) -> Option<Answer<'e>> {
@@ -36,8 +38,8 @@ fn signal(answer: &Answer<'_>, on: Role) -> Signal {
         (517, _) => Signal::Serialization,
         // Busy, locked, interrupted.
         (_, 5 | 6 | 9) => Signal::Cancelled,
-        // SQLITE_CANTOPEN.
-        (_, 14) => Signal::Refused,
+        // SQLITE_CANTOPEN: of the database when it is opened, and of another file in an ATTACH.
+        (_, 14) => Signal::Rejected,
         _ => Signal::Server,
     }
 }

@@ -32,6 +32,8 @@ fn blame(signal: Signal, stage: Stage, role: Role) -> Blame {
     let unreachable = replica && stage == Stage::Acquire;
     match signal {
         Signal::Disconnected | Signal::Refused | Signal::Starting => Blame::Dead,
+        // Without a session there is nothing to end: it lets nobody in.
+        Signal::SessionLost if stage == Stage::Acquire => Blame::Dead,
         Signal::Terminated => Blame::HardDoubt,
         // Busy is not broken (R4); what is behind a pool that gives nothing, the node's own probes find out.
         Signal::Overloaded | Signal::AcquireTimeout if replica => Blame::Full,
@@ -41,12 +43,12 @@ fn blame(signal: Signal, stage: Stage, role: Role) -> Blame {
         {
             Blame::Dead
         }
-        Signal::ReadOnly | Signal::TimedOut | Signal::Unknown => Blame::Ask,
+        Signal::ReadOnly | Signal::SessionLost | Signal::TimedOut | Signal::Unknown => Blame::Ask,
         Signal::Overloaded
         | Signal::RefusedAsWrite { .. }
         | Signal::SessionEnded
         | Signal::PoolClosed
-        | Signal::RecoveryConflict
+        | Signal::RecoveryConflict { .. }
         | Signal::Serialization
         | Signal::Cancelled
         | Signal::Rejected

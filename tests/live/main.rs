@@ -27,6 +27,7 @@ mod fixture;
 mod heard;
 mod history;
 mod identity;
+mod mistakes;
 mod options;
 mod phases;
 mod pin;

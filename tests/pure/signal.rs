@@ -52,6 +52,7 @@ fn answer(row: &Value) -> Option<Answer<'_>> {
         dialect,
         severity: match str_of(row, "severity") {
             "fatal" => Severity::Fatal,
+            "untold" => Severity::Untold,
             _ => Severity::Error,
         },
         code: str_of(row, "code").into(),
@@ -86,6 +87,7 @@ fn driver_error(kind: &str) -> SqlxError {
         "Tls" => SqlxError::Tls("handshake".into()),
         "WorkerCrashed" => SqlxError::WorkerCrashed,
         "Protocol" => SqlxError::Protocol("too many arguments for query: 70000".into()),
+        "Garbled" => SqlxError::Protocol("unexpected message: DataRow".into()),
         "Encode" => SqlxError::Encode("too long".into()),
         "Configuration" => SqlxError::Configuration("RSA auth backend disabled".into()),
         "InvalidArgument" => SqlxError::InvalidArgument("x".into()),

@@ -43,7 +43,7 @@ impl Attempt<'_> {
             Some(Error::CutOff { .. }) => (stage, Signal::Cut),
             // As if its pool had been closed before there was a connection.
             Some(Error::GivenUp { .. }) => (Stage::Acquire, Signal::PoolClosed),
-            _ => (stage, signal::of_db_err(&err, lease.role())),
+            _ => (stage, signal_of(lease, &err)),
         };
         self.shared.report(lease, stage, signal);
         let failure = retry::Failure {
@@ -113,8 +113,8 @@ impl Attempt<'_> {
         let reads = self.ask.intent() == Intent::Read;
         // An error answer to an opaque text leaves open what the text did before (T9), but the answer is the server's,
         // and callers read its code; only where the connection went with it is there nothing to read.
-        let answered = signal::code(&err).is_some()
-            && !signal::of_db_err(&err, lease.role()).ends_connection();
+        let answered =
+            signal::code(&err).is_some() && !signal_of(lease, &err).ends_connection();
         if self.lost_its_begin(lease, stage, &err) {
             return Error::Unavailable {
                 node: lease.name(),
@@ -189,5 +189,14 @@ impl Attempt<'_> {
                 }
             }
         }
+    }
+}
+
+/// What the error means on this node. The state of the connection outweighs what its code may mean.
+fn signal_of(lease: &Lease, err: &DbErr) -> Signal {
+    match Error::of(err) {
+        Some(Error::CutOff { .. }) => Signal::Cut,
+        _ if lease.lives() => Signal::Server,
+        _ => signal::of_db_err(err, lease.role()),
     }
 }

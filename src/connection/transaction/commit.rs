@@ -95,6 +95,7 @@ impl RoutedTransaction {
     /// # Errors
     /// [`Error::TransactionLost`] when the connection is gone: nothing is stored in that case either.
     pub async fn rollback(self) -> Result<(), DbErr> {
+        self.held.is_there(Kind::Query)?;
         let Self { inner, held } = self;
         match held.lease().guard(inner.rollback()).await {
             Ok(Ok(())) => Ok(()),

@@ -6,7 +6,7 @@ mod lost;
 use std::{
     pin::pin,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
@@ -67,6 +67,8 @@ struct Root {
     /// none, and one that waited in vain or runs beside this one must wait as well.
     begun: AtomicBool,
     poisoned: AtomicBool,
+    /// What ended its connection: nothing more is sent there, or what comes of that would be taken for news of the node.
+    lost: OnceLock<DbErr>,
     /// Statements ran that this wrapper did not see, or an error was seen: COMMIT looks before it believes.
     doubtful: AtomicBool,
     /// COMMIT was sent and has not been answered.
@@ -159,6 +161,7 @@ impl Held {
             write,
             begun: flag(),
             poisoned: flag(),
+            lost: OnceLock::new(),
             doubtful: flag(),
             committing: flag(),
             changed: Mutex::default(),
@@ -217,7 +220,7 @@ impl Held {
         if self.root.poisoned.load(Ordering::Acquire) {
             return Err(Error::TransactionPoisoned.into_db(kind));
         }
-        Ok(())
+        self.is_there(kind)
     }
 
     /// Runs one statement of the transaction: on its node or not at all, never stale, and with a typed error when the

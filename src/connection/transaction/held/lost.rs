@@ -28,14 +28,30 @@ impl Held {
             return err;
         }
         self.report(Stage::Send, &err);
-        let node = self.lease().name();
         // What those errors say of one statement is not what holds for the transaction.
         let source = match given_up {
             true => DbErr::Custom(GIVEN_UP.to_owned()),
             false => err,
         };
+        // The first one says why.
+        let _ = self.root.lost.set(source.clone());
         if self.root.may_have_ended.load(Ordering::Acquire) {
             self.lease().metrics().count(NodeCounter::UnknownOutcome);
+        }
+        self.is_lost(source, kind)
+    }
+
+    /// Fails when its connection is known to be gone.
+    pub(in crate::connection::transaction) fn is_there(&self, kind: Kind) -> Result<(), DbErr> {
+        match self.root.lost.get() {
+            Some(err) => Err(self.is_lost(err.clone(), kind)),
+            None => Ok(()),
+        }
+    }
+
+    fn is_lost(&self, source: DbErr, kind: Kind) -> DbErr {
+        let node = self.lease().name();
+        if self.root.may_have_ended.load(Ordering::Acquire) {
             let stage = Stage::Send;
             return Error::UnknownOutcome {
                 node,
