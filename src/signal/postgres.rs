@@ -50,7 +50,9 @@ fn is_doubtful(answer: &Answer<'_>) -> bool {
     let of_sessions = ["08", "57P", "53300"];
     answer.severity != Severity::Fatal
         && (answer.severity == Severity::Untold || answer.routine.is_none())
-        && of_sessions.iter().any(|class| answer.code.starts_with(class))
+        && of_sessions
+            .iter()
+            .any(|class| answer.code.starts_with(class))
 }
 
 /// A statement that failed in a session that goes on.

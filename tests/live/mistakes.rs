@@ -69,9 +69,16 @@ async fn a_statement_that_is_wrong_fails_alone_and_harms_no_node() {
             assert_eq!(code(&db.execute_raw(missing).await.unwrap_err()), "08P01");
         }
         let nul = "INSERT INTO item VALUES (1000, 'a\0b')";
-        assert_eq!(code(&db.execute_unprepared(nul).await.unwrap_err()), "08P01");
+        assert_eq!(
+            code(&db.execute_unprepared(nul).await.unwrap_err()),
+            "08P01"
+        );
         is_the_drivers(&db.execute_raw(sql(&db, nul)).await.unwrap_err());
-        let nul = bound(&db, "INSERT INTO item VALUES (1000, $1)", vec!["a\0b".into()]);
+        let nul = bound(
+            &db,
+            "INSERT INTO item VALUES (1000, $1)",
+            vec!["a\0b".into()],
+        );
         assert_eq!(code(&db.execute_raw(nul).await.unwrap_err()), "22021");
 
         let many = || vec![Value::from(1_i64); 70_000];
@@ -80,11 +87,17 @@ async fn a_statement_that_is_wrong_fails_alone_and_harms_no_node() {
             "SELECT n FROM log WHERE n = $1",
             "CALL nothing($1)",
         ] {
-            let err = db.query_all_raw(bound(&db, text, many())).await.unwrap_err();
+            let err = db
+                .query_all_raw(bound(&db, text, many()))
+                .await
+                .unwrap_err();
             is_the_drivers(&err);
             assert!(err.to_string().contains("too many arguments"), "{err}");
             let txn = db.begin().await.unwrap();
-            let err = txn.query_all_raw(bound(&db, text, many())).await.unwrap_err();
+            let err = txn
+                .query_all_raw(bound(&db, text, many()))
+                .await
+                .unwrap_err();
             is_the_drivers(&err);
             txn.rollback().await.unwrap();
         }
@@ -108,8 +121,8 @@ async fn whatever_code_a_trigger_raises_is_an_error_of_its_statement() {
         let db = connect(&cluster).await;
         let mut events = db.cluster().subscribe().unwrap();
         for raised in [
-            "08000", "08006", "08P01", "57P01", "57P02", "57P03", "57P05", "25P03", "53300", "40003",
-            "28P01", "3D000", "25006", "XX000",
+            "08000", "08006", "08P01", "57P01", "57P02", "57P03", "57P05", "25P03", "53300",
+            "40003", "28P01", "3D000", "25006", "XX000",
         ] {
             cluster
                 .primary()
@@ -162,7 +175,9 @@ async fn a_session_that_replay_has_ended_is_lost_alone() {
             primary.sql("VACUUM item").unwrap();
             eventually("the conflict", async || {
                 standby
-                    .sql("SELECT count(*) FROM pg_stat_activity WHERE state = 'idle in transaction'")
+                    .sql(
+                        "SELECT count(*) FROM pg_stat_activity WHERE state = 'idle in transaction'",
+                    )
                     .unwrap()
                     == "0"
             })

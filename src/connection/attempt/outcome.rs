@@ -113,8 +113,7 @@ impl Attempt<'_> {
         let reads = self.ask.intent() == Intent::Read;
         // An error answer to an opaque text leaves open what the text did before (T9), but the answer is the server's,
         // and callers read its code; only where the connection went with it is there nothing to read.
-        let answered =
-            signal::code(&err).is_some() && !signal_of(lease, &err).ends_connection();
+        let answered = signal::code(&err).is_some() && !signal_of(lease, &err).ends_connection();
         if self.lost_its_begin(lease, stage, &err) {
             return Error::Unavailable {
                 node: lease.name(),
