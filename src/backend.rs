@@ -1,6 +1,8 @@
 //! What each backend asks of its servers: the probe, the fence, the catalog. SQL only; what the answers mean is
 //! decided elsewhere.
 
+#[cfg(feature = "postgres")]
+pub(crate) mod activity;
 mod catalog;
 #[cfg(feature = "mysql")]
 pub(crate) mod mysql;

@@ -1,6 +1,5 @@
 //! The topology behind a handle, for those who look at it or change it.
 
-#[cfg(feature = "postgres")]
 mod aside;
 pub(crate) mod awaited;
 pub(crate) mod bookmarks;
@@ -21,6 +20,7 @@ mod events;
 )]
 mod heard;
 pub(crate) mod limits;
+mod losses;
 mod name;
 mod nodes;
 mod notice;

@@ -7,6 +7,8 @@
 
 mod abandoned;
 mod absent;
+#[cfg(feature = "postgres")]
+pub(crate) mod backends;
 pub(crate) mod door;
 #[cfg(feature = "postgres")]
 pub(crate) mod greet;
@@ -16,6 +18,8 @@ mod places;
 mod pool_size;
 pub(crate) mod run;
 mod sockets;
+#[cfg(feature = "stream")]
+mod until_cut;
 
 use std::{
     fmt,
@@ -28,14 +32,14 @@ use std::{
     task::Poll,
     time::{Duration, Instant},
 };
-#[cfg(feature = "stream")]
-use std::{pin::Pin, task::Context};
 
 use sea_orm::{DbErr, Statement, metric};
 use tokio::sync::Notify;
 
 use self::run::Call;
 use self::sockets::Sockets;
+#[cfg(feature = "stream")]
+pub(crate) use self::until_cut::UntilCut;
 pub(crate) use self::{
     absent::Absent,
     link::{Leased, Link},
@@ -76,6 +80,9 @@ pub(crate) struct Node {
     pub(crate) fresh: Arc<AtomicU64>,
     /// A task asks it for that.
     pub(crate) followed: AtomicBool,
+    /// The server's processes behind the connections of its pool.
+    #[cfg(feature = "postgres")]
+    pub(crate) backends: Arc<backends::Backends>,
     cut: AtomicBool,
     sockets: Sockets,
 }
@@ -94,6 +101,8 @@ impl Node {
             direct: None,
             fresh: Arc::default(),
             followed: AtomicBool::new(false),
+            #[cfg(feature = "postgres")]
+            backends: Arc::default(),
             cut: AtomicBool::new(false),
             sockets: Sockets::default(),
         }
@@ -120,6 +129,8 @@ impl Node {
             replayed: Arc::clone(&self.replayed),
             fresh: Arc::clone(&self.fresh),
             places: self.places.clone(),
+            #[cfg(feature = "postgres")]
+            backends: Arc::clone(&self.backends),
             ..Self::new(self.id, name, self.generation, Arc::clone(&self.link))
         }
     }
@@ -269,16 +280,6 @@ impl Lease {
         .await
     }
 
-    /// The end of what is read from this node, for a stream; holds no lease, so it may be held beside one.
-    #[cfg(feature = "stream")]
-    pub(crate) fn until_cut(&self) -> UntilCut {
-        let seat = Arc::clone(&self.seat);
-        UntilCut {
-            seat: Arc::clone(&seat),
-            waiting: Box::pin(async move { seat.until_cut().await }),
-        }
-    }
-
     /// Whether the node was cut off, so that nothing new may be sent there.
     pub(crate) fn is_cut(&self) -> bool {
         self.seat.node.cut.load(Ordering::Acquire)
@@ -311,6 +312,7 @@ impl Lease {
             conn: Some(conn),
             place: self.place.take(),
             open: write,
+            seat: &self.seat,
         };
         let Some(conn) = &mut flight.conn else {
             return Err(self.cut_off(false).into_db(C::KIND));
@@ -333,32 +335,6 @@ impl Lease {
     }
 }
 
-/// Tells when a node is cut off.
-#[cfg(feature = "stream")]
-pub(crate) struct UntilCut {
-    seat: Arc<Seat>,
-    waiting: Pin<Box<dyn Future<Output = ()> + Send>>,
-}
-
-#[cfg(feature = "stream")]
-impl UntilCut {
-    /// The error of a node that was cut off.
-    pub(crate) fn now(&self) -> Option<Error> {
-        let cut = self.seat.node.cut.load(Ordering::Acquire);
-        let node = || self.seat.node.name.to_string();
-        cut.then(|| Error::CutOff { node: node() })
-    }
-
-    /// The same, and wakes whoever waits for rows when it comes.
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
-        let waiting = self.waiting.as_mut().poll(cx);
-        match (self.now(), waiting) {
-            (Some(err), _) => Poll::Ready(err),
-            (None, _) => Poll::Pending,
-        }
-    }
-}
-
 /// A connection with a statement on it. Dropped before the answer, a write stays open until its connection is ready
 /// again; where that cannot be waited for, it counts as lost. A read keeps its place until then: its server is at it
 /// still, and nobody else would find the connection.
@@ -366,6 +342,7 @@ struct Flight<'a> {
     conn: Option<Leased>,
     place: Option<Place>,
     open: Option<&'a OpenWrite>,
+    seat: &'a Arc<Seat>,
 }
 
 impl Drop for Flight<'_> {
@@ -375,7 +352,9 @@ impl Drop for Flight<'_> {
         };
         let place = self.place.take();
         match self.open.and_then(OpenWrite::abandon) {
-            Some(abandoned) => abandoned::until_ready(abandoned, conn, place),
+            Some(orphan) => {
+                abandoned::until_ready((orphan, conn), place, Arc::clone(self.seat));
+            }
             None => abandoned::give_back(conn, place),
         }
     }

@@ -11,6 +11,7 @@ mod current;
 mod epochs;
 pub(crate) mod gate;
 mod hold;
+pub(crate) mod losses;
 mod need;
 mod pin;
 mod replayed;

@@ -117,11 +117,11 @@ impl Made {
 fn make(shared: &Arc<Shared>, primary: &Arc<Node>) -> Made {
     // A lazy pool starts its housekeeping at once, and this may be called from outside the runtime.
     let _context = shared.runtime.as_ref().map(|runtime| runtime.enter());
-    let weak = Arc::downgrade(shared);
+    let (weak, node) = (Arc::downgrade(shared), primary.id);
     let own = primary.link.sibling(Arc::new(move |answered| {
         if let Some(shared) = weak.upgrade() {
             if !answered {
-                shared.concrete_lost();
+                shared.concrete_lost(node);
             }
             shared.concrete_returned();
             shared.schema_changed(&Change::Anything);

@@ -25,7 +25,11 @@ use crate::{
     metrics::{ClusterMetrics, NodeCounter, Publisher},
     node::{Lease, Line, Node},
     route::budget::{Budget, Rates},
-    session::{Clock, Current, Need, OpenWrite, gate::Writing},
+    session::{
+        Clock, Current, Need, OpenWrite,
+        gate::Writing,
+        losses::{By, Losses, Orphan, Trace},
+    },
     signal::Signal,
     snapshot::Snapshot,
     state::{Event, Moment},
@@ -59,6 +63,8 @@ pub(crate) struct Shared {
     /// How the next reading of the catalog stands.
     pub(crate) readings: Readings,
     pub(crate) clock: Arc<Clock>,
+    /// Writes of this handle that were lost from sight.
+    pub(crate) losses: Arc<Losses>,
     /// The primary says how far it has written; else only the time pin is left (rule C14).
     pub(crate) positions: AtomicBool,
     pub(crate) demand: Arc<Demand>,
@@ -141,6 +147,7 @@ impl Shared {
             learned: watch::Sender::new(()),
             readings: Readings::default(),
             clock,
+            losses: Arc::default(),
             positions: AtomicBool::new(positions),
             demand: Arc::default(),
             concrete: Concrete::default(),
@@ -176,16 +183,22 @@ impl Shared {
         self.clock.concrete_returned();
     }
 
-    /// A connection of `concrete()` broke: its server may be at what was sent on it still.
-    pub(crate) fn concrete_lost(&self) {
-        Current::Process.lost(&self.clock, self.settings.pin);
+    /// A connection of `concrete()` to this node broke: its server may be at what was sent on it still.
+    pub(crate) fn concrete_lost(&self, node: NodeId) {
+        let trace = Trace {
+            node,
+            by: By::Nothing,
+        };
+        let abandoned = Current::Process.abandon(&self.clock, self.settings.pin, None);
+        drop(Orphan::new(&self.losses, abandoned, Some(trace)));
     }
 
     /// A write of this session is under way until this is dropped.
     pub(crate) fn open_write(&self, current: &Current, writing: Writing) -> OpenWrite {
         let tracked = self.backend != DbBackend::Sqlite;
         OpenWrite::new(
-            (&self.clock, writing),
+            (&self.clock, &self.losses),
+            writing,
             current,
             tracked.then_some(self.settings.pin),
         )
@@ -203,17 +216,23 @@ impl Shared {
                 current.need(&self.clock)
             }
             // What has not returned has no pin yet.
-            false if self.open_writes(current).0 => Need::Primary,
+            false if self.has_open_writes(current) => Need::Primary,
             false => current.pinned_need(&self.clock),
         }
     }
 
     /// Whether this session has writes that have not returned although nobody waits for them, and whether it has some
-    /// of which nothing more will be heard.
+    /// whose connections are gone.
     pub(crate) fn open_writes(&self, current: &Current) -> (bool, bool) {
         let concrete = self.concrete.in_use() && current.may_use_concrete();
         let (waits, lost) = current.open_writes(&self.clock);
         (waits || concrete, lost)
+    }
+
+    /// Whether this session has either.
+    pub(crate) fn has_open_writes(&self, current: &Current) -> bool {
+        let (waits, lost) = self.open_writes(current);
+        waits || lost
     }
 
     /// Whether this node's connections can say how far its server has replayed.

@@ -256,20 +256,6 @@ impl Starting {
         }
     }
 
-    /// An authority's word on the primary, before anybody was asked.
-    fn nominate(&mut self, leader: Option<&str>) {
-        let node = leader.and_then(|leader| {
-            let mut members = self.state.members();
-            members.find(|node| &*node.spec.name == leader)
-        });
-        if let Some(node) = node.map(|node| node.id) {
-            let now = Moment(self.origin.elapsed());
-            let event = Event::Promoted { node };
-            let effects = reduce(&mut self.state, event, now, &mut fastrand::Rng::new());
-            self.effects.extend(effects);
-        }
-    }
-
     /// Asks every node once, all at the same time, and each within its own time-out.
     ///
     /// A new primaryship has to be confirmed by the others, and a replica's lag is told by an answer that comes after
@@ -385,6 +371,9 @@ impl Starting {
         }
         let mut nodes = self.nodes;
         nodes.attach(&shared);
+        if backend != DbBackend::Sqlite {
+            super::losses::follow(&shared);
+        }
         if let Some(runtime) = runtime {
             let _context = runtime.enter();
             Worker::spawn(

@@ -1,6 +1,10 @@
 //! The one execute loop: statement, intent, route, lease, outcome, signal.
 
-use std::{pin::pin, sync::Arc, time::SystemTime};
+use std::{
+    pin::pin,
+    sync::Arc,
+    time::{Instant, SystemTime},
+};
 
 use sea_orm::{ConnAcquireErr, DbErr, Statement, TransactionOptions, metric};
 
@@ -120,13 +124,14 @@ impl RoutedConnection {
                 .lease()
                 .await
                 .map_err(|err| err.into_db(Kind::Exec))?;
+            let since = Instant::now();
             let begun = match attempt.place(&mut lease).await {
                 Ok(()) => self.begin_fresh(&mut attempt, &lease, options).await,
                 Err(err) => Err(err),
             };
             match begun {
                 Ok(Some(inner)) => {
-                    let held = attempt.into_held(lease, Opening::of(&options));
+                    let held = attempt.into_held(lease, Opening::of(&options, since));
                     return Ok(RoutedTransaction { inner, held });
                 }
                 // Its node was not as far as it had seemed.
@@ -173,8 +178,11 @@ impl RoutedConnection {
             connection.set_metric_callback(move |info| callback(info));
         }
         let beginning = async move { connection.begin_with_options(options).await };
+        // The connection may be a new one that nobody will ask (rule C4).
+        let replayed = Arc::clone(&lease.node().replayed);
+        let beginning = ToTheEnd::new(beginning, move || replayed.opaque());
         lease
-            .guard(link.while_open(ToTheEnd::new(beginning, lease.node())))
+            .guard(link.while_open(beginning))
             .await
             .unwrap_or_else(|cut| Err(cut.into_db(Kind::Exec)))
     }

@@ -99,6 +99,7 @@ impl<'a> RoutedStream<'a> {
     pub(super) fn holding(mut self, mut lease: Lease) -> Self {
         self.cut = Some(lease.until_cut());
         if let Some(rows) = &mut self.rows {
+            rows.of(&lease);
             rows.keep(lease.take_place());
         }
         self.held = Some(lease);
@@ -192,8 +193,7 @@ impl Stream for RoutedStream<'_> {
             Some(Err(err)) => {
                 // An answer of the server's is an end as well; a lost connection is not, and neither is an answer that
                 // could not be read.
-                let answered = signal::code(&err).is_some()
-                    && !signal::of_db_err(&err, Role::Unknown).ends_connection();
+                let answered = rows::is_answer(&err);
                 let err = this.lost(err);
                 match answered {
                     true => this.end(),

@@ -2,37 +2,50 @@
 //!
 //! sqlx 0.9 does not know of a transaction before the answer to its BEGIN. A `begin` that is dropped before gives the
 //! connection back with the transaction open, and whatever the next ones write on it is acknowledged and never
-//! committed. So the rest is done by a task, which then drops the transaction as any other.
+//! committed. So the rest is done by a task, which then drops the transaction as any other. A COMMIT that is dropped may
+//! have reached its server, and only its answer tells what became of it.
 
 use std::{
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll},
 };
 
 use tokio::runtime::Handle;
 
-use crate::{node::Node, session::Replayed};
-
 type Work<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// Runs as it is polled; dropped before its end, it goes on in a task.
-pub(super) struct ToTheEnd<T: Send + 'static> {
+pub(super) struct ToTheEnd<T, L, G>
+where
+    T: Send + 'static,
+    L: FnOnce() -> G + Unpin,
+    G: Send + 'static,
+{
     work: Option<Work<T>>,
-    /// The node's, while the connection may be a new one that nobody will ask (rule C4).
-    replayed: Arc<Replayed>,
+    leave: Option<L>,
 }
 
-impl<T: Send + 'static> ToTheEnd<T> {
-    pub(super) fn new(work: impl Future<Output = T> + Send + 'static, node: &Node) -> Self {
+impl<T, L, G> ToTheEnd<T, L, G>
+where
+    T: Send + 'static,
+    L: FnOnce() -> G + Unpin,
+    G: Send + 'static,
+{
+    /// `leave` is called when the caller is gone; what it gives is held until the work is done.
+    pub(super) fn new(work: impl Future<Output = T> + Send + 'static, leave: L) -> Self {
         Self {
             work: Some(Box::pin(work)),
-            replayed: Arc::clone(&node.replayed),
+            leave: Some(leave),
         }
     }
 }
 
-impl<T: Send + 'static> Future for ToTheEnd<T> {
+impl<T, L, G> Future for ToTheEnd<T, L, G>
+where
+    T: Send + 'static,
+    L: FnOnce() -> G + Unpin,
+    G: Send + 'static,
+{
     type Output = T;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
@@ -47,14 +60,19 @@ impl<T: Send + 'static> Future for ToTheEnd<T> {
     }
 }
 
-impl<T: Send + 'static> Drop for ToTheEnd<T> {
+impl<T, L, G> Drop for ToTheEnd<T, L, G>
+where
+    T: Send + 'static,
+    L: FnOnce() -> G + Unpin,
+    G: Send + 'static,
+{
     fn drop(&mut self) {
         // Without a runtime its connections are dead as well.
         if let (Some(work), Ok(runtime)) = (self.work.take(), Handle::try_current()) {
-            let opaque = self.replayed.opaque();
+            let held = self.leave.take().map(|leave| leave());
             runtime.spawn(async move {
                 drop(work.await);
-                drop(opaque);
+                drop(held);
             });
         }
     }

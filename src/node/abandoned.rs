@@ -1,22 +1,29 @@
 //! A write whose caller has gone before the answer came: it is not taken back by that (rule C1).
 
-use super::{Leased, Place};
-use crate::session::{Abandoned, UNKNOWN_HOLD};
+use std::sync::Arc;
 
-/// Keeps its session on the primary until the connection is ready again; where that cannot be waited for, the write
-/// counts as lost.
-pub(super) fn until_ready(mut abandoned: Abandoned, mut conn: Leased, place: Option<Place>) {
+use super::{Leased, Place, Seat};
+use crate::session::losses::Orphan;
+
+/// Keeps its session on the primary until the connection is ready again, however long that takes; where that cannot be
+/// waited for, the write counts as lost.
+pub(super) fn until_ready(
+    (orphan, mut conn): (Orphan, Leased),
+    place: Option<Place>,
+    seat: Arc<Seat>,
+) {
     let Ok(runtime) = tokio::runtime::Handle::try_current() else {
-        abandoned.is_lost();
         return;
     };
-    // A runtime that ends meanwhile drops the task.
-    abandoned.is_lost();
+    // A runtime that ends meanwhile drops the task, and the orphan with it.
     runtime.spawn(async move {
-        let ready = tokio::time::timeout(UNKNOWN_HOLD, conn.ready()).await;
+        let ready = tokio::select! {
+            ready = conn.ready() => ready,
+            () = seat.until_cut() => false,
+        };
         match ready {
-            Ok(true) => abandoned.has_returned(),
-            _ => conn.cut(),
+            true => orphan.has_returned(),
+            false => conn.cut(),
         }
         drop(place);
     });

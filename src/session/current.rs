@@ -197,15 +197,13 @@ impl Current {
         });
     }
 
-    /// A write was lost from sight while its server may still execute it. Reads stay on the primary for a while, and
-    /// only a capture after that covers it.
-    pub(crate) fn lost(&self, clock: &Clock, pin: Duration) {
-        self.holds(clock, &Open::lost());
-        self.wrote(clock, pin);
-    }
-
-    /// A write whose caller is gone, until the guard is dropped: its connection has answered, or was given up.
-    pub(crate) fn abandon(&self, clock: &Arc<Clock>, pin: Duration, writing: Writing) -> Abandoned {
+    /// A write that is under way although nobody waits for its answer, until the guard says that it is over.
+    pub(crate) fn abandon(
+        &self,
+        clock: &Arc<Clock>,
+        pin: Duration,
+        writing: Option<Writing>,
+    ) -> Abandoned {
         let open = Arc::default();
         self.holds(clock, &open);
         Abandoned {
@@ -213,7 +211,7 @@ impl Current {
             current: self.clone(),
             open,
             pin,
-            lost: false,
+            over: false,
             _writing: writing,
         }
     }
@@ -329,27 +327,27 @@ impl Session {
     }
 }
 
-/// See [`Current::abandon`].
+/// See [`Current::abandon`]. Dropped without a word, it counts as running for a while.
 #[derive(Debug)]
 pub(crate) struct Abandoned {
     clock: Arc<Clock>,
     current: Current,
     open: Arc<Open>,
     pin: Duration,
-    lost: bool,
+    over: bool,
     /// It is under way for as long as this.
-    _writing: Writing,
+    _writing: Option<Writing>,
 }
 
 impl Abandoned {
-    /// Nothing was heard of its server: it may still execute it.
-    pub(crate) fn is_lost(&mut self) {
-        self.lost = true;
+    /// Its connection is gone, while its server may still execute it.
+    pub(crate) fn is_lost(&self) {
+        self.open.lose();
     }
 
-    /// Its server has answered.
-    pub(crate) fn has_returned(&mut self) {
-        self.lost = false;
+    /// Its server has answered, or will never execute anything of it any more.
+    pub(crate) fn end(mut self) {
+        self.over = true;
     }
 }
 
@@ -357,9 +355,10 @@ impl Drop for Abandoned {
     fn drop(&mut self) {
         // The tick first: between the two a read would find everything covered.
         self.current.wrote(&self.clock, self.pin);
-        match self.lost {
-            true => self.open.lose(),
-            false => self.open.close(self.clock.ticks()),
+        match self.over {
+            true => self.open.close(self.clock.ticks()),
+            // Nobody is left who could find out.
+            false => self.open.give_up(),
         }
     }
 }

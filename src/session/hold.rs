@@ -11,7 +11,8 @@ use std::{
 
 use super::Clock;
 
-/// How long a write whose connection was lost counts as running: its server may be at it still (rule C1).
+/// How long a write that was lost from sight counts as running where nobody can find out whether it does: behind a
+/// connection of the application's own, or where the server does not say who is at work (rule C1).
 pub(crate) const UNKNOWN_HOLD: Duration = Duration::from_secs(30);
 
 /// One such write, shared by every session that has to see it.
@@ -19,19 +20,21 @@ pub(crate) const UNKNOWN_HOLD: Duration = Duration::from_secs(30);
 pub(super) struct Open {
     /// The tick of its return; 0 while it has not returned.
     closed: AtomicU64,
-    /// Nothing more will be heard of it: it counts as returned then.
+    /// Its connection is gone: what becomes of it has to be found out in another way.
+    lost: AtomicBool,
+    /// Nobody can find it out: it counts as returned then.
     until: OnceLock<Instant>,
 }
 
 impl Open {
-    /// A write that was lost from sight.
-    pub(super) fn lost() -> Arc<Self> {
-        let open = Self::default();
-        open.lose();
-        Arc::new(open)
+    /// It was lost from sight.
+    pub(super) fn lose(&self) {
+        self.lost.store(true, Ordering::Release);
     }
 
-    pub(super) fn lose(&self) {
+    /// Nobody will find out what becomes of it.
+    pub(super) fn give_up(&self) {
+        self.lose();
         // The first one counts.
         let _ = self.until.set(Instant::now() + UNKNOWN_HOLD);
     }
@@ -73,7 +76,7 @@ pub(super) struct Hold {
 pub(super) struct Held {
     /// Some have not returned.
     pub(super) waits: bool,
-    /// Of some nothing more will be heard.
+    /// The connections of some are gone.
     pub(super) lost: bool,
     /// The last tick of those that have returned since the last time.
     pub(super) tick: u64,
@@ -103,8 +106,9 @@ impl Hold {
                 // Of another clock of this cluster it is another number, and this one has ticked since.
                 Some(tick) => held.tick = held.tick.max(tick.min(clock.ticks())),
                 None => {
-                    held.lost |= open.until.get().is_some();
-                    held.waits |= open.until.get().is_none();
+                    let lost = open.lost.load(Ordering::Acquire);
+                    held.lost |= lost;
+                    held.waits |= !lost;
                     all.push(open);
                 }
             }

@@ -2,24 +2,32 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Abandoned, Clock, Current, gate::Writing};
+use super::{
+    Clock, Current,
+    gate::Writing,
+    losses::{Losses, Orphan, Trace},
+};
 use crate::mutants;
 
 /// A write that is under way; its drop is the write's return, whichever way it came.
 #[derive(Debug)]
 pub(crate) struct OpenWrite {
     clock: Arc<Clock>,
+    losses: Arc<Losses>,
     current: Current,
     /// How long reads follow it where there is only time; nothing where reads are always fresh.
     pin: Option<Duration>,
     lost: bool,
+    /// By what it is known at its server; nothing before it was sent.
+    trace: Option<Trace>,
     /// It went through the gate.
     writing: Writing,
 }
 
 impl OpenWrite {
     pub(crate) fn new(
-        (clock, writing): (&Arc<Clock>, Writing),
+        (clock, losses): (&Arc<Clock>, &Arc<Losses>),
+        writing: Writing,
         current: &Current,
         pin: Option<Duration>,
     ) -> Self {
@@ -28,11 +36,18 @@ impl OpenWrite {
         }
         Self {
             clock: Arc::clone(clock),
+            losses: Arc::clone(losses),
             current: current.clone(),
             pin,
             lost: false,
+            trace: None,
             writing,
         }
+    }
+
+    /// It is about to be sent, and can be found there by this.
+    pub(crate) fn is_sent(&mut self, trace: Trace) {
+        self.trace = Some(trace);
     }
 
     /// Whether its end has to be taken for one that nobody saw: its server may still execute it.
@@ -40,10 +55,11 @@ impl OpenWrite {
         self.lost = lost;
     }
 
-    /// Keeps its session on the primary until the guard is dropped; nothing where reads are always fresh.
-    pub(crate) fn abandon(&self) -> Option<Abandoned> {
-        let writing = self.writing.clone();
-        Some(self.current.abandon(&self.clock, self.pin?, writing))
+    /// Keeps its session on the primary until it is known to be over; nothing where reads are always fresh.
+    pub(crate) fn abandon(&self) -> Option<Orphan> {
+        let writing = Some(self.writing.clone());
+        let abandoned = self.current.abandon(&self.clock, self.pin?, writing);
+        Some(Orphan::new(&self.losses, abandoned, self.trace))
     }
 }
 
@@ -52,7 +68,7 @@ impl Drop for OpenWrite {
         match (self.pin, self.lost) {
             (None, _) => {}
             _ if mutants::lives("position_before_commit") => {}
-            (Some(pin), true) => self.current.lost(&self.clock, pin),
+            (Some(_), true) => drop(self.abandon()),
             (Some(pin), false) => self.current.wrote(&self.clock, pin),
         }
     }

@@ -1,6 +1,7 @@
 //! Read-your-writes by positions: while replay stands still, whatever a standby shows is stale.
 
 mod bookmarks;
+mod followed;
 mod habits;
 mod lives;
 mod monotonic;

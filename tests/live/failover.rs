@@ -4,6 +4,7 @@ mod conflict;
 mod follow;
 mod lag;
 mod late;
+mod lost;
 mod open;
 mod planned;
 mod silent;

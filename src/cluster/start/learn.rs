@@ -9,12 +9,27 @@ use crate::{
     backend,
     config::Config,
     intent::{Classifier, Knowledge},
+    state::{Event, Moment, reduce::reduce},
     words::Role,
 };
 #[cfg(feature = "postgres")]
 use sea_orm::DbBackend;
 
 impl Starting {
+    /// An authority's word on the primary, before anybody was asked.
+    pub(super) fn nominate(&mut self, leader: Option<&str>) {
+        let node = leader.and_then(|leader| {
+            let mut members = self.state.members();
+            members.find(|node| &*node.spec.name == leader)
+        });
+        if let Some(node) = node.map(|node| node.id) {
+            let now = Moment(self.origin.elapsed());
+            let event = Event::Promoted { node };
+            let effects = reduce(&mut self.state, event, now, &mut fastrand::Rng::new());
+            self.effects.extend(effects);
+        }
+    }
+
     /// Whether the pools can ask their connections whose server they lead to, or a closure of the caller's is in the way.
     #[cfg(feature = "postgres")]
     pub(super) async fn look_at_template(&self, config: &Config) {

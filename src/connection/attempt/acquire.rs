@@ -9,15 +9,44 @@ use super::{Attempt, phase::Phase};
 use crate::{
     error::Kind,
     node::{Lease, Leased, door::Stranger},
+    session::losses::{By, Trace},
 };
 
 impl Attempt<'_> {
-    /// A connection of the leased node, or of the first that has a place: the lease is on that one then. Where a place
-    /// and an idle connection are there, this is one poll and no timer.
+    /// A connection of the leased node, or of the first that has a place: the lease is on that one then.
     pub(in crate::connection) async fn acquire(
         &mut self,
         lease: &mut Lease,
     ) -> Result<Leased, DbErr> {
+        let conn = self.connection(lease).await?;
+        match self.write.is_some() {
+            true => self.trace(lease, conn).await,
+            false => Ok(conn),
+        }
+    }
+
+    /// Makes sure that the write can be found at its server, should it be lost. Only a connection's first write has to
+    /// ask for that.
+    async fn trace(&mut self, lease: &Lease, conn: Leased) -> Result<Leased, DbErr> {
+        let limit = self.shared.config.acquire_timeout;
+        // Dropped on the way, it goes back to its pool by way of a round trip.
+        let asked = lease.guard(tokio::time::timeout(limit, conn.backend(lease.node())));
+        let (conn, backend) = match asked.await {
+            Ok(Ok(answer)) => answer?,
+            Ok(Err(_)) => return Err(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout)),
+            Err(cut) => return Err(cut.into_db(Kind::Conn)),
+        };
+        if let Some(write) = &mut self.write {
+            write.is_sent(Trace {
+                node: lease.node().id,
+                by: backend.map_or(By::Nothing, By::Backend),
+            });
+        }
+        Ok(conn)
+    }
+
+    /// Where a place and an idle connection are there, this is one poll and no timer.
+    async fn connection(&mut self, lease: &mut Lease) -> Result<Leased, DbErr> {
         self.sweep(lease);
         lease.node().weed().await;
         if lease.try_place(&self.line(self.reason)) && lease.node().link.has_idle() {

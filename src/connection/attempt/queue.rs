@@ -213,7 +213,9 @@ impl Attempt<'_> {
                 return Ok((place, None));
             }
             let pool = Arc::clone(link);
-            let acquiring = ToTheEnd::new(async move { (pool.acquire().await, place) }, &node);
+            let replayed = Arc::clone(&node.replayed);
+            let acquiring = async move { (pool.acquire().await, place) };
+            let acquiring = ToTheEnd::new(acquiring, move || replayed.opaque());
             let acquiring = async {
                 let (conn, place) = acquiring.await;
                 Ok((place, Some(conn?)))

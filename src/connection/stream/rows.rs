@@ -12,8 +12,10 @@ use futures_util::{Stream, StreamExt};
 use sea_orm::{DbErr, QueryResult};
 
 use crate::{
-    node::Place,
-    session::{OpenWrite, UNKNOWN_HOLD},
+    node::{Lease, Place, UntilCut},
+    session::OpenWrite,
+    signal,
+    words::Role,
 };
 
 type Row = Result<QueryResult, DbErr>;
@@ -32,6 +34,8 @@ pub(super) struct Rows<'a> {
     write: Option<OpenWrite>,
     /// In the pool of the connection that they own.
     place: Option<Place>,
+    /// Tells when the node of a write is cut off.
+    cut: Option<UntilCut>,
 }
 
 impl<'a> Rows<'a> {
@@ -43,6 +47,7 @@ impl<'a> Rows<'a> {
             source: Some(Source::Owned(Box::pin(rows))),
             write,
             place: None,
+            cut: None,
         }
     }
 
@@ -51,6 +56,14 @@ impl<'a> Rows<'a> {
             source: Some(Source::Borrowed(Box::pin(rows))),
             write: None,
             place: None,
+            cut: None,
+        }
+    }
+
+    /// A write that they are goes on no longer than this node is one to be waited for.
+    pub(super) fn of(&mut self, lease: &Lease) {
+        if self.write.is_some() {
+            self.cut = Some(lease.until_cut());
         }
     }
 
@@ -96,22 +109,28 @@ impl Drop for Rows<'_> {
             return;
         };
         let place = self.place.take();
-        let Some(mut abandoned) = self.write.take().and_then(|write| write.abandon()) else {
+        let Some(orphan) = self.write.take().and_then(|write| write.abandon()) else {
             give_back(rows, place);
             return;
         };
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
-            abandoned.is_lost();
             return;
         };
-        // A runtime that ends meanwhile drops the task.
-        abandoned.is_lost();
+        // A runtime that ends meanwhile drops the task, and the orphan with it.
+        let cut = self.cut.take();
         runtime.spawn(async move {
-            if matches!(
-                tokio::time::timeout(UNKNOWN_HOLD, to_the_end(rows)).await,
-                Ok(true)
-            ) {
-                abandoned.has_returned();
+            let until_cut = async {
+                match cut {
+                    Some(cut) => cut.wait().await,
+                    None => std::future::pending().await,
+                }
+            };
+            let answered = tokio::select! {
+                answered = to_the_end(rows) => answered,
+                () = until_cut => false,
+            };
+            if answered {
+                orphan.has_returned();
             }
             drop(place);
         });
@@ -130,12 +149,18 @@ fn give_back(rows: Owned, place: Option<Place>) {
     }
 }
 
-/// Reads what is left; whether that came to its end.
+/// Reads what is left; whether the server has answered to its end.
 async fn to_the_end(mut rows: Owned) -> bool {
     while let Some(row) = rows.next().await {
-        if row.is_err() {
-            return false;
+        if let Err(err) = row {
+            return is_answer(&err);
         }
     }
     true
+}
+
+/// Whether the server has answered with this, so that it is at nothing more: a lost connection is no answer, and neither
+/// is one that could not be read.
+pub(super) fn is_answer(err: &DbErr) -> bool {
+    signal::code(err).is_some() && !signal::of_db_err(err, Role::Unknown).ends_connection()
 }

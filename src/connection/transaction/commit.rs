@@ -1,10 +1,11 @@
 //! The end of a transaction, and what is known of it.
 
-use sea_orm::{ConnectionTrait, DbErr, Statement};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, Statement};
 
 use super::{Held, RoutedTransaction};
 use crate::{
     backend::restore_fence,
+    connection::to_the_end::ToTheEnd,
     error::{Error, Kind},
     metrics::NodeCounter,
     signal,
@@ -54,40 +55,12 @@ impl RoutedTransaction {
                 .unwrap_or_else(|cut| Err(cut.into_db(Kind::Query)))
                 .map_err(|err| held.typed(err, Kind::Query))?;
         }
-        held.is_committing(held.is_outermost());
-        let outcome = held.lease().guard(inner.commit()).await;
-        let answered = match &outcome {
-            Ok(Ok(())) => true,
-            Ok(Err(err)) => !held.commit_is_unknown(err),
-            // Nothing was sent, so nothing is under way.
-            Err(cut) => matches!(cut, Error::GivenUp { .. }),
-        };
-        if answered {
-            held.is_committing(false);
+        if !held.is_outermost() {
+            return send(inner, held).await;
         }
-        match outcome {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(err)) if held.commit_is_unknown(&err) => {
-                held.report(Stage::Commit, &err);
-                held.lease().metrics().count(NodeCounter::UnknownOutcome);
-                let node = held.lease().name();
-                Err(Error::UnknownOutcome {
-                    node,
-                    stage: Stage::Commit,
-                    source: err,
-                }
-                .into_db(Kind::Query))
-            }
-            Ok(Err(err)) => Err(held.typed(err, Kind::Query)),
-            // A savepoint's end stores nothing, and a COMMIT that was not sent neither.
-            Err(cut) if answered || !held.is_outermost() => {
-                Err(held.typed(cut.into_db(Kind::Query), Kind::Query))
-            }
-            Err(cut) => {
-                held.lease().metrics().count(NodeCounter::UnknownOutcome);
-                Err(cut.into_db(Kind::Query))
-            }
-        }
+        // From here on it goes on although its caller is gone: only the answer tells what is stored.
+        let leave = held.leave();
+        ToTheEnd::new(send(inner, held), leave).await
     }
 
     /// Undoes what the transaction did; of a nested one, what came after its savepoint.
@@ -101,6 +74,44 @@ impl RoutedTransaction {
             Ok(Ok(())) => Ok(()),
             Ok(Err(err)) => Err(held.typed(err, Kind::Query)),
             Err(cut) => Err(held.typed(cut.into_db(Kind::Query), Kind::Query)),
+        }
+    }
+}
+
+/// Sends COMMIT and hears what became of it.
+async fn send(inner: DatabaseTransaction, held: Held) -> Result<(), DbErr> {
+    held.is_committing(held.is_outermost());
+    let outcome = held.lease().guard(inner.commit()).await;
+    let answered = match &outcome {
+        Ok(Ok(())) => true,
+        Ok(Err(err)) => !held.commit_is_unknown(err),
+        // Nothing was sent, so nothing is under way.
+        Err(cut) => matches!(cut, Error::GivenUp { .. }),
+    };
+    if answered {
+        held.is_committing(false);
+    }
+    match outcome {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(err)) if held.commit_is_unknown(&err) => {
+            held.report(Stage::Commit, &err);
+            held.lease().metrics().count(NodeCounter::UnknownOutcome);
+            let node = held.lease().name();
+            Err(Error::UnknownOutcome {
+                node,
+                stage: Stage::Commit,
+                source: err,
+            }
+            .into_db(Kind::Query))
+        }
+        Ok(Err(err)) => Err(held.typed(err, Kind::Query)),
+        // A savepoint's end stores nothing, and a COMMIT that was not sent neither.
+        Err(cut) if answered || !held.is_outermost() => {
+            Err(held.typed(cut.into_db(Kind::Query), Kind::Query))
+        }
+        Err(cut) => {
+            held.lease().metrics().count(NodeCounter::UnknownOutcome);
+            Err(cut.into_db(Kind::Query))
         }
     }
 }

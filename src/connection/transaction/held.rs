@@ -19,7 +19,11 @@ use crate::{
     error::{Error, Kind},
     intent::Change,
     node::Lease,
-    session::{Bound, Current, Mark, OpenWrite, Seen, gate::Writing},
+    session::{
+        Bound, Current, Mark, OpenWrite, Seen,
+        gate::Writing,
+        losses::{By, Trace},
+    },
     signal::{self, Signal},
     words::{Consistency, Role, Stage},
 };
@@ -34,11 +38,14 @@ pub(crate) struct Opening {
     read_only: bool,
     /// One snapshot, taken by the first statement, serves to the end.
     one_snapshot: bool,
+    /// Since when it may have been open.
+    since: Instant,
 }
 
 impl Opening {
-    pub(crate) fn of(options: &TransactionOptions) -> Self {
+    pub(crate) fn of(options: &TransactionOptions, since: Instant) -> Self {
         Self {
+            since,
             read_only: options.access_mode == Some(AccessMode::ReadOnly),
             one_snapshot: matches!(
                 options.isolation_level,
@@ -146,9 +153,17 @@ impl Held {
         let mark = current.mark(&shared.clock);
         let counts = level == Consistency::Monotonic && lease.role() == Role::Replica;
         let seen = counts.then(|| Seen::begin(&lease.node().replayed));
-        let write = writing
-            .filter(|_| !opening.read_only)
-            .map(|writing| shared.open_write(&current, writing));
+        let write = writing.filter(|_| !opening.read_only).map(|writing| {
+            let mut write = shared.open_write(&current, writing);
+            write.is_sent(Trace {
+                node: lease.node().id,
+                by: match shared.backend {
+                    DbBackend::Postgres => By::Began(opening.since, Instant::now()),
+                    _ => By::Nothing,
+                },
+            });
+            write
+        });
         let flag = || AtomicBool::new(false);
         let root = Root {
             shared,
@@ -344,7 +359,7 @@ impl Held {
     async fn pin_ends(&self, limit: Duration) -> bool {
         let (shared, began) = (&self.root.shared, Instant::now());
         // What has not returned has no pin yet.
-        while shared.open_writes(&self.root.current).0 {
+        while shared.has_open_writes(&self.root.current) {
             if began.elapsed() >= limit {
                 return false;
             }

@@ -61,6 +61,19 @@ impl Leased {
         }
     }
 
+    /// The server's process behind it, as far as that can be told; a connection that could not be asked is gone.
+    pub(crate) async fn backend(
+        mut self,
+        node: &crate::node::Node,
+    ) -> Result<(Self, Option<crate::session::losses::Backend>), DbErr> {
+        let backend = match &mut self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres(conn) => node.backends.of(conn).await?,
+            _ => None,
+        };
+        Ok((self, backend))
+    }
+
     /// Throws the connection away without a word to the server, which may not be listening.
     pub(crate) fn cut(self) {
         match self {

@@ -10,6 +10,9 @@ const DIVERGED: &str =
 
 const LIVES: &str = "causal::lives::a_standby_in_a_new_life_is_not_believed_what_the_old_one_had";
 
+const LOST: &str =
+    "causal::followed::a_write_that_was_lost_is_over_when_its_backend_is_gone_and_not_before";
+
 const STORM: &str = "storm::under_storms_nothing_is_lost_written_twice_or_read_stale";
 
 const BALANCED: &str =
@@ -21,13 +24,14 @@ const MOVED: &str =
 const OPEN: &str = "failover::open::nothing_of_an_open_transaction_is_stored_on_a_primary_that_was_fenced_meanwhile";
 
 /// Each mutant, the kinds of sessions that run, and the test that has to notice.
-const MUTANTS: [(&str, &str, &str); 11] = [
+const MUTANTS: [(&str, &str, &str); 12] = [
     ("writes_again", "", STORM),
     ("flush_position", "Explicit", CHECKER),
     ("position_before_commit", "Explicit", CHECKER),
     ("check_inside_read", "Explicit", CHECKER),
     ("capture_covers_later_ticks", "Explicit", CHECKER),
     ("tick_without_epoch", "", DIVERGED),
+    ("lost_write_over_by_time", "", LOST),
     ("position_kept_over_crash", "", LIVES),
     ("monotonic_before_read", "Monotonic", CHECKER),
     ("balanced_name_as_one_server", "", BALANCED),

@@ -1,14 +1,15 @@
 //! What is known of a transaction whose connection or node was lost (rule T9).
 
-use std::sync::atomic::Ordering;
+use std::sync::{Arc, atomic::Ordering};
 
 use sea_orm::DbErr;
 
-use super::Held;
+use super::{Held, Root};
 use crate::{
     error::{Error, Kind},
     metrics::NodeCounter,
     route::retry,
+    session::{OpenWrite, losses::Orphan},
     words::{Outcome, Stage},
 };
 
@@ -16,7 +17,35 @@ use crate::{
 const GIVEN_UP: &str =
     "the node was given up: another one is the primary now, or it no longer answers";
 
+/// A COMMIT whose caller is gone, until it is done.
+pub(in crate::connection::transaction) struct Left {
+    root: Arc<Root>,
+    orphan: Option<Orphan>,
+}
+
+impl Drop for Left {
+    fn drop(&mut self) {
+        // Otherwise it was lost.
+        if let Some(orphan) = self.orphan.take()
+            && !self.root.committing.load(Ordering::Acquire)
+        {
+            orphan.has_returned();
+        }
+    }
+}
+
 impl Held {
+    /// What keeps its session on the primary should the caller of its COMMIT go.
+    pub(in crate::connection::transaction) fn leave(
+        &self,
+    ) -> impl FnOnce() -> Left + Send + Unpin + use<> {
+        let root = Arc::clone(&self.root);
+        move || Left {
+            orphan: root.write.as_ref().and_then(OpenWrite::abandon),
+            root,
+        }
+    }
+
     /// A lost connection before COMMIT means that nothing of the transaction is stored (rule T9), unless a text of its own
     /// may have ended it before.
     pub(in crate::connection::transaction) fn typed(&self, err: DbErr, kind: Kind) -> DbErr {

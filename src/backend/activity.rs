@@ -1,0 +1,112 @@
+//! Who is at work at a server (rule C1).
+
+use std::time::Instant;
+
+use sea_orm::{
+    DbErr,
+    sqlx::{self, ConnectOptions, Connection, PgConnection, Row, postgres::PgRow},
+};
+
+use crate::{
+    config::{Config, NodeConfig},
+    error::Kind,
+    node::open::direct_postgres,
+    session::losses::Backend,
+};
+
+/// Whether transactions of others can be seen: a role sees those of its own sessions, unless nobody keeps count.
+const COUNTED: &str = "SELECT pg_catalog.current_setting('track_activities')::pg_catalog.bool";
+
+/// These processes, and all that are in a transaction of this role. Of other roles' processes a role sees the number
+/// and nothing else.
+const AT_WORK: &str = "SELECT pid, \
+     (pg_catalog.date_part('epoch', backend_start) * 1000000)::pg_catalog.int8, \
+     (pg_catalog.date_part('epoch', xact_start) * 1000000)::pg_catalog.int8, \
+     (pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() - xact_start) * 1000000)::pg_catalog.int8, \
+     (pg_catalog.date_part('epoch', state_change) * 1000000)::pg_catalog.int8, \
+     state = 'idle' \
+     FROM pg_catalog.pg_stat_activity WHERE pid <> pg_catalog.pg_backend_pid() \
+     AND (pid = ANY ($1) OR (xact_start IS NOT NULL AND usename = SESSION_USER))";
+
+/// A process, as far as the role may see it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Process {
+    pub(crate) pid: i32,
+    pub(crate) started: Option<i64>,
+    /// Since when it is in its transaction, by the server's clock in microseconds.
+    pub(crate) begun: Option<i64>,
+    /// For how long that was when the answer was made.
+    pub(crate) for_micros: Option<i64>,
+    /// When it last began or ended something.
+    pub(crate) changed: Option<i64>,
+    pub(crate) idle: bool,
+}
+
+impl Process {
+    pub(crate) fn is(&self, backend: Backend) -> bool {
+        self.pid == backend.pid && self.started.is_none_or(|since| since == backend.started)
+    }
+}
+
+/// One answer, and between which moments it was made.
+#[derive(Debug)]
+pub(crate) struct AtWork {
+    pub(crate) processes: Vec<Process>,
+    pub(crate) asked: Instant,
+    pub(crate) answered: Instant,
+    /// Transactions can be seen.
+    pub(crate) counted: bool,
+}
+
+/// A connection of our own that asks.
+#[derive(Debug)]
+pub(crate) struct Observer {
+    conn: PgConnection,
+    counted: bool,
+}
+
+impl Observer {
+    pub(crate) async fn open(config: &Config, node: &NodeConfig) -> Result<Self, DbErr> {
+        let options = direct_postgres(config, node)
+            .await?
+            .application_name("sealane-losses")
+            .disable_statement_logging();
+        let connected = options.connect().await;
+        let mut conn = connected.map_err(|err| Kind::Conn.of_sqlx(err))?;
+        let counted = sqlx::query_scalar(COUNTED).fetch_one(&mut conn).await;
+        Ok(Self {
+            conn,
+            counted: counted.map_err(|err| Kind::Query.of_sqlx(err))?,
+        })
+    }
+
+    pub(crate) async fn look(&mut self, pids: Vec<i32>) -> Result<AtWork, DbErr> {
+        let asked = Instant::now();
+        let query = sqlx::query(AT_WORK).bind(pids);
+        let rows = query.fetch_all(&mut self.conn).await;
+        let read = |rows: Vec<PgRow>| rows.iter().map(read).collect::<Result<_, _>>();
+        Ok(AtWork {
+            processes: rows
+                .and_then(read)
+                .map_err(|err| Kind::Query.of_sqlx(err))?,
+            asked,
+            answered: Instant::now(),
+            counted: self.counted,
+        })
+    }
+
+    pub(crate) async fn close(self) {
+        let _ = self.conn.close().await;
+    }
+}
+
+fn read(row: &PgRow) -> Result<Process, sqlx::Error> {
+    Ok(Process {
+        pid: row.try_get(0)?,
+        started: row.try_get(1)?,
+        begun: row.try_get(2)?,
+        for_micros: row.try_get(3)?,
+        changed: row.try_get(4)?,
+        idle: row.try_get::<Option<bool>, _>(5)?.unwrap_or_default(),
+    })
+}

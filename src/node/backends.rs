@@ -1,0 +1,85 @@
+//! Which process of the server stands behind a connection, so that a write that is lost with the connection can be
+//! looked for (rule C1).
+//!
+//! A new connection is asked once, before its first write. sqlx gives a connection no name by which it could be known
+//! again in the pool, and keeps its process id to itself; but it keeps the description of each prepared statement for
+//! as long as the connection, so the description of the question is what tells connections apart. To find it there takes
+//! no round trip. Asking before each write was rejected for the round trip, and marking connections by
+//! `application_name` because that is the application's.
+
+use std::{
+    collections::VecDeque,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use papaya::HashMap;
+use sea_orm::{
+    DbErr,
+    sqlx::{
+        self, Connection, Executor, PgConnection, Row, SqlStr, Statement as _,
+        postgres::PgStatement,
+    },
+};
+
+use crate::{error::Kind, session::losses::Backend};
+
+/// Its own process, and when that began.
+const WHO: &str = "SELECT pid, (pg_catalog.date_part('epoch', backend_start) * 1000000)::pg_catalog.int8 \
+     FROM pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid())";
+
+/// How many connections are remembered; one that is forgotten is asked again.
+const MOST: usize = 1024;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(crate) struct Backends {
+    /// By the place of the description, which is kept so that no other can come to that place.
+    known: HashMap<usize, (PgStatement, Backend), foldhash::fast::RandomState>,
+    order: Mutex<VecDeque<usize>>,
+    /// Its connections keep no descriptions.
+    off: AtomicBool,
+}
+
+impl Backends {
+    /// Whose connection this is; nothing where that cannot be told without asking each time.
+    pub(crate) async fn of(&self, conn: &mut PgConnection) -> Result<Option<Backend>, DbErr> {
+        if self.off.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
+        self.find(conn).await.map_err(|err| Kind::Conn.of_sqlx(err))
+    }
+
+    async fn find(&self, conn: &mut PgConnection) -> Result<Option<Backend>, sqlx::Error> {
+        let described = conn.prepare(SqlStr::from_static(WHO)).await?;
+        let place = described.columns().as_ptr().addr();
+        if let Some((_, backend)) = self.known.pin().get(&place) {
+            return Ok(Some(*backend));
+        }
+        if conn.cached_statements_size() == 0 {
+            self.off.store(true, Ordering::Relaxed);
+            return Ok(None);
+        }
+        let row = sqlx::query(WHO).fetch_one(conn).await?;
+        let backend = Backend {
+            pid: row.try_get(0)?,
+            started: row.try_get(1)?,
+        };
+        self.remember(place, described, backend);
+        Ok(Some(backend))
+    }
+
+    fn remember(&self, place: usize, described: PgStatement, backend: Backend) {
+        let mut order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = self.known.pin();
+        if order.len() >= MOST
+            && let Some(oldest) = order.pop_front()
+        {
+            known.remove(&oldest);
+        }
+        order.push_back(place);
+        known.insert(place, (described, backend));
+    }
+}

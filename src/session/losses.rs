@@ -1,0 +1,139 @@
+//! Writes that were lost from sight, until it is known that they are over (rule C1).
+//!
+//! A server goes on with what it was given when its client is gone, for as long as a lock or a standby keeps it
+//! waiting. A fixed time was rejected: what commits after it is missed by reads on the replicas, and until it is over a
+//! process reads on the primary alone although its server gave up at once. So the process at the server that was given
+//! the write is looked for, by whoever takes the losses from here, until it is gone.
+
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Instant,
+};
+
+use tokio::sync::Notify;
+
+use super::Abandoned;
+use crate::words::NodeId;
+
+/// The process of a server behind one connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Backend {
+    pub(crate) pid: i32,
+    /// In microseconds: numbers of processes come again.
+    pub(crate) started: i64,
+}
+
+/// By what a write is known at its server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum By {
+    Backend(Backend),
+    /// The COMMIT of a transaction that began between these: its connection cannot be asked.
+    Began(Instant, Instant),
+    /// Nothing.
+    Nothing,
+}
+
+/// Where a write was sent.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Trace {
+    pub(crate) node: NodeId,
+    pub(crate) by: By,
+}
+
+/// A write that was lost from sight.
+#[derive(Debug)]
+pub(crate) struct Lost {
+    pub(crate) abandoned: Abandoned,
+    pub(crate) trace: Trace,
+    pub(crate) since: Instant,
+}
+
+/// Those of one handle that nobody has begun to look for.
+#[derive(Debug, Default)]
+pub(crate) struct Losses {
+    waiting: Mutex<Vec<Lost>>,
+    /// There are new ones.
+    pub(crate) news: Notify,
+    /// Somebody takes them.
+    watched: AtomicBool,
+}
+
+impl Losses {
+    fn add(&self, lost: Lost) {
+        let mut waiting = self.waiting();
+        // Under the lock, so that whoever stops looking leaves none behind.
+        if self.watched.load(Ordering::Acquire) {
+            waiting.push(lost);
+            drop(waiting);
+            self.news.notify_one();
+        }
+    }
+
+    pub(crate) fn take(&self) -> Vec<Lost> {
+        std::mem::take(&mut *self.waiting())
+    }
+
+    /// Somebody looks for them until this is dropped.
+    pub(crate) fn watch(self: &Arc<Self>) -> Watch {
+        self.watched.store(true, Ordering::Release);
+        Watch(Arc::clone(self))
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Vec<Lost>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// See [`Losses::watch`].
+pub(crate) struct Watch(Arc<Losses>);
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        let mut waiting = self.0.waiting();
+        self.0.watched.store(false, Ordering::Release);
+        waiting.clear();
+    }
+}
+
+/// A write without a caller. Dropped before it is known to be over, it counts as lost.
+#[derive(Debug)]
+pub(crate) struct Orphan {
+    losses: Arc<Losses>,
+    write: Option<(Abandoned, Option<Trace>)>,
+}
+
+impl Orphan {
+    pub(crate) fn new(losses: &Arc<Losses>, abandoned: Abandoned, trace: Option<Trace>) -> Self {
+        Self {
+            losses: Arc::clone(losses),
+            write: Some((abandoned, trace)),
+        }
+    }
+
+    /// Its server has answered.
+    pub(crate) fn has_returned(mut self) {
+        if let Some((abandoned, _)) = self.write.take() {
+            abandoned.end();
+        }
+    }
+}
+
+impl Drop for Orphan {
+    fn drop(&mut self) {
+        let Some((abandoned, trace)) = self.write.take() else {
+            return;
+        };
+        abandoned.is_lost();
+        // Without a trace it counts as running for a while.
+        if let Some(trace) = trace {
+            self.losses.add(Lost {
+                abandoned,
+                trace,
+                since: Instant::now(),
+            });
+        }
+    }
+}
