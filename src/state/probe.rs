@@ -104,6 +104,9 @@ pub(super) fn failed(step: &mut Step<'_>, id: NodeId, begun: Moment, signal: Sig
     if !node.is_member() {
         return;
     }
+    // Its latest answer decides: a server that refuses logins is there, one that has gone since is not.
+    let rejects = signal == Signal::Rejected;
+    let was_rejected = std::mem::replace(&mut node.rejected, rejects);
     match &mut node.health {
         Health::Ejected {
             since,
@@ -140,7 +143,7 @@ pub(super) fn failed(step: &mut Step<'_>, id: NodeId, begun: Moment, signal: Sig
                 }
                 // Those who are in are served on; how far a replica is gets older, until that speaks against it.
                 Signal::Rejected if seen => {
-                    if !std::mem::replace(&mut node.rejected, true) {
+                    if !was_rejected {
                         step.out.notice(Notice::ProbeRejected { node: id });
                         step.out.publish();
                     }

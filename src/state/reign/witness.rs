@@ -43,6 +43,7 @@ fn has_witness(state: &State, node: &NodeState, epoch: u64) -> bool {
         other.in_recovery == Fact::Known(true)
             && is_ours(other, state)
             && !other.is_ejected()
+            && other.receiving != Fact::Known(false)
             && other.epoch == Fact::Known(epoch)
     };
     if others().any(follows) {
@@ -54,16 +55,18 @@ fn has_witness(state: &State, node: &NodeState, epoch: u64) -> bool {
             !old.is_some_and(may_reign)
         }
         Some(_) => true,
-        // The list leaves open who it was: whoever else claims to be one.
-        None => !others().any(|other| may_reign(other) && other.in_recovery != Fact::NotChecked),
+        // The list leaves open who it was: whoever else claims to be one, or was not asked yet, so that the order of the
+        // answers decides nothing.
+        None => !others().any(may_reign),
     }
 }
 
 /// Whether it is the primary for all that is known: not in recovery, and not found dead by its monitor. One broken
-/// connection is no death here, or a copy would win with the next backend that somebody terminates.
+/// connection is no death here, or a copy would win with the next backend that somebody terminates; neither is a refused
+/// login, which a wrong password makes of a primary that lives.
 fn may_reign(node: &NodeState) -> bool {
     let dead = matches!(node.health, Health::Ejected { failures, .. } if failures > 1);
-    !dead && node.in_recovery != Fact::Known(true)
+    (node.rejected || !dead) && node.in_recovery != Fact::Known(true)
 }
 
 fn is_ours(node: &NodeState, state: &State) -> bool {
@@ -102,6 +105,11 @@ pub(super) fn undecided(state: &State, claims: &[(NodeId, u64)]) -> Option<Undec
             newer,
             follows: true,
         });
+    }
+    // An authority that names the older one has decided, whoever answers first.
+    let named = |(id, _): &(NodeId, u64)| state.reign.word == Some(*id);
+    if state.tuning.confirmed && claims.iter().filter(answers).any(named) {
+        return None;
     }
     let older = claims
         .iter()
