@@ -51,9 +51,8 @@ impl Capture {
             loop {
                 // A handle without replicas leaves what writes wish to another one that has some.
                 let able = |shared: &Shared| shared.positions.load(Ordering::Acquire);
-                let Some((reads, able)) = weak
-                    .upgrade()
-                    .map(|shared| (shared.has_replicas(), able(&shared)))
+                let open = weak.upgrade().filter(|shared| !shared.is_closed());
+                let Some((reads, able)) = open.map(|shared| (shared.has_replicas(), able(&shared)))
                 else {
                     return;
                 };

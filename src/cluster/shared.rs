@@ -293,6 +293,8 @@ impl Shared {
 
     pub(super) fn mark_closed(&self) {
         self.closed.store(true, Ordering::Release);
+        // Whoever keeps a connection of its own wakes, and gives it up.
+        self.changed.send_modify(|_| {});
     }
 
     /// The primary's pool as the newest snapshot has it.

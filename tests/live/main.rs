@@ -12,6 +12,7 @@ mod app;
 mod availability;
 mod catalog;
 mod causal;
+mod close;
 mod closed;
 mod concrete;
 #[cfg(feature = "discovery")]
