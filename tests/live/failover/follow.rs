@@ -148,11 +148,21 @@ async fn a_frozen_primary_is_left_as_soon_as_another_one_is_there() {
     let db = connect(&cluster, MINUTE).await;
     insert(&db, 1).await.unwrap();
     cluster.wait_caught_up().unwrap();
-    old.freeze();
     let stuck = tokio::spawn({
         let db = db.clone();
-        async move { insert(&db, 2).await }
+        async move {
+            db.execute_unprepared("INSERT INTO t SELECT 2 FROM pg_sleep(60)")
+                .await
+        }
     });
+    // What has not been sent is not stuck there.
+    let running = "SELECT count(*) FROM pg_stat_activity \
+                   WHERE state = 'active' AND query LIKE 'INSERT INTO t SELECT 2%'";
+    until("the write to run", async || {
+        old.sql(running).unwrap().trim() == "1"
+    })
+    .await;
+    old.freeze();
     promote(new).await;
     let begun = Instant::now();
     let err = stuck.await.unwrap().unwrap_err();
