@@ -1,7 +1,7 @@
 //! Which configured nodes are let in (rule T14).
 
 use sea_orm::ConnectionTrait;
-use sealane::{Error, Reason, Role, RoutedConnection};
+use sealane::{Error, Failover, Reason, Role, RoutedConnection};
 use sealane_harness::Cluster;
 
 use super::SLOT;
@@ -24,21 +24,28 @@ fn warned(heard: &Heard, name: &str) -> bool {
 #[tokio::test]
 async fn a_configured_primary_in_recovery_is_an_error_that_names_it() {
     let place = SLOT.shared("start_recovery").await;
+    let main = format!("{}?name=main", place.url(place.standby(0)));
+    let alone = RoutedConnection::builder().primary(main.as_str());
+    let err = alone.connect().await.unwrap_err();
+    assert!(
+        matches!(&err, Error::PrimaryInRecovery { node } if node == "main"),
+        "{err}"
+    );
+    assert!(err.to_string().contains("`main`"), "{err}");
+
+    // Unless another member is the primary: which of them the configuration calls so does not matter.
     let swapped = RoutedConnection::builder()
-        .primary(format!("{}?name=main", place.url(place.standby(0))))
-        .replica(place.primary_url())
+        .primary(main.as_str())
+        .replica(format!("{}?name=other", place.primary_url()))
         .connect()
         .await
-        .unwrap_err();
-    assert!(
-        matches!(&swapped, Error::PrimaryInRecovery { node } if node == "main"),
-        "{swapped}"
-    );
-    assert!(swapped.to_string().contains("`main`"), "{swapped}");
+        .unwrap();
+    assert_eq!(role(&swapped, "other"), Role::Primary);
+    assert_eq!(role(&swapped, "main"), Role::Replica);
 }
 
 #[tokio::test]
-async fn a_configured_replica_that_is_not_in_recovery_is_fenced_with_a_warning() {
+async fn with_roles_as_configured_a_replica_that_is_not_in_recovery_is_fenced_with_a_warning() {
     static OWN: Slot = Slot::new(2);
     let place = OWN.alone("start_promoted").await;
     place.others("CREATE TABLE t (n bigint); INSERT INTO t VALUES (1)");
@@ -46,7 +53,8 @@ async fn a_configured_replica_that_is_not_in_recovery_is_fenced_with_a_warning()
     place.on(place.standby(1), "UPDATE t SET n = 2");
 
     let (heard, _guard) = Heard::listen();
-    let db = place.builder().connect().await.unwrap();
+    let as_configured = place.builder().failover(Failover::Off);
+    let db = as_configured.connect().await.unwrap();
     assert_eq!(role(&db, "one"), Role::Replica);
     assert_eq!(role(&db, "two"), Role::Fenced);
     until("a warning that names it", async || warned(&heard, "two")).await;
@@ -64,6 +72,7 @@ async fn a_configured_replica_that_is_not_in_recovery_is_fenced_with_a_warning()
         .primary(place.primary_url())
         .replica(place.replica_urls().remove(1))
         .consistency(sealane::Consistency::Eventual)
+        .failover(Failover::Off)
         .connect()
         .await
         .unwrap();
