@@ -10,6 +10,7 @@ use crate::{
     cluster::{Cluster, shared::Shared},
     error::Error,
     position::Bookmark,
+    session::gate::Shut,
 };
 
 /// How often it is looked whether the last write has ended.
@@ -19,6 +20,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(2);
 #[must_use = "dropping it lets the writes go on"]
 pub struct PausedWrites {
     shared: Arc<Shared>,
+    shut: Shut,
     position: Bookmark,
 }
 
@@ -34,17 +36,26 @@ impl PausedWrites {
 impl Drop for PausedWrites {
     /// The writes go on once the nodes were asked who the primary is, or at the latest after `SEALANE_CHECK_TIMEOUT`.
     fn drop(&mut self) {
-        let shared = Arc::clone(&self.shared);
-        let Some(runtime) = shared.runtime.clone() else {
-            shared.clock.gate.open();
+        let opening = Opening(Arc::clone(&self.shared), self.shut);
+        let Some(runtime) = self.shared.runtime.clone() else {
             return;
         };
+        // A runtime that has ended drops this at once, and with it what opens the gate.
         runtime.spawn(async move {
+            let shared = &opening.0;
             if let Some(primary) = shared.primary_node() {
                 shared.check(primary.id).await;
             }
-            shared.clock.gate.open();
         });
+    }
+}
+
+/// Opens the gate when it is dropped, wherever that is.
+struct Opening(Arc<Shared>, Shut);
+
+impl Drop for Opening {
+    fn drop(&mut self) {
+        self.0.clock.gate.open(self.1);
     }
 }
 
@@ -57,12 +68,12 @@ impl std::fmt::Debug for PausedWrites {
 }
 
 /// The gate is opened again unless the pause came about.
-struct Undo<'a>(Option<&'a Shared>);
+struct Undo<'a>(Option<(&'a Shared, Shut)>);
 
 impl Drop for Undo<'_> {
     fn drop(&mut self) {
-        if let Some(shared) = self.0 {
-            shared.clock.gate.open();
+        if let Some((shared, shut)) = self.0 {
+            shared.clock.gate.open(shut);
         }
     }
 }
@@ -71,6 +82,8 @@ impl Cluster {
     /// Holds back new writes and new transactions that may write, in this process, and returns when none is under way
     /// any more: for a planned switch-over. What has begun may end. What is held back waits, up to its own time limits,
     /// until the guard is dropped, and goes to whoever is the primary then. Reads go on.
+    ///
+    /// A pause ends by itself after ten minutes, whatever became of the guard.
     ///
     /// Every process that writes has to pause; the runbooks in `docs/` show the order of steps.
     ///
@@ -92,13 +105,13 @@ impl Cluster {
         let shared = self.shared()?;
         let begun = Instant::now();
         let gate = &shared.clock.gate;
-        if !gate.shut() {
+        let Some(shut) = gate.shut() else {
             return Err(Error::StillWriting {
                 what: "the writes of this process are paused already".to_owned(),
                 waited: Duration::ZERO,
             });
-        }
-        let mut undo = Undo(Some(shared));
+        };
+        let mut undo = Undo(Some((shared, shut)));
         loop {
             let (open, concrete) = (gate.under_way(), shared.concrete.in_use());
             if open == 0 && !concrete {
@@ -127,6 +140,7 @@ impl Cluster {
         undo.0 = None;
         Ok(PausedWrites {
             shared: Arc::clone(shared),
+            shut,
             position,
         })
     }

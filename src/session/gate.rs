@@ -3,20 +3,31 @@
 //! A write is counted before it looks whether the gate is shut, and whoever shuts it counts afterwards: so either the
 //! write sees the gate or the other one sees the write. Counters are sharded by thread, as everything that a statement
 //! writes.
+//!
+//! It opens by itself in the end, whatever became of whoever shut it: a guard that is leaked, or dropped where nothing of
+//! it can run, must not end the writes of a process.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 use tokio::sync::Notify;
 
+use super::pin::nanos;
 use crate::metrics::{Sharded, shard};
+
+/// How long it is shut at the most: far longer than a planned change of the primary takes.
+pub(crate) const SHUT_AT_MOST: Duration = Duration::from_mins(10);
 
 /// See the module.
 #[derive(Debug, Default)]
 pub(crate) struct Gate {
-    shut: AtomicBool,
+    /// Until when it is shut, in nanoseconds of [`nanos`]; 0 while it is open.
+    shut: AtomicU64,
     under_way: Sharded<AtomicU64>,
     opened: Notify,
 }
@@ -26,16 +37,40 @@ impl Gate {
     #[inline]
     pub(crate) fn enter(self: &Arc<Self>) -> Option<Writing> {
         let writing = Writing::new(self);
-        (!self.shut.load(Ordering::SeqCst)).then_some(writing)
+        self.is_open().then_some(writing)
     }
 
-    /// Lets nothing new through; false when it is shut already.
-    pub(crate) fn shut(&self) -> bool {
-        !self.shut.swap(true, Ordering::SeqCst)
+    /// Whether it is open, or has been shut for as long as it may.
+    #[inline]
+    fn is_open(&self) -> bool {
+        self.shut.load(Ordering::SeqCst) == 0 || self.left().is_zero()
     }
 
-    pub(crate) fn open(&self) {
-        self.shut.store(false, Ordering::SeqCst);
+    /// How much longer it may be shut.
+    fn left(&self) -> Duration {
+        let until = self.shut.load(Ordering::SeqCst);
+        Duration::from_nanos(until.saturating_sub(nanos(Instant::now())))
+    }
+
+    /// Lets nothing new through for [`SHUT_AT_MOST`]; what opens it again, unless it is shut already.
+    pub(crate) fn shut(&self) -> Option<Shut> {
+        self.shut_for(SHUT_AT_MOST)
+    }
+
+    fn shut_for(&self, most: Duration) -> Option<Shut> {
+        let until = nanos(Instant::now() + most).max(1);
+        let before = self.shut.load(Ordering::SeqCst);
+        let free = before == 0 || self.left().is_zero();
+        let (new, old) = (Ordering::SeqCst, Ordering::SeqCst);
+        let shut = || self.shut.compare_exchange(before, until, new, old);
+        (free && shut().is_ok()).then_some(Shut(until))
+    }
+
+    /// Opens what was shut; not what somebody else has shut since.
+    pub(crate) fn open(&self, shut: Shut) {
+        let (new, old) = (Ordering::SeqCst, Ordering::SeqCst);
+        // It was over, and is another's by now.
+        let _ = self.shut.compare_exchange(shut.0, 0, new, old);
         self.opened.notify_waiters();
     }
 
@@ -52,13 +87,18 @@ impl Gate {
         loop {
             let opened = self.opened.notified();
             // A `Notified` that exists before the flag is read hears what comes after it.
-            if !self.shut.load(Ordering::SeqCst) {
+            if self.is_open() {
                 return;
             }
-            opened.await;
+            // Nobody may be left to say so.
+            let _ = tokio::time::timeout(self.left(), opened).await;
         }
     }
 }
+
+/// One shutting of the gate, which opens no other.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shut(u64);
 
 /// A write that is under way, until this is dropped.
 #[derive(Debug)]
@@ -82,5 +122,27 @@ impl Drop for Writing {
     fn drop(&mut self) {
         // On whatever thread: only the sum is read, and it wraps to what is right.
         self.0.under_way.local().fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Arc, time::Duration};
+
+    use super::Gate;
+
+    #[tokio::test]
+    async fn a_gate_that_nobody_opens_opens_by_itself() {
+        let gate = Arc::new(Gate::default());
+        let first = gate.shut_for(Duration::from_millis(50)).unwrap();
+        assert!(gate.shut().is_none(), "one pause at a time");
+        assert!(gate.enter().is_none());
+        gate.until_open().await;
+        assert!(gate.enter().is_some());
+        let second = gate.shut().expect("the one before is over");
+        gate.open(first);
+        assert!(gate.enter().is_none(), "that one opens nothing any more");
+        gate.open(second);
+        assert!(gate.enter().is_some());
     }
 }

@@ -14,6 +14,7 @@ mod errors;
 mod fence;
 mod fixture;
 mod memory;
+mod pauses;
 mod read_only;
 mod routing;
 mod schema;
