@@ -98,7 +98,8 @@ pub struct Config {
     /// Limit of one attempt to connect (default: 2 s; sqlx has none).
     pub connect_timeout: Duration,
     /// How long a statement waits for a place in a pool (default: 30 s, as SeaORM, so that bursts queue). What it waits
-    /// for before, a primary above all, is not counted.
+    /// for before, a primary above all, is not counted. A start waits as long
+    /// for servers that are not up yet.
     pub acquire_timeout: Duration,
     /// How long a read waits for a place on the replicas it was meant for before any other node will do, the primary
     /// within [`diversion_limit`](Self::diversion_limit) too (default: 500 ms). It goes on waiting where it stands.

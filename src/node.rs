@@ -9,6 +9,7 @@ mod abandoned;
 mod absent;
 #[cfg(feature = "postgres")]
 pub(crate) mod backends;
+mod closed;
 pub(crate) mod door;
 #[cfg(feature = "postgres")]
 pub(crate) mod greet;
@@ -36,6 +37,7 @@ use std::{
 use sea_orm::{DbErr, Statement, metric};
 use tokio::sync::Notify;
 
+pub(crate) use self::closed::closed;
 use self::run::Call;
 use self::sockets::Sockets;
 #[cfg(feature = "stream")]

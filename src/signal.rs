@@ -23,7 +23,7 @@ use sea_orm::sqlx::error::DatabaseError;
 use crate::words::{RetryCause, Role};
 
 pub(crate) use advice::advice;
-pub(crate) use foreign::{code, facts, is_doubtful, of_db_err, stage_of};
+pub(crate) use foreign::{code, facts, is_doubtful, may_pass, of_db_err, stage_of};
 
 /// What a foreign error means. Whether anything was executed follows from it together with the stage and the kind of
 /// statement, and stands in the table of retries (T9).

@@ -11,7 +11,7 @@ use sea_orm::DatabaseConnection;
 use super::shared::Shared;
 use crate::{
     intent::Change,
-    node::{Link, Node},
+    node::{Link, Node, closed},
     words::NodeId,
 };
 
@@ -24,26 +24,35 @@ pub(crate) struct Concrete {
 }
 
 struct Made {
-    primary: NodeId,
+    primary: Option<NodeId>,
     /// A pool of its own, so what is out of it is what is out of our sight.
     own: Option<Arc<Link>>,
     connection: DatabaseConnection,
 }
 
 impl Concrete {
-    /// The connection to the current primary, made at the first call under it; none without a primary.
-    pub(crate) fn current<'a>(&'a self, shared: &Arc<Shared>) -> Option<&'a DatabaseConnection> {
-        let primary = shared.primary_node()?;
+    /// The connection to the current primary, made at the first call under it. Without a primary it is one whose every
+    /// statement is an error: SeaORM's `Disconnected` would panic, and what hangs on it would hang on nobody's.
+    pub(crate) fn current<'a>(&'a self, shared: &Arc<Shared>) -> &'a DatabaseConnection {
+        let primary = shared.primary_node().filter(|node| node.link.is_there());
+        let id = primary.as_ref().map(|primary| primary.id);
         let _one = self.making.lock().unwrap_or_else(PoisonError::into_inner);
         let last = self
             .made
             .count()
             .checked_sub(1)
             .and_then(|last| self.made.get(last));
-        if let Some(made) = last.filter(|made| made.primary == primary.id && !made.is_closed()) {
-            return Some(&made.connection);
+        if let Some(made) = last.filter(|made| made.primary == id && !made.is_closed()) {
+            return &made.connection;
         }
-        let mut made = make(shared, &primary);
+        let mut made = match &primary {
+            Some(primary) => make(shared, primary),
+            None => Made {
+                primary: None,
+                own: None,
+                connection: closed(shared.backend),
+            },
+        };
         if let Some(old) = last {
             // The rules of access control hang on the connection, beside `inner`: keep them, change the pool.
             let inner = std::mem::replace(
@@ -55,7 +64,7 @@ impl Concrete {
             old.retire(shared);
         }
         let at = self.made.push(made);
-        Some(&self.made[at].connection)
+        &self.made[at].connection
     }
 
     /// Whether something is being done through a connection of these, out of our sight.
@@ -75,11 +84,7 @@ impl Concrete {
 
     /// Closes the pools that belong to another node than the primary: an error there, never a write to a stale one.
     pub(crate) fn primary_is(&self, primary: Option<NodeId>, shared: &Arc<Shared>) {
-        for (_, made) in self
-            .made
-            .iter()
-            .filter(|(_, made)| Some(made.primary) != primary)
-        {
+        for (_, made) in self.made.iter().filter(|(_, made)| made.primary != primary) {
             made.retire(shared);
         }
     }
@@ -132,7 +137,7 @@ fn make(shared: &Arc<Shared>, primary: &Arc<Node>) -> Made {
         .map_or_else(|| primary.link.connection(), Link::connection)
         .clone();
     Made {
-        primary: primary.id,
+        primary: Some(primary.id),
         own: own.map(Arc::new),
         connection,
     }

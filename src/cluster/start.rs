@@ -1,9 +1,10 @@
 //! From a configuration, or from connections that the application made, to a cluster that runs.
 //!
-//! A wrong primary ends the start (rule T14): it is a standby, or it does not answer. A replica that is down is no
+//! A wrong primary ends the start (rule T14): it is a standby, or it does not answer in time. A replica that is down is no
 //! reason: it enters ejected and is probed. Nothing is looked after where there is no runtime, which is where mocks
 //! are built outside of one.
 
+mod late;
 mod learn;
 mod problem;
 mod shares;
@@ -81,9 +82,7 @@ async fn connect_as(config: Config, name: ClusterName) -> Result<Arc<Shared>, Er
         .collect();
     let mut starting = Starting::new(&config, sources, (origin, name))?;
     starting.open(&config).await?;
-    starting.nominate(leader.as_deref());
-    starting.probe(&config).await;
-    starting.check(&config)?;
+    starting.find(&config, leader.as_deref()).await?;
 
     let clock = Clock::of(whose(&starting.state, &config));
     // SQLite's views cannot do more than its statements can.
@@ -166,6 +165,8 @@ struct Starting {
     sources: Vec<Source>,
     effects: Vec<Effect>,
     primary_error: Option<DbErr>,
+    /// What is down was said once.
+    waits: bool,
     catalog_read: bool,
     origin: Instant,
     name: ClusterName,
@@ -190,6 +191,7 @@ impl Starting {
             sources,
             effects,
             primary_error: None,
+            waits: false,
             catalog_read: false,
             origin,
             name,
@@ -326,7 +328,7 @@ impl Starting {
                     let signal = super::nodes::unanswered(&err);
                     if role == Role::Primary {
                         self.primary_error = Some(err);
-                    } else {
+                    } else if !self.waits {
                         tracing::warn!(node = &*name, error = %err, "this replica gives no connection yet: it is tried again in the background");
                     }
                     Event::ProbeFailed {

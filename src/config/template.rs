@@ -4,7 +4,15 @@
 //! SeaORM offers no reader for (closures, search path, callbacks) stays in the template and reaches the nodes'
 //! pools from there.
 
-use super::draft::Draft;
+use super::{Config, draft::Draft};
+
+impl Config {
+    /// Whether the caller's options let connections be made when they are needed.
+    pub(crate) fn is_lazy(&self) -> bool {
+        let template = self.connect_options.as_ref();
+        template.is_some_and(sea_orm::ConnectOptions::get_connect_lazy)
+    }
+}
 
 impl Draft {
     pub(super) fn take_template(&mut self) {

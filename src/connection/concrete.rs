@@ -19,8 +19,8 @@ impl RoutedConnection {
     /// When another node becomes the primary, call it again: the old reference stays valid and its pool is closed.
     ///
     /// # Panics
-    /// Never: a handle that was never connected, or whose cluster has no primary now, gives SeaORM's `Disconnected`
-    /// connection.
+    /// Never. While no primary is known, every statement on what this gives is an error; a handle that was never
+    /// connected gives SeaORM's `Disconnected` connection.
     #[must_use]
     pub fn concrete(&self) -> &DatabaseConnection {
         static DISCONNECTED: LazyLock<DatabaseConnection> =
@@ -33,10 +33,9 @@ impl RoutedConnection {
                 Current::Process | Current::Untracked => {}
             }
         }
-        let made = self
-            .shared
-            .as_ref()
-            .and_then(|shared| shared.concrete.current(shared));
-        made.unwrap_or(&DISCONNECTED)
+        match &self.shared {
+            Some(shared) => shared.concrete.current(shared),
+            None => &DISCONNECTED,
+        }
     }
 }

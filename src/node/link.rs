@@ -100,6 +100,18 @@ impl Link {
         }
     }
 
+    /// Whether there is a pool or a connection at all.
+    pub(crate) fn is_there(&self) -> bool {
+        match self {
+            Self::Absent(_) => false,
+            Self::Adopted(connection) => !matches!(
+                connection.inner,
+                sea_orm::DatabaseConnectionType::Disconnected
+            ),
+            _ => true,
+        }
+    }
+
     /// Takes a connection, waiting for one as long as the pool's own acquire time-out. Nothing is sent by this but
     /// what a new or long idle connection needs.
     pub(crate) async fn acquire(&self) -> Result<Leased, DbErr> {

@@ -113,6 +113,27 @@ pub(crate) fn of_db_err(error: &DbErr, on: Role) -> Signal {
     }
 }
 
+/// Whether a server that a fresh connection failed on so may be on its way up. A name that does not resolve and a wrong
+/// certificate do not pass by themselves, as SeaORM has it too.
+#[must_use]
+pub(crate) fn may_pass(error: &DbErr) -> bool {
+    if let DbErr::Conn(RuntimeErr::SqlxError(error)) = error
+        && matches!(facts(error), ErrorFacts::Tls)
+    {
+        return false;
+    }
+    matches!(
+        of_db_err(error, Role::Unknown),
+        Signal::Refused
+            | Signal::Starting
+            | Signal::Overloaded
+            | Signal::AcquireTimeout
+            | Signal::TimedOut
+            | Signal::Terminated
+            | Signal::Disconnected
+    )
+}
+
 /// The server's code for an error, where it is a server's.
 #[must_use]
 pub(crate) fn code(error: &DbErr) -> Option<String> {

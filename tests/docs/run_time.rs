@@ -1,6 +1,8 @@
 //! What goes wrong while connecting and afterwards, as its reader meets it: the node, how far things had come, and what
 //! to do.
 
+use std::time::Duration;
+
 use sea_orm::{AccessMode, ConnectionTrait, StreamTrait, TransactionTrait};
 use sealane::{Builder, Error, RoutedConnection};
 use sealane_harness::Cluster;
@@ -27,7 +29,9 @@ async fn errors_without_a_server_name_the_node_and_what_to_do() {
     ]);
 
     let url = format!("postgres://app:hunter2@127.0.0.1:{port}/shop");
-    let refusing = RoutedConnection::builder().primary(&url);
+    let refusing = RoutedConnection::builder()
+        .primary(&url)
+        .acquire_timeout(Duration::from_millis(300));
     page.add(
         "A primary where nobody listens",
         &["postgres://app:hunter2@127.0.0.1:PORT/shop"],

@@ -37,6 +37,7 @@ mod replica_transactions;
 mod rotation;
 mod safety_net;
 mod smoke;
+mod start_late;
 mod storm;
 mod swaps;
 mod transactions;

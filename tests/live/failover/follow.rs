@@ -217,7 +217,11 @@ async fn a_url_with_several_hosts_finds_the_primary_among_them() {
     let url = format!("postgres://postgres@{}/postgres", hosts.join(","));
     let connect = async || {
         let db = sealane::RoutedConnection::builder().primary(&url);
-        db.check_interval(100 * MS).max_lag(None).connect().await
+        db.check_interval(100 * MS)
+            .max_lag(None)
+            .acquire_timeout(5_000 * MS)
+            .connect()
+            .await
     };
     let db = connect().await.unwrap();
     let primary = |db: &sealane::RoutedConnection| {

@@ -1,0 +1,75 @@
+//! Servers that come up after their application (compose, Kubernetes): a start waits for them as SeaORM's does.
+
+use std::time::{Duration, Instant};
+
+use super::{Starting, shares::tuning};
+use crate::{
+    config::Config,
+    error::Error,
+    signal,
+    state::{Moment, StartProblem, State},
+};
+
+/// The first pause between two rounds of questions, and the longest.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(500));
+
+impl Starting {
+    /// Asks the nodes until one of them is the primary, for as long as SeaORM's connect would wait for a connection. What
+    /// only somebody else can put right (a wrong password, a database that is not there) ends the start at once.
+    ///
+    /// With `connect_lazy` every node is asked once, and statements wait for what has not answered.
+    pub(super) async fn find(
+        &mut self,
+        config: &Config,
+        leader: Option<&str>,
+    ) -> Result<(), Error> {
+        let begun = Instant::now();
+        let (mut pause, longest) = PAUSES;
+        loop {
+            self.nominate(leader);
+            self.probe(config).await;
+            let Some(problem) = self.state.start_problem(config.start_without_primary) else {
+                return self.check(config);
+            };
+            let left = config.acquire_timeout.saturating_sub(begun.elapsed());
+            match self.may_pass(&problem) {
+                true if config.is_lazy() => return Ok(()),
+                true if !left.is_zero() => {}
+                _ => return self.check(config),
+            }
+            if !self.waits {
+                self.waits = true;
+                tracing::warn!(
+                    error = self.primary_error.as_ref().map(tracing::field::display),
+                    "no primary answers yet: waiting {left:?} for one (SEALANE_ACQUIRE_TIMEOUT, or the options' own); {problem}"
+                );
+            }
+            tokio::time::sleep(pause.min(left)).await;
+            pause = longest.min(pause * 2);
+            self.forget(config)?;
+        }
+    }
+
+    fn may_pass(&self, problem: &StartProblem) -> bool {
+        match problem {
+            StartProblem::PrimaryUnreachable { .. } => {
+                self.primary_error.as_ref().is_none_or(signal::may_pass)
+            }
+            StartProblem::NobodyClaims => true,
+            StartProblem::NoPrimary
+            | StartProblem::PrimaryInRecovery { .. }
+            | StartProblem::Undecided { .. } => false,
+        }
+    }
+
+    /// Forgets what the nodes said, so that each is asked again without a back-off. They keep their numbers and pools.
+    fn forget(&mut self, config: &Config) -> Result<(), Error> {
+        let specs = self.sources.iter().map(|source| source.spec.clone());
+        let now = Moment(self.origin.elapsed());
+        let begun = State::start(tuning(config), specs.collect(), now);
+        (self.state, self.effects) = begun.map_err(|problem| Error::Topology {
+            why: problem.to_string(),
+        })?;
+        Ok(())
+    }
+}
