@@ -52,7 +52,11 @@ async fn settled(place: &Place, db: &RoutedConnection) {
     place.caught_up();
     until(
         "the end of the pin and of the reading of the catalog",
-        async || db.explain("SELECT * FROM app_user").reason == sealane::Reason::Replica,
+        async || {
+            // All of them: each name is known by itself while the others are still in doubt.
+            let all = "SELECT * FROM app_user, app_profile, app_post, app_tag, app_post_tag";
+            db.explain(all).reason == sealane::Reason::Replica
+        },
     )
     .await;
 }
