@@ -77,10 +77,21 @@ fn server(backend: DbBackend, url: &url::Url) -> Result<Parsed, String> {
         warnings: Vec::new(),
     };
     for (key, value) in url.query_pairs() {
+        if key.is_empty() && !value.is_empty() || key.contains(['@', ':', '/']) {
+            return Err("has text behind its `?` that is no parameter".to_owned());
+        }
         if !parsed.own.take(&key, &value)? {
             let warning = driver_parameter(&mut parsed.url, &key, &value)?;
             parsed.warnings.extend(warning);
         }
+    }
+    // `mysql:///user:password?@host`: the name of a database is shown, so it must never be a user with a password.
+    let database = parsed.url.database.as_deref().unwrap_or_default();
+    if database.contains([':', '@']) {
+        return Err(
+            "has a `:` or `@` in the name of its database: user and password stand right behind `://`"
+                .to_owned(),
+        );
     }
     Ok(parsed)
 }

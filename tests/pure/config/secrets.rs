@@ -222,6 +222,7 @@ proptest! {
             "postgresql://user:a@b:zq7canary!@[::1]:5432/db?weight=3",
             "postgres:///db?host=/run/pg&user=u&password=zq7canary",
             "mysql://user:zq7canary@host:3306/db",
+            "mysql:///user:zq7canary?@host:3306/db",
         ]),
         mangles in prop::collection::vec(mangle(), 0..4),
     ) {
