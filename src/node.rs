@@ -206,6 +206,11 @@ impl Lease {
     /// Counts a statement in.
     pub(crate) fn take(seat: &Arc<Seat>, role: Role, intent: Intent, reason: Reason) -> Self {
         seat.metrics.statement(role, intent, reason);
+        Self::moved(seat, role)
+    }
+
+    /// A lease for a statement that was counted in already, where it stood in line before.
+    pub(crate) fn moved(seat: &Arc<Seat>, role: Role) -> Self {
         Self {
             seat: Arc::clone(seat),
             role,

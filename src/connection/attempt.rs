@@ -328,6 +328,17 @@ impl<'a> Attempt<'a> {
         Lease::take(seat, role, intent, reason)
     }
 
+    /// A lease on the node whose line was quicker. The statement was decided and counted once, where it first stood.
+    fn moves(&self, seat: &Arc<Seat>, role: Role, reason: Reason) -> Lease {
+        tracing::debug!(
+            target: "sealane::moved",
+            node = &*seat.node.name,
+            role = role.as_str(),
+            reason = reason.as_str(),
+        );
+        Lease::moved(seat, role)
+    }
+
     /// The write that this is.
     pub(super) fn open_write(&self) -> Option<&OpenWrite> {
         self.write.as_ref()

@@ -120,14 +120,14 @@ impl Attempt<'_> {
                     Ok((place, conn)) => {
                         if !Arc::ptr_eq(spot.link(), &lease.node().link) {
                             self.admit(spot.reason);
-                            *lease = self.take(&spot.seat, spot.role, spot.reason);
+                            *lease = self.moves(&spot.seat, spot.role, spot.reason);
                         }
                         lease.put(Some(place));
                         return Ok(conn);
                     }
                     Err(err) => {
                         spots.left.push(Arc::clone(spot.link()));
-                        let lost = self.take(&spot.seat, spot.role, spot.reason);
+                        let lost = Lease::moved(&spot.seat, spot.role);
                         if spots.spots.is_empty() {
                             *lease = lost;
                             return Err(err);
