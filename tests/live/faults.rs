@@ -186,7 +186,11 @@ struct Recorder(Counts);
 
 impl<S: tracing::Subscriber> Layer<S> for Recorder {
     fn on_event(&self, event: &tracing::Event<'_>, _: tracing_subscriber::layer::Context<'_, S>) {
-        if event.metadata().target() == "sealane::decision" {
+        // Also where a statement went from one line to another.
+        if matches!(
+            event.metadata().target(),
+            "sealane::decision" | "sealane::moved"
+        ) {
             let mut seen = Seen::default();
             event.record(&mut seen);
             *self
