@@ -144,7 +144,12 @@ mod look {
             let before = list.files.len();
             // Told once: whoever holds one that has ended will learn it by itself.
             list.files.retain(|file| !has_ended(*file));
-            list.files.len() < before
+            let found = list.files.len() < before;
+            if found {
+                // Another connection takes its place, and the pool is as large as before.
+                list.of = None;
+            }
+            found
         }
     }
 

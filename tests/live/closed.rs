@@ -61,3 +61,24 @@ async fn a_write_on_an_idle_connection_that_was_closed_runs_on_another_one_and_e
         assert!(!matches!(event, ClusterEvent::Ejected { .. }), "{event:?}");
     }
 }
+
+/// The connection that takes the place of a closed one may be closed a moment later, in a pool that is as large as before.
+#[tokio::test]
+async fn a_connection_that_replaced_a_closed_one_is_looked_at_as_well() {
+    let cluster = Cluster::builder().start().unwrap();
+    let primary = cluster.primary();
+    primary.sql("CREATE TABLE closed (n bigint)").unwrap();
+    let between = Forwarder::to(primary.addr()).unwrap();
+    let db = RoutedConnection::builder()
+        .primary(primary.url_at(between.addr(), "postgres"))
+        .max_connections(1)
+        .connect()
+        .await
+        .unwrap();
+    for round in 0..20 {
+        let wrote = db.execute_unprepared("INSERT INTO closed VALUES (1)").await;
+        wrote.unwrap_or_else(|err| panic!("round {round}: {err}"));
+        all_closed(&between).await;
+    }
+    assert_eq!(number(&db, "SELECT count(*) FROM closed").await, 20);
+}
