@@ -3,6 +3,7 @@
 mod aside;
 pub(crate) mod awaited;
 pub(crate) mod bookmarks;
+pub(crate) mod called;
 #[cfg(feature = "postgres")]
 mod capture;
 mod catalog;
@@ -136,11 +137,7 @@ impl Cluster {
             .replicas
             .into_iter()
             .chain(start::sqlite_reader(&shared.config, &arrangement.primary));
-        let sources = std::iter::once(arrangement.primary).chain(replicas);
-        let sources = sources
-            .enumerate()
-            .map(|(ordinal, node)| Source::configured(node, ordinal))
-            .collect();
+        let sources = Source::all(std::iter::once(arrangement.primary).chain(replicas));
         let (answer, answered) = oneshot::channel();
         shared.tell(Message::Replace(sources, answer));
         let changes = answered.await.map_err(|_| gone())??;

@@ -37,6 +37,7 @@ pub(crate) use dns::DnsQuestion;
 pub use error::{ConfigError, Problem};
 pub(crate) use found::{Found, Slot};
 pub use node::NodeConfig;
+pub(crate) use node::READERS;
 #[cfg(feature = "sqlite")]
 pub(crate) use redact::percent_decode;
 pub use url::NodeUrl;

@@ -18,7 +18,7 @@ pub(crate) use names::{ClusterCounter, NodeCounter};
 pub(crate) use node::{ClusterMetrics, Entered, NodeMetrics};
 pub(crate) use publish::Publisher;
 pub(crate) use shard::{Sharded, shard, shards};
-pub(crate) use sums::{ClusterSums, NodeLabel, NodeSums, Observed, PoolSums};
+pub(crate) use sums::{ClusterSums, NodeSums, Observed, PoolSums};
 
 #[cfg(test)]
 pub(crate) use {

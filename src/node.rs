@@ -67,7 +67,7 @@ pub(crate) type Callback = Arc<dyn Fn(&metric::Info<'_>) + Send + Sync>;
 /// One life of one node's pool. A pool that is replaced makes a new `Node` with a greater generation.
 pub(crate) struct Node {
     pub(crate) id: NodeId,
-    /// The configured name, or one made of role and ordinal; what metrics and errors show.
+    /// The configured name, or the server's; what metrics and errors show.
     pub(crate) name: Arc<str>,
     pub(crate) generation: u64,
     pub(crate) link: Arc<Link>,

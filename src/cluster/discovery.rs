@@ -200,10 +200,7 @@ impl Teller {
             if nodes.is_empty() {
                 return;
             }
-            let sources = nodes.into_iter().enumerate();
-            let sources = sources
-                .map(|(at, node)| Source::configured(node, at))
-                .collect();
+            let sources = Source::all(nodes);
             let (done, replaced) = oneshot::channel();
             shared.tell(Message::Replace(sources, done));
             drop(shared);

@@ -2,7 +2,7 @@
 
 use super::shared::Shared;
 use crate::{
-    metrics::{ClusterCounter, ClusterSums, NodeLabel, NodeSums, Observed, PoolSums},
+    metrics::{ClusterCounter, ClusterSums, NodeSums, Observed, PoolSums},
     state::{Ineligible, Moment, State},
     words::{NodeId, Role},
 };
@@ -27,7 +27,7 @@ pub(super) fn sums(shared: &Shared, state: &State) -> ClusterSums {
             .sum_into(&mut totals.replaying);
         NodeSums {
             id: node.id,
-            label: NodeLabel::Name(node.name.clone()),
+            label: std::sync::Arc::clone(&node.name),
             role: node.role,
             in_flight: member.metrics.in_flight(),
             pool,

@@ -7,9 +7,10 @@ use std::{
 
 use sea_orm::{DatabaseConnection, DbBackend, DbErr};
 
+use super::called::{self, Called};
 use crate::{
     backend::{self, Facts, Wire},
-    config::{Config, NodeConfig},
+    config::{Config, NodeConfig, READERS},
     node::{Link, door::Door, open},
     state::{Event, Moment, NodeSpec},
     words::{NodeId, Role},
@@ -31,12 +32,17 @@ enum From {
 }
 
 impl Source {
-    /// A node that the configuration names; `ordinal` names it where the configuration has no name for it.
-    pub(crate) fn configured(node: NodeConfig, ordinal: usize) -> Self {
-        let name = node
-            .name
-            .clone()
-            .unwrap_or_else(|| default_name(node.role(), ordinal));
+    /// The nodes that a configuration or a source names.
+    pub(crate) fn all(nodes: impl IntoIterator<Item = NodeConfig>) -> Vec<Self> {
+        let nodes: Vec<NodeConfig> = nodes.into_iter().collect();
+        let called: Vec<Called> = nodes.iter().map(called).collect();
+        let named = called::names(&called).into_iter().zip(nodes);
+        named
+            .map(|(name, node)| Self::configured(node, name))
+            .collect()
+    }
+
+    fn configured(node: NodeConfig, name: String) -> Self {
         let spec = NodeSpec {
             name: name.into(),
             role: node.role(),
@@ -52,9 +58,18 @@ impl Source {
         }
     }
 
-    /// A connection that the application made. Each is a node of its own, also one pool in both roles.
-    pub(crate) fn adopted(connection: DatabaseConnection, role: Role, ordinal: usize) -> Self {
-        let name = default_name(role, ordinal);
+    /// Connections that the application made, the primary first. Each is a node of its own, also one pool in both roles.
+    pub(crate) fn all_adopted(connections: Vec<DatabaseConnection>) -> Vec<Self> {
+        let called: Vec<Called> = connections.iter().map(called::adopted).collect();
+        let named = called::names(&called).into_iter().zip(connections);
+        let roles = std::iter::once(Role::Primary).chain(std::iter::repeat(Role::Replica));
+        named
+            .zip(roles)
+            .map(|((name, connection), role)| Self::adopted(connection, role, &name))
+            .collect()
+    }
+
+    fn adopted(connection: DatabaseConnection, role: Role, name: &str) -> Self {
         let spec = NodeSpec {
             endpoint: format!("adopted {name}").into(),
             name: name.into(),
@@ -130,19 +145,27 @@ impl Source {
 /// Which server it is. SQLite's readers are a node of their own on the writer's file.
 fn endpoint(node: &NodeConfig) -> String {
     let endpoint = node.endpoint().to_string();
-    if node.url.backend() == DbBackend::Sqlite && node.role() == Role::Replica {
-        return format!("{endpoint} (readers)");
+    if is_readers(node) {
+        return format!("{endpoint}{READERS}");
     }
     endpoint
 }
 
-/// What a node without a name is called: never its address, which may be secret and changes.
-fn default_name(role: Role, ordinal: usize) -> String {
-    match role {
-        Role::Primary => "primary".to_owned(),
-        Role::Unknown => format!("node-{}", ordinal + 1),
-        _ => format!("replica-{ordinal}"),
+fn called(node: &NodeConfig) -> Called {
+    match &node.name {
+        Some(name) => Called::Named(name.clone()),
+        None => {
+            let mut choices = node.url.called();
+            if is_readers(node) {
+                choices.iter_mut().for_each(|name| name.push_str(READERS));
+            }
+            Called::ByServer(choices)
+        }
     }
+}
+
+fn is_readers(node: &NodeConfig) -> bool {
+    node.url.backend() == DbBackend::Sqlite && node.role() == Role::Replica
 }
 
 /// Everything that a connection depends on beside its endpoint, the password included, in a form that tells nothing.

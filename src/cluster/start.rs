@@ -75,11 +75,7 @@ async fn connect_as(config: Config, name: ClusterName) -> Result<Arc<Shared>, Er
     let backend = config.primary.url.backend();
     let reader = sqlite_reader(&config, &config.primary);
     let (configured, leader) = discovery::first(&config).await;
-    let members = configured.into_iter().chain(reader);
-    let sources: Vec<Source> = members
-        .enumerate()
-        .map(|(at, node)| Source::configured(node, at))
-        .collect();
+    let sources = Source::all(configured.into_iter().chain(reader));
     let mut starting = Starting::new(&config, sources, (origin, name))?;
     starting.open(&config).await?;
     starting.find(&config, leader.as_deref()).await?;
@@ -120,10 +116,8 @@ pub(crate) fn adopt(primary: DatabaseConnection, replicas: Vec<DatabaseConnectio
         panic!("a cluster has one backend, and these connections have several");
     }
     let reads_catalog = backend != DbBackend::Sqlite && link::is_live(&primary);
-    let primary = Source::adopted(primary, Role::Primary, 0);
-    let replicas = replicas.into_iter().enumerate();
-    let replicas = replicas.map(|(at, replica)| Source::adopted(replica, Role::Replica, at + 1));
-    let sources: Vec<Source> = std::iter::once(primary).chain(replicas).collect();
+    let connections = std::iter::once(primary).chain(replicas);
+    let sources = Source::all_adopted(connections.collect());
     let name = ClusterName::claim(&config.cluster_name);
     let _span = name.span().entered();
     let mut starting = match Starting::new(&config, sources, (origin, name)) {

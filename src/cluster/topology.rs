@@ -26,7 +26,7 @@ pub struct Topology {
 pub struct NodeStatus {
     /// Its ordinal in this process; never used again.
     pub id: NodeId,
-    /// The configured name, or one made of role and place.
+    /// The configured name (`?name=`), or the server's: the host, with the port where it is not the usual one, or the file.
     pub name: String,
     /// What it may do now.
     pub role: Role,

@@ -25,7 +25,8 @@ pub struct NodeConfig {
     role: Role,
     /// Where the node is and who connects to it.
     pub url: NodeUrl,
-    /// The label in metrics, logs and errors; without one the node is called by its ordinal, never its address.
+    /// The label in metrics, logs and errors; without one the node is called by its server: the host,
+    /// with the port where it is not the usual one, or the file.
     pub name: Option<String>,
     /// The share of reads, 0 to 1000, relative to the other nodes. Default: 1 for a replica, since equal shares
     /// fit equal machines; 0, which is none, for the primary.
@@ -36,6 +37,8 @@ pub struct NodeConfig {
 
 /// A replica's share unless it says otherwise.
 const REPLICA_WEIGHT: u32 = 1;
+/// Behind the name of a SQLite file, whose readers are a node of their own.
+pub(crate) const READERS: &str = " (readers)";
 /// The primary serves no balanced reads unless it is told to.
 const PRIMARY_WEIGHT: u32 = 0;
 
@@ -142,7 +145,7 @@ impl NodeConfig {
         Self {
             role: Role::Replica,
             url: self.url.clone(),
-            name: None,
+            name: self.name.as_ref().map(|name| format!("{name}{READERS}")),
             weight: REPLICA_WEIGHT,
             zone: self.zone.clone(),
         }

@@ -5,6 +5,7 @@
 //! built from the parts, never by cutting the text that was configured: a mistake in cutting would be a leak.
 
 mod beside;
+mod called;
 mod parameters;
 mod parse;
 mod shape;
@@ -13,6 +14,7 @@ use std::fmt;
 
 use sea_orm::DbBackend;
 
+pub(crate) use called::{at, file};
 pub(super) use parameters::Own;
 pub(super) use parse::parse;
 pub(super) use shape::{check_host_and_port, each_host};
@@ -124,12 +126,7 @@ impl NodeUrl {
     }
 
     pub(crate) fn endpoint(&self) -> Endpoint {
-        let default_port = match self.backend {
-            DbBackend::Postgres => 5432,
-            DbBackend::MySql => 3306,
-            _ => 0,
-        };
-        let port = self.port().unwrap_or(default_port);
+        let port = self.port().unwrap_or(called::default_port(self.backend));
         // Both servers fall back to the user's name where no database is named; PostgreSQL even says so.
         let database = self.database.as_ref().or(self.user.as_ref());
         let place = match &self.address {

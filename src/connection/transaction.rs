@@ -45,7 +45,7 @@ use crate::{error::Kind, words::Role};
 /// let db = sealane::RoutedConnection::builder().primary("sqlite::memory:").connect().await?;
 /// db.execute_unprepared("CREATE TABLE account (id int, balance int)").await?;
 /// let txn = db.begin().await?;
-/// assert_eq!(txn.node(), "primary");
+/// assert_eq!(txn.node(), "memory");
 /// txn.execute_unprepared("INSERT INTO account VALUES (1, 10)").await?;
 /// let savepoint = txn.begin().await?;
 /// savepoint.execute_unprepared("UPDATE account SET balance = 0").await?;

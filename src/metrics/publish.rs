@@ -99,6 +99,10 @@ impl Publisher {
                     writer.histogram(metric, Some(label), &news);
                 }
             }
+            known.histograms.retain(|(node, _), _| match node {
+                Some(node) => nodes.has(node),
+                None => true,
+            });
             writer.gauge(&OPEN_WRITES, Vec::new(), sums.open_writes);
             writer.gauge(&TRACKED_TASKS, Vec::new(), sums.tracked_tasks);
             writer.gauge(&EPOCH, Vec::new(), sums.epoch);

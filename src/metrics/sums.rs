@@ -14,28 +14,6 @@ use super::names::{COVERED_SECONDS, Metric, STALE_WAIT_SECONDS, WITHOUT_PRIMARY_
 use super::node::{CLUSTER_COUNTERS, NODE_COUNTERS, RETRY_CAUSES};
 use crate::words::{NodeId, Role};
 
-/// How a node is called in metrics: its configured name, else its ordinal; never an address, which may be secret and
-/// changes with every restart of a container.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum NodeLabel {
-    /// From the configuration: the next node with this name continues its series.
-    Name(Arc<str>),
-    /// Never used again, so its series ends with the node.
-    #[cfg_attr(not(test), expect(dead_code, reason = "every node has a name today"))]
-    Ordinal(NodeId),
-}
-
-impl NodeLabel {
-    /// The label's text.
-    #[must_use]
-    pub(crate) fn text(&self) -> Arc<str> {
-        match self {
-            Self::Name(name) => Arc::clone(name),
-            Self::Ordinal(id) => id.to_string().into(),
-        }
-    }
-}
-
 /// What only rises.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct NodeTotals {
@@ -142,7 +120,8 @@ impl AddAssign for PoolSums {
 #[derive(Clone, Debug)]
 pub(crate) struct NodeSums {
     pub(crate) id: NodeId,
-    pub(crate) label: NodeLabel,
+    /// What it is called. The next node with this name continues its series.
+    pub(crate) label: Arc<str>,
     pub(crate) role: Role,
     pub(crate) in_flight: u64,
     pub(crate) pool: PoolSums,

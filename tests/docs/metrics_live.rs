@@ -116,7 +116,7 @@ async fn statements_are_counted_by_node_role_intent_and_reason() {
     let stream = db.stream_raw(sql(&db, "SELECT i FROM t")).await.unwrap();
 
     // A transaction's connection goes back a moment after its end.
-    let used = "sealane_pool_used_connections{node=replica-1}";
+    let used = "sealane_pool_used_connections{node=writer (readers)}";
     until("only the stream has a connection", async || {
         let other = DebuggingRecorder::new();
         Seen::of(&db, &other).await.number(used) == 1
@@ -125,7 +125,7 @@ async fn statements_are_counted_by_node_role_intent_and_reason() {
     // This recorder has not listened so far.
     let recorder = DebuggingRecorder::new();
     let seen = Seen::of(&db, &recorder).await;
-    let [writer, reader] = ["writer", "replica-1"];
+    let [writer, reader] = ["writer", "writer (readers)"];
     for (node, words, count) in [
         (writer, ["primary", "write", "execute"], 1),
         (writer, ["primary", "write", "write"], 1),
@@ -144,7 +144,7 @@ async fn statements_are_counted_by_node_role_intent_and_reason() {
         );
     }
     assert_eq!(
-        seen.number("sealane_in_flight{node=replica-1}"),
+        seen.number("sealane_in_flight{node=writer (readers)}"),
         1,
         "the stream is open"
     );
@@ -154,11 +154,11 @@ async fn statements_are_counted_by_node_role_intent_and_reason() {
         1
     );
     assert_eq!(
-        seen.number("sealane_node_role{node=replica-1,role=replica}"),
+        seen.number("sealane_node_role{node=writer (readers),role=replica}"),
         1
     );
     assert_eq!(
-        seen.number("sealane_pool_max_connections{node=replica-1}"),
+        seen.number("sealane_pool_max_connections{node=writer (readers)}"),
         10
     );
     assert!(seen.number("sealane_pool_connections{node=writer}") >= 1);
@@ -171,9 +171,9 @@ async fn statements_are_counted_by_node_role_intent_and_reason() {
 
     drop(stream);
     let seen = Seen::of(&db, &recorder).await;
-    assert_eq!(seen.number("sealane_in_flight{node=replica-1}"), 0);
+    assert_eq!(seen.number("sealane_in_flight{node=writer (readers)}"), 0);
     assert_eq!(
-        seen.count("sealane_statement_seconds{node=replica-1}"),
+        seen.count("sealane_statement_seconds{node=writer (readers)}"),
         1,
         "the stream has ended"
     );
@@ -211,14 +211,14 @@ async fn decisions_are_debug_changes_are_info_and_statements_are_silent_otherwis
         .filter(|line| line.contains("sealane") && !line.contains("cluster::name: close"))
         .collect();
     assert!(ours.is_empty(), "{ours:#?}");
-    db.cluster().drain("replica-1").unwrap();
+    db.cluster().drain("a.db (readers)").unwrap();
     until("the drain is told", async || log.text().contains("drains")).await;
     let line = log.text();
     assert!(
-        line.contains("INFO") && line.contains("node=\"replica-1\""),
+        line.contains("INFO") && line.contains("node=\"a.db (readers)\""),
         "{line}"
     );
-    db.cluster().resume("replica-1").unwrap();
+    db.cluster().resume("a.db (readers)").unwrap();
     until("the return is told", async || {
         log.text().contains("resumed")
     })
@@ -237,7 +237,7 @@ async fn decisions_are_debug_changes_are_info_and_statements_are_silent_otherwis
     };
     for part in [
         "DEBUG",
-        "node=\"replica-1\"",
+        "node=\"a.db (readers)\"",
         "role=\"replica\"",
         "intent=\"read\"",
         "reason=\"replica\"",
@@ -254,7 +254,7 @@ async fn ejections_and_readmissions_are_counted_and_no_label_is_an_address() {
     let (log, _guard) = Log::listen(Level::INFO);
     let db = RoutedConnection::builder()
         .primary(format!("{}?name=main", primary.url()))
-        .replica(standby.url())
+        .replica(format!("{}?name=copy", standby.url()))
         .consistency(sealane::Consistency::Eventual)
         .connect()
         .await
@@ -270,12 +270,12 @@ async fn ejections_and_readmissions_are_counted_and_no_label_is_an_address() {
     .await;
     db.query_one_raw(sql(&db, "SELECT 1")).await.unwrap();
     let seen = Seen::of(&db, &recorder).await;
-    assert_eq!(seen.number("sealane_ejections_total{node=replica-1}"), 1);
-    assert_eq!(seen.number("sealane_readmissions_total{node=replica-1}"), 0);
+    assert_eq!(seen.number("sealane_ejections_total{node=copy}"), 1);
+    assert_eq!(seen.number("sealane_readmissions_total{node=copy}"), 0);
     assert!(seen.statements("main", ["primary", "read", "no_replica"]) >= 1);
     assert!(seen.number("sealane_diverted_reads_total{}") >= 1);
     assert!(
-        seen.number("sealane_connection_errors_total{node=replica-1}") >= 1,
+        seen.number("sealane_connection_errors_total{node=copy}") >= 1,
         "{:#?}",
         seen.values
     );
@@ -287,7 +287,7 @@ async fn ejections_and_readmissions_are_counted_and_no_label_is_an_address() {
     .await;
     db.query_one_raw(sql(&db, "SELECT 1")).await.unwrap();
     let seen = Seen::of(&db, &recorder).await;
-    assert_eq!(seen.number("sealane_readmissions_total{node=replica-1}"), 1);
+    assert_eq!(seen.number("sealane_readmissions_total{node=copy}"), 1);
     assert!(seen.number("sealane_snapshot_changes_total{}") >= 2);
     assert!(seen.undescribed.is_empty(), "{:?}", seen.undescribed);
     for key in seen.values.keys() {
@@ -300,7 +300,7 @@ async fn ejections_and_readmissions_are_counted_and_no_label_is_an_address() {
         "ejected: it gets no statements",
         "INFO",
         "re-admitted",
-        "node=\"replica-1\"",
+        "node=\"copy\"",
     ] {
         assert!(text.contains(part), "{part} is not in\n{text}");
     }

@@ -75,15 +75,15 @@ async fn errors_without_a_server_name_the_node_and_what_to_do() {
     let cluster = db.cluster();
     page.add(
         "A drain of the primary",
-        &["cluster.drain(\"primary\")"],
-        cluster.drain("primary").unwrap_err(),
+        &["cluster.drain(\"closed.db\")"],
+        cluster.drain("closed.db").unwrap_err(),
     );
     page.add(
         "A drain of nobody",
         &["cluster.drain(\"db9\")"],
         cluster.drain("db9").unwrap_err(),
     );
-    cluster.drain("replica-1").unwrap();
+    cluster.drain("closed.db (readers)").unwrap();
     until("drained", async || {
         cluster.topology().nodes[1].unused.is_some()
     })
@@ -96,7 +96,7 @@ async fn errors_without_a_server_name_the_node_and_what_to_do() {
             .await
             .unwrap_err(),
     );
-    cluster.resume("replica-1").unwrap();
+    cluster.resume("closed.db (readers)").unwrap();
     db.clone().close().await.unwrap();
     page.add(
         "A write on a closed handle",

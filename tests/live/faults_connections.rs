@@ -28,8 +28,9 @@ async fn behind(cluster: &Cluster, primary: &Forwarder) -> RoutedConnection {
 }
 
 fn through(cluster: &Cluster, primary: &Forwarder) -> Builder {
+    let url = cluster.primary().url_at(primary.addr(), "postgres");
     RoutedConnection::builder()
-        .primary(cluster.primary().url_at(primary.addr(), "postgres"))
+        .primary(format!("{url}?name=primary"))
         .replica(cluster.standby(0).url())
         .consistency(sealane::Consistency::Eventual)
         .eject_first(20 * MS)

@@ -9,7 +9,7 @@ pub fn cluster(standbys: usize) -> Cluster {
     Cluster::builder().standbys(standbys).start().unwrap()
 }
 
-/// A builder that names every node of the cluster, the standbys as `one`, `two`, ….
+/// A builder that names every node of the cluster: `primary`, though that may change, and the standbys as `one`, `two`, ….
 pub fn builder(cluster: &Cluster) -> Builder {
     let names = ["one", "two", "three", "four"];
     let replicas = cluster
@@ -18,7 +18,7 @@ pub fn builder(cluster: &Cluster) -> Builder {
         .zip(names)
         .map(|(node, name)| format!("{}?name={name}", node.url()));
     RoutedConnection::builder()
-        .primary(cluster.primary().url())
+        .primary(format!("{}?name=primary", cluster.primary().url()))
         .replicas(replicas)
 }
 

@@ -115,7 +115,7 @@ impl Place {
     /// Every node, and reads that miss what is not replayed: tests wait for it by [`caught_up`](Self::caught_up).
     pub fn builder(&self) -> Builder {
         RoutedConnection::builder()
-            .primary(self.primary_url())
+            .primary(format!("{}?name=primary", self.primary_url()))
             .replicas(self.replica_urls())
             .consistency(sealane::Consistency::Eventual)
     }

@@ -34,7 +34,7 @@ const MS: Duration = Duration::from_millis(1);
 const NAME: &str = "application_name=swaps";
 
 fn primary(cluster: &Cluster) -> NodeConfig {
-    NodeConfig::primary(format!("{}?{NAME}", cluster.primary().url())).unwrap()
+    NodeConfig::primary(format!("{}?name=primary&{NAME}", cluster.primary().url())).unwrap()
 }
 
 fn replica(url: &str, name: &str) -> NodeConfig {

@@ -1,6 +1,7 @@
 //! Pure logic, driven by data files: compiled into the library's own test binary, because what it tests is private.
 
 mod budget;
+mod called;
 mod config;
 mod door;
 mod imports;

@@ -46,7 +46,7 @@ async fn a_missing_file_is_a_start_error_that_names_the_node() {
         .await
         .unwrap_err();
     assert!(
-        matches!(&err, Error::Start { node, .. } if node == "primary"),
+        matches!(&err, Error::Start { node, .. } if node == "all.db"),
         "{err}"
     );
 }

@@ -97,7 +97,7 @@ async fn collect(
 }
 
 /// In the order of their addresses, so that the same answer is the same list in whatever order it came. A name that
-/// several would have is nobody's: they are called by their ordinals.
+/// several would have is nobody's: they are called by their addresses.
 fn list(nodes: BTreeMap<String, Found>) -> Vec<Found> {
     let mut count: BTreeMap<String, usize> = BTreeMap::new();
     for found in nodes.values() {

@@ -2,16 +2,19 @@
 //!
 //! A node that is replaced under the same name starts counting at zero, and a counter that falls reads as a restart of
 //! the whole process (or, with recorders that keep the greatest value, stands still). So what a departed node had
-//! counted stays with its name. The ordinal of an unnamed node is never used again: its series ends with it, or the
-//! memory of a cluster whose nodes change for ever would grow.
+//! counted stays with its name. Not for ever: a node without a name is called by its address, and where every restart of a
+//! container brings another one, the memory of a cluster would grow. So the names that are gone for longest are forgotten.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::super::histogram::Buckets;
 use super::super::names::{ACQUIRE_SECONDS, Metric, REPLAYED_SECONDS, STATEMENT_SECONDS};
-use super::super::sums::{NodeLabel, NodeSums, NodeTotals, Observed, PoolSums};
+use super::super::sums::{NodeSums, NodeTotals, Observed, PoolSums};
 use crate::words::{NodeId, Role};
+
+/// So many names of nodes that are gone keep their totals.
+const KEPT: usize = 64;
 
 /// Everything published under one label.
 #[derive(Debug, Default)]
@@ -19,6 +22,8 @@ pub(super) struct Published {
     /// What nodes had counted that are no longer there.
     departed: NodeTotals,
     present: BTreeMap<NodeId, NodeTotals>,
+    /// The round in which its last node was gone.
+    gone: Option<u64>,
     pub(super) totals: NodeTotals,
     pub(super) in_flight: u64,
     pub(super) pool: PoolSums,
@@ -64,7 +69,11 @@ impl Published {
         self.eligible_words.insert(node.observed.eligible);
     }
 
-    fn finish(&mut self) {
+    fn finish(&mut self, round: u64) {
+        self.gone = match self.present.is_empty() {
+            true => self.gone.or(Some(round)),
+            false => None,
+        };
         self.totals = self.departed.clone();
         for totals in self.present.values() {
             self.totals += totals;
@@ -75,52 +84,48 @@ impl Published {
 /// All labels.
 #[derive(Debug, Default)]
 pub(super) struct Series {
-    named: BTreeMap<Arc<str>, (Published, Ends)>,
-}
-
-/// What becomes of a label whose nodes have all gone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Ends {
-    /// It is a name, and stays with its totals.
-    Never,
-    /// It is an ordinal. It is published once more, with its gauges at zero.
-    WithItsNode,
-    /// That has been done.
-    Now,
+    named: BTreeMap<Arc<str>, Published>,
+    rounds: u64,
 }
 
 impl Series {
     /// Takes over the nodes of this moment.
     pub(super) fn update(&mut self, nodes: &[NodeSums]) {
-        self.named.retain(|_, (_, ends)| *ends != Ends::Now);
-        for (published, _) in self.named.values_mut() {
+        self.rounds += 1;
+        for published in self.named.values_mut() {
             published.begin(nodes);
         }
         let mut in_order: Vec<&NodeSums> = nodes.iter().collect();
         in_order.sort_by_key(|node| node.id);
         for node in in_order {
-            let ends = match &node.label {
-                NodeLabel::Name(_) => Ends::Never,
-                NodeLabel::Ordinal(_) => Ends::WithItsNode,
-            };
-            let entry = self.named.entry(node.label.text());
-            entry
-                .or_insert_with(|| (Published::default(), ends))
-                .0
-                .add(node);
+            let label = Arc::clone(&node.label);
+            self.named.entry(label).or_default().add(node);
         }
-        for (published, ends) in self.named.values_mut() {
-            published.finish();
-            if published.present.is_empty() && *ends == Ends::WithItsNode {
-                *ends = Ends::Now;
+        for published in self.named.values_mut() {
+            published.finish(self.rounds);
+        }
+        self.forget();
+    }
+
+    /// Those that are gone for longest, beyond what is kept. Their gauges were published at zero before.
+    fn forget(&mut self) {
+        let gone = self.named.iter();
+        let gone = gone.filter_map(|(label, one)| Some((one.gone?, Arc::clone(label))));
+        let mut gone: Vec<(u64, Arc<str>)> = gone.collect();
+        gone.sort();
+        for (since, label) in gone.iter().take(gone.len().saturating_sub(KEPT)) {
+            if *since < self.rounds {
+                self.named.remove(label);
             }
         }
     }
 
     /// Every label with what is to be published under it.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &Published)> {
-        self.named
-            .iter()
-            .map(|(label, (published, _))| (label, published))
+        self.named.iter()
+    }
+
+    pub(super) fn has(&self, label: &str) -> bool {
+        self.named.contains_key(label)
     }
 }

@@ -4,7 +4,7 @@
 use std::process::Command;
 
 use sea_orm::{ConnectOptions, ConnectionTrait};
-use sealane::{Reason, Role, RoutedConnection, drop_in};
+use sealane::{NodeConfig, Reason, Role, RoutedConnection, drop_in};
 
 use super::SLOT;
 use crate::fixture::sql;
@@ -55,6 +55,7 @@ async fn child_connects_by_the_drop_in() {
     let Ok(primary) = std::env::var(CHILD) else {
         return;
     };
+    let url = NodeConfig::primary(&primary).unwrap().url;
     let mut options = ConnectOptions::new(primary);
     options.set_application_name("drop-in").max_connections(3);
     let db: drop_in::DatabaseConnection = drop_in::Database::connect(options).await.unwrap();
@@ -65,7 +66,8 @@ async fn child_connects_by_the_drop_in() {
         .into_iter()
         .map(|node| node.name)
         .collect();
-    assert_eq!(names, ["primary", "one", "two"]);
+    let first = format!("127.0.0.1:{}", url.port().unwrap());
+    assert_eq!(names, [&first, "one", "two"]);
     let said = db.explain("SELECT upper('x')");
     assert_eq!(
         (said.role, said.reason),

@@ -7,8 +7,8 @@ use metrics_util::MetricKind;
 use metrics_util::debugging::{DebugValue, DebuggingRecorder};
 
 use crate::metrics::{
-    ALL, ClusterCounter, ClusterMetrics, ClusterSums, Kind, NodeCounter, NodeLabel, NodeMetrics,
-    NodeSums, PoolSums, Publisher,
+    ALL, ClusterCounter, ClusterMetrics, ClusterSums, Kind, NodeCounter, NodeMetrics, NodeSums,
+    PoolSums, Publisher,
 };
 use crate::words::{Intent, NodeId, Reason, RetryCause, Role};
 
@@ -26,7 +26,7 @@ fn busy() -> NodeMetrics {
     node
 }
 
-fn sums(id: u32, name: Option<&str>, metrics: &NodeMetrics) -> NodeSums {
+fn sums(id: u32, name: &str, metrics: &NodeMetrics) -> NodeSums {
     let id = NodeId(id);
     NodeSums {
         observed: crate::metrics::Observed {
@@ -36,7 +36,7 @@ fn sums(id: u32, name: Option<&str>, metrics: &NodeMetrics) -> NodeSums {
             bytes: Some(7),
         },
         id,
-        label: name.map_or(NodeLabel::Ordinal(id), |name| NodeLabel::Name(name.into())),
+        label: name.into(),
         role: Role::Replica,
         in_flight: metrics.in_flight(),
         pool: PoolSums {
@@ -113,10 +113,10 @@ const SECONDS: &str = "sealane_statement_seconds{node=near}";
 fn a_recorder_installed_late_sees_everything() {
     let (publisher, node) = (Publisher::new("billing"), busy());
     // Nobody listens yet.
-    publisher.publish(|| cluster(vec![sums(1, Some("near"), &node)]));
+    publisher.publish(|| cluster(vec![sums(1, "near", &node)]));
     node.ran(Duration::from_micros(50));
 
-    let seen = published(&publisher, vec![sums(1, Some("near"), &node)]);
+    let seen = published(&publisher, vec![sums(1, "near", &node)]);
     assert_eq!(counter(&seen, READS), 3);
     assert_eq!(counter(&seen, WRITES), 1);
     assert_eq!(counter(&seen, "sealane_ejections_total{node=near}"), 1);
@@ -151,7 +151,7 @@ fn a_recorder_installed_very_late_is_not_flooded() {
     let (publisher, node) = (Publisher::new("billing"), NodeMetrics::default());
     (0..250_000).for_each(|_| node.ran(Duration::from_micros(50)));
     let recorder = DebuggingRecorder::new();
-    let now = || vec![sums(1, Some("near"), &node)];
+    let now = || vec![sums(1, "near", &node)];
     assert_eq!(
         values(&publish_to(&recorder, &publisher, now()), SECONDS),
         100_000
@@ -167,7 +167,7 @@ fn a_recorder_installed_very_late_is_not_flooded() {
 fn a_recorder_gets_each_value_once_also_when_others_publish_in_between() {
     let (publisher, node) = (Publisher::new("billing"), busy());
     let (mine, other) = (DebuggingRecorder::new(), DebuggingRecorder::new());
-    let now = || vec![sums(1, Some("near"), &node)];
+    let now = || vec![sums(1, "near", &node)];
 
     assert_eq!(values(&publish_to(&mine, &publisher, now()), SECONDS), 3);
     publisher.publish(|| cluster(now()));
@@ -186,17 +186,17 @@ fn a_recorder_gets_each_value_once_also_when_others_publish_in_between() {
 fn a_node_replaced_under_its_name_continues_its_counters() {
     let (publisher, old, new) = (Publisher::new("billing"), busy(), busy());
     let recorder = DebuggingRecorder::new();
-    let seen = publish_to(&recorder, &publisher, vec![sums(1, Some("near"), &old)]);
+    let seen = publish_to(&recorder, &publisher, vec![sums(1, "near", &old)]);
     assert_eq!((counter(&seen, READS), values(&seen, SECONDS)), (3, 3));
 
     // While the old one drains, both are there.
-    let both = vec![sums(2, Some("near"), &new), sums(1, Some("near"), &old)];
+    let both = vec![sums(2, "near", &new), sums(1, "near", &old)];
     let seen = publish_to(&recorder, &publisher, both);
     assert_eq!((counter(&seen, READS), values(&seen, SECONDS)), (6, 3));
     assert_eq!(gauge(&seen, "sealane_pool_connections{node=near}"), 8.0);
 
     new.statement(Role::Replica, Intent::Read, Reason::Replica);
-    let seen = publish_to(&recorder, &publisher, vec![sums(2, Some("near"), &new)]);
+    let seen = publish_to(&recorder, &publisher, vec![sums(2, "near", &new)]);
     assert_eq!((counter(&seen, READS), values(&seen, SECONDS)), (7, 0));
     assert_eq!(gauge(&seen, "sealane_pool_connections{node=near}"), 4.0);
 
@@ -208,15 +208,27 @@ fn a_node_replaced_under_its_name_continues_its_counters() {
     );
 }
 
+/// Where every restart of a container brings another address, names would be kept for ever.
 #[test]
-fn an_unnamed_node_leaves_with_its_gauges_at_zero() {
+fn of_the_names_that_are_gone_the_last_ones_stay() {
     let (publisher, node) = (Publisher::new("billing"), busy());
-    let seen = published(&publisher, vec![sums(7, None, &node)]);
-    assert_eq!(gauge(&seen, "sealane_pool_connections{node=7}"), 4.0);
+    let seen = published(&publisher, vec![sums(0, "10.0.0.0", &node)]);
+    assert_eq!(gauge(&seen, "sealane_pool_connections{node=10.0.0.0}"), 4.0);
     let seen = published(&publisher, vec![]);
-    assert_eq!(gauge(&seen, "sealane_pool_connections{node=7}"), 0.0);
+    assert_eq!(gauge(&seen, "sealane_pool_connections{node=10.0.0.0}"), 0.0);
+    for id in 1..100 {
+        let seen = published(&publisher, vec![sums(id, &format!("10.0.0.{id}"), &node)]);
+        let key = format!("sealane_pool_connections{{node=10.0.0.{id}}}");
+        assert_eq!(gauge(&seen, &key), 4.0);
+    }
     let seen = published(&publisher, vec![]);
-    assert!(!seen.keys().any(|key| key.contains("node=7")), "{seen:#?}");
+    let has = |name: &str| {
+        seen.keys().any(|key| {
+            key.contains(&format!("node={name},")) || key.contains(&format!("node={name}}}"))
+        })
+    };
+    assert!(!has("10.0.0.0") && !has("10.0.0.9"), "{seen:#?}");
+    assert!(has("10.0.0.99") && has("10.0.0.50"), "{seen:#?}");
 }
 
 /// Counters are set to their totals, so two clusters in one series would overwrite each other.
@@ -227,7 +239,7 @@ fn two_clusters_of_one_process_have_series_of_their_own() {
     for name in ["billing", "orders"] {
         let publisher = Publisher::new(name);
         metrics::with_local_recorder(&recorder, || {
-            publisher.publish(|| cluster(vec![sums(1, Some("near"), &node)]));
+            publisher.publish(|| cluster(vec![sums(1, "near", &node)]));
         });
     }
     let seen = recorder.snapshotter().snapshot().into_vec();
@@ -248,7 +260,7 @@ fn every_metric_is_described_and_carries_the_labels_of_the_table() {
     let everything = busy();
     let publisher = Publisher::new("billing");
     metrics::with_local_recorder(&recorder, || {
-        publisher.publish(|| cluster(vec![sums(1, Some("near"), &everything)]));
+        publisher.publish(|| cluster(vec![sums(1, "near", &everything)]));
     });
     let mut missing: BTreeSet<_> = ALL.iter().map(|metric| metric.name).collect();
     for (key, unit, text, _) in recorder.snapshotter().snapshot().into_vec() {
@@ -276,11 +288,11 @@ fn every_metric_is_described_and_carries_the_labels_of_the_table() {
     assert!(ALL.iter().all(|metric| metric.name.starts_with("sealane_")));
 }
 
-/// DESIGN 5: the node label is the configured name or an ordinal; the rest are words.
+/// DESIGN 5: the node label is the configured name or the server's; the rest are words.
 #[test]
-fn label_values_are_names_ordinals_and_words() {
+fn label_values_are_names_and_words() {
     let seen = {
-        let nodes = vec![sums(1, Some("near"), &busy()), sums(2, None, &busy())];
+        let nodes = vec![sums(1, "near", &busy()), sums(2, "db-2", &busy())];
         let recorder = DebuggingRecorder::new();
         let publisher = Publisher::new("billing");
         metrics::with_local_recorder(&recorder, || publisher.publish(|| cluster(nodes)));
@@ -290,7 +302,7 @@ fn label_values_are_names_ordinals_and_words() {
         for label in key.key().labels() {
             let known = match label.key() {
                 "cluster" => label.value() == "billing",
-                "node" => ["near", "2"].contains(&label.value()),
+                "node" => ["near", "db-2"].contains(&label.value()),
                 "role" => Role::ALL.iter().any(|word| word.as_str() == label.value()),
                 "intent" => Intent::ALL
                     .iter()
