@@ -13,12 +13,13 @@ mod closed;
 pub(crate) mod door;
 #[cfg(feature = "postgres")]
 pub(crate) mod greet;
+mod handed;
 pub(crate) mod link;
 pub(crate) mod open;
 mod places;
 mod pool_size;
 pub(crate) mod run;
-mod sockets;
+pub(crate) mod sockets;
 #[cfg(feature = "stream")]
 mod until_cut;
 
@@ -44,7 +45,8 @@ use self::sockets::Sockets;
 pub(crate) use self::until_cut::UntilCut;
 pub(crate) use self::{
     absent::Absent,
-    link::{Leased, Link},
+    handed::Handed,
+    link::{Leased, Link, Sibling},
     places::{Line, Place, Places},
     pool_size::PoolSize,
 };
@@ -57,6 +59,9 @@ use crate::{
     signal,
     words::{Intent, NodeId, Reason, Role},
 };
+
+/// How long an idle connection may take to answer; the node's monitor has a time-out of its own.
+const ANSWER: Duration = Duration::from_secs(1);
 
 /// How long a connection is waited for that may have ended with an error.
 const LOOK: Duration = Duration::from_secs(1);

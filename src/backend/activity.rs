@@ -4,15 +4,16 @@ use std::time::Instant;
 
 use sea_orm::{
     DbErr,
-    sqlx::{self, ConnectOptions, Connection, PgConnection, Row, postgres::PgRow},
+    sqlx::{self, Connection, PgConnection, Row, postgres::PgRow},
 };
 
 use crate::{
     config::{Config, NodeConfig},
     error::Kind,
-    node::open::direct_postgres,
     session::losses::Backend,
 };
+
+use super::positions::open_plain;
 
 /// Whether transactions of others can be seen: a role sees those of its own sessions, unless nobody keeps count.
 const COUNTED: &str = "SELECT pg_catalog.current_setting('track_activities')::pg_catalog.bool";
@@ -27,6 +28,11 @@ const AT_WORK: &str = "SELECT pid, \
      state = 'idle' \
      FROM pg_catalog.pg_stat_activity WHERE pid <> pg_catalog.pg_backend_pid() \
      AND (pid = ANY ($1) OR (xact_start IS NOT NULL AND usename = SESSION_USER))";
+
+/// Ends these processes, each by its number and when it began, and no other.
+const END: &str = "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_get_activity(NULL) \
+     WHERE (pid, (pg_catalog.date_part('epoch', backend_start) * 1000000)::pg_catalog.int8) \
+     IN (SELECT * FROM ROWS FROM (pg_catalog.unnest($1::pg_catalog.int4[]), pg_catalog.unnest($2::pg_catalog.int8[])))";
 
 /// A process, as far as the role may see it.
 #[derive(Clone, Copy, Debug)]
@@ -67,12 +73,7 @@ pub(crate) struct Observer {
 
 impl Observer {
     pub(crate) async fn open(config: &Config, node: &NodeConfig) -> Result<Self, DbErr> {
-        let options = direct_postgres(config, node)
-            .await?
-            .application_name("sealane-losses")
-            .disable_statement_logging();
-        let connected = options.connect().await;
-        let mut conn = connected.map_err(|err| Kind::Conn.of_sqlx(err))?;
+        let mut conn = open_plain(config, node, "sealane-losses").await?;
         let counted = sqlx::query_scalar(COUNTED).fetch_one(&mut conn).await;
         Ok(Self {
             conn,
@@ -98,6 +99,22 @@ impl Observer {
     pub(crate) async fn close(self) {
         let _ = self.conn.close().await;
     }
+}
+
+/// Ends these processes of the server, and what they are at.
+pub(crate) async fn end(
+    config: &Config,
+    node: &NodeConfig,
+    backends: &[Backend],
+) -> Result<(), DbErr> {
+    let mut conn = open_plain(config, node, "sealane-losses").await?;
+    let (pids, started): (Vec<i32>, Vec<i64>) =
+        backends.iter().map(|one| (one.pid, one.started)).unzip();
+    let query = sqlx::query(END).bind(pids).bind(started);
+    let ended = query.execute(&mut conn).await;
+    ended.map_err(|err| Kind::Query.of_sqlx(err))?;
+    let _ = conn.close().await;
+    Ok(())
 }
 
 fn read(row: &PgRow) -> Result<Process, sqlx::Error> {

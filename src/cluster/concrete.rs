@@ -3,15 +3,26 @@
 //! What is done through it is not seen here. So it has a pool of its own for each primaryship: while one of its
 //! connections is out, bare reads go to the primary, and every return is taken for a write. References to it live as
 //! long as the handle, in a list that only grows, and only when one is asked for under a new primary.
+//!
+//! When the node loses the role its pool is closed, which takes nothing from those who have a connection. So what is out
+//! is cut as well as soon as the node is given up: an error, never a write that only an old primary has.
 
-use std::sync::{Arc, Mutex, PoisonError};
+#[cfg(feature = "postgres")]
+mod end;
+
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicBool, Ordering},
+};
 
 use sea_orm::DatabaseConnection;
 
 use super::shared::Shared;
+#[cfg(feature = "postgres")]
+use crate::config::NodeConfig;
 use crate::{
     intent::Change,
-    node::{Link, Node, closed},
+    node::{Node, Sibling, closed},
     words::NodeId,
 };
 
@@ -26,8 +37,13 @@ pub(crate) struct Concrete {
 struct Made {
     primary: Option<NodeId>,
     /// A pool of its own, so what is out of it is what is out of our sight.
-    own: Option<Arc<Link>>,
+    own: Option<Arc<Sibling>>,
+    /// How to reach the server beside its pools.
+    #[cfg(feature = "postgres")]
+    direct: Option<Arc<NodeConfig>>,
     connection: DatabaseConnection,
+    /// Its pool was closed, and what comes back to it is waited for.
+    retired: AtomicBool,
 }
 
 impl Concrete {
@@ -47,11 +63,7 @@ impl Concrete {
         }
         let mut made = match &primary {
             Some(primary) => make(shared, primary),
-            None => Made {
-                primary: None,
-                own: None,
-                connection: closed(shared.backend),
-            },
+            None => Made::nobodys(closed(shared.backend)),
         };
         if let Some(old) = last {
             // The rules of access control hang on the connection, beside `inner`: keep them, change the pool.
@@ -63,8 +75,12 @@ impl Concrete {
             made.connection.inner = inner;
             old.retire(shared);
         }
-        let at = self.made.push(made);
-        &self.made[at].connection
+        let made = &self.made[self.made.push(made)];
+        // The primary may have changed before this was in the list.
+        if shared.primary_node().map(|node| node.id) != id {
+            made.retire(shared);
+        }
+        &made.connection
     }
 
     /// Whether something is being done through a connection of these, out of our sight.
@@ -77,7 +93,16 @@ impl Concrete {
     pub(crate) async fn close(&self) {
         for (_, made) in self.made.iter() {
             if let Some(own) = &made.own {
-                own.close().await;
+                own.link.close().await;
+            }
+        }
+    }
+
+    /// Cuts what is out to a node that was given up (rule T7), whoever has it.
+    pub(crate) fn cut(&self, node: NodeId, shared: &Arc<Shared>) {
+        for (_, made) in self.made.iter() {
+            if made.primary == Some(node) {
+                made.cut(shared);
             }
         }
     }
@@ -91,24 +116,62 @@ impl Concrete {
 }
 
 impl Made {
+    fn nobodys(connection: DatabaseConnection) -> Self {
+        Self {
+            primary: None,
+            own: None,
+            #[cfg(feature = "postgres")]
+            direct: None,
+            connection,
+            retired: AtomicBool::new(false),
+        }
+    }
+
+    /// Whether nobody can have a connection of it any more.
     fn is_closed(&self) -> bool {
-        self.own.as_ref().is_some_and(|own| own.is_closed())
+        let over = |own: &Arc<Sibling>| {
+            let guide = own.link.guide();
+            own.link.is_closed() || guide.is_some_and(|guide| guide.is_over())
+        };
+        self.own.as_ref().is_some_and(over)
     }
 
     fn in_use(&self) -> bool {
         self.own
             .as_ref()
-            .and_then(|own| own.pool_size())
+            .and_then(|own| own.link.pool_size())
             .is_some_and(|pool| pool.size > pool.idle)
     }
 
+    /// Sockets at once, so that nothing more is sent; then the server's processes, which go on with what they have. A
+    /// pool whose name leads elsewhere by now gives no connection any more.
+    fn cut(&self, shared: &Arc<Shared>) {
+        let Some(own) = &self.own else { return };
+        if self.is_closed() {
+            self.retire(shared);
+        }
+        own.link.sweep();
+        let backends = own.handed.cut();
+        #[cfg(feature = "postgres")]
+        if let (Some(node), Some(direct), false) = (self.primary, &self.direct, backends.is_empty())
+        {
+            end::end(shared, (node, Arc::clone(direct)), backends);
+        }
+        #[cfg(not(feature = "postgres"))]
+        drop(backends);
+    }
+
     fn retire(&self, shared: &Arc<Shared>) {
+        // Each end of one is taken for a write, so once.
+        if self.retired.swap(true, Ordering::AcqRel) {
+            return;
+        }
         if let Some(own) = &self.own {
             let (own, runtime) = (Arc::clone(own), shared.runtime.clone());
             let weak = Arc::downgrade(shared);
             if let Some(runtime) = runtime {
                 runtime.spawn(async move {
-                    own.close().await;
+                    own.link.close().await;
                     // A closed pool says nothing of the connections that come back to it.
                     if let Some(shared) = weak.upgrade() {
                         shared.concrete_returned();
@@ -134,11 +197,15 @@ fn make(shared: &Arc<Shared>, primary: &Arc<Node>) -> Made {
     }));
     let connection = own
         .as_ref()
-        .map_or_else(|| primary.link.connection(), Link::connection)
+        .map_or_else(|| &*primary.link, |own| &own.link)
+        .connection()
         .clone();
     Made {
         primary: Some(primary.id),
         own: own.map(Arc::new),
+        #[cfg(feature = "postgres")]
+        direct: primary.direct.clone(),
         connection,
+        retired: AtomicBool::new(false),
     }
 }

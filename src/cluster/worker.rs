@@ -318,6 +318,9 @@ impl Worker {
                     generation,
                     hard,
                 } => {
+                    if hard {
+                        shared.concrete.cut(node, &shared);
+                    }
                     let opening = self
                         .nodes
                         .replace_pool(node, generation, hard, &shared.config);
@@ -326,7 +329,10 @@ impl Worker {
                 Effect::Warm { node, until } => self.warm(node, until, &shared),
                 Effect::Watch { node } => self.watch(node),
                 Effect::ClosePool { node } => self.forget(node, false),
-                Effect::CloseHard { node } => self.forget(node, true),
+                Effect::CloseHard { node } => {
+                    shared.concrete.cut(node, &shared);
+                    self.forget(node, true);
+                }
                 Effect::Publish => self.publish(&shared).await,
                 Effect::Replaced(changes) => self.answer(changes.ticket, Ok(changes)),
                 Effect::ReplaceRefused { ticket, problem } => {

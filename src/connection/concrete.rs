@@ -16,7 +16,19 @@ impl RoutedConnection {
     /// (On that pool, an `after_release` function of the caller's pool options is replaced.) On SQLite, and where the
     /// application made the connection, it is the primary's own.
     ///
-    /// When another node becomes the primary, call it again: the old reference stays valid and its pool is closed.
+    /// When another node becomes the primary, call it again: the old reference stays valid and its pool is closed. What
+    /// is out of that pool, also under [`get_postgres_connection_pool`](Self::get_postgres_connection_pool) and in
+    /// migrations, is cut as soon as the old primary is given up: its sockets are shut and its server's processes ended,
+    /// so that an open transaction or a running statement fails and stores nothing there, unless its COMMIT was there
+    /// before. Connections that the application opened itself are left alone.
+    ///
+    /// What cannot be told apart for certain is left alone. Behind a proxy or a pooler, and on a socket of the file
+    /// system, the socket is shut but no process is ended: a statement that runs already goes on to its end there. Not cut
+    /// at all is what is out
+    /// - by TLS through a proxy or a pooler,
+    /// - where an `after_connect` of the caller's own stands in sqlx's pool options,
+    /// - on MariaDB and MySQL, on systems other than Unix, and of a connection that the application made (`from`,
+    ///   `from_connections`).
     ///
     /// # Panics
     /// Never. While no primary is known, every statement on what this gives is an error; a handle that was never

@@ -120,7 +120,8 @@ impl RoutedConnection {
 /// The pools, of the primary: what is done with them is not seen here, so these come from the same place as
 /// [`concrete`](RoutedConnection::concrete).
 impl RoutedConnection {
-    /// The primary's pool, by [`concrete`](Self::concrete).
+    /// The primary's pool, by [`concrete`](Self::concrete): what is out of it is cut when another node becomes the
+    /// primary.
     ///
     /// # Panics
     /// When this is not a PostgreSQL connection, as SeaORM's does.

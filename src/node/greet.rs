@@ -14,7 +14,10 @@ use sea_orm::{
     },
 };
 
-use super::door::{Guide, Hello, Stranger};
+use super::{
+    Handed,
+    door::{Guide, Hello, Stranger},
+};
 use crate::{
     error::Kind,
     session::{Replay, Upstream},
@@ -54,18 +57,23 @@ pub(crate) fn server_of(addr: &str, started: Option<u64>) -> u64 {
 }
 
 /// Lets a pool ask each of its connections as it is opened, whoever opens it; and does what stood in that place, which
-/// is SeaORM's setting of a search path.
+/// is SeaORM's setting of a search path. `handed`: what notes them where the pool is handed out.
 pub(super) fn hooked(
     options: PgPoolOptions,
     guide: &Arc<Guide>,
     path: Option<String>,
+    handed: Option<Arc<Handed>>,
 ) -> PgPoolOptions {
-    guide.hook();
+    guide.hook(path.as_ref());
     let guide = Arc::clone(guide);
     options.after_connect(move |conn, _| {
-        let (guide, path) = (Arc::clone(&guide), path.clone());
+        let (guide, path, handed) = (Arc::clone(&guide), path.clone(), handed.clone());
         Box::pin(async move {
+            let since = handed.as_ref().map(|handed| handed.times_cut());
             guide.greet(conn).await?;
+            if let (Some(handed), Some(since)) = (handed, since) {
+                handed.note(conn, since).await?;
+            }
             if let Some(path) = path {
                 let set = "SELECT pg_catalog.set_config('search_path', $1, false)";
                 let set = sqlx::query(set).persistent(false).bind(path);

@@ -6,6 +6,7 @@
 //! because its callback and its settings are in there.
 
 mod leased;
+mod sibling;
 
 use std::sync::Arc;
 
@@ -15,9 +16,10 @@ use sea_orm::sqlx::MySql;
 use sea_orm::sqlx::Postgres;
 #[cfg(feature = "sqlite")]
 use sea_orm::sqlx::Sqlite;
-use sea_orm::sqlx::{Connection, Pool, pool::PoolConnection};
+use sea_orm::sqlx::{Pool, pool::PoolConnection};
 use sea_orm::{ConnAcquireErr, DatabaseConnection, DbErr, sqlx};
 
+pub(crate) use self::sibling::Sibling;
 use super::{Absent, PoolSize, door::Guide};
 use crate::error::Kind;
 
@@ -268,61 +270,6 @@ fn at_end<F: Fn()>(call: F) -> impl Drop {
         }
     }
     Guard(call)
-}
-
-/// What hears of a connection that comes back, and whether its server had answered all that was sent on it.
-pub(crate) type OnReturn = Arc<dyn Fn(bool) + Send + Sync>;
-
-impl Link {
-    /// Another pool to the same server with the same options, that tells of every connection which comes back to it, and
-    /// whether its server had answered all that was sent on it; `None` where one pool is all there is (SQLite's one
-    /// writer, an adopted connection).
-    ///
-    /// The pool has one slot for what runs on return, so this replaces a caller's `after_release`. Connections beyond a
-    /// greatest age would be closed without it, so there is none here.
-    #[cfg_attr(
-        not(any(feature = "postgres", feature = "mysql")),
-        expect(unused_variables, reason = "SQLite has one writer and no sibling")
-    )]
-    pub(crate) fn sibling(&self, on_return: OnReturn) -> Option<Self> {
-        match self {
-            #[cfg(feature = "postgres")]
-            Self::Postgres(pool, _, guide) => {
-                let pool = twin(pool, on_return);
-                let connection =
-                    sea_orm::SqlxPostgresConnector::from_sqlx_postgres_pool(pool.clone());
-                Some(Self::Postgres(pool, connection, Arc::clone(guide)))
-            }
-            #[cfg(feature = "mysql")]
-            Self::MySql(pool, _) => {
-                let pool = twin(pool, on_return);
-                let connection = sea_orm::SqlxMySqlConnector::from_sqlx_mysql_pool(pool.clone());
-                Some(Self::MySql(pool, connection))
-            }
-            #[cfg(feature = "sqlite")]
-            Self::Sqlite(..) => None,
-            Self::Adopted(_) | Self::Absent(_) => None,
-        }
-    }
-}
-
-#[cfg(any(feature = "postgres", feature = "mysql"))]
-fn twin<DB: sqlx::Database>(pool: &Pool<DB>, on_return: OnReturn) -> Pool<DB> {
-    let options = pool
-        .options()
-        .clone()
-        .min_connections(0)
-        .max_lifetime(None)
-        .after_release(move |conn, _| {
-            let on_return = Arc::clone(&on_return);
-            Box::pin(async move {
-                // A statement whose future was dropped may be running still.
-                let pinged = conn.ping().await;
-                on_return(pinged.is_ok());
-                pinged.map(|()| true)
-            })
-        });
-    options.connect_lazy_with(pool.connect_options().as_ref().clone())
 }
 
 /// Whether this is a pool to a real server, and no mock, proxy or disconnected handle.

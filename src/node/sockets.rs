@@ -8,10 +8,7 @@
 
 use sea_orm::sqlx::{Connection, Pool, pool::PoolConnection};
 
-use super::Link;
-
-/// How long an idle connection may take to answer; the node's monitor has a time-out of its own.
-const ANSWER: std::time::Duration = std::time::Duration::from_secs(1);
+use super::{ANSWER, Link};
 
 impl Link {
     /// Throws those idle connections away that the other side has closed.
@@ -58,6 +55,69 @@ async fn weed<DB: sea_orm::sqlx::Database>(pool: &Pool<DB>) {
 }
 
 pub(crate) use self::look::Sockets;
+pub(crate) use self::own::{Ends, Socket};
+
+#[cfg(unix)]
+mod own;
+
+/// Where the system lists the files that a process has open.
+#[cfg(unix)]
+const OPEN_FILES: &str = "/dev/fd";
+
+/// The descriptors of this process.
+#[cfg(unix)]
+fn open_files() -> impl Iterator<Item = std::os::fd::RawFd> {
+    let files = std::fs::read_dir(OPEN_FILES).into_iter().flatten();
+    files.filter_map(|file| file.ok()?.file_name().to_str()?.parse().ok())
+}
+
+#[cfg(not(unix))]
+mod own {
+    use std::net::SocketAddr;
+
+    /// Both ends of a connection over a network.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub(crate) struct Ends {
+        pub(crate) own: SocketAddr,
+        pub(crate) peer: SocketAddr,
+    }
+
+    /// A socket of this process; nobody can find one here.
+    #[derive(Clone, Copy, Debug)]
+    pub(crate) enum Socket {}
+
+    impl Socket {
+        /// The socket with these ends.
+        pub(crate) fn with(_: Ends) -> Option<Self> {
+            None
+        }
+
+        /// Those with nothing unread that lead to this port.
+        pub(crate) fn quiet(_: Option<u16>) -> Vec<Self> {
+            Vec::new()
+        }
+
+        /// Its own end.
+        pub(crate) fn own(&self) -> Option<SocketAddr> {
+            match *self {}
+        }
+
+        /// Whether what is unread in it is the answer with this mark.
+        pub(crate) fn holds(&self, _: &str, _: Option<SocketAddr>) -> bool {
+            match *self {}
+        }
+
+        /// Whether it is open still.
+        pub(crate) fn is_open(&self) -> bool {
+            match *self {}
+        }
+
+        /// Ends it both ways.
+        pub(crate) fn end(&self) -> bool {
+            match *self {}
+        }
+    }
+}
 
 #[cfg(unix)]
 mod look {
@@ -82,9 +142,6 @@ mod look {
 
     /// How long a list of sockets is believed while the number of connections stands.
     const LIST_FOR: Duration = Duration::from_secs(1);
-
-    /// Where the system lists the files that a process has open.
-    const OPEN_FILES: &str = "/dev/fd";
 
     /// What a server that ends a session says before it closes: a message of PostgreSQL's, an alert of TLS.
     const LAST_WORDS: [u8; 2] = [b'E', 0x15];
@@ -155,11 +212,9 @@ mod look {
 
     /// The sockets of this process that lead to this port.
     fn to_port(port: u16) -> Vec<RawFd> {
-        let Ok(files) = std::fs::read_dir(OPEN_FILES) else {
-            return Vec::new();
-        };
-        let files = files.filter_map(|file| file.ok()?.file_name().to_str()?.parse().ok());
-        files.filter(|file| peer(*file) == Some(port)).collect()
+        super::open_files()
+            .filter(|file| peer(*file) == Some(port))
+            .collect()
     }
 
     fn peer(file: RawFd) -> Option<u16> {

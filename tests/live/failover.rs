@@ -2,6 +2,7 @@
 
 mod conflict;
 mod follow;
+mod handed;
 mod lag;
 mod late;
 mod lost;

@@ -14,6 +14,8 @@ mod retry;
 mod route;
 mod route_words;
 mod signal;
+#[cfg(unix)]
+mod sockets;
 mod standing;
 #[cfg(all(feature = "postgres", feature = "mysql"))]
 mod templates;

@@ -41,6 +41,8 @@ impl Worker {
         shared.metrics.count(ClusterCounter::SnapshotChange);
         let version = snapshot.view.version;
         shared.snapshot.store(Arc::new(snapshot));
+        // One that was asked for meanwhile may be of the primary before.
+        shared.concrete.primary_is(primary, shared);
         self.nodes.wake();
         shared.changed.send_replace(version);
         if primary.is_some() && primary != before {

@@ -1,9 +1,6 @@
 //! What shows the connections of one pool through their node's door.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
-};
+use std::sync::{Arc, OnceLock, atomic::AtomicBool};
 
 use sea_orm::{ConnAcquireErr, DbErr};
 use tokio::sync::watch;
@@ -21,8 +18,8 @@ pub(crate) struct Guide {
     fence: bool,
     /// The door's, when the pool was made.
     version: u64,
-    /// Its connections are asked as they are opened; else whoever takes one has to ask it.
-    hooked: AtomicBool,
+    /// Its connections are asked as they are opened, and given this search path; else whoever takes one has to ask it.
+    hooked: OnceLock<Option<String>>,
     /// The role may not be told everything.
     pub(crate) little: AtomicBool,
     refused: watch::Sender<Option<Stranger>>,
@@ -43,21 +40,26 @@ impl Guide {
             replayed: Arc::new(replayed),
             writes,
             fence,
-            hooked: AtomicBool::new(false),
+            hooked: OnceLock::new(),
             little: AtomicBool::new(false),
             refused: watch::Sender::new(None),
         })
     }
 
-    /// Its pool asks every new connection by itself.
-    pub(crate) fn hook(&self) {
-        self.hooked.store(true, Ordering::Release);
+    /// Its pool asks every new connection by itself, and gives it this search path.
+    pub(crate) fn hook(&self, path: Option<&String>) {
+        let _ = self.hooked.set(path.cloned());
     }
 
     /// Whether that is so.
     #[inline]
     pub(crate) fn is_hooked(&self) -> bool {
-        self.hooked.load(Ordering::Acquire)
+        self.hooked.get().is_some()
+    }
+
+    /// The search path that its connections are given, where they are asked as they are opened.
+    pub(crate) fn path(&self) -> Option<&Option<String>> {
+        self.hooked.get()
     }
 
     /// Whether its pool is over, because connections that may write lead to another server now.

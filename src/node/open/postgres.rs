@@ -41,7 +41,7 @@ pub(super) async fn open(
             let url = node.url.clone();
             options.map_sqlx_postgres_opts(move |base| fence(with_password(base, &url), fenced));
             let guide = Arc::clone(&guide);
-            options.map_sqlx_postgres_pool_opts(move |base| hooked(base, &guide, None));
+            options.map_sqlx_postgres_pool_opts(move |base| hooked(base, &guide, None, None));
         }
         Some(template) => {
             let ready = fence(retargeted(config, template, node).await?, fenced);
@@ -50,7 +50,7 @@ pub(super) async fn open(
                 let (base, path) = (made(&options).await?, path.clone());
                 let guide = Arc::clone(&guide);
                 options.map_sqlx_postgres_pool_opts(move |_| {
-                    hooked(base.clone(), &guide, path.clone())
+                    hooked(base.clone(), &guide, path.clone(), None)
                 });
             }
         }

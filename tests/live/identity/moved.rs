@@ -138,6 +138,33 @@ async fn so_does_one_whose_new_connections_run_a_closure_of_the_callers() {
     moves(Failover::Auto, options).await;
 }
 
+/// Rule C7: what was handed out before does not stay on the server that the name has left.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_handed_out_stores_nothing_on_the_server_that_the_name_has_left() {
+    let cluster = cluster();
+    let (old, new) = (cluster.primary(), cluster.standby(0));
+    let name = Forwarder::to(old.addr()).unwrap();
+    let db = by_url(old.url_at(name.addr(), "postgres"))
+        .failover(Failover::Off)
+        .check_interval(Duration::from_millis(100))
+        .connect()
+        .await
+        .unwrap();
+    let insert = |n: i64| format!("INSERT INTO t VALUES ({n})");
+    let txn = db.concrete().begin().await.unwrap();
+    txn.execute_unprepared(&insert(1)).await.unwrap();
+    promote(new).await;
+    name.redirect(new.addr());
+    until("a write on the new server", async || {
+        let _ = db.execute_unprepared(&insert(2)).await;
+        all(new).contains(&2)
+    })
+    .await;
+    txn.commit().await.unwrap_err();
+    db.concrete().execute_unprepared(&insert(3)).await.unwrap();
+    assert!(!all(old).contains(&1) && !all(old).contains(&3) && all(new).contains(&3));
+}
+
 fn by_url(url: String) -> Builder {
     RoutedConnection::builder().primary(url)
 }

@@ -1,0 +1,198 @@
+//! What is out of a pool that is handed out whole, so that it can be cut when its node is given up (rule C7).
+//!
+//! Nothing of ours stands between the caller and such a connection, and its pool hands it over and forgets it. So as it is
+//! opened each one is asked who it is: its process at the server, and both of its ends as the server sees them. A socket
+//! of this process with these ends can only be the connection's. Where none has them, because something stands between, the
+//! server is asked for a text that nobody else knows, and the socket is the one in which that text is seen to come; of an
+//! encrypted connection the text cannot be read, so its own end has to be the one that the server sees.
+//!
+//! To cut it the socket is ended, so that nothing more is sent from here, and its process is ended by the server on our
+//! word, because it goes on with what it was given before. The process is certain only where its server sees our own end:
+//! a pooler's may be serving somebody else by now. What is not certain is not touched.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::sockets::Socket;
+use crate::session::losses::Backend;
+
+/// The connections of one pool.
+#[derive(Debug, Default)]
+pub(crate) struct Handed {
+    /// To which its connections lead; none where that is a socket of the file system.
+    port: Option<u16>,
+    inside: Mutex<Inside>,
+}
+
+#[derive(Debug, Default)]
+struct Inside {
+    /// How often they were cut; one that was being opened meanwhile is of before.
+    cuts: u64,
+    known: Vec<Known>,
+}
+
+#[derive(Debug)]
+struct Known {
+    socket: Socket,
+    backend: Option<Backend>,
+}
+
+impl Handed {
+    pub(super) fn to(port: Option<u16>) -> Self {
+        Self {
+            port,
+            ..Self::default()
+        }
+    }
+
+    /// Cuts all that is known. The processes that were behind it: they may go on with what they were given.
+    pub(crate) fn cut(&self) -> Vec<Backend> {
+        let mut inside = self.inside();
+        inside.cuts += 1;
+        let known = std::mem::take(&mut inside.known);
+        let end = |known: Known| {
+            known.socket.end();
+            known.backend
+        };
+        known.into_iter().filter_map(end).collect()
+    }
+
+    fn inside(&self) -> MutexGuard<'_, Inside> {
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(feature = "postgres")]
+mod postgres {
+    use std::{
+        future::poll_fn,
+        net::{IpAddr, SocketAddr},
+        pin::pin,
+        task::Poll,
+        time::Duration,
+    };
+
+    use sea_orm::sqlx::{self, AssertSqlSafe, PgConnection, Row, postgres::PgRow};
+
+    use super::{Handed, Known};
+    use crate::{
+        node::sockets::{Ends, Socket},
+        session::losses::Backend,
+    };
+
+    /// Its own process, when that began, and its ends.
+    const WHO: &str = "SELECT pid, (pg_catalog.date_part('epoch', backend_start) * 1000000)::pg_catalog.int8, \
+         pg_catalog.host(pg_catalog.inet_client_addr()), pg_catalog.inet_client_port(), \
+         pg_catalog.host(pg_catalog.inet_server_addr()), pg_catalog.inet_server_port() \
+         FROM pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid())";
+
+    /// How often the mark is asked for, should its answer be read before it was seen.
+    const TRIES: usize = 3;
+
+    /// How often its answer is looked for, and the time between.
+    const LOOKS: usize = 100;
+    const LOOK_EVERY: Duration = Duration::from_millis(1);
+
+    /// What the server says of a connection.
+    #[derive(Clone, Copy, Default)]
+    struct Told {
+        backend: Option<Backend>,
+        own: Option<SocketAddr>,
+        peer: Option<SocketAddr>,
+    }
+
+    impl Handed {
+        /// What is opened from here on belongs to this time.
+        pub(in crate::node) fn times_cut(&self) -> u64 {
+            self.inside().cuts
+        }
+
+        /// Notes a connection that nobody has yet. It must not be used when this fails: all were cut since.
+        pub(in crate::node) async fn note(
+            &self,
+            conn: &mut PgConnection,
+            since: u64,
+        ) -> Result<(), sqlx::Error> {
+            let known = self.find(conn).await?;
+            let mut inside = self.inside();
+            if inside.cuts != since {
+                return Err(sqlx::Error::PoolClosed);
+            }
+            inside.known.retain(|known| known.socket.is_open());
+            inside.known.extend(known);
+            Ok(())
+        }
+
+        async fn find(&self, conn: &mut PgConnection) -> Result<Option<Known>, sqlx::Error> {
+            let told = match sqlx::raw_sql(WHO).fetch_one(&mut *conn).await {
+                Ok(row) => Told::read(&row),
+                // Something that only speaks the protocol, or a role that may not ask.
+                Err(sqlx::Error::Database(_)) => Told::default(),
+                Err(err) => return Err(err),
+            };
+            let ends = told.own.zip(told.peer);
+            let socket = match ends.and_then(|(own, peer)| Socket::with(Ends { own, peer })) {
+                Some(socket) => Some(socket),
+                None => self.watch(conn, told.own).await?,
+            };
+            Ok(socket.map(|socket| Known {
+                socket,
+                backend: told
+                    .backend
+                    .filter(|_| told.own.is_some() && told.own == socket.own()),
+            }))
+        }
+
+        /// The socket in which an answer comes that nobody else is given.
+        async fn watch(
+            &self,
+            conn: &mut PgConnection,
+            own: Option<SocketAddr>,
+        ) -> Result<Option<Socket>, sqlx::Error> {
+            let quiet = Socket::quiet(self.port);
+            if quiet.is_empty() {
+                return Ok(None);
+            }
+            let mark = format!("{:032x}", fastrand::u128(..));
+            for _ in 0..TRIES {
+                let sql = AssertSqlSafe(format!("SELECT '{mark}'"));
+                let mut asking = pin!(sqlx::raw_sql(sql).fetch_one(&mut *conn));
+                // The first poll sends it, and the next one, which would take the answer, comes when that was seen.
+                let first = poll_fn(|cx| Poll::Ready(asking.as_mut().poll(cx))).await;
+                if let Poll::Ready(answer) = first {
+                    answer?;
+                    continue;
+                }
+                let mut found = None;
+                for _ in 0..LOOKS {
+                    found = quiet.iter().find(|one| one.holds(&mark, own)).copied();
+                    if found.is_some() {
+                        break;
+                    }
+                    tokio::time::sleep(LOOK_EVERY).await;
+                }
+                asking.await?;
+                return Ok(found);
+            }
+            Ok(None)
+        }
+    }
+
+    impl Told {
+        fn read(row: &PgRow) -> Self {
+            let end = |addr: usize, port: usize| {
+                let addr: IpAddr = row.try_get::<&str, _>(addr).ok()?.parse().ok()?;
+                let port = u16::try_from(row.try_get::<i32, _>(port).ok()?).ok()?;
+                Some(SocketAddr::new(addr.to_canonical(), port))
+            };
+            let backend = || {
+                let (pid, started) = (row.try_get(0).ok()?, row.try_get(1).ok()?);
+                Some(Backend { pid, started })
+            };
+            Self {
+                backend: backend(),
+                own: end(2, 3),
+                peer: end(4, 5),
+            }
+        }
+    }
+}

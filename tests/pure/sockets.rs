@@ -1,0 +1,72 @@
+//! One socket of this process, known again for certain (rule C7).
+
+use std::{
+    io::{ErrorKind, Read, Write},
+    net::{TcpListener, TcpStream},
+    os::fd::AsRawFd,
+};
+
+use crate::node::sockets::{Ends, Socket};
+
+fn ends(of: &TcpStream) -> Ends {
+    Ends {
+        own: of.local_addr().unwrap(),
+        peer: of.peer_addr().unwrap(),
+    }
+}
+
+/// What is asked of it arrives, and the answer as well.
+fn lives(one: &mut TcpStream, server: &mut TcpStream) -> bool {
+    let mut byte = [0];
+    one.write_all(&[7]).is_ok()
+        && server.read_exact(&mut byte).is_ok()
+        && server.write_all(&byte).is_ok()
+        && one.read_exact(&mut byte).is_ok()
+}
+
+#[test]
+fn a_socket_is_ended_by_its_ends_and_no_other_to_the_same_server() {
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let connect = || {
+        let one = TcpStream::connect(server.local_addr().unwrap()).unwrap();
+        (one, server.accept().unwrap().0)
+    };
+    let (mut one, mut two, mut three) = (connect(), connect(), connect());
+    let found = Socket::with(ends(&two.0)).unwrap();
+    assert!(found.is_open() && found.end());
+    assert_eq!(
+        two.0.read(&mut [0]).unwrap(),
+        0,
+        "whoever waits hears of it"
+    );
+    let sent = two.0.write_all(&[7]).unwrap_err();
+    assert_eq!(sent.kind(), ErrorKind::BrokenPipe);
+    assert_eq!(two.1.read(&mut [0]).unwrap(), 0, "the server as well");
+    assert!(lives(&mut one.0, &mut one.1) && lives(&mut three.0, &mut three.1));
+}
+
+#[test]
+fn another_connection_that_has_its_descriptor_by_now_is_not_ended() {
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let to = server.local_addr().unwrap();
+    let first = TcpStream::connect(to).unwrap();
+    let (file, of_first) = (first.as_raw_fd(), ends(&first));
+    let found = Socket::with(of_first).unwrap();
+    let _accepted = server.accept().unwrap();
+    drop(first);
+    assert!(!found.is_open() && !found.end());
+    assert!(Socket::with(of_first).is_none());
+    // Other tests open files as well.
+    let mut taken = Vec::new();
+    while taken.len() < 200 {
+        let mut one = TcpStream::connect(to).unwrap();
+        let mut accepted = server.accept().unwrap().0;
+        let is_reused = one.as_raw_fd() == file;
+        assert!(!found.is_open() && !found.end());
+        assert!(lives(&mut one, &mut accepted));
+        taken.push((one, accepted));
+        if is_reused {
+            return;
+        }
+    }
+}
