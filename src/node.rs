@@ -18,6 +18,7 @@ pub(crate) mod link;
 pub(crate) mod open;
 mod places;
 mod pool_size;
+mod prepared;
 pub(crate) mod run;
 pub(crate) mod sockets;
 #[cfg(feature = "stream")]
@@ -39,6 +40,7 @@ use sea_orm::{DbErr, Statement, metric};
 use tokio::sync::Notify;
 
 pub(crate) use self::closed::closed;
+use self::prepared::Prepared;
 use self::run::Call;
 use self::sockets::Sockets;
 #[cfg(feature = "stream")]
@@ -92,6 +94,7 @@ pub(crate) struct Node {
     pub(crate) backends: Arc<backends::Backends>,
     cut: AtomicBool,
     sockets: Sockets,
+    prepared: Prepared,
 }
 
 impl Node {
@@ -112,6 +115,7 @@ impl Node {
             backends: Arc::default(),
             cut: AtomicBool::new(false),
             sockets: Sockets::default(),
+            prepared: Prepared::default(),
         }
     }
 
@@ -337,7 +341,14 @@ impl Lease {
             let ready = tokio::time::timeout(LOOK, conn.ready());
             self.lives = ready.await == Ok(true);
         }
-        let conn = flight.conn.take();
+        let mut conn = flight.conn.take();
+        if let Ok(Err(err)) = &ran
+            && signal::is_outdated(err)
+            && let Some(own) = conn.take()
+        {
+            // Where it cannot it is gone, which is as good.
+            drop(own.forgetting().await);
+        }
         ran.unwrap_or_else(|cut| {
             if let Some(conn) = conn {
                 conn.cut();

@@ -23,7 +23,7 @@ use sea_orm::sqlx::error::DatabaseError;
 use crate::words::{RetryCause, Role};
 
 pub(crate) use advice::advice;
-pub(crate) use foreign::{code, facts, is_doubtful, may_pass, of_db_err, stage_of};
+pub(crate) use foreign::{code, facts, is_doubtful, is_outdated, may_pass, of_db_err, stage_of};
 
 /// What a foreign error means. Whether anything was executed follows from it together with the stage and the kind of
 /// statement, and stands in the table of retries (T9).
@@ -64,6 +64,8 @@ pub(crate) enum Signal {
     Cancelled,
     /// The server is there and does not let us in: credentials, host rules, missing database.
     Rejected,
+    /// What the connection had prepared of the statement does not fit the schema any more. It was not begun.
+    Outdated,
     /// Another error-level answer of the server.
     Server,
     /// Refused on our side before a byte was sent: a value that cannot be encoded, a wrong option.
@@ -99,6 +101,7 @@ impl Signal {
         Self::Serialization,
         Self::Cancelled,
         Self::Rejected,
+        Self::Outdated,
         Self::Server,
         Self::Unsent,
         Self::Unread,
@@ -127,6 +130,7 @@ impl Signal {
             | Self::RecoveryConflict { .. }
             | Self::Serialization
             | Self::Cancelled
+            | Self::Outdated
             | Self::Server
             | Self::Unsent
             | Self::Unread
@@ -156,6 +160,7 @@ impl Signal {
             | Self::Serialization
             | Self::Cancelled
             | Self::Rejected
+            | Self::Outdated
             | Self::Server
             | Self::Unsent
             | Self::Unread
@@ -180,6 +185,7 @@ impl Signal {
             | Self::Rejected
             | Self::Serialization
             | Self::Cancelled
+            | Self::Outdated
             | Self::Server
             | Self::Unsent
             | Self::Unread
@@ -208,6 +214,7 @@ impl Signal {
             Self::Serialization => "serialization",
             Self::Cancelled => "cancelled",
             Self::Rejected => "rejected",
+            Self::Outdated => "outdated",
             Self::Server => "server",
             Self::Unsent => "unsent",
             Self::Unread => "unread",

@@ -59,6 +59,8 @@ pub(super) struct Attempt<'a> {
     seen: Option<Seen>,
     tried: Tried,
     retries: u8,
+    /// How often it was sent again because what a connection had prepared was out of date.
+    renewed: u8,
     /// The newest snapshot that was asked.
     version: u64,
     /// A replica refused it as a write: it runs once on the primary (rule I6).
@@ -158,6 +160,7 @@ impl<'a> Attempt<'a> {
             level,
             tried: Tried::default(),
             retries: 0,
+            renewed: 0,
             version: 0,
             refused: None,
             write: None,

@@ -8,6 +8,7 @@ mod rows;
 use std::{
     fmt,
     pin::Pin,
+    sync::atomic::{AtomicBool, Ordering},
     task::{Context, Poll, ready},
 };
 
@@ -37,6 +38,8 @@ pub struct RoutedStream<'a> {
     yielded: u64,
     node: String,
     cut: Option<UntilCut>,
+    /// The connection is a transaction's, which has to hear that what it has prepared is out of date.
+    outdated: Option<&'a AtomicBool>,
     /// Held for what its drop does.
     held: Option<Lease>,
 }
@@ -70,6 +73,7 @@ impl<'a> RoutedStream<'a> {
             yielded: 0,
             node: node.to_owned(),
             cut: None,
+            outdated: None,
             held: None,
         }
     }
@@ -112,8 +116,9 @@ impl<'a> RoutedStream<'a> {
     }
 
     /// Ends it when the node of the transaction that it belongs to is cut off.
-    pub(super) fn of_transaction(mut self, lease: &Lease) -> Self {
+    pub(super) fn of_transaction(mut self, lease: &Lease, outdated: &'a AtomicBool) -> Self {
         self.cut = Some(lease.until_cut());
+        self.outdated = Some(outdated);
         self
     }
 
@@ -194,6 +199,11 @@ impl Stream for RoutedStream<'_> {
                 // An answer of the server's is an end as well; a lost connection is not, and neither is an answer that
                 // could not be read.
                 let answered = rows::is_answer(&err);
+                if let Some(outdated) = this.outdated
+                    && signal::is_outdated(&err)
+                {
+                    outdated.store(true, Ordering::Release);
+                }
                 let err = this.lost(err);
                 match answered {
                     true => this.end(),

@@ -131,13 +131,13 @@ impl RoutedTransaction {
         use sea_orm::StreamTrait;
 
         let reads = self.held.judge(&stmt.sql, Kind::Query).await?;
-        self.held.doubt();
+        let outdated = self.held.doubt();
         let rows = self
             .held
             .run((Kind::Query, reads), self.inner.stream_raw(stmt))
             .await?;
         Ok(crate::connection::RoutedStream::borrowed(rows, self.node())
-            .of_transaction(self.held.lease()))
+            .of_transaction(self.held.lease(), outdated))
     }
 
     /// A savepoint. Should it fail, or its future be dropped before the answer, this whole transaction is poisoned: sqlx

@@ -38,6 +38,9 @@ pub(crate) struct Failure {
     pub(crate) correctable: bool,
     /// How often it was sent again already.
     pub(crate) retries: u8,
+    /// How often that was because what a connection had prepared was out of date. As often as it may be where the
+    /// connection is not ours to mend.
+    pub(crate) renewed: u8,
 }
 
 /// What to do.
@@ -62,6 +65,8 @@ pub(crate) enum Again {
     AfterProbe,
     /// Once on the primary: a replica refused it as a write (I6).
     Primary,
+    /// On a connection that has forgotten what it had prepared. Once is enough, unless the schema changes again.
+    Renewed,
 }
 
 impl Again {
@@ -70,7 +75,7 @@ impl Again {
     #[must_use]
     pub(crate) const fn costs(self, signal: Signal) -> bool {
         match self {
-            Self::Primary | Self::AfterProbe => false,
+            Self::Primary | Self::AfterProbe | Self::Renewed => false,
             Self::Elsewhere | Self::SameNode => true,
             Self::NewSnapshot => !matches!(signal, Signal::PoolClosed),
         }
@@ -109,6 +114,7 @@ pub(crate) fn outcome(failure: &Failure) -> Outcome {
         | Signal::Cancelled
         | Signal::Overloaded
         | Signal::Rejected
+        | Signal::Outdated
         | Signal::Server => {
             if whole {
                 Outcome::NotExecuted
@@ -149,6 +155,10 @@ pub(crate) fn verdict(failure: &Failure) -> Verdict {
     let again = if failure.signal == Signal::PoolClosed {
         // Nobody failed, and nothing was sent: as often as the deadline allows.
         Some(Again::NewSnapshot)
+    } else if failure.signal == Signal::Outdated && failure.stage == Stage::Send {
+        // Of an opaque text a part may have been done before.
+        let may = known == Outcome::NotExecuted && failure.renewed < MOST_RETRIES;
+        may.then_some(Again::Renewed)
     } else if read {
         read_again(failure)
     } else {
@@ -188,6 +198,7 @@ fn read_again(failure: &Failure) -> Option<Again> {
         | Signal::Serialization
         | Signal::Cancelled
         | Signal::Rejected
+        | Signal::Outdated
         | Signal::Server
         | Signal::Unsent
         | Signal::Unread
@@ -222,6 +233,7 @@ fn write_again(failure: &Failure, known: Outcome) -> Option<Again> {
         | Signal::Serialization
         | Signal::Cancelled
         | Signal::Rejected
+        | Signal::Outdated
         | Signal::Server
         | Signal::Unsent
         | Signal::Unread

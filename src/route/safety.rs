@@ -25,6 +25,7 @@ pub(crate) const fn corrects(refusal: Signal, succeeded_on_primary: bool) -> boo
         | Signal::Serialization
         | Signal::Cancelled
         | Signal::Rejected
+        | Signal::Outdated
         | Signal::Server
         | Signal::Unsent
         | Signal::Unread

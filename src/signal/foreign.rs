@@ -82,6 +82,12 @@ pub(crate) fn is_doubtful(error: &DbErr) -> bool {
         .is_some_and(|reader| (reader.is_doubtful)(&answer))
 }
 
+/// Whether what the connection has prepared does not fit the schema any more, so that it has to forget it.
+#[must_use]
+pub(crate) fn is_outdated(error: &DbErr) -> bool {
+    of_db_err(error, Role::Unknown) == Signal::Outdated
+}
+
 /// What happened, from SeaORM's error: transactions and adopted connections go through SeaORM.
 #[must_use]
 pub(crate) fn of_db_err(error: &DbErr, on: Role) -> Signal {

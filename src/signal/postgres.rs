@@ -62,6 +62,7 @@ fn refused(answer: &Answer<'_>, on: Role) -> Signal {
     }
     match &*answer.code {
         "25006" => refusal(on, true),
+        "0A000" if answer.routine.as_deref() == Some(REVALIDATE) => Signal::Outdated,
         "0A000" | "55000" | "XX000" if refused_in_recovery(answer) => refusal(on, false),
         "40001" | "40P01" if on == Role::Replica => Signal::RecoveryConflict { ended: false },
         "40001" | "40P01" => Signal::Serialization,
@@ -93,6 +94,9 @@ fn ended(answer: &Answer<'_>, on: Role) -> Signal {
 
 /// The routine behind RAISE of PL/pgSQL: the code is its author's.
 const RAISE: &str = "exec_stmt_raise";
+
+/// The routine that looks at a prepared statement before it is run, and refuses one whose columns are others by now.
+const REVALIDATE: &str = "RevalidateCachedQuery";
 
 /// Routines whose error with this code can only mean "not during recovery".
 const ROUTINES: &[(&str, &str)] = &[

@@ -52,6 +52,7 @@ fn blame(signal: Signal, stage: Stage, role: Role) -> Blame {
         | Signal::Serialization
         | Signal::Cancelled
         | Signal::Rejected
+        | Signal::Outdated
         | Signal::Server
         | Signal::Unsent
         | Signal::Unread

@@ -33,6 +33,7 @@ mod options;
 mod phases;
 mod pin;
 mod place;
+mod prepared;
 mod replica_transactions;
 mod rotation;
 mod safety_net;

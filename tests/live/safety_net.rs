@@ -195,12 +195,7 @@ async fn what_only_looks_like_a_refusal_is_the_callers() {
     db.query_all_raw(sql(&db, text)).await.unwrap();
     place.others("ALTER TABLE plain ALTER n TYPE text");
     let (heard, _guard) = Heard::listen();
-    let err = db.query_all_raw(sql(&db, text)).await.unwrap_err();
-    assert_eq!(code(&err), "0A000", "{err}");
-    assert!(
-        err.to_string()
-            .contains("cached plan must not change result type")
-    );
+    db.query_all_raw(sql(&db, text)).await.unwrap();
     let err = db
         .query_all_raw(sql(&db, "SELECT * FROM empty"))
         .await

@@ -88,6 +88,7 @@ fn of_statement(
         in_transaction,
         correctable: true,
         retries: 0,
+        renewed: 0,
     };
     match retry::verdict(&failure) {
         Verdict::Again(Again::Elsewhere) => "elsewhere".to_owned(),
@@ -95,6 +96,7 @@ fn of_statement(
         Verdict::Again(Again::SameNode) => "same_node".to_owned(),
         Verdict::Again(Again::Primary) => "primary".to_owned(),
         Verdict::Again(Again::AfterProbe) => "after_probe".to_owned(),
+        Verdict::Again(Again::Renewed) => "renewed".to_owned(),
         Verdict::Give(outcome) => outcome.to_string(),
     }
 }
@@ -177,6 +179,7 @@ fn no_error_sends_a_write_again_that_may_have_been_executed() {
                         in_transaction,
                         correctable: false,
                         retries: 0,
+                        renewed: 0,
                     };
                     if let Verdict::Again(_) = retry::verdict(&failure) {
                         let known = retry::outcome(&failure);

@@ -24,6 +24,7 @@ fn text(verdict: Verdict) -> String {
         Verdict::Again(Again::SameNode) => "again same_node".to_owned(),
         Verdict::Again(Again::AfterProbe) => "again after_probe".to_owned(),
         Verdict::Again(Again::Primary) => "again primary".to_owned(),
+        Verdict::Again(Again::Renewed) => "again renewed".to_owned(),
         Verdict::Give(outcome) => format!("give {outcome}"),
     }
 }
@@ -49,6 +50,7 @@ fn every_row_of_the_table_of_retries_holds() {
             in_transaction: row["tx"] == true,
             correctable: row["correctable"] == true,
             retries: u8::try_from(row["retries"].as_u64().unwrap_or(0)).unwrap(),
+            renewed: u8::try_from(row["renewed"].as_u64().unwrap_or(0)).unwrap(),
         };
         assert_eq!(text(verdict(&failure)), str_of(row, "expect"), "{row}");
     }
@@ -70,6 +72,7 @@ fn a_verdict_is_corrected_only_on_proof() {
 #[test]
 fn a_closed_pool_and_a_misroute_cost_nothing() {
     assert!(!Again::NewSnapshot.costs(Signal::PoolClosed));
+    assert!(!Again::Renewed.costs(Signal::Outdated));
     assert!(!Again::Primary.costs(Signal::RefusedAsWrite { certain: true }));
     assert!(Again::Elsewhere.costs(Signal::Disconnected));
     assert!(Again::SameNode.costs(Signal::SessionEnded));
@@ -84,17 +87,20 @@ fn failures() -> impl Strategy<Value = Failure> {
         signals,
         0..Role::ALL.len(),
         any::<(bool, bool)>(),
-        0..5_u8,
+        (0..5_u8, 0..5_u8),
     )
         .prop_map(
-            |(kind, stage, signal, role, (in_transaction, correctable), retries)| Failure {
-                kind: KINDS[kind].1,
-                stage: Stage::ALL[stage],
-                signal: Signal::ALL[signal],
-                role: Role::ALL[role],
-                in_transaction,
-                correctable,
-                retries,
+            |(kind, stage, signal, role, (in_transaction, correctable), (retries, renewed))| {
+                Failure {
+                    kind: KINDS[kind].1,
+                    stage: Stage::ALL[stage],
+                    signal: Signal::ALL[signal],
+                    role: Role::ALL[role],
+                    in_transaction,
+                    correctable,
+                    retries,
+                    renewed,
+                }
             },
         )
 }
@@ -127,6 +133,14 @@ proptest! {
     fn after_three_repeats_only_what_is_free_is_repeated(failure in failures()) {
         if let (true, Verdict::Again(again)) = (failure.retries >= 3, verdict(&failure)) {
             prop_assert!(!again.costs(failure.signal));
+        }
+    }
+
+    /// R5: what a schema change put out of date is repeated so often, whatever else was.
+    #[test]
+    fn what_was_prepared_is_renewed_three_times_at_the_most(failure in failures()) {
+        if let Verdict::Again(Again::Renewed) = verdict(&failure) {
+            prop_assert!(failure.renewed < 3 && failure.signal == Signal::Outdated);
         }
     }
 

@@ -19,6 +19,16 @@ impl Attempt<'_> {
         lease: &mut Lease,
     ) -> Result<Leased, DbErr> {
         let conn = self.connection(lease).await?;
+        let conn = match self.renewed {
+            0 => conn,
+            // Whichever connection it got: it may be another one that has the old statement.
+            _ => {
+                let forgetting = lease.guard(conn.forgetting());
+                forgetting
+                    .await
+                    .unwrap_or_else(|cut| Err(cut.into_db(Kind::Conn)))?
+            }
+        };
         match self.write.is_some() {
             true => self.trace(lease, conn).await,
             false => Ok(conn),

@@ -54,6 +54,10 @@ impl Attempt<'_> {
             in_transaction: false,
             correctable: self.verdict.is_some_and(Summary::may_be_corrected),
             retries: self.retries,
+            renewed: match lease.node().link.pool_size() {
+                Some(_) => self.renewed,
+                None => retry::MOST_RETRIES,
+            },
         };
         if let Some(write) = &mut self.write {
             // What was answered has ended, whatever it did; of the rest the server may be at it still.
@@ -69,7 +73,12 @@ impl Attempt<'_> {
             retry::Verdict::Again(_) => {
                 Err(self.give(retry::outcome(&failure), lease, (stage, err), kind))
             }
-            retry::Verdict::Give(outcome) => Err(self.give(outcome, lease, (stage, err), kind)),
+            retry::Verdict::Give(outcome) => {
+                if signal == Signal::Outdated {
+                    lease.node().forget_prepared();
+                }
+                Err(self.give(outcome, lease, (stage, err), kind))
+            }
         }
     }
 
@@ -89,6 +98,11 @@ impl Attempt<'_> {
             // The pool was closed by a change that may not have been seen yet: the node is no candidate until then.
             retry::Again::NewSnapshot => self.tried.add(lease.node().id),
             retry::Again::SameNode => {}
+            retry::Again::Renewed => {
+                self.renewed += 1;
+                // The connections that nobody has now have the same prepared.
+                lease.node().forget_prepared();
+            }
             retry::Again::AfterProbe => self.doubted = Some(lease.node().id),
             retry::Again::Primary => {
                 self.refused = Some(signal);

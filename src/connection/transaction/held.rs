@@ -78,6 +78,8 @@ struct Root {
     lost: OnceLock<DbErr>,
     /// Statements ran that this wrapper did not see, or an error was seen: COMMIT looks before it believes.
     doubtful: AtomicBool,
+    /// What its connection has prepared does not fit the schema any more.
+    outdated: AtomicBool,
     /// COMMIT was sent and has not been answered.
     committing: AtomicBool,
     /// What statements changed of the schema, so that the catalog is read again after the end.
@@ -96,6 +98,10 @@ impl Drop for Root {
             write.is_lost(self.committing.load(Ordering::Acquire));
         } else {
             self.saw();
+        }
+        if *self.outdated.get_mut() {
+            // It is on its way back to the pool.
+            self.lease.node().forget_prepared();
         }
         let changed = self.changed.get_mut();
         let changed = changed.unwrap_or_else(PoisonError::into_inner);
@@ -178,6 +184,7 @@ impl Held {
             poisoned: flag(),
             lost: OnceLock::new(),
             doubtful: flag(),
+            outdated: flag(),
             committing: flag(),
             changed: Mutex::default(),
             may_have_ended: flag(),
@@ -265,6 +272,9 @@ impl Held {
             Err(cut) => cut.into_db(kind),
         };
         self.root.doubtful.store(true, Ordering::Release);
+        if signal::is_outdated(&err) {
+            self.root.outdated.store(true, Ordering::Release);
+        }
         Err(self.typed(err, kind))
     }
 
@@ -285,10 +295,11 @@ impl Held {
         self.root.committing.store(committing, Ordering::Release);
     }
 
-    /// An error may come that this does not see.
+    /// An error may come that this does not see. Where a stream says that what is prepared is out of date.
     #[cfg(feature = "stream")]
-    pub(super) fn doubt(&self) {
+    pub(super) fn doubt(&self) -> &AtomicBool {
         self.root.doubtful.store(true, Ordering::Release);
+        &self.root.outdated
     }
 
     /// A read-only transaction on a replica must not take a snapshot that lacks a write of this session which came

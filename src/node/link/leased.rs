@@ -61,6 +61,25 @@ impl Leased {
         }
     }
 
+    /// It forgets what it has prepared, which may not fit the schema any more; where it cannot it is thrown away.
+    #[cfg_attr(
+        not(feature = "postgres"),
+        expect(unused_mut, reason = "other servers prepare anew by themselves")
+    )]
+    pub(crate) async fn forgetting(mut self) -> Result<Self, DbErr> {
+        #[cfg(feature = "postgres")]
+        if let Self::Postgres(conn) = &mut self {
+            let forgetting = conn.clear_cached_statements();
+            let forgotten = tokio::time::timeout(crate::node::ANSWER, forgetting).await;
+            let late = Err(sea_orm::sqlx::Error::PoolTimedOut);
+            if let Err(err) = forgotten.unwrap_or(late) {
+                self.cut();
+                return Err(super::acquire_error(err));
+            }
+        }
+        Ok(self)
+    }
+
     /// The server's process behind it, as far as that can be told; a connection that could not be asked is gone.
     pub(crate) async fn backend(
         mut self,

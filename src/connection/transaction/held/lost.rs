@@ -102,6 +102,7 @@ impl Held {
             in_transaction: true,
             correctable: false,
             retries: 0,
+            renewed: 0,
         };
         !self.root.opening.read_only && retry::outcome(&failure) == Outcome::Unknown
     }

@@ -1,0 +1,92 @@
+//! What connections have prepared, and what becomes of it when the schema changes.
+//!
+//! A statement is prepared once for a connection. When a column is added to its table, PostgreSQL refuses it on that
+//! connection from then on, and the driver goes on to send it: nobody forgets it there. So when one connection was refused,
+//! it forgets what it had prepared, and so do those that nobody has. To open all of them anew was rejected: a new release
+//! changes the schema under every process at one time, and each of their connections would be a new one.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use super::{Leased, Line, Link, Node};
+
+/// When the connections are looked at: at once, and when those have come back that were refused in a stream or in a
+/// transaction, which nobody can take out of there.
+const ROUNDS: [Duration; 4] = [
+    Duration::ZERO,
+    Duration::from_millis(10),
+    Duration::from_millis(100),
+    Duration::from_secs(1),
+];
+
+/// How often a connection is looked for that its place says is free: it may be on its way back.
+const LOOKS: u32 = 20;
+const LOOK_EVERY: Duration = Duration::from_millis(1);
+
+/// How often a node's connections have to forget; one task sees to it.
+#[derive(Debug, Default)]
+pub(super) struct Prepared(AtomicU32);
+
+impl Node {
+    /// Lets the connections that nobody has forget what they have prepared, in the background.
+    pub(crate) fn forget_prepared(self: &Arc<Self>) {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            return;
+        };
+        if self.prepared.0.fetch_add(1, Ordering::AcqRel) > 0 {
+            return;
+        }
+        let node = Arc::clone(self);
+        runtime.spawn(async move {
+            let wanted = &node.prepared.0;
+            loop {
+                let seen = wanted.load(Ordering::Acquire);
+                for pause in ROUNDS {
+                    tokio::time::sleep(pause).await;
+                    node.forget_each().await;
+                }
+                let done = wanted.compare_exchange(seen, 0, Ordering::AcqRel, Ordering::Acquire);
+                if done.is_ok() {
+                    return;
+                }
+            }
+        });
+    }
+
+    /// One connection at a time, so that statements find the others, and with a place as everybody: where all of them are
+    /// in use all the time none would ever be found idle. The first in the pool is the one that was idle longest, so that
+    /// this comes round.
+    async fn forget_each(&self) {
+        let size = self.link.pool_size().map_or(0, |pool| pool.size);
+        for _ in 0..size {
+            let _place = self.places.clone().take(Line::Own).await;
+            for _ in 0..LOOKS {
+                if self.link.is_closed() {
+                    return;
+                }
+                if let Some(conn) = self.link.idle() {
+                    // Where it cannot it is thrown away.
+                    drop(conn.forgetting().await);
+                    break;
+                }
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        }
+    }
+}
+
+impl Link {
+    /// A connection that nobody has; none of a server that prepares anew by itself.
+    fn idle(&self) -> Option<Leased> {
+        match self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres(pool, ..) => pool.try_acquire().map(Leased::Postgres),
+            _ => None,
+        }
+    }
+}
