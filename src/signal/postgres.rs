@@ -9,7 +9,7 @@ use sea_orm::sqlx::error::DatabaseError;
 use sea_orm::sqlx::postgres::{PgDatabaseError, PgSeverity};
 
 use super::{Answer, Dialect, Reader, Severity, Signal, refusal};
-use crate::words::Role;
+use crate::{mutants, words::Role};
 
 pub(super) const READER: Reader = Reader {
     dialect: Dialect::Postgres,
@@ -38,6 +38,9 @@ fn answer<'e>(error: &'e (dyn DatabaseError + 'static)) -> Option<Answer<'e>> {
 /// a trigger may raise whatever its author likes.
 fn signal(answer: &Answer<'_>, on: Role) -> Signal {
     match answer.severity {
+        _ if mutants::lives("class_decides") && answer.code.starts_with("08") => {
+            Signal::Disconnected
+        }
         Severity::Fatal => ended(answer, on),
         Severity::Error | Severity::Untold if is_doubtful(answer) => ended(answer, on),
         Severity::Error | Severity::Untold => refused(answer, on),

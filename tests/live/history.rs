@@ -1,5 +1,6 @@
-//! The history checker: sessions of every kind write and read while replay stops, lags and servers crash, and every
-//! read is held against what its session must see.
+//! The history checker: sessions of every kind write and read while replay stops, lags, servers crash and change their
+//! names, the other process is killed and broken statements are sent; every read is held against what its session must
+//! see.
 //!
 //! Each key has one writer and only grows, so a read is stale exactly when it is below what was acknowledged before it
 //! began. `SEALANETEST_SEED` repeats a run's choices; the long form makes 200 000 reads.
@@ -15,7 +16,9 @@ use std::sync::Arc;
 
 use sea_orm::ConnectionTrait;
 use sealane::{Consistency, RoutedConnection};
-use sealane_harness::{Cluster, long_form};
+use sealane_harness::{Cluster, Forwarder, Node, long_form};
+
+use crate::storm::broken::{self, Broken};
 
 use self::{disturber::Disturber, ledger::Ledger, sessions::Kind};
 
@@ -66,13 +69,34 @@ pub fn seed() -> u64 {
     seed
 }
 
-pub async fn connect(cluster: &Cluster, level: Consistency) -> RoutedConnection {
-    let replicas = ["one", "two"];
-    let replicas = cluster.standbys().iter().zip(replicas);
+/// What the servers are called in the application's URLs; the standbys' names change places now and then.
+pub struct Names {
+    primary: String,
+    replicas: Vec<String>,
+    wires: Arc<[Forwarder]>,
+}
+
+impl Names {
+    fn of(cluster: &Cluster) -> Self {
+        let to = |node: &Node| Forwarder::to(node.addr()).unwrap();
+        let wires: Arc<[Forwarder]> = cluster.standbys().iter().map(to).collect();
+        let named = cluster.standbys().iter().zip(&*wires).zip(["one", "two"]);
+        let url = |((node, wire), name): ((&Node, &Forwarder), &str)| {
+            format!("{}?name={name}", node.url_at(wire.addr(), "postgres"))
+        };
+        Self {
+            primary: cluster.primary().url(),
+            replicas: named.map(url).collect(),
+            wires,
+        }
+    }
+}
+
+async fn connect(names: &Names) -> RoutedConnection {
     let db = RoutedConnection::builder()
-        .primary(cluster.primary().url())
-        .replicas(replicas.map(|(node, name)| format!("{}?name={name}", node.url())))
-        .consistency(level)
+        .primary(&names.primary)
+        .replicas(&names.replicas)
+        .consistency(Consistency::ReadYourWrites)
         // Both standbys may be down at once, and reads on the primary for that reason are no subject here.
         .diversion_limit(100)
         // So that a pool replaces the connections of a server that crashed without a word.
@@ -81,7 +105,7 @@ pub async fn connect(cluster: &Cluster, level: Consistency) -> RoutedConnection 
     db.await.unwrap()
 }
 
-pub fn cluster() -> Cluster {
+fn cluster() -> Cluster {
     let cluster = Cluster::builder()
         .standbys(2)
         .own_identity()
@@ -96,7 +120,7 @@ pub fn cluster() -> Cluster {
 async fn prepare(db: &RoutedConnection, ledger: &Ledger) {
     let rows = ledger.keys();
     for sql in [
-        "DROP TABLE IF EXISTS mine, bulk".to_owned(),
+        broken::TABLES.to_owned(),
         "CREATE TABLE mine (key bigint PRIMARY KEY, value bigint NOT NULL)".to_owned(),
         "CREATE TABLE bulk (filler text)".to_owned(),
         format!("INSERT INTO mine SELECT key, 0 FROM generate_series(0, {rows} - 1) AS key"),
@@ -112,20 +136,22 @@ fn least_stale() -> u64 {
 
 /// Runs every kind for so many reads each, under disturbances.
 async fn run(cluster: &Cluster, kinds: &[Kind], reads: u64, seed: u64) -> Vec<(Kind, Seen)> {
-    let db = connect(cluster, Consistency::ReadYourWrites).await;
+    let names = Names::of(cluster);
+    let db = connect(&names).await;
     let ledger = Arc::new(Ledger::new());
     prepare(&db, &ledger).await;
     cluster.wait_caught_up().unwrap();
-    let disturber = Disturber::start(cluster, &db, seed);
+    let disturber = Disturber::start(cluster, &names, &db, seed);
+    let broken = Broken::start(&db, &Arc::default(), (seed, 1));
     let mut all = Vec::new();
     for (place, kind) in kinds.iter().enumerate() {
         let seed = seed.wrapping_add(place as u64 * 1_000);
-        let mut seen = sessions::run(&db, cluster, *kind, (&ledger, reads, seed)).await;
+        let mut seen = sessions::run(&db, &names, *kind, (&ledger, reads, seed)).await;
         // A short run may fall into a time in which no standby is up, and then shows nothing of the checker.
         for again in 1..10 {
             if *kind == Kind::Eventual && seen.stale < least_stale() {
                 let more = (&ledger, reads, seed.wrapping_add(again * 100_000));
-                seen += sessions::run(&db, cluster, *kind, more).await;
+                seen += sessions::run(&db, &names, *kind, more).await;
             }
         }
         println!("{kind:?}: {seen:?}");
@@ -133,6 +159,9 @@ async fn run(cluster: &Cluster, kinds: &[Kind], reads: u64, seed: u64) -> Vec<(K
     }
     let done = disturber.end(cluster).await;
     println!("{done}");
+    let (sent, stored) = broken.end(cluster.primary()).await;
+    println!("{sent} broken statements");
+    assert_eq!(stored, 0, "of statements that fail");
     all
 }
 

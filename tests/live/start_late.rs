@@ -101,6 +101,7 @@ async fn a_lazy_start_needs_no_server_and_what_asks_for_the_primary_gets_errors(
     assert!(executor.execute_unprepared("SELECT 1").await.is_err());
     let pool = db.get_postgres_connection_pool();
     assert!(pool.acquire().await.is_err());
+    #[cfg(feature = "rbac")]
     assert!(db.load_rbac().await.is_err());
     assert!(db.ping().await.is_err());
     for node in cluster.nodes() {
@@ -111,6 +112,7 @@ async fn a_lazy_start_needs_no_server_and_what_asks_for_the_primary_gets_errors(
 }
 
 /// Rules that were put in force while there was no primary are in force for this handle, and for no other.
+#[cfg(feature = "rbac")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rules_of_access_given_while_there_is_no_primary_stay_with_their_handle() {
     let cluster = cluster(1);
@@ -128,6 +130,7 @@ async fn rules_of_access_given_while_there_is_no_primary_stay_with_their_handle(
     assert!(ours.restricted_for(user()).is_ok());
 }
 
+#[cfg(feature = "rbac")]
 fn rules() -> sea_orm::rbac::RbacEngine {
     sea_orm::rbac::RbacEngine::from_snapshot(sea_orm::rbac::RbacSnapshot::danger_unrestricted())
 }

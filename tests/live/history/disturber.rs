@@ -1,4 +1,5 @@
-//! Stops and resumes replay, delays it, makes WAL, and lets standbys crash and come back behind what they had served.
+//! Stops and resumes replay, delays it, makes WAL, lets standbys crash and come back behind what they had served, and
+//! lets their names change places.
 
 use std::{
     fmt,
@@ -12,14 +13,17 @@ use std::{
 use fastrand::Rng;
 use sea_orm::ConnectionTrait;
 use sealane::RoutedConnection;
-use sealane_harness::{Cluster, Node};
+use sealane_harness::{Cluster, Forwarder, Node};
 use tokio::task::JoinHandle;
+
+use super::Names;
 
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Done {
     pauses: u64,
     delays: u64,
     crashes: u64,
+    swaps: u64,
     bulk: u64,
 }
 
@@ -29,11 +33,12 @@ impl fmt::Display for Done {
             pauses,
             delays,
             crashes,
+            swaps,
             bulk,
         } = self;
         write!(
             f,
-            "{pauses} pauses of replay, {delays} delays, {crashes} crashes, {bulk} bulk loads"
+            "{pauses} pauses of replay, {delays} delays, {crashes} crashes, {swaps} swaps of names, {bulk} bulk loads"
         )
     }
 }
@@ -45,10 +50,15 @@ pub struct Disturber {
 }
 
 impl Disturber {
-    pub fn start(cluster: &Cluster, db: &RoutedConnection, seed: u64) -> Self {
+    pub fn start(cluster: &Cluster, names: &Names, db: &RoutedConnection, seed: u64) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let nodes: Vec<Node> = cluster.standbys().to_vec();
-        let task = tokio::spawn(disturb(nodes, Arc::clone(&stop), Rng::with_seed(seed)));
+        let task = tokio::spawn(disturb(
+            nodes,
+            Arc::clone(&names.wires),
+            Arc::clone(&stop),
+            Rng::with_seed(seed),
+        ));
         let bulk = tokio::spawn(load(db.without_tracking(), Arc::clone(&stop)));
         Self { stop, task, bulk }
     }
@@ -71,7 +81,13 @@ impl Disturber {
     }
 }
 
-async fn disturb(nodes: Vec<Node>, stop: Arc<AtomicBool>, mut rng: Rng) -> Done {
+async fn disturb(
+    nodes: Vec<Node>,
+    wires: Arc<[Forwarder]>,
+    stop: Arc<AtomicBool>,
+    mut rng: Rng,
+) -> Done {
+    let mut swapped = false;
     let mut done = Done::default();
     while !stop.load(Relaxed) {
         let node = nodes[rng.usize(..nodes.len())].clone();
@@ -81,6 +97,17 @@ async fn disturb(nodes: Vec<Node>, stop: Arc<AtomicBool>, mut rng: Rng) -> Done 
             0..40 => done.pauses += 1,
             40..55 => done.delays += 1,
             55..60 => done.crashes += 1,
+            60..65 => {
+                done.swaps += 1;
+                swapped = !swapped;
+                for (wire, node) in (0..).zip(&nodes) {
+                    wires[(wire + usize::from(swapped)) % nodes.len()].redirect(node.addr());
+                }
+                // The connections that are open stay where they are, or are opened again.
+                if rng.bool() {
+                    wires.iter().for_each(Forwarder::disconnect);
+                }
+            }
             _ => {}
         }
         let pause = Duration::from_millis(rng.u64(1..40));

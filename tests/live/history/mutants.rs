@@ -24,8 +24,9 @@ const MOVED: &str =
 const OPEN: &str = "failover::open::nothing_of_an_open_transaction_is_stored_on_a_primary_that_was_fenced_meanwhile";
 
 /// Each mutant, the kinds of sessions that run, and the test that has to notice.
-const MUTANTS: [(&str, &str, &str); 12] = [
+const MUTANTS: [(&str, &str, &str); 13] = [
     ("writes_again", "", STORM),
+    ("class_decides", "", STORM),
     ("flush_position", "Explicit", CHECKER),
     ("position_before_commit", "Explicit", CHECKER),
     ("check_inside_read", "Explicit", CHECKER),

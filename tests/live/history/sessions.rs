@@ -5,10 +5,9 @@ use std::{sync::Arc, time::Duration};
 use fastrand::Rng;
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement, TransactionTrait};
 use sealane::{Bookmark, Consistency, RoutedConnection, Scope};
-use sealane_harness::Cluster;
 
 use super::{
-    Seen,
+    Names, Seen,
     ledger::{KEYS, Ledger},
     other_process::OtherProcess,
 };
@@ -35,16 +34,16 @@ pub enum Kind {
 /// As many tasks as keys; each writes its own and reads its own or, where the kind allows, any.
 pub async fn run(
     db: &RoutedConnection,
-    cluster: &Cluster,
+    names: &Names,
     kind: Kind,
     (ledger, reads, seed): (&Arc<Ledger>, u64, u64),
 ) -> Seen {
     let db = match kind {
-        Kind::Task => by_task(cluster).await,
+        Kind::Task => by_task(names).await,
         _ => db.clone(),
     };
     let other = match kind {
-        Kind::OtherProcess => Some(OtherProcess::start(cluster)),
+        Kind::OtherProcess => Some(OtherProcess::start(names)),
         _ => None,
     };
     let tasks: Vec<_> = (0..KEYS)
@@ -80,11 +79,10 @@ pub async fn run(
     all
 }
 
-async fn by_task(cluster: &Cluster) -> RoutedConnection {
-    let replicas = cluster.standbys().iter().map(|node| node.url());
+async fn by_task(names: &Names) -> RoutedConnection {
     RoutedConnection::builder()
-        .primary(cluster.primary().url())
-        .replicas(replicas)
+        .primary(&names.primary)
+        .replicas(&names.replicas)
         .scope(Scope::Task)
         .diversion_limit(100)
         .connect()
@@ -128,18 +126,18 @@ impl One {
 
     async fn write(&mut self) {
         let value = self.ledger.issue(self.key);
-        let dropped = self.rng.u32(..100) < 5;
-        let asynchronous = self.rng.bool();
+        // The caller goes away at some moment, or at its COMMIT; whether it was executed nobody knows.
+        let patience = Duration::from_micros(self.rng.u64(0..1_500));
+        let (all, commit) = match self.rng.u32(..100) {
+            0..5 => (patience, LONG),
+            5..10 => (LONG, patience),
+            _ => (LONG, LONG),
+        };
+        let asynchronous = commit != LONG || self.rng.bool();
+        let asynchronous = asynchronous.then_some(commit);
         let work = write(&self.session, self.key, value, asynchronous);
-        let done = if dropped {
-            // The caller goes away at some moment; whether it was executed nobody knows.
-            let patience = Duration::from_micros(self.rng.u64(0..1_500));
-            match tokio::time::timeout(patience, work).await {
-                Ok(done) => done,
-                Err(_) => return,
-            }
-        } else {
-            work.await
+        let Ok(Some(done)) = tokio::time::timeout(all, work).await.map(Result::transpose) else {
+            return;
         };
         match done {
             Ok(()) => {
@@ -165,7 +163,9 @@ impl One {
         let must = match self.kind {
             Kind::Monotonic => self.floors[key],
             Kind::Process | Kind::Eventual => self.ledger.acknowledged(key),
-            Kind::Task | Kind::Explicit | Kind::Bookmark | Kind::OtherProcess => self.own,
+            // Also what was dropped and is seen all the same: it is the session's own.
+            Kind::Task | Kind::Explicit => self.own.max(self.floors[key]),
+            Kind::Bookmark | Kind::OtherProcess => self.own,
         };
         let value = match (&self.other, self.kind) {
             (Some(other), _) => other.read(key, &self.bookmark).await,
@@ -195,22 +195,29 @@ impl One {
     }
 }
 
-/// Values only grow, also when a write that was given up is executed behind a later one.
+/// Longer than anything takes that is waited for.
+const LONG: Duration = Duration::from_secs(600);
+
+/// Values only grow, also when a write that was given up is executed behind a later one. An asynchronous one is
+/// committed within the time that is given, or not known to be: then nothing is returned.
 async fn write(
     db: &RoutedConnection,
     key: usize,
     value: i64,
-    asynchronous: bool,
-) -> Result<(), DbErr> {
+    asynchronous: Option<Duration>,
+) -> Result<Option<()>, DbErr> {
     let update = format!("UPDATE mine SET value = greatest(value, {value}) WHERE key = {key}");
-    if !asynchronous {
-        return db.execute_unprepared(&update).await.map(drop);
-    }
+    let Some(patience) = asynchronous else {
+        return db.execute_unprepared(&update).await.map(|_| Some(()));
+    };
     let txn = db.begin().await?;
     txn.execute_unprepared("SET LOCAL synchronous_commit = off")
         .await?;
     txn.execute_unprepared(&update).await?;
-    txn.commit().await
+    tokio::time::timeout(patience, txn.commit())
+        .await
+        .ok()
+        .transpose()
 }
 
 pub async fn read(db: &RoutedConnection, key: usize) -> Result<i64, DbErr> {

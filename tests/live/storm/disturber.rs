@@ -1,16 +1,22 @@
-//! What happens to the servers, one thing after the other.
+//! What happens to the servers, to their names and to the clients, one thing after the other.
 
 use std::{
     collections::BTreeMap,
     fmt,
-    sync::Arc,
+    sync::{Arc, atomic::AtomicU64},
     time::{Duration, Instant},
 };
 
 use fastrand::Rng;
-use sealane_harness::{Forwarder, Node, Result, Stop};
+use sealane::RoutedConnection;
+use sealane_harness::{Forwarder, Node};
 
-use super::Sea;
+use super::{
+    Sea,
+    calm::{Calm, until_whole},
+    clients::Restart,
+    failover::{End, Failover, Names, When},
+};
 
 /// Whether promotions keep what was acknowledged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,15 +27,49 @@ pub enum Quorum {
     Ignored,
 }
 
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Freeze,
+    Terminate,
+    PauseReplay,
+    Cut,
+    CutBetween,
+    BlackHole,
+    Restart,
+    /// Nothing but broken statements.
+    Calm,
+    FailOver(End, Names, When),
+}
+
+/// What every storm has at least once, however short: the rest is left to chance.
+const FIRST: [Step; 4] = [
+    Step::Calm,
+    Step::FailOver(End::Live, Names::Follow, When::Promoted),
+    Step::Restart,
+    Step::Calm,
+];
+
 pub struct Disturber<'a> {
     nodes: &'a [Node],
-    wires: &'a [Forwarder],
+    wires: Arc<[Forwarder]>,
     between: Arc<[Forwarder]>,
     quorum: Quorum,
     rng: Rng,
+    with: With,
     /// The primary's place.
     primary: usize,
+    /// The node that each wire leads to.
+    leads: Vec<usize>,
+    steps: usize,
     done: BTreeMap<&'static str, u64>,
+}
+
+/// Whom it disturbs.
+pub struct With {
+    pub db: RoutedConnection,
+    pub calm: Arc<Calm>,
+    pub restart: Restart,
+    pub settled: Arc<AtomicU64>,
 }
 
 pub struct Done {
@@ -43,35 +83,31 @@ impl fmt::Display for Done {
     }
 }
 
-/// How the old primary ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum End {
-    Kill,
-    Stop,
-    Freeze,
-    /// It lives on, takes writes, and comes back.
-    Live,
-    /// It lives on where this client cannot reach it.
-    Cut,
-}
-
 impl<'a> Disturber<'a> {
-    pub fn new(sea: &'a Sea, quorum: Quorum, seed: u64) -> Self {
+    pub fn new(sea: &'a Sea, quorum: Quorum, seed: u64, with: With) -> Self {
         Self {
             nodes: sea.cluster.nodes(),
-            wires: &sea.wires,
+            wires: Arc::clone(&sea.wires),
             between: Arc::clone(&sea.between),
             quorum,
             rng: Rng::with_seed(seed),
+            with,
             primary: 0,
+            leads: (0..sea.cluster.nodes().len()).collect(),
+            steps: 0,
             done: BTreeMap::new(),
         }
     }
 
     pub async fn run(mut self, until: Instant) -> Done {
-        while Instant::now() < until {
+        let least = match self.quorum {
+            Quorum::Kept => FIRST.len(),
+            Quorum::Ignored => 2,
+        };
+        while Instant::now() < until || self.steps < least {
             tokio::time::sleep(Duration::from_millis(self.rng.u64(100..600))).await;
-            self.one().await;
+            let step = self.next();
+            self.one(step).await;
         }
         Done {
             primary: self.nodes[self.primary].clone(),
@@ -88,26 +124,69 @@ impl<'a> Disturber<'a> {
         at + usize::from(at >= self.primary)
     }
 
-    async fn one(&mut self) {
+    fn next(&mut self) -> Step {
+        self.steps += 1;
         if self.quorum == Quorum::Ignored {
-            return self.fail_over(End::Live).await;
+            let names = match self.steps % 2 {
+                0 => Names::Stay,
+                _ => self.moved(),
+            };
+            return Step::FailOver(End::Live, names, When::Promoted);
         }
+        if let Some(step) = FIRST.get(self.steps - 1) {
+            return *step;
+        }
+        let end = match self.rng.u32(..100) {
+            0..9 => return Step::Freeze,
+            9..16 => return Step::Terminate,
+            16..24 => return Step::PauseReplay,
+            24..33 => return Step::Cut,
+            33..38 => return Step::CutBetween,
+            38..43 => return Step::BlackHole,
+            43..48 => return Step::Restart,
+            48..58 => return Step::Calm,
+            58..67 => End::Kill,
+            67..77 => End::Live,
+            77..85 => End::Freeze,
+            85..93 => return Step::FailOver(End::Cut, Names::Stay, self.when()),
+            _ => End::Stop,
+        };
+        let names = match self.rng.bool() {
+            true => self.moved(),
+            false => Names::Stay,
+        };
+        Step::FailOver(end, names, self.when())
+    }
+
+    fn moved(&mut self) -> Names {
+        match self.rng.bool() {
+            true => Names::Swap,
+            false => Names::Follow,
+        }
+    }
+
+    fn when(&mut self) -> When {
+        let all = [When::Never, When::Before, When::Promoted, When::Back];
+        all[self.rng.usize(..all.len())]
+    }
+
+    async fn one(&mut self, step: Step) {
         let pause = Duration::from_millis(self.rng.u64(50..700));
         let anyone = self.rng.usize(..self.nodes.len());
         let (node, standby) = (self.nodes[anyone].clone(), self.standby());
-        match self.rng.u32(..100) {
-            0..12 => {
+        match step {
+            Step::Freeze => {
                 self.note("freezes");
                 node.freeze();
                 tokio::time::sleep(pause).await;
                 node.thaw();
             }
-            12..20 => {
+            Step::Terminate => {
                 self.note("terminations");
                 let ended = tokio::task::spawn_blocking(move || node.terminate_connections());
                 ended.await.unwrap().unwrap();
             }
-            20..30 => {
+            Step::PauseReplay => {
                 self.note("pauses of replay");
                 let standby = self.nodes[standby].clone();
                 let paused = tokio::task::spawn_blocking(move || {
@@ -117,34 +196,49 @@ impl<'a> Disturber<'a> {
                 });
                 paused.await.unwrap().unwrap();
             }
-            30..42 => {
+            Step::Cut => {
                 self.note("cuts");
                 self.wires[anyone].cut();
                 tokio::time::sleep(pause).await;
                 self.wires[anyone].heal();
             }
-            42..47 => {
+            Step::CutBetween => {
                 self.note("cuts between nodes");
                 self.between[standby].cut();
                 tokio::time::sleep(pause).await;
                 self.between[standby].heal();
             }
-            47..52 => {
+            Step::BlackHole => {
                 self.note("black holes");
                 self.wires[anyone].black_hole();
                 tokio::time::sleep(pause).await;
                 self.wires[anyone].heal();
                 self.wires[anyone].disconnect();
             }
-            52..62 => self.fail_over(End::Kill).await,
-            62..72 => self.fail_over(End::Live).await,
-            72..82 => self.fail_over(End::Freeze).await,
-            82..92 => self.fail_over(End::Cut).await,
-            _ => self.fail_over(End::Stop).await,
+            Step::Restart => {
+                self.note("restarts of clients");
+                self.with.restart.now();
+            }
+            Step::Calm => self.calm(pause).await,
+            Step::FailOver(end, names, when) => self.fail_over(end, names, when).await,
         }
     }
 
-    async fn fail_over(&mut self, end: End) {
+    async fn calm(&mut self, length: Duration) {
+        let length = length + Duration::from_millis(300);
+        let With { db, calm, .. } = &self.with;
+        let what = match until_whole(db, Duration::from_secs(5)).await {
+            false => {
+                println!("no calm: {}", db.cluster().topology());
+                "calms that did not come"
+            }
+            true if calm.hold(length, &self.nodes[self.primary]).await => "calms",
+            true => "calms of a machine that was busy",
+        };
+        self.note(what);
+    }
+
+    async fn fail_over(&mut self, end: End, names: Names, when: When) {
         self.note(match end {
             End::Kill => "kills",
             End::Stop => "stops",
@@ -152,100 +246,40 @@ impl<'a> Disturber<'a> {
             End::Live => "living primaries",
             End::Cut => "primaries cut off",
         });
-        let old_at = self.primary;
-        let others: Vec<usize> = (0..self.nodes.len()).filter(|at| *at != old_at).collect();
-        let nodes = self.nodes.to_vec();
-        let wire = &self.wires[old_at];
-        if end == End::Cut {
+        match names {
+            Names::Stay => {}
+            Names::Swap => self.note("names swapped"),
+            Names::Follow => self.note("names moved"),
+        }
+        if when != When::Never {
+            self.note("restarts of clients");
+        }
+        let wires = Arc::clone(&self.wires);
+        let wire = self.leads.iter().position(|at| *at == self.primary);
+        let wire = wire.map(|at| &wires[at]).filter(|_| end == End::Cut);
+        if let Some(wire) = wire {
             wire.black_hole();
         }
-        let (quorum, hold) = (self.quorum, Duration::from_millis(self.rng.u64(50..500)));
-        let any = self.rng.usize(..others.len());
-        // Of the same wires that can be cut: they lead to whoever is the primary.
-        let roads: Vec<_> = self.between.iter().map(Forwarder::addr).collect();
-        let between = Arc::clone(&self.between);
-        let changed = tokio::task::spawn_blocking(move || -> Result<usize> {
-            // Every road leads to the new primary from then on, before anybody takes one.
-            let lead = |new: &Node| {
-                between.iter().for_each(|wire| wire.redirect(new.addr()));
-                std::thread::sleep(Duration::from_millis(20));
-            };
-            let old = &nodes[old_at];
-            match end {
-                End::Kill => old.kill()?,
-                End::Stop => old.stop(Stop::Fast)?,
-                End::Freeze => old.freeze(),
-                End::Live | End::Cut => {}
-            }
-            let new_at = match quorum {
-                Quorum::Kept => elect(&nodes, &others)?,
-                Quorum::Ignored => {
-                    // What is acknowledged from now on is lost with the old primary.
-                    detach(&nodes[others[any]])?;
-                    std::thread::sleep(Duration::from_millis(300));
-                    others[any]
-                }
-            };
-            let other_at = others
-                .iter()
-                .copied()
-                .find(|at| *at != new_at)
-                .unwrap_or(new_at);
-            let (new, other) = (&nodes[new_at], &nodes[other_at]);
-            new.promote()?;
-            std::thread::sleep(hold);
-            lead(new);
-            if quorum == Quorum::Ignored {
-                other.rewind_to(new)?;
-            }
-            other.repoint_to(roads[other_at])?;
-            std::thread::sleep(hold);
-            old.thaw();
-            if !old.is_running() {
-                old.start()?;
-                // It takes writes until it is led back.
-                std::thread::sleep(hold / 2);
-            }
-            old.rewind_to(new)?;
-            old.repoint_to(roads[old_at])?;
-            Ok(new_at)
-        });
-        self.primary = changed.await.unwrap().unwrap();
-        wire.heal();
-        if end == End::Cut {
+        let failover = Failover {
+            nodes: self.nodes.to_vec(),
+            wires: Arc::clone(&self.wires),
+            between: Arc::clone(&self.between),
+            quorum: self.quorum,
+            end,
+            names,
+            old: self.primary,
+            leads: self.leads.clone(),
+            hold: Duration::from_millis(self.rng.u64(50..500)),
+            any: self.rng.usize(..self.nodes.len() - 1),
+            when,
+            restart: self.with.restart.clone(),
+            settled: Arc::clone(&self.with.settled),
+        };
+        let changed = tokio::task::spawn_blocking(move || failover.run());
+        (self.primary, self.leads) = changed.await.unwrap().unwrap();
+        if let Some(wire) = wire {
+            wire.heal();
             wire.disconnect();
         }
     }
-}
-
-/// Detaches both standbys from whatever they follow, so that nothing more is acknowledged there, and finds the one that
-/// has received most.
-fn elect(nodes: &[Node], others: &[usize]) -> Result<usize> {
-    let mut best = (0_u128, others[0]);
-    for at in others {
-        nodes[*at].set("primary_conninfo", "")?;
-    }
-    for at in others {
-        let node = &nodes[*at];
-        detach(node)?;
-        let received = node.sql("SELECT pg_last_wal_receive_lsn() - '0/0'::pg_lsn")?;
-        let received = received.trim().parse().unwrap_or(0);
-        if received > best.0 {
-            best = (received, *at);
-        }
-    }
-    Ok(best.1)
-}
-
-/// Lets a standby follow nobody; returns when its receiver has gone.
-fn detach(node: &Node) -> Result<()> {
-    node.set("primary_conninfo", "")?;
-    while node
-        .sql("SELECT count(*) FROM pg_stat_wal_receiver")?
-        .trim()
-        != "0"
-    {
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    Ok(())
 }
