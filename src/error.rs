@@ -217,6 +217,28 @@ pub enum Error {
         source: DbErr,
     },
 
+    /// The server crashed while it ran a read, which may be what crashed it.
+    #[error(
+        "the server of node `{node}` crashed while it ran this statement ({source}): it was not run again anywhere, because it may be what crashed the server; look into that server's log before you run it again"
+    )]
+    ServerCrashed {
+        /// The node whose server crashed.
+        node: String,
+        /// What the driver said.
+        source: DbErr,
+    },
+
+    /// A read was kept away from the primary, because its text may have crashed another server.
+    #[error(
+        "the server of node `{node}` crashed while it ran a statement of this text: so soon after that the text is kept away from the primary, and no replica could run it within {waited:?}; the statement was not sent, look into that server's log before you run it again"
+    )]
+    KeptBack {
+        /// The node whose server crashed.
+        node: String,
+        /// How long it waited.
+        waited: Duration,
+    },
+
     /// The connection under an open transaction was lost; nothing of the transaction is stored.
     #[error(
         "the transaction on node `{node}` was lost ({source}): nothing of it is stored, run it again from its beginning"

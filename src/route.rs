@@ -26,7 +26,7 @@ use std::fmt;
 
 use fastrand::Rng;
 
-use crate::state::View;
+use crate::state::{Spares, View};
 use crate::words::{Intent, NodeId, Reason};
 
 /// What is asked for.
@@ -106,6 +106,8 @@ pub(crate) struct Request<'a> {
     /// The zone that this handle wants instead of the configured one.
     pub(crate) zone: Option<&'a str>,
     pub(crate) tried: Tried,
+    /// Whom it must not crash as well (rule R5).
+    pub(crate) spares: Spares,
     /// It was sent before. Where the primary is in doubt, a first attempt is made all the same, since there is nobody
     /// else; a repeat waits for what its probe says, or a burst of repeats would be over before that.
     pub(crate) retried: bool,
@@ -144,6 +146,8 @@ pub(crate) enum Refusal {
     NoReplica,
     /// So many wait for a node already.
     TooManyWaiting { limit: u32 },
+    /// It asks for the primary, and may have crashed another server.
+    KeptBack,
 }
 
 impl fmt::Display for Refusal {
@@ -156,6 +160,9 @@ impl fmt::Display for Refusal {
             Self::NoReplica => f.write_str(
                 "this handle comes from replica() and no replica is eligible: use the plain handle, which falls back \
                  to the primary",
+            ),
+            Self::KeptBack => f.write_str(
+                "a statement of this text was the first to break when a server crashed: it is kept away from the primary",
             ),
             Self::TooManyWaiting { limit } => {
                 write!(f, "no node can take the statement and {limit} wait for one already")
@@ -219,11 +226,12 @@ pub(crate) fn route(
         if request.tried.is_empty()
             && let Some(index) = balance::pick(group, rng, &in_flight)
             && fresh(index)
+            && !spared(request, view, index)
         {
             return Decision::Go(Route { index, reason });
         }
         let choice = balance::pick_but(&[group, &view.replicas], rng, in_flight, |index| {
-            tried(request, view, index) || !fresh(index)
+            tried(request, view, index) || spared(request, view, index) || !fresh(index)
         });
         if let Some(index) = choice {
             return Decision::Go(Route { index, reason });
@@ -263,7 +271,7 @@ fn strictly_replica(
     }
     let groups = [view.group(request.zone), &view.replicas];
     let choice = balance::pick_but(&groups, rng, in_flight, |index| {
-        view.primary == Some(index) || tried(request, view, index)
+        view.primary == Some(index) || tried(request, view, index) || spared(request, view, index)
     });
     match choice {
         Some(index) => Decision::Go(Route {
@@ -276,6 +284,14 @@ fn strictly_replica(
 
 fn primary(request: &Request<'_>, view: &View, reason: Reason) -> Decision {
     match view.primary {
+        // For its own recovery, if it is the one that crashed, or for a replica.
+        Some(index) if spared(request, view, index) => {
+            let recovers = view.nodes[index].outage.is_some_and(|outage| !outage.over);
+            match request.forced {
+                Forced::Primary if !recovers => Decision::Refuse(Refusal::KeptBack),
+                Forced::No | Forced::Primary | Forced::Replica => wait(request, view),
+            }
+        }
         Some(index) if tried(request, view, index) => wait(request, view),
         Some(index) if request.retried && view.nodes[index].in_doubt => wait(request, view),
         Some(index) => Decision::Go(Route { index, reason }),
@@ -296,4 +312,12 @@ fn tried(request: &Request<'_>, view: &View, index: usize) -> bool {
     view.nodes
         .get(index)
         .is_some_and(|node| request.tried.has(node.id))
+}
+
+fn spared(request: &Request<'_>, view: &View, index: usize) -> bool {
+    match request.spares {
+        Spares::Nobody => false,
+        Spares::Primary => view.primary == Some(index),
+        Spares::Everybody => true,
+    }
 }

@@ -44,8 +44,12 @@ pub(crate) enum Signal {
     SessionEnded,
     /// The server ended this session, and no other, for a reason of its own. What it made of the statement is not said.
     SessionLost,
-    /// The server is there and does not accept sessions yet, or no longer.
+    /// The server is there and does not accept sessions yet.
     Starting,
+    /// One of its processes died and took all sessions with it: the server is there and recovers from that.
+    Recovering,
+    /// The server is there and does not accept sessions any more.
+    Stopping,
     /// An established connection broke: end of file, reset, broken pipe, a crashed server or worker.
     Disconnected,
     /// No connection came about: refused, unreachable, not found.
@@ -91,6 +95,8 @@ impl Signal {
         Self::SessionEnded,
         Self::SessionLost,
         Self::Starting,
+        Self::Recovering,
+        Self::Stopping,
         Self::Disconnected,
         Self::Refused,
         Self::AcquireTimeout,
@@ -118,6 +124,8 @@ impl Signal {
             | Self::Terminated
             | Self::SessionLost
             | Self::Starting
+            | Self::Recovering
+            | Self::Stopping
             | Self::Disconnected
             | Self::Refused
             | Self::AcquireTimeout
@@ -148,6 +156,8 @@ impl Signal {
             | Self::SessionLost
             | Self::RecoveryConflict { ended: true }
             | Self::Starting
+            | Self::Recovering
+            | Self::Stopping
             | Self::Disconnected
             | Self::Refused
             | Self::Cut => true,
@@ -182,6 +192,8 @@ impl Signal {
             Self::Terminated
             | Self::SessionEnded
             | Self::Starting
+            | Self::Recovering
+            | Self::Stopping
             | Self::Rejected
             | Self::Serialization
             | Self::Cancelled
@@ -204,6 +216,8 @@ impl Signal {
             Self::SessionEnded => "session_ended",
             Self::SessionLost => "session_lost",
             Self::Starting => "starting",
+            Self::Recovering => "recovering",
+            Self::Stopping => "stopping",
             Self::Disconnected => "disconnected",
             Self::Refused => "refused",
             Self::AcquireTimeout => "acquire_timeout",

@@ -16,6 +16,7 @@
 //! Whoever takes a connection keeps the node's id and generation as they stood in the snapshot, and reports failures
 //! with them: news of an older generation changes nothing (T10).
 
+mod crash;
 mod effect;
 mod eligible;
 mod health;
@@ -36,6 +37,7 @@ use std::time::Duration;
 
 use crate::words::{NodeId, Role};
 
+pub(crate) use crash::{Fate, Outage, Ran, Spares, TextHash};
 pub(crate) use effect::{Changes, Effect, Event, Fence, Notice, Outbox, ProbeFacts};
 pub(crate) use eligible::Ineligible;
 pub(crate) use reign::Reign;
@@ -210,6 +212,8 @@ pub(crate) struct NodeState {
     pub(crate) fresh: Option<Moment>,
     /// Too far behind.
     pub(crate) lagging: bool,
+    /// How connections to it ended last.
+    pub(crate) outage: Option<Outage>,
     /// What was told of its place in the rotation last; nothing while nothing was.
     pub(crate) rotation: Option<Option<Ineligible>>,
     /// When the last probe that ended was sent.
@@ -271,6 +275,7 @@ impl NodeState {
             overruled: None,
             fresh: None,
             lagging: false,
+            outage: None,
             rotation: None,
             asked: None,
             probe_at: None,

@@ -196,6 +196,7 @@ fn event(notice: &Notice, state: &State, nodes: &Nodes) -> Option<ClusterEvent> 
         Notice::Drained { node } => ClusterEvent::Drained { node: name(*node) },
         Notice::Suspected { .. }
         | Notice::Cleared { .. }
+        | Notice::Crashed { .. }
         | Notice::Saturated { .. }
         | Notice::ProbeRejected { .. }
         | Notice::PrimaryInRecovery { .. }

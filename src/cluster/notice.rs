@@ -44,6 +44,11 @@ pub(super) fn tell(notice: &Notice, state: &State, nodes: &Nodes, metrics: &Clus
             node = name(*node),
             "still silent: what was in flight there is ended"
         ),
+        Notice::Crashed { node } => tracing::warn!(
+            node = name(*node),
+            "its server crashed and recovers: the statement that broke first is sent nowhere else, and its text is kept \
+             away from the primary meanwhile; look into that server's log"
+        ),
         Notice::Suspected { node, cause } => {
             tracing::debug!(node = name(*node), %cause, "in doubt until its next probe")
         }

@@ -4,7 +4,7 @@ use super::{Cluster, events::ClusterEvents, worker::Message};
 use crate::{
     error::Error,
     signal::Signal,
-    state::Event,
+    state::{Event, Ran},
     words::{NodeId, Stage},
 };
 
@@ -55,6 +55,7 @@ impl Cluster {
                     generation,
                     stage: Stage::Acquire,
                     signal: Signal::Refused,
+                    ran: Ran::Nothing,
                 }
             }
         };

@@ -32,7 +32,7 @@ use crate::{
     },
     signal::Signal,
     snapshot::Snapshot,
-    state::{Event, Moment},
+    state::{Event, Moment, Ran},
     words::{NodeId, Role, Stage},
 };
 
@@ -240,8 +240,8 @@ impl Shared {
         node.direct.is_some() && self.positions.load(Ordering::Acquire)
     }
 
-    /// Tells the topology what was heard of a node, when it says something of the node.
-    pub(crate) fn report(&self, lease: &Lease, stage: Stage, signal: Signal) {
+    /// Tells the topology what was heard of a node, when it says something of the node, and what ran there.
+    pub(crate) fn report(&self, lease: &Lease, (stage, signal): (Stage, Signal), ran: Ran) {
         if signal.concerns_node() {
             if signal != Signal::ReadOnly {
                 lease.metrics().count(NodeCounter::ConnectionError);
@@ -252,6 +252,7 @@ impl Shared {
                 generation,
                 stage,
                 signal,
+                ran,
             }));
         }
     }

@@ -206,6 +206,9 @@ impl Worker {
             self.feed(Event::Tick).await;
         }
         for id in self.probes.due(now) {
+            if self.state.connects_anew(id) {
+                self.probes.renew(id);
+            }
             let probe = self.nodes.probe(id, &shared.config);
             self.probes.run(id, now, probe, &self.outbox);
         }

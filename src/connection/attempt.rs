@@ -1,6 +1,7 @@
 //! One statement's way to its end: what it needs, where it was tried, and what is held for it meanwhile.
 
 mod acquire;
+mod crash;
 mod foresee;
 mod outcome;
 mod phase;
@@ -13,6 +14,7 @@ use std::{sync::Arc, time::Instant};
 
 use sea_orm::{AccessMode, DbErr, IsolationLevel, TransactionOptions};
 
+use self::crash::Crashes;
 use self::phase::{Phase, Spent};
 use super::{
     RoutedConnection,
@@ -71,6 +73,8 @@ pub(super) struct Attempt<'a> {
     last: Option<DbErr>,
     /// The primary that refused it as one that takes no writes.
     doubted: Option<NodeId>,
+    /// What it has to do with servers that crashed.
+    crashes: Crashes,
 }
 
 /// What a decision came to.
@@ -167,6 +171,7 @@ impl<'a> Attempt<'a> {
             writing: None,
             last: None,
             doubted: None,
+            crashes: Crashes::default(),
         }
     }
 
@@ -215,6 +220,7 @@ impl<'a> Attempt<'a> {
     fn decide(&mut self) -> Step {
         let snapshot = self.shared.snapshot.load();
         self.version = snapshot.view.version;
+        self.note_suspicion(&snapshot);
         let route = match self.question(&snapshot) {
             Decision::Go(route) => route,
             Decision::Wait => return Step::Wait,
@@ -296,6 +302,7 @@ impl<'a> Attempt<'a> {
             },
             zone: self.scope.zone.as_deref(),
             tried: self.tried,
+            spares: self.spares(snapshot),
             retried: self.retries > 0,
             waiting: self.shared.waiting(),
         }
@@ -374,23 +381,5 @@ impl<'a> Attempt<'a> {
         let whose = (self.current, level);
         let held = (lease, self.writing);
         Held::new(Arc::clone(self.shared), held, opening, whose)
-    }
-}
-
-impl Ask {
-    fn intent(self) -> Intent {
-        match self {
-            Self::Statement { intent, .. } => intent,
-            Self::BeginReadOnly => Intent::Read,
-            Self::Begin => Intent::Write,
-        }
-    }
-
-    /// Whether its return pins reads. A statement that only asks for the primary may still call what writes.
-    fn may_write(self) -> bool {
-        match self {
-            Self::Statement { intent, .. } => intent != Intent::Read,
-            Self::BeginReadOnly | Self::Begin => false,
-        }
     }
 }

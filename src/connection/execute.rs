@@ -44,7 +44,7 @@ impl RoutedConnection {
                     return Ok(done);
                 }
                 Err(err) => {
-                    attempt.failed(&lease, stage, err, C::KIND)?;
+                    attempt.failed(&lease, stage, err, C::KIND).await?;
                     attempt.check_primary().await?;
                 }
             }
@@ -89,7 +89,8 @@ impl RoutedConnection {
                     {
                         Ok(()) => {
                             attempt.succeeded(&stmt.sql);
-                            return Ok(stream.holding(lease));
+                            let ran = attempt.ran(Stage::Yield);
+                            return Ok(stream.holding(lease).telling(shared, ran));
                         }
                         Err(err) => {
                             attempt.give_write(stream.into_write());
@@ -98,7 +99,7 @@ impl RoutedConnection {
                     }
                 }
             };
-            let failed = match attempt.failed(&lease, stage, err, Kind::Query) {
+            let failed = match attempt.failed(&lease, stage, err, Kind::Query).await {
                 Ok(()) => attempt.check_primary().await,
                 failed => failed,
             };
@@ -137,7 +138,8 @@ impl RoutedConnection {
                 // Its node was not as far as it had seemed.
                 Ok(None) => {}
                 Err(err) => {
-                    attempt.failed(&lease, crate::signal::stage_of(&err), err, Kind::Exec)?;
+                    let stage = crate::signal::stage_of(&err);
+                    attempt.failed(&lease, stage, err, Kind::Exec).await?;
                     attempt.check_primary().await?;
                 }
             }

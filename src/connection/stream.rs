@@ -8,7 +8,10 @@ mod rows;
 use std::{
     fmt,
     pin::Pin,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll, ready},
 };
 
@@ -17,10 +20,12 @@ use sea_orm::{DbErr, QueryResult};
 
 use self::rows::Rows;
 use crate::{
+    cluster::shared::Shared,
     error::{Error, Kind},
     node::{Lease, UntilCut},
     session::OpenWrite,
     signal,
+    state::Ran,
     words::{Role, Stage},
 };
 
@@ -42,6 +47,8 @@ pub struct RoutedStream<'a> {
     outdated: Option<&'a AtomicBool>,
     /// Held for what its drop does.
     held: Option<Lease>,
+    /// Whom to tell when its connection breaks, and what ran on it.
+    tells: Option<(Arc<Shared>, Ran)>,
 }
 
 impl<'a> RoutedStream<'a> {
@@ -75,6 +82,7 @@ impl<'a> RoutedStream<'a> {
             cut: None,
             outdated: None,
             held: None,
+            tells: None,
         }
     }
 
@@ -110,6 +118,12 @@ impl<'a> RoutedStream<'a> {
         self
     }
 
+    /// Makes it tell the topology of a connection that breaks under it: nobody else may have been there to see it.
+    pub(super) fn telling(mut self, shared: &Arc<Shared>, ran: Ran) -> Self {
+        self.tells = Some((Arc::clone(shared), ran));
+        self
+    }
+
     /// The write that it is, when it failed before its first row and may be tried again.
     pub(super) fn into_write(mut self) -> Option<OpenWrite> {
         self.rows.as_mut()?.write()
@@ -133,6 +147,16 @@ impl<'a> RoutedStream<'a> {
     fn lose(&mut self) {
         if let Some(rows) = self.rows.take() {
             rows.lose();
+        }
+    }
+
+    fn tell(&self, err: &DbErr) {
+        let (Some((shared, ran)), Some(lease)) = (&self.tells, &self.held) else {
+            return;
+        };
+        let signal = signal::of_db_err(err, lease.role());
+        if Error::of(err).is_none() && signal.ends_connection() {
+            shared.report(lease, (Stage::Yield, signal), *ran);
         }
     }
 
@@ -204,6 +228,7 @@ impl Stream for RoutedStream<'_> {
                 {
                     outdated.store(true, Ordering::Release);
                 }
+                this.tell(&err);
                 let err = this.lost(err);
                 match answered {
                     true => this.end(),

@@ -16,7 +16,7 @@ use sea_orm::{
 };
 
 pub(crate) use self::held::{Held, Opening};
-use crate::{error::Kind, words::Role};
+use crate::{error::Kind, state::Ran, words::Role};
 
 /// A transaction begun through a [`RoutedConnection`](crate::RoutedConnection); stands where a
 /// `sea_orm::DatabaseTransaction` stood.
@@ -92,16 +92,16 @@ impl RoutedTransaction {
     }
 
     pub(super) async fn execute_stmt(&self, stmt: Statement) -> Result<ExecResult, DbErr> {
-        let reads = self.held.judge(&stmt.sql, Kind::Exec).await?;
+        let ran = self.held.judge(&stmt.sql, Kind::Exec).await?;
         self.held
-            .run((Kind::Exec, reads), self.inner.execute_raw(stmt))
+            .run((Kind::Exec, ran), self.inner.execute_raw(stmt))
             .await
     }
 
     pub(super) async fn execute_text(&self, sql: &str) -> Result<ExecResult, DbErr> {
-        let reads = self.held.judge(sql, Kind::Exec).await?;
+        let ran = self.held.judge(sql, Kind::Exec).await?;
         self.held
-            .run((Kind::Exec, reads), self.inner.execute_unprepared(sql))
+            .run((Kind::Exec, ran), self.inner.execute_unprepared(sql))
             .await
     }
 
@@ -109,16 +109,16 @@ impl RoutedTransaction {
         &self,
         stmt: Statement,
     ) -> Result<Option<QueryResult>, DbErr> {
-        let reads = self.held.judge(&stmt.sql, Kind::Query).await?;
+        let ran = self.held.judge(&stmt.sql, Kind::Query).await?;
         self.held
-            .run((Kind::Query, reads), self.inner.query_one_raw(stmt))
+            .run((Kind::Query, ran), self.inner.query_one_raw(stmt))
             .await
     }
 
     pub(super) async fn query_all_stmt(&self, stmt: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        let reads = self.held.judge(&stmt.sql, Kind::Query).await?;
+        let ran = self.held.judge(&stmt.sql, Kind::Query).await?;
         self.held
-            .run((Kind::Query, reads), self.inner.query_all_raw(stmt))
+            .run((Kind::Query, ran), self.inner.query_all_raw(stmt))
             .await
     }
 
@@ -130,11 +130,11 @@ impl RoutedTransaction {
     ) -> Result<crate::connection::RoutedStream<'a>, DbErr> {
         use sea_orm::StreamTrait;
 
-        let reads = self.held.judge(&stmt.sql, Kind::Query).await?;
+        let ran = self.held.judge(&stmt.sql, Kind::Query).await?;
         let outdated = self.held.doubt();
         let rows = self
             .held
-            .run((Kind::Query, reads), self.inner.stream_raw(stmt))
+            .run((Kind::Query, ran), self.inner.stream_raw(stmt))
             .await?;
         Ok(crate::connection::RoutedStream::borrowed(rows, self.node())
             .of_transaction(self.held.lease(), outdated))
@@ -148,7 +148,10 @@ impl RoutedTransaction {
         let poison = self.held.poison_on_drop();
         let begun = self
             .held
-            .run((Kind::Exec, false), self.inner.begin_with_options(options))
+            .run(
+                (Kind::Exec, Ran::Other),
+                self.inner.begin_with_options(options),
+            )
             .await;
         let inner = begun?;
         poison.disarm();

@@ -8,9 +8,10 @@ impl Error {
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         match self {
-            Self::UnknownOutcome { .. } | Self::CutOff { .. } | Self::PositionLost => {
-                Outcome::Unknown
-            }
+            Self::UnknownOutcome { .. }
+            | Self::ServerCrashed { .. }
+            | Self::CutOff { .. }
+            | Self::PositionLost => Outcome::Unknown,
             Self::StreamLost { .. }
             | Self::TooFewReplicas { .. }
             | Self::PositionUntold { .. }
@@ -30,6 +31,7 @@ impl Error {
             | Self::EpochNotSeen { .. }
             | Self::TransactionLost { .. }
             | Self::GivenUp { .. }
+            | Self::KeptBack { .. }
             | Self::TransactionPoisoned
             | Self::CommitAborted { .. }
             | Self::StillWriting { .. }
@@ -49,6 +51,7 @@ impl Error {
             | Self::StillWriting { .. }
             | Self::TransactionLost { .. }
             | Self::GivenUp { .. }
+            | Self::KeptBack { .. }
             | Self::StreamLost { .. } => true,
             Self::Config(_)
             | Self::Start { .. }
@@ -63,6 +66,7 @@ impl Error {
             | Self::TooFewReplicas { .. }
             | Self::PositionLost
             | Self::UnknownOutcome { .. }
+            | Self::ServerCrashed { .. }
             | Self::CutOff { .. }
             | Self::TransactionPoisoned
             | Self::CommitAborted { .. }

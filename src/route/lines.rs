@@ -22,7 +22,8 @@ pub(crate) fn lines(
     let primary = |found: &mut Vec<Route>, reason| {
         let open = |&index: &usize| {
             let doubted = request.retried && view.nodes[index].in_doubt;
-            !doubted && !super::tried(request, view, index)
+            let barred = super::tried(request, view, index) || super::spared(request, view, index);
+            !doubted && !barred
         };
         let index = view.primary.filter(open);
         let index = index.filter(|index| found.iter().all(|route| route.index != *index));
@@ -79,7 +80,8 @@ pub(crate) fn lines(
         for candidate in members {
             let index = candidate.index;
             let known = found.iter().any(|route| route.index == index);
-            let barred = strict && view.primary == Some(index);
+            let barred =
+                (strict && view.primary == Some(index)) || super::spared(request, view, index);
             if !known && !barred && !super::tried(request, view, index) && fresh(index) {
                 let reason = if strict { Reason::Forced } else { reason };
                 found.push(Route { index, reason });

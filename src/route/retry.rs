@@ -5,6 +5,7 @@
 
 use crate::mutants;
 use crate::signal::Signal;
+use crate::state::{Fate, Ran};
 use crate::words::{Outcome, Role, Stage};
 
 /// How often a statement is sent again at the most.
@@ -41,6 +42,36 @@ pub(crate) struct Failure {
     /// How often that was because what a connection had prepared was out of date. As often as it may be where the
     /// connection is not ours to mend.
     pub(crate) renewed: u8,
+    /// What is known of the crash that it broke in.
+    pub(crate) crash: Crash,
+}
+
+/// What a read has to do with the crash of its server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Crash {
+    /// None that is known.
+    #[default]
+    No,
+    /// Its text was the first to break there.
+    Suspected,
+    /// It ran beside the first one.
+    Beside,
+    /// It ran beside the first one, and that is the second time.
+    BesideAgain,
+}
+
+impl Crash {
+    /// By what became of its server, and whether one has crashed under it before.
+    #[must_use]
+    pub(crate) fn of(fate: Fate, ran: Ran, before: bool) -> Self {
+        match fate {
+            Fate::Open | Fate::Other => Self::No,
+            // Also another statement of this text: which of them it was does not matter to the next server.
+            Fate::Crashed(first) if first == ran => Self::Suspected,
+            Fate::Crashed(_) if before => Self::BesideAgain,
+            Fate::Crashed(_) => Self::Beside,
+        }
+    }
 }
 
 /// What to do.
@@ -127,6 +158,8 @@ pub(crate) fn outcome(failure: &Failure) -> Outcome {
         Signal::Unread => Outcome::Executed,
         Signal::Disconnected if mutants::lives("writes_again") => Outcome::NotExecuted,
         Signal::Starting
+        | Signal::Recovering
+        | Signal::Stopping
         | Signal::SessionLost
         | Signal::Disconnected
         | Signal::Refused
@@ -172,8 +205,24 @@ pub(crate) fn verdict(failure: &Failure) -> Verdict {
     }
 }
 
+/// Whether it has to be asked first what became of the server: a read that ran on a connection that broke without a word.
+#[must_use]
+pub(crate) fn may_have_crashed(failure: &Failure) -> bool {
+    let sent = match failure.stage {
+        Stage::Route | Stage::Acquire | Stage::Commit => false,
+        Stage::Send | Stage::Yield => true,
+    };
+    sent && failure.kind == Kind::Read && failure.signal == Signal::Disconnected
+}
+
 fn read_again(failure: &Failure) -> Option<Again> {
     let replica = failure.role != Role::Primary;
+    match failure.crash {
+        Crash::No => {}
+        // Who breaks beside a text that crashes its server is innocent, most likely: it gets one more server at the most.
+        Crash::Beside => {}
+        Crash::Suspected | Crash::BesideAgain => return None,
+    }
     // A replica that gives no connection, for whatever reason, is no reason to fail.
     if replica && failure.stage == Stage::Acquire {
         return Some(Again::Elsewhere);
@@ -188,6 +237,8 @@ fn read_again(failure: &Failure) -> Option<Again> {
         | Signal::Disconnected
         | Signal::Refused
         | Signal::Starting
+        | Signal::Recovering
+        | Signal::Stopping
         | Signal::Cut => Some(Again::Elsewhere),
         Signal::RecoveryConflict { .. } | Signal::Overloaded => replica.then_some(Again::Elsewhere),
         Signal::SessionLost if replica || failure.stage == Stage::Acquire => Some(Again::Elsewhere),
@@ -218,6 +269,8 @@ fn write_again(failure: &Failure, known: Outcome) -> Option<Again> {
         | Signal::Disconnected
         | Signal::Refused
         | Signal::Starting
+        | Signal::Recovering
+        | Signal::Stopping
         | Signal::Cut => Some(Again::Elsewhere),
         Signal::SessionLost if failure.stage == Stage::Acquire => Some(Again::Elsewhere),
         Signal::SessionEnded | Signal::SessionLost => Some(Again::SameNode),

@@ -16,6 +16,8 @@ pub(crate) const fn corrects(refusal: Signal, succeeded_on_primary: bool) -> boo
         | Signal::SessionEnded
         | Signal::SessionLost
         | Signal::Starting
+        | Signal::Recovering
+        | Signal::Stopping
         | Signal::Disconnected
         | Signal::Refused
         | Signal::AcquireTimeout

@@ -132,6 +132,8 @@ pub(crate) fn may_pass(error: &DbErr) -> bool {
         of_db_err(error, Role::Unknown),
         Signal::Refused
             | Signal::Starting
+            | Signal::Recovering
+            | Signal::Stopping
             | Signal::Overloaded
             | Signal::AcquireTimeout
             | Signal::TimedOut

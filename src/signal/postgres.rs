@@ -84,6 +84,9 @@ fn ended(answer: &Answer<'_>, on: Role) -> Signal {
         "57P01" => Signal::Terminated,
         // A crash takes every session of the server.
         "57P02" => Signal::Disconnected,
+        "57P03" if answer.message.starts_with(RECOVERS) => Signal::Recovering,
+        "57P03" if answer.message.starts_with(STOPS) => Signal::Stopping,
+        // Also whatever a server says in another language: taken for a stop, a crash would be passed on.
         "57P03" => Signal::Starting,
         "57P05" | "25P03" | "25P04" => Signal::SessionEnded,
         "53300" => Signal::Overloaded,
@@ -94,6 +97,13 @@ fn ended(answer: &Answer<'_>, on: Role) -> Signal {
         _ => Signal::SessionLost,
     }
 }
+
+/// Said to whoever connects from the death of a backend on: by a standby until it replays again, by a primary until it
+/// is back. One routine says all of these, so the text has to tell.
+const RECOVERS: &str = "the database system is in recovery mode";
+
+/// Said while the server is being stopped.
+const STOPS: &str = "the database system is shutting down";
 
 /// The routine behind RAISE of PL/pgSQL: the code is its author's.
 const RAISE: &str = "exec_stmt_raise";

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Fact, Ineligible, Moment, NodeSpec, ReplaceProblem};
+use super::{Fact, Ineligible, Moment, NodeSpec, Ran, ReplaceProblem};
 use crate::signal::Signal;
 use crate::words::{NodeId, Stage};
 
@@ -19,6 +19,8 @@ pub(crate) enum Event {
         generation: u64,
         stage: Stage,
         signal: Signal,
+        /// What was running there.
+        ran: Ran,
     },
     /// A probe succeeded. `begun`: when it was sent; it proves nothing about doubts that are younger.
     ProbeOk {
@@ -158,6 +160,10 @@ pub(crate) enum Notice {
     },
     /// Still silent after `dead_after`: what was in flight there is ended.
     Dead {
+        node: NodeId,
+    },
+    /// It broke connections without a word, and recovers from a crash.
+    Crashed {
         node: NodeId,
     },
     /// In doubt until its next probe.

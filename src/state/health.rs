@@ -9,7 +9,7 @@ use std::time::Duration;
 use fastrand::Rng;
 
 use super::reduce::Step;
-use super::{Effect, Health, Moment, NodeState, Notice, Suspicion, Tuning};
+use super::{Effect, Health, Moment, NodeState, Notice, Outage, Ran, Suspicion, Tuning, crash};
 use crate::signal::Signal;
 use crate::words::{NodeId, Role, Stage};
 
@@ -31,7 +31,11 @@ fn blame(signal: Signal, stage: Stage, role: Role) -> Blame {
     // Whatever keeps a replica from giving a connection, reads must not run into it again.
     let unreachable = replica && stage == Stage::Acquire;
     match signal {
-        Signal::Disconnected | Signal::Refused | Signal::Starting => Blame::Dead,
+        Signal::Disconnected
+        | Signal::Refused
+        | Signal::Starting
+        | Signal::Recovering
+        | Signal::Stopping => Blame::Dead,
         // Without a session there is nothing to end: it lets nobody in.
         Signal::SessionLost if stage == Stage::Acquire => Blame::Dead,
         Signal::Terminated => Blame::HardDoubt,
@@ -61,8 +65,8 @@ fn blame(signal: Signal, stage: Stage, role: Role) -> Blame {
 }
 
 /// A report of the statement path.
-pub(super) fn failed(step: &mut Step<'_>, id: NodeId, generation: u64, what: (Stage, Signal)) {
-    let (stage, signal) = what;
+pub(super) fn failed(step: &mut Step<'_>, id: NodeId, generation: u64, what: (Stage, Signal, Ran)) {
+    let (stage, signal, ran) = what;
     let now = step.now;
     let Some(node) = step.state.nodes.iter_mut().find(|node| node.id == id) else {
         return;
@@ -72,6 +76,7 @@ pub(super) fn failed(step: &mut Step<'_>, id: NodeId, generation: u64, what: (St
     }
     if generation < node.generation {
         step.out.notice(Notice::Stale { node: id });
+        crash::broke(step, id, generation, (signal, ran));
         return;
     }
     match blame(signal, stage, node.role) {
@@ -90,6 +95,7 @@ pub(super) fn failed(step: &mut Step<'_>, id: NodeId, generation: u64, what: (St
         Blame::Full => step.saturate(id),
         Blame::Dead => step.eject(id, signal, 1),
     }
+    crash::broke(step, id, generation, (signal, ran));
 }
 
 /// Ends ramps and penalties whose time has come, and shows the next step of those that go on.
@@ -206,6 +212,7 @@ impl Step<'_> {
             dirty: false,
             cut: false,
         };
+        node.outage = Some(Outage::new(node.generation, now, cause));
         node.suspicion = None;
         node.saturated_until = None;
         node.strike = None;
@@ -215,7 +222,7 @@ impl Step<'_> {
         self.out.publish();
         let wait = backoff(&self.state.tuning, failures, relapses, self.rng);
         let wait = match cause {
-            Signal::Starting => wait,
+            Signal::Starting | Signal::Recovering => wait,
             _ if wait.is_zero() => wait,
             _ => wait.max(self.state.tuning.connect_every),
         };

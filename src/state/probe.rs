@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::health::backoff;
 use super::reduce::Step;
-use super::{Fact, Health, Moment, Notice, ProbeFacts, Stand};
+use super::{Fact, Health, Moment, Notice, ProbeFacts, Stand, crash};
 use crate::signal::Signal;
 use crate::words::{NodeId, Role};
 
@@ -45,6 +45,7 @@ pub(super) fn succeeded(
         step.out.publish();
     }
     observe(step, id, begun, facts);
+    crash::answered(step, id, begun);
     let Some(node) = step.node_mut(id) else {
         return;
     };
@@ -149,7 +150,9 @@ pub(super) fn failed(step: &mut Step<'_>, id: NodeId, begun: Moment, signal: Sig
                     }
                     step.next_probe(id);
                 }
-                Signal::Refused | Signal::Starting => step.eject(id, signal, 2),
+                Signal::Refused | Signal::Starting | Signal::Recovering | Signal::Stopping => {
+                    step.eject(id, signal, 2);
+                }
                 // Somebody ended the probe's session: the server was there to do it. Should it be shutting down, the
                 // next one is refused.
                 Signal::Terminated | Signal::SessionEnded => {
@@ -163,6 +166,7 @@ pub(super) fn failed(step: &mut Step<'_>, id: NodeId, begun: Moment, signal: Sig
             }
         }
     }
+    crash::refused(step, id, begun, signal);
 }
 
 impl Step<'_> {
@@ -223,7 +227,7 @@ impl Step<'_> {
         let every = self.state.tuning.connect_every;
         let wait = match cause {
             // It is there, and will let us in soon.
-            Signal::Starting => backoff,
+            Signal::Starting | Signal::Recovering => backoff,
             _ if self.state.reign.lost.is_some() => every,
             _ => backoff.max(every),
         };

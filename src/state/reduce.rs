@@ -5,7 +5,7 @@
 
 use fastrand::Rng;
 
-use super::{Effect, Event, Moment, Outbox, State, health, lag, members, probe, reign};
+use super::{Effect, Event, Moment, Outbox, State, crash, health, lag, members, probe, reign};
 
 /// What one transition needs besides its event.
 pub(super) struct Step<'s> {
@@ -30,8 +30,9 @@ pub(crate) fn reduce(state: &mut State, event: Event, now: Moment, rng: &mut Rng
             generation,
             stage,
             signal,
+            ran,
         } => {
-            health::failed(&mut step, node, generation, (stage, signal));
+            health::failed(&mut step, node, generation, (stage, signal, ran));
         }
         Event::ProbeOk {
             node,
@@ -50,6 +51,7 @@ pub(crate) fn reduce(state: &mut State, event: Event, now: Moment, rng: &mut Rng
         }
         Event::Tick => {
             health::tick(&mut step);
+            crash::tick(&mut step);
             members::tick(&mut step);
         }
         Event::Drain { node } => members::drain(&mut step, node),

@@ -10,6 +10,7 @@ use std::time::Duration;
 use fastrand::Rng;
 use thiserror::Error;
 
+use super::crash;
 use super::members::wanted;
 use super::reduce::Step;
 use super::reign::configured;
@@ -131,6 +132,7 @@ impl State {
         };
         self.confirm_at().map(&mut at_latest);
         lag::next_tick(self).map(&mut at_latest);
+        crash::next_tick(self).map(&mut at_latest);
         for node in &self.nodes {
             if let Health::Ramping { since, shown, .. } = node.health {
                 at_latest(since.after(ramp_step.saturating_mul(shown + 1)));

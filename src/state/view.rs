@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::eligible::{ineligible, out_of_service};
 use super::probe::millis;
-use super::{Fact, Health, Ineligible, Moment, NodeState, State, Tuning};
+use super::{Fact, Health, Ineligible, Moment, NodeState, Outage, State, Tuning};
 use crate::words::{NodeId, Role};
 
 /// Fine enough that a weight of 1 in ramp-up and 100 ms away is not nothing.
@@ -28,6 +28,8 @@ pub(crate) struct ViewNode {
     pub(crate) in_doubt: bool,
     /// Found dead.
     pub(crate) ejected: bool,
+    /// How connections to it ended last.
+    pub(crate) outage: Option<Outage>,
     /// The primary changed, and nobody can tell whether this one follows it: only reads that may miss anything (T2).
     pub(crate) untold: bool,
 }
@@ -62,6 +64,8 @@ pub(crate) struct View {
     pub(crate) splits: bool,
     /// Some node is untold.
     pub(crate) any_untold: bool,
+    /// Some text is suspected of a crash.
+    pub(crate) any_suspect: bool,
     /// The preferred zone's nodes, or everyone's.
     pub(crate) usual: Group,
     /// Everyone's.
@@ -88,6 +92,7 @@ impl View {
                 ineligible: ineligible(node, state),
                 in_doubt: node.is_in_doubt(),
                 ejected: node.is_ejected(),
+                outage: node.outage,
                 untold: node.epoch == Fact::Unknown && state.reign.changes > 0,
             })
             .collect();
@@ -147,6 +152,9 @@ impl View {
                 }),
             usual: usual.unwrap_or_else(|| all.clone()),
             all,
+            any_suspect: nodes
+                .iter()
+                .any(|node| node.outage.as_ref().and_then(Outage::suspect).is_some()),
             any_untold: nodes.iter().any(|node| node.untold),
             zones: zones.into_boxed_slice(),
             replicas: Group::new(readers.iter().map(Reader::candidate).collect()),

@@ -15,6 +15,7 @@ mod causal;
 mod close;
 mod closed;
 mod concrete;
+mod crashes;
 #[cfg(feature = "discovery")]
 mod discovery;
 mod failover;

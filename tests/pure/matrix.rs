@@ -9,9 +9,9 @@ use fastrand::Rng;
 
 use super::route_words::node;
 use crate::{
-    route::retry::{self, Again, Failure, Kind, Verdict},
+    route::retry::{self, Again, Crash, Failure, Kind, Verdict},
     signal::Signal,
-    state::{Effect, Event, Fact, Moment, ProbeFacts, State, Tuning, reduce::reduce},
+    state::{Effect, Event, Fact, Moment, ProbeFacts, Ran, State, Tuning, reduce::reduce},
     words::{NodeId, Role, Stage},
 };
 
@@ -52,6 +52,7 @@ fn of_node(stage: Stage, signal: Signal, on: NodeId) -> String {
         generation: 0,
         stage,
         signal,
+        ran: Ran::Nothing,
     };
     let effects = reduce(&mut state, event, now, &mut Rng::with_seed(1));
     let node = state.node(on).unwrap();
@@ -89,6 +90,7 @@ fn of_statement(
         correctable: true,
         retries: 0,
         renewed: 0,
+        crash: Crash::No,
     };
     match retry::verdict(&failure) {
         Verdict::Again(Again::Elsewhere) => "elsewhere".to_owned(),
@@ -151,6 +153,7 @@ fn no_error_of_an_older_generation_changes_anything() {
                     generation: 0,
                     stage: *stage,
                     signal: *signal,
+                    ran: Ran::Nothing,
                 };
                 let now = Moment(Duration::from_millis(100));
                 let effects = reduce(&mut state, event, now, &mut Rng::with_seed(1));
@@ -180,6 +183,7 @@ fn no_error_sends_a_write_again_that_may_have_been_executed() {
                         correctable: false,
                         retries: 0,
                         renewed: 0,
+                        crash: Crash::No,
                     };
                     if let Verdict::Again(_) = retry::verdict(&failure) {
                         let known = retry::outcome(&failure);

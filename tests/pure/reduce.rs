@@ -10,14 +10,15 @@ use super::route_words::{duration, node, option, scenarios, signal, stage, str_o
 use crate::signal::Signal;
 use crate::state::reduce::reduce;
 use crate::state::{
-    Changes, Effect, Event, Fact, Health, Moment, NodeSpec, NodeState, ProbeFacts, Stand,
-    StartProblem, State, Tuning, View,
+    Changes, Effect, Event, Fact, Fate, Health, Moment, NodeSpec, NodeState, ProbeFacts, Ran,
+    Spares, Stand, StartProblem, State, TextHash, Tuning, View,
 };
 use crate::words::{NodeId, Role, Stage};
 
 const FILES: &[(&str, &str)] = &[
     ("ejection", include_str!("reduce/ejection.json")),
     ("readmission", include_str!("reduce/readmission.json")),
+    ("crash", include_str!("reduce/crash.json")),
     ("doubt", include_str!("reduce/doubt.json")),
     ("members", include_str!("reduce/members.json")),
     ("roles", include_str!("reduce/roles.json")),
@@ -87,6 +88,47 @@ fn run(file: &str, scenario: &Value) {
                 found,
                 expected.as_str().expect("a text"),
                 "{name}: node {node}"
+            );
+        }
+        // What became of connections (`r1#0`), and where texts must not go.
+        for (connections, expected) in step["fates"].as_object().into_iter().flatten() {
+            let (node, generation) = connections.split_once('#').unwrap();
+            let view = View::new(&bench.state);
+            let found = match view.fate(bench.id(node), generation.parse().unwrap()) {
+                Fate::Open => "open".to_owned(),
+                Fate::Crashed(Ran::Read(TextHash(text))) => format!("crashed by {text}"),
+                Fate::Crashed(first) => format!("crashed by {first:?}").to_lowercase(),
+                Fate::Other => "no crash".to_owned(),
+            };
+            assert_eq!(found, expected.as_str().unwrap(), "{name}: {connections}");
+        }
+        for (text, expected) in step["spares"].as_object().into_iter().flatten() {
+            let found = match View::new(&bench.state).spares(TextHash(text.parse().unwrap())) {
+                Spares::Nobody => "nobody",
+                Spares::Primary => "primary",
+                Spares::Everybody => "everybody",
+            };
+            assert_eq!(found, expected.as_str().unwrap(), "{name}: text {text}");
+        }
+        // By text, by where it ran when that crashed, and by what it was kept away for before.
+        for (read, expected) in step["kept"].as_object().into_iter().flatten() {
+            let words: Vec<_> = read
+                .split(' ')
+                .map(|word| (word != "-").then_some(word))
+                .collect();
+            let text = words[0].map(|text| TextHash(text.parse().unwrap()));
+            let ran_in = words[1].and_then(|word| word.split_once('#'));
+            let ran_in = ran_in.map(|(node, pool)| (bench.id(node), pool.parse().unwrap()));
+            let before = words[2].map(|node| bench.id(node));
+            let found = View::new(&bench.state).spared(text, ran_in, before);
+            let found = found.map(|id| bench.names[usize::try_from(id.0).unwrap()].as_str());
+            assert_eq!(found.unwrap_or("nobody"), expected, "{name}: kept {read}");
+        }
+        if let Some(fresh) = step.get("connects_anew") {
+            let node = bench.id(fresh.as_str().unwrap());
+            assert!(
+                bench.state.connects_anew(node),
+                "{name}: on the old connection"
             );
         }
         if let Some(expected) = step.get("next_tick") {
@@ -197,6 +239,11 @@ impl Bench {
                         .map_or(present, |text| text.parse().unwrap()),
                     stage: stage(at),
                     signal: signal(cause),
+                    ran: match option(text, "ran") {
+                        None => Ran::Nothing,
+                        Some("other") => Ran::Other,
+                        Some(hash) => Ran::Read(TextHash(hash.parse().unwrap())),
+                    },
                 }
             }
             ["probe", name, "ok", rtt, ..] => Event::ProbeOk {
@@ -368,12 +415,17 @@ fn event_of(now: Moment, kind: u8, node: u32, signal: usize, generation: u64) ->
             generation,
             stage: Stage::Send,
             signal,
+            ran: match generation {
+                0 => Ran::Nothing,
+                text => Ran::Read(TextHash(text)),
+            },
         },
         4 | 5 => Event::Failed {
             node,
             generation,
             stage: Stage::Acquire,
             signal,
+            ran: Ran::Nothing,
         },
         6 | 7 => Event::ProbeOk {
             node,
@@ -403,11 +455,11 @@ proptest! {
         let (mut state, _) = three();
         let mut rng = Rng::with_seed(seed);
         let (node, now) = (NodeId(1), Moment(Duration::from_secs(1)));
-        let dead = Event::Failed { node, generation: 0, stage: Stage::Send, signal: Signal::Disconnected };
+        let dead = Event::Failed { node, generation: 0, stage: Stage::Send, signal: Signal::Disconnected , ran: Ran::Nothing};
         let _ = reduce(&mut state, dead, now, &mut rng);
         let before = format!("{state:?}");
         let stage = if acquire { Stage::Acquire } else { Stage::Send };
-        let late = Event::Failed { node, generation: 0, stage, signal: Signal::ALL[signal] };
+        let late = Event::Failed { node, generation: 0, stage, signal: Signal::ALL[signal] , ran: Ran::Nothing};
         let effects = reduce(&mut state, late, now, &mut rng);
         prop_assert!(effects.iter().all(|effect| matches!(effect, Effect::Notice(_))));
         prop_assert_eq!(before, format!("{state:?}"));

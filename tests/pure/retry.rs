@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::route_words::{role, rows, signal, stage, str_of};
-use crate::route::retry::{Again, Failure, Kind, Verdict, outcome, verdict};
+use crate::route::retry::{Again, Crash, Failure, Kind, Verdict, outcome, verdict};
 use crate::route::safety::corrects;
 use crate::signal::Signal;
 use crate::words::{Outcome, Role, Stage};
@@ -51,6 +51,13 @@ fn every_row_of_the_table_of_retries_holds() {
             correctable: row["correctable"] == true,
             retries: u8::try_from(row["retries"].as_u64().unwrap_or(0)).unwrap(),
             renewed: u8::try_from(row["renewed"].as_u64().unwrap_or(0)).unwrap(),
+            crash: match row["crash"].as_str() {
+                None => Crash::No,
+                Some("suspected") => Crash::Suspected,
+                Some("beside") => Crash::Beside,
+                Some("beside_again") => Crash::BesideAgain,
+                Some(other) => panic!("no crash `{other}`"),
+            },
         };
         assert_eq!(text(verdict(&failure)), str_of(row, "expect"), "{row}");
     }
@@ -100,6 +107,7 @@ fn failures() -> impl Strategy<Value = Failure> {
                     correctable,
                     retries,
                     renewed,
+                    crash: Crash::No,
                 }
             },
         )

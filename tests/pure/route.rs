@@ -12,7 +12,7 @@ use crate::route::{
     Ask, Decision, Forced, Fresh, Refusal, Request, Route, Tried, balance, lines::lines, route,
 };
 use crate::state::{
-    Fact, Health, Ineligible, Moment, NodeState, Stand, State, Suspicion, Tuning, View,
+    Fact, Health, Ineligible, Moment, NodeState, Spares, Stand, State, Suspicion, Tuning, View,
 };
 use crate::words::{Intent, NodeId, Reason, Role};
 
@@ -144,6 +144,12 @@ fn request<'a>(ask: &'a Value, view: &View) -> Request<'a> {
         },
         zone: ask["in_zone"].as_str(),
         tried,
+        spares: match ask["spares"].as_str() {
+            None => Spares::Nobody,
+            Some("primary") => Spares::Primary,
+            Some("everybody") => Spares::Everybody,
+            Some(other) => panic!("nobody is `{other}`"),
+        },
         retried: ask["retried"] == true,
         waiting: number("waiting"),
     }
@@ -157,6 +163,7 @@ fn text(decision: Decision, view: &View) -> String {
         Decision::Refuse(refusal) => match refusal {
             Refusal::NotARead { reason } => format!("refuse not_a_read {reason}"),
             Refusal::NoReplica => "refuse no_replica".to_owned(),
+            Refusal::KeptBack => "refuse kept_back".to_owned(),
             Refusal::TooManyWaiting { limit } => format!("refuse too_many_waiting {limit}"),
         },
     }
@@ -396,6 +403,7 @@ fn plain(ask: Ask) -> Request<'static> {
         fresh: Fresh::Any,
         zone: None,
         tried: Tried::default(),
+        spares: Spares::Nobody,
         retried: false,
         waiting: 0,
     }

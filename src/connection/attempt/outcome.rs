@@ -10,7 +10,11 @@ use crate::{
     intent::Summary,
     metrics::{ClusterCounter, NodeCounter},
     node::Lease,
-    route::{Ask, Refusal, retry, safety},
+    route::{
+        Ask, Refusal,
+        retry::{self, Crash},
+        safety,
+    },
     signal::{self, Signal},
     words::{Intent, Outcome, Stage},
 };
@@ -32,7 +36,7 @@ impl Attempt<'_> {
     }
 
     /// It did not run as it should: `Ok` when it is to be tried again, else the error for the caller.
-    pub(in crate::connection) fn failed(
+    pub(in crate::connection) async fn failed(
         &mut self,
         lease: &Lease,
         stage: Stage,
@@ -45,8 +49,9 @@ impl Attempt<'_> {
             Some(Error::GivenUp { .. }) => (Stage::Acquire, Signal::PoolClosed),
             _ => (stage, signal_of(lease, &err)),
         };
-        self.shared.report(lease, stage, signal);
-        let failure = retry::Failure {
+        let ran = self.ran(stage);
+        self.shared.report(lease, (stage, signal), ran);
+        let mut failure = retry::Failure {
             kind: self.kind(),
             stage,
             signal,
@@ -58,11 +63,15 @@ impl Attempt<'_> {
                 Some(_) => self.renewed,
                 None => retry::MOST_RETRIES,
             },
+            crash: Crash::No,
         };
         if let Some(write) = &mut self.write {
             // What was answered has ended, whatever it did; of the rest the server may be at it still.
             let unknown = retry::outcome(&failure) == Outcome::Unknown;
             write.is_lost(unknown && signal::code(&err).is_none());
+        }
+        if retry::may_have_crashed(&failure) {
+            failure.crash = self.crash(lease, ran).await;
         }
         match retry::verdict(&failure) {
             retry::Verdict::Again(again) if self.may_repeat(again, signal) => {
@@ -70,6 +79,11 @@ impl Attempt<'_> {
                 self.last = Some(err);
                 Ok(())
             }
+            _ if failure.crash != Crash::No => Err(Error::ServerCrashed {
+                node: lease.name(),
+                source: err,
+            }
+            .into_db(kind)),
             retry::Verdict::Again(_) => {
                 Err(self.give(retry::outcome(&failure), lease, (stage, err), kind))
             }
@@ -184,7 +198,7 @@ impl Attempt<'_> {
         }
     }
 
-    pub(super) fn refused(&self, refusal: Refusal) -> Error {
+    pub(super) fn refused(&mut self, refusal: Refusal) -> Error {
         let nodes = self.shared.describe();
         match refusal {
             Refusal::NotARead { reason } => Error::NotARead {
@@ -192,6 +206,7 @@ impl Attempt<'_> {
                 reason,
             },
             Refusal::NoReplica => Error::NoReplica { nodes },
+            Refusal::KeptBack => self.kept_back(),
             Refusal::TooManyWaiting { .. } => {
                 self.shared.metrics.count(ClusterCounter::Refused);
                 Error::Unavailable {
@@ -211,5 +226,23 @@ fn signal_of(lease: &Lease, err: &DbErr) -> Signal {
         Some(Error::CutOff { .. }) => Signal::Cut,
         _ if lease.lives() => Signal::Server,
         _ => signal::of_db_err(err, lease.role()),
+    }
+}
+
+impl Ask {
+    pub(super) fn intent(self) -> Intent {
+        match self {
+            Self::Statement { intent, .. } => intent,
+            Self::BeginReadOnly => Intent::Read,
+            Self::Begin => Intent::Write,
+        }
+    }
+
+    /// Whether its return pins reads. A statement that only asks for the primary may still call what writes.
+    pub(super) fn may_write(self) -> bool {
+        match self {
+            Self::Statement { intent, .. } => intent != Intent::Read,
+            Self::BeginReadOnly | Self::Begin => false,
+        }
     }
 }

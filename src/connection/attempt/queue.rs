@@ -23,6 +23,7 @@ use crate::{
     route::{Forced, Route, lines::lines},
     session::{Bound, Need},
     signal,
+    state::Ran,
     words::{Intent, Reason, Role, Stage},
 };
 
@@ -133,7 +134,7 @@ impl Attempt<'_> {
                             return Err(err);
                         }
                         let signal = signal::of_db_err(&err, lost.role());
-                        shared.report(&lost, Stage::Acquire, signal);
+                        shared.report(&lost, (Stage::Acquire, signal), Ran::Nothing);
                         looks = true;
                     }
                 },

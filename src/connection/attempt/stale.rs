@@ -222,6 +222,10 @@ impl Attempt<'_> {
         if lease.role() == Role::Replica && self.is_misread() {
             return true;
         }
+        // What did not have to wait was decided just now.
+        if self.started.is_some() && self.is_kept_off(lease) {
+            return true;
+        }
         if lease.role() != Role::Replica || self.scope.force == Forced::Replica {
             return false;
         }

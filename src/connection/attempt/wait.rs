@@ -91,11 +91,14 @@ impl Attempt<'_> {
                 self.need = shared.need(&self.current);
                 Ok(())
             }
-            Err(_) if stale => Err(Error::NotCaughtUp {
-                node: shared.replica_names(),
-                waited: self.started().elapsed(),
+            Err(_) => Err(match self.crashes.spared {
+                Some(_) => self.kept_back(),
+                None if stale => Error::NotCaughtUp {
+                    node: shared.replica_names(),
+                    waited: self.started().elapsed(),
+                },
+                None => self.gave_up(Stage::Route),
             }),
-            Err(_) => Err(self.gave_up(Stage::Route)),
         }
     }
 

@@ -9,6 +9,7 @@ use crate::{
     error::{Error, Kind},
     metrics::NodeCounter,
     signal,
+    state::Ran,
     words::Stage,
 };
 
@@ -43,7 +44,7 @@ impl RoutedTransaction {
                     }
                     .into_db(Kind::Query));
                 }
-                return Err(held.typed(err, Kind::Query));
+                return Err(held.typed(err, (Kind::Query, Ran::Other)));
             }
         }
         if held.is_outermost()
@@ -53,7 +54,7 @@ impl RoutedTransaction {
             let restored = held.lease().guard(inner.execute_unprepared(restore)).await;
             restored
                 .unwrap_or_else(|cut| Err(cut.into_db(Kind::Query)))
-                .map_err(|err| held.typed(err, Kind::Query))?;
+                .map_err(|err| held.typed(err, (Kind::Query, Ran::Other)))?;
         }
         if !held.is_outermost() {
             return send(inner, held).await;
@@ -72,8 +73,8 @@ impl RoutedTransaction {
         let Self { inner, held } = self;
         match held.lease().guard(inner.rollback()).await {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(err)) => Err(held.typed(err, Kind::Query)),
-            Err(cut) => Err(held.typed(cut.into_db(Kind::Query), Kind::Query)),
+            Ok(Err(err)) => Err(held.typed(err, (Kind::Query, Ran::Other))),
+            Err(cut) => Err(held.typed(cut.into_db(Kind::Query), (Kind::Query, Ran::Other))),
         }
     }
 }
@@ -94,7 +95,7 @@ async fn send(inner: DatabaseTransaction, held: Held) -> Result<(), DbErr> {
     match outcome {
         Ok(Ok(())) => Ok(()),
         Ok(Err(err)) if held.commit_is_unknown(&err) => {
-            held.report(Stage::Commit, &err);
+            held.report(Stage::Commit, &err, Ran::Other);
             held.lease().metrics().count(NodeCounter::UnknownOutcome);
             let node = held.lease().name();
             Err(Error::UnknownOutcome {
@@ -104,10 +105,10 @@ async fn send(inner: DatabaseTransaction, held: Held) -> Result<(), DbErr> {
             }
             .into_db(Kind::Query))
         }
-        Ok(Err(err)) => Err(held.typed(err, Kind::Query)),
+        Ok(Err(err)) => Err(held.typed(err, (Kind::Query, Ran::Other))),
         // A savepoint's end stores nothing, and a COMMIT that was not sent neither.
         Err(cut) if answered || !held.is_outermost() => {
-            Err(held.typed(cut.into_db(Kind::Query), Kind::Query))
+            Err(held.typed(cut.into_db(Kind::Query), (Kind::Query, Ran::Other)))
         }
         Err(cut) => {
             held.lease().metrics().count(NodeCounter::UnknownOutcome);

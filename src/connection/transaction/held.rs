@@ -25,6 +25,7 @@ use crate::{
         losses::{By, Trace},
     },
     signal::{self, Signal},
+    state::Ran,
     words::{Consistency, Role, Stage},
 };
 
@@ -246,10 +247,10 @@ impl Held {
     }
 
     /// Runs one statement of the transaction: on its node or not at all, never stale, and with a typed error when the
-    /// connection is lost. `reads`: it is proven to be a read, so that it takes a snapshot.
+    /// connection is lost. A read takes a snapshot.
     pub(super) async fn run<T>(
         &self,
-        (kind, reads): (Kind, bool),
+        (kind, ran): (Kind, Ran),
         work: impl Future<Output = Result<T, DbErr>> + Send,
     ) -> Result<T, DbErr> {
         self.check(kind)?;
@@ -257,13 +258,13 @@ impl Held {
         let sent = Instant::now();
         // A future that is dropped leaves its answer, which may be an error, to whoever comes next.
         let doubt = Armed(Some(&self.root.doubtful));
-        let ran = self.lease().guard(work).await;
+        let end = self.lease().guard(work).await;
         doubt.disarm();
         self.lease().metrics().ran(sent.elapsed());
-        let err = match ran {
+        let err = match end {
             Ok(Ok(done)) => {
                 self.root.saw();
-                if reads {
+                if let Ran::Read(_) = ran {
                     self.root.begun.store(true, Ordering::Release);
                 }
                 return Ok(done);
@@ -275,7 +276,7 @@ impl Held {
         if signal::is_outdated(&err) {
             self.root.outdated.store(true, Ordering::Release);
         }
-        Err(self.typed(err, kind))
+        Err(self.broke(err, (kind, ran)).await)
     }
 
     /// What the driver's error means on this node.
@@ -283,11 +284,10 @@ impl Held {
         signal::of_db_err(err, self.lease().role())
     }
 
-    /// Tells the topology what the driver said of this node.
-    pub(super) fn report(&self, stage: Stage, err: &DbErr) {
-        self.root
-            .shared
-            .report(self.lease(), stage, self.signal(err));
+    /// Tells the topology what the driver said of this node, and what ran there.
+    pub(super) fn report(&self, stage: Stage, err: &DbErr, ran: Ran) {
+        let heard = (stage, self.signal(err));
+        self.root.shared.report(self.lease(), heard, ran);
     }
 
     /// COMMIT is being sent; or it has been answered, or never arrived.

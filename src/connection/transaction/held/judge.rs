@@ -1,48 +1,72 @@
 //! What a statement in a transaction is, before it is sent.
 
-use std::{sync::atomic::Ordering, time::Instant};
+use std::{
+    sync::atomic::Ordering,
+    time::{Duration, Instant},
+};
 
 use sea_orm::{AccessMode, DbErr, TransactionOptions};
 
 use super::Held;
 use crate::{
     error::{Error, Kind},
+    state::{Ran, TextHash},
     words::{Intent, Reason, Role},
 };
 
 impl Held {
     /// Notes what the text says of the schema, and on a replica refuses what is not proven to be a read there (rule
-    /// R6). Whether it is one.
+    /// R6). What it is, for when its connection breaks.
     ///
     /// The servers' own guards were not enough: a standby grants locks, and lets `dblink` and `COPY … TO PROGRAM` act.
     pub(in crate::connection::transaction) async fn judge(
         &self,
         sql: &str,
         kind: Kind,
-    ) -> Result<bool, DbErr> {
+    ) -> Result<Ran, DbErr> {
         self.check(kind)?;
         let root = &self.root;
+        if let Some(kept) = self.kept_back(sql) {
+            return Err(kept.into_db(kind));
+        }
         let classifier = &root.shared.classifier;
         if root.lease.role() != Role::Replica {
             root.note_change(classifier.change(sql));
             if classifier.may_end_transaction(sql) {
                 root.may_have_ended.store(true, Ordering::Release);
             }
-            return Ok(false);
+            return Ok(Ran::Other);
         }
+        let read = Ran::Read(TextHash::of(sql));
         let verdict = classifier.verdict(sql);
         if verdict.intent == Intent::Read {
-            return Ok(true);
+            return Ok(read);
         }
         if classifier.belongs_inside(sql) {
-            return Ok(false);
+            return Ok(Ran::Other);
         }
         let limit = Instant::now() + root.shared.settings.route_timeout;
         let verdict = root.shared.settled_verdict(sql, verdict, limit).await;
         match verdict.intent {
-            Intent::Read => Ok(true),
+            Intent::Read => Ok(read),
             intent => Err(self.only_reads(intent, verdict.reason, kind)),
         }
+    }
+
+    /// Why a text that may have crashed a server is not run here (rule R5).
+    fn kept_back(&self, sql: &str) -> Option<Error> {
+        let shared = &self.root.shared;
+        let snapshot = shared.snapshot.load();
+        if !snapshot.view.any_suspect || shared.classifier.verdict(sql).intent != Intent::Read {
+            return None;
+        }
+        let text = TextHash::of(sql);
+        let barred = snapshot.view.spares(text).bars(self.lease().role());
+        let suspect = snapshot.view.suspects(text).next().filter(|_| barred)?;
+        Some(Error::KeptBack {
+            node: suspect.name.to_string(),
+            waited: Duration::ZERO,
+        })
     }
 
     /// A savepoint on a replica that is declared to write is refused before it can poison the transaction.

@@ -10,6 +10,8 @@ use crate::{
     metrics::NodeCounter,
     route::retry,
     session::{OpenWrite, losses::Orphan},
+    signal::Signal,
+    state::{Fate, Ran},
     words::{Outcome, Stage},
 };
 
@@ -46,9 +48,35 @@ impl Held {
         }
     }
 
+    /// What a statement's error means. A read on a replica that may have crashed its server says so: begun again, the
+    /// transaction would crash the next one (rule R5).
+    pub(in crate::connection::transaction) async fn broke(
+        &self,
+        err: DbErr,
+        (kind, ran): (Kind, Ran),
+    ) -> DbErr {
+        let silent = self.signal(&err) == Signal::Disconnected;
+        let typed = self.typed(err.clone(), (kind, ran));
+        let Ran::Read(_) = ran else {
+            return typed;
+        };
+        if !silent || self.root.shared.fate(self.lease()).await != Fate::Crashed(ran) {
+            return typed;
+        }
+        Error::ServerCrashed {
+            node: self.lease().name(),
+            source: err,
+        }
+        .into_db(kind)
+    }
+
     /// A lost connection before COMMIT means that nothing of the transaction is stored (rule T9), unless a text of its own
     /// may have ended it before.
-    pub(in crate::connection::transaction) fn typed(&self, err: DbErr, kind: Kind) -> DbErr {
+    pub(in crate::connection::transaction) fn typed(
+        &self,
+        err: DbErr,
+        (kind, ran): (Kind, Ran),
+    ) -> DbErr {
         let given_up = matches!(
             Error::of(&err),
             Some(Error::CutOff { .. } | Error::GivenUp { .. })
@@ -56,7 +84,7 @@ impl Held {
         if !given_up && !self.signal(&err).ends_connection() {
             return err;
         }
-        self.report(Stage::Send, &err);
+        self.report(Stage::Send, &err, ran);
         // What those errors say of one statement is not what holds for the transaction.
         let source = match given_up {
             true => DbErr::Custom(GIVEN_UP.to_owned()),
@@ -103,6 +131,7 @@ impl Held {
             correctable: false,
             retries: 0,
             renewed: 0,
+            crash: retry::Crash::No,
         };
         !self.root.opening.read_only && retry::outcome(&failure) == Outcome::Unknown
     }

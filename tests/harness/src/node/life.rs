@@ -110,6 +110,29 @@ impl Node {
         self.wait_for("its recovery", || Ok(self.ask("select 1").ok().map(drop)))
     }
 
+    /// Kills each client's process that runs a statement with this text, as the kernel does when memory is out; how many there
+    /// were. The server ends all others and recovers by itself, and this does not wait for that. A server that cannot be asked
+    /// has none.
+    pub fn kill_running(&self, part: &str) -> usize {
+        let sql = format!(
+            "select string_agg(pid::text, ' ') from pg_stat_activity where backend_type = 'client backend' \
+             and state = 'active' and pid <> pg_backend_pid() and query like '%{}%'",
+            part.replace('\'', "''")
+        );
+        let pids = self.ask(&sql).unwrap_or_default();
+        let pids = pids.split(' ').filter_map(|pid| pid.parse().ok());
+        pids.map(|pid| process::signal(pid, Signal::SIGKILL))
+            .count()
+    }
+
+    /// How often its server has lost a process and recovered from that.
+    #[must_use]
+    pub fn crashes(&self) -> usize {
+        let lines = self.log();
+        let ended = |line: &&str| line.contains("terminating any other active server processes");
+        lines.lines().filter(ended).count()
+    }
+
     /// Stops all processes where they stand. Clients and the kernel's sockets see a server that does not answer.
     pub fn freeze(&self) {
         if let Some(server) = self.alive().as_mut() {

@@ -1,0 +1,321 @@
+//! Whether a server that broke connections without a word has crashed and comes back, or is gone (R5).
+//!
+//! PostgreSQL ends every session when one of its backends dies, and lets nobody in until it has recovered. It tells the
+//! other sessions why in a warning that the driver keeps to itself, so that all of them only break; but whoever connects
+//! is told, for as long as the recovery lasts. The backend that died breaks first (16 of 16). So the first statement
+//! that broke is suspected of the crash. Suspecting everybody who broke was rejected: a text that runs all the time is
+//! always among them, and would be kept from its primary by a fault that is not its own.
+//!
+//! What is remembered is one text for each node, by its hash, until the node serves again.
+
+use std::hash::BuildHasher;
+
+use super::reduce::Step;
+use super::{Moment, NodeState, Notice, State, View, ViewNode};
+use crate::signal::Signal;
+use crate::words::{NodeId, Role};
+
+/// A statement's text, as far as it is remembered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TextHash(pub(crate) u64);
+
+impl TextHash {
+    pub(crate) fn of(sql: &str) -> Self {
+        Self(foldhash::quality::FixedState::default().hash_one(sql))
+    }
+}
+
+/// What ran on a connection that failed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Ran {
+    /// Nothing of the caller's.
+    #[default]
+    Nothing,
+    /// A read of this text.
+    Read(TextHash),
+    /// Something that is never repeated by itself.
+    Other,
+}
+
+/// Why connections broke.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// Not told yet.
+    Open,
+    /// A backend died, and its server recovers.
+    Crash,
+    /// Anything else: it is gone, or only these connections are.
+    Other,
+}
+
+/// The end of a node's connections of one generation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Outage {
+    pub(crate) generation: u64,
+    pub(crate) since: Moment,
+    pub(crate) cause: Cause,
+    /// What broke first.
+    pub(crate) first: Ran,
+    /// It serves again, or has had its time.
+    pub(crate) over: bool,
+    /// How many fresh connections broke off without telling why.
+    untold: u8,
+}
+
+/// What became of the server of a statement that broke.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// Not told yet.
+    Open,
+    /// It crashed, and this was the first to break.
+    Crashed(Ran),
+    /// It is gone, or it is well.
+    Other,
+}
+
+/// Which nodes a read keeps away from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Spares {
+    #[default]
+    Nobody,
+    /// It may have crashed a server: the primary must not be the next one.
+    Primary,
+    /// It may have crashed two.
+    Everybody,
+}
+
+impl Spares {
+    /// Whether it keeps away from a node of this role.
+    pub(crate) fn bars(self, role: Role) -> bool {
+        match self {
+            Self::Nobody => false,
+            Self::Primary => role == Role::Primary,
+            Self::Everybody => true,
+        }
+    }
+}
+
+impl Outage {
+    pub(super) fn new(generation: u64, since: Moment, cause: Signal) -> Self {
+        Self {
+            generation,
+            since,
+            cause: match cause {
+                Signal::Recovering | Signal::Starting => Cause::Crash,
+                Signal::Disconnected => Cause::Open,
+                _ => Cause::Other,
+            },
+            first: Ran::Nothing,
+            over: false,
+            untold: 0,
+        }
+    }
+
+    /// The text that is suspected of it.
+    pub(crate) fn suspect(&self) -> Option<TextHash> {
+        match (self.over, self.cause, self.first) {
+            (false, Cause::Open | Cause::Crash, Ran::Read(text)) => Some(text),
+            _ => None,
+        }
+    }
+}
+
+/// A statement failed. Where its connection broke without a word, it may have been the first.
+pub(super) fn broke(
+    step: &mut Step<'_>,
+    id: NodeId,
+    generation: u64,
+    (signal, ran): (Signal, Ran),
+) {
+    let now = step.now;
+    let Some(node) = step.node_mut(id) else {
+        return;
+    };
+    if signal != Signal::Disconnected || ran == Ran::Nothing {
+        return;
+    }
+    let outage = match &mut node.outage {
+        Some(outage) if outage.generation == generation && !outage.over => outage,
+        Some(outage) if outage.generation >= generation => return,
+        // On a pool that was opened since: its server was back before it was asked.
+        outage if generation == node.generation => {
+            outage.insert(Outage::new(generation, now, signal))
+        }
+        _ => return,
+    };
+    if outage.first == Ran::Nothing {
+        outage.first = ran;
+        step.out.publish();
+    }
+    step.ask_if_open(id);
+}
+
+/// A probe has succeeded.
+pub(super) fn answered(step: &mut Step<'_>, id: NodeId, begun: Moment) {
+    let Some(outage) = step.outage_mut(id) else {
+        return;
+    };
+    if begun < outage.since || outage.over {
+        return;
+    }
+    if outage.cause == Cause::Open {
+        outage.cause = Cause::Other;
+    }
+    outage.over = true;
+    step.out.publish();
+}
+
+/// A probe has failed.
+pub(super) fn refused(step: &mut Step<'_>, id: NodeId, begun: Moment, signal: Signal) {
+    let Some(outage) = step.outage_mut(id) else {
+        return;
+    };
+    if outage.over || outage.cause == Cause::Crash {
+        return;
+    }
+    let before = outage.cause;
+    let open = before == Cause::Open;
+    outage.cause = match signal {
+        // Nobody else says so.
+        Signal::Recovering => Cause::Crash,
+        // It was well a moment ago. One that was started anew as a whole has refused before.
+        Signal::Starting if open => Cause::Crash,
+        _ if !open || begun < outage.since => before,
+        // Ended with the others, perhaps: the next one is told.
+        Signal::Disconnected | Signal::SessionLost | Signal::Terminated | Signal::Unknown
+            if outage.untold == 0 =>
+        {
+            outage.untold += 1;
+            Cause::Open
+        }
+        _ => Cause::Other,
+    };
+    let (told, waits) = (outage.cause, outage.first != Ran::Nothing);
+    if told != before && waits {
+        if told == Cause::Crash {
+            step.out.notice(Notice::Crashed { node: id });
+        }
+        step.out.publish();
+    }
+    step.ask_if_open(id);
+}
+
+/// Forgets what had its time.
+pub(super) fn tick(step: &mut Step<'_>) {
+    let memory = step.state.tuning.crash_memory;
+    for node in &mut step.state.nodes {
+        if let Some(outage) = &mut node.outage
+            && outage.suspect().is_some()
+            && outage.since.after(memory) <= step.now
+        {
+            outage.over = true;
+            step.out.publish();
+        }
+    }
+}
+
+/// When something is to be forgotten.
+pub(super) fn next_tick(state: &State) -> Option<Moment> {
+    let outages = state.nodes.iter().filter_map(|node| node.outage);
+    outages
+        .filter(|outage| outage.suspect().is_some())
+        .map(|outage| outage.since.after(state.tuning.crash_memory))
+        .min()
+}
+
+impl Step<'_> {
+    fn outage_mut(&mut self, id: NodeId) -> Option<&mut Outage> {
+        self.node_mut(id)?.outage.as_mut()
+    }
+
+    /// Statements wait for what it says, so it is asked at once, however often it has failed before.
+    fn ask_if_open(&mut self, id: NodeId) {
+        let now = self.now;
+        if self.outage_mut(id).is_some_and(|outage| outage.is_open()) {
+            self.ask_probe(id, now);
+        }
+    }
+}
+
+impl Outage {
+    fn is_open(&self) -> bool {
+        !self.over && self.cause == Cause::Open
+    }
+}
+
+impl State {
+    /// Whether the next probe of this node has to connect anew: a connection that is open already may be answered by a
+    /// server that has not noticed yet that it has crashed.
+    #[must_use]
+    pub(crate) fn connects_anew(&self, id: NodeId) -> bool {
+        let outage = self.node(id).and_then(|node: &NodeState| node.outage);
+        outage.is_some_and(|outage| outage.is_open())
+    }
+}
+
+impl View {
+    /// What became of the server under connections of this generation.
+    #[must_use]
+    pub(crate) fn fate(&self, id: NodeId, generation: u64) -> Fate {
+        let Some(node) = self.nodes.iter().find(|node| node.id == id) else {
+            return Fate::Other;
+        };
+        match node.outage {
+            Some(outage) if outage.generation == generation => match outage.cause {
+                Cause::Open => Fate::Open,
+                Cause::Crash => Fate::Crashed(outage.first),
+                Cause::Other => Fate::Other,
+            },
+            // What was reported has not been heard yet.
+            _ if node.generation == generation => Fate::Open,
+            _ => Fate::Other,
+        }
+    }
+
+    /// The node for whose crash a read is kept away from the primary: its text may be the cause, or it ran there itself,
+    /// and the server has not recovered yet. `spared`: the one for which it was before. What was kept away once stays
+    /// away, or it would wait for the end of the recovery only to crash the primary then; unless that is the one that
+    /// recovers.
+    #[must_use]
+    pub(crate) fn spared(
+        &self,
+        text: Option<TextHash>,
+        ran_in: Option<(NodeId, u64)>,
+        spared: Option<NodeId>,
+    ) -> Option<NodeId> {
+        let primary = self.primary.map(|index| self.nodes[index].id);
+        let recovers = |(id, generation): &(NodeId, u64)| {
+            self.nodes.iter().any(|node| {
+                let outage = node
+                    .outage
+                    .filter(|outage| outage.generation == *generation);
+                node.id == *id && outage.is_some_and(|outage| !outage.over)
+            })
+        };
+        let own = ran_in.filter(recovers).map(|(id, _)| id);
+        let suspected = || Some(self.suspects(text?).next()?.id);
+        spared
+            .filter(|node| Some(*node) != primary)
+            .or(own)
+            .or_else(suspected)
+    }
+
+    /// Where a read of this text must not go.
+    #[must_use]
+    pub(crate) fn spares(&self, text: TextHash) -> Spares {
+        match self.suspects(text).count() {
+            0 => Spares::Nobody,
+            1 => Spares::Primary,
+            _ => Spares::Everybody,
+        }
+    }
+
+    /// The nodes whose servers this text may have crashed.
+    pub(crate) fn suspects(&self, text: TextHash) -> impl Iterator<Item = &ViewNode> {
+        let nodes = self.nodes.iter();
+        nodes.filter(move |node| {
+            let outage = node.outage.as_ref();
+            outage.and_then(Outage::suspect) == Some(text)
+        })
+    }
+}
