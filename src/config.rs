@@ -70,7 +70,7 @@ use error::{Problems, Source};
 ///     ("SEALANE_PIN".to_owned(), "500ms".to_owned()),
 /// ])?;
 /// assert_eq!(config.replicas.len(), 2);
-/// assert_eq!(config.pin, Duration::from_millis(500));
+/// assert_eq!(config.pin, Some(Duration::from_millis(500)));
 /// assert!(!format!("{config:?}").contains("secret"));
 /// # Ok::<(), sealane::ConfigError>(())
 /// ```
@@ -158,9 +158,10 @@ pub struct Config {
     /// there). Zero: not at all.
     pub stale_wait: Duration,
     /// Where no position can be had (connections that the application made, MariaDB and MySQL, a role that may not ask
-    /// for it): how long after a write the reads of this process go to the primary (default: 2 s, which covers the
-    /// usual lag of a healthy replica). Zero: no pin. SQLite needs none and has none.
-    pub pin: Duration,
+    /// for it): how long after a write the reads of this process go to the primary. It is the application's word that no
+    /// replica is ever further behind. Default: none, and what wrote reads on the primary, since nobody else can tell
+    /// how far a replica is. Zero: no pin. SQLite needs none and has none.
+    pub pin: Option<Duration>,
     /// Between two questions to a node that is well (default: 1 s, one small statement; a failed statement asks at
     /// once).
     pub check_interval: Duration,
@@ -251,7 +252,7 @@ impl Config {
             scope: Scope::default(),
             on_stale: OnStale::default(),
             stale_wait: Duration::from_millis(10),
-            pin: Duration::from_secs(2),
+            pin: None,
             check_interval: Duration::from_secs(1),
             check_timeout: Duration::from_secs(1),
             dead_after: Duration::from_secs(2),

@@ -93,6 +93,9 @@ impl RoutedConnection {
     /// Sizes, time-outs and fences are as the application made them; without a fence, that no write reaches a replica
     /// rests on the classifier and on the servers alone. The same pool may stand in both roles.
     ///
+    /// How far such a replica is nobody can tell, so what wrote reads on the primary from then on: without sessions, that is
+    /// the whole process. A handle with [`consistency`](Self::consistency) `Eventual` goes on reading there.
+    ///
     /// ```
     /// # #[cfg(feature = "mock")] fn f() {
     /// use sea_orm::{DbBackend, MockDatabase};

@@ -154,7 +154,7 @@ pub enum Error {
 
     /// No position can be had for what was written (rule C14).
     #[error(
-        "there is no position for what this session wrote ({why}): reads follow its writes by SEALANE_PIN only, within this process"
+        "there is no position for what this session wrote ({why}): reads follow its writes on the primary only, within this process, or by SEALANE_PIN"
     )]
     NoPosition {
         /// Why there is none.

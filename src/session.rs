@@ -34,7 +34,7 @@ pub(crate) use self::{
     current::{Abandoned, Current},
     hold::UNKNOWN_HOLD,
     need::Need,
-    pin::{Mark, Pin},
+    pin::{Pin, Stood},
     replayed::{Replay, Replayed, Sample, Several, Told, Upstream},
     scopes::{Scopes, within},
     seen::{Bound, Seen},

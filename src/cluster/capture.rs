@@ -219,8 +219,12 @@ fn judge(shared: &Shared, err: &DbErr) -> Ended {
         if shared.positions.swap(false, Ordering::AcqRel) {
             tracing::warn!(
                 error = %err,
-                "the primary does not say how far it has written: after a write, reads stay on it for SEALANE_PIN; \
-                 let the role execute pg_current_wal_insert_lsn(), pg_walfile_name() and pg_control_system()"
+                "the primary does not say how far it has written, so nobody can tell which replica has it: {}; let the role \
+                 execute pg_current_wal_insert_lsn(), pg_walfile_name() and pg_control_system()",
+                match shared.settings.trusts_pin {
+                    true => "after a write, reads stay on the primary for SEALANE_PIN",
+                    false => "reads of a session that wrote stay on the primary",
+                }
             );
         }
         return Ended::Impossible;

@@ -1,6 +1,6 @@
 //! What the cluster makes of what servers say of themselves, on whichever connection.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::sync::Arc;
 
 use super::{shared::Shared, worker::Message};
 use crate::{
@@ -42,13 +42,6 @@ impl Shared {
             Several::NoNews => {}
             Several::Restarted => self.tell(Message::Moved(id, Arc::clone(replayed))),
             Several::Found => self.met_several(id, replayed),
-        }
-        if replayed.is_untold() && !self.untold.swap(true, Ordering::AcqRel) {
-            tracing::warn!(
-                node = self.name_of(id),
-                "the role may not see which primaryship the replicas follow, so what they have replayed proves nothing \
-                 after a promotion: reads that follow a write keep away from them for SEALANE_PIN; grant pg_monitor to the role"
-            );
         }
         self.clock.news.notify_waiters();
     }

@@ -41,12 +41,18 @@ use super::{
     worker::Message,
 };
 
+/// How long reads are not asked for in vain behind a name with several servers, where nothing else was said (rule C6).
+const PIN: Duration = Duration::from_secs(2);
+
 /// The parts of the configuration that statements read.
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) route_timeout: Duration,
-    /// Zero where reads are always fresh (SQLite) and where the pin is switched off.
+    /// How long reads of a session keep to the primary after a write where only time protects. Zero where reads are
+    /// always fresh (SQLite) and where it is switched off.
     pub(crate) pin: Duration,
+    /// It is the operator's word that no replica is further behind. Without that, time proves nothing.
+    pub(crate) trusts_pin: bool,
 }
 
 /// One cluster, behind all of its handles.
@@ -91,8 +97,6 @@ pub(crate) struct Shared {
     pub(super) waiting: AtomicU32,
     /// The application closed it.
     closed: AtomicBool,
-    /// The warning that the role sees too little was given.
-    pub(super) untold: AtomicBool,
     /// The warning that nobody looks after it was given.
     warned: AtomicBool,
 }
@@ -128,8 +132,9 @@ impl Shared {
             pin: if backend == DbBackend::Sqlite {
                 Duration::ZERO
             } else {
-                config.pin
+                config.pin.unwrap_or(PIN)
             },
+            trusts_pin: backend == DbBackend::Sqlite || config.pin.is_some(),
         };
         let share = usize::try_from(config.diversion_limit.max(1)).unwrap_or(1);
         let share = Line::Share(Arc::new(Semaphore::new(share)));
@@ -165,7 +170,6 @@ impl Shared {
             share,
             waiting: AtomicU32::new(0),
             closed: AtomicBool::new(false),
-            untold: AtomicBool::new(false),
             warned: AtomicBool::new(false),
         }
     }
@@ -217,6 +221,8 @@ impl Shared {
             }
             // What has not returned has no pin yet.
             false if self.has_open_writes(current) => Need::Primary,
+            // A pin that is over says nothing of a replica that is further behind, and nobody can tell how far it is.
+            false if !self.settings.trusts_pin && current.written(&self.clock) > 0 => Need::Primary,
             false => current.pinned_need(&self.clock),
         }
     }

@@ -86,7 +86,7 @@ setters! {
     scope: Scope;
     on_stale: OnStale;
     stale_wait: Duration;
-    pin: Duration;
+    pin: impl Into<Option<Duration>>;
     check_interval: Duration;
     check_timeout: Duration;
     dead_after: Duration;

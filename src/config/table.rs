@@ -182,8 +182,8 @@ pub(crate) static SETTINGS: &[Setting] = rows! {
         "wait", "when no replica is known to have replayed what a read has to see";
     "SEALANE_STALE_WAIT" stale_wait, time(Zero::Means("at once"), MS, MINUTE), "10ms",
         "10ms", "how long `wait` and `error` wait for one; most replicas are there within it";
-    "SEALANE_PIN" pin, time(Zero::Means("no pin"), MS, DAY), "2s",
-        "2s", "how long reads follow a write to the primary where no position can be had; SQLite needs none";
+    "SEALANE_PIN" pin, time(Zero::Means("no pin"), MS, DAY), "unset",
+        "2s", "where no position can be had: how long reads follow a write to the primary, which says that no replica is ever further behind; without it they stay there; SQLite needs none";
     "SEALANE_CHECK_INTERVAL" check_interval, time(Zero::Refused, MS, MINUTE), "1s",
         "1s", "one small statement per node; failed statements ask at once";
     "SEALANE_CHECK_TIMEOUT" check_timeout, time(Zero::Refused, MS, MINUTE), "1s",

@@ -28,7 +28,7 @@ use crate::{
     metrics::ClusterCounter,
     node::{Lease, Seat},
     route::{Ask, Decision, Forced, Fresh, Refusal, Request, Route, Tried, route},
-    session::{Bound, Current, Need, OpenWrite, Seen, gate::Writing},
+    session::{Bound, Current, Need, OpenWrite, Seen, Stood, gate::Writing},
     signal::Signal,
     snapshot::Snapshot,
     words::{Consistency, Intent, NodeId, Reason, Role},
@@ -51,6 +51,8 @@ pub(super) struct Attempt<'a> {
     level: Consistency,
     /// What its session wrote, as it stood when the statement arrived: later writes do not concern it (rule C5).
     need: Need,
+    /// How its session stood before that, for a transaction that goes on reading.
+    stood: Stood,
     /// Where earlier reads let it go (rule C9).
     bound: Bound,
     /// Bookmarks of its session waited when it arrived, or reads.
@@ -134,6 +136,10 @@ impl<'a> Attempt<'a> {
     #[inline]
     fn new(shared: &'a Arc<Shared>, scope: &'a Wishes, ask: Ask) -> Self {
         let (current, level) = (scope.current(shared), scope.level(shared));
+        let stood = match ask {
+            Ask::BeginReadOnly => current.stands(&shared.clock),
+            Ask::Begin | Ask::Statement { .. } => Stood::default(),
+        };
         // Before the need is: a bookmark that another task settles meanwhile is in one of the two.
         let has_rest = current.has_rest(&shared.clock);
         // First: what it finds told raises what the session needs.
@@ -156,6 +162,7 @@ impl<'a> Attempt<'a> {
                 _ if ask.intent() != Intent::Read => Need::Nothing,
                 _ => shared.need(&current),
             },
+            stood,
             bound,
             has_rest,
             waited_out: false,
@@ -378,7 +385,7 @@ impl<'a> Attempt<'a> {
             Forced::Replica => Consistency::Eventual,
             Forced::No | Forced::Primary => self.level,
         };
-        let whose = (self.current, level);
+        let whose = (self.current, level, self.stood);
         let held = (lease, self.writing);
         Held::new(Arc::clone(self.shared), held, opening, whose)
     }

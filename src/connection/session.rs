@@ -86,7 +86,7 @@ impl RoutedConnection {
     /// Lets the current session take note of something that was written past this handle: by another service, a raw
     /// connection, a trigger of a queue. As after a write of its own, its reads go to the primary until a replica is
     /// known to have replayed everything that the primary had written when this was called; where no position can be
-    /// had, for `SEALANE_PIN`. To stay there for longer, use [`primary`](Self::primary).
+    /// had, for `SEALANE_PIN`, and without that for good. To stay there for longer, use [`primary`](Self::primary).
     ///
     /// ```no_run
     /// # async fn f(db: sealane::RoutedConnection) {

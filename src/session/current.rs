@@ -10,9 +10,10 @@ use tokio::task::Id;
 use crate::position::Position;
 
 use super::{
-    Clock, Mark, Need, Session,
+    Clock, Need, Session,
     gate::Writing,
     hold::Open,
+    pin::{Mark, Stood},
     seen::{Bound, Seen},
 };
 
@@ -87,7 +88,16 @@ impl Current {
                 let (own, outer) = Self::both(session);
                 own.written(clock).max(outer.written(clock))
             }
-            Self::Task(_) | Self::Untracked => 0,
+            Self::Task(task) => clock.tasks.written(clock, *task),
+            Self::Untracked => 0,
+        }
+    }
+
+    /// How it stands now, where there is only time.
+    pub(crate) fn stands(&self, clock: &Clock) -> Stood {
+        Stood {
+            pin: self.mark(clock),
+            written: self.written(clock),
         }
     }
 
@@ -279,7 +289,7 @@ impl Current {
     }
 
     /// How its time pin stands.
-    pub(crate) fn mark(&self, clock: &Clock) -> Mark {
+    fn mark(&self, clock: &Clock) -> Mark {
         let outer = self
             .outer()
             .map_or(Mark::default(), |outer| outer.mark(clock));

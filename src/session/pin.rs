@@ -2,8 +2,9 @@
 //!
 //! After a write, a failed or unknown write, or the commit of a transaction that was not declared read only, reads of
 //! the same scope stay on the primary for `SEALANE_PIN`. The scope is everything this process writes to one cluster,
-//! so two `connect` calls to the same primary share one pin. It is as right as the pin is longer than the lag: a
-//! position proves, a pin only waits.
+//! so two `connect` calls to the same primary share one pin. A position proves, a pin only waits: it is as right as it is
+//! longer than any lag, so it counts only where the operator says that it is. Nothing that a server without positions
+//! tells would do instead: its figures come from one connection, and another one of the same name may lead elsewhere.
 
 use std::{
     sync::{
@@ -70,6 +71,14 @@ impl Mark {
     pub(crate) fn remaining(self, now: Instant) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(nanos(now)))
     }
+}
+
+/// How a session stood at one moment, where there is only time.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Stood {
+    pub(crate) pin: Mark,
+    /// How much it had written. The pin alone does not tell: one that is over is taken away.
+    pub(crate) written: u64,
 }
 
 pub(super) fn nanos(at: Instant) -> u64 {

@@ -49,6 +49,12 @@ impl Tasks {
         self.get(task).is_some_and(|own| pinned(&own)) || pinned(&self.folded)
     }
 
+    /// The number of the last write of this task, or of those over the limit.
+    pub(super) fn written(&self, clock: &Clock, task: Id) -> u64 {
+        let own = self.get(task).map_or(0, |own| own.written(clock));
+        own.max(self.folded.written(clock))
+    }
+
     /// The task's session, if it has one.
     pub(super) fn get(&self, task: Id) -> Option<Arc<Session>> {
         self.sessions.pin().get(&task).map(Arc::clone)

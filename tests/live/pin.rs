@@ -170,3 +170,43 @@ async fn two_handles_to_one_primary_share_the_pin() {
         "also when the writer is gone"
     );
 }
+
+/// C14: a pin that is over says nothing of a replica that is further behind, and here nobody can tell how far it is.
+#[tokio::test]
+async fn without_the_operators_word_what_wrote_reads_on_the_primary_for_good() {
+    let place = SLOT.alone("pin_word").await;
+    create(&place);
+    let writer = connect(&place, Duration::from_millis(1)).await;
+    let builder = place.builder().consistency(Consistency::ReadYourWrites);
+    let db = builder.connect().await.unwrap();
+    let early = db.begin_with_config(None, Some(AccessMode::ReadOnly));
+    let early = early.await.unwrap();
+    assert_eq!(early.role(), sealane::Role::Replica);
+    let _frozen = place.freeze_replay();
+    // Both see what the process wrote; the pin of one of them is its word, and it is over.
+    writer
+        .execute_unprepared("INSERT INTO t VALUES (1)")
+        .await
+        .unwrap();
+    until("the end of the pin", async || {
+        reason(&writer) == Reason::Replica
+    })
+    .await;
+    for handle in [&db, &db.session()] {
+        assert_eq!(reason(handle), Reason::NotCaughtUp);
+        assert_eq!(number(handle, COUNT).await, 1);
+        let txn = handle.begin_with_config(None, Some(AccessMode::ReadOnly));
+        let txn = txn.await.unwrap();
+        assert_eq!(number(&txn, COUNT).await, 1);
+        txn.commit().await.unwrap();
+    }
+    // What began before the write waits for nothing that could come.
+    let err = early.query_one_raw(crate::fixture::sql(&db, COUNT)).await;
+    let err = err.unwrap_err();
+    let ours = sealane::Error::of(&err).unwrap_or_else(|| panic!("{err}"));
+    assert!(matches!(ours, sealane::Error::NotCaughtUp { .. }), "{err}");
+    // Whoever wrote nothing reads there.
+    let empty = db.session_empty();
+    assert_eq!(reason(&empty), Reason::Replica);
+    assert_eq!(number(&empty, COUNT).await, 0);
+}

@@ -20,7 +20,7 @@ use crate::{
     intent::Change,
     node::Lease,
     session::{
-        Bound, Current, Mark, OpenWrite, Seen,
+        Bound, Current, OpenWrite, Seen, Stood,
         gate::Writing,
         losses::{By, Trace},
     },
@@ -64,8 +64,8 @@ struct Root {
     /// Whose it is, and what its reads may miss.
     current: Current,
     level: Consistency,
-    /// How the pin stood when it began.
-    mark: Mark,
+    /// How its session stood before it was decided where it begins.
+    stood: Stood,
     /// The read that it is, where later ones must not fall behind it. Its connection was open by now, so that what it
     /// reads later it reads in this life of its server.
     seen: Option<Seen>,
@@ -155,9 +155,8 @@ impl Held {
         shared: Arc<Shared>,
         (lease, writing): (Lease, Option<Writing>),
         opening: Opening,
-        (current, level): (Current, Consistency),
+        (current, level, stood): (Current, Consistency, Stood),
     ) -> Self {
-        let mark = current.mark(&shared.clock);
         let counts = level == Consistency::Monotonic && lease.role() == Role::Replica;
         let seen = counts.then(|| Seen::begin(&lease.node().replayed));
         let write = writing.filter(|_| !opening.read_only).map(|writing| {
@@ -178,7 +177,7 @@ impl Held {
             opening,
             current,
             level,
-            mark,
+            stood,
             seen,
             write,
             begun: flag(),
@@ -314,10 +313,8 @@ impl Held {
         if root.lease.role() != Role::Replica || eventual || snapshot {
             return Ok(());
         }
-        let limit = root.shared.settings.route_timeout;
-        let replayed = &root.lease.node().replayed;
-        let only_time = replayed.is_untold();
-        let fresh = if root.shared.gives_position(root.lease.node()) && !only_time {
+        let (limit, asked) = (root.shared.settings.route_timeout, Instant::now());
+        let fresh = if root.shared.gives_position(root.lease.node()) {
             self.node_catches_up(limit).await
         } else {
             self.pin_ends(limit).await
@@ -327,7 +324,7 @@ impl Held {
         }
         Err(Error::NotCaughtUp {
             node: root.lease.name(),
-            waited: limit,
+            waited: asked.elapsed(),
         }
         .into_db(kind))
     }
@@ -377,9 +374,13 @@ impl Held {
             tokio::time::sleep(LOOK_EVERY).await;
         }
         let limit = limit.saturating_sub(began.elapsed());
-        let mark = self.root.current.mark(&self.root.shared.clock);
-        let remaining = mark.remaining(Instant::now());
-        if mark <= self.root.mark || remaining.is_zero() {
+        let (stood, now) = (&self.root.stood, self.root.current.stands(&shared.clock));
+        if !shared.settings.trusts_pin {
+            // However long it would wait.
+            return now.written <= stood.written;
+        }
+        let remaining = now.pin.remaining(Instant::now());
+        if now.pin <= stood.pin || remaining.is_zero() {
             return true;
         }
         tokio::time::sleep(remaining.min(limit)).await;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use crate::config::table::{SETTINGS, variables};
+use crate::config::value::Value;
 use crate::{Config, NodeConfig};
 
 /// The table as the README shows it.
@@ -42,6 +43,7 @@ fn every_default_in_the_table_is_the_default_in_the_code() {
         };
         let value = (access.get)(&config);
         match setting.default {
+            "unset" if value == Value::Time(None) => {}
             "unset" | "empty" => {
                 assert_eq!(value.to_string(), setting.default, "{}", setting.field)
             }
