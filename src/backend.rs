@@ -38,6 +38,8 @@ pub(crate) struct Facts {
     pub(crate) cluster: Option<u64>,
     /// Which primaryship it is, or follows.
     pub(crate) epoch: Fact<u64>,
+    /// The newest primaryship of which a standby has surely replayed something, where the one it follows is not told.
+    pub(crate) reached: Option<u64>,
     /// Whether a standby receives from anybody.
     pub(crate) receiving: Fact<bool>,
     /// How far it has written, or replayed.
@@ -48,8 +50,8 @@ pub(crate) struct Facts {
     pub(crate) started: Option<u64>,
     /// Its address alone, where it has one.
     pub(crate) place: Option<u64>,
-    /// Something that makes it unfit to serve reads, in words for the log.
-    pub(crate) unfit: Option<String>,
+    /// Transactions are serializable by default, of which a standby refuses every statement.
+    pub(crate) serializable: bool,
     /// How long the question took on an open connection.
     pub(crate) round_trip: Duration,
 }

@@ -200,6 +200,8 @@ pub(crate) struct NodeState {
     pub(crate) epoch: Fact<u64>,
     pub(crate) lag: Fact<Duration>,
     pub(crate) receiving: Fact<bool>,
+    /// As a standby it refuses every statement, because transactions are serializable by default.
+    pub(crate) serializable: bool,
     pub(crate) position: Option<u64>,
     pub(crate) server: Fact<u64>,
     /// When it was started.
@@ -268,6 +270,7 @@ impl NodeState {
             epoch: Fact::NotChecked,
             lag: Fact::NotChecked,
             receiving: Fact::NotChecked,
+            serializable: false,
             position: None,
             server: Fact::NotChecked,
             started: None,

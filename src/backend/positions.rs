@@ -1,6 +1,6 @@
 //! What servers are asked of their position: the primary's capture, a replica's sample (rules C2, C3, C4).
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use sea_orm::{
     DbErr,
@@ -11,7 +11,10 @@ use crate::{
     config::{Config, NodeConfig},
     error::Kind,
     mutants,
-    node::{greet::server_of, open::direct_postgres},
+    node::{
+        greet::{allow_reads, is_refused_as_serializable, server_of, timeline_replayed},
+        open::direct_postgres,
+    },
     position::{ClusterId, Epoch, Lsn, Position},
     session::{Replay, Upstream},
 };
@@ -52,13 +55,30 @@ pub(crate) struct Identity {
 pub(crate) struct Direct {
     conn: PgConnection,
     identity: Identity,
+    /// The timeline that it has reached as a standby, where the role may not see more, and when that was asked.
+    reached: Option<(Option<u32>, Instant)>,
 }
+
+/// Between two looks into the control file, which a thousand questions a second must not open.
+const REACHED_EVERY: Duration = Duration::from_millis(500);
 
 /// Opens one.
 pub(crate) async fn open(config: &Config, node: &NodeConfig, name: &str) -> Result<Direct, DbErr> {
     let mut conn = open_plain(config, node, name).await?;
-    let identity = identify(&mut conn).await?;
-    Ok(Direct { conn, identity })
+    let identity = match identify(&mut conn).await {
+        Err(err) if is_refused_as_serializable(&err) => {
+            let allowed = allow_reads(&mut conn).await;
+            allowed.map_err(|err| Kind::Query.of_sqlx(err))?;
+            identify(&mut conn).await
+        }
+        identity => identity,
+    };
+    let identity = identity.map_err(|err| Kind::Query.of_sqlx(err))?;
+    Ok(Direct {
+        conn,
+        identity,
+        reached: None,
+    })
 }
 
 /// Opens one without asking where it leads to.
@@ -75,20 +95,17 @@ pub(crate) async fn open_plain(
     connected.map_err(|err| Kind::Conn.of_sqlx(err))
 }
 
-async fn identify(conn: &mut PgConnection) -> Result<Identity, DbErr> {
-    let row = sqlx::query(IDENTITY).fetch_one(conn).await;
-    let read = |row: PgRow| {
-        let addr: &str = row.try_get(2)?;
-        let started = unsigned(row.try_get(3)?);
-        Ok(Identity {
-            cluster: unsigned(row.try_get(0)?),
-            segment: unsigned(row.try_get(1)?),
-            server: server_of(addr, Some(started)),
-            place: (!addr.is_empty()).then(|| server_of(addr, None)),
-            started,
-        })
-    };
-    row.and_then(read).map_err(|err| Kind::Query.of_sqlx(err))
+async fn identify(conn: &mut PgConnection) -> Result<Identity, sqlx::Error> {
+    let row = sqlx::query(IDENTITY).fetch_one(conn).await?;
+    let addr: &str = row.try_get(2)?;
+    let started = unsigned(row.try_get(3)?);
+    Ok(Identity {
+        cluster: unsigned(row.try_get(0)?),
+        segment: unsigned(row.try_get(1)?),
+        server: server_of(addr, Some(started)),
+        place: (!addr.is_empty()).then(|| server_of(addr, None)),
+        started,
+    })
 }
 
 impl Direct {
@@ -125,7 +142,25 @@ impl Direct {
 
     /// A replica's position.
     pub(crate) async fn sample(&mut self) -> Result<Replay, DbErr> {
-        sample(&mut self.conn, self.identity).await
+        let mut replay = sample(&mut self.conn, self.identity).await?;
+        if replay.source == Upstream::Hidden(None) {
+            replay.source = Upstream::Hidden(self.timeline_replayed().await?);
+        }
+        Ok(replay)
+    }
+
+    /// Asked after the position: one that was told before the server came to a newer timeline lies below whatever is
+    /// written there.
+    async fn timeline_replayed(&mut self) -> Result<Option<u32>, DbErr> {
+        if let Some((reached, asked)) = self.reached
+            && asked.elapsed() < REACHED_EVERY
+        {
+            return Ok(reached);
+        }
+        let reached = timeline_replayed(&mut self.conn).await;
+        let reached = reached.map_err(|err| Kind::Query.of_sqlx(err))?;
+        self.reached = Some((reached, Instant::now()));
+        Ok(reached)
     }
 }
 
@@ -136,7 +171,7 @@ async fn sample(conn: &mut PgConnection, identity: Identity) -> Result<Replay, D
         let timeline: Option<i32> = row.try_get(1)?;
         let source = match timeline.and_then(|timeline| u32::try_from(timeline).ok()) {
             Some(timeline) => Upstream::Timeline(timeline),
-            None if row.try_get(2)? => Upstream::Hidden,
+            None if row.try_get(2)? => Upstream::Hidden(None),
             None => Upstream::Nobody,
         };
         Ok(Replay {

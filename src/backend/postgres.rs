@@ -13,7 +13,10 @@ use super::{Facts, Wire};
 use crate::{
     config::{Config, NodeConfig},
     error::Kind,
-    node::{greet::server_of, open::direct_postgres},
+    node::{
+        greet::{allow_reads, is_refused_as_serializable, server_of, timeline_replayed},
+        open::direct_postgres,
+    },
     position::Lsn,
     state::Fact,
 };
@@ -45,6 +48,8 @@ const LITTLE: &str = "SELECT pg_catalog.pg_is_in_recovery(), \
      (SELECT system_identifier::text FROM pg_catalog.pg_control_system()), \
      pg_catalog.current_setting('default_transaction_isolation')";
 
+const SERIALIZABLE: &str = "serializable";
+
 pub(crate) use crate::node::greet::NOT_TOLD;
 
 /// How long a connection is kept: a new one may lead elsewhere, since names move.
@@ -55,6 +60,8 @@ const RENEW: Duration = Duration::from_secs(10);
 pub(crate) struct Kept {
     conn: PgConnection,
     little: bool,
+    /// Its transactions were serializable by default, which kept it from asking a standby.
+    serializable: bool,
     opened: Instant,
     /// The one that takes its place.
     next: Option<JoinHandle<Option<PgConnection>>>,
@@ -65,6 +72,7 @@ pub(super) async fn open(config: &Config, node: &NodeConfig) -> Result<Wire, DbE
     Ok(Wire::Postgres(Box::new(Kept {
         conn: connect(config, node).await?,
         little: false,
+        serializable: false,
         opened: Instant::now(),
         next: None,
     })))
@@ -77,7 +85,19 @@ pub(super) async fn probe(
     kept: &mut Kept,
 ) -> Result<Facts, DbErr> {
     kept.renew(config, node).await;
-    ask(kept).await.map_err(|err| Kind::Query.of_sqlx(err))
+    let mut answer = ask(kept).await;
+    if matches!(&answer, Err(err) if is_refused_as_serializable(err)) {
+        // A standby refuses even this, but not to be told another default.
+        let allowed = allow_reads(&mut kept.conn).await;
+        allowed.map_err(|err| Kind::Query.of_sqlx(err))?;
+        kept.serializable = true;
+        answer = ask(kept).await;
+    }
+    let facts = answer.map_err(|err| Kind::Query.of_sqlx(err))?;
+    Ok(Facts {
+        serializable: facts.in_recovery == Some(true) && (facts.serializable || kept.serializable),
+        ..facts
+    })
 }
 
 impl Kept {
@@ -87,7 +107,8 @@ impl Kept {
             Some(next) if next.is_finished() => {
                 self.opened = Instant::now();
                 if let Ok(Some(conn)) = next.await {
-                    (self.conn, self.little) = (conn, false);
+                    self.conn = conn;
+                    (self.little, self.serializable) = (false, false);
                 }
             }
             None if self.opened.elapsed() > RENEW => {
@@ -118,7 +139,14 @@ async fn ask(kept: &mut Kept) -> Result<Facts, sqlx::Error> {
     let started = Instant::now();
     if !kept.little {
         match sqlx::query(PROBE).fetch_one(&mut kept.conn).await {
-            Ok(row) => return read(&row, started.elapsed()),
+            Err(err) if is_refused_as_serializable(&err) => return Err(err),
+            Ok(row) => {
+                let mut facts = read(&row, started.elapsed())?;
+                if facts.epoch == Fact::Unknown {
+                    facts.reached = timeline_replayed(&mut kept.conn).await?.map(u64::from);
+                }
+                return Ok(facts);
+            }
             Err(err) if is_not_told(&err) => kept.little = true,
             Err(err) => return Err(err),
         }
@@ -140,7 +168,7 @@ fn read_little(row: &PgRow) -> Result<Facts, sqlx::Error> {
     Ok(Facts {
         in_recovery: row.try_get(0)?,
         cluster: row.try_get::<String, _>(1)?.parse().ok(),
-        unfit: unfit(row.try_get(2)?),
+        serializable: row.try_get::<&str, _>(2)? == SERIALIZABLE,
         ..Facts::default()
     })
 }
@@ -171,14 +199,5 @@ fn read(row: &PgRow, round_trip: Duration) -> Result<Facts, sqlx::Error> {
         place: (!addr.is_empty()).then(|| server_of(addr, None)),
         round_trip,
         ..read_little(row)?
-    })
-}
-
-/// A standby refuses every statement of a serializable transaction, also plain reads.
-fn unfit(isolation: String) -> Option<String> {
-    (isolation == "serializable").then(|| {
-        "default_transaction_isolation is serializable, and a standby refuses every statement then; set it to \
-         `repeatable read` or lower for this role"
-            .to_owned()
     })
 }

@@ -141,6 +141,18 @@ pub(super) fn tell(notice: &Notice, state: &State, nodes: &Nodes, metrics: &Clus
                 "the node configured as the primary is in recovery"
             );
         }
+        Notice::Hidden { node } => {
+            let member = nodes.member(*node);
+            let direct = member.and_then(|member| member.node.direct.as_deref());
+            let role = direct.and_then(|direct| direct.url.user());
+            let role = role.unwrap_or("this role");
+            tracing::warn!(
+                node = name(*node),
+                "`{role}` may not see which primary a replica follows. After each promotion, replicas serve no reads of \
+                 a session that wrote until the new primary and then they themselves have made a checkpoint \
+                 (checkpoint_timeout); to spare that: GRANT pg_monitor TO {role}"
+            );
+        }
         Notice::PrimaryRefusesWrites { node } => tracing::warn!(
             node = name(*node),
             "the primary refuses writes: look for default_transaction_read_only, or for a switch-over"

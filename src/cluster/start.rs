@@ -9,6 +9,7 @@ mod learn;
 mod problem;
 mod shares;
 pub(crate) mod standing;
+mod warnings;
 
 use std::{sync::Arc, time::Instant};
 
@@ -79,6 +80,7 @@ async fn connect_as(config: Config, name: ClusterName) -> Result<Arc<Shared>, Er
     let mut starting = Starting::new(&config, sources, (origin, name))?;
     starting.open(&config).await?;
     starting.find(&config, leader.as_deref()).await?;
+    starting.warn(&config);
 
     let clock = Clock::of(whose(&starting.state, &config));
     // SQLite's views cannot do more than its statements can.
@@ -307,17 +309,12 @@ impl Starting {
         let mut rng = fastrand::Rng::new();
         for ((node, name), role, answer) in answers {
             let event = match answer {
-                Ok(facts) => {
-                    if let Some(unfit) = facts.unfit.as_ref().filter(|_| role == Role::Replica) {
-                        tracing::warn!(node = &*name, "reads may fail on this replica: {unfit}");
-                    }
-                    Event::ProbeOk {
-                        node,
-                        begun,
-                        rtt: facts.round_trip,
-                        facts: super::nodes::said(&facts),
-                    }
-                }
+                Ok(facts) => Event::ProbeOk {
+                    node,
+                    begun,
+                    rtt: facts.round_trip,
+                    facts: super::nodes::said(&facts),
+                },
                 Err(err) => {
                     let signal = super::nodes::unanswered(&err);
                     if role == Role::Primary {

@@ -115,7 +115,7 @@ impl NodeUrl {
         self.database.as_deref()
     }
 
-    #[cfg(test)]
+    /// The role, decoded.
     pub(crate) fn user(&self) -> Option<&str> {
         self.user.as_deref()
     }

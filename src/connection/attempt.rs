@@ -16,11 +16,7 @@ use sea_orm::{AccessMode, DbErr, IsolationLevel, TransactionOptions};
 
 use self::crash::Crashes;
 use self::phase::{Phase, Spent};
-use super::{
-    RoutedConnection,
-    overrides::Wishes,
-    transaction::{Held, Opening},
-};
+use super::{RoutedConnection, overrides::Wishes};
 use crate::{
     cluster::shared::Shared,
     error::Error,
@@ -376,17 +372,5 @@ impl<'a> Attempt<'a> {
     #[cfg(feature = "stream")]
     pub(super) fn give_write(&mut self, write: Option<OpenWrite>) {
         self.write = write;
-    }
-
-    /// What the transaction that this became holds.
-    pub(super) fn into_held(self, lease: Lease, opening: Opening) -> Held {
-        // A handle that insists on a replica takes what it has.
-        let level = match self.scope.force {
-            Forced::Replica => Consistency::Eventual,
-            Forced::No | Forced::Primary => self.level,
-        };
-        let whose = (self.current, level, self.stood);
-        let held = (lease, self.writing);
-        Held::new(Arc::clone(self.shared), held, opening, whose)
     }
 }

@@ -10,7 +10,7 @@ use sea_orm::{
     ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, QueryResult, Statement,
     sqlx::{
         self, PgConnection, Row,
-        postgres::{PgPoolOptions, PgRow},
+        postgres::{PgDatabaseError, PgPoolOptions, PgRow},
     },
 };
 
@@ -44,6 +44,14 @@ const HELLO: &str = "SELECT one.in_recovery, \
 const LITTLE: &str = "SELECT pg_catalog.pg_is_in_recovery(), NULL::int8, NULL::text, NULL::int8, NULL::int8, NULL::int8, \
      false, pg_catalog.current_setting('default_transaction_read_only') = 'on', \
      pg_catalog.current_setting('standard_conforming_strings') = 'on'";
+
+/// What is left where the role may not see which timeline a standby receives: any role may read the control file. It
+/// tells the timeline of the last restart point and of the last page that was flushed. Both are late after a promotion,
+/// by a checkpoint of the new primary and one of the standby at the most, and never early: recovery goes on from there,
+/// on the same timeline or on one of its branches. So it proves that this one was reached, and nothing against a later
+/// one.
+const TIMELINE: &str = "SELECT greatest(checkpoint.timeline_id, recovery.min_recovery_end_timeline) \
+     FROM pg_catalog.pg_control_checkpoint() AS checkpoint, pg_catalog.pg_control_recovery() AS recovery";
 
 /// Between two questions to a server that the topology has not heard of yet.
 const AGAIN: Duration = Duration::from_millis(10);
@@ -143,7 +151,22 @@ pub(crate) async fn ask_begun(guide: &Guide, begun: &DatabaseTransaction) -> Res
 
 /// How far the server of this connection has come, now.
 pub(super) async fn position(conn: &mut PgConnection) -> Result<Option<Replay>, sqlx::Error> {
-    Ok(ask(HELLO, conn).await?.replay)
+    let replay = ask(HELLO, conn).await?.replay;
+    let Some(hidden) = replay.filter(|told| told.source == Upstream::Hidden(None)) else {
+        return Ok(replay);
+    };
+    let source = Upstream::Hidden(timeline_replayed(conn).await?);
+    Ok(Some(Replay { source, ..hidden }))
+}
+
+/// The newest timeline of which the standby behind this connection has surely replayed some; nothing where the role may
+/// not ask for that.
+pub(crate) async fn timeline_replayed(conn: &mut PgConnection) -> Result<Option<u32>, sqlx::Error> {
+    match sqlx::raw_sql(TIMELINE).fetch_one(conn).await {
+        Ok(row) => Ok(u32::try_from(row.try_get::<i32, _>(0)?).ok()),
+        Err(err) if is_not_told(&err) => Ok(None),
+        Err(err) => Err(err),
+    }
 }
 
 fn is_not_told(err: &sqlx::Error) -> bool {
@@ -154,8 +177,39 @@ fn is_not_told(err: &sqlx::Error) -> bool {
 /// By the simple protocol, which is one round trip and leaves the caller's cache of statements alone.
 async fn ask(sql: &'static str, conn: &mut PgConnection) -> Result<Hello, sqlx::Error> {
     let begun = Instant::now();
-    let row = sqlx::raw_sql(sql).fetch_one(conn).await?;
+    let row = match sqlx::raw_sql(sql).fetch_one(&mut *conn).await {
+        Err(err) if is_refused_as_serializable(&err) => ask_lower(sql, conn).await?,
+        answer => answer?,
+    };
     read(&row, begun)
+}
+
+/// The same of a standby where transactions are serializable by default: the session is left as its role has it.
+async fn ask_lower(sql: &'static str, conn: &mut PgConnection) -> Result<PgRow, sqlx::Error> {
+    let begin = "BEGIN ISOLATION LEVEL READ COMMITTED, READ ONLY";
+    sqlx::raw_sql(begin).execute(&mut *conn).await?;
+    let row = sqlx::raw_sql(sql).fetch_one(&mut *conn).await;
+    sqlx::raw_sql("ROLLBACK").execute(conn).await?;
+    row
+}
+
+/// Whether a standby refused it because it was serializable, as every statement of such a transaction.
+pub(crate) fn is_refused_as_serializable(err: &sqlx::Error) -> bool {
+    let err = err.as_database_error();
+    err.is_some_and(|err| {
+        // The routine tells it from what else is not supported; the text is translated.
+        let err = err.try_downcast_ref::<PgDatabaseError>();
+        err.is_some_and(|err| {
+            err.code() == "0A000" && err.routine() == Some("GetSerializableTransactionSnapshot")
+        })
+    })
+}
+
+/// Lets a connection of our own ask a standby although transactions are serializable by default.
+pub(crate) async fn allow_reads(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
+    let set = "SET default_transaction_isolation = 'read committed'";
+    sqlx::raw_sql(set).execute(conn).await?;
+    Ok(())
 }
 
 fn read(row: &PgRow, begun: Instant) -> Result<Hello, sqlx::Error> {
@@ -167,7 +221,7 @@ fn read(row: &PgRow, begun: Instant) -> Result<Hello, sqlx::Error> {
     let addr = addr.unwrap_or_default();
     let source = match timeline.and_then(|timeline| u32::try_from(timeline).ok()) {
         Some(timeline) if in_recovery => Upstream::Timeline(timeline),
-        _ if row.try_get(6)? => Upstream::Hidden,
+        _ if row.try_get(6)? => Upstream::Hidden(None),
         _ => Upstream::Nobody,
     };
     let replay = cluster.zip(started).map(|(cluster, started)| Replay {

@@ -50,13 +50,16 @@ impl Epochs {
         self.get(ordinal).map_or(u64::MAX, |seen| seen.first)
     }
 
-    /// The ordinal under which a standby's position counts: that of its epoch. Where its server does not tell the
-    /// epoch, it is known only as long as there never was another: on the first timeline (rule T2).
+    /// The ordinal under which a standby's position counts: that of its epoch. Where its server does not tell which one it
+    /// receives (rule T2), it is the newest one if the server has replayed some of that already, and the first timeline
+    /// as long as there never was another.
     pub(super) fn ordinal(&self, cluster: u64, source: Upstream) -> Option<u64> {
-        let timeline = match (source, &self.seen[..]) {
-            (Upstream::Timeline(timeline), _) => timeline,
-            (Upstream::Hidden, [only]) if only.epoch.timeline == FIRST => FIRST,
-            (Upstream::Hidden | Upstream::Nobody, _) => return None,
+        let newest = self.seen.last()?.epoch.timeline;
+        let timeline = match source {
+            Upstream::Timeline(timeline) => timeline,
+            Upstream::Hidden(Some(replayed)) if replayed == newest => newest,
+            Upstream::Hidden(_) if newest == FIRST => FIRST,
+            Upstream::Hidden(_) | Upstream::Nobody => return None,
         };
         let place = self
             .seen

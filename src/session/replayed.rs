@@ -119,14 +119,6 @@ impl Replayed {
         self.mixed.load(Ordering::Acquire)
     }
 
-    /// Whether its epoch cannot be told, so that its position proves nothing.
-    pub(crate) fn is_untold(&self) -> bool {
-        self.epoch.load(Ordering::Acquire) == 0
-            && self
-                .told()
-                .is_some_and(|told| told.source == Upstream::Hidden)
-    }
-
     /// Takes a sample in, unless one that was begun later counts already.
     pub(crate) fn learn(&self, sample: &Sample) -> Several {
         if let Some(server) = sample.told.server {

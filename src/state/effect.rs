@@ -67,6 +67,10 @@ pub(crate) struct ProbeFacts {
     pub(crate) in_recovery: Fact<bool>,
     pub(crate) identity: Fact<u64>,
     pub(crate) epoch: Fact<u64>,
+    /// Where that is not told: the newest one of which a standby has surely replayed something. It may be on a newer one.
+    pub(crate) reached: Option<u64>,
+    /// Transactions of the role are serializable by default.
+    pub(crate) serializable: bool,
     /// As an authority says it; it is worked out from positions otherwise.
     pub(crate) lag: Fact<Duration>,
     pub(crate) receiving: Fact<bool>,
@@ -248,6 +252,10 @@ pub(crate) enum Notice {
     },
     /// Removed before, back before its pool was closed: the pool was kept.
     Returned {
+        node: NodeId,
+    },
+    /// The role may not see whom this replica follows: the first of the cluster.
+    Hidden {
         node: NodeId,
     },
     /// A removed node's pool was closed.

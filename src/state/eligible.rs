@@ -35,6 +35,8 @@ pub(crate) enum Ineligible {
     Unproven,
     /// It receives nothing.
     NotReceiving,
+    /// Transactions are serializable by default, and a standby has none of these.
+    Serializable,
 }
 
 impl fmt::Display for Ineligible {
@@ -51,6 +53,9 @@ impl fmt::Display for Ineligible {
             Self::Lag => "too far behind",
             Self::Unproven => "not yet known to be near",
             Self::NotReceiving => "not receiving",
+            Self::Serializable => {
+                "default_transaction_isolation is serializable, and a standby refuses every statement then"
+            }
         })
     }
 }
@@ -73,6 +78,7 @@ impl Ineligible {
             Self::Lag => "too_far_behind",
             Self::Unproven => "not_known_to_be_near",
             Self::NotReceiving => "not_receiving",
+            Self::Serializable => "serializable",
         }
     }
 
@@ -90,6 +96,10 @@ impl Ineligible {
             }
             Self::NotReceiving => {
                 "its WAL receiver is not running: check primary_conninfo, the replication slot and its server's log"
+            }
+            Self::Serializable => {
+                "ALTER ROLE … SET default_transaction_isolation = 'repeatable read' (or lower), or add \
+                 `options[default_transaction_isolation]=repeatable%20read` to the replica's URL"
             }
             Self::NoWeight => "its weight is 0",
             Self::Role(_) | Self::NotMember | Self::Drained | Self::Ejected | Self::Suspected => {
@@ -111,7 +121,8 @@ impl Ineligible {
             | Self::Epoch
             | Self::Lag
             | Self::Unproven
-            | Self::NotReceiving => false,
+            | Self::NotReceiving
+            | Self::Serializable => false,
         }
     }
 }
@@ -191,6 +202,7 @@ fn behind(node: &NodeState, state: &State) -> Option<Ineligible> {
                 || holds(node.epoch, newest(state), |own, newest| own >= newest),
             Ineligible::Epoch,
         ),
+        (!node.serializable, Ineligible::Serializable),
         (!(node.lagging && node.is_unproven()), Ineligible::Unproven),
         (
             !node.lagging && holds(node.lag, state.tuning.max_lag, |own, limit| own <= limit),

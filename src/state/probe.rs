@@ -268,18 +268,26 @@ fn observe(step: &mut Step<'_>, id: NodeId, begun: Moment, facts: ProbeFacts) {
         .position
         .and_then(|position| state.reign.history.complete_since(position));
     let newest = state.reign.greatest;
+    // Whoever has replayed some of the newest epoch follows it, also where the role may not see whom it follows (T2).
+    let reached = facts
+        .reached
+        .filter(|reached| newest.is_some_and(|newest| *reached >= newest));
+    let epoch = match (facts.epoch, reached) {
+        (Fact::Unknown, Some(reached)) => Fact::Known(reached),
+        (told, _) => told,
+    };
     let Some(node) = state.nodes.iter_mut().find(|node| node.id == id) else {
         return;
     };
     let was_in_recovery = node.in_recovery;
-    let before = (node.epoch, node.lag, node.receiving);
+    let before = (node.epoch, node.lag, node.receiving, node.serializable);
     if node.server != facts.server && facts.server != Fact::NotChecked {
         // Another life, or another server: what it had before proves nothing (C4).
         node.fresh = None;
     }
     learn(&mut node.in_recovery, facts.in_recovery);
     learn(&mut node.identity, facts.identity);
-    learn(&mut node.epoch, facts.epoch);
+    learn(&mut node.epoch, epoch);
     learn(&mut node.lag, facts.lag);
     learn(&mut node.receiving, facts.receiving);
     learn(&mut node.server, facts.server);
@@ -296,13 +304,18 @@ fn observe(step: &mut Step<'_>, id: NodeId, begun: Moment, facts: ProbeFacts) {
     {
         node.fresh = node.fresh.max(complete);
     }
-    if before != (node.epoch, node.lag, node.receiving) {
+    node.serializable = facts.serializable;
+    if before != (node.epoch, node.lag, node.receiving, node.serializable) {
         step.out.publish();
     }
     let Some(node) = step.node_mut(id) else {
         return;
     };
+    let hides = follows && facts.epoch == Fact::Unknown;
     if node.spec.role == Role::Primary && follows && was_in_recovery != node.in_recovery {
         step.out.notice(Notice::PrimaryInRecovery { node: id });
+    }
+    if hides && !std::mem::replace(&mut step.state.reign.hidden, true) {
+        step.out.notice(Notice::Hidden { node: id });
     }
 }

@@ -50,6 +50,8 @@ pub(crate) struct Reign {
     pub(crate) wanted: bool,
     /// The primary's positions.
     pub(crate) history: History,
+    /// Some replica does not tell whom it follows, and that was said.
+    pub(crate) hidden: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

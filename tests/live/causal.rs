@@ -6,6 +6,7 @@ mod habits;
 mod lives;
 mod monotonic;
 mod open_writes;
+mod plain_role;
 mod promoted;
 mod replicas;
 mod scopes;

@@ -38,6 +38,7 @@ mod prepared;
 mod replica_transactions;
 mod rotation;
 mod safety_net;
+mod serializable;
 mod smoke;
 mod start_late;
 mod storm;

@@ -181,6 +181,9 @@ fn standing(node: &NodeState) -> String {
     if node.lagging {
         text += " lagging";
     }
+    if node.epoch == Fact::Unknown {
+        text += " hidden";
+    }
     format!("{text} #{}", node.generation)
 }
 
@@ -258,6 +261,8 @@ impl Bench {
                     receiving: fact(text, "receiving"),
                     position: option(text, "position").map(|text| text.parse().unwrap()),
                     server: fact(text, "server"),
+                    reached: option(text, "reached").map(|text| text.parse().unwrap()),
+                    serializable: option(text, "serializable").is_some(),
                     ..ProbeFacts::default()
                 },
             },

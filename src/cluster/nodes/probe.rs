@@ -64,6 +64,8 @@ pub(in crate::cluster) fn said(facts: &Facts) -> ProbeFacts {
         in_recovery: facts.in_recovery.map_or(Fact::NotChecked, Fact::Known),
         identity: facts.cluster.map_or(Fact::NotChecked, Fact::Known),
         epoch: facts.epoch,
+        reached: facts.reached,
+        serializable: facts.serializable,
         lag: Fact::NotChecked,
         receiving: facts.receiving,
         position: facts.position,

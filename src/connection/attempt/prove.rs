@@ -14,10 +14,11 @@ use sea_orm::{ConnAcquireErr, DatabaseTransaction, DbErr};
 
 use super::{Attempt, phase::Phase};
 use crate::{
+    connection::transaction::{Held, Opening},
     node::{Lease, Leased},
     route::Forced,
     session::{Bound, Need, Replay, Replayed},
-    words::Role,
+    words::{Consistency, Role},
 };
 
 /// A connection on its way to its proof; dropped on the way, it is thrown away, so that nobody finds it in the pool.
@@ -172,5 +173,17 @@ impl Attempt<'_> {
             self.need = Need::Primary;
         }
         !self.is_stale(lease)
+    }
+
+    /// What the transaction that this became holds.
+    pub(in crate::connection) fn into_held(self, lease: Lease, opening: Opening) -> Held {
+        // A handle that insists on a replica takes what it has.
+        let level = match self.scope.force {
+            Forced::Replica => Consistency::Eventual,
+            Forced::No | Forced::Primary => self.level,
+        };
+        let whose = (self.current, level, self.stood);
+        let held = (lease, self.writing);
+        Held::new(Arc::clone(self.shared), held, opening, whose)
     }
 }

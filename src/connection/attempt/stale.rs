@@ -32,7 +32,7 @@ impl Attempt<'_> {
         let late = mutants::lives("check_inside_read") && self.need != Need::Primary;
         bound
             && ((replayed.covers(self.need) && self.can_tell(node))
-                || self.has_only_time(node)
+                || self.may_ask_each(node)
                 || late)
     }
 
@@ -64,11 +64,16 @@ impl Attempt<'_> {
             || node.link.guide().is_none_or(|guide| guide.is_hooked())
     }
 
-    /// Whether the node gives no position that proves anything, and the time pin is over (rule C6). Where several
-    /// servers answer, each connection is asked besides, which a transaction cannot do before it has begun.
-    fn has_only_time(&self, node: &Node) -> bool {
-        let mixed = node.replayed.is_mixed() && self.ask != Ask::BeginReadOnly;
-        (mixed || node.replayed.is_untold())
+    /// Whether several servers answer as this node, and the time pin is over (rule C6). Each connection is asked besides
+    /// whether its server is far enough, which a transaction cannot do before it has begun; the pin only keeps reads
+    /// from asking in vain.
+    ///
+    /// A node that does not tell whom it follows gets no read of a session that wrote, however long ago: it may be on
+    /// another way than the primary, and then neither its position nor its lag says anything. Letting it serve after the
+    /// pin was stale by as much as it was further behind than that.
+    fn may_ask_each(&self, node: &Node) -> bool {
+        node.replayed.is_mixed()
+            && self.ask != Ask::BeginReadOnly
             && self.need != Need::Primary
             && self.current.pinned_need(&self.shared.clock) == Need::Nothing
     }

@@ -38,8 +38,9 @@ pub(crate) struct Sample {
 pub(crate) enum Upstream {
     /// A server on this timeline.
     Timeline(u32),
-    /// Somebody: the role may not see on which timeline, which takes `pg_read_all_stats`.
-    Hidden,
+    /// Somebody: the role may not see on which timeline, which takes `pg_read_all_stats`. The server itself has replayed
+    /// some of this one, where it says so; it is never back on an older one after that.
+    Hidden(Option<u32>),
     /// Nobody.
     Nobody,
 }
@@ -88,11 +89,16 @@ pub(super) struct Notes {
 }
 
 impl Notes {
-    /// A standby that receives from nobody is where it was when it last did: its timeline does not change by itself.
+    /// A standby that receives from nobody is where it was when it last did: its timeline does not change by itself. What
+    /// one has replayed of an epoch it has replayed, also when a new connection of a role that sees little does not ask.
     pub(super) fn with_epoch(&mut self, sample: &Sample) -> Sample {
         let mut sample = sample.clone();
         let server = sample.told.server;
-        if sample.told.source == Upstream::Nobody && sample.lsn.is_some() {
+        let says_nothing = matches!(
+            sample.told.source,
+            Upstream::Nobody | Upstream::Hidden(None)
+        );
+        if says_nothing && sample.epoch.is_none() && sample.lsn.is_some() {
             let last = self.last.filter(|(of, _)| Some(*of) == server);
             sample.epoch = last.map(|(_, epoch)| epoch);
         } else if let (Some(server), Some(epoch)) = (server, sample.epoch) {

@@ -1,0 +1,33 @@
+//! What whoever configured it should know at the start, beside the line that says how each node stands.
+
+use sea_orm::DbBackend;
+
+use super::Starting;
+use crate::{
+    config::Config,
+    state::{Ineligible, View},
+};
+
+impl Starting {
+    /// Warns.
+    pub(super) fn warn(&self, config: &Config) {
+        let view = View::new(&self.state);
+        for node in view.nodes() {
+            if let Some(why @ Ineligible::Serializable) = node.ineligible {
+                tracing::warn!(
+                    node = &*node.name,
+                    "serves no reads: {why}; {}",
+                    why.advice()
+                );
+            }
+        }
+        let tells_nothing = config.primary.url.backend() == DbBackend::MySql;
+        if tells_nothing && view.splits && config.pin.is_none() {
+            tracing::warn!(
+                "nothing tells how far a replica of this server is: reads of a session that wrote stay on the primary, and \
+                 without sessions that is the whole process. Set SEALANE_PIN to what no replica is ever further behind, \
+                 or give reads that may miss a write sessions of their own"
+            );
+        }
+    }
+}
