@@ -80,7 +80,8 @@ impl RoutedConnection {
     /// [`Error::Start`] when the primary cannot be reached, [`Error::PrimaryInRecovery`] when it is a standby.
     /// Replicas may be down: they are probed in the background and used once they answer.
     pub async fn connect(config: Config) -> Result<Self, Error> {
-        Ok(Self::of(start::connect(config).await?))
+        // Many kilobytes, and once in a program.
+        Ok(Self::of(Box::pin(start::connect(config)).await?))
     }
 
     /// A builder with every knob; [`Builder::connect`] ends it.
@@ -112,6 +113,11 @@ impl RoutedConnection {
         replicas: impl IntoIterator<Item = DatabaseConnection>,
     ) -> Self {
         Self::of(start::adopt(primary, replicas.into_iter().collect()))
+    }
+
+    /// One pool of a cluster by itself, for a callback of the application's that is told of it.
+    pub(crate) fn of_one_pool(connection: DatabaseConnection) -> Self {
+        Self::of(start::alone(connection))
     }
 
     /// The topology behind this handle.
@@ -153,6 +159,31 @@ impl Builder {
     pub async fn connect(self) -> Result<RoutedConnection, Error> {
         RoutedConnection::connect(self.build()?).await
     }
+}
+
+/// What SeaORM makes a connection from, and what it is then.
+macro_rules! from_what_seaorm_takes {
+    ($($(#[$meta:meta])* $what:ty;)+) => {
+        $(
+            $(#[$meta])*
+            impl From<$what> for RoutedConnection {
+                /// One connection and no replicas.
+                fn from(what: $what) -> Self {
+                    DatabaseConnection::from(what).into()
+                }
+            }
+        )+
+    };
+}
+
+from_what_seaorm_takes! {
+    sea_orm::DatabaseConnectionType;
+    #[cfg(feature = "postgres")]
+    sea_orm::sqlx::PgPool;
+    #[cfg(feature = "mysql")]
+    sea_orm::sqlx::MySqlPool;
+    #[cfg(feature = "sqlite")]
+    sea_orm::sqlx::SqlitePool;
 }
 
 impl From<DatabaseConnection> for RoutedConnection {

@@ -1,4 +1,7 @@
-//! The four names under which code knows SeaORM's types, for one changed import.
+//! The names under which code knows SeaORM's types, for one changed import.
+//!
+//! Those are all that name a connection, a transaction or a stream of one; everything else of SeaORM's is generic, or
+//! takes a [`concrete`](crate::RoutedConnection::concrete) connection.
 //!
 //! ```
 //! // was: use sea_orm::{Database, DatabaseConnection, DatabaseTransaction, DbConn};
@@ -10,12 +13,27 @@
 //! # fn helper(_: &DbConn, _: &DatabaseTransaction) {}
 //! ```
 
-use sea_orm::{ConnectOptions, DbErr};
+mod connect_options;
+#[cfg(feature = "rbac")]
+mod rbac;
 
+use sea_orm::DbErr;
+
+pub use self::connect_options::ConnectOptions;
+#[cfg(feature = "rbac")]
+pub use self::rbac::RbacEngine;
 use crate::config::Config;
 pub use crate::connection::RoutedConnection as DatabaseConnection;
 pub use crate::connection::RoutedConnection as DbConn;
 pub use crate::connection::transaction::RoutedTransaction as DatabaseTransaction;
+
+/// Rows of a connection; they do not borrow it.
+#[cfg(feature = "stream")]
+pub type QueryStream = crate::connection::RoutedStream<'static>;
+
+/// Rows of a transaction.
+#[cfg(feature = "stream")]
+pub type TransactionStream<'a> = crate::connection::RoutedStream<'a>;
 
 /// Stands where `sea_orm::Database` stood.
 #[derive(Clone, Copy, Debug, Default)]
@@ -33,9 +51,22 @@ impl Database {
     /// [`Error::of`](crate::Error::of).
     pub async fn connect<C>(options: C) -> Result<DatabaseConnection, DbErr>
     where
-        C: Into<ConnectOptions>,
+        C: Into<sea_orm::ConnectOptions>,
     {
         let config = Config::from_env_with_options(options.into()).map_err(crate::Error::from)?;
         Ok(DatabaseConnection::connect(config).await?)
+    }
+
+    /// A handle on one proxy, which is its primary; replicas, whatever the environment names, are none of its.
+    ///
+    /// # Errors
+    /// When SeaORM was not compiled for this backend.
+    #[cfg(feature = "proxy")]
+    pub async fn connect_proxy(
+        backend: sea_orm::DbBackend,
+        proxy: std::sync::Arc<Box<dyn sea_orm::ProxyDatabaseTrait>>,
+    ) -> Result<DatabaseConnection, DbErr> {
+        let connection = sea_orm::Database::connect_proxy(backend, proxy).await?;
+        Ok(connection.into())
     }
 }

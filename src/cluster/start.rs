@@ -4,6 +4,7 @@
 //! reason: it enters ejected and is probed. Nothing is looked after where there is no runtime, which is where mocks
 //! are built outside of one.
 
+mod adopted;
 mod late;
 mod learn;
 mod problem;
@@ -13,10 +14,11 @@ mod warnings;
 
 use std::{sync::Arc, time::Instant};
 
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr};
+use sea_orm::{DbBackend, DbErr};
 use tokio::{runtime::Handle, sync::mpsc};
 use tracing::Instrument;
 
+pub(crate) use self::adopted::{adopt, alone};
 use self::shares::{judging, tuning};
 use super::{
     discovery,
@@ -32,7 +34,6 @@ use crate::{
     config::{Config, NodeConfig},
     error::Error,
     intent::{Classifier, Knowledge},
-    node::{Link, link},
     session::Clock,
     snapshot::Snapshot,
     state::{Effect, Event, Moment, NodeState, Notice, State, View, reduce::reduce},
@@ -96,48 +97,6 @@ async fn connect_as(config: Config, name: ClusterName) -> Result<Arc<Shared>, Er
     discovery::look_after(&shared);
     tracing::info!("started: {}", standing::line(&shared.snapshot.load().view));
     Ok(shared)
-}
-
-/// A cluster of connections that the application made. Roles are as given; a server behind them is asked for its
-/// catalog and for its state in the background.
-///
-/// # Panics
-/// On connections of different backends, as SeaORM panics on the wrong pool.
-#[expect(
-    clippy::panic,
-    reason = "documented: there is no error to return, and routing between backends is a mistake"
-)]
-pub(crate) fn adopt(primary: DatabaseConnection, replicas: Vec<DatabaseConnection>) -> Arc<Shared> {
-    let origin = Instant::now();
-    let config = Config::adopted();
-    let backend = ConnectionTrait::get_database_backend(&primary);
-    if replicas
-        .iter()
-        .any(|replica| ConnectionTrait::get_database_backend(replica) != backend)
-    {
-        panic!("a cluster has one backend, and these connections have several");
-    }
-    let reads_catalog = backend != DbBackend::Sqlite && link::is_live(&primary);
-    let connections = std::iter::once(primary).chain(replicas);
-    let sources = Source::all_adopted(connections.collect());
-    let name = ClusterName::claim(&config.cluster_name);
-    let _span = name.span().entered();
-    let mut starting = match Starting::new(&config, sources, (origin, name)) {
-        Ok(starting) => starting,
-        Err(err) => panic!("{err}"),
-    };
-    starting.adopt();
-    let knowledge = if reads_catalog {
-        Knowledge::Awaited
-    } else {
-        Knowledge::Trusted
-    };
-    let classifier = Classifier::new(backend, judging(&config), knowledge);
-    starting.run(
-        config,
-        (backend, classifier, Arc::new(Clock::default())),
-        reads_catalog,
-    )
 }
 
 /// The reader's side of a SQLite file: the same file, read only. A database in memory has none, and neither has a
@@ -232,26 +191,6 @@ impl Starting {
 
     fn is_file(config: &Config) -> bool {
         config.primary.url.backend() == DbBackend::Sqlite
-    }
-
-    fn adopt(&mut self) {
-        let members: Vec<_> = self
-            .state
-            .members()
-            .map(|node| (node.id, node.spec.clone()))
-            .collect();
-        for (id, spec) in members {
-            if let Some(source) = self
-                .sources
-                .iter()
-                .find(|source| source.spec.same_pool(&spec))
-                .cloned()
-                && let Some(connection) = source.connection().cloned()
-            {
-                self.nodes
-                    .adopt(id, Arc::new(Link::Adopted(connection)), source);
-            }
-        }
     }
 
     /// Asks every node once, all at the same time, and each within its own time-out.

@@ -53,10 +53,10 @@ impl RoutedConnection {
 
     /// Runs a statement as a stream. It may move until its first row is there, and never after.
     #[cfg(feature = "stream")]
-    pub(super) async fn open_stream<'a>(
-        &'a self,
+    pub(super) async fn open_stream(
+        &self,
         stmt: Statement,
-    ) -> Result<super::RoutedStream<'a>, DbErr> {
+    ) -> Result<super::RoutedStream<'static>, DbErr> {
         use super::RoutedStream;
 
         let shared = self.shared().map_err(|err| err.into_db(Kind::Query))?;

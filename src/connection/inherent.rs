@@ -43,8 +43,9 @@ impl RoutedConnection {
     /// What the primary's connection says.
     pub async fn ping(&self) -> Result<(), DbErr> {
         let lease = self.lease_primary()?;
-        lease
-            .guard(lease.node().link.connection().ping())
+        // SeaORM's is larger than what most applications await it in.
+        let pinging = lease.guard(lease.node().link.connection().ping());
+        Box::pin(pinging)
             .await
             .unwrap_or_else(|cut| Err(cut.into_db(Kind::Conn)))
     }
@@ -197,17 +198,17 @@ impl RoutedConnection {
         self.concrete().load_rbac().await
     }
 
-    /// Loads the rules from another database and puts them in force.
+    /// Loads the rules from another database, whose primary is asked, and puts them in force.
     ///
     /// # Errors
     /// What the reading says.
-    pub async fn load_rbac_from(&self, db: &sea_orm::DbConn) -> Result<(), DbErr> {
-        self.concrete().load_rbac_from(db).await
+    pub async fn load_rbac_from(&self, db: &Self) -> Result<(), DbErr> {
+        self.concrete().load_rbac_from(db.concrete()).await
     }
 
-    /// Puts these rules in force.
-    pub fn replace_rbac(&self, engine: sea_orm::rbac::RbacEngine) {
-        self.concrete().replace_rbac(engine);
+    /// Puts these rules in force: SeaORM's engine, or that of [`drop_in`](crate::drop_in).
+    pub fn replace_rbac(&self, engine: impl Into<sea_orm::rbac::RbacEngine>) {
+        self.concrete().replace_rbac(engine.into());
     }
 
     /// A connection that may do what this user may.

@@ -1,6 +1,10 @@
 //! SeaORM's traits on the routed handle.
+//!
+//! What is generic here is compiled into the application: it does no more than call what is not, whose boxed future is
+//! a type of one size and of no depth. With our futures inside, the application's own grew by kilobytes, and those of
+//! SeaORM's tests became too deep for the compiler.
 
-use std::pin::Pin;
+use std::{future::ready, pin::Pin};
 
 use sea_orm::{
     AccessMode, ConnectionTrait, DatabaseExecutor, DbBackend, DbErr, ExecResult,
@@ -10,6 +14,9 @@ use sea_orm::{
 
 use super::{RoutedConnection, transaction::RoutedTransaction};
 use crate::node::run::{Execute, ExecuteUnprepared, QueryAll, QueryOne};
+
+/// What a method of SeaORM's traits gives.
+pub(super) type Boxed<'f, T> = Pin<Box<dyn Future<Output = Result<T, DbErr>> + Send + 'f>>;
 
 impl RoutedConnection {
     /// A statement of this backend; an error, where SeaORM panics, on a handle that was never connected.
@@ -28,8 +35,17 @@ impl ConnectionTrait for RoutedConnection {
         self.run(&Execute, stmt).await
     }
 
-    async fn execute<S: StatementBuilder>(&self, stmt: &S) -> Result<ExecResult, DbErr> {
-        self.run(&Execute, self.built(stmt)?).await
+    fn execute<'s, 'q, 'f, S>(&'s self, stmt: &'q S) -> Boxed<'f, ExecResult>
+    where
+        S: StatementBuilder + 'f,
+        's: 'f,
+        'q: 'f,
+        Self: 'f,
+    {
+        match self.built(stmt) {
+            Ok(stmt) => self.execute_raw(stmt),
+            Err(err) => Box::pin(ready(Err(err))),
+        }
     }
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
@@ -42,16 +58,34 @@ impl ConnectionTrait for RoutedConnection {
     }
 
     // Overridden to save the box that the trait's own method puts around the one above.
-    async fn query_one<S: StatementBuilder>(&self, stmt: &S) -> Result<Option<QueryResult>, DbErr> {
-        self.run(&QueryOne, self.built(stmt)?).await
+    fn query_one<'s, 'q, 'f, S>(&'s self, stmt: &'q S) -> Boxed<'f, Option<QueryResult>>
+    where
+        S: StatementBuilder + 'f,
+        's: 'f,
+        'q: 'f,
+        Self: 'f,
+    {
+        match self.built(stmt) {
+            Ok(stmt) => self.query_one_raw(stmt),
+            Err(err) => Box::pin(ready(Err(err))),
+        }
     }
 
     async fn query_all_raw(&self, stmt: Statement) -> Result<Vec<QueryResult>, DbErr> {
         self.run(&QueryAll, stmt).await
     }
 
-    async fn query_all<S: StatementBuilder>(&self, stmt: &S) -> Result<Vec<QueryResult>, DbErr> {
-        self.run(&QueryAll, self.built(stmt)?).await
+    fn query_all<'s, 'q, 'f, S>(&'s self, stmt: &'q S) -> Boxed<'f, Vec<QueryResult>>
+    where
+        S: StatementBuilder + 'f,
+        's: 'f,
+        'q: 'f,
+        Self: 'f,
+    {
+        match self.built(stmt) {
+            Ok(stmt) => self.query_all_raw(stmt),
+            Err(err) => Box::pin(ready(Err(err))),
+        }
     }
 
     fn support_returning(&self) -> bool {
@@ -131,7 +165,8 @@ impl TransactionTrait for RoutedConnection {
 
 #[cfg(feature = "stream")]
 impl sea_orm::StreamTrait for RoutedConnection {
-    type Stream<'a> = super::RoutedStream<'a>;
+    // As SeaORM's: rows that own their connection, and may leave the function that asked for them.
+    type Stream<'a> = super::RoutedStream<'static>;
 
     fn get_database_backend(&self) -> DbBackend {
         self.backend()

@@ -12,7 +12,7 @@ use std::fmt;
 
 use sea_orm::{
     ConnectionTrait, DatabaseTransaction, DbErr, ExecResult, QueryResult, Schema, SchemaBuilder,
-    Statement, TransactionError, TransactionOptions, TransactionTrait,
+    Statement, TransactionError, TransactionOptions, TransactionSession, TransactionTrait,
 };
 
 pub(crate) use self::held::{Held, Opening};
@@ -162,18 +162,21 @@ impl RoutedTransaction {
     }
 
     /// Ends it by the result of what ran in it, as SeaORM does: commit on `Ok`, roll back on `Err`, and an error of
-    /// either end wins over the closure's.
+    /// either end wins over the closure's. By the trait's ends, whose futures are boxed: this one is compiled into the
+    /// application.
     pub(super) async fn finish<T, E>(self, result: Result<T, E>) -> Result<T, TransactionError<E>>
     where
         E: fmt::Display + fmt::Debug,
     {
         match result {
             Ok(value) => {
-                self.commit().await.map_err(TransactionError::Connection)?;
+                TransactionSession::commit(self)
+                    .await
+                    .map_err(TransactionError::Connection)?;
                 Ok(value)
             }
             Err(err) => {
-                self.rollback()
+                TransactionSession::rollback(self)
                     .await
                     .map_err(TransactionError::Connection)?;
                 Err(TransactionError::Transaction(err))

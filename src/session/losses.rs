@@ -49,6 +49,17 @@ pub(crate) struct Lost {
     pub(crate) abandoned: Abandoned,
     pub(crate) trace: Trace,
     pub(crate) since: Instant,
+    /// Held for its drop.
+    _kept: Option<Kept>,
+}
+
+/// What lives until a write that was lost from sight is known to be over.
+pub(crate) struct Kept(#[expect(dead_code, reason = "held for its drop")] Arc<dyn Send + Sync>);
+
+impl std::fmt::Debug for Kept {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Kept")
+    }
 }
 
 /// Those of one handle that nobody has begun to look for.
@@ -103,6 +114,7 @@ impl Drop for Watch {
 pub(crate) struct Orphan {
     losses: Arc<Losses>,
     write: Option<(Abandoned, Option<Trace>)>,
+    kept: Option<Kept>,
 }
 
 impl Orphan {
@@ -110,7 +122,13 @@ impl Orphan {
         Self {
             losses: Arc::clone(losses),
             write: Some((abandoned, trace)),
+            kept: None,
         }
+    }
+
+    /// Keeps this until it is known to be over.
+    pub(crate) fn keep(&mut self, kept: Arc<dyn Send + Sync>) {
+        self.kept = Some(Kept(kept));
     }
 
     /// Its server has answered.
@@ -133,6 +151,7 @@ impl Drop for Orphan {
                 abandoned,
                 trace,
                 since: Instant::now(),
+                _kept: self.kept.take(),
             });
         }
     }

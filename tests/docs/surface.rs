@@ -174,3 +174,28 @@ fn errors_travel_by_question_mark_and_come_back() {
     );
     assert!(matches!(from_config().unwrap_err(), Error::Config(_)));
 }
+
+/// What an application awaits becomes part of its own futures: ours stay small there, however much goes on behind them.
+#[tokio::test]
+async fn futures_of_the_surface_are_small() {
+    let options = || Config::builder().primary("sqlite::memory:");
+    let db = options().connect().await.unwrap();
+    let session = db.session();
+    let begin = async || db.begin().await.unwrap();
+    // One after the other: SQLite has one writer.
+    let commit = size_of_val(&begin().await.commit());
+    let rollback = size_of_val(&begin().await.rollback());
+    let transaction = db.transaction_async::<_, (), DbErr>(async |_| Ok(()));
+    let connect = RoutedConnection::connect(options().build().unwrap());
+    let sizes = [
+        ("commit", commit),
+        ("rollback", rollback),
+        ("transaction", size_of_val(&transaction)),
+        ("connect", size_of_val(&connect)),
+        ("ping", size_of_val(&db.ping())),
+        ("close", size_of_val(&db.close_by_ref())),
+        ("bookmark", size_of_val(&session.bookmark())),
+    ];
+    let large: Vec<_> = sizes.iter().filter(|(_, size)| *size > 1500).collect();
+    assert!(large.is_empty(), "{large:?} of {sizes:?}");
+}

@@ -95,6 +95,42 @@ async fn every_way_to_the_concrete_connection_pins() {
     }
 }
 
+/// C7, C1: of a transaction given away whole nothing is seen but that its server is at it.
+#[tokio::test]
+async fn a_transaction_given_away_keeps_reads_on_the_primary_until_it_is_over() {
+    let place = SLOT.alone("concrete_given").await;
+    place.others("CREATE TABLE t (n bigint)");
+    let db = place.builder().consistency(Consistency::ReadYourWrites);
+    let db = db.connect().await.unwrap();
+    for commits in [true, false] {
+        until("the replica", async || reason(&db) == Reason::Replica).await;
+        let before = number(&db, COUNT).await;
+        let frozen = place.freeze_replay();
+        let txn = db.begin().await.unwrap().into_database_executor();
+        txn.execute_unprepared("INSERT INTO t VALUES (1)")
+            .await
+            .unwrap();
+        let begun = std::time::Instant::now();
+        until("a while in which it is open", async || {
+            assert_eq!(reason(&db), Reason::NotCaughtUp);
+            begun.elapsed() > Duration::from_millis(600)
+        })
+        .await;
+        let sea_orm::DatabaseExecutor::OwnedTransaction(txn) = txn else {
+            panic!("it was open");
+        };
+        match commits {
+            true => txn.commit().await.unwrap(),
+            false => txn.rollback().await.unwrap(),
+        }
+        for _ in 0..20 {
+            assert_eq!(number(&db, COUNT).await, before + i64::from(commits));
+        }
+        drop(frozen);
+    }
+    until("the replica", async || reason(&db) == Reason::Replica).await;
+}
+
 #[derive(DeriveMigrationName)]
 struct CreateShelf;
 

@@ -152,3 +152,18 @@ async fn a_transaction_is_the_primarys_whole() {
     assert_eq!(take(&on_replica), [""; 0]);
     assert!(db.as_proxy_connection().get_database_backend() == DbBackend::Postgres);
 }
+
+#[tokio::test]
+async fn a_proxy_is_connected_under_the_drop_ins_name() {
+    let asked = Asked::default();
+    let double = Double {
+        name: "only",
+        asked: Arc::clone(&asked),
+    };
+    let double: Arc<Box<dyn ProxyDatabaseTrait>> = Arc::new(Box::new(double));
+    let connected = sealane::drop_in::Database::connect_proxy(DbBackend::Postgres, double).await;
+    let db: sealane::drop_in::DatabaseConnection = connected.unwrap();
+    let found = cake::Entity::find().one(&db).await.unwrap().unwrap();
+    assert_eq!(found.name, "only");
+    assert_eq!(take(&asked).len(), 1);
+}

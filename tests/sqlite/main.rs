@@ -14,6 +14,7 @@ mod errors;
 mod fence;
 mod fixture;
 mod memory;
+mod names;
 mod pauses;
 mod read_only;
 mod routing;

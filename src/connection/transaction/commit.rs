@@ -29,35 +29,27 @@ impl RoutedTransaction {
         self.held.check(Kind::Query)?;
         let Self { inner, held } = self;
         let backend = ConnectionTrait::get_database_backend(&inner);
+        // Boxed, as both are rare and large.
         if held.is_outermost() && held.is_doubtful() && Held::aborts_silently(backend) {
-            let look = inner.query_one_raw(Statement::from_string(backend, "SELECT 1"));
-            if let Err(err) = held
-                .lease()
-                .guard(look)
-                .await
-                .unwrap_or_else(|cut| Err(cut.into_db(Kind::Query)))
-            {
-                if signal::code(&err).as_deref() == Some(IN_FAILED_TRANSACTION) {
-                    inner.rollback().await?;
-                    return Err(Error::CommitAborted {
-                        node: held.lease().name(),
-                    }
-                    .into_db(Kind::Query));
-                }
-                return Err(held.typed(err, (Kind::Query, Ran::Other)));
+            let look = Box::pin(look(&inner, &held));
+            if look.await? == State::Aborted {
+                Box::pin(inner.rollback()).await?;
+                let node = held.lease().name();
+                return Err(Error::CommitAborted { node }.into_db(Kind::Query));
             }
         }
         if held.is_outermost()
             && held.may_have_lifted_fence()
             && let Some(restore) = restore_fence(backend)
         {
-            let restored = held.lease().guard(inner.execute_unprepared(restore)).await;
+            let restoring = held.lease().guard(inner.execute_unprepared(restore));
+            let restored = Box::pin(restoring).await;
             restored
                 .unwrap_or_else(|cut| Err(cut.into_db(Kind::Query)))
                 .map_err(|err| held.typed(err, (Kind::Query, Ran::Other)))?;
         }
         if !held.is_outermost() {
-            return send(inner, held).await;
+            return Box::pin(send(inner, held)).await;
         }
         // From here on it goes on although its caller is gone: only the answer tells what is stored.
         let leave = held.leave();
@@ -71,11 +63,33 @@ impl RoutedTransaction {
     pub async fn rollback(self) -> Result<(), DbErr> {
         self.held.is_there(Kind::Query)?;
         let Self { inner, held } = self;
-        match held.lease().guard(inner.rollback()).await {
+        let rolled_back = held.lease().guard(inner.rollback());
+        match Box::pin(rolled_back).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(err)) => Err(held.typed(err, (Kind::Query, Ran::Other))),
             Err(cut) => Err(held.typed(cut.into_db(Kind::Query), (Kind::Query, Ran::Other))),
         }
+    }
+}
+
+/// How a transaction is that may have been aborted.
+#[derive(PartialEq)]
+enum State {
+    Open,
+    Aborted,
+}
+
+/// Asks for it.
+async fn look(inner: &DatabaseTransaction, held: &Held) -> Result<State, DbErr> {
+    let backend = ConnectionTrait::get_database_backend(inner);
+    let asking = inner.query_one_raw(Statement::from_string(backend, "SELECT 1"));
+    let asked = held.lease().guard(asking).await;
+    match asked.unwrap_or_else(|cut| Err(cut.into_db(Kind::Query))) {
+        Ok(_) => Ok(State::Open),
+        Err(err) if signal::code(&err).as_deref() == Some(IN_FAILED_TRANSACTION) => {
+            Ok(State::Aborted)
+        }
+        Err(err) => Err(held.typed(err, (Kind::Query, Ran::Other))),
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a transaction holds besides its connection: the lease, the pin, and what is known of its state.
 
+mod given;
 mod judge;
 mod lost;
 
@@ -14,6 +15,7 @@ use std::{
 
 use sea_orm::{AccessMode, DbBackend, DbErr, IsolationLevel, TransactionOptions};
 
+pub(super) use self::given::nothing;
 use crate::{
     cluster::{awaited::Awaited, shared::Shared},
     error::{Error, Kind},

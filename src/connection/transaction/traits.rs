@@ -8,7 +8,8 @@ use sea_orm::{
     TransactionError, TransactionOptions, TransactionSession, TransactionTrait,
 };
 
-use super::RoutedTransaction;
+use super::{RoutedTransaction, held::nothing};
+use crate::connection::seaorm::Boxed;
 
 #[async_trait::async_trait]
 impl ConnectionTrait for RoutedTransaction {
@@ -20,9 +21,14 @@ impl ConnectionTrait for RoutedTransaction {
         self.execute_stmt(stmt).await
     }
 
-    async fn execute<S: StatementBuilder>(&self, stmt: &S) -> Result<ExecResult, DbErr> {
-        self.execute_stmt(ConnectionTrait::get_database_backend(self).build(stmt))
-            .await
+    fn execute<'s, 'q, 'f, S>(&'s self, stmt: &'q S) -> Boxed<'f, ExecResult>
+    where
+        S: StatementBuilder + 'f,
+        's: 'f,
+        'q: 'f,
+        Self: 'f,
+    {
+        self.execute_raw(ConnectionTrait::get_database_backend(self).build(stmt))
     }
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
@@ -33,18 +39,28 @@ impl ConnectionTrait for RoutedTransaction {
         self.query_one_stmt(stmt).await
     }
 
-    async fn query_one<S: StatementBuilder>(&self, stmt: &S) -> Result<Option<QueryResult>, DbErr> {
-        self.query_one_stmt(ConnectionTrait::get_database_backend(self).build(stmt))
-            .await
+    fn query_one<'s, 'q, 'f, S>(&'s self, stmt: &'q S) -> Boxed<'f, Option<QueryResult>>
+    where
+        S: StatementBuilder + 'f,
+        's: 'f,
+        'q: 'f,
+        Self: 'f,
+    {
+        self.query_one_raw(ConnectionTrait::get_database_backend(self).build(stmt))
     }
 
     async fn query_all_raw(&self, stmt: Statement) -> Result<Vec<QueryResult>, DbErr> {
         self.query_all_stmt(stmt).await
     }
 
-    async fn query_all<S: StatementBuilder>(&self, stmt: &S) -> Result<Vec<QueryResult>, DbErr> {
-        self.query_all_stmt(ConnectionTrait::get_database_backend(self).build(stmt))
-            .await
+    fn query_all<'s, 'q, 'f, S>(&'s self, stmt: &'q S) -> Boxed<'f, Vec<QueryResult>>
+    where
+        S: StatementBuilder + 'f,
+        's: 'f,
+        'q: 'f,
+        Self: 'f,
+    {
+        self.query_all_raw(ConnectionTrait::get_database_backend(self).build(stmt))
     }
 
     fn support_returning(&self) -> bool {
@@ -173,6 +189,22 @@ impl<'c> From<&'c RoutedTransaction> for DatabaseExecutor<'c> {
 impl<'c> IntoDatabaseExecutor<'c> for &'c RoutedTransaction {
     fn into_database_executor(self) -> DatabaseExecutor<'c> {
         self.into()
+    }
+}
+
+/// Given away whole, as migrations take it: what ends it and what it does is not seen here. Until its server says that
+/// it is over, reads of its session go to the primary, as after a write whose caller has gone.
+///
+/// One whose connection is lost, or in which a nested `begin` has failed, is rolled back, and every statement of what
+/// comes of it is an error. What is said of one on a replica at [`concrete`](RoutedTransaction::concrete) holds here.
+impl IntoDatabaseExecutor<'static> for RoutedTransaction {
+    fn into_database_executor(self) -> DatabaseExecutor<'static> {
+        let Self { inner, held } = self;
+        let backend = ConnectionTrait::get_database_backend(&inner);
+        match held.give_away() {
+            true => DatabaseExecutor::OwnedTransaction(inner),
+            false => DatabaseExecutor::Connection(nothing(backend)),
+        }
     }
 }
 

@@ -1,0 +1,93 @@
+//! A cluster of connections that the application made.
+
+use std::{sync::Arc, time::Instant};
+
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend};
+
+use super::{Starting, shares::judging};
+use crate::{
+    cluster::{name::ClusterName, shared::Shared, source::Source},
+    config::Config,
+    intent::{Classifier, Knowledge},
+    node::{Link, link},
+    session::Clock,
+};
+
+/// A cluster of connections that the application made. Roles are as given; a server behind them is asked for its
+/// catalog and for its state in the background.
+///
+/// # Panics
+/// On connections of different backends, as SeaORM panics on the wrong pool.
+pub(crate) fn adopt(primary: DatabaseConnection, replicas: Vec<DatabaseConnection>) -> Arc<Shared> {
+    adopt_as((Config::adopted(), true), primary, replicas)
+}
+
+/// One pool of a cluster, for a callback of the application's: nothing is asked of it behind the callback's back.
+pub(crate) fn alone(connection: DatabaseConnection) -> Arc<Shared> {
+    let mut config = Config::adopted();
+    // The cluster itself may not have its name yet.
+    config.cluster_name = "callback".to_owned();
+    adopt_as((config, false), connection, Vec::new())
+}
+
+#[expect(
+    clippy::panic,
+    reason = "documented: there is no error to return, and routing between backends is a mistake"
+)]
+fn adopt_as(
+    (config, may_ask): (Config, bool),
+    primary: DatabaseConnection,
+    replicas: Vec<DatabaseConnection>,
+) -> Arc<Shared> {
+    let origin = Instant::now();
+    let backend = ConnectionTrait::get_database_backend(&primary);
+    if replicas
+        .iter()
+        .any(|replica| ConnectionTrait::get_database_backend(replica) != backend)
+    {
+        panic!("a cluster has one backend, and these connections have several");
+    }
+    let reads_catalog = may_ask && backend != DbBackend::Sqlite && link::is_live(&primary);
+    let connections = std::iter::once(primary).chain(replicas);
+    let sources = Source::all_adopted(connections.collect());
+    let name = ClusterName::claim(&config.cluster_name);
+    let _span = name.span().entered();
+    let mut starting = match Starting::new(&config, sources, (origin, name)) {
+        Ok(starting) => starting,
+        Err(err) => panic!("{err}"),
+    };
+    starting.adopt();
+    let knowledge = if reads_catalog {
+        Knowledge::Awaited
+    } else {
+        Knowledge::Trusted
+    };
+    let classifier = Classifier::new(backend, judging(&config), knowledge);
+    starting.run(
+        config,
+        (backend, classifier, Arc::new(Clock::default())),
+        reads_catalog,
+    )
+}
+
+impl Starting {
+    fn adopt(&mut self) {
+        let members: Vec<_> = self
+            .state
+            .members()
+            .map(|node| (node.id, node.spec.clone()))
+            .collect();
+        for (id, spec) in members {
+            if let Some(source) = self
+                .sources
+                .iter()
+                .find(|source| source.spec.same_pool(&spec))
+                .cloned()
+                && let Some(connection) = source.connection().cloned()
+            {
+                self.nodes
+                    .adopt(id, Arc::new(Link::Adopted(connection)), source);
+            }
+        }
+    }
+}
