@@ -18,6 +18,8 @@ mod replica;
 #[path = "availability/table.rs"]
 mod table;
 
+use std::time::Duration;
+
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection};
 use sealane::RoutedConnection;
 
@@ -51,6 +53,8 @@ async fn run(options: &Options) -> Result<()> {
             .primary(replica.primary().url())
             .replica(replica.url())
             .max_connections(POOL)
+            // It comes and goes all the time, and each load begins when it is used again.
+            .eject_max(Duration::from_secs(1))
             .connect()
             .await?,
         replica,
@@ -58,6 +62,7 @@ async fn run(options: &Options) -> Result<()> {
     let mut table = Table::new(options.rounds);
     for round in 0..options.rounds {
         for state in options.states() {
+            println!("round {round}, {}", state.name());
             for load in Load::ALL {
                 // Neither is always the first.
                 for arm in if round % 2 == 0 {
