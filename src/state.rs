@@ -157,6 +157,8 @@ pub(crate) enum Health {
         relapses: u32,
         /// Connections of the present generation broke as well, so another is due at re-admission.
         dirty: bool,
+        /// Two probes in a row had no answer, or the latest one since had none.
+        silent: bool,
         /// What was in flight there has been ended.
         cut: bool,
     },

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
+use super::probe::is_silence;
 use super::reduce::Step;
 use super::{Effect, Health, Moment, NodeState, Notice, Outage, Ran, Suspicion, Tuning, crash};
 use crate::signal::Signal;
@@ -131,6 +132,35 @@ pub(super) fn tick(step: &mut Step<'_>) {
             step.out.publish();
         }
     }
+    let tuning = &step.state.tuning;
+    let due = |node: &&NodeState| verdict_at(node, tuning).is_some_and(|at| at <= step.now);
+    let due: Vec<NodeId> = step
+        .state
+        .nodes
+        .iter()
+        .filter(due)
+        .map(|node| node.id)
+        .collect();
+    for id in due {
+        step.end_what_runs(id);
+    }
+}
+
+/// When what runs on a silent node is ended, where nobody asks it again by then: the back-off of one that comes and goes
+/// is longer than what runs there can wait.
+pub(super) fn verdict_at(node: &NodeState, tuning: &Tuning) -> Option<Moment> {
+    let Health::Ejected {
+        since,
+        silent: true,
+        cut: false,
+        ..
+    } = node.health
+    else {
+        return None;
+    };
+    let at = since.after(tuning.dead_after);
+    let asked_before = node.probe_at.is_none_or(|next| next <= at);
+    (node.is_member() && !asked_before).then_some(at)
 }
 
 impl Step<'_> {
@@ -210,6 +240,7 @@ impl Step<'_> {
             failures,
             relapses,
             dirty: false,
+            silent: failures > 1 && is_silence(cause),
             cut: false,
         };
         node.outage = Some(Outage::new(node.generation, now, cause));
@@ -240,6 +271,19 @@ impl Step<'_> {
             generation,
             hard,
         });
+    }
+
+    /// Nothing that was sent there before is waited for any more (T6, T7).
+    pub(super) fn end_what_runs(&mut self, id: NodeId) {
+        let Some(node) = self.node_mut(id) else {
+            return;
+        };
+        if let Health::Ejected { cut, .. } = &mut node.health {
+            *cut = true;
+            self.out.notice(Notice::Dead { node: id });
+            self.fresh_pool(id, true);
+            self.out.publish();
+        }
     }
 
     /// Takes the node back, at a small weight.

@@ -256,6 +256,7 @@ impl Step<'_> {
             failures: 2,
             relapses: 0,
             dirty: false,
+            silent: false,
             cut: false,
         };
         self.out.notice(Notice::Ejected { node: id, cause });

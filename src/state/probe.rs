@@ -71,6 +71,14 @@ pub(super) fn succeeded(
     }
 }
 
+/// A server that answers, if only to refuse, ends its sessions by itself.
+pub(super) fn is_silence(signal: Signal) -> bool {
+    matches!(
+        signal,
+        Signal::TimedOut | Signal::Disconnected | Signal::Refused
+    )
+}
+
 /// Connections to it lead to another server than before. What was opened before is given up; what runs on a node that
 /// takes writes ends with that, or it would be stored on a server that is over.
 pub(super) fn moved(step: &mut Step<'_>, id: NodeId) {
@@ -113,21 +121,15 @@ pub(super) fn failed(step: &mut Step<'_>, id: NodeId, begun: Moment, signal: Sig
             since,
             failures,
             relapses,
+            silent,
             cut,
             ..
         } => {
             *failures = failures.saturating_add(1);
             let (failures, relapses) = (*failures, *relapses);
-            // A server that answers, if only to refuse, ends its sessions by itself.
-            let silent = matches!(
-                signal,
-                Signal::TimedOut | Signal::Disconnected | Signal::Refused
-            );
-            if silent && !*cut && now.since(*since) >= dead_after {
-                *cut = true;
-                step.out.notice(Notice::Dead { node: id });
-                step.fresh_pool(id, true);
-                step.out.publish();
+            *silent = is_silence(signal);
+            if *silent && !*cut && now.since(*since) >= dead_after {
+                step.end_what_runs(id);
             }
             let wait = backoff(&step.state.tuning, failures, relapses, step.rng);
             step.ask_again(id, wait, signal);

@@ -17,7 +17,7 @@ use super::reign::configured;
 use super::roster::check;
 use super::{
     Effect, Fact, Health, Moment, NodeSpec, NodeState, Notice, Outbox, Reign, ReplaceProblem,
-    Stand, State, Tuning, lag,
+    Stand, State, Tuning, health, lag,
 };
 use crate::words::NodeId;
 
@@ -137,6 +137,7 @@ impl State {
             if let Health::Ramping { since, shown, .. } = node.health {
                 at_latest(since.after(ramp_step.saturating_mul(shown + 1)));
             }
+            health::verdict_at(node, &self.tuning).map(&mut at_latest);
             if let Some(until) = node.saturated_until {
                 at_latest(until);
             }

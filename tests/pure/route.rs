@@ -82,6 +82,7 @@ fn dress(node: &mut NodeState, text: &str) {
                     failures: 1,
                     relapses: 0,
                     dirty: false,
+                    silent: false,
                     cut: false,
                 };
             }
