@@ -8,7 +8,7 @@
 //!
 //! What is remembered is one text for each node, by its hash, until the node serves again.
 
-use std::hash::BuildHasher;
+use std::{hash::BuildHasher, time::Duration};
 
 use super::reduce::Step;
 use super::{Moment, NodeState, Notice, State, View, ViewNode};
@@ -60,6 +60,8 @@ pub(crate) struct Outage {
     pub(crate) over: bool,
     /// How many fresh connections broke off without telling why.
     untold: u8,
+    /// A fresh connection was answered, and is asked once more.
+    answered: bool,
 }
 
 /// What became of the server of a statement that broke.
@@ -108,6 +110,7 @@ impl Outage {
             first: Ran::Nothing,
             over: false,
             untold: 0,
+            answered: false,
         }
     }
 
@@ -150,19 +153,34 @@ pub(super) fn broke(
     step.ask_if_open(id);
 }
 
-/// A probe has succeeded.
-pub(super) fn answered(step: &mut Step<'_>, id: NodeId, begun: Moment) {
-    let Some(outage) = step.outage_mut(id) else {
-        return;
+/// How long a fresh connection has to live before it says that nothing died: its server may have to be told that yet, and
+/// on a machine that is busy that took longer than to let it in.
+const PROOF: Duration = Duration::from_millis(50);
+
+/// A probe has succeeded; whether that is believed. A primary's is at once, because all writes wait for it.
+pub(super) fn answered(step: &mut Step<'_>, id: NodeId, begun: Moment) -> bool {
+    let now = step.now;
+    let Some(node) = step.node_mut(id) else {
+        return true;
+    };
+    let replica = node.role == Role::Replica && node.is_ejected();
+    let Some(outage) = &mut node.outage else {
+        return true;
     };
     if begun < outage.since || outage.over {
-        return;
+        return true;
+    }
+    if replica && outage.suspect().is_some() && outage.is_open() && !outage.answered {
+        outage.answered = true;
+        step.ask_probe(id, now.after(PROOF));
+        return false;
     }
     if outage.cause == Cause::Open {
         outage.cause = Cause::Other;
     }
     outage.over = true;
     step.out.publish();
+    true
 }
 
 /// A probe has failed.
@@ -249,7 +267,7 @@ impl State {
     #[must_use]
     pub(crate) fn connects_anew(&self, id: NodeId) -> bool {
         let outage = self.node(id).and_then(|node: &NodeState| node.outage);
-        outage.is_some_and(|outage| outage.is_open())
+        outage.is_some_and(|outage| outage.is_open() && !outage.answered)
     }
 }
 

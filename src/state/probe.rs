@@ -45,7 +45,9 @@ pub(super) fn succeeded(
         step.out.publish();
     }
     observe(step, id, begun, facts);
-    crash::answered(step, id, begun);
+    if !crash::answered(step, id, begun) {
+        return;
+    }
     let Some(node) = step.node_mut(id) else {
         return;
     };
