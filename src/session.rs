@@ -238,7 +238,9 @@ impl Session {
         }
         let current = clock.epoch();
         if epoch < current {
-            self.exchange(clock, current);
+            if let Some(first) = clock.first_of(current) {
+                self.exchange(clock, current, first);
+            }
             return Need::Primary;
         }
         let lsn = self.lsn.load(Ordering::Acquire);
@@ -251,18 +253,16 @@ impl Session {
     /// From now on it needs this as well.
     pub(crate) fn raise(&self, clock: &Clock, epoch: u64, lsn: u64) {
         let current = clock.epoch();
-        let (epoch, lsn) = if epoch < current {
-            (current, clock.first_of(current))
-        } else {
-            (epoch, lsn)
-        };
+        // Where the current one has not begun yet, it is exchanged later.
+        let first = (epoch < current).then(|| clock.first_of(current)).flatten();
+        let (epoch, lsn) = first.map_or((epoch, lsn), |first| (current, first));
         let _one = self.rest();
         let known = self.epoch.load(Ordering::Acquire);
         if known == epoch {
             self.lsn.fetch_max(lsn, Ordering::AcqRel);
         } else if known < epoch {
             // Nobody has come so far, until the position is there.
-            self.lsn.store(u64::MAX, Ordering::Release);
+            self.lsn.store(clock::NOBODY, Ordering::Release);
             self.epoch.store(epoch, Ordering::Release);
             self.lsn.store(lsn, Ordering::Release);
         }
@@ -270,8 +270,8 @@ impl Session {
 
     /// The position was of an epoch that is over: what survived of it lies below the first of the current one, and what
     /// did not is lost on every node (rule C10).
-    fn exchange(&self, clock: &Clock, current: u64) {
-        self.raise(clock, current, clock.first_of(current));
+    fn exchange(&self, clock: &Clock, current: u64, first: u64) {
+        self.raise(clock, current, first);
         self.rest().lost += 1;
         clock.position_lost();
     }

@@ -214,6 +214,8 @@ pub(crate) struct NodeState {
     pub(crate) overruled: Option<u64>,
     /// Since when it has everything that the primary had written by then.
     pub(crate) fresh: Option<Moment>,
+    /// It had replayed more than the primary had written when that was asked later, in this life.
+    pub(crate) astray: bool,
     /// Too far behind.
     pub(crate) lagging: bool,
     /// How connections to it ended last.
@@ -279,6 +281,7 @@ impl NodeState {
             followed: false,
             overruled: None,
             fresh: None,
+            astray: false,
             lagging: false,
             outage: None,
             rotation: None,

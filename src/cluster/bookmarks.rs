@@ -14,7 +14,7 @@ use crate::{
     error::Error,
     metrics::ClusterCounter,
     position::Position,
-    session::{Session, Told, Upstream},
+    session::{Clock, Session, Told, Upstream},
     state::Event,
     words::Role,
 };
@@ -39,11 +39,20 @@ pub(crate) enum Worth {
     False,
 }
 
-/// Judges it by the greatest position of the primary. `asked`: that was told after the bookmark had come.
-pub(crate) fn judge(bookmark: Position, greatest: Option<Position>, asked: bool) -> Worth {
+/// Judges it by the greatest position of the primary. `asked`: that was told after the bookmark had come. `over`: its
+/// epoch was that of the primary once, and is no more, whatever its number: after a restore it may be the greater one,
+/// or another cluster's.
+pub(crate) fn judge(
+    bookmark: Position,
+    greatest: Option<Position>,
+    (over, asked): (bool, bool),
+) -> Worth {
     let Some(greatest) = greatest else {
         return Worth::Ahead;
     };
+    if over {
+        return Worth::Older;
+    }
     match bookmark.epoch.partial_cmp(&greatest.epoch) {
         None => Worth::Foreign,
         Some(Ordering::Less) => Worth::Older,
@@ -93,7 +102,8 @@ async fn settle_one(
         // From here on nothing is missed, whatever is looked at next.
         news.as_mut().enable();
         let asked = question.is_some_and(|question| clock.is_answered(question));
-        match judge(bookmark, clock.greatest(), asked) {
+        let over = clock.is_over(bookmark.epoch);
+        match judge(bookmark, clock.greatest(), (over, asked)) {
             Worth::Foreign => {
                 // Said once: a session that everybody shares must not fail for ever.
                 session.settled_bookmark(bookmark);
@@ -110,17 +120,21 @@ async fn settle_one(
             Worth::Older => {
                 shared.metrics.count(ClusterCounter::Exchanged);
                 let epoch = clock.epoch();
-                session.raise(clock, epoch, clock.first_of(epoch));
+                if let Some(first) = clock.first_of(epoch) {
+                    session.raise(clock, epoch, first);
+                }
                 pin(shared, session);
                 break;
             }
             Worth::False => {
                 shared.metrics.count(ClusterCounter::FalseBookmark);
+                see_what_is_there(clock, session);
                 break;
             }
             Worth::Newer if asked => match shown(shared, bookmark, came) {
                 Shown::Nowhere => {
                     shared.metrics.count(ClusterCounter::LostBookmark);
+                    see_what_is_there(clock, session);
                     break;
                 }
                 Shown::Unasked | Shown::Perhaps => {
@@ -146,6 +160,14 @@ async fn settle_one(
     Ok(())
 }
 
+/// What it stands for is nowhere: nobody wrote it, or the servers were restored to an earlier moment. What survived of
+/// it the primary has now, and what it has now costs a session nothing where replicas keep up.
+fn see_what_is_there(clock: &Clock, session: &Session) {
+    if let Some(now) = clock.greatest() {
+        session.raise(clock, clock.epoch(), now.lsn.0);
+    }
+}
+
 /// Where positions prove nothing there is only time, and when the bookmark was written nobody knows (rule C6).
 fn pin(shared: &Shared, session: &Session) {
     session.pinned(Instant::now(), shared.settings.pin);
@@ -153,7 +175,7 @@ fn pin(shared: &Shared, session: &Session) {
 
 fn given_up(bookmark: Position, greatest: Option<Position>, came: Instant) -> Error {
     let waited = came.elapsed();
-    match judge(bookmark, greatest, false) {
+    match judge(bookmark, greatest, (false, false)) {
         Worth::Newer => Error::EpochNotSeen {
             timeline: bookmark.epoch.timeline,
             waited,

@@ -143,15 +143,17 @@ impl Capture {
             return Ok(Ended::Failed);
         }
         // Before the question is sent: what returned up to here lies below the answer.
-        let question = shared.clock.question();
+        let word = shared.word.load(Ordering::Acquire);
+        let question = shared.clock.question(word);
         let position = conn.capture().await?;
         let question = match mutants::lives("capture_covers_later_ticks") {
             true => {
                 tokio::time::sleep(Duration::from_millis(1)).await;
-                shared.clock.question()
+                shared.clock.question(word)
             }
             false => question,
         };
+        let life = conn.started();
         self.conn = Some((id, generation, conn));
         // A node that was the primary until now: what was written to its successor lies elsewhere.
         let still = shared.primary_node().is_some_and(|node| node.id == id)
@@ -159,10 +161,12 @@ impl Capture {
                 .conn
                 .as_ref()
                 .is_some_and(|(.., conn)| leads_home(conn));
-        Ok(match still && shared.clock.cover(question, position) {
-            true => Ended::Covered,
-            false => Ended::Failed,
-        })
+        Ok(
+            match still && shared.clock.cover(question, position, life) {
+                true => Ended::Covered,
+                false => Ended::Failed,
+            },
+        )
     }
 
     /// Finds out whether the primary gives positions, before the first statement. A primary that does not answer may.

@@ -53,7 +53,7 @@ pub enum ClusterEvent {
         /// Its name.
         node: String,
         /// Why, as the label `reason` of `sealane_node_eligible` says it: `too_far_behind`, `not_receiving`,
-        /// `older_epoch`, `other_cluster`, `not_known_to_be_near`, `no_weight`, `serializable`.
+        /// `older_epoch`, `other_cluster`, `ahead_of_the_primary`, `not_known_to_be_near`, `no_weight`, `serializable`.
         why: &'static str,
     },
     /// It serves them again.

@@ -68,7 +68,12 @@ impl Cluster {
     /// quarantined. The remembered epoch is set to the node's, and whoever else claims to be the primary now is fenced
     /// until it follows. Returns once the node was asked.
     ///
-    /// It covers this process only, and until it ends. Be sure that nobody writes to the other one any more.
+    /// What was written and seen before, bookmarks included, stands for what survived from then on: sessions read on the
+    /// primary until it has told where it begins, and their [`positions_lost`](crate::RoutedConnection::positions_lost)
+    /// says so. Standbys that still show an epoch which was given up serve no reads.
+    ///
+    /// It covers this handle and its clones, and until they end: each handle that was connected by itself is told by
+    /// itself. Be sure that nobody writes to the other one any more.
     ///
     /// # Errors
     /// [`Error::Topology`] when no node has this name, or when it does not say that it is a primary.

@@ -69,6 +69,8 @@ pub(crate) struct Shared {
     /// How the next reading of the catalog stands.
     pub(crate) readings: Readings,
     pub(crate) clock: Arc<Clock>,
+    /// The last word of an authority on the epoch that this handle heard.
+    pub(super) word: AtomicU64,
     /// Writes of this handle that were lost from sight.
     pub(crate) losses: Arc<Losses>,
     /// The primary says how far it has written; else only the time pin is left (rule C14).
@@ -151,6 +153,7 @@ impl Shared {
             classifier,
             learned: watch::Sender::new(()),
             readings: Readings::default(),
+            word: AtomicU64::new(clock.word()),
             clock,
             losses: Arc::default(),
             positions: AtomicBool::new(positions),

@@ -11,7 +11,7 @@ mod watch;
 use std::{
     collections::{HashMap, HashSet},
     ops::ControlFlow,
-    sync::{Arc, Weak},
+    sync::{Arc, Weak, atomic::Ordering},
     time::{Duration, Instant},
 };
 
@@ -345,6 +345,11 @@ impl Worker {
                             why: problem.to_string(),
                         }),
                     );
+                }
+                Effect::Accepted { identity, epoch } => {
+                    let heard = shared.word.load(Ordering::Acquire);
+                    let word = shared.clock.takes_word(identity, epoch, heard);
+                    shared.word.store(word, Ordering::Release);
                 }
                 Effect::Notice(what) => {
                     notice::tell(&what, &self.state, &self.nodes, &shared.metrics);

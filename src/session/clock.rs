@@ -9,6 +9,7 @@
 //! read twice, so that a position of one is never held against an epoch of the other.
 
 mod registry;
+mod word;
 
 use std::{
     collections::VecDeque,
@@ -32,6 +33,9 @@ use crate::{
 /// How many captures are remembered. A session asks for the first that covers its write, usually the last or the one
 /// before; whoever comes later than this is given a later one, which is as safe.
 const REMEMBERED: usize = 64;
+
+/// A position that nobody has come to.
+pub(super) const NOBODY: u64 = u64::MAX;
 
 /// The clock of one cluster, shared by every handle to it in this process.
 #[derive(Debug)]
@@ -80,6 +84,8 @@ pub(crate) struct Clock {
 struct Known {
     epochs: Epochs,
     captures: VecDeque<Captured>,
+    /// How often an authority said which epoch counts.
+    words: u64,
 }
 
 /// One capture.
@@ -221,9 +227,10 @@ impl Clock {
         self.answered.load(Ordering::Acquire) < self.asked.load(Ordering::Acquire)
     }
 
-    /// What a capture that is sent now will answer.
-    pub(crate) fn question(&self) -> Question {
+    /// What a capture that is sent now will answer. `word`: the last word of an authority that its handle heard.
+    pub(crate) fn question(&self, word: u64) -> Question {
         Question {
+            word,
             // Before the ticks are read: what comes in between counts for the next one.
             since: self.uncovered_since.swap(0, Ordering::Relaxed),
             ticks: self.ticks(),
@@ -231,19 +238,25 @@ impl Clock {
         }
     }
 
-    /// The primary's position, from a capture that was sent after that question was taken down. Refused is an epoch
-    /// below the greatest seen, or another cluster: what a stale primary says covers nothing (rule C2).
+    /// The primary's position, told in this life of its server, from a capture that was sent after that question was
+    /// taken down. Refused is an epoch below the greatest seen, or another cluster: what a stale primary says covers
+    /// nothing (rule C2). So is whatever was asked before an authority said which epoch counts, or by a handle that has
+    /// not heard it: the primary that it leads to may be the one that is over, and its epoch the greater one.
     ///
     /// Only the one that captures calls this.
-    pub(crate) fn cover(&self, question: Question, position: Position) -> bool {
+    pub(crate) fn cover(&self, question: Question, position: Position, life: u64) -> bool {
         let (ticks, lsn) = (question.ticks, position.lsn.0);
         let mut known = self.known();
-        let Some(epoch) = known.epochs.admit(position) else {
+        if question.word != known.words {
+            return false;
+        }
+        let Some(epoch) = known.epochs.admit(position, life) else {
             return false;
         };
-        if epoch != self.epoch.load(Ordering::Acquire) {
+        let unknown = self.lsn.load(Ordering::Acquire) == NOBODY;
+        if unknown || epoch != self.epoch.load(Ordering::Acquire) {
             // Nobody has come so far, until the position is there.
-            self.lsn.store(u64::MAX, Ordering::Release);
+            self.lsn.store(NOBODY, Ordering::Release);
             self.epoch.store(epoch, Ordering::Release);
             self.lsn.store(lsn, Ordering::Release);
         } else {
@@ -298,15 +311,21 @@ impl Clock {
     /// The primary's epoch and position, as far as they are known.
     pub(crate) fn greatest(&self) -> Option<Position> {
         let known = self.known();
+        let lsn = self.lsn.load(Ordering::Acquire);
         Some(Position {
             epoch: known.epochs.epoch(self.epoch())?,
-            lsn: Lsn(self.lsn.load(Ordering::Acquire)),
+            lsn: Lsn(Some(lsn).filter(|lsn| *lsn != NOBODY)?),
         })
     }
 
-    /// The first position that was seen from the primary of this epoch (rule C10).
-    pub(crate) fn first_of(&self, ordinal: u64) -> u64 {
+    /// The first position that was seen from the primary of this epoch, once there is one (rule C10).
+    pub(crate) fn first_of(&self, ordinal: u64) -> Option<u64> {
         self.known().epochs.first_position(ordinal)
+    }
+
+    /// Whether this epoch was that of the primary once, and is no more.
+    pub(crate) fn is_over(&self, epoch: Epoch) -> bool {
+        self.known().epochs.is_over(epoch)
     }
 
     pub(super) fn position_lost(&self) {
@@ -336,6 +355,7 @@ impl Clock {
 /// See [`Clock::question`].
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Question {
+    word: u64,
     since: u64,
     ticks: u64,
     asked: u64,

@@ -1,4 +1,8 @@
 //! The primaryships that this process saw, in their order (rules C2, C10).
+//!
+//! Their order is that in which they were seen, not that of their timelines: after a restore an earlier timeline counts
+//! again, or the same one from an earlier place. Each is a primaryship of its own here, with an ordinal of its own, and
+//! ordinals never go back: sessions and replicas hold them, and what is held under an earlier one is over.
 
 use super::Upstream;
 use crate::position::{Epoch, Position};
@@ -15,25 +19,54 @@ pub(super) struct Epochs {
 #[derive(Debug)]
 struct Seen {
     epoch: Epoch,
-    /// The first position that its primary told: what survived of the epochs before lies below it.
-    first: u64,
+    /// The first position that its primary told: what survived of the epochs before lies below it. Nothing while an
+    /// authority has named the epoch and its primary was not asked yet.
+    first: Option<u64>,
+    /// The greatest that it told, and in which life of its server it did last.
+    greatest: u64,
+    life: u64,
 }
 
 impl Epochs {
-    /// The ordinal of a primary's epoch, which is new or the greatest so far.
-    pub(super) fn admit(&mut self, position: Position) -> Option<u64> {
+    /// The ordinal of what a primary says in this life of its server: of an epoch that is new or the last one.
+    ///
+    /// A server never goes back in one life. One that was started again and is behind what it had told has lost the
+    /// rest, by a crash or because its disk was restored; what it writes from there on is another history under the
+    /// same timeline, and no position of the old one proves anything for it.
+    pub(super) fn admit(&mut self, position: Position, life: u64) -> Option<u64> {
         let Position { epoch, lsn } = position;
-        match self.seen.last() {
-            Some(last) if last.epoch == epoch => {}
-            Some(last) if epoch > last.epoch => self.add(epoch, lsn.0),
-            Some(_) => return None,
-            None => self.add(epoch, lsn.0),
+        let told = Seen {
+            epoch,
+            first: Some(lsn.0),
+            greatest: lsn.0,
+            life,
+        };
+        match self.seen.last_mut() {
+            Some(last) if last.epoch == epoch && last.first.is_none() => *last = told,
+            Some(last) if last.epoch == epoch && (last.greatest <= lsn.0 || last.life == life) => {
+                last.greatest = last.greatest.max(lsn.0);
+                last.life = life;
+            }
+            Some(last) if epoch < last.epoch || epoch.cluster != last.epoch.cluster => return None,
+            _ => self.seen.push(told),
         }
-        u64::try_from(self.seen.len()).ok()
+        self.last()
     }
 
-    fn add(&mut self, epoch: Epoch, first: u64) {
-        self.seen.push(Seen { epoch, first });
+    /// An authority says that this epoch counts from now on, whatever was seen: its ordinal.
+    pub(super) fn expect(&mut self, epoch: Epoch) -> Option<u64> {
+        self.seen.push(Seen {
+            epoch,
+            first: None,
+            greatest: 0,
+            life: 0,
+        });
+        self.last()
+    }
+
+    /// The last one's ordinal.
+    fn last(&self) -> Option<u64> {
+        u64::try_from(self.seen.len()).ok()
     }
 
     fn get(&self, ordinal: u64) -> Option<&Seen> {
@@ -45,26 +78,50 @@ impl Epochs {
         self.get(ordinal).map(|seen| seen.epoch)
     }
 
-    /// Nobody has come as far as the first position of an epoch that was never seen.
-    pub(super) fn first_position(&self, ordinal: u64) -> u64 {
-        self.get(ordinal).map_or(u64::MAX, |seen| seen.first)
+    /// The epoch that counts.
+    pub(super) fn current(&self) -> Option<Epoch> {
+        self.seen.last().map(|seen| seen.epoch)
     }
 
-    /// The ordinal under which a standby's position counts: that of its epoch. Where its server does not tell which one it
-    /// receives (rule T2), it is the newest one if the server has replayed some of that already, and the first timeline
-    /// as long as there never was another.
+    /// Whether this one counted once, and does no more.
+    pub(super) fn is_over(&self, epoch: Epoch) -> bool {
+        self.current() != Some(epoch) && self.seen.iter().any(|seen| seen.epoch == epoch)
+    }
+
+    /// Where it began, once that is known.
+    pub(super) fn first_position(&self, ordinal: u64) -> Option<u64> {
+        self.get(ordinal)?.first
+    }
+
+    /// The ordinal under which a standby's position counts: the last of its epoch. Where its server does not tell which one
+    /// it receives (rule T2), it is the newest one if the server has replayed some of that already, and the first
+    /// timeline as long as there never was another. After a restore that would take a standby of the lost history for
+    /// one of the new, under the same number.
     pub(super) fn ordinal(&self, cluster: u64, source: Upstream) -> Option<u64> {
         let newest = self.seen.last()?.epoch.timeline;
         let timeline = match source {
             Upstream::Timeline(timeline) => timeline,
-            Upstream::Hidden(Some(replayed)) if replayed == newest => newest,
-            Upstream::Hidden(_) if newest == FIRST => FIRST,
+            Upstream::Hidden(_) if self.never_promoted() => FIRST,
+            Upstream::Hidden(Some(replayed)) if replayed == newest && self.never_went_back() => {
+                newest
+            }
             Upstream::Hidden(_) | Upstream::Nobody => return None,
         };
         let place = self
             .seen
             .iter()
-            .position(|seen| seen.epoch.cluster.0 == cluster && seen.epoch.timeline == timeline);
+            .rposition(|seen| seen.epoch.cluster.0 == cluster && seen.epoch.timeline == timeline);
         place.and_then(|place| u64::try_from(place + 1).ok())
+    }
+
+    fn never_promoted(&self) -> bool {
+        let first = |seen: &Seen| seen.epoch.timeline == FIRST;
+        !self.seen.is_empty() && self.seen.iter().all(first)
+    }
+
+    fn never_went_back(&self) -> bool {
+        self.seen
+            .windows(2)
+            .all(|pair| pair[0].epoch.timeline < pair[1].epoch.timeline)
     }
 }

@@ -108,6 +108,9 @@ pub(crate) enum Effect {
     Publish,
     /// A replacement is in force; always after the `Publish` that shows it.
     Replaced(Changes),
+    /// An authority named a primary of this cluster and epoch, although what was seen speaks against it, and positions
+    /// begin anew; always after the `Publish` that shows it, so that nobody asks the one before.
+    Accepted { identity: Option<u64>, epoch: u64 },
     /// A replacement was refused; nothing has changed.
     ReplaceRefused {
         ticket: u64,

@@ -27,7 +27,7 @@ pub(crate) enum Ineligible {
     NoWeight,
     /// Another cluster than the primary's, or it could not tell.
     Identity,
-    /// Its epoch is older than the primary's, or it could not tell.
+    /// Its epoch is older than the primary's or was given up, or it could not tell.
     Epoch,
     /// Too far behind, or it could not tell.
     Lag,
@@ -37,6 +37,8 @@ pub(crate) enum Ineligible {
     NotReceiving,
     /// Transactions are serializable by default, and a standby has none of these.
     Serializable,
+    /// It was ahead of the primary: what it has is of another history.
+    Astray,
 }
 
 impl fmt::Display for Ineligible {
@@ -56,6 +58,7 @@ impl fmt::Display for Ineligible {
             Self::Serializable => {
                 "default_transaction_isolation is serializable, and a standby refuses every statement then"
             }
+            Self::Astray => "ahead of the primary",
         })
     }
 }
@@ -79,6 +82,7 @@ impl Ineligible {
             Self::Unproven => "not_known_to_be_near",
             Self::NotReceiving => "not_receiving",
             Self::Serializable => "serializable",
+            Self::Astray => "ahead_of_the_primary",
         }
     }
 
@@ -101,6 +105,10 @@ impl Ineligible {
                 "ALTER ROLE … SET default_transaction_isolation = 'repeatable read' (or lower), or add \
                  `options[default_transaction_isolation]=repeatable%20read` to the replica's URL"
             }
+            Self::Astray => {
+                "it has replayed what the primary does not have, as after a restore or a crash of that one: make it a standby \
+                 of the primary anew"
+            }
             Self::NoWeight => "its weight is 0",
             Self::Role(_) | Self::NotMember | Self::Drained | Self::Ejected | Self::Suspected => {
                 "see the lines before this one"
@@ -122,7 +130,8 @@ impl Ineligible {
             | Self::Lag
             | Self::Unproven
             | Self::NotReceiving
-            | Self::Serializable => false,
+            | Self::Serializable
+            | Self::Astray => false,
         }
     }
 }
@@ -199,10 +208,14 @@ fn behind(node: &NodeState, state: &State) -> Option<Ineligible> {
             // Where it is not told, positions prove nothing, and that is looked at for each read (T2).
             mutants::lives("tick_without_epoch")
                 || node.epoch == Fact::Unknown
-                || holds(node.epoch, newest(state), |own, newest| own >= newest),
+                || holds(node.epoch, newest(state), |own, newest| {
+                    // Ahead of the primary is whoever has heard of the next one, or has not heard of a restore.
+                    own == newest || (own > newest && Some(own) > state.reign.given_up)
+                }),
             Ineligible::Epoch,
         ),
         (!node.serializable, Ineligible::Serializable),
+        (!node.astray, Ineligible::Astray),
         (!(node.lagging && node.is_unproven()), Ineligible::Unproven),
         (
             !node.lagging && holds(node.lag, state.tuning.max_lag, |own, limit| own <= limit),

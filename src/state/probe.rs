@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::health::backoff;
 use super::reduce::Step;
-use super::{Fact, Health, Moment, Notice, ProbeFacts, Stand, crash};
+use super::{Fact, Health, Moment, Notice, ProbeFacts, Stand, State, crash};
 use crate::signal::Signal;
 use crate::words::{NodeId, Role};
 
@@ -254,6 +254,28 @@ pub(super) fn wanted(step: &mut Step<'_>, wanted: bool) {
     }
 }
 
+/// No standby is ahead of its primary. One that was when the primary was asked later has another history, also when that
+/// one has come past it; it stays so until it begins anew, which it has to. Whether there is a new one.
+fn note_astray(state: &mut State, position: u64, begun: Moment, epoch: Fact<u64>) -> bool {
+    let mut found = false;
+    for node in &mut state.nodes {
+        let ahead = node.in_recovery == Fact::Known(true)
+            && epoch.known().is_some()
+            && node.epoch == epoch
+            && node.position > Some(position)
+            && node.probed.is_some_and(|ended| ended <= begun);
+        found |= ahead && !node.astray;
+        node.astray |= ahead;
+    }
+    found
+}
+
+/// Whether another server answers than before, or the same one in another life.
+fn begins_anew(state: &State, id: NodeId, facts: ProbeFacts) -> bool {
+    let before = state.node(id).map(|node| node.server);
+    facts.server != Fact::NotChecked && before.is_some_and(|before| before != facts.server)
+}
+
 fn observe(step: &mut Step<'_>, id: NodeId, begun: Moment, facts: ProbeFacts) {
     fn learn<T: Copy>(known: &mut Fact<T>, new: Fact<T>) {
         match new {
@@ -263,11 +285,20 @@ fn observe(step: &mut Step<'_>, id: NodeId, begun: Moment, facts: ProbeFacts) {
     }
     let state = &mut *step.state;
     let reigns = state.reign.primary == Some(id);
+    let began_anew = begins_anew(state, id, facts);
     if let (true, Some(position)) = (reigns, facts.position)
         && facts.in_recovery == Fact::Known(false)
     {
+        if began_anew && Some(position) < state.reign.history.newest() {
+            // It has lost what it had told, by a crash or by a restore, and goes on from there.
+            state.reign.history.clear();
+        }
         state.reign.history.note(position, begun);
+        if note_astray(state, position, begun, facts.epoch) {
+            step.out.publish();
+        }
     }
+    let state = &mut *step.state;
     let complete = facts
         .position
         .and_then(|position| state.reign.history.complete_since(position));
@@ -285,9 +316,10 @@ fn observe(step: &mut Step<'_>, id: NodeId, begun: Moment, facts: ProbeFacts) {
     };
     let was_in_recovery = node.in_recovery;
     let before = (node.epoch, node.lag, node.receiving, node.serializable);
-    if node.server != facts.server && facts.server != Fact::NotChecked {
+    if began_anew {
         // Another life, or another server: what it had before proves nothing (C4).
         node.fresh = None;
+        node.astray = false;
     }
     learn(&mut node.in_recovery, facts.in_recovery);
     learn(&mut node.identity, facts.identity);
@@ -299,6 +331,8 @@ fn observe(step: &mut Step<'_>, id: NodeId, begun: Moment, facts: ProbeFacts) {
     node.position = facts.position;
     let follows = node.in_recovery == Fact::Known(true);
     node.followed |= follows;
+    // Whoever follows is of this history again, whatever it claimed before.
+    node.overruled = node.overruled.filter(|_| !follows);
     // A standby of an older epoch is not measured by the positions of a newer one.
     if follows
         && node

@@ -8,6 +8,7 @@ mod late;
 mod lost;
 mod open;
 mod planned;
+mod restored;
 mod silent;
 mod without;
 

@@ -346,6 +346,10 @@ impl Bench {
                 }
                 text
             }
+            Effect::Accepted { identity, epoch } => {
+                let identity = identity.map_or_else(|| "?".to_owned(), |known| known.to_string());
+                format!("accepted {identity} {epoch}")
+            }
             Effect::ReplaceRefused { ticket, problem } => format!("refused {ticket}: {problem}"),
             Effect::Notice(notice) => {
                 let mut text = format!("{notice:?}");

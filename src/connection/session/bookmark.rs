@@ -138,7 +138,8 @@ impl RoutedConnection {
             return Ok(());
         };
         let clock = &shared.clock;
-        if bookmarks::judge(position, clock.greatest(), false) == Worth::Foreign {
+        let over = clock.is_over(position.epoch);
+        if bookmarks::judge(position, clock.greatest(), (over, false)) == Worth::Foreign {
             return Err(Error::OtherCluster);
         }
         self.scope.current(shared).observe(clock, position);

@@ -41,7 +41,11 @@ impl Whose {
     }
 
     fn add(&mut self, other: &Self) {
-        self.system = self.system.or(other.system);
+        if self.system != other.system && self.system.is_some() && other.system.is_some() {
+            // An authority named a primary of another cluster: what was known is of the one before.
+            self.servers.clear();
+        }
+        self.system = other.system.or(self.system);
         for server in &other.servers {
             if !self.servers.contains(server) {
                 self.servers.push(*server);

@@ -1,9 +1,9 @@
 //! Who claims to be the primary, and whose claim counts (T3, T4).
 
-use super::witness::{trusted, undecided};
+use super::witness::{is_overruled, trusted, undecided};
 use super::{CONFIRM_LIMIT, Claim, configured};
 use crate::state::reduce::Step;
-use crate::state::{Fact, NodeState, Notice, State};
+use crate::state::{Effect, Fact, NodeState, Notice, State};
 use crate::words::{NodeId, Role};
 
 /// The epoch in which a node of this cluster claims to be the primary, or did when it was last heard of.
@@ -78,9 +78,12 @@ pub(super) fn take(step: &mut Step<'_>) {
     let Some(epoch) = step.state.reign.epoch else {
         return;
     };
+    // One that an authority has overruled is no rival, also when the next promotion comes to its number.
+    let state = &*step.state;
+    let overruled = |id: NodeId| state.node(id).is_some_and(|node| is_overruled(node, epoch));
     let equal: Vec<NodeId> = claims
         .iter()
-        .filter(|(_, claimed)| *claimed == epoch)
+        .filter(|(id, claimed)| *claimed == epoch && !overruled(*id))
         .map(|(id, _)| *id)
         .collect();
     step.settle_owner(&equal);
@@ -172,6 +175,7 @@ impl Step<'_> {
         }
         let kept = state.tuning.keep_first && first.is_some();
         let conflict = claimants.len() > 1 && named.is_none() && !kept;
+        let was = self.state.reign.conflict;
         let next = match (named, &claimants[..]) {
             (Some(named), _) => Some(named),
             (None, [first, ..]) if present.is_none() || follows => Some(first.id),
@@ -179,7 +183,7 @@ impl Step<'_> {
             _ => owner,
         };
         let ids: Vec<NodeId> = claimants.iter().map(|node| node.id).collect();
-        match (self.state.reign.conflict, conflict) {
+        match (was, conflict) {
             (false, true) => {
                 for node in ids {
                     self.out.notice(Notice::Conflict { node });
@@ -198,6 +202,20 @@ impl Step<'_> {
         }
         if let Some(next) = next {
             self.begin_history(next);
+            if was && named == Some(next) {
+                // What the two wrote in their one epoch are two histories.
+                self.begin_positions(next);
+            }
+        }
+    }
+
+    /// Positions from before are of what was before.
+    fn begin_positions(&mut self, id: NodeId) {
+        if let Some(node) = self.state.node(id)
+            && let Fact::Known(epoch) = node.epoch
+        {
+            let identity = node.identity.known();
+            self.out.answer(Effect::Accepted { identity, epoch });
         }
     }
 
@@ -228,10 +246,12 @@ impl Step<'_> {
                 other.overruled = other.epoch.known().filter(|_| claims);
             }
             let reign = &mut self.state.reign;
+            reign.given_up = reign.given_up.max(reign.greatest);
             reign.greatest = Some(epoch);
             if (reign.owner, reign.epoch) != (Some(id), Some(epoch)) {
                 self.accept(id, epoch);
             }
+            self.begin_positions(id);
         }
         let now = self.now;
         self.ask_probe(id, now);

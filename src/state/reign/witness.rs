@@ -22,9 +22,8 @@ pub(crate) struct Undecided {
 
 /// Whether its word that it is the primary counts.
 pub(super) fn trusted(state: &State, id: NodeId, epoch: u64) -> bool {
-    let overruled = |node: &NodeState| node.overruled.is_some_and(|over| epoch <= over);
     let known = state.node(id);
-    let Some(node) = known.filter(|node| !node.is_ejected() && !overruled(node)) else {
+    let Some(node) = known.filter(|node| !node.is_ejected() && !is_overruled(node, epoch)) else {
         return false;
     };
     let reign = &state.reign;
@@ -34,6 +33,11 @@ pub(super) fn trusted(state: &State, id: NodeId, epoch: u64) -> bool {
         || reign.owner == Some(id)
         || reign.greatest == Some(epoch)
         || has_witness(state, node, epoch)
+}
+
+/// Whether an authority has named another while it claimed this epoch or a later one, and it has not followed since.
+pub(super) fn is_overruled(node: &NodeState, epoch: u64) -> bool {
+    node.overruled.is_some_and(|over| epoch <= over)
 }
 
 /// The old primary does not answer as one, or another member follows the new one.
