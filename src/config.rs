@@ -155,7 +155,7 @@ pub struct Config {
     /// which never waits).
     pub on_stale: OnStale,
     /// How long a read waits for such a replica, where it waits at all (default: 10 ms, within which most replicas are
-    /// there). Zero: not at all.
+    /// there); and the most that a bookmark costs a request, that was brought or is to be given. Zero: not at all.
     pub stale_wait: Duration,
     /// Where no position can be had (connections that the application made, MariaDB and MySQL, a role that may not ask
     /// for it): how long after a write the reads of this process go to the primary. It is the application's word that no

@@ -30,11 +30,12 @@ use crate::{connection::RoutedConnection, error::Error, position::Bookmark, scop
 /// until the browser is closed: it is for this site's own requests, no script has to see it, and it matters only for as
 /// long as replicas lag. What cannot be read, or comes from another cluster, is ignored; a request never fails for it.
 ///
-/// The response waits for the bookmark, usually less than a millisecond, only if the request wrote. Three things are
-/// not in it: what is written while a streamed body is sent, since the headers are gone by then; what a spawned task
-/// writes later; and, of responses to overlapping requests of one client, all but the one that arrives last. When the
-/// primary does not answer, the response goes out without a new bookmark, with a warning in the log: the client's next
-/// request may then miss what this one wrote.
+/// The response waits for the bookmark, usually less than a millisecond, only if the request wrote, and never longer than
+/// `SEALANE_STALE_WAIT`. When the primary has not told by then where the write lies, or nobody knows whether it was
+/// executed, the client is given a bookmark that says so: its next request reads on the primary until that has told how
+/// far it is, and for as long as the write may still be executed, 30 s at the most. Three things are not in it: what is
+/// written while a streamed body is sent, since the headers are gone by then; what a spawned task writes later; and, of
+/// responses to overlapping requests of one client, all but the one that arrives last.
 ///
 /// ```no_run
 /// use axum::{Router, extract::State, routing::get};
@@ -155,12 +156,10 @@ where
             // Called inside as well: a service may do some of its work before its future is polled.
             let mut response = scope(&session, async move { inner.call(request).await }).await?;
             if session.moved_from(&brought) {
-                match session.bookmark().await {
-                    Ok(bookmark) => carrier.write(&bookmark, response.headers_mut()),
-                    Err(err) => tracing::warn!(
-                        error = %err,
-                        "the response goes out without a new bookmark: the client's next request may miss what this one wrote"
-                    ),
+                let bookmark = session.bookmark_in_time().await;
+                // While it stays as it was, it need not be given again.
+                if bookmark != brought {
+                    carrier.write(&bookmark, response.headers_mut());
                 }
             }
             Ok(response)

@@ -11,6 +11,7 @@ mod text;
 use std::cmp::Ordering;
 use std::fmt;
 
+pub(crate) use self::bookmark::Asks;
 pub use self::bookmark::{Bookmark, NotABookmark};
 pub(crate) use self::text::NotAPosition;
 

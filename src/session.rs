@@ -18,6 +18,7 @@ mod replayed;
 mod scopes;
 mod seen;
 mod tasks;
+mod waiting;
 mod write;
 
 use std::{
@@ -38,14 +39,12 @@ pub(crate) use self::{
     replayed::{Replay, Replayed, Sample, Several, Told, Upstream},
     scopes::{Scopes, within},
     seen::{Bound, Seen},
+    waiting::Waiting,
     write::OpenWrite,
 };
+use crate::position::Asks;
 #[cfg(feature = "tower")]
-use crate::position::Lsn;
-use crate::position::Position;
-
-/// How many bookmarks may wait in one session.
-const MOST_BOOKMARKS: usize = 64;
+use crate::position::{Lsn, Position};
 
 /// One session on one cluster.
 #[derive(Debug, Default)]
@@ -69,6 +68,8 @@ pub(crate) struct Session {
     concrete: AtomicBool,
     /// A bookmark of another cluster is no error.
     lenient: AtomicBool,
+    /// Bookmarks are in the rest.
+    unsettled: AtomicBool,
     /// There is something in the rest.
     has_rest: AtomicBool,
     rest: Mutex<Rest>,
@@ -78,7 +79,9 @@ pub(crate) struct Session {
 #[derive(Debug, Default)]
 struct Rest {
     /// Bookmarks that were not held against the primary yet.
-    bookmarks: Vec<Position>,
+    bookmarks: Vec<Waiting>,
+    /// A read has waited for them as long as it may.
+    waited: bool,
     /// Reads on replicas after which no position was told yet.
     seen: Vec<Seen>,
     /// Positions that were of an epoch that is over.
@@ -110,9 +113,11 @@ impl Session {
             lsn: AtomicU64::new(self.lsn.load(Ordering::Acquire)),
             hold,
             concrete: AtomicBool::new(concrete_in_use),
+            unsettled: AtomicBool::new(!rest.bookmarks.is_empty()),
             has_rest: AtomicBool::new(self.has_rest.load(Ordering::Acquire)),
             rest: Mutex::new(Rest {
                 bookmarks: rest.bookmarks.clone(),
+                waited: rest.waited,
                 seen: rest.seen.clone(),
                 lost: 0,
             }),
@@ -131,6 +136,9 @@ impl Session {
         if other.has_rest() {
             self.wrote(clock.tick());
         }
+        if let Some(until) = other.stays_until() {
+            self.observe(Asks::Primary { until });
+        }
         self.pin.follow(&other.pin);
         let epoch = other.epoch.load(Ordering::Acquire);
         if epoch != 0 {
@@ -140,15 +148,6 @@ impl Session {
         if other.concrete.load(Ordering::Acquire) {
             self.uses_concrete();
         }
-    }
-
-    /// A session that has to see what this position stands for, and nothing else.
-    pub(crate) fn from_bookmark(position: Option<Position>) -> Self {
-        let session = Self::default();
-        if let Some(position) = position {
-            session.observe(position);
-        }
-        session
     }
 
     /// The number of its last write.
@@ -232,6 +231,9 @@ impl Session {
     /// What it is known to need apart from uncovered writes.
     #[inline]
     fn position(&self, clock: &Clock) -> Need {
+        if self.is_unsettled() {
+            return Need::Primary;
+        }
         let epoch = self.epoch.load(Ordering::Acquire);
         if epoch == 0 {
             return Need::Nothing;
@@ -304,7 +306,7 @@ impl Session {
     /// Whether it wrote or saw something beside this position, or has found that the position is over or was never
     /// written.
     #[cfg(feature = "tower")]
-    pub(crate) fn moved_from(&self, clock: &Clock, brought: Option<Position>) -> bool {
+    pub(crate) fn moved_from(&self, clock: &Clock, brought: Asks) -> bool {
         if self.written(clock) > self.base || self.hold.any() {
             return true;
         }
@@ -319,7 +321,7 @@ impl Session {
             epoch,
             lsn: Lsn(self.lsn.load(Ordering::Acquire)),
         });
-        !open && position != brought
+        !open && position.map_or(Asks::Nothing, Asks::At) != brought
     }
 
     /// What brings its bookmarks is not to be trusted: those of another cluster are dropped without a word.
@@ -331,46 +333,6 @@ impl Session {
     /// Whether that is so.
     pub(crate) fn forgives_foreign(&self) -> bool {
         self.lenient.load(Ordering::Acquire)
-    }
-
-    /// It has to see what a bookmark stands for, once that was held against the primary.
-    ///
-    /// Nobody need ever read in it, so only so many wait. True when one gave way: what the primary has now covers it.
-    pub(crate) fn observe(&self, position: Position) -> bool {
-        let mut rest = self.rest();
-        let new = !rest.bookmarks.contains(&position);
-        let full = new && rest.bookmarks.len() >= MOST_BOOKMARKS;
-        if full {
-            rest.bookmarks.remove(0);
-        }
-        if new {
-            rest.bookmarks.push(position);
-        }
-        self.has_rest.store(true, Ordering::Release);
-        full
-    }
-
-    /// Whether bookmarks wait to be held against the primary, or reads for a position.
-    #[inline]
-    pub(crate) fn has_rest(&self) -> bool {
-        self.has_rest.load(Ordering::Acquire)
-    }
-
-    /// The bookmarks that wait.
-    pub(crate) fn bookmarks(&self) -> Vec<Position> {
-        self.rest().bookmarks.clone()
-    }
-
-    /// A bookmark was held against the primary, and needs nothing more of its own.
-    pub(crate) fn settled_bookmark(&self, position: Position) {
-        let mut rest = self.rest();
-        rest.bookmarks.retain(|waiting| *waiting != position);
-        self.note_rest(&rest);
-    }
-
-    fn note_rest(&self, rest: &Rest) {
-        let any = !rest.bookmarks.is_empty() || !rest.seen.is_empty();
-        self.has_rest.store(any, Ordering::Release);
     }
 
     fn rest(&self) -> MutexGuard<'_, Rest> {

@@ -13,8 +13,8 @@ use super::{shared::Shared, worker::Message};
 use crate::{
     error::Error,
     metrics::ClusterCounter,
-    position::Position,
-    session::{Clock, Session, Told, Upstream},
+    position::{Asks, Position},
+    session::{Clock, Current, Session, Told, Upstream, Waiting},
     state::Event,
     words::Role,
 };
@@ -37,16 +37,14 @@ pub(crate) enum Worth {
     Newer,
     /// The primary was asked after it had come, and has not come so far: nobody wrote what it stands for.
     False,
+    /// It is whatever the primary has when it comes, and the primary was asked then.
+    Told,
 }
 
 /// Judges it by the greatest position of the primary. `asked`: that was told after the bookmark had come. `over`: its
 /// epoch was that of the primary once, and is no more, whatever its number: after a restore it may be the greater one,
 /// or another cluster's.
-pub(crate) fn judge(
-    bookmark: Position,
-    greatest: Option<Position>,
-    (over, asked): (bool, bool),
-) -> Worth {
+fn judge(bookmark: Position, greatest: Option<Position>, (over, asked): (bool, bool)) -> Worth {
     let Some(greatest) = greatest else {
         return Worth::Ahead;
     };
@@ -74,46 +72,65 @@ enum Shown {
     Perhaps,
 }
 
-/// Holds every bookmark that this session brought against the primary, until the deadline.
+/// Holds everything that this session brought against the primary, until the deadline: what cannot be known by then is
+/// looked at again by whoever comes next, and until it is known the session needs the primary. That one is who takes the
+/// writes of this process, and if it is not the one of the bookmark's epoch, nobody here knows of that one.
 ///
 /// # Errors
-/// [`Error::OtherCluster`], [`Error::EpochNotSeen`].
+/// [`Error::OtherCluster`]; [`Error::EpochNotSeen`] and [`Error::NotCaughtUp`] for what is not known.
 pub(crate) async fn settle(
     shared: &Arc<Shared>,
     session: &Session,
     deadline: Instant,
 ) -> Result<(), Error> {
-    for bookmark in session.bookmarks() {
-        settle_one(shared, session, bookmark, deadline).await?;
+    for waiting in session.waiting() {
+        settle_one(shared, session, waiting, deadline).await?;
     }
     Ok(())
+}
+
+/// Whether everything that this one brought is known by the deadline.
+pub(crate) async fn are_settled(
+    shared: &Arc<Shared>,
+    current: &Current,
+    deadline: Instant,
+) -> bool {
+    match current.session(&shared.clock) {
+        Some(session) if session.has_rest() => settle(shared, &session, deadline).await.is_ok(),
+        _ => true,
+    }
 }
 
 async fn settle_one(
     shared: &Arc<Shared>,
     session: &Session,
-    bookmark: Position,
+    mut waiting: Waiting,
     deadline: Instant,
 ) -> Result<(), Error> {
-    let (clock, came) = (&shared.clock, Instant::now());
-    let (mut question, mut demanded) = (None, None);
+    let (clock, mark) = (&shared.clock, waiting.mark);
+    if waiting.is_early() {
+        return Err(given_up(shared, &waiting));
+    }
     loop {
         let mut news = std::pin::pin!(clock.news.notified());
         // From here on nothing is missed, whatever is looked at next.
         news.as_mut().enable();
-        let asked = question.is_some_and(|question| clock.is_answered(question));
-        let over = clock.is_over(bookmark.epoch);
-        match judge(bookmark, clock.greatest(), (over, asked)) {
+        let asked = waiting
+            .question
+            .is_some_and(|asked| clock.is_answered(asked));
+        match worth(clock, mark, asked) {
             Worth::Foreign => {
                 // Said once: a session that everybody shares must not fail for ever.
-                session.settled_bookmark(bookmark);
+                session.settled_bookmark(mark);
                 if session.forgives_foreign() {
                     return Ok(());
                 }
                 return Err(Error::OtherCluster);
             }
             Worth::Known => {
-                session.raise(clock, clock.epoch(), bookmark.lsn.0);
+                if let Asks::At(position) = mark {
+                    session.raise(clock, clock.epoch(), position.lsn.0);
+                }
                 pin(shared, session);
                 break;
             }
@@ -126,12 +143,17 @@ async fn settle_one(
                 pin(shared, session);
                 break;
             }
+            Worth::Told => {
+                see_what_is_there(clock, session);
+                pin(shared, session);
+                break;
+            }
             Worth::False => {
                 shared.metrics.count(ClusterCounter::FalseBookmark);
                 see_what_is_there(clock, session);
                 break;
             }
-            Worth::Newer if asked => match shown(shared, bookmark, came) {
+            Worth::Newer if asked => match shown(shared, &waiting) {
                 Shown::Nowhere => {
                     shared.metrics.count(ClusterCounter::LostBookmark);
                     see_what_is_there(clock, session);
@@ -139,25 +161,39 @@ async fn settle_one(
                 }
                 Shown::Unasked | Shown::Perhaps => {
                     // The answers to the last question are news as well: asking at each would be asking all the time.
-                    if demanded.is_none_or(|last: Instant| last.elapsed() >= CHECK_EVERY) {
-                        demanded = Some(Instant::now());
+                    let last = waiting.demanded;
+                    if last.is_none_or(|last| last.elapsed() >= CHECK_EVERY) {
+                        waiting.demanded = Some(Instant::now());
                         shared.demand.ask();
                         shared.tell(Message::News(Event::AskAll));
                     }
                 }
             },
             Worth::Ahead | Worth::Newer => {
-                question.get_or_insert_with(|| clock.ask());
+                waiting.question.get_or_insert_with(|| clock.ask());
             }
         }
+        let demanded = waiting.demanded;
         let again = demanded.map_or(deadline, |last| deadline.min(last + CHECK_EVERY));
         if tokio::time::timeout_at(again.into(), news).await.is_err() && Instant::now() >= deadline
         {
-            return Err(given_up(bookmark, clock.greatest(), came));
+            session.note_waiting(waiting);
+            return Err(given_up(shared, &waiting));
         }
     }
-    session.settled_bookmark(bookmark);
+    session.settled_bookmark(mark);
     Ok(())
+}
+
+/// What it is worth by what is known now.
+pub(crate) fn worth(clock: &Clock, mark: Asks, asked: bool) -> Worth {
+    let greatest = clock.greatest();
+    match mark {
+        Asks::Nothing => Worth::Known,
+        Asks::At(position) => judge(position, greatest, (clock.is_over(position.epoch), asked)),
+        Asks::Primary { .. } if asked && greatest.is_some() => Worth::Told,
+        Asks::Primary { .. } => Worth::Ahead,
+    }
 }
 
 /// What it stands for is nowhere: nobody wrote it, or the servers were restored to an earlier moment. What survived of
@@ -173,10 +209,10 @@ fn pin(shared: &Shared, session: &Session) {
     session.pinned(Instant::now(), shared.settings.pin);
 }
 
-fn given_up(bookmark: Position, greatest: Option<Position>, came: Instant) -> Error {
-    let waited = came.elapsed();
-    match judge(bookmark, greatest, (false, false)) {
-        Worth::Newer => Error::EpochNotSeen {
+fn given_up(shared: &Shared, waiting: &Waiting) -> Error {
+    let waited = waiting.came.elapsed();
+    match (worth(&shared.clock, waiting.mark, false), waiting.mark) {
+        (Worth::Newer, Asks::At(bookmark)) => Error::EpochNotSeen {
             timeline: bookmark.epoch.timeline,
             waited,
         },
@@ -188,12 +224,15 @@ fn given_up(bookmark: Position, greatest: Option<Position>, came: Instant) -> Er
 }
 
 /// Whether some replica shows the bookmark's epoch, asked after it had come.
-fn shown(shared: &Shared, bookmark: Position, came: Instant) -> Shown {
+fn shown(shared: &Shared, waiting: &Waiting) -> Shown {
+    let Asks::At(bookmark) = waiting.mark else {
+        return Shown::Nowhere;
+    };
     let snapshot = shared.snapshot.load();
     let nodes = snapshot.view.nodes().iter().zip(snapshot.members());
     let mut shown = Shown::Nowhere;
     for (_, member) in nodes.filter(|(node, _)| node.role != Role::Primary) {
-        let since = |told: &Told| told.server.is_some() && told.begun > came;
+        let since = |told: &Told| told.server.is_some() && told.begun > waiting.came;
         let Some(told) = member.node.replayed.told().filter(since) else {
             return Shown::Unasked;
         };

@@ -181,7 +181,7 @@ pub(crate) static SETTINGS: &[Setting] = rows! {
     "SEALANE_ON_STALE" on_stale, Kind::Word(&["primary", "wait", "error"]), "primary",
         "wait", "when no replica is known to have replayed what a read has to see";
     "SEALANE_STALE_WAIT" stale_wait, time(Zero::Means("at once"), MS, MINUTE), "10ms",
-        "10ms", "how long `wait` and `error` wait for one; most replicas are there within it";
+        "10ms", "how long `wait` and `error` wait for one, and whoever brings or takes a bookmark for the primary; most are there within it";
     "SEALANE_PIN" pin, time(Zero::Means("no pin"), MS, DAY), "unset",
         "2s", "where no position can be had: how long reads follow a write to the primary, which says that no replica is ever further behind; without it they stay there; SQLite needs none";
     "SEALANE_CHECK_INTERVAL" check_interval, time(Zero::Refused, MS, MINUTE), "1s",

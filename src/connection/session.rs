@@ -69,7 +69,7 @@ impl RoutedConnection {
     /// This handle with a session that knows of no write: its first reads may go to any replica.
     #[must_use]
     pub fn session_empty(&self) -> Self {
-        self.with_session(Session::from_bookmark(None))
+        self.with_session(Session::default())
     }
 
     /// This handle without a session: its reads see what the replicas have, as with
@@ -129,7 +129,7 @@ impl RoutedConnection {
         let session = match (positions, narrow) {
             (false, true) => self.begin_session(shared),
             (true, true) => Session::default(),
-            (true, false) if bookmark.0.is_some() => Session::beside_process(&shared.clock),
+            (true, false) if !bookmark.is_empty() => Session::beside_process(&shared.clock),
             (_, false) => Session::of_client(self.scope.current(shared)),
         };
         session.is_lenient();

@@ -10,7 +10,7 @@ use super::{NotAPosition, Position};
 /// [`RoutedConnection::bookmark`](crate::RoutedConnection::bookmark) and read by
 /// [`session_from`](crate::RoutedConnection::session_from). Its text has at most 128 bytes, all of them letters, digits
 /// and dots; the default is the bookmark of a session that wrote nothing. A bookmark is no secret and no proof: one that
-/// a client made up costs at most one question to the primary.
+/// a client made up costs at most one question to the primary, and may keep that client's own reads there.
 ///
 /// ```
 /// use sealane::Bookmark;
@@ -22,16 +22,33 @@ use super::{NotAPosition, Position};
 /// # Ok::<(), sealane::NotABookmark>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Bookmark(pub(crate) Option<Position>);
+pub struct Bookmark(pub(crate) Asks);
+
+/// What a bookmark asks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) enum Asks {
+    #[default]
+    Nothing,
+    At(Position),
+    /// Something whose position nobody could tell in time: whoever brings it sees what the primary has by then, and
+    /// before this time, in seconds since 1970, reads nowhere else, because what was lost from sight may be executed
+    /// until then. It names no cluster: what it asks for is never wrong.
+    Primary {
+        until: u64,
+    },
+}
 
 /// The text of the bookmark that asks for nothing.
 const EMPTY: &str = "1n";
+
+/// The kind of one that asks for the primary.
+const PRIMARY: &str = "1u";
 
 impl Bookmark {
     /// Whether it asks for nothing.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.0.is_none()
+        matches!(self.0, Asks::Nothing)
     }
 
     /// What sees both; nothing where they are of different clusters or primaryships, because positions of two of those
@@ -39,8 +56,14 @@ impl Bookmark {
     #[must_use]
     pub fn merge(self, other: Self) -> Option<Self> {
         match (self.0, other.0) {
-            (Some(one), Some(two)) => one.merge(two).map(|both| Self(Some(both))),
-            (one, two) => Some(Self(one.or(two))),
+            (Asks::Nothing, other) | (other, Asks::Nothing) => Some(Self(other)),
+            (Asks::At(one), Asks::At(two)) => one.merge(two).map(|both| Self(Asks::At(both))),
+            (Asks::Primary { until }, Asks::Primary { until: other }) => {
+                let until = until.max(other);
+                Some(Self(Asks::Primary { until }))
+            }
+            // What the primary has by then is beyond every position that was told.
+            (mark @ Asks::Primary { .. }, _) | (_, mark) => Some(Self(mark)),
         }
     }
 }
@@ -48,8 +71,9 @@ impl Bookmark {
 impl fmt::Display for Bookmark {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Some(position) => position.fmt(f),
-            None => f.write_str(EMPTY),
+            Asks::At(position) => position.fmt(f),
+            Asks::Primary { until } => write!(f, "{PRIMARY}.{until:x}"),
+            Asks::Nothing => f.write_str(EMPTY),
         }
     }
 }
@@ -71,10 +95,17 @@ impl FromStr for Bookmark {
 
     fn from_str(text: &str) -> Result<Self, NotABookmark> {
         if text == EMPTY {
-            return Ok(Self(None));
+            return Ok(Self(Asks::Nothing));
+        }
+        if let Some(until) = text
+            .strip_prefix(PRIMARY)
+            .and_then(|rest| rest.strip_prefix('.'))
+        {
+            let until = super::text::hex(until).ok_or(NotABookmark(NotAPosition::Form))?;
+            return Ok(Self(Asks::Primary { until }));
         }
         text.parse()
-            .map(|position| Self(Some(position)))
+            .map(|position| Self(Asks::At(position)))
             .map_err(NotABookmark)
     }
 }

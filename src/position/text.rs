@@ -72,7 +72,7 @@ impl FromStr for Position {
 }
 
 /// A number as it is written above, and in no other way.
-fn hex(text: &str) -> Option<u64> {
+pub(super) fn hex(text: &str) -> Option<u64> {
     let digits = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
     let canonical = text.bytes().all(digits) && (text == "0" || !text.starts_with('0'));
     canonical

@@ -7,7 +7,7 @@ use std::{
 
 use tokio::task::Id;
 
-use crate::position::Position;
+use crate::position::Asks;
 
 use super::{
     Clock, Need, Session,
@@ -274,14 +274,14 @@ impl Current {
     }
 
     /// It has to see what a bookmark stands for.
-    pub(crate) fn observe(&self, clock: &Clock, position: Position) {
+    pub(crate) fn observe(&self, clock: &Clock, mark: Asks) {
         let gave_way = match self {
             Self::Untracked => false,
-            Self::Process => clock.process.observe(position),
-            Self::Session(session) | Self::Client(session) => session.observe(position),
+            Self::Process => clock.process.observe(mark),
+            Self::Session(session) | Self::Client(session) => session.observe(mark),
             Self::Task(task) => clock
                 .tasks
-                .note(clock, *task, |session| session.observe(position)),
+                .note(clock, *task, |session| session.observe(mark)),
         };
         if gave_way {
             self.wrote(clock, Duration::ZERO);

@@ -319,7 +319,9 @@ fn observe(step: &mut Step<'_>, id: NodeId, begun: Moment, facts: ProbeFacts) {
     if began_anew {
         // Another life, or another server: what it had before proves nothing (C4).
         node.fresh = None;
-        node.astray = false;
+        if std::mem::take(&mut node.astray) {
+            step.out.publish();
+        }
     }
     learn(&mut node.in_recovery, facts.in_recovery);
     learn(&mut node.identity, facts.identity);

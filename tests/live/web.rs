@@ -37,6 +37,16 @@ impl Client {
         self.take(request.call().unwrap())
     }
 
+    /// A write of which the application does not know what became.
+    fn lose(&mut self, server: &Server, key: i64, way: &str) -> Answer {
+        let cookie = self.cookie.clone().unwrap();
+        let request = ureq::http::Request::builder()
+            .method(way)
+            .uri(server.url(key));
+        let request = request.header("cookie", cookie).body(()).unwrap();
+        self.take(ureq::run(request).unwrap())
+    }
+
     fn take(&mut self, mut response: ureq::http::Response<ureq::Body>) -> Answer {
         let given = response.headers().get("set-cookie");
         let given = given.map(|value| value.to_str().unwrap().to_owned());
@@ -236,4 +246,98 @@ fn what_a_process_did_at_its_start_is_seen_by_every_request() {
             assert_eq!(client.get(&server, 3).value.to_string(), written.trim());
         }
     }
+}
+
+/// Two servers, standbys that replay nothing, and a client that wrote once.
+fn left_behind(cluster: &Cluster) -> (Server, Server, Client) {
+    let servers = (
+        Server::start(cluster, server::NARROW),
+        Server::start(cluster, server::NARROW),
+    );
+    let mut client = Client::default();
+    assert_eq!(client.post(&servers.0, 0).value, 1);
+    cluster.wait_caught_up().unwrap();
+    for standby in cluster.standbys() {
+        standby.pause_replay().unwrap();
+    }
+    (servers.0, servers.1, client)
+}
+
+const STORED: &str = "SELECT value FROM mine WHERE key = 0";
+const SLEEPS: &str = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
+
+/// Waits until the primary says this.
+fn until(cluster: &Cluster, question: &str, answer: &str) {
+    let begun = std::time::Instant::now();
+    while cluster.primary().sql(question).unwrap().trim() != answer {
+        assert!(begun.elapsed().as_secs() < 30, "never {answer}: {question}");
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+}
+
+/// C1, C12: nobody waits for it, and what the client is given lets it see the write all the same.
+#[test]
+fn a_response_waits_for_no_write_that_goes_on_and_the_next_request_sees_it_once_it_is_there() {
+    let cluster = cluster();
+    let (one, two, mut client) = left_behind(&cluster);
+    let answer = client.lose(&one, 0, "PATCH");
+    assert_eq!(answer.value, 0);
+    let given = answer.given.unwrap();
+    assert!(given.contains("=1u."), "{given}");
+    // It reads on the primary for as long as it may be executed, and is given nothing else meanwhile.
+    assert!(client.get(&two, 0).given.is_none());
+    until(&cluster, STORED, "2");
+    for server in [&one, &two, &one] {
+        assert_eq!(client.get(server, 0).value, 2);
+    }
+}
+
+/// The same for a write whose primary fell silent.
+#[test]
+fn a_response_of_unknown_outcome_goes_out_at_once_and_the_next_request_sees_what_was_stored() {
+    let cluster = cluster();
+    let (one, two, mut client) = left_behind(&cluster);
+    let answer = std::thread::scope(|scope| {
+        let answer = scope.spawn(|| client.lose(&one, 0, "PUT"));
+        until(&cluster, SLEEPS, "1");
+        cluster.primary().freeze();
+        answer.join().unwrap()
+    });
+    assert_eq!(answer.value, 0);
+    let given = answer.given.unwrap();
+    assert!(
+        given.contains("=1u.") && !given.contains("=1u.0;"),
+        "{given}"
+    );
+    // The server has lost nothing: it goes on with what it was given.
+    cluster.primary().thaw();
+    until(&cluster, STORED, "2");
+    for server in [&two, &one] {
+        assert_eq!(client.get(server, 0).value, 2);
+    }
+}
+
+/// C11: what nobody wrote, of another primaryship, costs a request nothing while a standby is down.
+#[test]
+fn a_cookie_of_a_future_primaryship_fails_no_request_while_a_standby_is_down() {
+    let cluster = cluster();
+    let server = Server::start(&cluster, "");
+    let mut client = Client::default();
+    client.post(&server, 0);
+    let cookie = client.cookie.take().unwrap();
+    let parts: Vec<&str> = cookie.rsplit('=').next().unwrap().split('.').collect();
+    let [kind, id, _, lsn] = parts[..] else {
+        panic!("{cookie}");
+    };
+    cluster.standby(0).freeze();
+    for _ in 0..3 {
+        client.cookie = Some(format!("sealane={kind}.{id}.9.{lsn}"));
+        assert_eq!(client.get(&server, 0).value, 1);
+    }
+    // It is not known what it stands for, so the client keeps it; unless it writes.
+    let given = client.post(&server, 0).given.unwrap();
+    assert!(given.contains("=1u.0;"), "{given}");
+    let answer = client.get(&server, 0);
+    assert_eq!(answer.value, 2);
+    cluster.standby(0).thaw();
 }

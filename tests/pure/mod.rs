@@ -2,6 +2,7 @@
 
 mod budget;
 mod called;
+mod clock;
 mod config;
 mod door;
 mod imports;

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use proptest::prelude::*;
 
-use crate::position::{ClusterId, Epoch, Lsn, NotAPosition, Position};
+use crate::position::{Bookmark, ClusterId, Epoch, Lsn, NotAPosition, Position};
 
 fn at(cluster: u64, timeline: u32, lsn: u64) -> Position {
     let cluster = ClusterId(cluster);
@@ -143,4 +143,35 @@ fn c3_a_position_behind_the_head_of_an_empty_page_is_the_end_of_the_last_record(
     // With segments of 1 MiB another page begins a segment.
     assert_eq!(ends("0/5100028", 1 << 20), "0/5100000");
     assert_eq!(ends("0/5100028", SEGMENT), "0/5100028");
+}
+
+#[test]
+fn a_bookmark_without_a_position_asks_for_the_primary() {
+    let read = |text: &str| text.parse::<Bookmark>();
+    for text in ["1n", "1u.0", "1u.65f8c1d2", "1p.7.1.a"] {
+        assert_eq!(read(text).unwrap().to_string(), text);
+    }
+    for text in [
+        "1u",
+        "1u.",
+        "1u.00",
+        "1u.A",
+        "1u.1.1",
+        "1u.10000000000000000",
+    ] {
+        assert!(read(text).is_err(), "{text}");
+    }
+    let merged = |one: &str, other: &str| {
+        let both = read(one).unwrap().merge(read(other).unwrap());
+        both.map(|both| both.to_string())
+    };
+    for (one, other, both) in [
+        ("1u.5", "1u.7", Some("1u.7")),
+        ("1u.5", "1p.7.1.a", Some("1u.5")),
+        ("1p.7.1.a", "1u.5", Some("1u.5")),
+        ("1n", "1u.5", Some("1u.5")),
+        ("1p.7.1.a", "1p.7.2.a", None),
+    ] {
+        assert_eq!(merged(one, other).as_deref(), both, "{one} {other}");
+    }
 }

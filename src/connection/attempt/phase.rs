@@ -9,6 +9,9 @@ use super::Attempt;
 pub(super) enum Phase {
     /// A decision, freshness, another node than the one that failed: `SEALANE_ROUTE_TIMEOUT`.
     Route,
+    /// What its session wrote or brought: a position from the primary, a replica that has it. `SEALANE_STALE_WAIT`, for
+    /// all of it together, and part of the route's.
+    Fresh,
     /// A primary: `SEALANE_FAILOVER_TIMEOUT`.
     Primary,
     /// The end of a pause of writes: as long as a place.
@@ -20,7 +23,7 @@ pub(super) enum Phase {
 /// What each phase has taken so far. One clock for all of them was rejected: a write that had waited for the new primary
 /// was late before it stood in its line.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Spent([Duration; 4]);
+pub(super) struct Spent([Duration; 5]);
 
 impl Attempt<'_> {
     /// Until when this phase may last that goes on now.
@@ -29,6 +32,10 @@ impl Attempt<'_> {
         self.started.get_or_insert(now);
         let whole = match phase {
             Phase::Route => self.shared.settings.route_timeout,
+            Phase::Fresh => {
+                let wait = self.scope.stale_wait(self.shared);
+                wait.min(self.shared.settings.route_timeout)
+            }
             Phase::Primary => config.failover_timeout,
             Phase::Pause | Phase::Place => config.acquire_timeout,
         };

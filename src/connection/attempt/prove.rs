@@ -164,9 +164,9 @@ impl Attempt<'_> {
         let mut news = node.replayed.news();
         shared.demand.ask();
         let asked = news.wait_for(|told| told.is_some_and(|told| told.begun > opened));
-        let limit = self.limit(Phase::Route);
+        let limit = self.limit(Phase::Fresh);
         let asked = tokio::time::timeout_at(limit.into(), asked).await;
-        self.spend(Phase::Route, opened);
+        self.spend(Phase::Fresh, opened);
         // Without an answer it is not known to be fresh.
         let answered = matches!(asked, Ok(Ok(_)));
         if !answered {

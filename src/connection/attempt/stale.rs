@@ -105,7 +105,7 @@ impl Attempt<'_> {
         let shared = self.shared;
         shared.metrics.count(ClusterCounter::StaleWait);
         let begun = Instant::now();
-        let limit = (begun + self.scope.stale_wait(shared)).min(self.limit(Phase::Route));
+        let limit = self.limit(Phase::Fresh).min(self.limit(Phase::Route));
         let mut awaited = Awaited::now(shared, self.current.clone());
         let mut asked = false;
         loop {
@@ -117,6 +117,7 @@ impl Attempt<'_> {
             self.need = awaited.need(shared);
             if !self.is_behind() {
                 self.spend(Phase::Route, begun);
+                self.spend(Phase::Fresh, begun);
                 shared.metrics.stale_waits.record(begun.elapsed());
                 return Ok(());
             }
@@ -130,6 +131,7 @@ impl Attempt<'_> {
             }
         }
         self.spend(Phase::Route, begun);
+        self.spend(Phase::Fresh, begun);
         self.waited_out = true;
         shared.metrics.stale_waits.record(begun.elapsed());
         shared.metrics.count(ClusterCounter::StaleTimeout);
@@ -153,7 +155,8 @@ impl Attempt<'_> {
         )
     }
 
-    /// Bookmarks that its session brought are held against the primary before the first read that has to obey them.
+    /// Bookmarks that its session brought are held against the primary before the first read that has to obey them. What
+    /// is not known in time sends it there, and the session's next read does not wait for it again.
     pub(super) async fn settle_bookmarks(&mut self) -> Result<(), Error> {
         let clock = &self.shared.clock;
         let obeys = self.ask.intent() == Intent::Read
@@ -170,10 +173,24 @@ impl Attempt<'_> {
         }
         let outer = self.current.outer().and_then(|outer| outer.session(clock));
         for session in self.current.session(clock).into_iter().chain(outer) {
-            let (begun, deadline) = (Instant::now(), self.limit(Phase::Route));
+            let begun = Instant::now();
+            let deadline = match session.has_waited() {
+                true => begun,
+                false => self.limit(Phase::Fresh),
+            };
             let settled = bookmarks::settle(self.shared, &session, deadline).await;
-            self.spend(Phase::Route, begun);
-            settled?;
+            self.spend(Phase::Fresh, begun);
+            match settled {
+                Ok(()) => {}
+                Err(foreign @ Error::OtherCluster) => return Err(foreign),
+                Err(unknown) => {
+                    session.waits_no_more();
+                    self.waited_out = true;
+                    if self.scope.on_stale(self.shared) == OnStale::Error {
+                        return Err(unknown);
+                    }
+                }
+            }
         }
         self.need = self.shared.need(&self.current);
         Ok(())

@@ -16,7 +16,7 @@ use crate::{
     },
     connection::RoutedConnection,
     error::Error,
-    position::{Bookmark, Lsn, Position},
+    position::{Asks, Bookmark, Lsn, Position},
     session::{Need, Session},
 };
 
@@ -45,23 +45,62 @@ impl RoutedConnection {
     ///
     /// # Errors
     /// [`Error::PositionUntold`] when the primary does not answer within `SEALANE_ROUTE_TIMEOUT`, a write of the session
-    /// is still under way then, or a bookmark that the session began from cannot be used. What was written before stays
-    /// written: such an error is no reason to write it again.
+    /// is still under way then, or a bookmark that the session began from cannot be judged by then. What was written
+    /// before stays written: such an error is no reason to write it again.
     pub async fn bookmark(&self) -> Result<Bookmark, Error> {
         let shared = self.shared()?;
         if shared.backend == DbBackend::Sqlite {
             return Ok(Bookmark::default());
         }
+        let session = self.scope.current(shared).own().session(&shared.clock);
+        if let Some(until) = session.and_then(|session| session.stays_until()) {
+            // It brought that, and what the primary has when it is brought again is all that it has seen.
+            return Ok(Bookmark(Asks::Primary { until }));
+        }
         match self.position(shared).await {
-            Ok(position) => Ok(Bookmark(position)),
+            Ok(position) => Ok(Bookmark(position.map_or(Asks::Nothing, Asks::At))),
             // It comes after the write, which cannot fail any more.
             Err(Error::NoPosition { .. }) => Ok(Bookmark::default()),
             Err(err) => Err(err),
         }
     }
 
+    /// The same in as little time as a read may wait, `SEALANE_STALE_WAIT`: for a response that others wait for. What
+    /// cannot be placed by then (a write that is not covered or lost from sight, a primary that is silent or unknown, a
+    /// bookmark that nobody can judge) makes it a bookmark of another kind, with which reads begin on the primary. An
+    /// older one would not do: what it stands for lies before the write, and reads with it would miss that.
+    #[cfg(feature = "tower")]
+    pub(crate) async fn bookmark_in_time(&self) -> Bookmark {
+        let Ok(shared) = self.shared() else {
+            return Bookmark::default();
+        };
+        let tells = shared.positions.load(Ordering::Acquire);
+        if shared.backend == DbBackend::Sqlite || !tells {
+            return Bookmark::default();
+        }
+        let current = self.scope.current(shared).own();
+        let limit = self.scope.stale_wait(shared);
+        let placed = self.place(shared, Awaited::now(shared, current.clone()));
+        let mark = match tokio::time::timeout(limit, placed).await {
+            Ok(Ok(position)) => position.map_or(Asks::Nothing, Asks::At),
+            Ok(Err(Error::NoPosition { .. })) => Asks::Nothing,
+            _ => current.unplaced(&shared.clock, shared.has_open_writes(&current)),
+        };
+        Bookmark(mark)
+    }
+
     /// Where the current session stands, once a capture has told it.
     pub(super) async fn position(&self, shared: &Arc<Shared>) -> Result<Option<Position>, Error> {
+        let current = self.scope.current(shared).own();
+        self.place(shared, Awaited::without_lost(shared, current))
+            .await
+    }
+
+    async fn place(
+        &self,
+        shared: &Arc<Shared>,
+        mut awaited: Awaited,
+    ) -> Result<Option<Position>, Error> {
         let begun = Instant::now();
         let current = self.scope.current(shared).own();
         let clock = &shared.clock;
@@ -79,7 +118,6 @@ impl RoutedConnection {
                 current.saw(clock, None);
             }
         }
-        let mut awaited = Awaited::without_lost(shared, current);
         let mut asked = false;
         loop {
             let mut news = pin!(clock.news.notified());
@@ -120,8 +158,11 @@ impl RoutedConnection {
     ///
     /// The bookmark is held against the primary by the session's first read: one of another cluster is refused with
     /// [`Error::OtherCluster`]; one beyond what the primary has written, which nobody can have got from it, is ignored
-    /// and counted; one of an earlier primaryship is exchanged for what survived of it; for one of a primaryship that
-    /// no node shows, reads wait and fail with [`Error::EpochNotSeen`] unless all nodes answer that there is none.
+    /// and counted; one of an earlier primaryship is exchanged for what survived of it, and so is one from before a
+    /// restore. One of a primaryship that no node shows is ignored when all nodes answer that there is none. The first
+    /// read waits for such an answer, no longer than `SEALANE_STALE_WAIT`; without it reads go to the primary until there
+    /// is one, or with [`OnStale::Error`](crate::OnStale::Error) fail with [`Error::EpochNotSeen`] or
+    /// [`Error::NotCaughtUp`].
     #[must_use]
     pub fn session_from(&self, bookmark: &Bookmark) -> Self {
         self.with_session(Session::from_bookmark(bookmark.0))
@@ -134,15 +175,11 @@ impl RoutedConnection {
     /// [`Error::OtherCluster`], where that is known at once; else the next read says so.
     pub fn observe(&self, bookmark: &Bookmark) -> Result<(), Error> {
         let shared = self.shared()?;
-        let Some(position) = bookmark.0 else {
-            return Ok(());
-        };
-        let clock = &shared.clock;
-        let over = clock.is_over(position.epoch);
-        if bookmarks::judge(position, clock.greatest(), (over, false)) == Worth::Foreign {
+        let (clock, mark) = (&shared.clock, bookmark.0);
+        if bookmarks::worth(clock, mark, false) == Worth::Foreign {
             return Err(Error::OtherCluster);
         }
-        self.scope.current(shared).observe(clock, position);
+        self.scope.current(shared).observe(clock, mark);
         Ok(())
     }
 }

@@ -17,7 +17,7 @@ use sea_orm::{AccessMode, DbBackend, DbErr, IsolationLevel, TransactionOptions};
 
 pub(super) use self::given::nothing;
 use crate::{
-    cluster::{awaited::Awaited, shared::Shared},
+    cluster::{awaited::Awaited, bookmarks, shared::Shared},
     error::{Error, Kind},
     intent::Change,
     node::Lease,
@@ -338,19 +338,24 @@ impl Held {
             return true;
         }
         let mut awaited = Awaited::now(shared, self.root.current.clone());
+        let deadline = Instant::now() + limit;
         let catching_up = async {
+            // What was observed since it began: where that is not known, nobody here has it for certain.
+            if !bookmarks::are_settled(shared, &self.root.current, deadline).await {
+                return false;
+            }
             loop {
                 let mut news = pin!(shared.clock.news.notified());
                 // From here on nothing is missed, whatever is looked at next.
                 news.as_mut().enable();
                 if self.is_unbound() && replayed.covers(awaited.need(shared)) {
-                    return;
+                    return true;
                 }
                 shared.demand.ask();
                 news.await;
             }
         };
-        tokio::time::timeout(limit, catching_up).await.is_ok()
+        matches!(tokio::time::timeout(limit, catching_up).await, Ok(true))
     }
 
     /// Whether earlier reads of the session, elsewhere, let it read here (rule C9).

@@ -84,6 +84,9 @@ async fn child_serves() {
         .primary(urls.next().unwrap())
         .replicas(urls)
         .consistency(Consistency::ReadYourWrites)
+        // What would wait for the one fails the test, and what comes in the other comes at once, also on a busy machine.
+        .route_timeout(std::time::Duration::from_secs(60))
+        .stale_wait(std::time::Duration::from_millis(500))
         .connect()
         .await
         .unwrap();
@@ -99,7 +102,7 @@ async fn child_serves() {
         _ => layer,
     };
     let app = Router::new()
-        .route("/{key}", get(read).post(write))
+        .route("/{key}", get(read).post(write).put(lost).patch(given_up))
         .layer(layer)
         .with_state(db);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -115,6 +118,29 @@ async fn read(State(db): State<RoutedConnection>, Path(key): Path<i64>) -> Strin
 async fn write(State(db): State<RoutedConnection>, Path(key): Path<i64>) -> String {
     let update = "UPDATE mine SET value = value + 1 WHERE key = $1 RETURNING value";
     value(&db, update, key).await
+}
+
+fn slow(key: i64) -> String {
+    format!("UPDATE mine SET value = value + 1 WHERE key = {key} AND pg_sleep(2) IS NOT NULL")
+}
+
+/// A handler that goes on whatever becomes of its write.
+async fn lost(State(db): State<RoutedConnection>, Path(key): Path<i64>) -> &'static str {
+    let update = slow(key);
+    match db.execute_unprepared(&update).await {
+        Ok(_) => "1",
+        Err(_) => "0",
+    }
+}
+
+/// One that does not wait for its write, which takes its time.
+async fn given_up(State(db): State<RoutedConnection>, Path(key): Path<i64>) -> &'static str {
+    let update = slow(key);
+    let patience = std::time::Duration::from_millis(200);
+    match tokio::time::timeout(patience, db.execute_unprepared(&update)).await {
+        Ok(_) => "1",
+        Err(_) => "0",
+    }
 }
 
 async fn value(db: &RoutedConnection, text: &str, key: i64) -> String {

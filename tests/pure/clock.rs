@@ -1,0 +1,114 @@
+//! The order of primaryships in the write clock (rules C2, C10, T3).
+
+use crate::position::{Asks, ClusterId, Epoch, Lsn, Position};
+use crate::session::{Clock, Need, Session, Upstream};
+
+fn at(cluster: u64, timeline: u32, lsn: u64) -> Position {
+    let cluster = ClusterId(cluster);
+    Position {
+        epoch: Epoch { cluster, timeline },
+        lsn: Lsn(lsn),
+    }
+}
+
+/// A capture of a handle that has heard the last word.
+fn cover(clock: &Clock, position: Position, life: u64) -> bool {
+    clock.cover(clock.question(clock.word()), position, life)
+}
+
+fn needs(clock: &Clock, session: &Session) -> Option<u64> {
+    // The first one finds that its epoch is over.
+    let _ = session.need(clock);
+    match session.need(clock) {
+        Need::Position { epoch, lsn } if epoch == clock.epoch() => Some(lsn),
+        Need::Nothing | Need::Position { .. } | Need::Primary => None,
+    }
+}
+
+#[test]
+fn what_is_below_the_greatest_epoch_covers_nothing_until_an_authority_says_so() {
+    let clock = Clock::default();
+    assert!(cover(&clock, at(7, 2, 900), 1));
+    let session = Session::default();
+    session.wrote(clock.tick());
+    assert!(cover(&clock, at(7, 2, 950), 1));
+    assert_eq!(needs(&clock, &session), Some(950));
+    assert!(!cover(&clock, at(7, 1, 990), 1));
+    assert!(!cover(&clock, at(8, 3, 990), 1));
+
+    let under_way = clock.question(clock.word());
+    assert_eq!(clock.takes_word(Some(7), 1, clock.word()), 1);
+    assert_eq!(
+        needs(&clock, &session),
+        None,
+        "nobody knows where it begins"
+    );
+    assert!(clock.is_asked() && clock.wants_capture());
+    assert!(
+        !clock.cover(under_way, at(7, 2, 999), 1),
+        "of the one before"
+    );
+    assert!(
+        !clock.cover(clock.question(0), at(7, 2, 999), 1),
+        "it has not heard"
+    );
+    assert!(cover(&clock, at(7, 1, 400), 5));
+    assert_eq!(needs(&clock, &session), Some(400));
+    assert_eq!(session.positions_lost(), 1);
+    assert!(clock.is_over(at(7, 2, 0).epoch) && !clock.is_over(at(7, 1, 0).epoch));
+    assert_eq!(clock.ordinal(7, Upstream::Timeline(1)), Some(clock.epoch()));
+
+    // Another handle to the same clock is told later: nothing begins anew for it.
+    let epoch = clock.epoch();
+    assert_eq!((clock.takes_word(Some(7), 1, 0), clock.epoch()), (1, epoch));
+    // The next promotion comes to the number that was given up.
+    assert!(cover(&clock, at(7, 2, 500), 6));
+    assert!(!clock.is_over(at(7, 2, 0).epoch));
+    assert_eq!(clock.ordinal(7, Upstream::Timeline(2)), Some(clock.epoch()));
+    assert_eq!(needs(&clock, &session), Some(500));
+    // Another cluster's disk.
+    assert_eq!(clock.takes_word(Some(8), 1, clock.word()), 2);
+    assert!(clock.greatest().is_none());
+    assert!(cover(&clock, at(8, 1, 100), 7));
+    assert_eq!(needs(&clock, &session), Some(100));
+}
+
+#[test]
+fn a_server_that_comes_back_behind_what_it_told_begins_another_history() {
+    let clock = Clock::default();
+    assert!(cover(&clock, at(7, 1, 900), 1));
+    let session = Session::default();
+    session.wrote(clock.tick());
+    assert!(cover(&clock, at(7, 1, 950), 1));
+    let epoch = clock.epoch();
+    // An answer that was late says nothing new.
+    assert!(cover(&clock, at(7, 1, 940), 1));
+    // One that lost nothing goes on.
+    assert!(cover(&clock, at(7, 1, 960), 2));
+    assert_eq!((needs(&clock, &session), clock.epoch()), (Some(950), epoch));
+    assert!(cover(&clock, at(7, 1, 400), 3));
+    assert_eq!(needs(&clock, &session), Some(400));
+    assert_eq!(clock.greatest(), Some(at(7, 1, 400)));
+    // A standby on that timeline is counted in it, whether it may tell the timeline or not.
+    for source in [Upstream::Timeline(1), Upstream::Hidden] {
+        assert_eq!(clock.ordinal(7, source), Some(epoch + 1));
+    }
+}
+
+#[test]
+fn what_a_session_brought_keeps_it_on_the_primary_until_it_is_known() {
+    let clock = Clock::default();
+    assert!(cover(&clock, at(7, 1, 900), 1));
+    let session = Session::from_bookmark(Asks::At(at(7, 1, 100)));
+    assert_eq!(session.need(&clock), Need::Primary);
+    session.settled_bookmark(Asks::At(at(7, 1, 100)));
+    assert_eq!(session.need(&clock), Need::Nothing);
+    assert!(session.stays_until().is_none());
+    let mark = Asks::Primary { until: u64::MAX };
+    session.observe(mark);
+    assert!(session.waiting()[0].is_early());
+    // Whatever it says, it is believed for as long as a lost write may last, and no longer.
+    assert!(session.stays_until() < Some(u64::MAX));
+    session.observe(Asks::Primary { until: 0 });
+    assert!(!session.waiting()[1].is_early());
+}
