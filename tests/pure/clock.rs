@@ -90,7 +90,7 @@ fn a_server_that_comes_back_behind_what_it_told_begins_another_history() {
     assert_eq!(needs(&clock, &session), Some(400));
     assert_eq!(clock.greatest(), Some(at(7, 1, 400)));
     // A standby on that timeline is counted in it, whether it may tell the timeline or not.
-    for source in [Upstream::Timeline(1), Upstream::Hidden] {
+    for source in [Upstream::Timeline(1), Upstream::Hidden(None)] {
         assert_eq!(clock.ordinal(7, source), Some(epoch + 1));
     }
 }
