@@ -19,8 +19,8 @@ use sealane_harness::{Cluster, Node, Stop, long_form};
 
 use crate::{
     faults::{
-        Decisions, LIMIT, Readers, Stage, eventually, until_ejected, until_running, until_used,
-        within,
+        Decisions, LIMIT, Readers, Stage, eventually, running, until_ejected, until_running,
+        until_used, within,
     },
     fixture::{builder, number, sql},
 };
@@ -180,9 +180,14 @@ async fn what_runs_beside_a_query_that_crashes_its_server_moves() {
                 tokio::spawn(async move { read(&db, INNOCENT).await })
             };
             let innocents: Vec<_> = (0..8).map(innocent).collect();
-            for standby in cluster.standbys() {
-                until_running(standby, "innocent", 1).await;
-            }
+            eventually("all of them run", async || {
+                let standbys = cluster.standbys().iter();
+                standbys
+                    .map(|node| running(node, "innocent"))
+                    .sum::<usize>()
+                    == 8
+            })
+            .await;
             let killer = Killer::of(&cluster);
             let one = crashed(&read(&db, GUILTY).await.unwrap_err());
             // The text is as good as before, on the primary too.
