@@ -53,10 +53,12 @@ impl Draft {
     /// Takes the text of a setting; `text` is trimmed.
     pub(super) fn take_text(&mut self, setting: &'static Setting, text: &str) {
         let field = setting.field;
+        if is_blank(text) && setting.is_optional() {
+            return;
+        }
         if text.is_empty() {
             let default = match setting.default {
                 "required" => String::new(),
-                "empty" | "unset" => "; leave it out for none".to_owned(),
                 default => format!("; leave it out for the default ({default})"),
             };
             self.problems.add(field, format!("is empty{default}"));
@@ -67,9 +69,6 @@ impl Draft {
             (Kind::Replica, ..) => self.replicas.push(Given::Text(text.to_owned())),
             (Kind::Replicas, ..) => self.take_list(field, text),
             (_, Err(message), _) => self.problems.add(field, message),
-            (Kind::Functions, Ok(Value::Names(names)), _) if names.is_empty() => {
-                self.problems.add(field, "is an empty list");
-            }
             (_, Ok(value), Some(access)) => {
                 (access.set)(&mut self.config, value);
                 self.assigned.insert(field);
@@ -80,10 +79,7 @@ impl Draft {
 
     fn take_list(&mut self, field: &'static str, text: &str) {
         let items: Vec<&str> = split_list(text).collect();
-        let Some((_, before)) = items.split_last() else {
-            self.problems.add(field, "is an empty list");
-            return;
-        };
+        let before = items.iter().take(items.len().saturating_sub(1));
         // Cut in two by a comma or blank, such a password would go on as the next item, a host that is shown.
         for (number, item) in (1..).zip(before) {
             let parameters = item.split_once('?').map(|(_, parameters)| parameters);
@@ -232,6 +228,8 @@ impl Draft {
             };
             match given {
                 Given::Node(node) => replicas.push((number, node)),
+                // An empty variable that was split.
+                Given::Text(text) if is_blank(&text) => {}
                 Given::Text(text) => match Item::parse(text.trim()) {
                     Ok(item) => {
                         self.warn(REPLICAS, &label, item.warnings.clone());
@@ -283,6 +281,11 @@ impl Draft {
     pub(super) fn set_template(&mut self, template: ConnectOptions) {
         self.config.connect_options = Some(template);
     }
+}
+
+/// Nothing but what stands between items: templates of deployments set a variable to nothing where there is none.
+pub(super) fn is_blank(text: &str) -> bool {
+    split_list(text).next().is_none()
 }
 
 /// "item 2 has …", but "item 2: its weight …".

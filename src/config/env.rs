@@ -9,7 +9,7 @@ use std::ffi::OsString;
 use sea_orm::ConnectOptions;
 
 use super::Config;
-use super::draft::Draft;
+use super::draft::{Draft, is_blank};
 use super::error::{ConfigError, Source};
 use super::names;
 use super::table::{self, REPLICA, STRICTNESS};
@@ -116,8 +116,11 @@ fn read(
     mut variables: Variables,
     template: Option<ConnectOptions>,
 ) -> Result<Config, ConfigError> {
-    let singular = variables.contains_key("DATABASE_REPLICA_URL")
-        && !variables.contains_key("DATABASE_REPLICA_URLS");
+    let has = |name: &str| {
+        let text = variables.get(name).map(|text| text.as_deref());
+        text.is_some_and(|text| text.is_none_or(|text| !is_blank(text)))
+    };
+    let singular = has("DATABASE_REPLICA_URL") && !has("DATABASE_REPLICA_URLS");
     let mut draft = Draft::new(Source::Environment {
         prefix: prefix.to_owned(),
         singular,
@@ -137,7 +140,11 @@ fn read(
         match variables.get(name) {
             None => {}
             Some(None) => draft.problems.add(setting.field, "is not valid UTF-8"),
-            Some(Some(_)) if setting.field == REPLICA && !singular => draft.refuse_both(),
+            Some(Some(text)) if setting.field == REPLICA && !singular => {
+                if !is_blank(text) {
+                    draft.refuse_both();
+                }
+            }
             Some(Some(text)) if setting.field == STRICTNESS && !is_strictness(text) => {
                 let problem = if text.trim().is_empty() {
                     "is empty; leave it out for the default (error)"

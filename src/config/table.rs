@@ -42,6 +42,13 @@ pub(crate) struct Access {
     pub(crate) set: fn(&mut Config, Value),
 }
 
+impl Setting {
+    /// Whether there may be none of it, which an empty text means then.
+    pub(crate) fn is_optional(&self) -> bool {
+        matches!(self.default, "empty" | "unset")
+    }
+}
+
 /// The row of a field.
 pub(crate) fn by_field(field: &str) -> Option<&'static Setting> {
     SETTINGS.iter().find(|setting| setting.field == field)

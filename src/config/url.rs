@@ -9,6 +9,7 @@ mod called;
 mod parameters;
 mod parse;
 mod shape;
+mod spelling;
 
 use std::fmt;
 

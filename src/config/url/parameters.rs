@@ -6,7 +6,7 @@
 
 use sea_orm::DbBackend;
 
-use super::{Address, NodeUrl, shape};
+use super::{Address, NodeUrl, shape, spelling};
 use crate::config::kind::{self, Kind};
 use crate::config::value::Value;
 
@@ -79,14 +79,12 @@ pub(super) fn driver_parameter(
         "dbname" if postgres => url.database = Some(value.to_owned()),
         "user" if postgres => url.user = Some(value.to_owned()),
         "password" if postgres => url.password = Some(value.to_owned()),
-        _ if known(url.backend, key) => {
-            url.parameters.push((key.to_owned(), value.to_owned()));
-        }
         _ => {
-            return match misspelt(key) {
-                Some(own) => Err(format!("has a misspelt parameter; did you mean {own}?")),
-                None => Ok(Some(ignored(key))),
-            };
+            let warning = spelling::judge(url.backend, key, value)?;
+            if warning.is_none() {
+                url.parameters.push((key.to_owned(), value.to_owned()));
+            }
+            return Ok(warning);
         }
     }
     Ok(None)
@@ -122,60 +120,4 @@ fn set_port(url: &mut NodeUrl, value: &str) -> Result<(), String> {
         Address::File(_) => {}
     }
     Ok(())
-}
-
-/// The parameters that sqlx 0.9 reads and that are no fields here.
-fn known(backend: DbBackend, key: &str) -> bool {
-    match key {
-        "sslmode"
-        | "ssl-mode"
-        | "ssl-ca"
-        | "sslcert"
-        | "ssl-cert"
-        | "sslkey"
-        | "ssl-key"
-        | "statement-cache-capacity" => true,
-        "sslrootcert" | "ssl-root-cert" | "application_name" | "options" => {
-            backend == DbBackend::Postgres
-        }
-        "sslca" | "charset" | "collation" | "timezone" | "time-zone" => backend == DbBackend::MySql,
-        _ => backend == DbBackend::Postgres && key.starts_with("options["),
-    }
-}
-
-/// The parameter of ours that this one was probably meant to be.
-fn misspelt(key: &str) -> Option<&'static str> {
-    let lower = key.to_ascii_lowercase();
-    [("weight", 2), ("name", 1), ("zone", 1)]
-        .into_iter()
-        .find(|(own, most)| strsim::osa_distance(&lower, own) <= *most)
-        .map(|(own, _)| own)
-}
-
-/// A parameter is named only if it is one that other drivers know; anything else may be a piece of a password.
-fn ignored(key: &str) -> String {
-    const ELSEWHERE: &[&str] = &[
-        "channel_binding",
-        "client_encoding",
-        "connect_timeout",
-        "connection_limit",
-        "fallback_application_name",
-        "gssencmode",
-        "keepalives",
-        "load_balance_hosts",
-        "passfile",
-        "password",
-        "pgbouncer",
-        "pool_timeout",
-        "schema",
-        "service",
-        "sslpassword",
-        "target_session_attrs",
-        "tcp_user_timeout",
-    ];
-    if ELSEWHERE.contains(&key) {
-        format!("has the parameter {key}, which the driver does not know; it is ignored")
-    } else {
-        "has a parameter that the driver does not know; it is ignored".to_owned()
-    }
 }

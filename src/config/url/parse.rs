@@ -6,7 +6,7 @@
 use sea_orm::DbBackend;
 
 use super::parameters::{Own, driver_parameter};
-use super::{Address, NodeUrl, shape};
+use super::{Address, NodeUrl, shape, spelling};
 use crate::config::redact::percent_decode;
 
 /// A URL with what stood beside it.
@@ -122,11 +122,17 @@ fn sqlite(file: &str) -> Result<Parsed, String> {
         return Err("names a user and a server, and SQLite has files".to_owned());
     }
     let mut own = Own::default();
-    let mut kept = Vec::new();
+    let (mut kept, mut warnings) = (Vec::new(), Vec::new());
     for pair in query.unwrap_or_default().split('&') {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-        if !own.take(key, &decode(value)?)? && !pair.is_empty() {
-            kept.push(pair);
+        let value = decode(value)?;
+        if own.take(key, &value)? || pair.is_empty() {
+            continue;
+        }
+        match spelling::judge(DbBackend::Sqlite, &decode(key)?, &value)? {
+            None => kept.push(pair),
+            // The driver would not.
+            Some(warning) => warnings.push(warning),
         }
     }
     if path.trim_start_matches('/').is_empty() && kept.is_empty() {
@@ -147,7 +153,7 @@ fn sqlite(file: &str) -> Result<Parsed, String> {
             parameters: Vec::new(),
         },
         own,
-        warnings: Vec::new(),
+        warnings,
     })
 }
 

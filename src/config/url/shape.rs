@@ -20,7 +20,8 @@ pub(super) fn scheme(text: &str) -> Result<(&str, &str), String> {
 pub(super) fn check(rest: &str) -> Result<(), String> {
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, tail) = rest.split_at(end);
-    let hidden_at = !authority.is_empty() && !authority.contains('@') && tail.contains('@');
+    // Also without any: `mysql:///user:secret?x=@host` has both where the name of a database is, which is shown.
+    let hidden_at = !authority.contains('@') && tail.contains('@');
     let path = tail.split('?').next().unwrap_or_default();
     if hidden_at || tail.contains('#') || path.contains('@') {
         return Err(format!("has an unescaped character: {ENCODE}"));

@@ -40,9 +40,15 @@ pub(super) fn without_epoch(state: &State) -> Option<NodeId> {
         .map(|only| only.id)
 }
 
-/// Whether these are one server under two names: what was started when, where, is one thing (T4).
+/// Whether these are one server under two names (T4). Its address does not tell: `localhost` may lead to `::1`, and a
+/// socket has none. No two servers of one cluster are started in the same microsecond.
 pub(super) fn same_server(one: &NodeState, other: &NodeState) -> bool {
-    matches!((one.server, other.server), (Fact::Known(one), Fact::Known(other)) if one == other)
+    let same = |one: &Fact<u64>, other: &Fact<u64>| match (one, other) {
+        (Fact::Known(one), Fact::Known(other)) => one == other,
+        _ => false,
+    };
+    let started = one.started.is_some() && one.started == other.started;
+    same(&one.server, &other.server) || (started && same(&one.identity, &other.identity))
 }
 
 /// Takes in who claims what.
