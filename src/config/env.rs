@@ -141,7 +141,8 @@ fn read(
             None => {}
             Some(None) => draft.problems.add(setting.field, "is not valid UTF-8"),
             Some(Some(text)) if setting.field == REPLICA && !singular => {
-                if !is_blank(text) {
+                let both = !is_blank(text);
+                if both {
                     draft.refuse_both();
                 }
             }
