@@ -48,7 +48,7 @@ pub(crate) use self::until_cut::UntilCut;
 pub(crate) use self::{
     absent::Absent,
     handed::Handed,
-    link::{Leased, Link, Sibling},
+    link::{Leased, Lent, Link, Returned, Sibling},
     places::{Line, Place, Places},
     pool_size::PoolSize,
 };
@@ -89,6 +89,8 @@ pub(crate) struct Node {
     pub(crate) fresh: Arc<AtomicU64>,
     /// A task asks it for that.
     pub(crate) followed: AtomicBool,
+    /// A task opens the connections that are to be kept; two would open twice as many.
+    pub(crate) filling: Arc<AtomicBool>,
     /// The server's processes behind the connections of its pool.
     #[cfg(feature = "postgres")]
     pub(crate) backends: Arc<backends::Backends>,
@@ -111,6 +113,7 @@ impl Node {
             direct: None,
             fresh: Arc::default(),
             followed: AtomicBool::new(false),
+            filling: Arc::default(),
             #[cfg(feature = "postgres")]
             backends: Arc::default(),
             cut: AtomicBool::new(false),
@@ -139,6 +142,7 @@ impl Node {
             direct: self.direct.clone(),
             replayed: Arc::clone(&self.replayed),
             fresh: Arc::clone(&self.fresh),
+            filling: Arc::clone(&self.filling),
             places: self.places.clone(),
             #[cfg(feature = "postgres")]
             backends: Arc::clone(&self.backends),

@@ -208,6 +208,8 @@ pub(crate) struct NodeState {
     pub(crate) server: Fact<u64>,
     /// When it was started.
     pub(crate) started: Option<u64>,
+    /// Its address, as it sees it.
+    pub(crate) place: Option<u64>,
     /// It was seen to follow a primary of this cluster.
     pub(crate) followed: bool,
     /// The epoch in which it claimed to be the primary when an authority named another.
@@ -278,6 +280,7 @@ impl NodeState {
             position: None,
             server: Fact::NotChecked,
             started: None,
+            place: None,
             followed: false,
             overruled: None,
             fresh: None,

@@ -19,6 +19,9 @@ pub(crate) struct Awaited {
 impl Awaited {
     /// As it stands now.
     pub(crate) fn now(shared: &Shared, current: Current) -> Self {
+        if shared.has_unseen(&current) {
+            shared.clock.concrete_is_out();
+        }
         Self {
             written: current.written(&shared.clock),
             open: true,

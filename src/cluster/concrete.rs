@@ -1,8 +1,19 @@
 //! SeaORM's own connection to the primary, for what insists on its type (rule C7).
 //!
-//! What is done through it is not seen here. So it has a pool of its own for each primaryship: while one of its
-//! connections is out, bare reads go to the primary, and every return is taken for a write. References to it live as
-//! long as the handle, in a list that only grows, and only when one is asked for under a new primary.
+//! Without replicas it is the handle's own, as in SeaORM: one handle, one pool, whose size, options and closing are the
+//! handle's.
+//!
+//! With replicas it has a pool of its own for each primaryship. What is done through it is not seen here: every return
+//! is taken for a write. While one of its connections is out, anything may be committed on it at any time; what was by the
+//! time a bare read arrives lies below any position of the primary that is asked for afterwards. So the read waits for
+//! that, and for a replica to come so far. Reading on the primary until the connection is back was rejected: a listener
+//! never gives it back. The handle's own was rejected there: nothing tells a connection that the application took
+//! from one that a statement took, unless two of the pool's slots are filled (`before_acquire`, `after_release`), of which
+//! each pool has one. Both may hold what the application put there by SeaORM's options, which nobody can look into, and
+//! what prepares a connection for a tenant must not be replaced.
+//!
+//! References live as long as the handle, in a list that only grows, and only when one is asked for under a new primary.
+//! Closing any of these pools closes the handle.
 //!
 //! When the node loses the role its pool is closed, which takes nothing from those who have a connection. So what is out
 //! is cut as well as soon as the node is given up: an error, never a write that only an old primary has.
@@ -12,7 +23,7 @@ mod end;
 
 use std::sync::{
     Arc, Mutex, PoisonError,
-    atomic::{AtomicBool, Ordering},
+    atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
 };
 
 use sea_orm::DatabaseConnection;
@@ -22,7 +33,7 @@ use super::shared::Shared;
 use crate::config::NodeConfig;
 use crate::{
     intent::Change,
-    node::{Node, Sibling, closed},
+    node::{Handed, Link, Node, Returned, Sibling, closed},
     words::NodeId,
 };
 
@@ -32,10 +43,14 @@ pub(crate) struct Concrete {
     made: boxcar::Vec<Made>,
     /// One maker at a time, so that two callers get the same pool.
     making: Mutex<()>,
+    /// How often the catalog was changed when a connection last came back; -1 where that is not known.
+    changes: AtomicI64,
 }
 
 struct Made {
     primary: Option<NodeId>,
+    /// The node's own, which the application has where there is no other.
+    link: Option<Arc<Link>>,
     /// A pool of its own, so what is out of it is what is out of our sight.
     own: Option<Arc<Sibling>>,
     /// How to reach the server beside its pools.
@@ -44,6 +59,8 @@ struct Made {
     connection: DatabaseConnection,
     /// Its pool was closed, and what comes back to it is waited for.
     retired: AtomicBool,
+    /// How many of its connections were opened, and how many there are, as it was last looked at.
+    counted: AtomicU64,
 }
 
 impl Concrete {
@@ -58,12 +75,14 @@ impl Concrete {
             .count()
             .checked_sub(1)
             .and_then(|last| self.made.get(last));
-        if let Some(made) = last.filter(|made| made.primary == id && !made.is_closed()) {
+        // A handle that was closed stays closed.
+        let stands = |made: &&Made| shared.is_closed() || made.is_of(primary.as_ref());
+        if let Some(made) = last.filter(stands) {
             return &made.connection;
         }
         let mut made = match &primary {
             Some(primary) => make(shared, primary),
-            None => Made::nobodys(closed(shared.backend)),
+            None => Made::of(None, closed(shared.backend)),
         };
         if let Some(old) = last {
             // The rules of access control hang on the connection, beside `inner`: keep them, change the pool.
@@ -77,16 +96,51 @@ impl Concrete {
         }
         let made = &self.made[self.made.push(made)];
         // The primary may have changed before this was in the list.
-        if shared.primary_node().map(|node| node.id) != id {
+        if shared.primary_node().is_some_and(|now| Some(now.id) != id) {
             made.retire(shared);
         }
         &made.connection
     }
 
     /// Whether something is being done through a connection of these, out of our sight.
-    pub(crate) fn in_use(&self) -> bool {
+    pub(crate) fn in_use(&self, splits: impl Fn() -> bool) -> bool {
         // Empty for nearly everybody, and then this is one load.
-        self.made.count() != 0 && self.made.iter().any(|(_, made)| made.in_use())
+        self.made.count() != 0 && self.made.iter().any(|(_, made)| made.in_use(&splits))
+    }
+
+    /// Whether there are any.
+    #[inline]
+    pub(crate) fn any(&self) -> bool {
+        self.made.count() != 0
+    }
+
+    /// Calls this if a connection may have been closed where it was used since the last time, which tells nobody.
+    pub(crate) fn look(&self, lost: impl Fn()) {
+        for (_, made) in self.made.iter() {
+            made.look(&lost);
+        }
+    }
+
+    /// The same, where nothing is read from but the primary: as far as that can be told.
+    pub(crate) fn is_busy(&self, shared: &Shared) -> bool {
+        let primary = shared.primary_node();
+        self.in_use(|| false)
+            || self.made.iter().any(|(_, made)| {
+                let primary = primary.as_ref().filter(|_| made.own.is_none());
+                primary.is_some_and(|primary| made.has_more_out_than_us(primary))
+            })
+    }
+
+    /// Whether the schema may have changed since a connection last came back. Taken for granted each time, it kept a
+    /// process on the primary whose job queue looks for work in that pool.
+    fn may_have_changed(&self, changes: Option<i64>) -> bool {
+        let before = self.changes.swap(changes.unwrap_or(-1), Ordering::AcqRel);
+        changes.is_none_or(|changes| changes != before)
+    }
+
+    /// Whether the application closed one of these.
+    pub(crate) fn was_closed(&self) -> bool {
+        self.made.count() != 0 && self.made.iter().any(|(_, made)| made.was_closed())
     }
 
     /// Closes every pool of these.
@@ -107,51 +161,124 @@ impl Concrete {
         }
     }
 
-    /// Closes the pools that belong to another node than the primary: an error there, never a write to a stale one.
-    pub(crate) fn primary_is(&self, primary: Option<NodeId>, shared: &Arc<Shared>) {
-        for (_, made) in self.made.iter().filter(|(_, made)| made.primary != primary) {
-            made.retire(shared);
+    /// Closes the pools of nodes that have lost the role: an error there, never a write to a stale one. One that is only
+    /// silent keeps its own, as SeaORM's goes on when its server does.
+    pub(crate) fn keep(&self, may_reign: impl Fn(NodeId) -> bool, shared: &Arc<Shared>) {
+        for (_, made) in self.made.iter() {
+            if made.primary.is_some_and(|node| !may_reign(node)) {
+                made.retire(shared);
+            }
+        }
+    }
+
+    /// The connections of this node belong to a former life of its server, or lead to another.
+    pub(crate) fn renew(&self, node: NodeId, shared: &Arc<Shared>) {
+        for (_, made) in self
+            .made
+            .iter()
+            .filter(|(_, made)| made.primary == Some(node))
+        {
+            match &made.own {
+                Some(own) if own.link.is_elsewhere() => made.retire(shared),
+                Some(own) => own.link.renew(),
+                None => {}
+            }
         }
     }
 }
 
 impl Made {
-    fn nobodys(connection: DatabaseConnection) -> Self {
+    /// What leads to this node, or to none.
+    fn of(primary: Option<&Arc<Node>>, connection: DatabaseConnection) -> Self {
         Self {
-            primary: None,
+            primary: primary.map(|primary| primary.id),
+            link: primary.map(|primary| Arc::clone(&primary.link)),
             own: None,
             #[cfg(feature = "postgres")]
-            direct: None,
+            direct: primary.and_then(|primary| primary.direct.clone()),
             connection,
             retired: AtomicBool::new(false),
+            counted: AtomicU64::new(0),
         }
     }
 
-    /// Whether nobody can have a connection of it any more.
-    fn is_closed(&self) -> bool {
-        let over = |own: &Arc<Sibling>| {
-            let guide = own.link.guide();
-            own.link.is_closed() || guide.is_some_and(|guide| guide.is_over())
-        };
-        self.own.as_ref().is_some_and(over)
+    /// Whether it is what this node is reached by, and its server is the one of now.
+    fn is_of(&self, primary: Option<&Arc<Node>>) -> bool {
+        let same_node = self.primary == primary.map(|primary| primary.id);
+        same_node
+            && match (&self.own, &self.link, primary) {
+                (Some(own), ..) => !own.link.is_closed() && !own.link.is_elsewhere(),
+                (None, Some(link), Some(primary)) => Arc::ptr_eq(link, &primary.link),
+                _ => true,
+            }
     }
 
-    fn in_use(&self) -> bool {
-        self.own
-            .as_ref()
-            .and_then(|own| own.link.pool_size())
-            .is_some_and(|pool| pool.size > pool.idle)
+    /// The pool that the application has.
+    fn pool(&self) -> Option<&Link> {
+        let own = self.own.as_ref().map(|own| &own.link);
+        own.or(self.link.as_deref())
+    }
+
+    fn was_closed(&self) -> bool {
+        self.pool().is_some_and(|pool| pool.was_closed())
+    }
+
+    fn in_use(&self, splits: impl Fn() -> bool) -> bool {
+        match (&self.own, &self.link) {
+            (Some(own), _) => own
+                .link
+                .pool_size()
+                .is_some_and(|pool| pool.size > pool.idle),
+            // Replicas came later: what of it is the application's, nobody knows.
+            (None, Some(link)) => {
+                link.needs_sibling() && link.is_lent() && !link.is_closed() && splits()
+            }
+            (None, None) => false,
+        }
+    }
+
+    /// Whether more connections are out of the node's own pool than statements hold places.
+    fn has_more_out_than_us(&self, primary: &Node) -> bool {
+        let own = (self.link.as_ref()).filter(|link| Arc::ptr_eq(link, &primary.link));
+        let size = own.and_then(|link| link.pool_size());
+        size.is_some_and(|pool| primary.places.taken() < pool.size - pool.idle)
+    }
+
+    /// Each of its connections was opened to be used, and one that comes back stays for a while.
+    fn look(&self, lost: impl Fn()) {
+        let Some(own) = self.own.as_ref().filter(|own| !own.link.is_closed()) else {
+            return;
+        };
+        loop {
+            let known = self.counted.load(Ordering::Acquire);
+            let opened = own.handed.opened();
+            let size = own.link.pool_size().map_or(0, |pool| pool.size);
+            let now = (u64::from(opened) << u32::BITS) | u64::from(size);
+            if now == known {
+                return;
+            }
+            // Before it is noted: who finds it noted has to find what follows from it as well.
+            lost();
+            let (new, old) = (Ordering::AcqRel, Ordering::Acquire);
+            if self.counted.compare_exchange(known, now, new, old).is_ok() {
+                return;
+            }
+        }
     }
 
     /// Sockets at once, so that nothing more is sent; then the server's processes, which go on with what they have. A
     /// pool whose name leads elsewhere by now gives no connection any more.
     fn cut(&self, shared: &Arc<Shared>) {
-        let Some(own) = &self.own else { return };
-        if self.is_closed() {
+        let Some(pool) = self.pool() else { return };
+        if self.own.is_some() && (pool.is_closed() || pool.is_elsewhere()) {
             self.retire(shared);
         }
-        own.link.sweep();
-        let backends = own.handed.cut();
+        pool.sweep();
+        let handed: Option<&Arc<Handed>> = match &self.own {
+            Some(own) => Some(&own.handed),
+            None => pool.handed(),
+        };
+        let backends = handed.map_or_else(Vec::new, |handed| handed.cut());
         #[cfg(feature = "postgres")]
         if let (Some(node), Some(direct), false) = (self.primary, &self.direct, backends.is_empty())
         {
@@ -185,27 +312,38 @@ impl Made {
 fn make(shared: &Arc<Shared>, primary: &Arc<Node>) -> Made {
     // A lazy pool starts its housekeeping at once, and this may be called from outside the runtime.
     let _context = shared.runtime.as_ref().map(|runtime| runtime.enter());
+    let mut made = Made::of(Some(primary), primary.link.connection().clone());
+    if shared.may_split() && !shared.is_closed() {
+        made.own = sibling(shared, primary).map(Arc::new);
+    }
+    match &made.own {
+        Some(own) => made.connection = own.link.connection().clone(),
+        None => primary.link.lend(),
+    }
+    if let (Some(pool), Some(runtime)) = (made.pool(), &shared.runtime) {
+        let (weak, closed) = (Arc::downgrade(shared), pool.until_closed());
+        runtime.spawn(async move {
+            closed.await;
+            let shared = weak.upgrade();
+            if let Some(shared) = shared.filter(|shared| shared.concrete.was_closed()) {
+                shared.close().await;
+            }
+        });
+    }
+    made
+}
+
+fn sibling(shared: &Arc<Shared>, primary: &Arc<Node>) -> Option<Sibling> {
     let (weak, node) = (Arc::downgrade(shared), primary.id);
-    let own = primary.link.sibling(Arc::new(move |answered| {
+    primary.link.sibling(Arc::new(move |returned: Returned| {
         if let Some(shared) = weak.upgrade() {
-            if !answered {
+            if !returned.answered {
                 shared.concrete_lost(node);
             }
             shared.concrete_returned();
-            shared.schema_changed(&Change::Anything);
+            if shared.concrete.may_have_changed(returned.changes) {
+                shared.schema_changed(&Change::Anything);
+            }
         }
-    }));
-    let connection = own
-        .as_ref()
-        .map_or_else(|| &*primary.link, |own| &own.link)
-        .connection()
-        .clone();
-    Made {
-        primary: Some(primary.id),
-        own: own.map(Arc::new),
-        #[cfg(feature = "postgres")]
-        direct: primary.direct.clone(),
-        connection,
-        retired: AtomicBool::new(false),
-    }
+    }))
 }

@@ -178,6 +178,13 @@ impl Nodes {
     pub(super) fn set_role(&mut self, id: NodeId, role: Role) {
         if let Some(open) = self.open.get_mut(&id) {
             open.writes = role == Role::Primary;
+            // What the application has of a former primary is closed: an error there, never a write to a stale one.
+            if matches!(role, Role::Replica | Role::Fenced)
+                && let Some(lent) = open.writer.take_if(|writer| writer.node.link.is_lent())
+            {
+                open.retired.extend(lent.seats().iter().map(Arc::downgrade));
+                close(lent);
+            }
         }
     }
 
@@ -308,7 +315,7 @@ async fn opened(source: &Source, (writes, config): (bool, &Config)) -> Result<Li
 /// Opens the connections that are to be kept, in the background, within the time that one may take.
 fn fill(member: &Arc<Member>, kept: u32, limit: Duration) {
     let node = Arc::clone(&member.node);
-    if node.link.lacks(kept) {
+    if node.link.lacks(kept) && !node.filling.swap(true, Ordering::AcqRel) {
         tokio::spawn(async move {
             let asked = node.link.guide().is_some_and(|guide| guide.is_hooked());
             // Not asked how far the server has come, so nothing may be known of that before.
@@ -317,7 +324,9 @@ fn fill(member: &Arc<Member>, kept: u32, limit: Duration) {
                     node.replayed.forget_unless_asked_since(Instant::now());
                 }
             };
-            tokio::time::timeout(limit, node.link.fill(kept, opened)).await
+            // What is not there by then is tried again when the node has answered.
+            let _ = tokio::time::timeout(limit, node.link.fill(kept, opened)).await;
+            node.filling.store(false, Ordering::Release);
         });
     }
 }

@@ -20,7 +20,7 @@ use tokio::{
 };
 
 use crate::{
-    config::Config,
+    config::{Config, Discovery},
     intent::Classifier,
     metrics::{ClusterMetrics, NodeCounter, Publisher},
     node::{Lease, Line, Node},
@@ -190,6 +190,22 @@ impl Shared {
         self.clock.concrete_returned();
     }
 
+    /// Whether something is being done through a connection of `concrete()` that a replica may lack.
+    pub(crate) fn concrete_in_use(&self) -> bool {
+        self.concrete.in_use(|| self.has_replicas())
+    }
+
+    /// Whether that may be something which this session has to see.
+    #[inline]
+    pub(crate) fn has_unseen(&self, current: &Current) -> bool {
+        if !self.concrete.any() || !current.may_use_concrete() {
+            return false;
+        }
+        let in_use = self.concrete_in_use();
+        self.concrete.look(|| self.concrete_returned());
+        in_use
+    }
+
     /// A connection of `concrete()` to this node broke: its server may be at what was sent on it still.
     pub(crate) fn concrete_lost(&self, node: NodeId) {
         let trace = Trace {
@@ -214,9 +230,17 @@ impl Shared {
     /// What a read of this session that arrives now needs of the node that serves it.
     #[inline]
     pub(crate) fn need(&self, current: &Current) -> Need {
-        if self.concrete.in_use() && current.may_use_concrete() {
-            return Need::Primary;
+        if self.has_unseen(current) {
+            if !self.positions.load(Ordering::Acquire) {
+                return Need::Primary;
+            }
+            self.clock.concrete_is_out();
         }
+        self.need_of_seen(current)
+    }
+
+    /// The same without what is done out of our sight.
+    pub(crate) fn need_of_seen(&self, current: &Current) -> Need {
         match self.positions.load(Ordering::Acquire) {
             true => {
                 self.clock.reads();
@@ -233,7 +257,8 @@ impl Shared {
     /// Whether this session has writes that have not returned although nobody waits for them, and whether it has some
     /// whose connections are gone.
     pub(crate) fn open_writes(&self, current: &Current) -> (bool, bool) {
-        let concrete = self.concrete.in_use() && current.may_use_concrete();
+        // Where there are positions, what is committed there is covered like what has returned.
+        let concrete = !self.positions.load(Ordering::Acquire) && self.has_unseen(current);
         let (waits, lost) = current.open_writes(&self.clock);
         (waits || concrete, lost)
     }
@@ -296,9 +321,9 @@ impl Shared {
         orphaned
     }
 
-    /// Whether the application closed it: there will be no other pool.
+    /// Whether the application closed it, or a pool that it was given: there will be no other pool.
     pub(crate) fn is_closed(&self) -> bool {
-        self.closed.load(Ordering::Acquire)
+        self.closed.load(Ordering::Acquire) || self.concrete.was_closed()
     }
 
     pub(super) fn mark_closed(&self) {
@@ -332,6 +357,11 @@ impl Shared {
     /// Whether there is somewhere else than the primary to go.
     pub(crate) fn has_replicas(&self) -> bool {
         self.snapshot.load().view.splits
+    }
+
+    /// Whether there may be replicas to read from, now or when they are found.
+    pub(crate) fn may_split(&self) -> bool {
+        self.snapshot.load().view.nodes().len() > 1 || self.config.discovery != Discovery::Static
     }
 
     /// Whether a node was found dead.

@@ -328,6 +328,7 @@ impl Worker {
                         .nodes
                         .replace_pool(node, generation, hard, &shared.config);
                     open_beside(opening, &self.outbox);
+                    shared.concrete.renew(node, &shared);
                 }
                 Effect::Warm { node, until } => self.warm(node, until, &shared),
                 Effect::Watch { node } => self.watch(node),

@@ -53,6 +53,8 @@ pub(super) struct Attempt<'a> {
     bound: Bound,
     /// Bookmarks of its session waited when it arrived, or reads.
     has_rest: bool,
+    /// When it arrived, a connection of `concrete()` was out (see there).
+    unseen: bool,
     /// It has waited for a replica as long as it may.
     waited_out: bool,
     /// The read under way, where later ones must not fall behind it.
@@ -161,6 +163,7 @@ impl<'a> Attempt<'a> {
             stood,
             bound,
             has_rest,
+            unseen: stale::unseen(shared, &current, (level, ask)),
             waited_out: false,
             seen: None,
             current,

@@ -10,17 +10,23 @@ use crate::session::Current;
 impl RoutedConnection {
     /// SeaORM's own connection to the current primary: for migrations, RBAC, and functions that name SeaORM's type.
     ///
-    /// Nothing done through it is routed, and none of it is seen. It comes from a pool of its own; while one of
-    /// its connections is in use, and until a replica is known to have replayed what it may have written, reads of this
-    /// process (of a session: those that began with it) go to the primary.
-    /// (On that pool, an `after_release` function of the caller's pool options is replaced.) On SQLite, and where the
-    /// application made the connection, it is the primary's own.
+    /// Nothing done through it is routed. Without replicas (and on SQLite, and where the application made the connection)
+    /// its pool is the handle's own: its size, its options and its waiting are the handle's.
     ///
-    /// When another node becomes the primary, call it again: the old reference stays valid and its pool is closed. What
-    /// is out of that pool, also under [`get_postgres_connection_pool`](Self::get_postgres_connection_pool) and in
-    /// migrations, is cut as soon as the old primary is given up: its sockets are shut and its server's processes ended,
-    /// so that an open transaction or a running statement fails and stores nothing there, unless its COMMIT was there
-    /// before. Connections that the application opened itself are left alone.
+    /// With replicas it comes from a pool of its own, as large, because none of what is done there is seen. While one of
+    /// its connections is in use, a read of this process (of a session: if that began with it) asks the primary how far
+    /// it has written, and waits up to `SEALANE_STALE_WAIT` for a replica that has come so far before it takes the
+    /// primary; without positions it takes the primary. A return is taken for a write. (On that pool, an
+    /// `after_release` function of the caller's pool options is replaced.) What is detached from it is not seen.
+    ///
+    /// Closing its pool closes the handle, as SeaORM's does. It outlives a restart of its server.
+    ///
+    /// When another node becomes the primary, or its name leads to another server, call it again: the old reference stays
+    /// valid and its pool is closed. What is out of that pool, also under
+    /// [`get_postgres_connection_pool`](Self::get_postgres_connection_pool) and in migrations, is cut as soon as the old
+    /// primary is given up: its sockets are shut and its server's processes ended, so that an open transaction or a
+    /// running statement fails and stores nothing there, unless its COMMIT was there before. Connections that the
+    /// application opened itself are left alone.
     ///
     /// What cannot be told apart for certain is left alone. Behind a proxy or a pooler, and on a socket of the file
     /// system, the socket is shut but no process is ended: a statement that runs already goes on to its end there. Not cut

@@ -150,7 +150,7 @@ impl RoutedConnection {
         let current = self.scope.current(shared);
         match current.session(&shared.clock) {
             Some(session) => {
-                let concrete = shared.concrete.in_use() && current.may_use_concrete();
+                let concrete = shared.concrete_in_use() && current.may_use_concrete();
                 let session = session.after(&shared.clock, concrete);
                 if let Some(seen) = current
                     .outer()

@@ -45,6 +45,8 @@ pub(crate) struct Hello {
     pub(crate) timeline: Option<u64>,
     /// When it was started, which is what tells one server from another: one has many addresses.
     pub(crate) started: Option<u64>,
+    /// Its address, as the server sees it; none on a socket of the file system.
+    pub(crate) place: Option<u64>,
     /// The session cannot write unless it says so.
     pub(crate) fenced: bool,
     /// A backslash in a string is a backslash.
@@ -103,6 +105,8 @@ pub(crate) struct Door {
     inside: Mutex<Inside>,
     /// Pools of an older one are over.
     version: AtomicU64,
+    /// The same of those whose server may live on at another address.
+    elsewhere: AtomicU64,
     listener: OnceLock<Listener>,
     /// A session does not read a backslash in a string as one.
     strange_strings: AtomicBool,
@@ -117,8 +121,9 @@ pub(crate) struct Expected {
     pub(crate) cluster: Option<u64>,
     /// The greatest epoch that was seen anywhere.
     pub(crate) greatest: Option<u64>,
-    /// When the server was started that said so, and in which epoch it is.
+    /// When the server was started that said so, where it is, and in which epoch.
     pub(crate) started: Option<u64>,
+    pub(crate) place: Option<u64>,
     pub(crate) epoch: Option<u64>,
 }
 
@@ -127,6 +132,7 @@ pub(crate) struct Expected {
 struct Server {
     started: u64,
     timeline: Option<u64>,
+    place: Option<u64>,
 }
 
 #[derive(Debug, Default)]
@@ -144,6 +150,18 @@ struct Inside {
 impl Door {
     pub(super) fn version(&self) -> u64 {
         self.version.load(Ordering::Acquire)
+    }
+
+    pub(super) fn elsewhere(&self) -> u64 {
+        self.elsewhere.load(Ordering::Acquire)
+    }
+
+    /// The pools of before are over. `same_place`: another server took the place of theirs, which is gone with that.
+    fn ends_pools(&self, same_place: bool) {
+        if !same_place {
+            self.elsewhere.fetch_add(1, Ordering::AcqRel);
+        }
+        self.version.fetch_add(1, Ordering::AcqRel);
     }
 
     /// Whether a session reads strings in another way than the standard's.
@@ -184,13 +202,15 @@ impl Door {
         let said = expected.started.map(|started| Server {
             started,
             timeline: expected.epoch,
+            place: expected.place,
         });
         let home = said.or(met.first().copied());
         inside.home = home;
         let is_home = |met: &Server| home.is_some_and(|home| home.started == met.started);
         let over = !met.iter().all(is_home);
         if over {
-            self.version.fetch_add(1, Ordering::AcqRel);
+            let is_there = |met: &Server| home.is_some_and(|home| home.place == met.place);
+            self.ends_pools(met.iter().all(is_there));
         }
         over
     }
@@ -241,7 +261,11 @@ impl Door {
             return Ok(());
         };
         let timeline = hello.timeline;
-        let server = Server { started, timeline };
+        let server = Server {
+            started,
+            timeline,
+            place: hello.place,
+        };
         if !expected.reigns {
             // A standby that may be promoted: where it leads counts when it is.
             if !inside.met.iter().any(|met| met.started == started) {
@@ -257,13 +281,14 @@ impl Door {
             Some(home) if home.started != started => {
                 if !mutants::lives("moved_name_unnoticed") {
                     inside.moves(home, server)?;
-                    self.version.fetch_add(1, Ordering::AcqRel);
+                    self.ends_pools(home.place == server.place);
                     return Err(Stranger::Moved);
                 }
             }
             Some(home) => {
                 inside.home = Some(Server {
                     timeline: timeline.or(home.timeline),
+                    place: server.place.or(home.place),
                     ..home
                 });
             }

@@ -238,6 +238,7 @@ fn read(row: &PgRow, begun: Instant) -> Result<Hello, sqlx::Error> {
         in_recovery,
         timeline,
         started,
+        place: (!addr.is_empty()).then(|| server_of(addr, None)),
         fenced: row.try_get(7)?,
         plain_strings: row.try_get(8)?,
         replay,

@@ -10,7 +10,10 @@
 //! word, because it goes on with what it was given before. The process is certain only where its server sees our own end:
 //! a pooler's may be serving somebody else by now. What is not certain is not touched.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{
+    Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicU32, Ordering},
+};
 
 use super::sockets::Socket;
 use crate::session::losses::Backend;
@@ -20,6 +23,8 @@ use crate::session::losses::Backend;
 pub(crate) struct Handed {
     /// To which its connections lead; none where that is a socket of the file system.
     port: Option<u16>,
+    /// How many of them were opened.
+    opened: AtomicU32,
     inside: Mutex<Inside>,
 }
 
@@ -42,6 +47,11 @@ impl Handed {
             port,
             ..Self::default()
         }
+    }
+
+    /// How many connections were opened by now.
+    pub(crate) fn opened(&self) -> u32 {
+        self.opened.load(Ordering::Acquire)
     }
 
     /// Cuts all that is known. The processes that were behind it: they may go on with what they were given.
@@ -67,6 +77,7 @@ mod postgres {
         future::poll_fn,
         net::{IpAddr, SocketAddr},
         pin::pin,
+        sync::atomic::Ordering,
         task::Poll,
         time::Duration,
     };
@@ -112,6 +123,7 @@ mod postgres {
             conn: &mut PgConnection,
             since: u64,
         ) -> Result<(), sqlx::Error> {
+            self.opened.fetch_add(1, Ordering::AcqRel);
             let known = self.find(conn).await?;
             let mut inside = self.inside();
             if inside.cuts != since {

@@ -6,6 +6,7 @@
 //! because its callback and its settings are in there.
 
 mod leased;
+mod lent;
 mod sibling;
 
 use std::sync::Arc;
@@ -19,18 +20,21 @@ use sea_orm::sqlx::Sqlite;
 use sea_orm::sqlx::{Pool, pool::PoolConnection};
 use sea_orm::{ConnAcquireErr, DatabaseConnection, DbErr, sqlx};
 
-pub(crate) use self::sibling::Sibling;
+pub(crate) use self::{
+    lent::Lent,
+    sibling::{Returned, Sibling},
+};
 use super::{Absent, PoolSize, door::Guide};
 use crate::error::Kind;
 
 /// A node's pool, and the connection through which its transactions begin.
 pub(crate) enum Link {
     #[cfg(feature = "postgres")]
-    Postgres(Pool<Postgres>, DatabaseConnection, Arc<Guide>),
+    Postgres(Pool<Postgres>, DatabaseConnection, Arc<Guide>, Lent),
     #[cfg(feature = "mysql")]
-    MySql(Pool<MySql>, DatabaseConnection),
+    MySql(Pool<MySql>, DatabaseConnection, Lent),
     #[cfg(feature = "sqlite")]
-    Sqlite(Pool<Sqlite>, DatabaseConnection),
+    Sqlite(Pool<Sqlite>, DatabaseConnection, Lent),
     Adopted(DatabaseConnection),
     Absent(Absent),
 }
@@ -53,9 +57,9 @@ macro_rules! with_pool {
             #[cfg(feature = "postgres")]
             Link::Postgres($pool, ..) => $of_pool,
             #[cfg(feature = "mysql")]
-            Link::MySql($pool, _) => $of_pool,
+            Link::MySql($pool, ..) => $of_pool,
             #[cfg(feature = "sqlite")]
-            Link::Sqlite($pool, _) => $of_pool,
+            Link::Sqlite($pool, ..) => $of_pool,
             Link::Adopted(_) | Link::Absent(_) => $otherwise,
         }
     };
@@ -92,11 +96,11 @@ impl Link {
     pub(crate) fn connection(&self) -> &DatabaseConnection {
         match self {
             #[cfg(feature = "postgres")]
-            Self::Postgres(_, connection, _) => connection,
+            Self::Postgres(_, connection, ..) => connection,
             #[cfg(feature = "mysql")]
-            Self::MySql(_, connection) => connection,
+            Self::MySql(_, connection, _) => connection,
             #[cfg(feature = "sqlite")]
-            Self::Sqlite(_, connection) => connection,
+            Self::Sqlite(_, connection, _) => connection,
             Self::Adopted(connection) => connection,
             Self::Absent(absent) => &absent.connection,
         }
@@ -126,13 +130,13 @@ impl Link {
                 .map(Leased::Postgres)
                 .map_err(acquire_error),
             #[cfg(feature = "mysql")]
-            Self::MySql(pool, _) => pool
+            Self::MySql(pool, ..) => pool
                 .acquire()
                 .await
                 .map(Leased::MySql)
                 .map_err(acquire_error),
             #[cfg(feature = "sqlite")]
-            Self::Sqlite(pool, _) => pool
+            Self::Sqlite(pool, ..) => pool
                 .acquire()
                 .await
                 .map(Leased::Sqlite)
@@ -146,7 +150,7 @@ impl Link {
     pub(crate) fn guide(&self) -> Option<&Arc<Guide>> {
         match self {
             #[cfg(feature = "postgres")]
-            Self::Postgres(.., guide) => Some(guide),
+            Self::Postgres(_, _, guide, _) => Some(guide),
             _ => None,
         }
     }
@@ -204,7 +208,7 @@ impl Link {
                 while pool.try_acquire().map(PoolConnection::detach).is_some() {}
             }
             #[cfg(feature = "mysql")]
-            Self::MySql(pool, _) => {
+            Self::MySql(pool, ..) => {
                 while pool.try_acquire().map(PoolConnection::detach).is_some() {}
             }
             #[cfg(feature = "sqlite")]
@@ -257,6 +261,9 @@ impl Link {
 
     /// Closes the pool once everything taken from it has come back. New leases fail at once.
     pub(crate) async fn close(&self) {
+        if let Some(lent) = self.lent().filter(|_| !self.is_closed()) {
+            lent.ends();
+        }
         with_pool!(self, |pool| pool.close().await, ());
     }
 }

@@ -24,7 +24,7 @@ use sea_orm::{ConnectOptions, DbBackend, DbErr};
 #[cfg(feature = "mysql")]
 pub(crate) use self::mysql::direct as direct_mysql;
 #[cfg(feature = "postgres")]
-pub(crate) use self::postgres::{direct as direct_postgres, look};
+pub(crate) use self::postgres::{direct as direct_postgres, look, port};
 #[cfg(feature = "sqlite")]
 pub(crate) use self::sqlite::is_memory;
 use super::{Link, door::Door};

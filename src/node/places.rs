@@ -22,7 +22,7 @@ pub(crate) enum Line {
 /// As many as the pool has connections; without a count where the pool is not ours. First come, first served; who
 /// leaves, leaves no gap.
 #[derive(Clone, Debug)]
-pub(crate) struct Places(Option<Arc<Semaphore>>);
+pub(crate) struct Places(Option<(Arc<Semaphore>, u32)>);
 
 /// A place among them; its drop gives it to whoever has waited longest.
 #[derive(Debug)]
@@ -34,8 +34,19 @@ pub(crate) struct Place {
 impl Places {
     pub(crate) fn of(link: &Link) -> Self {
         let most = link.pool_size().map(|pool| pool.max);
-        let most = most.map(|most| usize::try_from(most).unwrap_or(Semaphore::MAX_PERMITS));
-        Self(most.map(|most| Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS)))))
+        Self(most.map(|most| {
+            let places = usize::try_from(most).unwrap_or(Semaphore::MAX_PERMITS);
+            let places = Semaphore::new(places.min(Semaphore::MAX_PERMITS));
+            (Arc::new(places), most)
+        }))
+    }
+
+    /// How many are held.
+    pub(crate) fn taken(&self) -> u32 {
+        self.0.as_ref().map_or(0, |(places, most)| {
+            let free = u32::try_from(places.available_permits());
+            most.saturating_sub(free.unwrap_or(u32::MAX))
+        })
     }
 
     /// One that is free; never past somebody who waits.
@@ -46,7 +57,7 @@ impl Places {
         };
         let own = match &self.0 {
             None => None,
-            Some(places) => Some(Arc::clone(places).try_acquire_owned().ok()?),
+            Some((places, _)) => Some(Arc::clone(places).try_acquire_owned().ok()?),
         };
         Some(Place { _own: own, share })
     }
@@ -60,7 +71,7 @@ impl Places {
         };
         let own = match self.0 {
             None => None,
-            Some(places) => places.acquire_owned().await.ok(),
+            Some((places, _)) => places.acquire_owned().await.ok(),
         };
         Place { _own: own, share }
     }

@@ -17,7 +17,7 @@ impl Link {
             #[cfg(feature = "postgres")]
             Self::Postgres(pool, ..) => weed(pool).await,
             #[cfg(feature = "mysql")]
-            Self::MySql(pool, _) => weed(pool).await,
+            Self::MySql(pool, ..) => weed(pool).await,
             #[cfg(feature = "sqlite")]
             Self::Sqlite(..) => {}
             Self::Adopted(_) | Self::Absent(_) => {}
@@ -28,13 +28,9 @@ impl Link {
     pub(crate) fn port(&self) -> Option<u16> {
         match self {
             #[cfg(feature = "postgres")]
-            Self::Postgres(pool, ..) => {
-                let options = pool.connect_options();
-                let local = options.get_socket().is_some() || options.get_host().starts_with('/');
-                (!local).then(|| options.get_port())
-            }
+            Self::Postgres(pool, ..) => super::open::port(&pool.connect_options()),
             #[cfg(feature = "mysql")]
-            Self::MySql(pool, _) => Some(pool.connect_options().get_port()),
+            Self::MySql(pool, ..) => Some(pool.connect_options().get_port()),
             #[cfg(feature = "sqlite")]
             Self::Sqlite(..) => None,
             Self::Adopted(_) | Self::Absent(_) => None,

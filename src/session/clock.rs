@@ -53,8 +53,10 @@ pub(crate) struct Clock {
     pub(crate) process: Arc<Session>,
     /// The same by task, where that is the scope.
     pub(crate) tasks: Tasks,
-    /// When a connection of `concrete()` last came back.
+    /// When a connection of `concrete()` last came back, or was out while somebody read.
     concrete: AtomicU64,
+    /// How many had returned when the last question was put.
+    questioned: AtomicU64,
     /// When the oldest write returned that is not covered, in nanoseconds of [`pin::nanos`]; 0 when there is none.
     uncovered_since: AtomicU64,
     covering: Histogram,
@@ -108,6 +110,7 @@ impl Default for Clock {
             process: Arc::new(Session::of_process()),
             tasks: Tasks::default(),
             concrete: AtomicU64::new(0),
+            questioned: AtomicU64::new(0),
             uncovered_since: AtomicU64::new(0),
             covering: Histogram::default(),
             lost: AtomicU64::new(0),
@@ -181,6 +184,18 @@ impl Clock {
         self.concrete.fetch_max(self.tick(), Ordering::AcqRel);
     }
 
+    /// A connection of `concrete()` is out while somebody reads: what was committed on it by now counts as returned, and
+    /// is covered by whatever capture is sent from now on. One serves all who come before it is.
+    pub(crate) fn concrete_is_out(&self) {
+        let ticks = self.ticks.load(Ordering::SeqCst);
+        // The question is noted before it is sent.
+        let tick = match self.questioned.load(Ordering::SeqCst) < ticks {
+            true => ticks,
+            false => self.tick(),
+        };
+        self.concrete.fetch_max(tick, Ordering::AcqRel);
+    }
+
     pub(super) fn concrete_tick(&self) -> u64 {
         self.concrete.load(Ordering::Acquire)
     }
@@ -229,13 +244,15 @@ impl Clock {
 
     /// What a capture that is sent now will answer. `word`: the last word of an authority that its handle heard.
     pub(crate) fn question(&self, word: u64) -> Question {
-        Question {
+        let question = Question {
             word,
             // Before the ticks are read: what comes in between counts for the next one.
             since: self.uncovered_since.swap(0, Ordering::Relaxed),
             ticks: self.ticks(),
             asked: self.asked.load(Ordering::Acquire),
-        }
+        };
+        self.questioned.fetch_max(question.ticks, Ordering::SeqCst);
+        question
     }
 
     /// The primary's position, told in this life of its server, from a capture that was sent after that question was

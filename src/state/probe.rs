@@ -330,6 +330,7 @@ fn observe(step: &mut Step<'_>, id: NodeId, begun: Moment, facts: ProbeFacts) {
     learn(&mut node.receiving, facts.receiving);
     learn(&mut node.server, facts.server);
     node.started = facts.started.or(node.started);
+    node.place = facts.place.or(node.place);
     node.position = facts.position;
     let follows = node.in_recovery == Fact::Known(true);
     node.followed |= follows;

@@ -16,6 +16,7 @@ mod close;
 mod closed;
 mod concrete;
 mod crashes;
+mod connections;
 #[cfg(feature = "discovery")]
 mod discovery;
 mod failover;
@@ -34,6 +35,7 @@ mod options;
 mod phases;
 mod pin;
 mod place;
+mod pools;
 mod prepared;
 mod replica_transactions;
 mod rotation;

@@ -22,6 +22,7 @@ fn reigns(started: u64, greatest: Option<u64>) -> Expected {
         cluster: Some(7),
         greatest,
         started: Some(started),
+        place: None,
         epoch: Some(ONE),
     }
 }
@@ -54,6 +55,44 @@ fn a_name_that_moves_to_a_newer_timeline_ends_the_pools_of_before_and_never_goes
     assert_eq!(next.judge(&hello(30, 1)), Err(Stranger::Stale));
     assert!(!next.is_over());
     assert!(door.is_home(20) && !door.is_home(10));
+}
+
+/// The server of before is gone where another answers at its own address; elsewhere it may live on, and take writes.
+#[test]
+fn a_pool_may_go_on_after_a_restart_and_not_after_a_move() {
+    let at = |place: u64, started: u64| Hello {
+        place: Some(place),
+        ..hello(started, 1)
+    };
+    for reigns_throughout in [true, false] {
+        let door = Arc::new(Door::default());
+        let pool = writer(&door);
+        let restarted = |started: u64, place: u64| {
+            let expected = Expected {
+                place: Some(place),
+                ..reigns(started, Some(1))
+            };
+            match reigns_throughout {
+                true => assert_eq!(pool.judge(&at(place, started)), Err(Stranger::Moved)),
+                false => {
+                    let silent = Expected {
+                        reigns: false,
+                        ..expected
+                    };
+                    door.expect(silent);
+                }
+            }
+            door.expect(expected);
+        };
+        door.expect(reigns(10, Some(1)));
+        assert_eq!(pool.judge(&at(7, 10)), Ok(()));
+        restarted(20, 7);
+        assert!(pool.is_over() && !pool.is_elsewhere());
+        pool.renew();
+        assert_eq!(pool.judge(&at(7, 20)), Ok(()), "it goes on");
+        restarted(30, 8);
+        assert!(pool.is_over() && pool.is_elsewhere());
+    }
 }
 
 #[test]

@@ -69,6 +69,7 @@ impl Nodes {
             in_recovery: facts.in_recovery == Fact::Known(true),
             timeline: facts.epoch.known(),
             started: facts.started,
+            place: facts.place,
             ..Hello::default()
         });
         moved || open.stranded().is_some()
@@ -105,6 +106,7 @@ fn expected(node: &NodeState, state: &State) -> Expected {
         cluster: state.reign.identity,
         greatest: state.reign.greatest,
         started: node.started,
+        place: node.place,
         epoch: node.epoch.known(),
     }
 }

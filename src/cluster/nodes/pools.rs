@@ -112,9 +112,12 @@ impl Nodes {
         let mut opening = Vec::new();
         for (writes, old) in [false, true].into_iter().zip(sides) {
             let Some(old) = old else { continue };
-            if !is_ours {
-                // The application's connection is what it is.
-                self.put(id, writes, Arc::clone(&old.node.link));
+            let link = &old.node.link;
+            // The application's connection is what it is, and what it was given goes on as SeaORM's does: unless what
+            // comes back to it may be a connection to another server, which must not be written to.
+            if !is_ours || (link.is_lent() && !link.is_elsewhere()) {
+                link.renew();
+                self.put(id, writes, Arc::clone(link));
                 continue;
             }
             close(old);

@@ -8,6 +8,7 @@ use crate::{
     metrics::ClusterCounter,
     snapshot::Snapshot,
     state::View,
+    words::Role,
 };
 
 impl Worker {
@@ -37,12 +38,16 @@ impl Worker {
         let snapshot = Snapshot::new(view, members).beside(beside);
         let primary = snapshot.primary().map(|primary| primary.node.id);
         let before = shared.primary_node().map(|node| node.id);
-        shared.concrete.primary_is(primary, shared);
+        let may_reign = |id| {
+            let node = self.state.node(id);
+            node.is_some_and(|node| matches!(node.role, Role::Primary | Role::Unknown))
+        };
+        shared.concrete.keep(may_reign, shared);
         shared.metrics.count(ClusterCounter::SnapshotChange);
         let version = snapshot.view.version;
         shared.snapshot.store(Arc::new(snapshot));
         // One that was asked for meanwhile may be of the primary before.
-        shared.concrete.primary_is(primary, shared);
+        shared.concrete.keep(may_reign, shared);
         self.nodes.wake();
         shared.changed.send_replace(version);
         if primary.is_some() && primary != before {

@@ -8,16 +8,21 @@ use std::{
 
 use super::{Attempt, phase::Phase};
 use crate::{
-    cluster::{awaited::Awaited, bookmarks},
+    cluster::{awaited::Awaited, bookmarks, shared::Shared},
     error::Error,
     metrics::ClusterCounter,
     mutants,
     node::{Lease, Node},
     route::{Ask, Decision, Forced, Route},
-    session::{Bound, Need, Seen},
+    session::{Bound, Current, Need, Seen},
     snapshot::Snapshot,
     words::{Consistency, Intent, OnStale, Reason, Role},
 };
+
+/// Whether something is being done out of our sight that such a statement has to see.
+pub(super) fn unseen(shared: &Shared, current: &Current, (level, ask): (Consistency, Ask)) -> bool {
+    level != Consistency::Eventual && ask.intent() == Intent::Read && shared.has_unseen(current)
+}
 
 impl Attempt<'_> {
     /// Whether this node is known to be fresh enough for it.
@@ -74,6 +79,7 @@ impl Attempt<'_> {
     fn may_ask_each(&self, node: &Node) -> bool {
         node.replayed.is_mixed()
             && self.ask != Ask::BeginReadOnly
+            && !self.unseen
             && self.need != Need::Primary
             && self.current.pinned_need(&self.shared.clock) == Need::Nothing
     }
@@ -96,7 +102,7 @@ impl Attempt<'_> {
     /// Whether it waits for a replica rather than go to the primary. By time alone there is nothing to wait for.
     pub(super) fn may_wait(&self) -> bool {
         !self.waited_out
-            && self.scope.on_stale(self.shared) != OnStale::Primary
+            && (self.unseen || self.scope.on_stale(self.shared) != OnStale::Primary)
             && self.shared.positions.load(Ordering::Acquire)
     }
 
@@ -253,7 +259,7 @@ impl Attempt<'_> {
         }
         if !matches!(self.bound, Bound::No) {
             self.bound = self.bound_now();
-            self.need = self.need.and(self.shared.need(&self.current));
+            self.need = self.need.and(self.shared.need_of_seen(&self.current));
         }
         let stale = !self.may_read(lease.node());
         if stale {

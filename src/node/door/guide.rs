@@ -1,6 +1,9 @@
 //! What shows the connections of one pool through their node's door.
 
-use std::sync::{Arc, OnceLock, atomic::AtomicBool};
+use std::sync::{
+    Arc, OnceLock,
+    atomic::{AtomicBool, AtomicU64, Ordering},
+};
 
 use sea_orm::{ConnAcquireErr, DbErr};
 use tokio::sync::watch;
@@ -16,8 +19,9 @@ pub(crate) struct Guide {
     pub(crate) replayed: Arc<Replayed>,
     writes: bool,
     fence: bool,
-    /// The door's, when the pool was made.
-    version: u64,
+    /// The door's, when the pool was made or renewed.
+    version: AtomicU64,
+    elsewhere: u64,
     /// Its connections are asked as they are opened, and given this search path; else whoever takes one has to ask it.
     hooked: OnceLock<Option<String>>,
     /// The role may not be told everything.
@@ -35,7 +39,8 @@ impl Guide {
             replayed.has_several();
         }
         Arc::new(Self {
-            version: door.version(),
+            version: AtomicU64::new(door.version()),
+            elsewhere: door.elsewhere(),
             door: Arc::clone(door),
             replayed: Arc::new(replayed),
             writes,
@@ -65,7 +70,17 @@ impl Guide {
     /// Whether its pool is over, because connections that may write lead to another server now.
     #[inline]
     pub(crate) fn is_over(&self) -> bool {
-        self.writes && self.version != self.door.version()
+        self.writes && self.version.load(Ordering::Acquire) != self.door.version()
+    }
+
+    /// Whether the server that its connections led to may live on, at another address.
+    pub(crate) fn is_elsewhere(&self) -> bool {
+        self.writes && self.elsewhere != self.door.elsewhere()
+    }
+
+    /// Its pool goes on, with connections to the server of now.
+    pub(crate) fn renew(&self) {
+        self.version.store(self.door.version(), Ordering::Release);
     }
 
     /// Whether its pool has to be opened anew: it is over, or met several servers that may be one by now.

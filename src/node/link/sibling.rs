@@ -2,15 +2,25 @@
 
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
 use sea_orm::sqlx::{self, Connection, Pool, pool::PoolOptions};
 
-use super::Link;
+use super::{Lent, Link};
 use crate::node::Handed;
 #[cfg(feature = "postgres")]
 use crate::node::greet::hooked;
 
-/// What hears of a connection that comes back, and whether its server had answered all that was sent on it.
-pub(crate) type OnReturn = Arc<dyn Fn(bool) + Send + Sync>;
+/// A connection that comes back.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Returned {
+    /// Its server had answered all that was sent on it.
+    pub(crate) answered: bool,
+    /// How often the server's catalog was changed by then, where it counts that.
+    pub(crate) changes: Option<i64>,
+}
+
+/// What hears of it.
+pub(crate) type OnReturn = Arc<dyn Fn(Returned) + Send + Sync>;
 
 /// See the module.
 pub(crate) struct Sibling {
@@ -19,9 +29,8 @@ pub(crate) struct Sibling {
 }
 
 impl Link {
-    /// Another pool to the same server with the same options, that tells of every connection which comes back to it, and
-    /// whether its server had answered all that was sent on it; `None` where one pool is all there is (SQLite's one
-    /// writer, an adopted connection).
+    /// Another pool to the same server with the same options, that tells of every connection which comes back to it; `None`
+    /// where one pool is all there is (SQLite's one writer, an adopted connection).
     ///
     /// The pool has one slot for what runs on return, so this replaces a caller's `after_release`. Connections beyond a
     /// greatest age would be closed without it, so there is none here. What is out of it can be cut where the slot for
@@ -34,21 +43,24 @@ impl Link {
         let handed = Arc::new(Handed::to(self.port()));
         let link = match self {
             #[cfg(feature = "postgres")]
-            Self::Postgres(pool, _, guide) => {
-                let mut options = twin(pool, on_return);
+            Self::Postgres(pool, _, guide, _) => {
+                let mut options = twin(pool, on_return, changes);
                 if let Some(path) = guide.path() {
                     options = hooked(options, guide, path.clone(), Some(Arc::clone(&handed)));
                 }
                 let pool = open(pool, options);
                 let connection =
                     sea_orm::SqlxPostgresConnector::from_sqlx_postgres_pool(pool.clone());
-                Self::Postgres(pool, connection, Arc::clone(guide))
+                Self::Postgres(pool, connection, Arc::clone(guide), Lent::default())
             }
             #[cfg(feature = "mysql")]
-            Self::MySql(pool, _) => {
-                let pool = open(pool, twin(pool, on_return));
+            Self::MySql(pool, ..) => {
+                let options = twin(pool, on_return, |conn| {
+                    Box::pin(async { conn.ping().await.map(|()| None) })
+                });
+                let pool = open(pool, options);
                 let connection = sea_orm::SqlxMySqlConnector::from_sqlx_mysql_pool(pool.clone());
-                Self::MySql(pool, connection)
+                Self::MySql(pool, connection, Lent::default())
             }
             #[cfg(feature = "sqlite")]
             Self::Sqlite(..) => return None,
@@ -58,8 +70,14 @@ impl Link {
     }
 }
 
+/// Waits until the server has answered all that was sent, which a statement of a dropped future may need, and asks.
 #[cfg(any(feature = "postgres", feature = "mysql"))]
-fn twin<DB: sqlx::Database>(pool: &Pool<DB>, on_return: OnReturn) -> PoolOptions<DB> {
+type Ask<DB> = for<'c> fn(
+    &'c mut <DB as sqlx::Database>::Connection,
+) -> BoxFuture<'c, Result<Option<i64>, sqlx::Error>>;
+
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+fn twin<DB: sqlx::Database>(pool: &Pool<DB>, on_return: OnReturn, ask: Ask<DB>) -> PoolOptions<DB> {
     let options = pool.options().clone();
     options
         .min_connections(0)
@@ -67,12 +85,38 @@ fn twin<DB: sqlx::Database>(pool: &Pool<DB>, on_return: OnReturn) -> PoolOptions
         .after_release(move |conn, _| {
             let on_return = Arc::clone(&on_return);
             Box::pin(async move {
-                // A statement whose future was dropped may be running still.
-                let pinged = conn.ping().await;
-                on_return(pinged.is_ok());
-                pinged.map(|()| true)
+                let asked = ask(conn).await;
+                on_return(Returned {
+                    answered: asked.is_ok(),
+                    changes: asked.as_ref().ok().copied().flatten(),
+                });
+                asked.map(|_| true)
             })
         })
+}
+
+/// How often the server's catalog was changed, by this session as well: its own count is told to the server first.
+#[cfg(feature = "postgres")]
+fn changes(conn: &mut sqlx::PgConnection) -> BoxFuture<'_, Result<Option<i64>, sqlx::Error>> {
+    /// Before PostgreSQL 15 there is no such function, and in a transaction that failed nothing is answered.
+    const TELL: &str = "SELECT pg_catalog.pg_stat_force_next_flush()";
+    const CHANGES: &str = "SELECT pg_catalog.sum(pg_catalog.pg_stat_get_tuples_inserted(oid) \
+         + pg_catalog.pg_stat_get_tuples_updated(oid) + pg_catalog.pg_stat_get_tuples_deleted(oid))::pg_catalog.int8 \
+         FROM pg_catalog.pg_class WHERE relnamespace = 'pg_catalog'::pg_catalog.regnamespace AND relkind = 'r' \
+         AND relname NOT IN ('pg_statistic', 'pg_statistic_ext_data', 'pg_largeobject', 'pg_largeobject_metadata') \
+         AND pg_catalog.current_setting('track_counts')::pg_catalog.bool";
+    Box::pin(async move {
+        conn.ping().await?;
+        for (last, sql) in [(false, TELL), (true, CHANGES)] {
+            match sqlx::raw_sql(sql).fetch_one(&mut *conn).await {
+                Ok(row) if last => return Ok(sqlx::Row::try_get(&row, 0).ok()),
+                Ok(_) => {}
+                Err(sqlx::Error::Database(_)) => return Ok(None),
+                Err(err) => return Err(err),
+            }
+        }
+        Ok(None)
+    })
 }
 
 #[cfg(any(feature = "postgres", feature = "mysql"))]

@@ -12,7 +12,7 @@ use super::{silent, tuned};
 use crate::{
     config::{Config, NodeConfig, NodeUrl},
     error::Kind,
-    node::Link,
+    node::{Lent, Link},
     words::Role,
 };
 
@@ -38,7 +38,7 @@ pub(super) async fn open(config: &Config, node: &NodeConfig) -> Result<Link, DbE
     }
     let connection = SqlxMySqlConnector::connect(options).await?;
     let pool = connection.get_mysql_connection_pool().clone();
-    Ok(Link::MySql(pool, connection))
+    Ok(Link::MySql(pool, connection, Lent::default()))
 }
 
 /// Options for a connection of our own beside the pool, for probes.

@@ -14,10 +14,10 @@ pub(crate) use self::slot::look;
 use self::{pointed::pointed, slot::made};
 use super::{silent, tuned};
 use crate::{
-    config::{Config, NodeConfig, NodeUrl, Slot},
+    config::{Config, Discovery, NodeConfig, NodeUrl, Slot},
     error::Kind,
     node::{
-        Link,
+        Handed, Lent, Link,
         door::{Door, Guide},
         greet::hooked,
     },
@@ -35,29 +35,45 @@ pub(super) async fn open(
     let mut options = tuned(config, node);
     let fenced = config.fence && node.role() == Role::Replica;
     let guide = Guide::new(door, node.role() != Role::Replica, fenced);
+    // Without replicas the application may be given this pool, as SeaORM gives it.
+    let is_alone = config.replicas.is_empty() && config.discovery == Discovery::Static;
+    let mut handed = None;
+    let mut noted = |options: &PgConnectOptions| {
+        handed = is_alone.then(|| Arc::new(Handed::to(port(options))));
+        handed.clone()
+    };
     match &config.connect_options {
         // SeaORM hands in what it made of the URL and the settings; the password and the fence are put on top.
         None => {
             let url = node.url.clone();
             options.map_sqlx_postgres_opts(move |base| fence(with_password(base, &url), fenced));
-            let guide = Arc::clone(&guide);
-            options.map_sqlx_postgres_pool_opts(move |base| hooked(base, &guide, None, None));
+            let (guide, handed) = (Arc::clone(&guide), noted(&parsed(&node.url)?));
+            options.map_sqlx_postgres_pool_opts(move |base| {
+                hooked(base, &guide, None, handed.clone())
+            });
         }
         Some(template) => {
             let ready = fence(retargeted(config, template, node).await?, fenced);
+            let port_of = ready.clone();
             options.map_sqlx_postgres_opts(move |_| ready.clone());
             if let Some(Slot::Free(path)) = config.found.slot() {
                 let (base, path) = (made(&options).await?, path.clone());
-                let guide = Arc::clone(&guide);
+                let (guide, handed) = (Arc::clone(&guide), noted(&port_of));
                 options.map_sqlx_postgres_pool_opts(move |_| {
-                    hooked(base.clone(), &guide, path.clone(), None)
+                    hooked(base.clone(), &guide, path.clone(), handed.clone())
                 });
             }
         }
     }
     let connection = SqlxPostgresConnector::connect(options).await?;
     let pool = connection.get_postgres_connection_pool().clone();
-    Ok(Link::Postgres(pool, connection, guide))
+    Ok(Link::Postgres(pool, connection, guide, Lent::noted(handed)))
+}
+
+/// The port that connections by these options lead to; none where that is a socket of the file system.
+pub(crate) fn port(options: &PgConnectOptions) -> Option<u16> {
+    let local = options.get_socket().is_some() || options.get_host().starts_with('/');
+    (!local).then(|| options.get_port())
 }
 
 /// Options for a connection of our own beside the pool, for probes and positions. What is asked there is nobody's

@@ -16,7 +16,7 @@ use super::{silent, tuned, url_of};
 use crate::{
     config::{Config, NodeConfig, NodeUrl, percent_decode},
     error::Kind,
-    node::Link,
+    node::{Lent, Link},
     words::Role,
 };
 
@@ -53,7 +53,7 @@ pub(super) async fn open(config: &Config, node: &NodeConfig) -> Result<Link, DbE
     }
     let connection = SqlxSqliteConnector::connect(options).await?;
     let pool = connection.get_sqlite_connection_pool().clone();
-    Ok(Link::Sqlite(pool, connection))
+    Ok(Link::Sqlite(pool, connection, Lent::default()))
 }
 
 /// Whether this URL names a database in memory.

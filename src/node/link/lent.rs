@@ -1,0 +1,112 @@
+//! A node's own pool in the hands of the application, as SeaORM gives it.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use futures_util::{FutureExt, future::BoxFuture};
+
+use super::Link;
+use crate::node::Handed;
+
+/// What is known of that.
+#[derive(Debug, Default)]
+pub(crate) struct Lent {
+    lent: AtomicBool,
+    /// We have closed it ourselves.
+    ended: AtomicBool,
+    /// What notes its connections, where it may be lent.
+    handed: Option<Arc<Handed>>,
+}
+
+impl Lent {
+    pub(in crate::node) fn noted(handed: Option<Arc<Handed>>) -> Self {
+        Self {
+            handed,
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn ends(&self) {
+        self.ended.store(true, Ordering::Release);
+    }
+}
+
+impl Link {
+    pub(super) fn lent(&self) -> Option<&Lent> {
+        match self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres(.., lent) => Some(lent),
+            #[cfg(feature = "mysql")]
+            Self::MySql(.., lent) => Some(lent),
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(.., lent) => Some(lent),
+            Self::Adopted(_) | Self::Absent(_) => None,
+        }
+    }
+
+    /// What has noted its connections.
+    pub(crate) fn handed(&self) -> Option<&Arc<Handed>> {
+        self.lent()?.handed.as_ref()
+    }
+
+    /// The application has it from now on.
+    pub(crate) fn lend(&self) {
+        if let Some(lent) = self.lent() {
+            lent.lent.store(true, Ordering::Release);
+        }
+    }
+
+    /// Whether the application has it, so that no other may take its place while its server is the same.
+    pub(crate) fn is_lent(&self) -> bool {
+        self.lent()
+            .is_some_and(|lent| lent.lent.load(Ordering::Acquire))
+    }
+
+    /// Whether what is done on connections of it matters to what is read elsewhere.
+    pub(crate) fn needs_sibling(&self) -> bool {
+        match self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres(..) => true,
+            #[cfg(feature = "mysql")]
+            Self::MySql(..) => true,
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(..) => false,
+            Self::Adopted(_) | Self::Absent(_) => false,
+        }
+    }
+
+    /// Returns when it was closed; never where it is not ours to know.
+    pub(crate) fn until_closed(&self) -> BoxFuture<'static, ()> {
+        match self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres(pool, ..) => pool.close_event().boxed(),
+            #[cfg(feature = "mysql")]
+            Self::MySql(pool, ..) => pool.close_event().boxed(),
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(pool, ..) => pool.close_event().boxed(),
+            Self::Adopted(_) | Self::Absent(_) => std::future::pending().boxed(),
+        }
+    }
+
+    /// Whether the application closed it, and with it the handle.
+    pub(crate) fn was_closed(&self) -> bool {
+        let ended = |lent: &Lent| lent.ended.load(Ordering::Acquire);
+        // In this order: we say so before we close it.
+        self.is_closed() && self.lent().is_some_and(|lent| !ended(lent))
+    }
+
+    /// Whether the server of its connections may live on, while the node's are led to another.
+    pub(crate) fn is_elsewhere(&self) -> bool {
+        self.guide().is_some_and(|guide| guide.is_elsewhere())
+    }
+
+    /// Keeps the pool for another life of its server: what is idle belongs to the former one.
+    pub(crate) fn renew(&self) {
+        self.sweep();
+        if let Some(guide) = self.guide() {
+            guide.renew();
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! How many connections a process has, by what they are for: as few as the README says.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use sea_orm::{ConnectOptions, ConnectionTrait};
+use sealane::RoutedConnection;
+use sealane_harness::{Cluster, Node};
+
+use crate::fixture::{self, number, sql};
+
+const WHO: &str = "the shop";
+const README: &str = include_str!("../../README.md");
+
+/// What a server counts, by name.
+type Counts = BTreeMap<String, u32>;
+
+/// What the README's table says of one kind of node, where nothing runs. `column`: the primary's, or a replica's.
+fn documented(column: usize, replicas: bool) -> Counts {
+    let table = README.split("\n## Connections\n").nth(1).unwrap();
+    let table = table.split("\n## ").next().unwrap();
+    let rows = table.lines().filter(|line| line.starts_with("| `"));
+    let cells = rows.map(|row| row.split('|').map(str::trim).collect::<Vec<_>>());
+    let mut counts = Counts::new();
+    for cells in cells.filter(|cells| replicas || !cells[4].starts_with("with replicas")) {
+        let name = match cells[1].trim_matches('`') {
+            "application_name" => WHO,
+            name => name,
+        };
+        let least = cells[column].split(' ').next().unwrap();
+        if let Ok(least @ 1..) = least.parse::<u32>() {
+            *counts.entry(name.to_owned()).or_default() += least;
+        }
+    }
+    counts
+}
+
+/// Catalogs are read, and losses looked for, on connections that come and go.
+fn counted(node: &Node) -> Counts {
+    let asked = "SELECT application_name, count(*) FROM pg_stat_activity \
+                 WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() \
+                 AND application_name NOT IN ('sealane-catalog', 'sealane-losses') GROUP BY 1";
+    let rows = node.sql(asked).unwrap();
+    let row = |row: &str| {
+        let (name, count) = row.trim().rsplit_once('|')?;
+        Some((name.trim().to_owned(), count.trim().parse().ok()?))
+    };
+    rows.lines().filter_map(row).collect()
+}
+
+async fn connect(cluster: &Cluster, most: u32) -> RoutedConnection {
+    let mut options = ConnectOptions::new(cluster.primary().url());
+    options.max_connections(most).set_application_name(WHO);
+    let replicas = cluster.standbys().iter().map(Node::url);
+    let db = RoutedConnection::builder().connect_options(options);
+    db.replicas(replicas).connect().await.unwrap()
+}
+
+async fn are(node: &Node, expected: &Counts) {
+    let started = Instant::now();
+    loop {
+        let found = counted(node);
+        if found == *expected {
+            return;
+        }
+        assert!(
+            started.elapsed() < Duration::from_secs(20),
+            "{found:?} are not {expected:?}"
+        );
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_process_has_as_few_connections_as_the_readme_says() {
+    let cluster = fixture::cluster(2);
+    cluster.primary().sql("CREATE TABLE t (n bigint)").unwrap();
+    cluster.wait_caught_up().unwrap();
+    for most in [10, 1] {
+        let db = connect(&cluster, most).await;
+        let mut primary = documented(2, true);
+        let replica = documented(3, true);
+        assert_eq!(primary.values().sum::<u32>(), 3, "{primary:?}");
+        assert_eq!(replica.values().sum::<u32>(), 4, "{replica:?}");
+        for standby in cluster.standbys() {
+            are(standby, &replica).await;
+        }
+        // Positions are asked for once there is something to ask for.
+        are(cluster.primary(), &primary).await;
+
+        // What runs at a time is what the pools grow to, and nothing else does.
+        let slow = || db.execute_unprepared("SELECT pg_sleep(0.3)");
+        let run = (0..most.min(3)).map(|_| slow());
+        let ran = futures_util::future::join_all(run).await;
+        ran.into_iter().for_each(|done| drop(done.unwrap()));
+        primary.insert(WHO.to_owned(), most.min(3));
+        are(cluster.primary(), &primary).await;
+
+        // A second pool beside the first, for what nobody sees.
+        let held = db.get_postgres_connection_pool().acquire().await.unwrap();
+        assert_eq!(number(&db, "SELECT count(*) FROM t").await, 0);
+        primary.insert(WHO.to_owned(), most.min(3) + 1);
+        are(cluster.primary(), &primary).await;
+        drop(held);
+        db.close().await.unwrap();
+        for node in cluster.standbys().iter().chain([cluster.primary()]) {
+            are(node, &Counts::new()).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn without_replicas_it_has_its_pool_and_its_monitor() {
+    let cluster = Cluster::builder().start().unwrap();
+    let db = connect(&cluster, 1).await;
+    let expected = documented(2, false);
+    assert_eq!(expected.values().sum::<u32>(), 2, "{expected:?}");
+    are(cluster.primary(), &expected).await;
+    let pool = db.get_postgres_connection_pool().clone();
+    for _ in 0..20 {
+        let asked = db.query_one_raw(sql(&db, "SELECT 1"));
+        let held = tokio::time::timeout(Duration::from_secs(20), pool.acquire());
+        let (asked, held) = tokio::join!(asked, held);
+        asked.unwrap();
+        drop(held);
+        assert!(counted(cluster.primary()).get(WHO) == Some(&1));
+    }
+}
