@@ -15,8 +15,8 @@ mod causal;
 mod close;
 mod closed;
 mod concrete;
-mod crashes;
 mod connections;
+mod crashes;
 #[cfg(feature = "discovery")]
 mod discovery;
 mod failover;
