@@ -3,6 +3,7 @@
 mod given;
 mod judge;
 mod lost;
+mod opening;
 
 use std::{
     pin::pin,
@@ -13,9 +14,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sea_orm::{AccessMode, DbBackend, DbErr, IsolationLevel, TransactionOptions};
+use sea_orm::{DbBackend, DbErr};
 
 pub(super) use self::given::nothing;
+pub(crate) use self::opening::Opening;
 use crate::{
     cluster::{awaited::Awaited, bookmarks, shared::Shared},
     error::{Error, Kind},
@@ -33,30 +35,6 @@ use crate::{
 
 /// How often a write is looked after that nobody waits for.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
-
-/// How a transaction was opened.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Opening {
-    /// Declared read only, so that its end pins nothing.
-    read_only: bool,
-    /// One snapshot, taken by the first statement, serves to the end.
-    one_snapshot: bool,
-    /// Since when it may have been open.
-    since: Instant,
-}
-
-impl Opening {
-    pub(crate) fn of(options: &TransactionOptions, since: Instant) -> Self {
-        Self {
-            since,
-            read_only: options.access_mode == Some(AccessMode::ReadOnly),
-            one_snapshot: matches!(
-                options.isolation_level,
-                Some(IsolationLevel::RepeatableRead | IsolationLevel::Serializable)
-            ),
-        }
-    }
-}
 
 /// Shared by a transaction and the savepoints inside it.
 struct Root {
