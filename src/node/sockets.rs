@@ -51,6 +51,10 @@ async fn weed<DB: sea_orm::sqlx::Database>(pool: &Pool<DB>) {
 }
 
 pub(crate) use self::look::Sockets;
+#[cfg_attr(
+    not(feature = "postgres"),
+    allow(unused_imports, reason = "only PostgreSQL tells them")
+)]
 pub(crate) use self::own::{Ends, Socket};
 
 #[cfg(unix)]

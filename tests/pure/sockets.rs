@@ -70,3 +70,44 @@ fn another_connection_that_has_its_descriptor_by_now_is_not_ended() {
         }
     }
 }
+
+/// Behind a proxy nobody sees the same ends: what comes in a socket tells whose it is, and what is encrypted only together
+/// with its own end.
+#[test]
+fn a_socket_is_known_by_an_answer_that_nobody_else_is_given() {
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let to = server.local_addr().unwrap();
+    let connect = || {
+        let one = TcpStream::connect(to).unwrap();
+        (one, server.accept().unwrap().0)
+    };
+    let (mut plain, mut other, mut hidden) = (connect(), connect(), connect());
+    let mut busy = connect();
+    busy.1.write_all(b"some row").unwrap();
+    busy.0.peek(&mut [0]).unwrap();
+    let quiet = Socket::quiet(Some(to.port()));
+    let known = |of: &(TcpStream, TcpStream)| {
+        let own = of.0.local_addr().unwrap();
+        quiet.iter().find(|one| one.own() == Some(own)).copied()
+    };
+    assert!(known(&busy).is_none(), "somebody is to read it");
+    let mark = "0123456789abcdef0123456789abcdef";
+    plain.1.write_all(format!("D {mark} C").as_bytes()).unwrap();
+    other.1.write_all(b"another row").unwrap();
+    hidden.1.write_all(&[0x17, 3, 3, 0, 1, 9]).unwrap();
+    for (pair, plainly, by_its_end) in [
+        (&mut plain, true, true),
+        (&mut other, false, false),
+        (&mut hidden, false, true),
+    ] {
+        pair.0.peek(&mut [0]).unwrap();
+        let own = pair.0.local_addr().unwrap();
+        let found = known(pair).unwrap();
+        assert_eq!(found.holds(mark, None), plainly);
+        assert_eq!(found.holds(mark, Some(own)), by_its_end);
+        assert_eq!(found.holds(mark, Some(to)), plainly, "another one's end");
+        // Nothing was taken.
+        let mut unread = [0; 64];
+        assert!(pair.0.read(&mut unread).unwrap() > 5);
+    }
+}

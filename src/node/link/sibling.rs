@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
 use sea_orm::sqlx::{self, Connection, Pool, pool::PoolOptions};
 
 use super::{Lent, Link};
