@@ -68,7 +68,7 @@ use crate::{
 /// let db = sealane::RoutedConnection::builder().primary("sqlite::memory:").connect().await?;
 /// let topology = db.cluster().topology();
 /// assert_eq!(topology.nodes[0].role, sealane::Role::Primary);
-/// assert_eq!(topology.to_string(), "primary is primary");
+/// assert_eq!(topology.to_string(), "memory is primary");
 /// # Ok(())
 /// # }
 /// # #[cfg(not(feature = "sqlite"))]

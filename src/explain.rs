@@ -24,7 +24,7 @@ use crate::{
 /// assert_eq!((explanation.intent, explanation.reason), (Intent::Write, Reason::Write));
 /// assert_eq!(
 ///     explanation.to_string(),
-///     "intent=write role=primary node=primary reason=write because of: keyword DELETE",
+///     "intent=write role=primary node=memory reason=write because of: keyword DELETE",
 /// );
 /// # Ok(())
 /// # }
@@ -67,7 +67,7 @@ impl RoutedConnection {
     /// ```no_run
     /// # fn f(db: sealane::RoutedConnection) {
     /// println!("{}", db.explain("SELECT nextval('ticket')"));
-    /// // intent=write role=primary node=primary reason=write because of: function nextval
+    /// // intent=write role=primary node=memory reason=write because of: function nextval
     /// # }
     /// ```
     #[must_use]
