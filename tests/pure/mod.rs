@@ -17,6 +17,7 @@ mod route_words;
 mod signal;
 #[cfg(unix)]
 mod sockets;
+mod rules;
 mod standing;
 #[cfg(all(feature = "postgres", feature = "mysql"))]
 mod templates;

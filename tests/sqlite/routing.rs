@@ -30,6 +30,7 @@ async fn library(file: &File) -> sealane::RoutedConnection {
     db
 }
 
+/// What is executed goes to the primary unjudged (rule I4).
 #[tokio::test]
 async fn writes_go_to_the_primary_and_reads_to_the_replica() {
     let file = File::new();

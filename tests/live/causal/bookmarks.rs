@@ -1,4 +1,4 @@
-//! A session's position as a text, out and in (rules C10–C12).
+//! A session's position as a text, out and in (rules C10, C11, C12).
 
 use std::time::{Duration, Instant};
 

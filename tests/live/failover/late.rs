@@ -1,4 +1,4 @@
-//! Processes that start during or after a failover write to the same node as those that lived through it (rule T14).
+//! Processes that start during or after a failover write to the same node as those that lived through it (rules T3, T14).
 
 use sealane::{Failover, Role, RoutedConnection};
 use sealane_harness::{Cluster, Node, Stop};

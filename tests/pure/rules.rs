@@ -1,0 +1,115 @@
+//! The numbered rules: `docs/semantics.md`, the code that names them and the tests that hold them belong together.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn page() -> String {
+    fs::read_to_string(root().join("docs/semantics.md")).unwrap()
+}
+
+/// The numbers of rules in a text, as words of their own: `T7`, and not the one in `UTC7`.
+fn named_in(text: &str) -> BTreeSet<String> {
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    let rules = words.filter(|word| {
+        let (letter, number) = word.split_at_checked(1).unwrap_or(("", ""));
+        "IRCT".contains(letter)
+            && !letter.is_empty()
+            && (1..=2).contains(&number.len())
+            && number.bytes().all(|byte| byte.is_ascii_digit())
+    });
+    rules.map(str::to_owned).collect()
+}
+
+/// Each rule of the page, and the files below `tests` that it says to be tested in.
+fn rules() -> BTreeMap<String, Vec<String>> {
+    let page = page();
+    let mut rules = BTreeMap::new();
+    for section in page.split("\n### ").skip(1) {
+        let (rule, text) = section.split_once('\n').unwrap();
+        let tested = text.split("*Tested in:*").nth(1).unwrap_or_default();
+        let tested = tested.split("\n\n").next().unwrap_or_default();
+        let files = tested.split('`').skip(1).step_by(2).map(str::to_owned);
+        let again = rules.insert(rule.to_owned(), files.collect());
+        assert!(again.is_none(), "{rule} stands twice in the page");
+    }
+    rules
+}
+
+/// Every text below a folder, with its path below the project.
+fn texts_in(folder: &str) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    let mut left = vec![root().join(folder)];
+    while let Some(folder) = left.pop() {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                left.push(path);
+            } else if let Ok(text) = fs::read_to_string(&path) {
+                let below = path.strip_prefix(root()).unwrap();
+                found.push((below.display().to_string(), text));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn a_rule_that_is_named_stands_in_the_page() {
+    let rules = rules();
+    for folder in ["src", "tests", "benches", "examples"] {
+        for (path, text) in texts_in(folder) {
+            // Test data of other dialects has words that look the same; what names a rule is code, or a case's comment.
+            let is_data = path.ends_with(".jsonl") || path.ends_with(".sql");
+            if is_data || path == "tests/pure/rules.rs" {
+                continue;
+            }
+            for rule in named_in(&text) {
+                assert!(
+                    rules.contains_key(&rule),
+                    "{path} names {rule}, which does not stand in docs/semantics.md"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_rule_of_the_page_is_named_by_the_tests_that_it_lists() {
+    let mut wrong = Vec::new();
+    for (rule, files) in rules() {
+        if files.is_empty() {
+            wrong.push(format!("{rule} lists no test"));
+        }
+        for file in files {
+            let text = fs::read_to_string(root().join("tests").join(&file));
+            let names = text.is_ok_and(|text| named_in(&text).contains(&rule));
+            if !names {
+                wrong.push(format!("{file} does not name {rule}, or is not there"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "docs/semantics.md: {wrong:#?}");
+}
+
+#[test]
+fn a_link_of_the_page_leads_somewhere() {
+    let page = page();
+    let headings = page.lines().filter_map(|line| {
+        let heading = line.trim_start_matches('#');
+        (heading.len() < line.len()).then(|| heading.trim().to_lowercase())
+    });
+    let anchors: BTreeSet<String> = headings
+        .map(|heading| heading.replace('.', "").replace(' ', "-"))
+        .collect();
+    for link in page.split("](#").skip(1) {
+        let anchor = link.split(')').next().unwrap();
+        assert!(anchors.contains(anchor), "a link to #{anchor}");
+    }
+}
