@@ -14,10 +14,10 @@ mod reduce;
 mod retry;
 mod route;
 mod route_words;
+mod rules;
 mod signal;
 #[cfg(unix)]
 mod sockets;
-mod rules;
 mod standing;
 #[cfg(all(feature = "postgres", feature = "mysql"))]
 mod templates;

@@ -14,7 +14,10 @@ use sealane_harness::{Cluster, Node};
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = env::args().skip(1).peekable();
     let mut delay = Duration::ZERO;
-    if arguments.next_if(|argument| argument == "--delay").is_some() {
+    if arguments
+        .next_if(|argument| argument == "--delay")
+        .is_some()
+    {
         let millis = arguments.next().ok_or("--delay needs milliseconds")?;
         delay = Duration::from_millis(millis.parse()?);
     }
@@ -37,7 +40,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .env("DATABASE_URL", base(primary))
         .env("DATABASE_REPLICA_URLS", base(standby))
         .status()?;
-    println!("reads: primary {}, standby {}", reads(primary)?, reads(standby)?);
+    println!(
+        "reads: primary {}, standby {}",
+        reads(primary)?,
+        reads(standby)?
+    );
     let code = ended.code().unwrap_or(1);
     drop(cluster);
     std::process::exit(code);
