@@ -288,7 +288,9 @@ fn primary(request: &Request<'_>, view: &View, reason: Reason) -> Decision {
         Some(index) if spared(request, view, index) => {
             let recovers = view.nodes[index].outage.is_some_and(|outage| !outage.over);
             match request.forced {
-                Forced::Primary if !recovers => Decision::Refuse(Refusal::KeptBack),
+                Forced::Primary if !recovers && view.knows_a_crash() => {
+                    Decision::Refuse(Refusal::KeptBack)
+                }
                 Forced::No | Forced::Primary | Forced::Replica => wait(request, view),
             }
         }

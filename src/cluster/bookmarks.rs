@@ -121,7 +121,7 @@ async fn settle_one(
         match worth(clock, mark, asked) {
             Worth::Foreign => {
                 // Said once: a session that everybody shares must not fail for ever.
-                session.settled_bookmark(mark);
+                session.settled_bookmark(&waiting);
                 if session.forgives_foreign() {
                     return Ok(());
                 }
@@ -181,7 +181,7 @@ async fn settle_one(
             return Err(given_up(shared, &waiting));
         }
     }
-    session.settled_bookmark(mark);
+    session.settled_bookmark(&waiting);
     Ok(())
 }
 

@@ -165,8 +165,9 @@ impl Concrete {
     /// silent keeps its own, as SeaORM's goes on when its server does.
     pub(crate) fn keep(&self, may_reign: impl Fn(NodeId) -> bool, shared: &Arc<Shared>) {
         for (_, made) in self.made.iter() {
-            if made.primary.is_some_and(|node| !may_reign(node)) {
-                made.retire(shared);
+            // Who got one between the cut and this would have it for good.
+            if made.primary.is_some_and(|node| !may_reign(node)) && made.retire(shared) {
+                made.cut(shared);
             }
         }
     }
@@ -179,7 +180,7 @@ impl Concrete {
             .filter(|(_, made)| made.primary == Some(node))
         {
             match &made.own {
-                Some(own) if own.link.is_elsewhere() => made.retire(shared),
+                Some(own) if own.link.is_elsewhere() => drop(made.retire(shared)),
                 Some(own) => own.link.renew(),
                 None => {}
             }
@@ -288,12 +289,14 @@ impl Made {
         drop(backends);
     }
 
-    fn retire(&self, shared: &Arc<Shared>) {
+    /// Closes its pool. Whether this was the first to do so.
+    fn retire(&self, shared: &Arc<Shared>) -> bool {
         // Each end of one is taken for a write, so once.
         if self.retired.swap(true, Ordering::AcqRel) {
-            return;
+            return false;
         }
         if let Some(own) = &self.own {
+            own.handed.end();
             let (own, runtime) = (Arc::clone(own), shared.runtime.clone());
             let weak = Arc::downgrade(shared);
             if let Some(runtime) = runtime {
@@ -306,6 +309,7 @@ impl Made {
                 });
             }
         }
+        true
     }
 }
 

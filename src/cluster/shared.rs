@@ -281,6 +281,9 @@ impl Shared {
                 lease.metrics().count(NodeCounter::ConnectionError);
             }
             let (node, generation) = (lease.node().id, lease.node().generation);
+            // Where nobody can ask whether a server crashed, nothing is suspected of it.
+            let can_ask = self.backend == DbBackend::Postgres && lease.node().direct.is_some();
+            let ran = if can_ask { ran } else { Ran::Nothing };
             self.tell(Message::News(Event::Failed {
                 node,
                 generation,

@@ -47,8 +47,11 @@ impl RoutedConnection {
             // What is done there may be a write of this session; of which task, nobody sees.
             match self.scope.current(shared) {
                 Current::Session(session) | Current::Client(session) => session.uses_concrete(),
-                Current::Task(_) => shared.clock.tasks.folded().uses_concrete(),
-                Current::Process | Current::Untracked => {}
+                // A pool that was taken outside of a task is used in tasks as well.
+                Current::Task(_) | Current::Process => {
+                    shared.clock.tasks.folded().uses_concrete();
+                }
+                Current::Untracked => {}
             }
         }
         match &self.shared {

@@ -3,8 +3,8 @@
 //! They must be inherent. `get_database_backend` is in two traits, and code that has both in scope calls it anyway.
 
 use sea_orm::{
-    AccessMode, ConnectionTrait, DbBackend, DbErr, IsolationLevel, Schema, SchemaBuilder,
-    TransactionError, TransactionTrait, metric,
+    AccessMode, ConnAcquireErr, ConnectionTrait, DbBackend, DbErr, IsolationLevel, Schema,
+    SchemaBuilder, TransactionError, TransactionTrait, metric,
 };
 use std::sync::Arc;
 
@@ -42,6 +42,11 @@ impl RoutedConnection {
     /// # Errors
     /// What the primary's connection says.
     pub async fn ping(&self) -> Result<(), DbErr> {
+        let closed = |shared: &Arc<crate::cluster::shared::Shared>| shared.concrete.was_closed();
+        if self.shared.as_ref().is_some_and(closed) {
+            // The handle is about to be closed as well.
+            return Err(DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed));
+        }
         let lease = self.lease_primary()?;
         // SeaORM's is larger than what most applications await it in.
         let pinging = lease.guard(lease.node().link.connection().ping());

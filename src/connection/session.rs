@@ -126,6 +126,10 @@ impl RoutedConnection {
         };
         let positions = shared.backend == sea_orm::DbBackend::Sqlite
             || shared.positions.load(std::sync::atomic::Ordering::Acquire);
+        // What is being committed on a connection of `concrete()` is the process's as well.
+        if !narrow && shared.has_unseen(&Current::Process) {
+            shared.clock.concrete_is_out();
+        }
         let session = match (positions, narrow) {
             (false, true) => self.begin_session(shared),
             (true, true) => Session::default(),
@@ -148,9 +152,10 @@ impl RoutedConnection {
 
     fn begin_session(&self, shared: &Shared) -> Session {
         let current = self.scope.current(shared);
+        // Before the clock is read: what it finds closed behind our back counts as a write.
+        let concrete = shared.has_unseen(&current);
         match current.session(&shared.clock) {
             Some(session) => {
-                let concrete = shared.concrete_in_use() && current.may_use_concrete();
                 let session = session.after(&shared.clock, concrete);
                 if let Some(seen) = current
                     .outer()
@@ -166,7 +171,7 @@ impl RoutedConnection {
             }
             None => match current {
                 // A task that has not written obeys what was folded from others.
-                Current::Task(_) => shared.clock.tasks.folded().after(&shared.clock, false),
+                Current::Task(_) => shared.clock.tasks.folded().after(&shared.clock, concrete),
                 _ => Session::default(),
             },
         }

@@ -32,6 +32,9 @@ pub(crate) struct Handed {
 struct Inside {
     /// How often they were cut; one that was being opened meanwhile is of before.
     cuts: u64,
+    /// Nobody is to have one any more. The pool's end is not enough: who is opening one goes on, and when that is
+    /// refused the pool opens another without asking whether it was closed.
+    over: bool,
     known: Vec<Known>,
 }
 
@@ -64,6 +67,11 @@ impl Handed {
             known.backend
         };
         known.into_iter().filter_map(end).collect()
+    }
+
+    /// From here on nobody gets one.
+    pub(crate) fn end(&self) {
+        self.inside().over = true;
     }
 
     fn inside(&self) -> MutexGuard<'_, Inside> {
@@ -126,7 +134,7 @@ mod postgres {
             self.opened.fetch_add(1, Ordering::AcqRel);
             let known = self.find(conn).await?;
             let mut inside = self.inside();
-            if inside.cuts != since {
+            if inside.over || inside.cuts != since {
                 return Err(sqlx::Error::PoolClosed);
             }
             inside.known.retain(|known| known.socket.is_open());

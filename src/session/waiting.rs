@@ -47,6 +47,11 @@ impl Waiting {
         }
     }
 
+    /// Whether it is this one, which came once: not one of the same text that came later.
+    fn is(&self, other: &Self) -> bool {
+        self.mark == other.mark && self.came == other.came
+    }
+
     /// Whether the primary cannot tell it yet, whoever asks.
     pub(crate) fn is_early(&self) -> bool {
         self.until.is_some_and(|until| until > Instant::now())
@@ -69,6 +74,10 @@ impl Session {
             return false;
         }
         let mut rest = self.rest();
+        if let Asks::Primary { .. } = mark {
+            // It stands for what the primary has when it comes, so a later one of the same text stands for more.
+            rest.bookmarks.retain(|one| one.mark != mark);
+        }
         let new = !rest.bookmarks.iter().any(|one| one.mark == mark);
         let full = new && rest.bookmarks.len() >= MOST_BOOKMARKS;
         if full {
@@ -91,15 +100,15 @@ impl Session {
     pub(crate) fn note_waiting(&self, waiting: Waiting) {
         let mut rest = self.rest();
         let known = rest.bookmarks.iter_mut();
-        for one in known.filter(|one| one.mark == waiting.mark) {
+        for one in known.filter(|one| one.is(&waiting)) {
             *one = waiting;
         }
     }
 
     /// It was held against the primary, and needs nothing more of its own.
-    pub(crate) fn settled_bookmark(&self, mark: Asks) {
+    pub(crate) fn settled_bookmark(&self, settled: &Waiting) {
         let mut rest = self.rest();
-        rest.bookmarks.retain(|waiting| waiting.mark != mark);
+        rest.bookmarks.retain(|waiting| !waiting.is(settled));
         self.note_rest(&rest);
     }
 

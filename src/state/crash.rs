@@ -256,6 +256,20 @@ impl Step<'_> {
 }
 
 impl Outage {
+    /// A server that recovers from a crash.
+    #[cfg(test)]
+    pub(crate) fn of_crash(since: Moment) -> Self {
+        Self {
+            generation: 0,
+            since,
+            cause: Cause::Crash,
+            first: Ran::Other,
+            over: false,
+            untold: 0,
+            answered: false,
+        }
+    }
+
     fn is_open(&self) -> bool {
         !self.over && self.cause == Cause::Open
     }
@@ -312,10 +326,32 @@ impl View {
         };
         let own = ran_in.filter(recovers).map(|(id, _)| id);
         let suspected = || Some(self.suspects(text?).next()?.id);
+        // A suspicion that the check did not confirm is over: its server is gone, or well.
+        let holds = |id: &NodeId| {
+            let stands = |outage: Outage| outage.cause == Cause::Crash || outage.is_open();
+            let mut nodes = self.nodes.iter();
+            nodes.any(|node| node.id == *id && node.outage.is_some_and(stands))
+        };
         spared
-            .filter(|node| Some(*node) != primary)
+            .filter(|node| Some(*node) != primary && holds(node))
             .or(own)
             .or_else(suspected)
+    }
+
+    /// Whether nobody has told yet if this text crashed a server.
+    #[must_use]
+    pub(crate) fn is_asking_about(&self, text: TextHash) -> bool {
+        let is_open = |node: &ViewNode| node.outage.is_some_and(|outage| outage.is_open());
+        self.suspects(text).any(is_open)
+    }
+
+    /// Whether a server is known to recover from a crash.
+    #[must_use]
+    pub(crate) fn knows_a_crash(&self) -> bool {
+        let crashed = |outage: Outage| !outage.over && outage.cause == Cause::Crash;
+        self.nodes
+            .iter()
+            .any(|node| node.outage.is_some_and(crashed))
     }
 
     /// Where a read of this text must not go.

@@ -101,7 +101,7 @@ fn what_a_session_brought_keeps_it_on_the_primary_until_it_is_known() {
     assert!(cover(&clock, at(7, 1, 900), 1));
     let session = Session::from_bookmark(Asks::At(at(7, 1, 100)));
     assert_eq!(session.need(&clock), Need::Primary);
-    session.settled_bookmark(Asks::At(at(7, 1, 100)));
+    session.settled_bookmark(&session.waiting()[0]);
     assert_eq!(session.need(&clock), Need::Nothing);
     assert!(session.stays_until().is_none());
     let mark = Asks::Primary { until: u64::MAX };

@@ -12,7 +12,8 @@ use crate::route::{
     Ask, Decision, Forced, Fresh, Refusal, Request, Route, Tried, balance, lines::lines, route,
 };
 use crate::state::{
-    Fact, Health, Ineligible, Moment, NodeState, Spares, Stand, State, Suspicion, Tuning, View,
+    Fact, Health, Ineligible, Moment, NodeState, Outage, Spares, Stand, State, Suspicion, Tuning,
+    View,
 };
 use crate::words::{Intent, NodeId, Reason, Role};
 
@@ -90,6 +91,7 @@ fn dress(node: &mut NodeState, text: &str) {
             "suspected" => node.suspicion = doubt(false),
             "saturated" => node.saturated_until = Some(now),
             "fenced" => node.role = Role::Fenced,
+            "crashed" => node.outage = Some(Outage::of_crash(now)),
             other => panic!("no condition `{other}`"),
         }
     }

@@ -67,6 +67,10 @@ const ELSEWHERE: &[&str] = &[
     "schema",
     "service",
     "ssl",
+    "ssl-crl",
+    "ssl-crlpath",
+    "sslcrl",
+    "sslcrldir",
     "sslpassword",
     "target_session_attrs",
     "tcp_user_timeout",
@@ -87,8 +91,10 @@ pub(super) fn judge(backend: DbBackend, key: &str, value: &str) -> Result<Option
         )));
     }
     match nearest(backend, key) {
+        // What stands in brackets was not compared, and may be anything.
         Some(meant) => Err(format!(
-            "has the misspelt parameter {key}; did you mean {meant}?"
+            "has the misspelt parameter {}; did you mean {meant}?",
+            key.split('[').next().unwrap_or_default().escape_debug()
         )),
         None => Ok(Some(
             "has a parameter that the driver does not know; it is ignored".to_owned(),

@@ -1,9 +1,6 @@
 //! What a statement in a transaction is, before it is sent.
 
-use std::{
-    sync::atomic::Ordering,
-    time::{Duration, Instant},
-};
+use std::{sync::atomic::Ordering, time::Instant};
 
 use sea_orm::{AccessMode, DbErr, TransactionOptions};
 
@@ -26,7 +23,7 @@ impl Held {
     ) -> Result<Ran, DbErr> {
         self.check(kind)?;
         let root = &self.root;
-        if let Some(kept) = self.kept_back(sql) {
+        if let Some(kept) = self.kept_back(sql).await {
             return Err(kept.into_db(kind));
         }
         let classifier = &root.shared.classifier;
@@ -53,19 +50,33 @@ impl Held {
         }
     }
 
-    /// Why a text that may have crashed a server is not run here (rule R5).
-    fn kept_back(&self, sql: &str) -> Option<Error> {
+    /// Why a text that may have crashed a server is not run here (rule R5). Where nobody has told yet whether one crashed,
+    /// that is waited for: a connection that broke is no crash.
+    async fn kept_back(&self, sql: &str) -> Option<Error> {
         let shared = &self.root.shared;
+        let begun = Instant::now();
+        let text = {
+            let snapshot = shared.snapshot.load();
+            let reads = || shared.classifier.verdict(sql).intent == Intent::Read;
+            (snapshot.view.any_suspect && reads()).then(|| TextHash::of(sql))?
+        };
+        let mut changed = shared.changed.subscribe();
+        let told = async {
+            loop {
+                changed.borrow_and_update();
+                let asking = shared.snapshot.load().view.is_asking_about(text);
+                if !asking || shared.is_closed() || changed.changed().await.is_err() {
+                    return;
+                }
+            }
+        };
+        let _ = tokio::time::timeout(shared.config.check_timeout, told).await;
         let snapshot = shared.snapshot.load();
-        if !snapshot.view.any_suspect || shared.classifier.verdict(sql).intent != Intent::Read {
-            return None;
-        }
-        let text = TextHash::of(sql);
         let barred = snapshot.view.spares(text).bars(self.lease().role());
         let suspect = snapshot.view.suspects(text).next().filter(|_| barred)?;
         Some(Error::KeptBack {
             node: suspect.name.to_string(),
-            waited: Duration::ZERO,
+            waited: begun.elapsed(),
         })
     }
 
