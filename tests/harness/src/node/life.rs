@@ -117,11 +117,12 @@ impl Node {
 
     /// Kills each client's process that runs a statement with this text, as the kernel does when memory is out; how many there
     /// were. The server ends all others and recovers by itself, and this does not wait for that. A server that cannot be asked
-    /// has none.
+    /// has none. Who asks for such statements, here or elsewhere, has their text in its own, and is spared.
     pub fn kill_running(&self, part: &str) -> usize {
         let sql = format!(
             "select string_agg(pid::text, ' ') from pg_stat_activity where backend_type = 'client backend' \
-             and state = 'active' and pid <> pg_backend_pid() and query like '%{}%'",
+             and state = 'active' and pid <> pg_backend_pid() and query like '%{}%' \
+             and query not like '%pg_stat_activity%'",
             part.replace('\'', "''")
         );
         let pids = self.ask(&sql).unwrap_or_default();
