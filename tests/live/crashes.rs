@@ -68,6 +68,18 @@ impl Drop for Killer {
     }
 }
 
+/// A read whose caller went away may still run from a test before, and would be killed in this one.
+fn end_leftovers(cluster: &Cluster) {
+    let ended = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
+                 WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() \
+                 AND state = 'active' AND query LIKE '%guilty%'";
+    for node in cluster.nodes() {
+        while node.sql(ended).unwrap().trim() != "0" {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
 fn crashes(cluster: &Cluster) -> Vec<usize> {
     cluster.nodes().iter().map(Node::crashes).collect()
 }
@@ -124,6 +136,7 @@ fn rounds() -> usize {
 async fn a_query_that_crashes_its_server_crashes_no_other() {
     for round in 0..rounds() {
         let cluster = STAGE.whole().await;
+        end_leftovers(&cluster);
         within(LIMIT, async {
             let db = slow_to_return(&cluster).connect().await.unwrap();
             db.execute_unprepared("INSERT INTO log VALUES (1)")
@@ -173,6 +186,7 @@ async fn a_query_that_crashes_its_server_crashes_no_other() {
 async fn what_runs_beside_a_query_that_crashes_its_server_moves() {
     for round in 0..rounds() {
         let cluster = STAGE.whole().await;
+        end_leftovers(&cluster);
         within(LIMIT, async {
             let db = slow_to_return(&cluster)
                 .consistency(Consistency::Eventual)
@@ -217,6 +231,7 @@ async fn what_runs_beside_a_query_that_crashes_its_server_moves() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn beside_the_only_replica_reads_wait_until_it_is_back() {
     let cluster = STAGE.whole().await;
+    end_leftovers(&cluster);
     within(LIMIT, async {
         let one = format!("{}?name=one", cluster.standby(0).url());
         let db = RoutedConnection::builder()
@@ -252,6 +267,7 @@ async fn beside_the_only_replica_reads_wait_until_it_is_back() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stream_and_a_transaction_that_crash_their_server_crash_no_other() {
     let cluster = STAGE.whole().await;
+    end_leftovers(&cluster);
     within(LIMIT, async {
         let db = slow_to_return(&cluster).connect().await.unwrap();
         let (before, killer) = (crashes(&cluster), Killer::of(&cluster));
@@ -279,6 +295,7 @@ async fn a_stream_and_a_transaction_that_crash_their_server_crash_no_other() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_crashes_the_primary_crashes_it_once() {
     let cluster = STAGE.whole().await;
+    end_leftovers(&cluster);
     within(LIMIT, async {
         let db = builder(&cluster).connect().await.unwrap();
         let (before, killer) = (crashes(&cluster), Killer::of(&cluster));
@@ -309,6 +326,7 @@ async fn until_used_as_primary(db: &RoutedConnection) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_read_fails_when_a_replica_is_stopped_at_once() {
     let cluster = STAGE.whole().await;
+    end_leftovers(&cluster);
     within(LIMIT * 3, async {
         let db = builder(&cluster)
             .consistency(Consistency::Eventual)
