@@ -96,6 +96,8 @@ fn since(cluster: &Cluster, before: &[usize]) -> Vec<usize> {
 /// A node that crashed is asked again only after a while, so that its recovery lasts for as long as a test takes.
 fn slow_to_return(cluster: &Cluster) -> Builder {
     builder(cluster)
+        // On a machine with other work a check may take longer than the default, and then nobody is suspected.
+        .check_timeout(Duration::from_secs(5))
         .eject_first(Duration::from_secs(25))
         .eject_max(Duration::from_secs(25))
 }
