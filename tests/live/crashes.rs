@@ -93,6 +93,12 @@ fn since(cluster: &Cluster, before: &[usize]) -> Vec<usize> {
         .collect()
 }
 
+/// Both replicas have, and the primary, which stands first, never.
+#[track_caller]
+fn assert_crashed(since: &[usize]) {
+    assert!(since[0] == 0 && since[1] > 0 && since[2] > 0, "{since:?}");
+}
+
 /// A node that crashed is asked again only after a while, so that its recovery lasts for as long as a test takes.
 fn slow_to_return(cluster: &Cluster) -> Builder {
     builder(cluster)
@@ -165,11 +171,8 @@ async fn a_query_that_crashes_its_server_crashes_no_other() {
             txn.commit().await.unwrap();
             let two = crashed(&read(&db, GUILTY).await.unwrap_err());
             assert_ne!(one, two);
-            assert_eq!(
-                since(&cluster, &before),
-                [0, 1, 1],
-                "the primary stands first"
-            );
+            // One that is back by now may have had it again: on a busy machine two and three were seen.
+            assert_crashed(&since(&cluster, &before));
 
             // Nobody is left who may run it; others are served.
             let third = tokio::time::timeout(Duration::from_millis(200), read(&db, GUILTY));
@@ -288,7 +291,7 @@ async fn a_stream_and_a_transaction_that_crash_their_server_crash_no_other() {
         assert_ne!(one, two);
         assert!(read(&db.primary(), GUILTY).await.is_err());
         drop(killer);
-        assert_eq!(since(&cluster, &before), [0, 1, 1]);
+        assert_crashed(&since(&cluster, &before));
     })
     .await;
 }
