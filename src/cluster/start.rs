@@ -36,8 +36,8 @@ use crate::{
     intent::{Classifier, Knowledge},
     session::Clock,
     snapshot::Snapshot,
-    state::{Effect, Event, Moment, NodeState, Notice, State, View, reduce::reduce},
-    words::Role,
+    state::{Effect, Event, Moment, NodeSpec, NodeState, Notice, State, View, reduce::reduce},
+    words::{NodeId, Role},
 };
 
 /// How often every node is asked at the start, at the most.
@@ -157,20 +157,7 @@ impl Starting {
     async fn open(&mut self, config: &Config) -> Result<(), Error> {
         #[cfg(feature = "postgres")]
         self.look_at_template(config).await;
-        let members: Vec<_> = self
-            .state
-            .members()
-            .map(|node| (node.id, node.spec.clone()))
-            .collect();
-        for (id, spec) in members {
-            let Some(source) = self
-                .sources
-                .iter()
-                .find(|source| source.spec.same_pool(&spec))
-                .cloned()
-            else {
-                continue;
-            };
+        for (id, spec, source) in self.sourced() {
             match source.open(config, spec.role).await {
                 Ok(link) => self.nodes.adopt(id, Arc::new(link), source),
                 // A file that cannot be opened stays away; of servers another one may be the primary by now.
@@ -187,6 +174,15 @@ impl Starting {
             }
         }
         Ok(())
+    }
+
+    /// The members, each with where its connections come from.
+    fn sourced(&self) -> Vec<(NodeId, NodeSpec, Source)> {
+        let source = |spec: &NodeSpec| self.sources.iter().find(|one| one.spec.same_pool(spec));
+        let members = self.state.members();
+        members
+            .filter_map(|node| Some((node.id, node.spec.clone(), source(&node.spec)?.clone())))
+            .collect()
     }
 
     fn is_file(config: &Config) -> bool {

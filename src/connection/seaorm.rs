@@ -4,7 +4,7 @@
 //! a type of one size and of no depth. With our futures inside, the application's own grew by kilobytes, and those of
 //! SeaORM's tests became too deep for the compiler.
 
-use std::{future::ready, pin::Pin};
+use std::pin::Pin;
 
 use sea_orm::{
     AccessMode, ConnectionTrait, DatabaseExecutor, DbBackend, DbErr, ExecResult,
@@ -17,6 +17,26 @@ use crate::node::run::{Execute, ExecuteUnprepared, QueryAll, QueryOne};
 
 /// What a method of SeaORM's traits gives.
 pub(super) type Boxed<'f, T> = Pin<Box<dyn Future<Output = Result<T, DbErr>> + Send + 'f>>;
+
+/// The methods that take a builder: each hands what is built to the one that takes a statement. Overridden to save the box
+/// that the trait's own put around that one's.
+macro_rules! built_for_raw {
+    ($($method:ident => $raw:ident -> $output:ty;)+) => {$(
+        fn $method<'s, 'q, 'f, S>(&'s self, stmt: &'q S) -> Boxed<'f, $output>
+        where
+            S: StatementBuilder + 'f,
+            's: 'f,
+            'q: 'f,
+            Self: 'f,
+        {
+            match self.built(stmt) {
+                Ok(stmt) => self.$raw(stmt),
+                Err(err) => Box::pin(std::future::ready(Err(err))),
+            }
+        }
+    )+};
+}
+pub(super) use built_for_raw;
 
 impl RoutedConnection {
     /// A statement of this backend; an error, where SeaORM panics, on a handle that was never connected.
@@ -31,21 +51,14 @@ impl ConnectionTrait for RoutedConnection {
         self.backend()
     }
 
-    async fn execute_raw(&self, stmt: Statement) -> Result<ExecResult, DbErr> {
-        self.run(&Execute, stmt).await
+    built_for_raw! {
+        execute => execute_raw -> ExecResult;
+        query_one => query_one_raw -> Option<QueryResult>;
+        query_all => query_all_raw -> Vec<QueryResult>;
     }
 
-    fn execute<'s, 'q, 'f, S>(&'s self, stmt: &'q S) -> Boxed<'f, ExecResult>
-    where
-        S: StatementBuilder + 'f,
-        's: 'f,
-        'q: 'f,
-        Self: 'f,
-    {
-        match self.built(stmt) {
-            Ok(stmt) => self.execute_raw(stmt),
-            Err(err) => Box::pin(ready(Err(err))),
-        }
+    async fn execute_raw(&self, stmt: Statement) -> Result<ExecResult, DbErr> {
+        self.run(&Execute, stmt).await
     }
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
@@ -57,35 +70,8 @@ impl ConnectionTrait for RoutedConnection {
         self.run(&QueryOne, stmt).await
     }
 
-    // Overridden to save the box that the trait's own method puts around the one above.
-    fn query_one<'s, 'q, 'f, S>(&'s self, stmt: &'q S) -> Boxed<'f, Option<QueryResult>>
-    where
-        S: StatementBuilder + 'f,
-        's: 'f,
-        'q: 'f,
-        Self: 'f,
-    {
-        match self.built(stmt) {
-            Ok(stmt) => self.query_one_raw(stmt),
-            Err(err) => Box::pin(ready(Err(err))),
-        }
-    }
-
     async fn query_all_raw(&self, stmt: Statement) -> Result<Vec<QueryResult>, DbErr> {
         self.run(&QueryAll, stmt).await
-    }
-
-    fn query_all<'s, 'q, 'f, S>(&'s self, stmt: &'q S) -> Boxed<'f, Vec<QueryResult>>
-    where
-        S: StatementBuilder + 'f,
-        's: 'f,
-        'q: 'f,
-        Self: 'f,
-    {
-        match self.built(stmt) {
-            Ok(stmt) => self.query_all_raw(stmt),
-            Err(err) => Box::pin(ready(Err(err))),
-        }
     }
 
     fn support_returning(&self) -> bool {

@@ -65,7 +65,10 @@ impl Crash {
     #[must_use]
     pub(crate) fn of(fate: Fate, ran: Ran, before: bool) -> Self {
         match fate {
-            Fate::Open | Fate::Other => Self::No,
+            Fate::Other => Self::No,
+            // Nobody could tell in time, so that it may be either.
+            Fate::Open if before => Self::BesideAgain,
+            Fate::Open => Self::Beside,
             // Also another statement of this text: which of them it was does not matter to the next server.
             Fate::Crashed(first) if first == ran => Self::Suspected,
             Fate::Crashed(_) if before => Self::BesideAgain,

@@ -58,8 +58,6 @@ pub(crate) struct Outage {
     pub(crate) first: Ran,
     /// It serves again, or has had its time.
     pub(crate) over: bool,
-    /// How many fresh connections broke off without telling why.
-    untold: u8,
     /// A fresh connection was answered, and is asked once more.
     answered: bool,
 }
@@ -109,7 +107,6 @@ impl Outage {
             },
             first: Ran::Nothing,
             over: false,
-            untold: 0,
             answered: false,
         }
     }
@@ -183,8 +180,15 @@ pub(super) fn answered(step: &mut Step<'_>, id: NodeId, begun: Moment) -> bool {
     true
 }
 
+/// How long fresh connections may break off without a word before nothing is suspected, and the time between two of
+/// them. A server that ends its sessions ends those that come in meanwhile as well, on a busy machine more than one.
+/// What stands before a server that is gone may do so for ever.
+const UNTOLD: Duration = Duration::from_millis(250);
+const UNTOLD_EVERY: Duration = Duration::from_millis(10);
+
 /// A probe has failed.
 pub(super) fn refused(step: &mut Step<'_>, id: NodeId, begun: Moment, signal: Signal) {
+    let now = step.now;
     let Some(outage) = step.outage_mut(id) else {
         return;
     };
@@ -193,19 +197,21 @@ pub(super) fn refused(step: &mut Step<'_>, id: NodeId, begun: Moment, signal: Si
     }
     let before = outage.cause;
     let open = before == Cause::Open;
+    let without_a_word = matches!(
+        signal,
+        Signal::Disconnected | Signal::SessionLost | Signal::Terminated | Signal::Unknown
+    );
+    if open && without_a_word && begun >= outage.since && now < outage.since.after(UNTOLD) {
+        // Ended with the others, perhaps: the next one is told.
+        step.ask_probe(id, now.after(UNTOLD_EVERY));
+        return;
+    }
     outage.cause = match signal {
         // Nobody else says so.
         Signal::Recovering => Cause::Crash,
         // It was well a moment ago. One that was started anew as a whole has refused before.
         Signal::Starting if open => Cause::Crash,
         _ if !open || begun < outage.since => before,
-        // Ended with the others, perhaps: the next one is told.
-        Signal::Disconnected | Signal::SessionLost | Signal::Terminated | Signal::Unknown
-            if outage.untold == 0 =>
-        {
-            outage.untold += 1;
-            Cause::Open
-        }
         _ => Cause::Other,
     };
     let (told, waits) = (outage.cause, outage.first != Ran::Nothing);
@@ -265,7 +271,6 @@ impl Outage {
             cause: Cause::Crash,
             first: Ran::Other,
             over: false,
-            untold: 0,
             answered: false,
         }
     }
@@ -321,7 +326,8 @@ impl View {
                 let outage = node
                     .outage
                     .filter(|outage| outage.generation == *generation);
-                node.id == *id && outage.is_some_and(|outage| !outage.over)
+                let stands = |outage: Outage| !outage.over && outage.cause != Cause::Other;
+                node.id == *id && outage.is_some_and(stands)
             })
         };
         let own = ran_in.filter(recovers).map(|(id, _)| id);

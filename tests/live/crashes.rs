@@ -1,4 +1,4 @@
-//! Statements that crash the server that runs them (issue 11: "a query that kills its backend"), and servers that are gone.
+//! Statements that crash the server that runs them (rule R5), and servers that are gone.
 
 use std::{
     sync::{
@@ -14,8 +14,8 @@ use sea_orm::{
     AccessMode, ConnectionTrait, DbErr, Statement, StreamTrait, TransactionOptions,
     TransactionTrait,
 };
-use sealane::{Builder, Consistency, Error, Outcome, RoutedConnection};
-use sealane_harness::{Cluster, Node, Stop, long_form};
+use sealane::{Builder, Consistency, Error, Outcome, Role, RoutedConnection};
+use sealane_harness::{Cluster, Forwarder, Node, Stop, long_form};
 
 use crate::{
     faults::{
@@ -93,12 +93,6 @@ fn since(cluster: &Cluster, before: &[usize]) -> Vec<usize> {
         .collect()
 }
 
-/// Both replicas have, and the primary, which stands first, never.
-#[track_caller]
-fn assert_crashed(since: &[usize]) {
-    assert!(since[0] == 0 && since[1] > 0 && since[2] > 0, "{since:?}");
-}
-
 /// A node that crashed is asked again only after a while, so that its recovery lasts for as long as a test takes.
 fn slow_to_return(cluster: &Cluster) -> Builder {
     builder(cluster)
@@ -171,8 +165,11 @@ async fn a_query_that_crashes_its_server_crashes_no_other() {
             txn.commit().await.unwrap();
             let two = crashed(&read(&db, GUILTY).await.unwrap_err());
             assert_ne!(one, two);
-            // One that is back by now may have had it again: on a busy machine two and three were seen.
-            assert_crashed(&since(&cluster, &before));
+            assert_eq!(
+                since(&cluster, &before),
+                [0, 1, 1],
+                "the primary stands first"
+            );
 
             // Nobody is left who may run it; others are served.
             let third = tokio::time::timeout(Duration::from_millis(200), read(&db, GUILTY));
@@ -291,7 +288,7 @@ async fn a_stream_and_a_transaction_that_crash_their_server_crash_no_other() {
         assert_ne!(one, two);
         assert!(read(&db.primary(), GUILTY).await.is_err());
         drop(killer);
-        assert_crashed(&since(&cluster, &before));
+        assert_eq!(since(&cluster, &before), [0, 1, 1]);
     })
     .await;
 }
@@ -323,6 +320,44 @@ async fn until_used_as_primary(db: &RoutedConnection) {
         db.execute_unprepared("INSERT INTO log VALUES (1)")
             .await
             .is_ok()
+    })
+    .await;
+}
+
+/// R5: a connection that was reset is no crash, however long it takes until somebody can tell: its text is run wherever it
+/// would have been.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_only_broke_keeps_its_text_from_nobody() {
+    let cluster = STAGE.whole().await;
+    end_leftovers(&cluster);
+    within(LIMIT, async {
+        let wire = Forwarder::to(cluster.standby(0).addr()).unwrap();
+        let db = RoutedConnection::builder()
+            .primary(cluster.primary().url())
+            .replicas([cluster.standby(0).url_at(wire.addr(), "postgres")])
+            .consistency(Consistency::Eventual)
+            .connect()
+            .await
+            .unwrap();
+        let broken = tokio::spawn({
+            let db = db.clone();
+            async move { read(&db, INNOCENT).await }
+        });
+        until_running(cluster.standby(0), "innocent", 1).await;
+        // Nobody is let in any more, and nobody is refused.
+        wire.black_hole();
+        wire.disconnect();
+        eventually("it is noticed", async || {
+            db.explain(INNOCENT).role != Some(Role::Replica)
+        })
+        .await;
+        let txn = db.begin().await.unwrap();
+        let primary = db.primary();
+        let (inside, beside) = tokio::join!(read(&txn, INNOCENT), read(&primary, INNOCENT));
+        inside.unwrap();
+        beside.unwrap();
+        txn.rollback().await.unwrap();
+        broken.await.unwrap().unwrap();
     })
     .await;
 }

@@ -6,6 +6,7 @@ use super::route_words::{role, rows, signal, stage, str_of};
 use crate::route::retry::{Again, Crash, Failure, Kind, Verdict, outcome, verdict};
 use crate::route::safety::corrects;
 use crate::signal::Signal;
+use crate::state::{Fate, Ran, TextHash};
 use crate::words::{Outcome, Role, Stage};
 
 const KINDS: &[(&str, Kind)] = &[
@@ -111,6 +112,23 @@ fn failures() -> impl Strategy<Value = Failure> {
                 }
             },
         )
+}
+
+/// R5: what nobody could tell in time may be a crash, so that a read gets one more server and then an error.
+#[test]
+fn a_crash_that_nobody_could_tell_of_in_time_is_taken_for_one_beside_it() {
+    let ran = Ran::Read(TextHash(7));
+    let of = |fate, before| Crash::of(fate, ran, before);
+    assert_eq!(
+        (of(Fate::Open, false), of(Fate::Open, true)),
+        (Crash::Beside, Crash::BesideAgain)
+    );
+    assert_eq!(
+        (of(Fate::Other, false), of(Fate::Other, true)),
+        (Crash::No, Crash::No)
+    );
+    assert_eq!(of(Fate::Crashed(ran), false), Crash::Suspected);
+    assert_eq!(of(Fate::Crashed(Ran::Other), false), Crash::Beside);
 }
 
 proptest! {

@@ -31,6 +31,12 @@ pub mod author {
     }
 
     impl ActiveModelBehavior for ActiveModel {}
+
+    /// Their names, in the order of the table.
+    pub async fn names(db: &impl ConnectionTrait) -> Vec<String> {
+        let all = Entity::find().all(db).await.unwrap();
+        all.into_iter().map(|author| author.name).collect()
+    }
 }
 
 pub mod book {

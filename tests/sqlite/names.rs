@@ -109,14 +109,7 @@ async fn a_transaction_given_away_whole_is_ended_by_who_has_it() {
     let savepoint = txn.begin().await.unwrap();
     add(savepoint, "in a savepoint", true).await.unwrap();
     txn.commit().await.unwrap();
-    let names: Vec<String> = author::Entity::find()
-        .all(&db)
-        .await
-        .unwrap()
-        .into_iter()
-        .map(|author| author.name)
-        .collect();
-    assert_eq!(names, ["kept", "in a savepoint"]);
+    assert_eq!(author::names(&db).await, ["kept", "in a savepoint"]);
 }
 
 #[cfg(feature = "rbac")]

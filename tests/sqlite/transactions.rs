@@ -63,14 +63,7 @@ async fn savepoints_nest() {
     innermost.commit().await.unwrap();
     inner.rollback().await.unwrap();
     outer.commit().await.unwrap();
-    let names: Vec<_> = author::Entity::find()
-        .all(&db)
-        .await
-        .unwrap()
-        .into_iter()
-        .map(|author| author.name)
-        .collect();
-    assert_eq!(names, ["kept"]);
+    assert_eq!(author::names(&db).await, ["kept"]);
 }
 
 #[tokio::test]

@@ -72,19 +72,8 @@ fn adopt_as(
 
 impl Starting {
     fn adopt(&mut self) {
-        let members: Vec<_> = self
-            .state
-            .members()
-            .map(|node| (node.id, node.spec.clone()))
-            .collect();
-        for (id, spec) in members {
-            if let Some(source) = self
-                .sources
-                .iter()
-                .find(|source| source.spec.same_pool(&spec))
-                .cloned()
-                && let Some(connection) = source.connection().cloned()
-            {
+        for (id, _, source) in self.sourced() {
+            if let Some(connection) = source.connection().cloned() {
                 self.nodes
                     .adopt(id, Arc::new(Link::Adopted(connection)), source);
             }

@@ -26,7 +26,7 @@ pub(super) struct Crashes {
 
 impl Shared {
     /// What became of the server under this lease, whose connection broke without a word. It waits for a check that began
-    /// after that, as long as a check may take: a server that is gone refuses at once.
+    /// after that, as long as a check may take: a server that is gone refuses at once. Open where nobody could tell by then.
     pub(crate) async fn fate(&self, lease: &Lease) -> Fate {
         let node = lease.node();
         // Nobody asks what the application connected, and other servers say nothing while they recover.
@@ -44,7 +44,7 @@ impl Shared {
             }
         };
         let told = tokio::time::timeout(self.config.check_timeout, told).await;
-        told.unwrap_or(Fate::Other)
+        told.unwrap_or(Fate::Open)
     }
 }
 

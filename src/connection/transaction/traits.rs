@@ -9,7 +9,17 @@ use sea_orm::{
 };
 
 use super::{RoutedTransaction, held::nothing};
-use crate::connection::seaorm::Boxed;
+use crate::connection::seaorm::{Boxed, built_for_raw};
+
+impl RoutedTransaction {
+    #[expect(
+        clippy::unnecessary_wraps,
+        reason = "a handle that was never connected has no backend; a transaction always has one"
+    )]
+    fn built(&self, stmt: &impl StatementBuilder) -> Result<Statement, DbErr> {
+        Ok(ConnectionTrait::get_database_backend(self).build(stmt))
+    }
+}
 
 #[async_trait::async_trait]
 impl ConnectionTrait for RoutedTransaction {
@@ -17,18 +27,14 @@ impl ConnectionTrait for RoutedTransaction {
         ConnectionTrait::get_database_backend(&self.inner)
     }
 
-    async fn execute_raw(&self, stmt: Statement) -> Result<ExecResult, DbErr> {
-        self.execute_stmt(stmt).await
+    built_for_raw! {
+        execute => execute_raw -> ExecResult;
+        query_one => query_one_raw -> Option<QueryResult>;
+        query_all => query_all_raw -> Vec<QueryResult>;
     }
 
-    fn execute<'s, 'q, 'f, S>(&'s self, stmt: &'q S) -> Boxed<'f, ExecResult>
-    where
-        S: StatementBuilder + 'f,
-        's: 'f,
-        'q: 'f,
-        Self: 'f,
-    {
-        self.execute_raw(ConnectionTrait::get_database_backend(self).build(stmt))
+    async fn execute_raw(&self, stmt: Statement) -> Result<ExecResult, DbErr> {
+        self.execute_stmt(stmt).await
     }
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
@@ -39,28 +45,8 @@ impl ConnectionTrait for RoutedTransaction {
         self.query_one_stmt(stmt).await
     }
 
-    fn query_one<'s, 'q, 'f, S>(&'s self, stmt: &'q S) -> Boxed<'f, Option<QueryResult>>
-    where
-        S: StatementBuilder + 'f,
-        's: 'f,
-        'q: 'f,
-        Self: 'f,
-    {
-        self.query_one_raw(ConnectionTrait::get_database_backend(self).build(stmt))
-    }
-
     async fn query_all_raw(&self, stmt: Statement) -> Result<Vec<QueryResult>, DbErr> {
         self.query_all_stmt(stmt).await
-    }
-
-    fn query_all<'s, 'q, 'f, S>(&'s self, stmt: &'q S) -> Boxed<'f, Vec<QueryResult>>
-    where
-        S: StatementBuilder + 'f,
-        's: 'f,
-        'q: 'f,
-        Self: 'f,
-    {
-        self.query_all_raw(ConnectionTrait::get_database_backend(self).build(stmt))
     }
 
     fn support_returning(&self) -> bool {
