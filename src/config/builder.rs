@@ -187,8 +187,8 @@ impl Builder {
     /// this builder sets too give way. Each node's own URL wins over it, parameter by parameter; what both URLs say
     /// alike, or the node's leaves out, is as the template's closures made it. A SQLite database that only the
     /// template names is opened once to read them, and not written; `sqlite::memory:` will do there.
-    pub fn connect_options(mut self, options: ConnectOptions) -> Self {
-        self.draft.set_template(options);
+    pub fn connect_options(mut self, options: impl Into<ConnectOptions>) -> Self {
+        self.draft.set_template(options.into());
         self
     }
 

@@ -35,14 +35,17 @@ async fn after_connect_names_the_type() {
                 Ok(())
             })
         })
-        .map_sqlx_sqlite_opts(|options| options.pragma("user_version", "7"));
+        .map_sqlx_sqlite_opts(|options| options.pragma("cache_size", "77"));
     assert_eq!(options.get_max_connections(), Some(2));
     let db = Database::connect(options).await.unwrap();
-    assert!(called.load(Ordering::Relaxed) >= 1);
+    // The writer's pool, and the readers'.
+    let read = db.replica().query_one_raw(sql(&db, "SELECT 1")).await;
+    read.unwrap();
+    assert_eq!(called.load(Ordering::Relaxed), 2);
     let primary = db.primary();
-    let version = primary.query_one_raw(sql(&db, "PRAGMA user_version"));
-    let version = version.await.unwrap().unwrap();
-    assert_eq!(version.try_get_by_index::<i32>(0).unwrap(), 7);
+    let size = primary.query_one_raw(sql(&db, "PRAGMA cache_size"));
+    let size = size.await.unwrap().unwrap();
+    assert_eq!(size.try_get_by_index::<i32>(0).unwrap(), 77);
 }
 
 #[tokio::test]
@@ -52,7 +55,10 @@ async fn an_error_of_after_connect_is_the_error_of_connecting() {
     options.after_connect(|_: DatabaseConnection| {
         Box::pin(async { Err(DbErr::Custom("not today".to_owned())) })
     });
-    let err = Database::connect(options).await.unwrap_err();
+    let err = Database::connect(options.clone()).await.unwrap_err();
+    assert!(err.to_string().contains("not today"), "{err}");
+    let built = DatabaseConnection::builder().connect_options(options);
+    let err = built.connect().await.unwrap_err();
     assert!(err.to_string().contains("not today"), "{err}");
 }
 
