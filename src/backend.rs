@@ -26,6 +26,7 @@ use crate::{
     config::{Config, NodeConfig},
     error::Kind,
     node::{Node, link::is_live},
+    signal::Silence,
     state::Fact,
 };
 
@@ -99,7 +100,7 @@ pub(crate) async fn probe(
                 return Ok(facts);
             }
             Ok(Err(_)) => None,
-            Err(_) => return Err(unanswered()),
+            Err(_) => return Err(not_answered(config)),
         },
     };
     let mut opening = match opening {
@@ -112,11 +113,11 @@ pub(crate) async fn probe(
         Ok(Err(ended)) => return Err(DbErr::Custom(ended.to_string())),
         Err(_) => {
             *wire = Wire::Opening(opening);
-            return Err(unanswered());
+            return Err(not_answered(config));
         }
     };
     let facts = timeout(limit, fresh.ask(config, node)).await;
-    let facts = facts.unwrap_or_else(|_| Err(unanswered()))?;
+    let facts = facts.unwrap_or_else(|_| Err(not_answered(config)))?;
     *wire = fresh;
     Ok(facts)
 }
@@ -165,11 +166,22 @@ async fn opened(config: Config, node: NodeConfig) -> Result<Wire, DbErr> {
         }
     };
     let opened = timeout(limit, opening).await;
-    opened.unwrap_or_else(|_| Err(unanswered()))
+    opened.unwrap_or_else(|_| Err(not_connected(&config)))
 }
 
-fn unanswered() -> DbErr {
-    DbErr::ConnectionAcquire(ConnAcquireErr::Timeout)
+/// Opens a connection to see whether one can be had, and closes it.
+pub(crate) async fn look(config: &Config, node: &NodeConfig) -> Result<(), DbErr> {
+    opened(config.clone(), node.clone()).await.map(drop)
+}
+
+/// A connection was not there within the time that one may take.
+pub(crate) fn not_connected(config: &Config) -> DbErr {
+    Silence(config.setting("connect_timeout")).into_db()
+}
+
+/// A question was not answered within its time.
+fn not_answered(config: &Config) -> DbErr {
+    Silence(config.setting("check_timeout")).into_db()
 }
 
 /// Puts the fence back inside a transaction that may have lifted it; `None` where that is not needed or not possible.

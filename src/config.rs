@@ -38,6 +38,7 @@ pub use error::{ConfigError, Problem};
 pub(crate) use found::{Found, Slot};
 pub use node::NodeConfig;
 pub(crate) use node::READERS;
+pub(crate) use redact::mask;
 #[cfg(feature = "sqlite")]
 pub(crate) use redact::percent_decode;
 pub use url::NodeUrl;
@@ -209,6 +210,8 @@ pub struct Config {
     /// `after_connect`: then a `begin` asks whose server it is on, which is one round trip; else only a new connection
     /// does.
     pub connect_options: Option<ConnectOptions>,
+    /// A full pool is answered with SeaORM's own error, by which code that was written for SeaORM knows it.
+    pub(crate) drop_in: bool,
     warnings: Vec<String>,
     source: Source,
     /// What was found out of the template.
@@ -269,6 +272,7 @@ impl Config {
             eject_first: Duration::from_millis(100),
             keep_journal_mode: false,
             connect_options: None,
+            drop_in: false,
             warnings: Vec::new(),
             source: Source::Fields,
             found: Found::default(),

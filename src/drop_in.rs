@@ -53,7 +53,9 @@ impl Database {
     where
         C: Into<sea_orm::ConnectOptions>,
     {
-        let config = Config::from_env_with_options(options.into()).map_err(crate::Error::from)?;
+        let mut config =
+            Config::from_env_with_options(options.into()).map_err(crate::Error::from)?;
+        config.drop_in = true;
         Ok(DatabaseConnection::connect(config).await?)
     }
 

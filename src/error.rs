@@ -3,12 +3,15 @@
 //! What a server answers passes unchanged; only what the server did not say is said here. A message names the node,
 //! how far things had come and what to do. It never holds a password or a bound value.
 
+mod kind;
 mod outcome;
+mod text;
 
 use std::{error::Error as StdError, fmt, io, sync::Arc, time::Duration};
 
 use sea_orm::{DbErr, RuntimeErr, sqlx};
 
+pub(crate) use self::kind::Kind;
 use crate::config::ConfigError;
 use crate::signal;
 use crate::words::{Intent, Outcome, Reason, Stage};
@@ -36,11 +39,16 @@ pub enum Error {
 
     /// The primary could not be reached when connecting.
     #[error(
-        "cannot start: the primary (node `{node}`) gives no connection: {source}; {}", signal::advice(.source)
+        "cannot start: the primary, node {}, gives no connection{}: {}",
+        text::node(.node, .place), text::within(.limit.as_deref()), signal::told(.source)
     )]
     Start {
-        /// The configured name or ordinal.
+        /// Its name.
         node: String,
+        /// Host and port, or the file.
+        place: Box<str>,
+        /// The setting that ended the wait, where one did, with its value.
+        limit: Option<Box<str>>,
         /// What the driver said.
         source: DbErr,
     },
@@ -50,8 +58,15 @@ pub enum Error {
         "cannot start: node `{node}` is configured as the primary but is in recovery (a standby); point DATABASE_URL at the primary"
     )]
     PrimaryInRecovery {
-        /// The configured name or ordinal.
+        /// Its name.
         node: String,
+    },
+
+    /// The nodes answer, or some do, and which of them is the primary cannot be told.
+    #[error("cannot start: {why}")]
+    CannotStart {
+        /// What is open, and the ways out.
+        why: String,
     },
 
     /// The handle was made by `Default` and never connected.
@@ -59,10 +74,14 @@ pub enum Error {
     Disconnected,
 
     /// No primary is known or reachable for a statement that needs it.
-    #[error("no primary to send to: {nodes}; the statement was not sent")]
+    #[error("no primary to send to{}: {nodes}; the statement was not sent", text::after(.waited, .limit.as_deref()))]
     NoPrimary {
         /// Each node and its state.
         nodes: String,
+        /// How long one was waited for.
+        waited: Duration,
+        /// The setting that ended the wait, where one did, with its value.
+        limit: Option<Box<str>>,
     },
 
     /// A `replica()` handle found replicas configured and none eligible.
@@ -100,17 +119,25 @@ pub enum Error {
 
     /// No connection was had in time.
     #[error(
-        "node `{node}` gave no connection within {waited:?} ({stage}): {detail}; the statement was not sent"
+        "node {} gave no connection{}, at {stage}: {detail}; the statement was not sent",
+        text::node(.node, .place), text::after(.waited, .limit.as_deref())
     )]
     Unavailable {
         /// The last node tried.
         node: String,
+        /// Its host and port, or its file; empty where the application made the connection.
+        place: Box<str>,
         /// How far the statement had come.
         stage: Stage,
         /// How long it took in all.
         waited: Duration,
-        /// What stood in the way.
-        detail: String,
+        /// The setting that ended the wait, where one did, with its value: `SEALANE_ACQUIRE_TIMEOUT=30s`.
+        limit: Option<Box<str>>,
+        /// What stood in the way: the server's own last answer, where there is one.
+        detail: Box<str>,
+        /// The driver's error, where it was one.
+        #[source]
+        source: Option<Box<DbErr>>,
     },
 
     /// Writes could not be paused.
@@ -340,26 +367,6 @@ impl Error {
             Kind::Conn => DbErr::Conn(carried),
             Kind::Exec => DbErr::Exec(carried),
             Kind::Query => DbErr::Query(carried),
-        }
-    }
-}
-
-/// Which of SeaORM's three families an error belongs to: the call decides.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Conn,
-    Exec,
-    Query,
-}
-
-impl Kind {
-    /// The driver's error as SeaORM itself would give it for this call.
-    pub(crate) fn of_sqlx(self, err: sqlx::Error) -> DbErr {
-        let carried = RuntimeErr::SqlxError(Arc::new(err));
-        match self {
-            Self::Conn => DbErr::Conn(carried),
-            Self::Exec => DbErr::Exec(carried),
-            Self::Query => DbErr::Query(carried),
         }
     }
 }

@@ -21,6 +21,7 @@ mod pool_size;
 mod prepared;
 pub(crate) mod run;
 pub(crate) mod sockets;
+mod trouble;
 #[cfg(feature = "stream")]
 mod until_cut;
 
@@ -51,6 +52,7 @@ pub(crate) use self::{
     link::{Leased, Lent, Link, Returned, Sibling},
     places::{Line, Place, Places},
     pool_size::PoolSize,
+    trouble::Trouble,
 };
 use crate::{
     config::NodeConfig,
@@ -94,6 +96,8 @@ pub(crate) struct Node {
     /// The server's processes behind the connections of its pool.
     #[cfg(feature = "postgres")]
     pub(crate) backends: Arc<backends::Backends>,
+    /// What opening a connection failed with last.
+    pub(crate) trouble: Arc<Trouble>,
     cut: AtomicBool,
     sockets: Sockets,
     prepared: Prepared,
@@ -116,10 +120,17 @@ impl Node {
             filling: Arc::default(),
             #[cfg(feature = "postgres")]
             backends: Arc::default(),
+            trouble: Arc::default(),
             cut: AtomicBool::new(false),
             sockets: Sockets::default(),
             prepared: Prepared::default(),
         }
+    }
+
+    /// Host and port for messages; nothing where the application made the connection.
+    pub(crate) fn place(&self) -> String {
+        let direct = self.direct.as_deref();
+        direct.map_or_else(String::new, |direct| direct.url.whole_place())
     }
 
     /// Throws away the idle connections that the other side has closed, when there are any: nothing is to be sent on
@@ -131,8 +142,9 @@ impl Node {
     }
 
     /// The same, reached directly in this way.
-    pub(crate) fn reached(mut self, direct: Option<&NodeConfig>) -> Self {
+    pub(crate) fn reached(mut self, direct: Option<&NodeConfig>, trouble: &Arc<Trouble>) -> Self {
         self.direct = direct.cloned().map(Arc::new);
+        self.trouble = Arc::clone(trouble);
         self
     }
 
@@ -140,6 +152,7 @@ impl Node {
     pub(crate) fn renamed(&self, name: Arc<str>) -> Self {
         Self {
             direct: self.direct.clone(),
+            trouble: Arc::clone(&self.trouble),
             replayed: Arc::clone(&self.replayed),
             fresh: Arc::clone(&self.fresh),
             filling: Arc::clone(&self.filling),

@@ -11,6 +11,7 @@ mod foreign;
 mod mysql;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod silence;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
@@ -22,8 +23,9 @@ use sea_orm::sqlx::error::DatabaseError;
 
 use crate::words::{RetryCause, Role};
 
-pub(crate) use advice::advice;
+pub(crate) use advice::{said, told};
 pub(crate) use foreign::{code, facts, is_doubtful, is_outdated, may_pass, of_db_err, stage_of};
+pub(crate) use silence::Silence;
 
 /// What a foreign error means. Whether anything was executed follows from it together with the stage and the kind of
 /// statement, and stands in the table of retries (T9).

@@ -2,13 +2,20 @@
 //!
 //! Built by the worker only and swapped in whole, so a decision never sees half a change.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use crate::{
     metrics::{NodeMetrics, shard, shards},
     node::{Node, PoolSize, Seat},
-    state::View,
+    signal,
+    state::{View, ViewNode},
 };
+
+/// For so long the last answer of a node that is in doubt says why it is.
+const RECENT: Duration = Duration::from_mins(1);
 
 /// See the module.
 #[derive(Debug)]
@@ -111,14 +118,26 @@ impl Snapshot {
         Some(&self.members[replica.index].node)
     }
 
-    /// Every node and its state, for errors: names and words, never addresses.
+    /// Every node and its state, for errors: names and words, and of one in doubt where it is and what it said last.
     pub(crate) fn describe(&self) -> String {
-        let states = self.view.nodes().iter().map(|node| match &node.ineligible {
+        let state = |node: &ViewNode| match &node.ineligible {
             _ if node.role != crate::words::Role::Replica => {
                 format!("{} is {}", node.name, node.role)
             }
             None => format!("{} is an eligible replica", node.name),
             Some(why) => format!("{} is a replica, {why}", node.name),
+        };
+        let nodes = self.view.nodes().iter().zip(&self.members);
+        let states = nodes.map(|(node, member)| {
+            let doubted = node.in_doubt || node.ejected;
+            let begun = Instant::now().checked_sub(RECENT).filter(|_| doubted);
+            match begun.and_then(|begun| member.node.trouble.since(begun)) {
+                Some(answer) => {
+                    let (place, said) = (member.node.place(), signal::said(&answer));
+                    format!("{} ({place}: {said})", state(node))
+                }
+                None => state(node),
+            }
         });
         states.collect::<Vec<_>>().join("; ")
     }

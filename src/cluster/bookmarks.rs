@@ -217,7 +217,7 @@ fn given_up(shared: &Shared, waiting: &Waiting) -> Error {
             waited,
         },
         _ => Error::NotCaughtUp {
-            node: "primary".to_owned(),
+            node: shared.primary_name(),
             waited,
         },
     }

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sea_orm::{ConnAcquireErr, DatabaseConnection, DbErr};
+use sea_orm::{DatabaseConnection, DbErr};
 use tokio::sync::watch;
 
 pub(crate) use self::pools::Opened;
@@ -20,6 +20,7 @@ pub(super) use self::probe::{Probe, said, unanswered};
 
 use super::{shared::Shared, source::Source};
 use crate::{
+    backend,
     config::Config,
     metrics::NodeMetrics,
     node::{Link, Node, Seat},
@@ -292,13 +293,14 @@ impl Nodes {
             Some(node) => Asked::Server(Box::new((config.clone(), node.clone()))),
             None => Asked::Connection(Arc::clone(&open.member()?.node), config.check_timeout),
         };
-        Some(Probe { id, asked })
+        let trouble = Arc::clone(&open.source.trouble);
+        Some(Probe { id, asked, trouble })
     }
 }
 
 fn made(id: NodeId, open: &Open, link: Arc<Link>) -> Node {
     let name = Arc::clone(&open.source.spec.name);
-    Node::new(id, name, open.generation, link).reached(open.source.config())
+    Node::new(id, name, open.generation, link).reached(open.source.config(), &open.source.trouble)
 }
 
 /// Opens a pool, within the time that one connection may take.
@@ -309,7 +311,7 @@ async fn opened(source: &Source, (writes, config): (bool, &Config)) -> Result<Li
     };
     tokio::time::timeout(config.connect_timeout, source.open(config, role))
         .await
-        .unwrap_or(Err(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout)))
+        .unwrap_or_else(|_| Err(backend::not_connected(config)))
 }
 
 /// Opens the connections that are to be kept, in the background, within the time that one may take.

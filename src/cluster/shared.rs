@@ -344,7 +344,7 @@ impl Shared {
     pub(crate) fn primary_name(&self) -> String {
         match self.primary_node() {
             Some(node) => node.name.to_string(),
-            None => "primary".to_owned(),
+            None => "the primary".to_owned(),
         }
     }
 

@@ -11,7 +11,7 @@ use super::called::{self, Called};
 use crate::{
     backend::{self, Facts, Wire},
     config::{Config, NodeConfig, READERS},
-    node::{Link, door::Door, open},
+    node::{Link, Trouble, door::Door, open},
     state::{Event, Moment, NodeSpec},
     words::{NodeId, Role},
 };
@@ -22,6 +22,8 @@ pub(crate) struct Source {
     pub(crate) spec: NodeSpec,
     /// Of all of its pools.
     pub(crate) door: Arc<Door>,
+    /// What opening a connection there failed with last.
+    pub(crate) trouble: Arc<Trouble>,
     from: From,
 }
 
@@ -54,6 +56,7 @@ impl Source {
         Self {
             spec,
             door: Arc::default(),
+            trouble: Arc::default(),
             from: From::Configured(Box::new(node)),
         }
     }
@@ -81,6 +84,7 @@ impl Source {
         Self {
             spec,
             door: Arc::default(),
+            trouble: Arc::default(),
             from: From::Adopted(connection),
         }
     }

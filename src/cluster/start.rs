@@ -162,10 +162,7 @@ impl Starting {
                 Ok(link) => self.nodes.adopt(id, Arc::new(link), source),
                 // A file that cannot be opened stays away; of servers another one may be the primary by now.
                 Err(err) if spec.role == Role::Primary && Self::is_file(config) => {
-                    return Err(Error::Start {
-                        node: spec.name.to_string(),
-                        source: err,
-                    });
+                    return Err(self.refused(&spec.name, (config, false), err));
                 }
                 Err(err) => {
                     tracing::warn!(node = &*spec.name, error = %err, "its pool could not be made yet");
@@ -232,9 +229,10 @@ impl Starting {
                 .find(|source| source.spec.same_pool(&node.spec))?;
             let asked = source.config()?;
             let (id, role, name) = (node.id, node.spec.role, Arc::clone(&node.spec.name));
+            let trouble = Arc::clone(&source.trouble);
             Some(async move {
                 (
-                    (id, name),
+                    (id, name, trouble),
                     role,
                     backend::meet(config, asked, &mut Wire::default()).await,
                 )
@@ -242,7 +240,7 @@ impl Starting {
         });
         let answers = futures_util::future::join_all(asking).await;
         let mut rng = fastrand::Rng::new();
-        for ((node, name), role, answer) in answers {
+        for ((node, name, trouble), role, answer) in answers {
             let event = match answer {
                 Ok(facts) => Event::ProbeOk {
                     node,
@@ -251,11 +249,16 @@ impl Starting {
                     facts: super::nodes::said(&facts),
                 },
                 Err(err) => {
+                    trouble.failed(&err);
                     let signal = super::nodes::unanswered(&err);
                     if role == Role::Primary {
                         self.primary_error = Some(err);
                     } else if !self.waits {
-                        tracing::warn!(node = &*name, error = %err, "this replica gives no connection yet: it is tried again in the background");
+                        tracing::warn!(
+                            node = &*name,
+                            error = %signal::told(&err),
+                            "this replica gives no connection yet: it is tried again in the background"
+                        );
                     }
                     Event::ProbeFailed {
                         node,

@@ -7,7 +7,7 @@ use std::fmt;
 use super::Config;
 use super::kind::Kind;
 use super::node::NodeConfig;
-use super::table::{SETTINGS, Setting};
+use super::table::{self, SETTINGS, Setting};
 
 impl Config {
     /// Every setting with its value, in the table's order.
@@ -16,6 +16,12 @@ impl Config {
             .iter()
             .filter_map(|setting| Some((self.source.name(setting.field), self.shown(setting)?)))
             .collect()
+    }
+
+    /// One of them as whoever configured this would write it: `SEALANE_ROUTE_TIMEOUT=5s`.
+    pub(crate) fn setting(&self, field: &str) -> String {
+        let shown = table::by_field(field).and_then(|setting| self.shown(setting));
+        format!("{}={}", self.source.name(field), shown.unwrap_or_default())
     }
 
     fn shown(&self, setting: &Setting) -> Option<String> {

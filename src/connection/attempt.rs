@@ -8,12 +8,14 @@ mod phase;
 mod prove;
 mod queue;
 mod stale;
+mod unavailable;
 mod wait;
 
 use std::{sync::Arc, time::Instant};
 
 use sea_orm::{AccessMode, DbErr, IsolationLevel, TransactionOptions};
 
+pub(super) use self::unavailable::asking_why;
 use self::crash::Crashes;
 use self::phase::{Phase, Spent};
 use super::{RoutedConnection, overrides::Wishes};
@@ -71,6 +73,8 @@ pub(super) struct Attempt<'a> {
     /// A transaction that may write, on its way.
     writing: Option<Writing>,
     last: Option<DbErr>,
+    /// The phase whose time was over while a connection was there and its server silent.
+    silent: Option<Phase>,
     /// The primary that refused it as one that takes no writes.
     doubted: Option<NodeId>,
     /// What it has to do with servers that crashed.
@@ -176,6 +180,7 @@ impl<'a> Attempt<'a> {
             write: None,
             writing: None,
             last: None,
+            silent: None,
             doubted: None,
             crashes: Crashes::default(),
         }

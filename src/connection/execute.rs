@@ -9,7 +9,9 @@ use std::{
 use sea_orm::{ConnAcquireErr, DbErr, Statement, TransactionOptions, metric};
 
 use super::{
-    Callback, RoutedConnection, attempt::Attempt, to_the_end::ToTheEnd,
+    Callback, RoutedConnection,
+    attempt::{Attempt, asking_why},
+    to_the_end::ToTheEnd,
     transaction::RoutedTransaction,
 };
 use crate::{
@@ -183,8 +185,9 @@ impl RoutedConnection {
         // The connection may be a new one that nobody will ask (rule C4).
         let replayed = Arc::clone(&lease.node().replayed);
         let beginning = ToTheEnd::new(beginning, move || replayed.opaque());
+        let beginning = asking_why(self.shared()?, lease.node(), link.while_open(beginning));
         lease
-            .guard(link.while_open(beginning))
+            .guard(beginning)
             .await
             .unwrap_or_else(|cut| Err(cut.into_db(Kind::Exec)))
     }

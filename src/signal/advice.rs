@@ -1,20 +1,100 @@
-//! What to look at when a node gives no connection at the start. A refused password and a refused socket are mended in
-//! different places, so one sentence for all of them would help nobody.
+//! What to look at when a node gives no connection. A refused password and a refused socket are mended in different
+//! places, so one sentence for all of them would help nobody, and a wrong one is worse than none.
 
-use sea_orm::DbErr;
+use std::io::ErrorKind;
 
-/// A sentence without an address, a user or a name of a database: the error beside it says which node it is.
-pub(crate) fn advice(err: &DbErr) -> &'static str {
-    let code = super::code(err);
-    match code.as_deref() {
-        // PostgreSQL, then MariaDB and MySQL as SQLSTATE.
-        Some("28P01" | "28000") => {
+use sea_orm::{ConnAcquireErr, DbErr, RuntimeErr, sqlx};
+
+use super::foreign::sqlx_of;
+use crate::config::mask;
+
+/// What the server, the system or the driver said, without what SeaORM and sqlx put before it.
+pub(crate) fn said(err: &DbErr) -> String {
+    let text = match (err, sqlx_of(err)) {
+        // A server knows no password, and an `@` in its text is no part of a URL.
+        (_, Some(sqlx::Error::Database(answer))) => {
+            let code = answer.code();
+            return code.map_or_else(
+                || answer.message().to_owned(),
+                |code| format!("{} ({code})", answer.message()),
+            );
+        }
+        (_, Some(sqlx::Error::Io(error))) => error.to_string(),
+        (_, Some(sqlx::Error::Tls(error))) => format!("TLS: {error}"),
+        (_, Some(sqlx::Error::Configuration(error))) => error.to_string(),
+        (_, Some(error)) => error.to_string(),
+        (DbErr::ConnectionAcquire(ConnAcquireErr::Timeout), _) => "no answer in time".to_owned(),
+        (DbErr::Conn(RuntimeErr::Internal(text)), _) => text.clone(),
+        _ => err.to_string(),
+    };
+    mask(&text)
+}
+
+/// The same, and what to do about it, where that can be told.
+pub(crate) fn told(err: &DbErr) -> String {
+    let said = said(err);
+    advice(err).map_or_else(|| said.clone(), |advice| format!("{said}; {advice}"))
+}
+
+/// A sentence without an address, a user or a name of a database: the error beside it says which node it is. None where
+/// the answer says everything that is known.
+fn advice(err: &DbErr) -> Option<&'static str> {
+    match sqlx_of(err)? {
+        sqlx::Error::Database(answer) => of_server(&answer.code()?, answer.message()),
+        sqlx::Error::Io(error) => of_socket(error),
+        sqlx::Error::Tls(error) => Some(of_tls(&error.to_string())),
+        _ => None,
+    }
+}
+
+/// The codes of PostgreSQL, of MariaDB and MySQL as SQLSTATE, and of SQLite.
+fn of_server(code: &str, message: &str) -> Option<&'static str> {
+    Some(match code {
+        "28000" if message.contains("pg_hba.conf") => {
+            "the server's pg_hba.conf does not let this user in from here, or not without TLS: check it, and `sslmode`"
+        }
+        "28P01" | "28000" => {
             "check user and password; in a URL their special characters are percent-encoded"
         }
-        Some("3D000" | "42000") => "check the name of the database behind the host",
-        Some("14") => "check the path: its folder must exist, and `?mode=rwc` creates the file",
-        _ => {
-            "check its address and whether it runs, or set SEALANE_START_WITHOUT_PRIMARY=true to start with reads only"
+        "3D000" | "42000" => "check the name of the database behind the host",
+        "53300" | "08004" => {
+            "all processes together want more connections than the server, the database or the role allows: lower \
+             SEALANE_MAX_CONNECTIONS, or raise that limit"
         }
+        "57P03" => "it is starting up or shutting down: wait until it is there",
+        "14" => "check the path: it must be a file in a folder that exists; `?mode=rwc` creates the file",
+        "26" => "the file is there and is no SQLite database, or is encrypted: check the path",
+        _ => return None,
+    })
+}
+
+fn of_socket(error: &std::io::Error) -> Option<&'static str> {
+    // What the system says of names is of no kind.
+    let text = error.to_string();
+    if text.contains("lookup") || text.contains("resolve") {
+        return Some("check the host's name, and whether it is known here");
     }
+    Some(match error.kind() {
+        ErrorKind::ConnectionRefused => "check host and port, and whether the server runs",
+        ErrorKind::NotFound => "there is no such socket or certificate: check the path",
+        ErrorKind::PermissionDenied => "this user may not open the socket or certificate",
+        ErrorKind::TimedOut | ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => {
+            "check host and port, and whether a firewall lets this through"
+        }
+        ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset => {
+            "something there took the connection and closed it: check host and port, and whether it is this kind of server"
+        }
+        _ => return None,
+    })
+}
+
+fn of_tls(text: &str) -> &'static str {
+    if text.contains("without TLS support") || text.contains("feature") {
+        return "this build has no TLS: enable the Cargo feature `runtime-tokio-rustls` or `runtime-tokio-native-tls` of \
+                sealane";
+    }
+    if text.contains("does not support TLS") || text.contains("not support") {
+        return "the server offers no TLS: switch it on there, or ask for less by `sslmode`";
+    }
+    "check the certificates, the host's name in them, and `sslmode`"
 }

@@ -6,7 +6,7 @@ use sea_orm::error::ConnAcquireErr;
 use sea_orm::sqlx::Error as SqlxError;
 use sea_orm::{DbErr, RuntimeErr};
 
-use super::{Answer, Dialect, ErrorFacts, READERS, Severity, Signal, judge, signal};
+use super::{Answer, Dialect, ErrorFacts, READERS, Severity, Signal, Silence, judge, signal};
 use crate::words::{Role, Stage};
 
 /// What sqlx's error says.
@@ -23,6 +23,7 @@ pub(crate) fn facts(error: &SqlxError) -> ErrorFacts<'_> {
                 routine: None,
             }))
         }
+        SqlxError::Io(error) if Silence::is(error) => ErrorFacts::PoolTimedOut,
         SqlxError::Io(error) => ErrorFacts::Io(error.kind()),
         SqlxError::Tls(_) => ErrorFacts::Tls,
         SqlxError::WorkerCrashed => ErrorFacts::WorkerCrashed,
@@ -140,6 +141,19 @@ pub(crate) fn may_pass(error: &DbErr) -> bool {
             | Signal::Terminated
             | Signal::Disconnected
     )
+}
+
+/// The driver's error, where SeaORM's carries one.
+pub(super) fn sqlx_of(error: &DbErr) -> Option<&SqlxError> {
+    let (DbErr::Conn(error) | DbErr::Exec(error) | DbErr::Query(error)) = error else {
+        return None;
+    };
+    match error {
+        RuntimeErr::SqlxError(error) => Some(error),
+        // Not exhaustive on purpose: other features of SeaORM add variants.
+        #[allow(unreachable_patterns)]
+        _ => None,
+    }
 }
 
 /// The server's code for an error, where it is a server's.

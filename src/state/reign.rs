@@ -209,12 +209,17 @@ fn assign(step: &mut Step<'_>, index: usize, primary: Option<NodeId>) {
 /// Tells of a fence once it is there and the node answers: one that was found dead takes no writes, and its end has a
 /// line of its own. Whether the fence before this one was told.
 fn tell_fence(step: &mut Step<'_>, index: usize, fence: Option<Fence>) -> bool {
+    let state = &*step.state;
+    let unheard = |node: &NodeState| node.asked.is_none() && !node.is_ejected();
+    let settled = state.reign.claim.is_none() && !state.members().any(unheard);
     let node = &mut step.state.nodes[index];
     let was_told = node.fence_told.is_some();
     let silent = node.is_ejected() || node.suspicion.is_some();
     match fence {
         None => node.fence_told = None,
         Some(Fence::Stale) if silent => {}
+        // What it is ahead of is not known before the others are heard: it may be one of them under another name.
+        Some(Fence::Quarantined) if !settled => {}
         Some(cause) => {
             if node.fence_told.replace(cause) != Some(cause) {
                 let node = node.id;

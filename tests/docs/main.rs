@@ -16,3 +16,4 @@ mod page;
 mod quiet;
 mod run_time;
 mod surface;
+mod unreachable;

@@ -191,7 +191,8 @@ impl Nodes {
             let known = open.side(writes).as_ref();
             let name = known.map(|known| Arc::clone(&known.node.name));
             let name = name.unwrap_or_else(|| Arc::clone(&open.source.spec.name));
-            let node = Node::new(id, name, open.generation, link).reached(open.source.config());
+            let node = Node::new(id, name, open.generation, link)
+                .reached(open.source.config(), &open.source.trouble);
             open.put(writes, node);
             self.awaited
                 .extend(open.waiters[usize::from(writes)].take());

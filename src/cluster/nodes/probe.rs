@@ -7,7 +7,7 @@ use sea_orm::DbErr;
 use crate::{
     backend::{self, Facts, Wire},
     config::{Config, NodeConfig},
-    node::Node,
+    node::{Node, Trouble},
     signal::{self, Signal},
     state::{Event, Fact, Moment, ProbeFacts},
     words::{NodeId, Role},
@@ -17,6 +17,8 @@ use crate::{
 pub(in crate::cluster) struct Probe {
     pub(super) id: NodeId,
     pub(super) asked: Asked,
+    /// Hears of what fails.
+    pub(super) trouble: Arc<Trouble>,
 }
 
 pub(super) enum Asked {
@@ -32,6 +34,9 @@ impl Probe {
             Asked::Server(asked) => backend::probe(&asked.0, &asked.1, wire).await,
             Asked::Connection(node, limit) => backend::probe_adopted(node, *limit).await,
         };
+        if let Err(err) = &answer {
+            self.trouble.failed(err);
+        }
         match answer {
             Ok(facts) => Event::ProbeOk {
                 node,

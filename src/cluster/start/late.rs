@@ -39,9 +39,11 @@ impl Starting {
             }
             if !self.waits {
                 self.waits = true;
+                let said = self.primary_error.as_ref().map(signal::told);
                 tracing::warn!(
-                    error = self.primary_error.as_ref().map(tracing::field::display),
-                    "no primary answers yet: waiting {left:?} for one (SEALANE_ACQUIRE_TIMEOUT, or the options' own); {problem}"
+                    error = said.map(tracing::field::display),
+                    "no primary answers yet: waiting for one within {}; {problem}",
+                    config.setting("acquire_timeout")
                 );
             }
             tokio::time::sleep(pause.min(left)).await;

@@ -3,7 +3,7 @@
 use sea_orm::DbErr;
 
 use super::Starting;
-use crate::{config::Config, error::Error, state::StartProblem};
+use crate::{cluster::source::Source, config::Config, error::Error, signal, state::StartProblem};
 
 impl Starting {
     /// The error of a start that cannot be; a start that serves reads only says why.
@@ -21,18 +21,42 @@ impl Starting {
             Some(StartProblem::PrimaryUnreachable { name }) => {
                 let unknown = || DbErr::ConnectionAcquire(sea_orm::ConnAcquireErr::Timeout);
                 let source = self.primary_error.take().unwrap_or_else(unknown);
-                Err(Error::Start {
-                    node: name.to_string(),
-                    source,
+                Err(self.refused(&name, (config, self.waits), source))
+            }
+            Some(problem @ (StartProblem::NoPrimary | StartProblem::Undecided { .. })) => {
+                Err(Error::CannotStart {
+                    why: problem.to_string(),
                 })
             }
-            Some(
-                problem @ (StartProblem::NoPrimary
-                | StartProblem::NobodyClaims
-                | StartProblem::Undecided { .. }),
-            ) => Err(Error::Topology {
-                why: problem.to_string(),
+            Some(problem @ StartProblem::NobodyClaims) => Err(Error::CannotStart {
+                why: format!("{problem}{}", self.answers()),
             }),
         }
+    }
+
+    /// The primary gives no connection. `waited`: until the time for it was over.
+    pub(super) fn refused(
+        &self,
+        name: &str,
+        (config, waited): (&Config, bool),
+        source: DbErr,
+    ) -> Error {
+        let at = |one: &&Source| &*one.spec.name == name;
+        let node = self.sources.iter().find(at).and_then(Source::config);
+        Error::Start {
+            node: name.to_owned(),
+            place: node.map_or_else(String::new, |node| node.url.whole_place()).into(),
+            limit: waited.then(|| config.setting("acquire_timeout").into()),
+            source,
+        }
+    }
+
+    /// What the nodes said that could not be asked.
+    fn answers(&self) -> String {
+        let answer = |one: &Source| {
+            let answer = one.trouble.since(self.origin)?;
+            Some(format!("; `{}`: {}", one.spec.name, signal::said(&answer)))
+        };
+        self.sources.iter().filter_map(answer).collect()
     }
 }

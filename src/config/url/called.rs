@@ -22,6 +22,17 @@ impl NodeUrl {
             Address::File(text) => file(text),
         }
     }
+
+    /// Host and port, or the socket or file, for messages; never user, database or parameters.
+    pub(crate) fn whole_place(&self) -> String {
+        match &self.address {
+            Address::File(text) => file(text).pop().unwrap_or_default(),
+            Address::Host { .. } | Address::Socket { .. } => {
+                let whole = self.called().into_iter().nth(1);
+                whole.unwrap_or_else(|| self.place())
+            }
+        }
+    }
 }
 
 /// The port that a URL without one means; 0 where there is none.

@@ -43,7 +43,10 @@ impl Attempt<'_> {
         let asked = lease.guard(tokio::time::timeout(limit, conn.backend(lease.node())));
         let (conn, backend) = match asked.await {
             Ok(Ok(answer)) => answer?,
-            Ok(Err(_)) => return Err(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout)),
+            Ok(Err(_)) => {
+                self.silent = Some(Phase::Place);
+                return Err(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout));
+            }
             Err(cut) => return Err(cut.into_db(Kind::Conn)),
         };
         if let Some(write) = &mut self.write {

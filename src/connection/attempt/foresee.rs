@@ -56,6 +56,8 @@ impl RoutedConnection {
         let shared = self.shared()?;
         let snapshot = shared.snapshot.load();
         let primary = snapshot.primary().ok_or_else(|| Error::NoPrimary {
+            waited: std::time::Duration::ZERO,
+            limit: None,
             nodes: snapshot.describe(),
         })?;
         let seat = primary.seat();

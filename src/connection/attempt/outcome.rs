@@ -1,10 +1,8 @@
 //! What a statement's end means: for its text, for the node, and for another attempt.
 
-use std::time::Duration;
-
 use sea_orm::DbErr;
 
-use super::Attempt;
+use super::{Attempt, unavailable::Obstacle};
 use crate::{
     error::{Error, Kind},
     intent::Summary,
@@ -143,16 +141,12 @@ impl Attempt<'_> {
         // and callers read its code; only where the connection went with it is there nothing to read.
         let answered = signal::code(&err).is_some() && !signal_of(lease, &err).ends_connection();
         if self.lost_its_begin(lease, stage, &err) {
-            return Error::Unavailable {
-                node: lease.name(),
-                stage,
-                waited: self.started.map_or(Duration::ZERO, |since| since.elapsed()),
-                detail: err.to_string(),
-            }
-            .into_db(kind);
+            return self
+                .at_node(lease.node(), stage, Obstacle::said(err))
+                .into_db(kind);
         }
         if outcome != Outcome::Unknown || reads || answered {
-            return err;
+            return self.unavailable(lease, stage, err);
         }
         lease.metrics().count(NodeCounter::UnknownOutcome);
         if Error::of(&err).is_some() {
@@ -209,12 +203,7 @@ impl Attempt<'_> {
             Refusal::KeptBack => self.kept_back(),
             Refusal::TooManyWaiting { .. } => {
                 self.shared.metrics.count(ClusterCounter::Refused);
-                Error::Unavailable {
-                    node: self.shared.primary_name(),
-                    stage: Stage::Route,
-                    waited: Duration::ZERO,
-                    detail: refusal.to_string(),
-                }
+                self.at_no_node(Obstacle::of_ours(refusal.to_string()))
             }
         }
     }

@@ -20,6 +20,18 @@ pub(super) enum Phase {
     Place,
 }
 
+impl Phase {
+    /// The setting that bounds it.
+    pub(super) const fn field(self) -> &'static str {
+        match self {
+            Self::Route => "route_timeout",
+            Self::Fresh => "stale_wait",
+            Self::Primary => "failover_timeout",
+            Self::Pause | Self::Place => "acquire_timeout",
+        }
+    }
+}
+
 /// What each phase has taken so far. One clock for all of them was rejected: a write that had waited for the new primary
 /// was late before it stood in its line.
 #[derive(Clone, Copy, Debug, Default)]

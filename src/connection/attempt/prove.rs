@@ -88,7 +88,10 @@ impl Attempt<'_> {
         self.spend(Phase::Route, begun);
         let answer = match asked {
             Ok(Ok(answer)) => answer,
-            Ok(Err(_)) => Err(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout)),
+            Ok(Err(_)) => {
+                self.silent = Some(Phase::Route);
+                Err(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))
+            }
             Err(cut) => Err(cut.into_db(crate::error::Kind::Conn)),
         };
         let replay = answer?;

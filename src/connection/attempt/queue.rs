@@ -15,7 +15,7 @@ use std::{
 
 use sea_orm::{ConnAcquireErr, DbErr};
 
-use super::{Attempt, acquire::named, phase::Phase};
+use super::{Attempt, acquire::named, phase::Phase, unavailable::asking_why};
 use crate::{
     cluster::awaited::Awaited,
     connection::to_the_end::ToTheEnd,
@@ -80,6 +80,7 @@ impl Attempt<'_> {
         connects: bool,
     ) -> Result<Option<Leased>, DbErr> {
         let begun = Instant::now();
+        self.silent = None;
         let refusals = lease.node().link.guide().map(|guide| guide.refusals());
         let had = self.stand(lease, connects).await;
         let had = had.map_err(|err| named(err, refusals.as_ref()));
@@ -203,6 +204,7 @@ impl Attempt<'_> {
         connects: bool,
     ) -> Spot {
         let (node, line) = (Arc::clone(&seat.node), self.line(reason));
+        let shared = Arc::clone(self.shared);
         let work = async move {
             let link = &node.link;
             let taking = async { Ok(node.places.clone().take(line).await) };
@@ -215,7 +217,10 @@ impl Attempt<'_> {
             }
             let pool = Arc::clone(link);
             let replayed = Arc::clone(&node.replayed);
-            let acquiring = async move { (pool.acquire().await, place) };
+            let (shared, asked) = (Arc::clone(&shared), Arc::clone(&node));
+            let acquiring = async move {
+                (asking_why(&shared, &asked, pool.acquire()).await, place)
+            };
             let acquiring = ToTheEnd::new(acquiring, move || replayed.opaque());
             let acquiring = async {
                 let (conn, place) = acquiring.await;

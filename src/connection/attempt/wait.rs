@@ -4,12 +4,13 @@ use std::time::Instant;
 
 use sea_orm::DbErr;
 
-use super::{Attempt, phase::Phase};
+use super::{Attempt, phase::Phase, unavailable::Obstacle};
 use crate::{
     error::Error,
     metrics::ClusterCounter,
     session::Need,
-    words::{Intent, Stage},
+    signal,
+    words::Intent,
 };
 
 impl Attempt<'_> {
@@ -45,12 +46,10 @@ impl Attempt<'_> {
         self.spend(Phase::Pause, begun);
         match opened {
             Ok(()) => Ok(()),
-            Err(_) => Err(Error::Unavailable {
-                node: shared.primary_name(),
-                stage: Stage::Route,
-                waited: self.started().elapsed(),
-                detail: "writes are paused for a planned change of the primary".to_owned(),
-            }),
+            Err(_) => {
+                let detail = "writes are paused for a planned change of the primary";
+                Err(self.at_no_node(Obstacle::late(Phase::Pause, detail.to_owned())))
+            }
         }
     }
 
@@ -97,22 +96,16 @@ impl Attempt<'_> {
                     node: shared.replica_names(),
                     waited: self.started().elapsed(),
                 },
-                None => self.gave_up(Stage::Route),
+                None => self.gave_up(phase),
             }),
         }
     }
 
-    fn gave_up(&mut self, stage: Stage) -> Error {
+    fn gave_up(&mut self, phase: Phase) -> Error {
         let detail = match self.last.take() {
-            Some(err) => err.to_string(),
+            Some(err) => signal::told(&err),
             None => self.shared.describe(),
         };
-        let node = self.shared.primary_name();
-        Error::Unavailable {
-            node,
-            stage,
-            waited: self.started().elapsed(),
-            detail,
-        }
+        self.at_no_node(Obstacle::late(phase, detail))
     }
 }

@@ -1,0 +1,188 @@
+//! Why a statement got no connection, in the words of whoever has to mend it: which node, where, in which phase, what
+//! bounds that, and what the server said last.
+
+use std::{
+    pin::pin,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use sea_orm::{ConnAcquireErr, DbErr};
+
+use super::{Attempt, phase::Phase};
+use crate::{
+    backend,
+    cluster::shared::Shared,
+    error::{Error, Kind},
+    node::{Lease, Node},
+    signal,
+    words::{Role, Stage},
+};
+
+/// A statement that has had its place for so long and no connection has its server asked why.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// What stood in the way.
+pub(super) struct Obstacle {
+    /// The phase whose time was over, where it was one.
+    phase: Option<Phase>,
+    detail: String,
+    /// What the server said, or the driver.
+    source: Option<DbErr>,
+}
+
+impl Obstacle {
+    /// The time of a phase was over.
+    pub(super) fn late(phase: Phase, detail: String) -> Self {
+        Self {
+            phase: Some(phase),
+            detail,
+            source: None,
+        }
+    }
+
+    /// It was refused.
+    pub(super) fn said(err: DbErr) -> Self {
+        Self {
+            phase: None,
+            detail: signal::told(&err),
+            source: Some(err),
+        }
+    }
+
+    /// It was not even asked for.
+    pub(super) fn of_ours(detail: String) -> Self {
+        Self {
+            phase: None,
+            detail,
+            source: None,
+        }
+    }
+}
+
+impl Attempt<'_> {
+    /// The error of a statement that got no connection of this node. What tells that a pool was closed stays as it is,
+    /// and so does what is ours.
+    pub(super) fn unavailable(&self, lease: &Lease, stage: Stage, err: DbErr) -> DbErr {
+        if stage != Stage::Acquire || Error::of(&err).is_some() {
+            return err;
+        }
+        let (obstacle, full) = match &err {
+            DbErr::ConnectionAcquire(ConnAcquireErr::Timeout) => self.why_late(lease),
+            DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed) => return err,
+            _ => (Obstacle::said(err.clone()), false),
+        };
+        let error = self.at_node(lease.node(), stage, obstacle);
+        if full && self.shared.config.drop_in {
+            tracing::warn!("{error}");
+            return err;
+        }
+        error.into_db(Kind::Conn)
+    }
+
+    /// This node gave no connection.
+    pub(super) fn at_node(&self, node: &Node, stage: Stage, obstacle: Obstacle) -> Error {
+        Error::Unavailable {
+            node: node.name.to_string(),
+            place: node.place().into(),
+            stage,
+            waited: self.waited(),
+            limit: obstacle.phase.map(|phase| self.limit_of(phase)),
+            detail: obstacle.detail.into(),
+            source: obstacle.source.map(Box::new),
+        }
+    }
+
+    /// It never got as far as a node: the primary's error, where one is known.
+    pub(super) fn at_no_node(&self, obstacle: Obstacle) -> Error {
+        match self.shared.primary_node() {
+            Some(node) => self.at_node(&node, Stage::Route, obstacle),
+            None => Error::NoPrimary {
+                nodes: self.shared.describe(),
+                waited: self.waited(),
+                limit: obstacle.phase.map(|phase| self.limit_of(phase)),
+            },
+        }
+    }
+
+    fn waited(&self) -> Duration {
+        self.started.map_or(Duration::ZERO, |since| since.elapsed())
+    }
+
+    /// What bounds this phase, as its owner would write it.
+    fn limit_of(&self, phase: Phase) -> Box<str> {
+        self.shared.config.setting(phase.field()).into()
+    }
+
+    /// Why no connection was there in time, and whether all of the pool were in use.
+    fn why_late(&self, lease: &Lease) -> (Obstacle, bool) {
+        let late = |detail: String| Obstacle::late(self.silent.unwrap_or(Phase::Place), detail);
+        let node = lease.node();
+        if self.silent.is_some() {
+            let detail = "the server did not answer on it; check whether it is overloaded";
+            return (late(detail.to_owned()), false);
+        }
+        let begun = self.started.unwrap_or_else(Instant::now);
+        if let Some(answer) = node.trouble.since(begun) {
+            let detail = format!(
+                "the last attempt to open one: {}",
+                signal::told(&answer)
+            );
+            let source = Some(answer);
+            return (Obstacle { source, ..late(detail) }, false);
+        }
+        if node.trouble.is_asked() {
+            let detail = "an attempt to open one has had no answer yet";
+            return (late(detail.to_owned()), false);
+        }
+        match node.link.pool_size() {
+            Some(pool) if pool.size >= pool.max && pool.idle == 0 => {
+                let setting = match lease.role() {
+                    Role::Replica => "replica_max_connections",
+                    Role::Primary | Role::Unknown | Role::Fenced => "max_connections",
+                };
+                let setting = self.shared.config.setting(setting);
+                let detail = format!(
+                    "all {} connections that this process may have there are in use; look for what holds them for so \
+                     long, or raise {setting}",
+                    pool.max
+                );
+                (late(detail), true)
+            }
+            _ => (late("none was free or could be opened".to_owned()), false),
+        }
+    }
+}
+
+/// Waits for a connection. Where that takes long, the server is asked beside why: sqlx tries again in silence what it was
+/// refused, and the monitor, which has its connection, hears nothing of it.
+pub(in crate::connection) async fn asking_why<T>(
+    shared: &Arc<Shared>,
+    node: &Arc<Node>,
+    work: impl Future<Output = T>,
+) -> T {
+    if node.direct.is_none() || node.link.has_idle() {
+        return work.await;
+    }
+    let (mut work, begun) = (pin!(work), Instant::now());
+    tokio::select! {
+        biased;
+        done = &mut work => return done,
+        () = tokio::time::sleep(PATIENCE.min(shared.config.acquire_timeout / 2)) => {}
+    }
+    if node.trouble.since(begun).is_none() {
+        ask(shared, node);
+    }
+    work.await
+}
+
+/// In a task, so that a statement that gives up meanwhile still knows that nobody has answered.
+fn ask(shared: &Shared, node: &Node) {
+    let Some(direct) = node.direct.clone() else {
+        return;
+    };
+    if let Some(asking) = node.trouble.begin() {
+        let config = shared.config.clone();
+        tokio::spawn(async move { asking.ends(backend::look(&config, &direct).await) });
+    }
+}

@@ -1,0 +1,273 @@
+//! What an operator reads where a server gives no connection: at the start, and for reads, writes, transactions and
+//! streams later. Each says which node, where, in which phase, what bounds that, and what the server said.
+
+use std::time::Duration;
+
+use sea_orm::{ConnectionTrait, DbErr, StreamTrait, TransactionTrait};
+use sealane::{Builder, Error, RoutedConnection, drop_in};
+use sealane_harness::{Cluster, Forwarder};
+
+use crate::{
+    capture::Log,
+    fixture::{closed_port, sql, until},
+    page::Page,
+};
+
+const MS: Duration = Duration::from_millis(1);
+
+/// With time-outs that are over soon.
+fn quick(url: &str) -> Builder {
+    RoutedConnection::builder()
+        .primary(url)
+        .acquire_timeout(400 * MS)
+        .failover_timeout(300 * MS)
+        .consistency(sealane::Consistency::Eventual)
+}
+
+async fn refused(builder: Builder) -> Error {
+    builder.connect().await.unwrap_err()
+}
+
+/// `after 412ms` as `after TIME`, since no two runs wait alike.
+fn timeless(text: &impl ToString) -> String {
+    let text = text.to_string();
+    let mut parts = text.split(" after ");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| {
+        let end = part.find([' ', ',']).unwrap_or(0);
+        text + " after TIME" + &part[end..]
+    })
+}
+
+/// A read, a write, a transaction and a stream, each of which gets no connection.
+async fn all(db: &RoutedConnection) -> [DbErr; 4] {
+    let text = "SELECT 1";
+    [
+        db.query_one_raw(sql(db, text)).await.map(drop),
+        db.execute_unprepared("CREATE TABLE t (n int)")
+            .await
+            .map(drop),
+        db.begin().await.map(drop),
+        db.stream_raw(sql(db, text)).await.map(drop),
+    ]
+    .map(|answer| answer.expect_err("no connection"))
+}
+
+#[tokio::test]
+async fn a_start_without_a_connection_says_where_and_why() {
+    let cluster = Cluster::builder()
+        .password(Some("hunter2"))
+        .start()
+        .unwrap();
+    let node = cluster.primary();
+    let hole = Forwarder::to(node.addr()).unwrap();
+    hole.black_hole();
+    let (port, closed) = (node.port(), closed_port());
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().display().to_string();
+    let mut page = Page::new(vec![
+        (format!(":{port}"), ":PORT"),
+        (format!(":{closed}"), ":CLOSED"),
+        (format!(":{}", hole.addr().port()), ":HOLE"),
+        (path.clone(), "FOLDER"),
+    ]);
+    node.sql("CREATE ROLE shut LOGIN PASSWORD 'hunter2' CONNECTION LIMIT 0")
+        .unwrap();
+    let as_shut = node.url().replace("postgres:hunter2@", "shut:hunter2@");
+    let url = node.url();
+
+    let mut add = |title: &str, given: &str, err: Error| page.add(title, &[given], timeless(&err));
+    let named = format!("{url}?name=main").replace("hunter2@", "hunter2wrong@");
+    add(
+        "A wrong password, and a name",
+        "…@127.0.0.1:PORT/postgres?name=main",
+        refused(quick(&named)).await,
+    );
+    let nobody = url.replace("postgres:hunter2@", "nobody:hunter2@");
+    add(
+        "A role that does not exist",
+        "nobody:…@127.0.0.1:PORT/postgres",
+        refused(quick(&nobody)).await,
+    );
+    let several = format!("postgres://app:hunter2@127.0.0.1:{closed},127.0.0.1:{port}/shop");
+    add(
+        "Several hosts, and none lets it in",
+        "app:…@127.0.0.1:CLOSED,127.0.0.1:PORT/shop",
+        refused(quick(&several)).await,
+    );
+    add(
+        "A role without connections",
+        "shut:…@127.0.0.1:PORT/postgres (CONNECTION LIMIT 0)",
+        refused(quick(&as_shut)).await,
+    );
+    let silent = format!(
+        "postgres://app:hunter2@127.0.0.1:{}/shop",
+        hole.addr().port()
+    );
+    add(
+        "An address that swallows everything",
+        "…@127.0.0.1:HOLE/shop",
+        refused(quick(&silent).connect_timeout(250 * MS)).await,
+    );
+    let refusing = format!("postgres://app:hunter2@127.0.0.1:{closed}/shop");
+    add(
+        "A port on which nobody listens",
+        "…@127.0.0.1:CLOSED/shop",
+        refused(quick(&refusing)).await,
+    );
+    let socket = format!("postgres:///shop?host={path}&user=app&password=hunter2");
+    add(
+        "A socket that is not there",
+        "postgres:///shop?host=FOLDER",
+        refused(quick(&socket)).await,
+    );
+
+    let text = folder.path().join("notes.txt");
+    std::fs::write(
+        &text,
+        "these are notes, and no database at all; ".repeat(40),
+    )
+    .unwrap();
+    let file = format!("sqlite://{}", text.display());
+    add(
+        "A file that is no database",
+        "sqlite://FOLDER/notes.txt",
+        refused(quick(&file)).await,
+    );
+    let directory = format!("sqlite://{path}?mode=rwc");
+    add(
+        "A folder as a SQLite file",
+        "sqlite://FOLDER?mode=rwc",
+        refused(quick(&directory)).await,
+    );
+    page.check("unreachable_start.txt");
+
+    // What the system and the build say differs.
+    let unknown = refused(quick("postgres://app:hunter2@no-such-host.invalid/shop")).await;
+    assert!(
+        unknown.to_string().contains("check the host's name"),
+        "{unknown}"
+    );
+    let tls = refused(quick(&format!("{url}?sslmode=require")))
+        .await
+        .to_string();
+    let no_tls = "the server offers no TLS: switch it on there, or ask for less by `sslmode`";
+    let not_built = "this build has no TLS: enable the Cargo feature";
+    assert!(tls.contains(no_tls) || tls.contains(not_built), "{tls}");
+    assert!(
+        !tls.contains("START_WITHOUT") && !tls.contains("whether it runs"),
+        "{tls}"
+    );
+}
+
+#[tokio::test]
+async fn a_statement_without_a_connection_says_where_and_why() {
+    let cluster = Cluster::builder()
+        .password(Some("hunter2"))
+        .start()
+        .unwrap();
+    let node = cluster.primary();
+    let mut page = Page::new(vec![(format!(":{}", node.port()), ":PORT")]);
+    let whats = ["a read", "a write", "begin", "a stream"];
+
+    // Every connection of this process is in use.
+    let db = quick(&node.url())
+        .max_connections(1)
+        .connect()
+        .await
+        .unwrap();
+    let txn = db.begin().await.unwrap();
+    for (what, err) in whats.iter().zip(all(&db).await) {
+        assert!(
+            matches!(Error::of(&err), Some(Error::Unavailable { .. })),
+            "{err}"
+        );
+        page.add("The pool is full", &[what], timeless(&err));
+    }
+    txn.rollback().await.unwrap();
+    db.close().await.unwrap();
+
+    // Code that knows SeaORM's error by its variant meets it, and the log says the rest.
+    let mut options = sea_orm::ConnectOptions::new(node.url());
+    options.max_connections(1).acquire_timeout(300 * MS);
+    let db = drop_in::Database::connect(options).await.unwrap();
+    let txn = db.begin().await.unwrap();
+    let (log, guard) = Log::listen(tracing::Level::WARN);
+    let err = db.begin().await.map(drop).unwrap_err();
+    drop(guard);
+    assert_eq!(
+        err,
+        DbErr::ConnectionAcquire(sea_orm::ConnAcquireErr::Timeout)
+    );
+    let text = log.text();
+    assert!(
+        text.contains("all 1 connections that this process may have there are in use"),
+        "{text}"
+    );
+    txn.rollback().await.unwrap();
+    db.close().await.unwrap();
+
+    // The server has no more for this role than what this process has already.
+    node.sql("CREATE ROLE few LOGIN PASSWORD 'hunter2'")
+        .unwrap();
+    node.sql("GRANT ALL ON SCHEMA public TO few").unwrap();
+    let few = node.url().replace("postgres:hunter2@", "few:hunter2@");
+    let db = quick(&format!("{few}?name=main")).connect().await.unwrap();
+    let txn = db.begin().await.unwrap();
+    node.sql("ALTER ROLE few CONNECTION LIMIT 1").unwrap();
+    for (what, err) in whats.iter().zip(all(&db).await) {
+        page.add("The role has no more connections", &[what], timeless(&err));
+    }
+    txn.rollback().await.unwrap();
+
+    // No primary.
+    node.kill().unwrap();
+    until("the loss", async || {
+        db.cluster().topology().to_string().contains("in doubt")
+            || !db.cluster().topology().to_string().contains("is primary")
+    })
+    .await;
+    for (what, err) in whats.iter().zip(all(&db).await) {
+        let text = timeless(&err);
+        assert!(
+            !text.contains("Connection pool timed out"),
+            "{what}: {text}"
+        );
+        assert!(
+            text.contains("failover_timeout") || text.contains("route_timeout"),
+            "{what}: {text}"
+        );
+        assert!(text.contains("refused"), "{what}: {text}");
+    }
+    page.check("unreachable.txt");
+}
+
+/// `localhost` and `127.0.0.1` are one server, whatever address it is reached by.
+#[tokio::test]
+async fn one_server_under_two_names_is_called_that_and_nothing_else() {
+    let cluster = Cluster::builder().start().unwrap();
+    let url = cluster.primary().url();
+    let (log, guard) = Log::listen(tracing::Level::INFO);
+    let db = quick(&url)
+        .replica(url.replace("127.0.0.1", "localhost"))
+        .connect()
+        .await
+        .unwrap();
+    db.execute_unprepared("CREATE TABLE t (n int)")
+        .await
+        .unwrap();
+    drop(guard);
+    let text = log.text();
+    let lines: Vec<&str> = text
+        .lines()
+        .filter(|line| {
+            line.contains("localhost") && (line.contains("WARN") || line.contains("ERROR"))
+        })
+        .collect();
+    assert_eq!(lines.len(), 1, "{text}");
+    assert!(
+        lines[0].contains("it is the primary under another name; list each server once"),
+        "{text}"
+    );
+    assert!(!text.contains("accept"), "{text}");
+}
