@@ -127,25 +127,12 @@ impl Node {
         }
     }
 
-    /// Host and port for messages; nothing where the application made the connection.
-    pub(crate) fn place(&self) -> String {
-        let direct = self.direct.as_deref();
-        direct.map_or_else(String::new, |direct| direct.url.whole_place())
-    }
-
     /// Throws away the idle connections that the other side has closed, when there are any: nothing is to be sent on
     /// them. Without any this is a look at a few sockets, or at a clock.
     pub(crate) async fn weed(&self) {
         if self.sockets.may_have_ended(&self.link) {
             self.link.weed().await;
         }
-    }
-
-    /// The same, reached directly in this way.
-    pub(crate) fn reached(mut self, direct: Option<&NodeConfig>, trouble: &Arc<Trouble>) -> Self {
-        self.direct = direct.cloned().map(Arc::new);
-        self.trouble = Arc::clone(trouble);
-        self
     }
 
     /// The same server in the same life, under another name.

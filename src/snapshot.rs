@@ -2,10 +2,7 @@
 //!
 //! Built by the worker only and swapped in whole, so a decision never sees half a change.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::sync::Arc;
 
 use crate::{
     metrics::{NodeMetrics, shard, shards},
@@ -13,9 +10,6 @@ use crate::{
     signal,
     state::{View, ViewNode},
 };
-
-/// For so long the last answer of a node that is in doubt says why it is.
-const RECENT: Duration = Duration::from_mins(1);
 
 /// See the module.
 #[derive(Debug)]
@@ -119,6 +113,7 @@ impl Snapshot {
     }
 
     /// Every node and its state, for errors: names and words, and of one in doubt where it is and what it said last.
+    /// Where there is no primary, also which the last was.
     pub(crate) fn describe(&self) -> String {
         let state = |node: &ViewNode| match &node.ineligible {
             _ if node.role != crate::words::Role::Replica => {
@@ -129,9 +124,8 @@ impl Snapshot {
         };
         let nodes = self.view.nodes().iter().zip(&self.members);
         let states = nodes.map(|(node, member)| {
-            let doubted = node.in_doubt || node.ejected;
-            let begun = Instant::now().checked_sub(RECENT).filter(|_| doubted);
-            match begun.and_then(|begun| member.node.trouble.since(begun)) {
+            let trouble = member.node.trouble.recent();
+            match trouble.filter(|_| node.in_doubt || node.ejected) {
                 Some(answer) => {
                     let (place, said) = (member.node.place(), signal::said(&answer));
                     format!("{} ({place}: {said})", state(node))
@@ -139,6 +133,12 @@ impl Snapshot {
                 None => state(node),
             }
         });
-        states.collect::<Vec<_>>().join("; ")
+        let lost = self.view.last_primary.as_deref();
+        let lost = lost.filter(|_| self.view.primary.is_none());
+        let lost = lost.map(|name| format!("the last was {name}"));
+        lost.into_iter()
+            .chain(states)
+            .collect::<Vec<_>>()
+            .join("; ")
     }
 }

@@ -216,9 +216,13 @@ fn given_up(shared: &Shared, waiting: &Waiting) -> Error {
             timeline: bookmark.epoch.timeline,
             waited,
         },
-        _ => Error::NotCaughtUp {
-            node: shared.primary_name(),
-            waited,
+        _ => match shared.primary_name() {
+            Some(node) => Error::NotCaughtUp { node, waited },
+            None => Error::NoPrimary {
+                nodes: shared.describe(),
+                waited,
+                limit: Some(shared.config.setting("stale_wait").into()),
+            },
         },
     }
 }

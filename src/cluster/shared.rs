@@ -340,12 +340,9 @@ impl Shared {
         Some(Arc::clone(&self.snapshot.load().primary()?.node))
     }
 
-    /// What the primary is called, in errors.
-    pub(crate) fn primary_name(&self) -> String {
-        match self.primary_node() {
-            Some(node) => node.name.to_string(),
-            None => "the primary".to_owned(),
-        }
+    /// What the primary is called, in errors. Where none is known there is no name: a stand-in reads like a server's.
+    pub(crate) fn primary_name(&self) -> Option<String> {
+        self.primary_node().map(|node| node.name.to_string())
     }
 
     /// What the replicas are called, in errors.

@@ -35,6 +35,7 @@ use crate::{
     error::Error,
     intent::{Classifier, Knowledge},
     session::Clock,
+    signal,
     snapshot::Snapshot,
     state::{Effect, Event, Moment, NodeSpec, NodeState, Notice, State, View, reduce::reduce},
     words::{NodeId, Role},
@@ -135,7 +136,7 @@ impl Starting {
     ) -> Result<Self, Error> {
         let mut nodes = Nodes::default();
         let specs = nodes.learn(sources.clone());
-        let refused = |problem: crate::state::ReplaceProblem| Error::Topology {
+        let refused = |problem: crate::state::ReplaceProblem| Error::CannotStart {
             why: problem.to_string(),
         };
         let (state, effects) =
@@ -242,12 +243,15 @@ impl Starting {
         let mut rng = fastrand::Rng::new();
         for ((node, name, trouble), role, answer) in answers {
             let event = match answer {
-                Ok(facts) => Event::ProbeOk {
-                    node,
-                    begun,
-                    rtt: facts.round_trip,
-                    facts: super::nodes::said(&facts),
-                },
+                Ok(facts) => {
+                    trouble.settled();
+                    Event::ProbeOk {
+                        node,
+                        begun,
+                        rtt: facts.round_trip,
+                        facts: super::nodes::said(&facts),
+                    }
+                }
                 Err(err) => {
                     trouble.failed(&err);
                     let signal = super::nodes::unanswered(&err);

@@ -21,7 +21,11 @@ impl Config {
     /// One of them as whoever configured this would write it: `SEALANE_ROUTE_TIMEOUT=5s`.
     pub(crate) fn setting(&self, field: &str) -> String {
         let shown = table::by_field(field).and_then(|setting| self.shown(setting));
-        format!("{}={}", self.source.name(field), shown.unwrap_or_default())
+        let name = match self.of_template(field) {
+            Some(name) => format!("ConnectOptions::{name}"),
+            None => self.source.name(field),
+        };
+        format!("{name}={}", shown.unwrap_or_default())
     }
 
     fn shown(&self, setting: &Setting) -> Option<String> {

@@ -12,6 +12,23 @@ impl Config {
         let template = self.connect_options.as_ref();
         template.is_some_and(sea_orm::ConnectOptions::get_connect_lazy)
     }
+
+    /// What this setting is called in the caller's options, where its value is theirs.
+    pub(super) fn of_template(&self, field: &str) -> Option<&'static str> {
+        let template = self.connect_options.as_ref()?;
+        match field {
+            "acquire_timeout" if template.get_acquire_timeout() == Some(self.acquire_timeout) => {
+                Some("acquire_timeout")
+            }
+            "acquire_timeout" if template.get_connect_timeout() == Some(self.acquire_timeout) => {
+                Some("connect_timeout")
+            }
+            "max_connections" if template.get_max_connections() == Some(self.max_connections) => {
+                Some("max_connections")
+            }
+            _ => None,
+        }
+    }
 }
 
 impl Draft {

@@ -15,9 +15,9 @@ use std::{sync::Arc, time::Instant};
 
 use sea_orm::{AccessMode, DbErr, IsolationLevel, TransactionOptions};
 
-pub(super) use self::unavailable::asking_why;
 use self::crash::Crashes;
 use self::phase::{Phase, Spent};
+pub(super) use self::unavailable::asking_why;
 use super::{RoutedConnection, overrides::Wishes};
 use crate::{
     cluster::shared::Shared,

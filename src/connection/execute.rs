@@ -141,6 +141,7 @@ impl RoutedConnection {
                 Ok(None) => {}
                 Err(err) => {
                     let stage = crate::signal::stage_of(&err);
+                    attempt.tries_since(since);
                     attempt.failed(&lease, stage, err, Kind::Exec).await?;
                     attempt.check_primary().await?;
                 }

@@ -20,6 +20,7 @@ impl Error {
             Self::Config(_)
             | Self::Start { .. }
             | Self::PrimaryInRecovery { .. }
+            | Self::CannotStart { .. }
             | Self::Disconnected
             | Self::NoPrimary { .. }
             | Self::NoReplica { .. }
@@ -56,6 +57,7 @@ impl Error {
             Self::Config(_)
             | Self::Start { .. }
             | Self::PrimaryInRecovery { .. }
+            | Self::CannotStart { .. }
             | Self::Disconnected
             | Self::NotARead { .. }
             | Self::OnlyReads { .. }

@@ -9,10 +9,16 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use sea_orm::DbErr;
+
+use super::Node;
+use crate::config::NodeConfig;
+
+/// For so long an answer says why its node is in doubt.
+const RECENT: Duration = Duration::from_mins(1);
 
 /// One node's, for all of its pools.
 #[derive(Debug, Default)]
@@ -31,11 +37,21 @@ impl Trouble {
         *last = Some((Instant::now(), err.clone()));
     }
 
+    /// It answered at the start. Later an answer on the monitor's own connection says nothing of new ones.
+    pub(crate) fn settled(&self) {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
     /// The last answer, if it came after this.
     pub(crate) fn since(&self, begun: Instant) -> Option<DbErr> {
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let fresh = last.as_ref().filter(|(at, _)| *at >= begun);
         fresh.map(|(_, answer)| answer.clone())
+    }
+
+    /// The last answer, if it is so new that it says why the node is in doubt now.
+    pub(crate) fn recent(&self) -> Option<DbErr> {
+        self.since(Instant::now().checked_sub(RECENT)?)
     }
 
     /// Whether an attempt of this kind is under way.
@@ -63,5 +79,20 @@ impl Asking {
 impl Drop for Asking {
     fn drop(&mut self) {
         self.0.asking.store(false, Ordering::Release);
+    }
+}
+
+impl Node {
+    /// The same, reached directly in this way.
+    pub(crate) fn reached(mut self, direct: Option<&NodeConfig>, trouble: &Arc<Trouble>) -> Self {
+        self.direct = direct.cloned().map(Arc::new);
+        self.trouble = Arc::clone(trouble);
+        self
+    }
+
+    /// Host and port for messages; nothing where the application made the connection.
+    pub(crate) fn place(&self) -> String {
+        let direct = self.direct.as_deref();
+        direct.map_or_else(String::new, |direct| direct.url.whole_place())
     }
 }

@@ -58,11 +58,13 @@ fn of_server(code: &str, message: &str) -> Option<&'static str> {
         }
         "3D000" | "42000" => "check the name of the database behind the host",
         "53300" | "08004" => {
-            "all processes together want more connections than the server, the database or the role allows: lower \
-             SEALANE_MAX_CONNECTIONS, or raise that limit"
+            "all processes together want more connections than the server, the database or the role allows: raise that \
+             limit, or lower SEALANE_MAX_CONNECTIONS (with the builder max_connections) in them"
         }
         "57P03" => "it is starting up or shutting down: wait until it is there",
-        "14" => "check the path: it must be a file in a folder that exists; `?mode=rwc` creates the file",
+        "14" => {
+            "check the path: it must be a file in a folder that exists and may be read; `?mode=rwc` creates the file"
+        }
         "26" => "the file is there and is no SQLite database, or is encrypted: check the path",
         _ => return None,
     })

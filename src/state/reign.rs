@@ -64,6 +64,11 @@ struct Claim {
 }
 
 impl State {
+    /// The primary, or the last one while there is none.
+    pub(crate) fn last_primary(&self) -> Option<&NodeState> {
+        self.node(self.reign.owner?)
+    }
+
     /// Whether a new epoch waits for the other nodes' answers.
     pub(crate) fn is_confirming(&self) -> bool {
         self.reign.claim.is_some()

@@ -56,6 +56,8 @@ pub(crate) struct View {
     pub(crate) version: u64,
     pub(crate) nodes: Box<[ViewNode]>,
     pub(crate) primary: Option<usize>,
+    /// What the primary is called, or the last one while there is none.
+    pub(crate) last_primary: Option<Arc<str>>,
     /// The greatest epoch that was seen.
     pub(crate) epoch: Option<u64>,
     /// Since when there is none.
@@ -142,6 +144,7 @@ impl View {
         Self {
             version: state.version,
             primary: nodes.iter().position(|node| node.role == Role::Primary),
+            last_primary: state.last_primary().map(|node| node.spec.name.clone()),
             epoch: state.reign.greatest,
             lost: state.reign.lost,
             splits: state.tuning.enabled

@@ -2,10 +2,13 @@
 
 use std::{
     io,
-    sync::{Arc, Mutex},
+    sync::{Arc, LazyLock, Mutex},
 };
 
-use tracing::{Level, subscriber::DefaultGuard};
+use tracing::{
+    Dispatch, Level,
+    subscriber::{DefaultGuard, NoSubscriber},
+};
 use tracing_subscriber::{
     Layer,
     filter::LevelFilter,
@@ -20,6 +23,11 @@ pub struct Log(Arc<Mutex<Vec<u8>>>);
 impl Log {
     /// Listens on this thread until the guard is dropped.
     pub fn listen(level: Level) -> (Self, DefaultGuard) {
+        // With one subscriber in the process, the first thread to meet a line decides for all whether it is wanted, and
+        // the threads of other tests listen to nothing.
+        static ANOTHER: LazyLock<Dispatch> =
+            LazyLock::new(|| Dispatch::new(NoSubscriber::default()));
+        LazyLock::force(&ANOTHER);
         let log = Self::default();
         let layer = fmt::layer()
             .with_writer(log.clone())

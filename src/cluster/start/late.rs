@@ -57,7 +57,11 @@ impl Starting {
             StartProblem::PrimaryUnreachable { .. } => {
                 self.primary_error.as_ref().is_none_or(signal::may_pass)
             }
-            StartProblem::NobodyClaims => true,
+            // One that answered says more than one that did not: it may be promoted yet.
+            StartProblem::NobodyClaims => self.sources.iter().any(|one| {
+                let trouble = one.trouble.since(self.origin);
+                trouble.is_none_or(|err| signal::may_pass(&err))
+            }),
             StartProblem::NoPrimary
             | StartProblem::PrimaryInRecovery { .. }
             | StartProblem::Undecided { .. } => false,
@@ -69,7 +73,7 @@ impl Starting {
         let specs = self.sources.iter().map(|source| source.spec.clone());
         let now = Moment(self.origin.elapsed());
         let begun = State::start(tuning(config), specs.collect(), now);
-        (self.state, self.effects) = begun.map_err(|problem| Error::Topology {
+        (self.state, self.effects) = begun.map_err(|problem| Error::CannotStart {
             why: problem.to_string(),
         })?;
         Ok(())

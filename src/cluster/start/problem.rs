@@ -1,5 +1,7 @@
 //! What forbids a start, as the error of whoever connects.
 
+use std::iter;
+
 use sea_orm::DbErr;
 
 use super::Starting;
@@ -29,7 +31,7 @@ impl Starting {
                 })
             }
             Some(problem @ StartProblem::NobodyClaims) => Err(Error::CannotStart {
-                why: format!("{problem}{}", self.answers()),
+                why: self.nobody(config, &problem),
             }),
         }
     }
@@ -45,18 +47,35 @@ impl Starting {
         let node = self.sources.iter().find(at).and_then(Source::config);
         Error::Start {
             node: name.to_owned(),
-            place: node.map_or_else(String::new, |node| node.url.whole_place()).into(),
+            place: node
+                .map_or_else(String::new, |node| node.url.whole_place())
+                .into(),
             limit: waited.then(|| config.setting("acquire_timeout").into()),
             source,
         }
     }
 
-    /// What the nodes said that could not be asked.
-    fn answers(&self) -> String {
+    /// Nobody is the primary, and what the nodes said that could not be asked. Where that are all of them, none is there
+    /// to promote.
+    fn nobody(&self, config: &Config, problem: &StartProblem) -> String {
         let answer = |one: &Source| {
-            let answer = one.trouble.since(self.origin)?;
-            Some(format!("; `{}`: {}", one.spec.name, signal::said(&answer)))
+            let answer = signal::told(&one.trouble.since(self.origin)?);
+            Some(format!("`{}`: {answer}", one.spec.name))
         };
-        self.sources.iter().filter_map(answer).collect()
+        let answers: Vec<String> = self.sources.iter().filter_map(answer).collect();
+        let within = match self.waits {
+            true => format!("within {}, ", config.setting("acquire_timeout")),
+            false => String::new(),
+        };
+        match answers.len() == self.sources.len() {
+            true => format!(
+                "{within}no node could be asked whether it is the primary: {}",
+                answers.join("; ")
+            ),
+            false => {
+                let parts = iter::once(format!("{within}{problem}")).chain(answers);
+                parts.collect::<Vec<_>>().join("; ")
+            }
+        }
     }
 }

@@ -218,9 +218,8 @@ impl Attempt<'_> {
             let pool = Arc::clone(link);
             let replayed = Arc::clone(&node.replayed);
             let (shared, asked) = (Arc::clone(&shared), Arc::clone(&node));
-            let acquiring = async move {
-                (asking_why(&shared, &asked, pool.acquire()).await, place)
-            };
+            let acquiring =
+                async move { (asking_why(&shared, &asked, pool.acquire()).await, place) };
             let acquiring = ToTheEnd::new(acquiring, move || replayed.opaque());
             let acquiring = async {
                 let (conn, place) = acquiring.await;

@@ -26,6 +26,7 @@ const PATIENCE: Duration = Duration::from_millis(500);
 pub(super) struct Obstacle {
     /// The phase whose time was over, where it was one.
     phase: Option<Phase>,
+    /// Empty where the states of the nodes say all.
     detail: String,
     /// What the server said, or the driver.
     source: Option<DbErr>,
@@ -95,14 +96,30 @@ impl Attempt<'_> {
 
     /// It never got as far as a node: the primary's error, where one is known.
     pub(super) fn at_no_node(&self, obstacle: Obstacle) -> Error {
+        let (nodes, said) = (self.shared.describe(), obstacle.detail);
         match self.shared.primary_node() {
-            Some(node) => self.at_node(&node, Stage::Route, obstacle),
+            Some(node) => {
+                let answer = || {
+                    let answer = node.trouble.recent();
+                    answer.map_or(nodes, |answer| signal::told(&answer))
+                };
+                let detail = if said.is_empty() { answer() } else { said };
+                self.at_node(&node, Stage::Route, Obstacle { detail, ..obstacle })
+            }
             None => Error::NoPrimary {
-                nodes: self.shared.describe(),
+                nodes: match said.is_empty() {
+                    true => nodes,
+                    false => format!("{said}; {nodes}"),
+                },
                 waited: self.waited(),
                 limit: obstacle.phase.map(|phase| self.limit_of(phase)),
             },
         }
+    }
+
+    /// Since when it has tried, where nothing before had to be timed.
+    pub(in crate::connection) fn tries_since(&mut self, begun: Instant) {
+        self.started.get_or_insert(begun);
     }
 
     fn waited(&self) -> Duration {
@@ -124,12 +141,15 @@ impl Attempt<'_> {
         }
         let begun = self.started.unwrap_or_else(Instant::now);
         if let Some(answer) = node.trouble.since(begun) {
-            let detail = format!(
-                "the last attempt to open one: {}",
-                signal::told(&answer)
-            );
+            let detail = format!("the last attempt to open one: {}", signal::told(&answer));
             let source = Some(answer);
-            return (Obstacle { source, ..late(detail) }, false);
+            return (
+                Obstacle {
+                    source,
+                    ..late(detail)
+                },
+                false,
+            );
         }
         if node.trouble.is_asked() {
             let detail = "an attempt to open one has had no answer yet";
@@ -141,11 +161,10 @@ impl Attempt<'_> {
                     Role::Replica => "replica_max_connections",
                     Role::Primary | Role::Unknown | Role::Fenced => "max_connections",
                 };
-                let setting = self.shared.config.setting(setting);
                 let detail = format!(
-                    "all {} connections that this process may have there are in use; look for what holds them for so \
-                     long, or raise {setting}",
-                    pool.max
+                    "all connections that this process may have there are in use ({}); look for what holds them for so \
+                     long, or raise that",
+                    self.shared.config.setting(setting)
                 );
                 (late(detail), true)
             }

@@ -5,13 +5,7 @@ use std::time::Instant;
 use sea_orm::DbErr;
 
 use super::{Attempt, phase::Phase, unavailable::Obstacle};
-use crate::{
-    error::Error,
-    metrics::ClusterCounter,
-    session::Need,
-    signal,
-    words::Intent,
-};
+use crate::{error::Error, metrics::ClusterCounter, session::Need, signal, words::Intent};
 
 impl Attempt<'_> {
     /// A node that refuses writes although it is the primary, by a probe begun after that, means what it says: a setting
@@ -102,10 +96,11 @@ impl Attempt<'_> {
     }
 
     fn gave_up(&mut self, phase: Phase) -> Error {
-        let detail = match self.last.take() {
-            Some(err) => signal::told(&err),
-            None => self.shared.describe(),
-        };
+        // What ended another attempt from our side, or a time-out of ours, says nothing of the node.
+        let says =
+            |err: &DbErr| !matches!(err, DbErr::ConnectionAcquire(_)) && Error::of(err).is_none();
+        let last = self.last.take().filter(says);
+        let detail = last.map_or_else(String::new, |err| signal::told(&err));
         self.at_no_node(Obstacle::late(phase, detail))
     }
 }

@@ -148,7 +148,10 @@ impl RoutedConnection {
                 .await
                 .is_err()
             {
-                let why = format!("`{}` has not told it", shared.primary_name());
+                let why = match shared.primary_name() {
+                    Some(name) => format!("`{name}` has not told it"),
+                    None => format!("no primary is known: {}", shared.describe()),
+                };
                 return Err(untold(&why, begun));
             }
         }
