@@ -45,6 +45,8 @@ pub(crate) struct Facts {
     pub(crate) receiving: Fact<bool>,
     /// How far it has written, or replayed.
     pub(crate) position: Option<u64>,
+    /// Of how many transactions it knows, where all of them have ended.
+    pub(crate) ended: Option<u64>,
     /// Its address and start time, as one number.
     pub(crate) server: Option<u64>,
     /// Its start time alone: one server has many addresses.

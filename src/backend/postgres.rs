@@ -27,7 +27,7 @@ pub(crate) const RESTORE_FENCE: &str = "RESET default_transaction_read_only";
 /// Everything in one statement: role, identity, fitness, epoch, position, whether it receives, and whose life it is.
 ///
 /// The epoch comes from the name of the segment that is written: the control file tells the old one after a promotion
-/// until the next checkpoint (rule T2).
+/// until the next checkpoint (rule T2). The last one is there while no transaction that writes is open (rule T11).
 const PROBE: &str = "SELECT one.in_recovery, \
      (SELECT system_identifier::text FROM pg_catalog.pg_control_system()), \
      pg_catalog.current_setting('default_transaction_isolation'), \
@@ -39,8 +39,11 @@ const PROBE: &str = "SELECT one.in_recovery, \
      receiver.pid IS NOT NULL, \
      pg_catalog.pg_size_bytes(pg_catalog.current_setting('wal_segment_size')), \
      pg_catalog.concat_ws('|', pg_catalog.inet_server_addr(), pg_catalog.inet_server_port()), \
-     (extract(epoch FROM pg_catalog.pg_postmaster_start_time()) * 1000000)::pg_catalog.int8 \
-     FROM (SELECT pg_catalog.pg_is_in_recovery() AS in_recovery) AS one \
+     (extract(epoch FROM pg_catalog.pg_postmaster_start_time()) * 1000000)::pg_catalog.int8, \
+     CASE pg_catalog.txid_snapshot_xmin(one.seen) WHEN pg_catalog.txid_snapshot_xmax(one.seen) \
+     THEN pg_catalog.txid_snapshot_xmax(one.seen) END \
+     FROM (SELECT pg_catalog.pg_is_in_recovery() AS in_recovery, \
+     pg_catalog.txid_current_snapshot() AS seen) AS one \
      LEFT JOIN pg_catalog.pg_stat_wal_receiver AS receiver ON true";
 
 /// What any role may run, where the one above is not allowed: without an epoch, roles stay as configured.
@@ -181,6 +184,7 @@ fn read(row: &PgRow, round_trip: Duration) -> Result<Facts, sqlx::Error> {
     let segment = row.try_get::<i64, _>(6)?.cast_unsigned();
     let addr: &str = row.try_get(7)?;
     let started = row.try_get::<i64, _>(8)?.cast_unsigned();
+    let ended: Option<i64> = row.try_get(9)?;
     Ok(Facts {
         epoch: match timeline {
             Some(timeline) => Fact::Known(timeline.cast_unsigned() & u64::from(u32::MAX)),
@@ -194,6 +198,7 @@ fn read(row: &PgRow, round_trip: Duration) -> Result<Facts, sqlx::Error> {
         },
         position: position
             .map(|position| Lsn(position.cast_unsigned()).at_end_of_record(segment).0),
+        ended: ended.map(i64::cast_unsigned),
         server: Some(server_of(addr, Some(started))),
         started: Some(started),
         place: (!addr.is_empty()).then(|| server_of(addr, None)),

@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::reduce::Step;
-use super::{Fact, Moment, NodeState, State};
+use super::{Fact, Moment, NodeState, ProbeFacts, State};
 use crate::words::Role;
 
 /// Enough for four minutes of one question a second; a replica that is further behind keeps its last moment.
@@ -18,39 +18,63 @@ const REMEMBERED: usize = 256;
 /// Between two probes of a replica whose lag cannot be told yet: the primary's first position was not replayed there.
 const UNPROVEN_EVERY: Duration = Duration::from_millis(20);
 
-/// The primary's positions, the newest last.
+/// What the primary said of itself, and when it was asked.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct History(VecDeque<(u64, Moment)>);
+pub(crate) struct History {
+    /// Its positions, the newest last.
+    positions: VecDeque<(u64, Moment)>,
+    /// Of how many transactions it knew when all of them had ended. A position alone makes the replicas of an idle
+    /// primary late: what a read logs that prunes a page and then fails it sends with the next commit or after some 20 s,
+    /// and until then none of them comes to its position.
+    ended: Option<(u64, Moment)>,
+}
 
 impl History {
     /// The primary, asked at that moment, had come so far.
     pub(super) fn note(&mut self, position: u64, asked: Moment) {
-        match self.0.back_mut() {
+        match self.positions.back_mut() {
             Some((last, at)) if *last == position => *at = (*at).max(asked),
             Some((last, _)) if *last > position => {}
             _ => {
-                if self.0.len() == REMEMBERED {
-                    self.0.pop_front();
+                if self.positions.len() == REMEMBERED {
+                    self.positions.pop_front();
                 }
-                self.0.push_back((position, asked));
+                self.positions.push_back((position, asked));
             }
         }
     }
 
-    /// Since when whoever has come so far has everything.
-    pub(super) fn complete_since(&self, position: u64) -> Option<Moment> {
-        let known = self.0.iter().rev().find(|(known, _)| *known <= position);
-        known.map(|(_, at)| *at)
+    /// The primary, asked at that moment, had so many transactions behind it, or one of them was still open.
+    pub(super) fn note_ended(&mut self, ended: Option<u64>, asked: Moment) {
+        if let Some(ended) = ended
+            && self.ended.is_none_or(|(_, at)| at <= asked)
+        {
+            self.ended = Some((ended, asked));
+        }
+    }
+
+    /// Since when a standby that says so has everything.
+    pub(super) fn complete(&self, standby: &ProbeFacts) -> Option<Moment> {
+        let by_position = standby.position.and_then(|position| {
+            let mut known = self.positions.iter().rev();
+            known.find(|(known, _)| *known <= position)
+        });
+        let by_ended = self
+            .ended
+            .filter(|(ended, _)| standby.ended >= Some(*ended));
+        let moments = [by_position.copied(), by_ended];
+        moments.into_iter().flatten().map(|(_, at)| at).max()
     }
 
     /// The primary's newest position.
     pub(crate) fn newest(&self) -> Option<u64> {
-        self.0.back().map(|(position, _)| *position)
+        self.positions.back().map(|(position, _)| *position)
     }
 
     /// Another primary counts anew.
     pub(super) fn clear(&mut self) {
-        self.0.clear();
+        self.positions.clear();
+        self.ended = None;
     }
 }
 

@@ -294,14 +294,13 @@ fn observe(step: &mut Step<'_>, id: NodeId, begun: Moment, facts: ProbeFacts) {
             state.reign.history.clear();
         }
         state.reign.history.note(position, begun);
+        state.reign.history.note_ended(facts.ended, begun);
         if note_astray(state, position, begun, facts.epoch) {
             step.out.publish();
         }
     }
     let state = &mut *step.state;
-    let complete = facts
-        .position
-        .and_then(|position| state.reign.history.complete_since(position));
+    let complete = state.reign.history.complete(&facts);
     let newest = state.reign.greatest;
     // Whoever has replayed some of the newest epoch follows it, also where the role may not see whom it follows (T2).
     let reached = facts

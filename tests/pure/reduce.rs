@@ -260,6 +260,7 @@ impl Bench {
                     lag: Fact::NotChecked,
                     receiving: fact(text, "receiving"),
                     position: option(text, "position").map(|text| text.parse().unwrap()),
+                    ended: option(text, "ended").map(|text| text.parse().unwrap()),
                     server: fact(text, "server"),
                     reached: option(text, "reached").map(|text| text.parse().unwrap()),
                     serializable: option(text, "serializable").is_some(),

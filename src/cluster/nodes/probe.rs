@@ -74,6 +74,7 @@ pub(in crate::cluster) fn said(facts: &Facts) -> ProbeFacts {
         lag: Fact::NotChecked,
         receiving: facts.receiving,
         position: facts.position,
+        ended: facts.ended,
         server: facts.server.map_or(Fact::NotChecked, Fact::Known),
         started: facts.started,
         place: facts.place,

@@ -12,6 +12,12 @@ const POSITION: &str = "\
     (select pg_current_wal_insert_lsn() - '0/0'::pg_lsn as lsn, setting::numeric as segment \
      from pg_settings where name = 'wal_segment_size') position";
 
+/// Sends what a read has logged that pruned a page and then failed, which otherwise goes out with the next commit or after
+/// some twenty seconds. Waits for no standby.
+const FLUSH: &str = "\
+    select pg_logical_emit_message(true, 'sealane-harness', set_config('synchronous_commit', 'local', true)) \
+    where pg_current_wal_insert_lsn() > pg_current_wal_flush_lsn()";
+
 impl Node {
     /// Whether the server says that it is a primary.
     pub fn is_primary(&self) -> Result<bool> {
@@ -123,6 +129,7 @@ impl Node {
 
     /// Waits until this standby has replayed, so that every new read sees it, all that `primary` has written up to now.
     pub fn wait_caught_up_with(&self, primary: &Self) -> Result<()> {
+        primary.ask(FLUSH)?;
         let position = primary.ask(POSITION)?;
         let sql = format!("select pg_last_wal_replay_lsn() - '0/0'::pg_lsn >= {position}");
         self.wait_for("catching up", || Ok((self.ask(&sql)? == "t").then_some(())))
