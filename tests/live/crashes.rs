@@ -265,6 +265,35 @@ async fn beside_the_only_replica_reads_wait_until_it_is_back() {
     .await;
 }
 
+/// R5: where it does not come back in time, what ran beside it fails as something that was sent.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_ran_beside_it_and_found_no_other_replica_was_sent() {
+    let cluster = STAGE.whole().await;
+    end_leftovers(&cluster);
+    within(LIMIT, async {
+        let db = RoutedConnection::builder()
+            .primary(cluster.primary().url())
+            .replicas([format!("{}?name=one", cluster.standby(0).url())])
+            .check_timeout(Duration::from_secs(5))
+            .eject_first(Duration::from_secs(25))
+            .route_timeout(Duration::from_secs(1))
+            .consistency(Consistency::Eventual)
+            .connect()
+            .await
+            .unwrap();
+        let innocent = tokio::spawn({
+            let db = db.clone();
+            async move { read(&db, INNOCENT).await }
+        });
+        until_running(cluster.standby(0), "innocent", 1).await;
+        let killer = Killer::of(&cluster);
+        assert_eq!(crashed(&read(&db, GUILTY).await.unwrap_err()), "one");
+        drop(killer);
+        assert_eq!(crashed(&innocent.await.unwrap().unwrap_err()), "one");
+    })
+    .await;
+}
+
 /// R5: the same for a stream before its first row and for a transaction on a replica.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stream_and_a_transaction_that_crash_their_server_crash_no_other() {

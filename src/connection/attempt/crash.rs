@@ -108,16 +108,23 @@ impl Attempt<'_> {
         self.spares(&snapshot).bars(lease.role())
     }
 
-    /// Why it was sent nowhere.
+    /// Why it was sent nowhere, or nowhere else than where it ran beside what crashed its server.
     pub(super) fn kept_back(&mut self) -> Error {
         let snapshot = self.shared.snapshot.load();
-        let nodes = snapshot.view.nodes().iter();
-        let mut crashed = nodes.filter(|node| Some(node.id) == self.crashes.spared);
-        Error::KeptBack {
-            node: crashed
-                .next()
-                .map_or_else(String::new, |node| node.name.to_string()),
-            waited: self.started().elapsed(),
+        let name = |id: Option<NodeId>| {
+            let mut nodes = snapshot.view.nodes().iter();
+            let known = nodes.find(|node| Some(node.id) == id);
+            known.map_or_else(String::new, |node| node.name.to_string())
+        };
+        match (self.crashes.ran_in, self.last.take()) {
+            (Some((node, _)), Some(source)) => Error::ServerCrashed {
+                node: name(Some(node)),
+                source,
+            },
+            _ => Error::KeptBack {
+                node: name(self.crashes.spared),
+                waited: self.started().elapsed(),
+            },
         }
     }
 }
