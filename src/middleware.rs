@@ -19,23 +19,26 @@ use crate::{connection::RoutedConnection, error::Error, position::Bookmark, scop
 /// A tower layer that gives every request a session of its own, begun from the bookmark that the client brought, and
 /// gives the client the new bookmark when the session moved.
 ///
-/// Inside, every plain handle to the same cluster reads and writes in that session (see [`scope`]); the session is also
-/// in the request's extensions, as a [`RoutedConnection`]. A request that brings no bookmark reads as a plain handle
-/// does: it sees what this process wrote, so that a client that keeps no cookie reads its own writes too, as far as one
-/// process goes. One that brings a bookmark sees what that stands for, and what the process wrote outside of requests,
-/// such as a migration at its start; other clients' writes do not keep it from the replicas.
+/// Inside, every plain handle to the same cluster reads and writes in that session (see [`scope`]); the session is
+/// also in the request's extensions, as a [`RoutedConnection`]. A request that brings no bookmark reads as a plain
+/// handle does: it sees what this process wrote, so that a client that keeps no cookie reads its own writes too, as
+/// far as one process goes. One that brings a bookmark sees what that stands for, and what the process wrote outside
+/// of requests, such as a migration at its start; other clients' writes do not keep it from the replicas. Both see
+/// what is done on a pool of [`concrete()`](RoutedConnection::concrete), whenever that was taken.
 /// [`bookmarks_only`](Self::bookmarks_only) narrows both.
 ///
 /// By default the bookmark travels in a cookie called `sealane`, `HttpOnly`, `Secure`, `SameSite=Lax`, on the path `/`,
 /// until the browser is closed: it is for this site's own requests, no script has to see it, and it matters only for as
 /// long as replicas lag. What cannot be read, or comes from another cluster, is ignored; a request never fails for it.
 ///
-/// The response waits for the bookmark, usually less than a millisecond, only if the request wrote, and never longer than
-/// `SEALANE_STALE_WAIT`. When the primary has not told by then where the write lies, or nobody knows whether it was
-/// executed, the client is given a bookmark that says so: its next request reads on the primary until that has told how
-/// far it is, and for as long as the write may still be executed, 30 s at the most. Three things are not in it: what is
-/// written while a streamed body is sent, since the headers are gone by then; what a spawned task writes later; and, of
-/// responses to overlapping requests of one client, all but the one that arrives last.
+/// The response waits for the bookmark, usually less than a millisecond, only if the request wrote, and never longer
+/// than `SEALANE_STALE_WAIT`. When the primary has not told by then where the write lies, or nobody knows whether it
+/// was executed, the client is given a bookmark that says so: its next request reads on the primary until that has
+/// told how far it is, and for as long as the write may still be executed, 30 s at the most. Four things are not in
+/// it: what is written while a streamed body is sent, since the headers are gone by then; what a spawned task writes
+/// later; what is written through a pool that was taken outside of the request (take it in the handler, by
+/// `get_postgres_connection_pool()`, and it is in); and, of responses to overlapping requests of one client, all but
+/// the one that arrives last.
 ///
 /// ```no_run
 /// use axum::{Router, extract::State, routing::get};

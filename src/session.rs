@@ -18,6 +18,7 @@ mod replayed;
 mod scopes;
 mod seen;
 mod tasks;
+mod unseen;
 mod waiting;
 mod write;
 
@@ -31,7 +32,7 @@ use std::{
 
 use self::hold::Hold;
 pub(crate) use self::{
-    clock::{Clock, Whose},
+    clock::{Clock, Named, Whose, Word},
     current::{Abandoned, Current},
     hold::UNKNOWN_HOLD,
     need::Need,
@@ -39,6 +40,7 @@ pub(crate) use self::{
     replayed::{Replay, Replayed, Sample, Several, Told, Upstream},
     scopes::{Scopes, within},
     seen::{Bound, Seen},
+    unseen::HandsOut,
     waiting::Waiting,
     write::OpenWrite,
 };

@@ -22,7 +22,7 @@
 mod end;
 
 use std::sync::{
-    Arc, Mutex, PoisonError,
+    Arc, Mutex, PoisonError, Weak,
     atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
 };
 
@@ -34,6 +34,7 @@ use crate::config::NodeConfig;
 use crate::{
     intent::Change,
     node::{Handed, Link, Node, Returned, Sibling, closed},
+    session::HandsOut,
     words::NodeId,
 };
 
@@ -76,8 +77,12 @@ impl Concrete {
             .checked_sub(1)
             .and_then(|last| self.made.get(last));
         // A handle that was closed stays closed.
-        let stands = |made: &&Made| shared.is_closed() || made.is_of(primary.as_ref());
-        if let Some(made) = last.filter(stands) {
+        let stands = |made: &&Made| made.is_of(primary.as_ref());
+        let known = match shared.is_closed() {
+            true => last,
+            false => self.made.iter().map(|(_, made)| made).find(stands),
+        };
+        if let Some(made) = known {
             return &made.connection;
         }
         let mut made = match &primary {
@@ -92,7 +97,14 @@ impl Concrete {
             );
             made.connection = old.connection.clone();
             made.connection.inner = inner;
-            old.retire(shared);
+        }
+        let shares: Weak<Shared> = Arc::downgrade(shared);
+        shared.clock.hands_out(shares);
+        if primary.is_some() {
+            // Where there is none, the last one may come back.
+            for (_, old) in self.made.iter() {
+                old.retire(shared);
+            }
         }
         let made = &self.made[self.made.push(made)];
         // The primary may have changed before this was in the list.
@@ -103,19 +115,12 @@ impl Concrete {
     }
 
     /// Whether something is being done through a connection of these, out of our sight.
-    pub(crate) fn in_use(&self, splits: impl Fn() -> bool) -> bool {
-        // Empty for nearly everybody, and then this is one load.
-        self.made.count() != 0 && self.made.iter().any(|(_, made)| made.in_use(&splits))
-    }
-
-    /// Whether there are any.
-    #[inline]
-    pub(crate) fn any(&self) -> bool {
-        self.made.count() != 0
+    fn in_use(&self, splits: bool) -> bool {
+        self.made.iter().any(|(_, made)| made.in_use(splits))
     }
 
     /// Calls this if a connection may have been closed where it was used since the last time, which tells nobody.
-    pub(crate) fn look(&self, lost: impl Fn()) {
+    fn look(&self, lost: impl Fn()) {
         for (_, made) in self.made.iter() {
             made.look(&lost);
         }
@@ -124,7 +129,7 @@ impl Concrete {
     /// The same, where nothing is read from but the primary: as far as that can be told.
     pub(crate) fn is_busy(&self, shared: &Shared) -> bool {
         let primary = shared.primary_node();
-        self.in_use(|| false)
+        self.in_use(false)
             || self.made.iter().any(|(_, made)| {
                 let primary = primary.as_ref().filter(|_| made.own.is_none());
                 primary.is_some_and(|primary| made.has_more_out_than_us(primary))
@@ -188,6 +193,14 @@ impl Concrete {
     }
 }
 
+impl HandsOut for Shared {
+    fn is_in_use(&self, splits: bool) -> bool {
+        let in_use = self.concrete.in_use(splits);
+        self.concrete.look(|| self.concrete_returned());
+        in_use
+    }
+}
+
 impl Made {
     /// What leads to this node, or to none.
     fn of(primary: Option<&Arc<Node>>, connection: DatabaseConnection) -> Self {
@@ -208,7 +221,10 @@ impl Made {
         let same_node = self.primary == primary.map(|primary| primary.id);
         same_node
             && match (&self.own, &self.link, primary) {
-                (Some(own), ..) => !own.link.is_closed() && !own.link.is_elsewhere(),
+                (Some(own), ..) => {
+                    let retired = self.retired.load(Ordering::Acquire);
+                    !retired && !own.link.is_closed() && !own.link.is_elsewhere()
+                }
                 (None, Some(link), Some(primary)) => Arc::ptr_eq(link, &primary.link),
                 _ => true,
             }
@@ -224,7 +240,7 @@ impl Made {
         self.pool().is_some_and(|pool| pool.was_closed())
     }
 
-    fn in_use(&self, splits: impl Fn() -> bool) -> bool {
+    fn in_use(&self, splits: bool) -> bool {
         match (&self.own, &self.link) {
             (Some(own), _) => own
                 .link
@@ -232,7 +248,7 @@ impl Made {
                 .is_some_and(|pool| pool.size > pool.idle),
             // Replicas came later: what of it is the application's, nobody knows.
             (None, Some(link)) => {
-                link.needs_sibling() && link.is_lent() && !link.is_closed() && splits()
+                splits && link.needs_sibling() && link.is_lent() && !link.is_closed()
             }
             (None, None) => false,
         }

@@ -190,20 +190,13 @@ impl Shared {
         self.clock.concrete_returned();
     }
 
-    /// Whether something is being done through a connection of `concrete()` that a replica may lack.
-    pub(crate) fn concrete_in_use(&self) -> bool {
-        self.concrete.in_use(|| self.has_replicas())
-    }
-
-    /// Whether that may be something which this session has to see.
+    /// Whether something is being done through a connection of a `concrete()`, of this handle or of another one to the
+    /// cluster, that a replica may lack and this session has to see.
     #[inline]
     pub(crate) fn has_unseen(&self, current: &Current) -> bool {
-        if !self.concrete.any() || !current.may_use_concrete() {
-            return false;
-        }
-        let in_use = self.concrete_in_use();
-        self.concrete.look(|| self.concrete_returned());
-        in_use
+        self.clock.has_handed_out()
+            && current.may_use_concrete()
+            && self.clock.is_in_use(self.has_replicas())
     }
 
     /// A connection of `concrete()` to this node broke: its server may be at what was sent on it still.

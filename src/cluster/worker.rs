@@ -7,11 +7,12 @@
 mod show;
 mod tasks;
 mod watch;
+mod word;
 
 use std::{
     collections::{HashMap, HashSet},
     ops::ControlFlow,
-    sync::{Arc, Weak, atomic::Ordering},
+    sync::{Arc, Weak},
     time::{Duration, Instant},
 };
 
@@ -19,7 +20,7 @@ use fastrand::Rng;
 use tokio::sync::{mpsc, oneshot};
 use tracing::Instrument;
 
-use self::tasks::open_beside;
+use self::{tasks::open_beside, word::Words};
 use super::{
     catalog::CatalogReader,
     nodes::{Nodes, Opened},
@@ -103,6 +104,8 @@ pub(super) struct Worker {
     stalls: Stalls,
     /// What the clock was told of the cluster.
     whose: Whose,
+    /// What an authority said to any handle of the clock.
+    words: Words,
     rng: Rng,
     origin: Instant,
     publish_at: Instant,
@@ -138,6 +141,7 @@ impl Worker {
             checks: Vec::new(),
             stalls: Stalls::new(),
             whose: Whose::default(),
+            words: shared.clock.words(),
             rng: Rng::new(),
             origin: shared.origin,
             publish_at: shared.origin + PUBLISH_EVERY,
@@ -160,6 +164,8 @@ impl Worker {
                     // The last handle is gone.
                     None => break,
                 },
+                // The sender is gone with the last handle.
+                Ok(()) = self.words.changed() => Some(Message::News(Event::AskAll)),
                 () = tokio::time::sleep_until(due) => None,
             };
             let Some(shared) = self.shared.upgrade() else {
@@ -174,6 +180,7 @@ impl Worker {
                 None => self.tick(&shared).await,
             }
             self.note_waiters(&shared).await;
+            self.obey_word(&shared).await;
         }
         self.nodes.close_all().await;
     }
@@ -347,11 +354,7 @@ impl Worker {
                         }),
                     );
                 }
-                Effect::Accepted { identity, epoch } => {
-                    let heard = shared.word.load(Ordering::Acquire);
-                    let word = shared.clock.takes_word(identity, epoch, heard);
-                    shared.word.store(word, Ordering::Release);
-                }
+                Effect::Accepted(named) => Self::take_word(&shared, named),
                 Effect::Notice(what) => {
                     notice::tell(&what, &self.state, &self.nodes, &shared.metrics);
                     shared.events.tell(&what, &self.state, &self.nodes);

@@ -14,10 +14,14 @@ impl RoutedConnection {
     /// its pool is the handle's own: its size, its options and its waiting are the handle's.
     ///
     /// With replicas it comes from a pool of its own, as large, because none of what is done there is seen. While one of
-    /// its connections is in use, a read of this process (of a session: if that began with it) asks the primary how far
-    /// it has written, and waits up to `SEALANE_STALE_WAIT` for a replica that has come so far before it takes the
-    /// primary; without positions it takes the primary. A return is taken for a write. (On that pool, an
-    /// `after_release` function of the caller's pool options is replaced.) What is detached from it is not seen.
+    /// its connections is in use, a read of this process (of a session: if that began with it), through this or another
+    /// handle to the cluster, asks the primary how far it has written, and waits up to `SEALANE_STALE_WAIT` for a replica
+    /// that has come so far before it takes the primary; without positions it takes the primary. A return is taken for a
+    /// write. (On that pool, an `after_release` function of the caller's pool options is replaced.)
+    ///
+    /// Not seen is what is done on a connection that is detached from it, and on a clone of the pool that outlives its
+    /// handle. A connection that is closed (`close()`, `close_on_drop()`) has returned with that: what its server goes on
+    /// with, because a statement that was sent on it was not awaited, is not seen either.
     ///
     /// Closing its pool closes the handle, as SeaORM's does. It outlives a restart of its server.
     ///
@@ -44,14 +48,10 @@ impl RoutedConnection {
         static DISCONNECTED: LazyLock<DatabaseConnection> =
             LazyLock::new(DatabaseConnection::default);
         if let Some(shared) = &self.shared {
-            // What is done there may be a write of this session; of which task, nobody sees.
-            match self.scope.current(shared) {
-                Current::Session(session) | Current::Client(session) => session.uses_concrete(),
-                // A pool that was taken outside of a task is used in tasks as well.
-                Current::Task(_) | Current::Process => {
-                    shared.clock.tasks.folded().uses_concrete();
-                }
-                Current::Untracked => {}
+            // What is done there may be a write of this session.
+            if let Current::Session(session) | Current::Client(session) = self.scope.current(shared)
+            {
+                session.uses_concrete();
             }
         }
         match &self.shared {

@@ -126,10 +126,6 @@ impl RoutedConnection {
         };
         let positions = shared.backend == sea_orm::DbBackend::Sqlite
             || shared.positions.load(std::sync::atomic::Ordering::Acquire);
-        // What is being committed on a connection of `concrete()` is the process's as well.
-        if !narrow && shared.has_unseen(&Current::Process) {
-            shared.clock.concrete_is_out();
-        }
         let session = match (positions, narrow) {
             (false, true) => self.begin_session(shared),
             (true, true) => Session::default(),

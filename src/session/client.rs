@@ -1,5 +1,7 @@
 //! The session of a client's request, which the middleware gives it.
 
+use std::sync::Arc;
+
 use super::{Clock, Current, Session};
 
 impl Session {
@@ -15,7 +17,18 @@ impl Session {
     /// counts for everybody; what other clients wrote does not.
     pub(crate) fn beside_process(clock: &Clock) -> Self {
         let tick = clock.process.own_tick().max(clock.concrete_tick());
+        // Of what is done out of our sight meanwhile nobody can tell whose it is: the request reads beside it. Taking it for
+        // the request's own was rejected: beside a job queue's pool every response would wait for a position.
+        let unseen = || {
+            let unseen = Self {
+                tick: tick.into(),
+                ..Self::default()
+            };
+            unseen.uses_concrete();
+            Current::Session(Arc::new(unseen))
+        };
         Self {
+            outer: clock.has_handed_out().then(unseen),
             base: tick,
             tick: tick.into(),
             ..Self::default()

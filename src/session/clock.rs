@@ -20,11 +20,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use self::registry::Peers;
-pub(crate) use self::registry::Whose;
-use super::{Session, Upstream, epochs::Epochs, gate::Gate, need::Need, pin::nanos, tasks::Tasks};
+pub(crate) use self::{
+    registry::Whose,
+    word::{Named, Word},
+};
+use super::{
+    Session, Upstream, epochs::Epochs, gate::Gate, need::Need, pin::nanos, tasks::Tasks,
+    unseen::HandedOut,
+};
 use crate::{
     metrics::Histogram,
     position::{Epoch, Lsn, Position},
@@ -49,12 +55,15 @@ pub(crate) struct Clock {
     /// The ordinal of the last capture's epoch; 0 before the first.
     epoch: AtomicU64,
     known: Mutex<Known>,
+    /// What an authority said last of which epoch counts; written under the lock of the above.
+    said: watch::Sender<Word>,
     /// Everything that this process writes and sees (rule C8).
     pub(crate) process: Arc<Session>,
     /// The same by task, where that is the scope.
     pub(crate) tasks: Tasks,
     /// When a connection of `concrete()` last came back, or was out while somebody read.
     concrete: AtomicU64,
+    pub(super) handed_out: HandedOut,
     /// How many had returned when the last question was put.
     questioned: AtomicU64,
     /// When the oldest write returned that is not covered, in nanoseconds of [`pin::nanos`]; 0 when there is none.
@@ -86,8 +95,6 @@ pub(crate) struct Clock {
 struct Known {
     epochs: Epochs,
     captures: VecDeque<Captured>,
-    /// How often an authority said which epoch counts.
-    words: u64,
 }
 
 /// One capture.
@@ -107,9 +114,11 @@ impl Default for Clock {
             lsn: AtomicU64::new(0),
             epoch: AtomicU64::new(0),
             known: Mutex::default(),
+            said: watch::Sender::default(),
             process: Arc::new(Session::of_process()),
             tasks: Tasks::default(),
             concrete: AtomicU64::new(0),
+            handed_out: HandedOut::default(),
             questioned: AtomicU64::new(0),
             uncovered_since: AtomicU64::new(0),
             covering: Histogram::default(),
@@ -181,7 +190,11 @@ impl Clock {
 
     /// A connection of `concrete()` came back: whatever was done with it returned with this.
     pub(crate) fn concrete_returned(&self) {
-        self.concrete.fetch_max(self.tick(), Ordering::AcqRel);
+        let note = |clock: &Self| {
+            clock.concrete.fetch_max(clock.tick(), Ordering::AcqRel);
+        };
+        note(self);
+        self.each_peer(note);
     }
 
     /// A connection of `concrete()` is out while somebody reads: what was committed on it by now counts as returned, and
@@ -264,7 +277,7 @@ impl Clock {
     pub(crate) fn cover(&self, question: Question, position: Position, life: u64) -> bool {
         let (ticks, lsn) = (question.ticks, position.lsn.0);
         let mut known = self.known();
-        if question.word != known.words {
+        if question.word != self.word() {
             return false;
         }
         let Some(epoch) = known.epochs.admit(position, life) else {

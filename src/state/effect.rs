@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Fact, Ineligible, Moment, NodeSpec, Ran, ReplaceProblem};
+use crate::session::Named;
 use crate::signal::Signal;
 use crate::words::{NodeId, Stage};
 
@@ -59,6 +60,8 @@ pub(crate) enum Event {
     Promoted { node: NodeId },
     /// An authority says that this node is to be taken for it, whatever was seen (T3).
     Accept { node: NodeId },
+    /// It has said so to another handle of this process, and positions have begun anew with that.
+    Told { node: NodeId },
 }
 
 /// What a probe learned besides the round trip. What it did not ask for stays as it was.
@@ -112,7 +115,7 @@ pub(crate) enum Effect {
     Replaced(Changes),
     /// An authority named a primary of this cluster and epoch, although what was seen speaks against it, and positions
     /// begin anew; always after the `Publish` that shows it, so that nobody asks the one before.
-    Accepted { identity: Option<u64>, epoch: u64 },
+    Accepted(Named),
     /// A replacement was refused; nothing has changed.
     ReplaceRefused {
         ticket: u64,

@@ -64,7 +64,14 @@ pub(crate) fn reduce(state: &mut State, event: Event, now: Moment, rng: &mut Rng
         Event::AskAll => step.ask_everyone(),
         Event::Moved { node } => probe::moved(&mut step, node),
         Event::Promoted { node } => step.take_word(node),
-        Event::Accept { node } => step.accept_word(node),
+        Event::Accept { node } => {
+            if step.accept_word(node) {
+                step.begin_positions(node);
+            }
+        }
+        Event::Told { node } => {
+            step.accept_word(node);
+        }
     }
     reign::settle(&mut step);
     lag::settle(&mut step);

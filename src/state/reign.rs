@@ -14,6 +14,7 @@ use std::time::Duration;
 use super::lag::History;
 use super::reduce::Step;
 use super::{Fact, Fence, Moment, NodeState, Notice, State};
+use crate::session::Named;
 use crate::words::{NodeId, Role};
 use claims::{claimed, same_server};
 pub(crate) use witness::Undecided;
@@ -84,6 +85,18 @@ impl State {
     pub(super) fn awaits(&self, node: &NodeState) -> bool {
         let since = |claim: Claim| node.asked.is_none_or(|asked| asked < claim.since);
         self.reign.claim.is_some_and(since)
+    }
+
+    /// The node that says it is the primary of this cluster, in this epoch, on a server that was started then: the one
+    /// which another handle was told of. One that cannot be told from a rival is none.
+    pub(crate) fn named(&self, named: Named) -> Option<NodeId> {
+        let epoch = Fact::Known(named.timeline);
+        let is_it = |node: &&NodeState| {
+            let claims = (node.in_recovery, node.epoch) == (Fact::Known(false), epoch);
+            let server = node.started.is_some() && node.started == named.started;
+            claims && node.identity.known() == named.cluster && server
+        };
+        self.members().find(is_it).map(|node| node.id)
     }
 
     /// Whether this node was the last one to take writes.

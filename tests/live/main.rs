@@ -46,5 +46,6 @@ mod start_late;
 mod storm;
 mod swaps;
 mod transactions;
+mod unseen;
 #[cfg(feature = "tower")]
 mod web;

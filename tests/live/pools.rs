@@ -133,6 +133,32 @@ async fn a_pool_beside_replicas_outlives_a_restart_of_the_primary_and_closes_the
     );
 }
 
+/// Each time that it was asked for while there was none, another one was made, and another when there was one again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_primary_that_comes_and_goes_leaves_one_pool_and_one_in_its_place() {
+    let cluster = fixture::cluster(1);
+    let db = fixture::builder(&cluster)
+        .check_interval(Duration::from_millis(50))
+        .connect()
+        .await
+        .unwrap();
+    let with = db.concrete();
+    let mut without = None;
+    for _ in 0..2 {
+        cluster.primary().kill().unwrap();
+        until("no primary", async || !std::ptr::eq(db.concrete(), with)).await;
+        let gone = db.concrete();
+        assert!(std::ptr::eq(*without.get_or_insert(gone), gone));
+        cluster.primary().start().unwrap();
+        until("a primary", async || !std::ptr::eq(db.concrete(), gone)).await;
+        assert!(std::ptr::eq(db.concrete(), with));
+        until("its pool to answer", async || {
+            with.execute_unprepared("SELECT 1").await.is_ok()
+        })
+        .await;
+    }
+}
+
 /// Reads, and hears where each ran.
 struct Reader {
     db: DatabaseConnection,

@@ -248,6 +248,29 @@ fn what_a_process_did_at_its_start_is_seen_by_every_request() {
     }
 }
 
+/// C7: what is committed on connections that the application has kept is the process's, also for who brings a cookie.
+#[test]
+fn a_request_with_a_cookie_sees_what_was_done_on_a_pool_that_was_taken_before() {
+    let cluster = cluster();
+    let server = Server::start(&cluster, server::POOLED);
+    let mut client = Client::default();
+    client.post(&server, 0);
+    cluster.wait_caught_up().unwrap();
+    for standby in cluster.standbys() {
+        standby.pause_replay().unwrap();
+    }
+    for n in 1..=5 {
+        for key in [1, 2] {
+            let given = client.cookie.clone();
+            let request = ureq::delete(server.url(key)).header("cookie", given.unwrap());
+            let answer = client.take(request.call().unwrap());
+            assert_eq!(answer.value, n, "key {key}");
+            let answer = client.get(&server, key);
+            assert_eq!(answer.value, n, "key {key}");
+        }
+    }
+}
+
 /// Two servers, standbys that replay nothing, and a client that wrote once.
 fn left_behind(cluster: &Cluster) -> (Server, Server, Client) {
     let servers = (

@@ -1,13 +1,21 @@
 //! The order of primaryships in the write clock (rules C2, C10, T3).
 
 use crate::position::{Asks, ClusterId, Epoch, Lsn, Position};
-use crate::session::{Clock, Need, Session, Upstream};
+use crate::session::{Clock, Named, Need, Session, Upstream, Whose};
 
 fn at(cluster: u64, timeline: u32, lsn: u64) -> Position {
     let cluster = ClusterId(cluster);
     Position {
         epoch: Epoch { cluster, timeline },
         lsn: Lsn(lsn),
+    }
+}
+
+fn named(cluster: u64, timeline: u64) -> Named {
+    Named {
+        cluster: Some(cluster),
+        timeline,
+        started: None,
     }
 }
 
@@ -37,7 +45,7 @@ fn what_is_below_the_greatest_epoch_covers_nothing_until_an_authority_says_so() 
     assert!(!cover(&clock, at(8, 3, 990), 1));
 
     let under_way = clock.question(clock.word());
-    assert_eq!(clock.takes_word(Some(7), 1, clock.word()), 1);
+    assert_eq!(clock.takes_word(named(7, 1), clock.word()), 1);
     assert_eq!(
         needs(&clock, &session),
         None,
@@ -60,17 +68,41 @@ fn what_is_below_the_greatest_epoch_covers_nothing_until_an_authority_says_so() 
 
     // Another handle to the same clock is told later: nothing begins anew for it.
     let epoch = clock.epoch();
-    assert_eq!((clock.takes_word(Some(7), 1, 0), clock.epoch()), (1, epoch));
+    assert_eq!(
+        (clock.takes_word(named(7, 1), 0), clock.epoch()),
+        (1, epoch)
+    );
     // The next promotion comes to the number that was given up.
     assert!(cover(&clock, at(7, 2, 500), 6));
     assert!(!clock.is_over(at(7, 2, 0).epoch));
     assert_eq!(clock.ordinal(7, Upstream::Timeline(2)), Some(clock.epoch()));
     assert_eq!(needs(&clock, &session), Some(500));
     // Another cluster's disk.
-    assert_eq!(clock.takes_word(Some(8), 1, clock.word()), 2);
+    assert_eq!(clock.takes_word(named(8, 1), clock.word()), 2);
     assert!(clock.greatest().is_none());
     assert!(cover(&clock, at(8, 1, 100), 7));
     assert_eq!(needs(&clock, &session), Some(100));
+}
+
+/// C8: a handle that learnt late whose cluster it leads to has a clock of its own, and hears it as well.
+#[test]
+fn what_an_authority_says_to_one_clock_of_a_cluster_is_said_to_all() {
+    let of = |system, servers: &[u64]| Whose {
+        system,
+        servers: servers.to_vec(),
+        name: "words".to_owned(),
+    };
+    let (one, late) = (Clock::of(of(Some(70), &[1])), Clock::of(of(None, &[])));
+    late.learn_whose(&of(Some(70), &[1, 2]));
+    for clock in [&one, &late] {
+        assert!(cover(clock, at(70, 2, 990), 1));
+    }
+    one.takes_word(named(70, 1), one.word());
+    assert_eq!(late.words().borrow().named, named(70, 1));
+    for clock in [&one, &late] {
+        assert!(clock.is_over(at(70, 2, 0).epoch));
+        assert!(cover(clock, at(70, 1, 400), 2));
+    }
 }
 
 #[test]
@@ -111,4 +143,22 @@ fn what_a_session_brought_keeps_it_on_the_primary_until_it_is_known() {
     assert!(session.stays_until() < Some(u64::MAX));
     session.observe(Asks::Primary { until: 0 });
     assert!(!session.waiting()[1].is_early());
+}
+
+/// C11: it stands for what the primary has when it comes, so what was asked for the first says nothing for the second.
+#[test]
+fn a_bookmark_of_unknown_place_that_comes_again_is_waited_for_anew() {
+    let mark = Asks::Primary { until: 0 };
+    let session = Session::from_bookmark(mark);
+    let mut first = session.waiting()[0];
+    session.observe(mark);
+    first.question = Some(1);
+    session.note_waiting(first);
+    session.settled_bookmark(&first);
+    let [second] = session.waiting()[..] else {
+        panic!("{:?}", session.waiting());
+    };
+    assert!(second.question.is_none());
+    session.settled_bookmark(&second);
+    assert!(!session.has_rest());
 }

@@ -212,6 +212,9 @@ impl Bench {
             ["accept", name] => Event::Accept {
                 node: self.id(name),
             },
+            ["told", name] => Event::Told {
+                node: self.id(name),
+            },
             ["moved", name] => Event::Moved {
                 node: self.id(name),
             },
@@ -347,9 +350,11 @@ impl Bench {
                 }
                 text
             }
-            Effect::Accepted { identity, epoch } => {
-                let identity = identity.map_or_else(|| "?".to_owned(), |known| known.to_string());
-                format!("accepted {identity} {epoch}")
+            Effect::Accepted(named) => {
+                let identity = named
+                    .cluster
+                    .map_or_else(|| "?".to_owned(), |known| known.to_string());
+                format!("accepted {identity} {}", named.timeline)
             }
             Effect::ReplaceRefused { ticket, problem } => format!("refused {ticket}: {problem}"),
             Effect::Notice(notice) => {

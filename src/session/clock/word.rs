@@ -2,45 +2,82 @@
 
 use std::sync::atomic::Ordering;
 
+use tokio::sync::watch;
+
 use super::{Clock, NOBODY};
 use crate::position::{ClusterId, Epoch};
 
+/// The primary that an authority named.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Named {
+    pub(crate) cluster: Option<u64>,
+    pub(crate) timeline: u64,
+    /// When its server was started, by which another handle knows it.
+    pub(crate) started: Option<u64>,
+}
+
+/// What was said last, and how often something was.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Word {
+    pub(crate) number: u64,
+    pub(crate) named: Named,
+}
+
 impl Clock {
     /// This epoch counts from now on, whatever was seen: a handle was told so whose last word was that one. The number
-    /// of the word; a handle that has not heard the last one covers nothing.
+    /// of the word; a handle that has not heard the last one covers nothing. The others hear it from
+    /// [`words`](Self::words).
     ///
     /// What was written and seen until now is of what was before. Until the accepted primary has told its first
     /// position, nobody has come as far; then that stands for all of it, as after a promotion (rule C10). Taking back
     /// the epochs that were seen was rejected: sessions and replicas hold their ordinals.
-    pub(crate) fn takes_word(&self, cluster: Option<u64>, timeline: u64, heard: u64) -> u64 {
+    ///
+    /// Another clock of the cluster begins its positions anew as well; its handles hear it from that one.
+    pub(crate) fn takes_word(&self, named: Named, heard: u64) -> u64 {
+        let before = self.word();
+        let word = self.begins_anew(named, heard);
+        if word != before {
+            self.each_peer(|peer| {
+                peer.begins_anew(named, peer.word());
+            });
+        }
+        word
+    }
+
+    fn begins_anew(&self, named: Named, heard: u64) -> u64 {
         let mut known = self.known();
         let current = known.epochs.current();
-        let cluster = cluster.map(ClusterId);
+        let cluster = named.cluster.map(ClusterId);
         let cluster = cluster.or_else(|| current.map(|epoch| epoch.cluster));
-        let (Some(cluster), Ok(timeline)) = (cluster, u32::try_from(timeline)) else {
-            return known.words;
+        let (Some(cluster), Ok(timeline)) = (cluster, u32::try_from(named.timeline)) else {
+            return self.word();
         };
         let epoch = Epoch { cluster, timeline };
-        if heard < known.words && current == Some(epoch) {
+        if heard < self.word() && current == Some(epoch) {
             // Another handle was told before, and positions have begun anew since.
-            return known.words;
+            return self.word();
         }
         if let Some(ordinal) = known.epochs.expect(epoch) {
             self.lsn.store(NOBODY, Ordering::Release);
             self.epoch.store(ordinal, Ordering::Release);
         }
-        known.words += 1;
-        let word = known.words;
+        let number = self.word() + 1;
+        self.said.send_replace(Word { number, named });
         drop(known);
         // What this process wrote is covered by what the accepted primary says first.
         self.process.wrote(self.tick());
         self.ask();
         self.news.notify_waiters();
-        word
+        number
     }
 
-    /// The last word, for a handle that begins now.
+    /// The number of the last word: that of a handle that begins now.
     pub(crate) fn word(&self) -> u64 {
-        self.known().words
+        self.said.borrow().number
+    }
+
+    /// What is said to any handle of the clock.
+    pub(crate) fn words(&self) -> watch::Receiver<Word> {
+        self.said.subscribe()
     }
 }

@@ -2,6 +2,7 @@
 
 use super::witness::{is_overruled, trusted, undecided};
 use super::{CONFIRM_LIMIT, Claim, configured};
+use crate::session::Named;
 use crate::state::reduce::Step;
 use crate::state::{Effect, Fact, NodeState, Notice, State};
 use crate::words::{NodeId, Role};
@@ -216,12 +217,16 @@ impl Step<'_> {
     }
 
     /// Positions from before are of what was before.
-    fn begin_positions(&mut self, id: NodeId) {
+    pub(in crate::state) fn begin_positions(&mut self, id: NodeId) {
         if let Some(node) = self.state.node(id)
             && let Fact::Known(epoch) = node.epoch
         {
-            let identity = node.identity.known();
-            self.out.answer(Effect::Accepted { identity, epoch });
+            let named = Named {
+                cluster: node.identity.known(),
+                timeline: epoch,
+                started: node.started,
+            };
+            self.out.answer(Effect::Accepted(named));
         }
     }
 
@@ -234,15 +239,16 @@ impl Step<'_> {
     }
 
     /// An authority names the primary: an administrator, a cluster manager (T3, T4). What was remembered of greater
-    /// epochs is forgotten, since a cluster that was restored may have a smaller one.
-    pub(crate) fn accept_word(&mut self, id: NodeId) {
+    /// epochs is forgotten, since a cluster that was restored may have a smaller one. Whether it says so itself.
+    pub(crate) fn accept_word(&mut self, id: NodeId) -> bool {
         let Some(node) = self.state.node(id).filter(|node| node.is_member()) else {
-            return;
+            return false;
         };
         let claims = node.in_recovery == Fact::Known(false);
         let (identity, epoch) = (node.identity, node.epoch);
         self.state.reign.word = Some(id);
-        if let (true, Fact::Known(epoch)) = (claims, epoch) {
+        let epoch = epoch.known().filter(|_| claims);
+        if let Some(epoch) = epoch {
             if let Fact::Known(identity) = identity {
                 self.state.reign.identity = Some(identity);
             }
@@ -257,10 +263,10 @@ impl Step<'_> {
             if (reign.owner, reign.epoch) != (Some(id), Some(epoch)) {
                 self.accept(id, epoch);
             }
-            self.begin_positions(id);
         }
         let now = self.now;
         self.ask_probe(id, now);
+        epoch.is_some()
     }
 
     /// Asks every node that is not known to be dead, now, but the one that has just said that it is the primary.

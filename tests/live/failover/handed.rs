@@ -121,3 +121,43 @@ async fn nor_is_it_behind_a_proxy() {
     own_txn.commit().await.unwrap();
     assert_eq!(rows(old, 10), 1);
 }
+
+/// Its pool opens another one where that is refused, and does not ask whether it was closed meanwhile.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_is_being_opened_when_another_primary_takes_over_is_not_handed_out() {
+    let cluster = cluster();
+    let (old, new) = (cluster.primary(), cluster.standby(0));
+    let proxy = Forwarder::to(old.addr()).unwrap();
+    let url = old.url_at(proxy.addr(), "postgres");
+    let named = |node: &Node| format!("{}?name={}", node.url(), node.name());
+    let db = RoutedConnection::builder()
+        .primary(format!("{url}?name={}", old.name()))
+        .replicas(cluster.standbys().iter().map(named))
+        .check_interval(50 * MS)
+        .acquire_timeout(50 * MS * 60)
+        .max_lag(None)
+        .connect()
+        .await
+        .unwrap();
+    let pool = db.get_postgres_connection_pool().clone();
+    // What it is asked first has come to the server, and the answer is on its way.
+    let asked = || {
+        let sql = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%in_recovery%' \
+                   AND backend_start > (SELECT max(began) FROM began)";
+        old.sql(sql).unwrap().trim() != "0"
+    };
+    old.sql("CREATE TABLE began AS SELECT clock_timestamp() AS began")
+        .unwrap();
+    proxy.delay(200 * MS);
+    let opening = tokio::spawn(async move { pool.acquire().await });
+    until("the first question", async || asked()).await;
+    proxy.black_hole();
+    promote(new).await;
+    let promoted = ClusterSignal::Promoted(new.name().to_owned());
+    db.cluster().signal(promoted).unwrap();
+    until_role(&db, new, Role::Primary).await;
+    proxy.heal();
+    assert!(opening.await.unwrap().is_err(), "it leads to the old one");
+    insert(&db, 1).await.unwrap();
+    assert_eq!((rows(old, 1), rows(new, 1)), (0, 1));
+}

@@ -3,6 +3,7 @@
 use std::{
     io::{BufRead, BufReader},
     process::{Child, Command, Stdio},
+    sync::OnceLock,
 };
 
 use axum::{
@@ -10,9 +11,13 @@ use axum::{
     extract::{Path, State},
     routing::get,
 };
-use sea_orm::{ConnectionTrait, DbBackend, Statement};
+use sea_orm::{
+    ConnectionTrait, DbBackend, Statement,
+    sqlx::{self, PgPool, Postgres, pool::PoolConnection},
+};
 use sealane::{Consistency, RoutedConnection, middleware::SessionLayer};
 use sealane_harness::Cluster;
+use tokio::sync::Mutex;
 
 /// The child's URLs, the primary's first, and the name of its header; set by its parent only.
 const URLS: &str = "SEALANETEST_WEB_URLS";
@@ -22,6 +27,11 @@ const HEADER: &str = "SEALANETEST_WEB_HEADER";
 pub const NARROW: &str = "(narrow)";
 /// Instead of a header: it writes before it serves.
 pub const MIGRATES: &str = "(migrates)";
+/// Instead of a header: it has taken the pool before it serves.
+pub const POOLED: &str = "(pooled)";
+
+/// That pool, and one of its connections, which never goes back.
+static POOL: OnceLock<(PgPool, Mutex<PoolConnection<Postgres>>)> = OnceLock::new();
 
 pub fn cluster() -> Cluster {
     let cluster = Cluster::builder()
@@ -98,11 +108,24 @@ async fn child_serves() {
             db.execute_unprepared(migration).await.unwrap();
             layer
         }
+        Ok(way) if way == POOLED => {
+            let pool = db.get_postgres_connection_pool().clone();
+            let kept = Mutex::new(pool.acquire().await.unwrap());
+            assert!(POOL.set((pool, kept)).is_ok());
+            layer
+        }
         Ok(name) if !name.is_empty() => layer.header(name.parse().unwrap()),
         _ => layer,
     };
     let app = Router::new()
-        .route("/{key}", get(read).post(write).put(lost).patch(given_up))
+        .route(
+            "/{key}",
+            get(read)
+                .post(write)
+                .put(lost)
+                .patch(given_up)
+                .delete(past_us),
+        )
         .layer(layer)
         .with_state(db);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -118,6 +141,19 @@ async fn read(State(db): State<RoutedConnection>, Path(key): Path<i64>) -> Strin
 async fn write(State(db): State<RoutedConnection>, Path(key): Path<i64>) -> String {
     let update = "UPDATE mine SET value = value + 1 WHERE key = $1 RETURNING value";
     value(&db, update, key).await
+}
+
+/// Through the pool, or for an odd key on the connection that is out of it; then it reads with the plain handle.
+async fn past_us(db: State<RoutedConnection>, key: Path<i64>) -> String {
+    let update = "UPDATE mine SET value = value + 1 WHERE key = $1";
+    let update = sqlx::query(update).bind(*key);
+    let (pool, kept) = POOL.get().unwrap();
+    let updated = match *key % 2 {
+        0 => update.execute(pool).await,
+        _ => update.execute(&mut **kept.lock().await).await,
+    };
+    updated.unwrap();
+    read(db, key).await
 }
 
 fn slow(key: i64) -> String {

@@ -1,0 +1,91 @@
+//! What is done out of our sight on connections that were handed out, by whichever handle of the cluster (rule C7).
+//!
+//! Handles that share a clock see each other's writes, and so they have to see what is committed on each other's
+//! `concrete()`. The clock knows who handed something out, and every read asks all of them. A count of what is out, kept
+//! in the clock, was rejected: nothing tells that a connection was taken from its pool, so only the pool can be asked.
+
+use std::sync::{
+    Weak,
+    atomic::{AtomicBool, Ordering},
+};
+
+use arc_swap::ArcSwap;
+
+use super::Clock;
+
+/// Somebody who has handed connections out.
+pub(crate) trait HandsOut: Send + Sync {
+    /// Whether something is being done on them that a replica may lack. `splits`: whoever asks has replicas.
+    fn is_in_use(&self, splits: bool) -> bool;
+}
+
+/// Weak, so that a handle that is gone is asked no more.
+type Those = Vec<Weak<dyn HandsOut>>;
+
+/// Who has, of a clock's handles.
+#[derive(Default)]
+pub(super) struct HandedOut {
+    any: AtomicBool,
+    those: ArcSwap<Those>,
+}
+
+impl std::fmt::Debug for HandedOut {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HandedOut").finish_non_exhaustive()
+    }
+}
+
+impl HandedOut {
+    fn add(&self, new: &Those) {
+        self.those.rcu(|those| {
+            let lives = those.iter().filter(|one| one.strong_count() > 0);
+            let mut all: Those = lives.cloned().collect();
+            for one in new {
+                if !all.iter().any(|known| known.ptr_eq(one)) {
+                    all.push(Weak::clone(one));
+                }
+            }
+            all
+        });
+        self.any.store(true, Ordering::SeqCst);
+    }
+}
+
+impl Clock {
+    /// This one hands connections out from now on; nobody has one yet.
+    pub(crate) fn hands_out(&self, who: Weak<dyn HandsOut>) {
+        let new = vec![who];
+        self.knows_of(&new);
+        self.each_peer(|peer| peer.knows_of(&new));
+    }
+
+    fn knows_of(&self, new: &Those) {
+        // A pool that was taken in one place is used in any task.
+        self.tasks.folded().uses_concrete();
+        self.handed_out.add(new);
+    }
+
+    /// Another clock of the cluster: what its handles have handed out matters here as well.
+    pub(super) fn learns_of(&self, peer: &Self) {
+        if peer.has_handed_out() {
+            self.knows_of(&peer.handed_out.those.load());
+        }
+    }
+
+    /// Whether anybody has. Nearly nobody does, and then this one load is all.
+    #[inline]
+    pub(crate) fn has_handed_out(&self) -> bool {
+        self.handed_out.any.load(Ordering::SeqCst)
+    }
+
+    /// Whether something is being done there that a replica may lack. Everybody is asked, because each notes what has come
+    /// back to it.
+    pub(crate) fn is_in_use(&self, splits: bool) -> bool {
+        let those = self.handed_out.those.load();
+        let mut in_use = false;
+        for one in those.iter().filter_map(Weak::upgrade) {
+            in_use |= one.is_in_use(splits);
+        }
+        in_use
+    }
+}

@@ -1,0 +1,103 @@
+//! What is committed on connections of `concrete()` while they are out, or before they are closed: whoever reads beside
+//! them sees it (rules C7, C8). Replay stands still, so that whatever a standby shows is stale.
+
+use sea_orm::sqlx::{self, PgConnection, PgPool};
+use sealane::{Consistency, Reason, RoutedConnection, Scope};
+
+use crate::{
+    fixture::number,
+    place::{Place, Slot, until},
+};
+
+static SLOT: Slot = Slot::new(1);
+
+const COUNT: &str = "SELECT count(*) FROM t";
+const INSERT: &str = "INSERT INTO t VALUES (1)";
+
+async fn connect(place: &Place, scope: Scope) -> RoutedConnection {
+    place.others("CREATE TABLE IF NOT EXISTS t (n bigint)");
+    let db = place.builder().consistency(Consistency::ReadYourWrites);
+    let db = db.scope(scope).connect().await.unwrap();
+    until("the replica", async || {
+        db.explain(COUNT).reason == Reason::Replica
+    })
+    .await;
+    db
+}
+
+async fn insert(conn: &mut PgConnection) {
+    sqlx::raw_sql(INSERT).execute(conn).await.unwrap();
+}
+
+/// What a task sees that has done nothing before, and a session that it begins.
+async fn in_a_new_task(db: &RoutedConnection) -> [i64; 2] {
+    let db = db.clone();
+    let read = async move { [number(&db.session(), COUNT).await, number(&db, COUNT).await] };
+    tokio::spawn(read).await.unwrap()
+}
+
+#[tokio::test]
+async fn other_handles_to_the_cluster_see_what_is_committed_on_one_that_is_out() {
+    let place = SLOT.alone("unseen_handles").await;
+    let (one, two) = (
+        connect(&place, Scope::Process).await,
+        connect(&place, Scope::Process).await,
+    );
+    let mut kept = one.get_postgres_connection_pool().acquire().await.unwrap();
+    let frozen = place.freeze_replay();
+    for n in 1..=3 {
+        insert(&mut kept).await;
+        assert_eq!(in_a_new_task(&two).await, [n; 2]);
+    }
+    // It never comes back.
+    insert(&mut kept).await;
+    kept.close().await.unwrap();
+    assert_eq!(in_a_new_task(&two).await, [4; 2]);
+    drop(frozen);
+
+    // A pool that is the handle's own, where that has no replicas, is out for as long as it is there.
+    let alone = RoutedConnection::builder().primary(place.primary_url());
+    let alone = alone.connect().await.unwrap();
+    let pool = alone.get_postgres_connection_pool();
+    let _frozen = place.freeze_replay();
+    for n in 5..=7 {
+        sqlx::raw_sql(INSERT).execute(pool).await.unwrap();
+        assert_eq!(in_a_new_task(&two).await, [n; 2]);
+    }
+}
+
+#[tokio::test]
+async fn sessions_and_tasks_begin_with_what_was_committed_on_one_that_is_out_or_closed() {
+    let place = SLOT.alone("unseen_sessions").await;
+    let mut rows = 0;
+    for scope in [Scope::Process, Scope::Task] {
+        let db = connect(&place, scope).await;
+        let pool = db.get_postgres_connection_pool();
+        let _frozen = place.freeze_replay();
+        for closes in [false, true] {
+            let mut conn = pool.acquire().await.unwrap();
+            assert_eq!(in_a_new_task(&db).await, [rows; 2]);
+            insert(&mut conn).await;
+            rows += 1;
+            if closes {
+                conn.close().await.unwrap();
+            }
+            assert_eq!(in_a_new_task(&db).await, [rows; 2], "{scope:?} {closes}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_task_sees_what_it_wrote_through_a_pool_that_was_taken_outside_of_it() {
+    let place = SLOT.alone("unseen_tasks").await;
+    let db = connect(&place, Scope::Task).await;
+    let pool: PgPool = db.get_postgres_connection_pool().clone();
+    let _frozen = place.freeze_replay();
+    let work = async move {
+        for n in 1..=20 {
+            sqlx::raw_sql(INSERT).execute(&pool).await.unwrap();
+            assert_eq!(number(&db, COUNT).await, n);
+        }
+    };
+    tokio::spawn(work).await.unwrap();
+}
