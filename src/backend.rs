@@ -178,12 +178,16 @@ pub(crate) async fn look(config: &Config, node: &NodeConfig) -> Result<(), DbErr
 
 /// A connection was not there within the time that one may take.
 pub(crate) fn not_connected(config: &Config) -> DbErr {
-    Silence(config.setting("connect_timeout")).into_db()
+    let limit = config.setting("connect_timeout");
+    let connected = false;
+    Silence { connected, limit }.into_db()
 }
 
 /// A question was not answered within its time.
 fn not_answered(config: &Config) -> DbErr {
-    Silence(config.setting("check_timeout")).into_db()
+    let limit = config.setting("check_timeout");
+    let connected = true;
+    Silence { connected, limit }.into_db()
 }
 
 /// Puts the fence back inside a transaction that may have lifted it; `None` where that is not needed or not possible.

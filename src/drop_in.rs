@@ -46,6 +46,10 @@ impl Database {
     /// come from the environment (`DATABASE_REPLICA_URLS`, `SEALANE_…`). `DATABASE_URL` is not read. The effective
     /// configuration is logged once, with its secrets masked.
     ///
+    /// Where all connections of a pool are in use for too long, statements fail with SeaORM's very own error, which code
+    /// written for SeaORM knows (`DbErr::ConnectionAcquire`), and a warning in the log, once a second at most, names the
+    /// node and what bounds the wait. Other ways to connect have all of that in the error.
+    ///
     /// # Errors
     /// Every problem of the configuration at once, or what the primary says, inside a `DbErr`; see
     /// [`Error::of`](crate::Error::of).

@@ -23,6 +23,8 @@ use sea_orm::sqlx::error::DatabaseError;
 
 use crate::words::{RetryCause, Role};
 
+#[cfg(test)]
+pub(crate) use advice::{of_server, of_tls};
 pub(crate) use advice::{said, told};
 pub(crate) use foreign::{code, facts, is_doubtful, is_outdated, may_pass, of_db_err, stage_of};
 pub(crate) use silence::Silence;

@@ -20,11 +20,17 @@ use crate::config::NodeConfig;
 /// For so long an answer says why its node is in doubt.
 const RECENT: Duration = Duration::from_mins(1);
 
+/// A server is asked for a connection for this only once in such a time, since it has enough to do when statements wait,
+/// and what is told of it in the log is told so often.
+const REST: Duration = Duration::from_secs(1);
+
 /// One node's, for all of its pools.
 #[derive(Debug, Default)]
 pub(crate) struct Trouble {
     last: Mutex<Option<(Instant, DbErr)>>,
     asking: AtomicBool,
+    asked: Rests,
+    told: Rests,
 }
 
 /// Somebody asks; ends with whoever does.
@@ -37,7 +43,7 @@ impl Trouble {
         *last = Some((Instant::now(), err.clone()));
     }
 
-    /// It answered at the start. Later an answer on the monitor's own connection says nothing of new ones.
+    /// A new connection could be opened. An answer on the monitor's own says nothing of new ones.
     pub(crate) fn settled(&self) {
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
@@ -59,19 +65,50 @@ impl Trouble {
         self.asking.load(Ordering::Acquire)
     }
 
-    /// The right to open a connection and say what came of it: one at a time, or a server that is short of connections
-    /// would have one asker for each statement.
+    /// Why a statement that waits since then got no connection: the last answer since, or from just before, when it was
+    /// not asked again; while it is asked, whatever it said before.
+    pub(crate) fn why(&self, begun: Instant) -> Option<DbErr> {
+        let before = || self.recent().filter(|_| self.is_asked());
+        self.since(begun.checked_sub(REST)?).or_else(before)
+    }
+
+    /// The right to open a connection and say what came of it: one at a time and not at once again, or a server that is
+    /// short of connections would have one asker for each statement.
     pub(crate) fn begin(self: &Arc<Self>) -> Option<Asking> {
-        let first = !self.asking.swap(true, Ordering::AcqRel);
-        first.then(|| Asking(Arc::clone(self)))
+        if self.asking.swap(true, Ordering::AcqRel) {
+            return None;
+        }
+        let asking = Asking(Arc::clone(self));
+        self.asked.is_due(Instant::now()).then_some(asking)
+    }
+
+    /// Whether a line of the log is due that says the same of each statement.
+    pub(crate) fn may_tell(&self) -> bool {
+        self.told.is_due(Instant::now())
+    }
+}
+
+/// What is not done again at once.
+#[derive(Debug, Default)]
+struct Rests(Mutex<Option<Instant>>);
+
+impl Rests {
+    fn is_due(&self, now: Instant) -> bool {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = last.is_none_or(|at| now >= at + REST);
+        if due {
+            *last = Some(now);
+        }
+        due
     }
 }
 
 impl Asking {
     /// What came of it.
     pub(crate) fn ends(self, answer: Result<(), DbErr>) {
-        if let Err(err) = answer {
-            self.0.failed(&err);
+        match answer {
+            Ok(()) => self.0.settled(),
+            Err(err) => self.0.failed(&err),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 
 use sea_orm::{ConnAcquireErr, DbErr, RuntimeErr, sqlx};
 
-use super::foreign::sqlx_of;
+use super::{Silence, foreign::sqlx_of};
 use crate::config::mask;
 
 /// What the server, the system or the driver said, without what SeaORM and sqlx put before it.
@@ -48,7 +48,7 @@ fn advice(err: &DbErr) -> Option<&'static str> {
 }
 
 /// The codes of PostgreSQL, of MariaDB and MySQL as SQLSTATE, and of SQLite.
-fn of_server(code: &str, message: &str) -> Option<&'static str> {
+pub(crate) fn of_server(code: &str, message: &str) -> Option<&'static str> {
     Some(match code {
         "28000" if message.contains("pg_hba.conf") => {
             "the server's pg_hba.conf does not let this user in from here, or not without TLS: check it, and `sslmode`"
@@ -56,12 +56,13 @@ fn of_server(code: &str, message: &str) -> Option<&'static str> {
         "28P01" | "28000" => {
             "check user and password; in a URL their special characters are percent-encoded"
         }
-        "3D000" | "42000" => "check the name of the database behind the host",
-        "53300" | "08004" => {
-            "all processes together want more connections than the server, the database or the role allows: raise that \
-             limit, or lower SEALANE_MAX_CONNECTIONS (with the builder max_connections) in them"
+        "3D000" => "check the name of the database behind the host",
+        "42000" if message.contains("Unknown database") => {
+            "check the name of the database behind the host"
         }
-        "57P03" => "it is starting up or shutting down: wait until it is there",
+        "53300" | "08004" => of_limit(),
+        "42000" if message.contains("max_user_connections") => of_limit(),
+        "57P03" if passes(message) => "it is starting up or shutting down: wait until it is there",
         "14" => {
             "check the path: it must be a file in a folder that exists and may be read; `?mode=rwc` creates the file"
         }
@@ -70,7 +71,21 @@ fn of_server(code: &str, message: &str) -> Option<&'static str> {
     })
 }
 
+const fn of_limit() -> &'static str {
+    "all processes together want more connections than the server, the database or the role allows: raise that limit, or \
+     lower SEALANE_MAX_CONNECTIONS (with the builder max_connections) in them"
+}
+
+/// Not every server that takes no sessions will: a standby may be configured so.
+fn passes(message: &str) -> bool {
+    let passing = ["starting up", "shutting down", "in recovery", "not yet"];
+    passing.iter().any(|part| message.contains(part))
+}
+
 fn of_socket(error: &std::io::Error) -> Option<&'static str> {
+    if let Some(silence) = Silence::of(error) {
+        return Some(silence.advice());
+    }
     // What the system says of names is of no kind.
     let text = error.to_string();
     if text.contains("lookup") || text.contains("resolve") {
@@ -90,12 +105,12 @@ fn of_socket(error: &std::io::Error) -> Option<&'static str> {
     })
 }
 
-fn of_tls(text: &str) -> &'static str {
-    if text.contains("without TLS support") || text.contains("feature") {
+pub(crate) fn of_tls(text: &str) -> &'static str {
+    if text.contains("without TLS support") {
         return "this build has no TLS: enable the Cargo feature `runtime-tokio-rustls` or `runtime-tokio-native-tls` of \
                 sealane";
     }
-    if text.contains("does not support TLS") || text.contains("not support") {
+    if text.contains("does not support TLS") {
         return "the server offers no TLS: switch it on there, or ask for less by `sslmode`";
     }
     "check the certificates, the host's name in them, and `sslmode`"

@@ -23,7 +23,7 @@ pub(crate) fn facts(error: &SqlxError) -> ErrorFacts<'_> {
                 routine: None,
             }))
         }
-        SqlxError::Io(error) if Silence::is(error) => ErrorFacts::PoolTimedOut,
+        SqlxError::Io(error) if Silence::of(error).is_some() => ErrorFacts::PoolTimedOut,
         SqlxError::Io(error) => ErrorFacts::Io(error.kind()),
         SqlxError::Tls(_) => ErrorFacts::Tls,
         SqlxError::WorkerCrashed => ErrorFacts::WorkerCrashed,

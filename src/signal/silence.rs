@@ -7,12 +7,28 @@ use sea_orm::{DbErr, RuntimeErr, sqlx};
 /// The setting that gives the time, with its value. It means what a pool's time-out means: the system's own `TimedOut`
 /// says that an open connection broke, and would count as a sign of a crash.
 #[derive(Debug, thiserror::Error)]
-#[error("no answer within {0}")]
-pub(crate) struct Silence(pub(crate) String);
+#[error("no {what} within {limit}", what = if *.connected { "answer" } else { "connection" })]
+pub(crate) struct Silence {
+    /// An open connection was not answered on; else none was there.
+    pub(crate) connected: bool,
+    pub(crate) limit: String,
+}
 
 impl Silence {
-    pub(super) fn is(error: &io::Error) -> bool {
-        error.get_ref().is_some_and(|inner| inner.is::<Self>())
+    pub(super) fn of(error: &io::Error) -> Option<&Self> {
+        error.get_ref()?.downcast_ref()
+    }
+
+    pub(super) fn advice(&self) -> &'static str {
+        match self.connected {
+            true => {
+                "it took the connection and is silent: check whether it is overloaded or stopped"
+            }
+            false => {
+                "check host and port, whether a firewall lets this through, and whether the server is overloaded or \
+                 stopped"
+            }
+        }
     }
 
     /// As the driver's error of an attempt to connect.

@@ -236,14 +236,16 @@ async fn a_statement_without_a_connection_says_where_and_why() {
         .unwrap();
     node.sql("ALTER ROLE few CONNECTION LIMIT 1").unwrap();
     let mut held = Vec::new();
-    // The catalog's reader gives its connection back some time.
+    // The catalog's reader gives its connection back some time, and the server may be slow to say no.
     let mut refused = 0;
-    while refused < 2 {
+    until("the role's limit to be told", async || {
         match db.begin().await {
             Ok(txn) => held.push(txn),
-            Err(_) => refused += 1,
+            Err(err) => refused += usize::from(err.to_string().contains("too many")),
         }
-    }
+        refused == 2
+    })
+    .await;
     assert!(held.len() < 8, "the role's limit is what ends it");
     for (what, err) in whats.iter().zip(all("a full role", &db).await) {
         page.add("The role has no more connections", &[what], timeless(&err));
@@ -274,34 +276,4 @@ async fn a_statement_without_a_connection_says_where_and_why() {
             assert!(text.contains(&part), "{what} lacks {part}: {text}");
         }
     }
-}
-
-/// `localhost` and `127.0.0.1` are one server, whatever address it is reached by.
-#[tokio::test]
-async fn one_server_under_two_names_is_called_that_and_nothing_else() {
-    let cluster = Cluster::builder().start().unwrap();
-    let url = cluster.primary().url();
-    let (log, guard) = Log::listen(tracing::Level::INFO);
-    let db = quick(&url)
-        .replica(url.replace("127.0.0.1", "localhost"))
-        .connect()
-        .await
-        .unwrap();
-    db.execute_unprepared("CREATE TABLE t (n int)")
-        .await
-        .unwrap();
-    drop(guard);
-    let text = log.text();
-    let lines: Vec<&str> = text
-        .lines()
-        .filter(|line| {
-            line.contains("localhost") && (line.contains("WARN") || line.contains("ERROR"))
-        })
-        .collect();
-    assert_eq!(lines.len(), 1, "{text}");
-    assert!(
-        lines[0].contains("it is the primary under another name; list each server once"),
-        "{text}"
-    );
-    assert!(!text.contains("accept"), "{text}");
 }

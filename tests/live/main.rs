@@ -47,5 +47,6 @@ mod storm;
 mod swaps;
 mod transactions;
 mod unseen;
+mod unreachable;
 #[cfg(feature = "tower")]
 mod web;

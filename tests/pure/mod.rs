@@ -21,3 +21,4 @@ mod sockets;
 mod standing;
 #[cfg(all(feature = "postgres", feature = "mysql"))]
 mod templates;
+mod unreachable;

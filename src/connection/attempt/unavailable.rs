@@ -75,7 +75,9 @@ impl Attempt<'_> {
         };
         let error = self.at_node(lease.node(), stage, obstacle);
         if full && self.shared.config.drop_in {
-            tracing::warn!("{error}");
+            if lease.node().trouble.may_tell() {
+                tracing::warn!("{error}");
+            }
             return err;
         }
         error.into_db(Kind::Conn)
@@ -140,8 +142,21 @@ impl Attempt<'_> {
             return (late(detail.to_owned()), false);
         }
         let begun = self.started.unwrap_or_else(Instant::now);
-        if let Some(answer) = node.trouble.since(begun) {
-            let detail = format!("the last attempt to open one: {}", signal::told(&answer));
+        let full = node.link.pool_size();
+        let full = full.is_some_and(|pool| pool.size >= pool.max && pool.idle == 0);
+        let setting = match lease.role() {
+            Role::Replica => "replica_max_connections",
+            Role::Primary | Role::Unknown | Role::Fenced => "max_connections",
+        };
+        let setting = self.shared.config.setting(setting);
+        // Those that are being opened count as well.
+        let beside = match full {
+            true => format!("; this process has or opens all that it may have there ({setting})"),
+            false => String::new(),
+        };
+        if let Some(answer) = node.trouble.why(begun) {
+            let told = signal::told(&answer);
+            let detail = format!("the last answer to an attempt to open one: {told}{beside}");
             let source = Some(answer);
             return (
                 Obstacle {
@@ -151,25 +166,15 @@ impl Attempt<'_> {
                 false,
             );
         }
-        if node.trouble.is_asked() {
-            let detail = "an attempt to open one has had no answer yet";
-            return (late(detail.to_owned()), false);
-        }
-        match node.link.pool_size() {
-            Some(pool) if pool.size >= pool.max && pool.idle == 0 => {
-                let setting = match lease.role() {
-                    Role::Replica => "replica_max_connections",
-                    Role::Primary | Role::Unknown | Role::Fenced => "max_connections",
-                };
-                let detail = format!(
-                    "all connections that this process may have there are in use ({}); look for what holds them for so \
-                     long, or raise that",
-                    self.shared.config.setting(setting)
-                );
-                (late(detail), true)
-            }
-            _ => (late("none was free or could be opened".to_owned()), false),
-        }
+        let detail = match (node.trouble.is_asked(), full) {
+            (true, _) => format!("an attempt to open one has had no answer yet{beside}"),
+            (false, true) => format!(
+                "all connections that this process may have there are in use ({setting}); look for what holds them for \
+                 so long, or raise that"
+            ),
+            (false, false) => "none was free or could be opened".to_owned(),
+        };
+        (late(detail), full)
     }
 }
 

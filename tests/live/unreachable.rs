@@ -1,0 +1,196 @@
+//! What is said where a server gives no connection: which, where, in which phase, what bounds that, and its own answer.
+
+use std::error::Error as _;
+
+use sea_orm::{ConnectionTrait, DbErr, TransactionTrait};
+use sealane::{Config, Error, Role, RoutedConnection};
+use sealane_harness::{Cluster, Node};
+
+use crate::{heard::Heard, place::until};
+
+const LIMITS: [(&str, &str); 3] = [
+    ("SEALANE_ACQUIRE_TIMEOUT", "700ms"),
+    ("SEALANE_FAILOVER_TIMEOUT", "300ms"),
+    ("SEALANE_MIN_CONNECTIONS", "0"),
+];
+
+/// A cluster that asks for a password, which no text may show.
+fn cluster(standbys: usize) -> Cluster {
+    let cluster = Cluster::builder()
+        .standbys(standbys)
+        .password(Some("hunter2"));
+    cluster.start().unwrap()
+}
+
+/// Configured by variables, since errors name them.
+async fn connected(url: &str, more: &[(&str, &str)]) -> RoutedConnection {
+    let primary = format!("{url}?name=main");
+    let all = [("DATABASE_URL", &*primary)].into_iter().chain(LIMITS);
+    let all = all.chain(more.iter().copied());
+    let all = all.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let config = Config::from_vars(all).unwrap();
+    RoutedConnection::connect(config).await.unwrap()
+}
+
+async fn write(db: &RoutedConnection) -> DbErr {
+    let done = db.execute_unprepared("CREATE TABLE t (n int)").await;
+    done.expect_err("no connection")
+}
+
+/// This error says all of these, and where the node is.
+fn says(err: &DbErr, node: &Node, parts: &[&str]) {
+    let text = err.to_string();
+    let place = format!("127.0.0.1:{}", node.port());
+    for part in [&*place, "was not sent"].iter().chain(parts) {
+        assert!(text.contains(part), "lacks {part}: {text}");
+    }
+    assert!(!text.contains("hunter2"), "{text}");
+    assert!(!text.contains("pool timed out"), "{text}");
+}
+
+#[tokio::test]
+async fn a_full_pool_names_its_node_the_phase_and_the_variables() {
+    let cluster = cluster(0);
+    let db = connected(
+        &cluster.primary().url(),
+        &[("SEALANE_MAX_CONNECTIONS", "1")],
+    )
+    .await;
+    let held = db.begin().await.unwrap();
+    let parts = [
+        "`main`",
+        "at acquire",
+        "SEALANE_ACQUIRE_TIMEOUT=700ms",
+        "SEALANE_MAX_CONNECTIONS=1",
+    ];
+    for err in [write(&db).await, db.begin().await.map(drop).unwrap_err()] {
+        says(&err, cluster.primary(), &parts);
+        assert!(Error::of(&err).unwrap().is_retriable());
+    }
+    held.rollback().await.unwrap();
+    db.execute_unprepared("CREATE TABLE t (n int)")
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_role_at_its_limit_is_told_in_the_servers_own_words() {
+    let cluster = cluster(0);
+    let node = cluster.primary();
+    node.sql("CREATE ROLE few LOGIN PASSWORD 'hunter2'")
+        .unwrap();
+    let few = node.url().replace("postgres:hunter2@", "few:hunter2@");
+    let db = connected(&few, &[]).await;
+    node.sql("ALTER ROLE few CONNECTION LIMIT 1").unwrap();
+    // Whatever else has a connection gives it back some time, and one that is held too is none the less.
+    let mut held = Vec::new();
+    let mut refused = None;
+    until("the limit", async || match db.begin().await {
+        Ok(txn) => {
+            held.push(txn);
+            false
+        }
+        Err(err) => {
+            let told = err.to_string().contains("too many");
+            refused = Some(err);
+            told
+        }
+    })
+    .await;
+    let err = refused.unwrap();
+    says(
+        &err,
+        node,
+        &[
+            "`main`",
+            "at acquire",
+            "SEALANE_ACQUIRE_TIMEOUT=700ms",
+            "too many connections for role \"few\" (53300)",
+            "SEALANE_MAX_CONNECTIONS",
+        ],
+    );
+    let source = Error::of(&err).unwrap().source().unwrap();
+    assert!(
+        source.to_string().contains("too many connections"),
+        "{source}"
+    );
+}
+
+#[tokio::test]
+async fn a_primary_that_is_gone_is_named_with_where_it_was_and_what_the_system_says() {
+    let cluster = cluster(1);
+    let (node, replica) = (cluster.primary(), cluster.standby(0).url());
+    let db = connected(&node.url(), &[("DATABASE_REPLICA_URL", &replica)]).await;
+    node.kill().unwrap();
+    until("the loss", async || {
+        let nodes = db.cluster().topology().nodes;
+        nodes.iter().all(|node| node.role != Role::Primary)
+    })
+    .await;
+    let err = write(&db).await;
+    assert!(
+        matches!(Error::of(&err), Some(Error::NoPrimary { .. })),
+        "{err}"
+    );
+    says(
+        &err,
+        node,
+        &[
+            "SEALANE_FAILOVER_TIMEOUT=300ms",
+            "the last was main",
+            "refused",
+        ],
+    );
+    db.close().await.unwrap();
+
+    let config = Config::from_vars([
+        (
+            "DATABASE_URL".to_owned(),
+            format!("{}?name=main", node.url()),
+        ),
+        ("SEALANE_ACQUIRE_TIMEOUT".to_owned(), "300ms".to_owned()),
+    ]);
+    let err = RoutedConnection::connect(config.unwrap())
+        .await
+        .unwrap_err();
+    let text = err.to_string();
+    for part in [
+        "`main`",
+        &node.port().to_string(),
+        "SEALANE_ACQUIRE_TIMEOUT=300ms",
+        "refused",
+    ] {
+        assert!(text.contains(part), "lacks {part}: {text}");
+    }
+    assert!(!text.contains("hunter2"), "{text}");
+}
+
+#[tokio::test]
+async fn one_server_under_two_names_is_called_that_and_nothing_else() {
+    let cluster = cluster(0);
+    let port = cluster.primary().port().to_string();
+    let url = cluster.primary().url();
+    let other = url.replace("127.0.0.1", "localhost");
+    for (primary, replica) in [(&url, &other), (&other, &url)] {
+        let (heard, guard) = Heard::listen();
+        let db = RoutedConnection::builder()
+            .primary(primary)
+            .replica(replica);
+        let db = db.connect().await.unwrap();
+        db.execute_unprepared("CREATE TABLE IF NOT EXISTS t (n int)")
+            .await
+            .unwrap();
+        let said = || {
+            let mut said = heard.warnings();
+            said.retain(|line| line.contains(&port));
+            said
+        };
+        until("the name to be told", async || !said().is_empty()).await;
+        db.close().await.unwrap();
+        drop(guard);
+        let said = said();
+        assert_eq!(said.len(), 1, "{said:?}");
+        let right = "it is the primary under another name; list each server once";
+        assert!(said[0].contains(right), "{said:?}");
+    }
+}

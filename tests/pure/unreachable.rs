@@ -1,0 +1,150 @@
+//! What is said of a node that gives no connection, and how often it is asked why.
+
+use std::{sync::Arc, time::Instant};
+
+use sea_orm::{DbErr, RuntimeErr, sqlx};
+
+use crate::{
+    node::Trouble,
+    signal::{Silence, of_server, of_tls, told},
+};
+
+/// The codes and texts of PostgreSQL, MariaDB, MySQL and SQLite, and a part of the advice; nothing where their answer
+/// says all that is known, or where one advice would be wrong for some of its causes.
+const SERVERS: [(&str, &str, Option<&str>); 14] = [
+    (
+        "28P01",
+        "password authentication failed for user \"app\"",
+        Some("check user and password"),
+    ),
+    (
+        "28000",
+        "role \"app\" does not exist",
+        Some("check user and password"),
+    ),
+    (
+        "28000",
+        "no pg_hba.conf entry for host \"10.0.0.7\", user \"app\", database \"shop\", no encryption",
+        Some("pg_hba.conf does not let this user in"),
+    ),
+    (
+        "28000",
+        "Access denied for user 'app'@'10.0.0.7' (using password: YES)",
+        Some("check user and password"),
+    ),
+    (
+        "3D000",
+        "database \"shop\" does not exist",
+        Some("name of the database"),
+    ),
+    (
+        "42000",
+        "Unknown database 'shop'",
+        Some("name of the database"),
+    ),
+    ("42000", "You have an error in your SQL syntax", None),
+    (
+        "42000",
+        "User 'app' has exceeded the 'max_user_connections' resource",
+        Some("raise that limit"),
+    ),
+    (
+        "53300",
+        "sorry, too many clients already",
+        Some("raise that limit"),
+    ),
+    ("08004", "Too many connections", Some("raise that limit")),
+    (
+        "57P03",
+        "the database system is starting up",
+        Some("wait until it is there"),
+    ),
+    (
+        "57P03",
+        "the database system is not accepting connections",
+        None,
+    ),
+    ("26", "file is not a database", Some("no SQLite database")),
+    (
+        "42704",
+        "unrecognized configuration parameter \"statment_timeout\"",
+        None,
+    ),
+];
+
+#[test]
+fn advice_is_by_cause_only() {
+    for (code, message, wanted) in SERVERS {
+        let found = of_server(code, message);
+        let fits = match (found, wanted) {
+            (Some(found), Some(wanted)) => found.contains(wanted),
+            (found, wanted) => found == wanted,
+        };
+        assert!(fits, "{code} {message}: {found:?}");
+    }
+    for (text, wanted) in [
+        (
+            "TLS upgrade required by connect options but SQLx was built without TLS support enabled",
+            "enable the Cargo feature",
+        ),
+        ("server does not support TLS", "offers no TLS"),
+        (
+            "invalid peer certificate: UnknownIssuer",
+            "check the certificates",
+        ),
+        (
+            "peer is incompatible: signature scheme not supported",
+            "check the certificates",
+        ),
+    ] {
+        assert!(of_tls(text).contains(wanted), "{text}: {}", of_tls(text));
+    }
+    let silence = |connected| told(&silent(connected));
+    assert!(silence(true).contains("no answer within check_timeout=1s; it took the connection"));
+    assert!(silence(false).contains("no connection within check_timeout=1s; check host and port"));
+}
+
+fn silent(connected: bool) -> DbErr {
+    let limit = "check_timeout=1s".to_owned();
+    Silence { connected, limit }.into_db()
+}
+
+fn refused() -> DbErr {
+    let error = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
+    DbErr::Conn(RuntimeErr::SqlxError(Arc::new(sqlx::Error::Io(error))))
+}
+
+#[test]
+fn a_server_is_asked_why_by_one_at_a_time_and_not_at_once_again() {
+    let trouble = Arc::new(Trouble::default());
+    let begun = Instant::now();
+    let asking = trouble.begin().expect("the first");
+    assert!(
+        trouble.is_asked() && trouble.begin().is_none(),
+        "one at a time"
+    );
+    assert!(trouble.why(begun).is_none(), "it has said nothing yet");
+    asking.ends(Err(refused()));
+    assert!(
+        !trouble.is_asked() && trouble.begin().is_none(),
+        "not at once again"
+    );
+    assert!(!trouble.is_asked(), "whoever may not ask is not asking");
+    assert_eq!(
+        trouble.why(Instant::now()),
+        Some(refused()),
+        "what it just said"
+    );
+    assert!(
+        trouble.may_tell() && !trouble.may_tell(),
+        "one line for all of them"
+    );
+}
+
+#[test]
+fn what_a_server_said_is_over_when_it_gives_a_connection() {
+    let trouble = Arc::new(Trouble::default());
+    trouble.failed(&refused());
+    trouble.begin().expect("nobody asks").ends(Ok(()));
+    assert!(trouble.why(Instant::now()).is_none() && trouble.recent().is_none());
+}
