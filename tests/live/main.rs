@@ -46,7 +46,7 @@ mod start_late;
 mod storm;
 mod swaps;
 mod transactions;
-mod unseen;
 mod unreachable;
+mod unseen;
 #[cfg(feature = "tower")]
 mod web;
