@@ -79,7 +79,8 @@ impl SessionLayer {
 
     /// A request that brings no bookmark sees whatever replicas have, and one that brings one sees what that stands for
     /// and nothing else. It spares the primary where every client keeps what it is given and nothing but requests
-    /// writes; any other client then misses its own writes.
+    /// writes; any other client then misses its own writes, and so does a request that writes through a pool which was
+    /// taken outside of it.
     #[must_use]
     pub fn bookmarks_only(mut self) -> Self {
         self.narrow = true;

@@ -34,7 +34,7 @@ use crate::config::NodeConfig;
 use crate::{
     intent::Change,
     node::{Handed, Link, Node, Returned, Sibling, closed},
-    session::HandsOut,
+    session::{HandsOut, losses::By},
     words::NodeId,
 };
 
@@ -119,10 +119,10 @@ impl Concrete {
         self.made.iter().any(|(_, made)| made.in_use(splits))
     }
 
-    /// Calls this if a connection may have been closed where it was used since the last time, which tells nobody.
-    fn look(&self, lost: impl Fn()) {
+    /// Notes what was closed where it was used since the last time, which tells nobody.
+    fn look(&self, shared: &Shared) {
         for (_, made) in self.made.iter() {
-            made.look(&lost);
+            made.look(shared);
         }
     }
 
@@ -196,7 +196,7 @@ impl Concrete {
 impl HandsOut for Shared {
     fn is_in_use(&self, splits: bool) -> bool {
         let in_use = self.concrete.in_use(splits);
-        self.concrete.look(|| self.concrete_returned());
+        self.concrete.look(self);
         in_use
     }
 }
@@ -262,7 +262,7 @@ impl Made {
     }
 
     /// Each of its connections was opened to be used, and one that comes back stays for a while.
-    fn look(&self, lost: impl Fn()) {
+    fn look(&self, shared: &Shared) {
         let Some(own) = self.own.as_ref().filter(|own| !own.link.is_closed()) else {
             return;
         };
@@ -275,7 +275,11 @@ impl Made {
                 return;
             }
             // Before it is noted: who finds it noted has to find what follows from it as well.
-            lost();
+            if let Some(node) = self.primary {
+                own.handed
+                    .tell_gone(|backend| shared.concrete_lost(node, By::Backend(backend)));
+            }
+            shared.concrete_returned();
             let (new, old) = (Ordering::AcqRel, Ordering::Acquire);
             if self.counted.compare_exchange(known, now, new, old).is_ok() {
                 return;
@@ -358,7 +362,7 @@ fn sibling(shared: &Arc<Shared>, primary: &Arc<Node>) -> Option<Sibling> {
     primary.link.sibling(Arc::new(move |returned: Returned| {
         if let Some(shared) = weak.upgrade() {
             if !returned.answered {
-                shared.concrete_lost(node);
+                shared.concrete_lost(node, By::Nothing);
             }
             shared.concrete_returned();
             if shared.concrete.may_have_changed(returned.changes) {

@@ -199,12 +199,9 @@ impl Shared {
             && self.clock.is_in_use(self.has_replicas())
     }
 
-    /// A connection of `concrete()` to this node broke: its server may be at what was sent on it still.
-    pub(crate) fn concrete_lost(&self, node: NodeId) {
-        let trace = Trace {
-            node,
-            by: By::Nothing,
-        };
+    /// A connection of `concrete()` to this node broke or was closed: its server may be at what was sent on it still.
+    pub(crate) fn concrete_lost(&self, node: NodeId, by: By) {
+        let trace = Trace { node, by };
         let abandoned = Current::Process.abandon(&self.clock, self.settings.pin, None);
         drop(Orphan::new(&self.losses, abandoned, Some(trace)));
     }

@@ -13,15 +13,17 @@ impl RoutedConnection {
     /// Nothing done through it is routed. Without replicas (and on SQLite, and where the application made the connection)
     /// its pool is the handle's own: its size, its options and its waiting are the handle's.
     ///
-    /// With replicas it comes from a pool of its own, as large, because none of what is done there is seen. While one of
-    /// its connections is in use, a read of this process (of a session: if that began with it), through this or another
-    /// handle to the cluster, asks the primary how far it has written, and waits up to `SEALANE_STALE_WAIT` for a replica
-    /// that has come so far before it takes the primary; without positions it takes the primary. A return is taken for a
-    /// write. (On that pool, an `after_release` function of the caller's pool options is replaced.)
+    /// With replicas it comes from a pool of its own, as large, because none of what is done there is seen. While one
+    /// of its connections is in use, a read of this process (of a session: if that called this, or began while one was
+    /// in use), through this or another handle to the cluster, asks the primary how far it has written, and waits up to
+    /// `SEALANE_STALE_WAIT` for a replica that has come so far before it takes the primary; without positions it takes
+    /// the primary. A return is taken for a write. (On that pool, an `after_release` function of the caller's pool
+    /// options is replaced.)
     ///
-    /// Not seen is what is done on a connection that is detached from it, and on a clone of the pool that outlives its
-    /// handle. A connection that is closed (`close()`, `close_on_drop()`) has returned with that: what its server goes on
-    /// with, because a statement that was sent on it was not awaited, is not seen either.
+    /// A connection that is closed (`close()`, `close_on_drop()`) has returned with that; what its server goes on with,
+    /// because a statement that was sent on it was not awaited, is followed to its end where that server sees this
+    /// process's own end of the connection (over TCP, and nothing in between). Elsewhere that is not seen, nor is what is done
+    /// on a connection that is detached from the pool, or on a clone of the pool that outlives its handle.
     ///
     /// Closing its pool closes the handle, as SeaORM's does. It outlives a restart of its server.
     ///

@@ -9,14 +9,23 @@
 //! To cut it the socket is ended, so that nothing more is sent from here, and its process is ended by the server on our
 //! word, because it goes on with what it was given before. The process is certain only where its server sees our own end:
 //! a pooler's may be serving somebody else by now. What is not certain is not touched.
+//!
+//! A connection that is closed on this side tells nobody. Its process may be at a statement that nobody waited for, so that
+//! process is remembered, to be looked for until it is gone.
 
-use std::sync::{
-    Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicU32, Ordering},
+use std::{
+    collections::VecDeque,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 
 use super::sockets::Socket;
 use crate::session::losses::Backend;
+
+/// How many processes are remembered that nobody has asked for yet; the oldest go first.
+const GONE: usize = 1024;
 
 /// The connections of one pool.
 #[derive(Debug, Default)]
@@ -36,6 +45,8 @@ struct Inside {
     /// refused the pool opens another without asking whether it was closed.
     over: bool,
     known: Vec<Known>,
+    /// The processes of those that were closed on this side.
+    gone: VecDeque<Backend>,
 }
 
 #[derive(Debug)]
@@ -69,6 +80,14 @@ impl Handed {
         known.into_iter().filter_map(end).collect()
     }
 
+    /// Calls this with the processes of those that were closed here since the last time: each may go on with what it was
+    /// given. Who comes meanwhile waits until all of them are told.
+    pub(crate) fn tell_gone(&self, tell: impl FnMut(Backend)) {
+        let mut inside = self.inside();
+        inside.note_closed();
+        inside.gone.drain(..).for_each(tell);
+    }
+
     /// From here on nobody gets one.
     pub(crate) fn end(&self) {
         self.inside().over = true;
@@ -76,6 +95,15 @@ impl Handed {
 
     fn inside(&self) -> MutexGuard<'_, Inside> {
         self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inside {
+    fn note_closed(&mut self) {
+        let closed = self.known.extract_if(.., |one| !one.socket.is_open());
+        self.gone.extend(closed.filter_map(|one| one.backend));
+        let over = self.gone.len().saturating_sub(GONE);
+        self.gone.drain(..over);
     }
 }
 
@@ -137,7 +165,7 @@ mod postgres {
             if inside.over || inside.cuts != since {
                 return Err(sqlx::Error::PoolClosed);
             }
-            inside.known.retain(|known| known.socket.is_open());
+            inside.note_closed();
             inside.known.extend(known);
             Ok(())
         }

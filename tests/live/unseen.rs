@@ -1,7 +1,7 @@
 //! What is committed on connections of `concrete()` while they are out, or before they are closed: whoever reads beside
 //! them sees it (rules C7, C8). Replay stands still, so that whatever a standby shows is stale.
 
-use sea_orm::sqlx::{self, PgConnection, PgPool};
+use sea_orm::sqlx::{self, AssertSqlSafe, Connection, PgConnection, PgPool};
 use sealane::{Consistency, Reason, RoutedConnection, Scope};
 
 use crate::{
@@ -64,6 +64,44 @@ async fn other_handles_to_the_cluster_see_what_is_committed_on_one_that_is_out()
         sqlx::raw_sql(INSERT).execute(pool).await.unwrap();
         assert_eq!(in_a_new_task(&two).await, [n; 2]);
     }
+}
+
+/// Its server is at the statement still, and stores what that does.
+#[tokio::test]
+async fn what_a_server_goes_on_with_is_seen_although_its_connection_was_closed() {
+    let place = SLOT.alone("unseen_closed").await;
+    let db = connect(&place, Scope::Process).await;
+    let pool = db.get_postgres_connection_pool();
+    let mut holds = PgConnection::connect(&place.primary_url()).await.unwrap();
+    let lock = "SELECT pg_advisory_lock(7)";
+    sqlx::raw_sql(lock).execute(&mut holds).await.unwrap();
+    let frozen = place.freeze_replay();
+
+    let mut conn = pool.acquire().await.unwrap();
+    let text = format!("{lock}; {INSERT}");
+    let mut at_work = Box::pin(sqlx::raw_sql(AssertSqlSafe(text)).execute(&mut *conn));
+    let waits = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted";
+    until("the statement", async || {
+        assert!(futures_util::poll!(&mut at_work).is_pending());
+        let waiting = sqlx::query_scalar::<_, i64>(waits);
+        waiting.fetch_one(&mut holds).await.unwrap() == 1
+    })
+    .await;
+    drop(at_work);
+    conn.close().await.unwrap();
+    assert_eq!(in_a_new_task(&db).await, [0; 2]);
+    holds.close().await.unwrap();
+    until("it is stored", async || {
+        place.on(place.primary(), COUNT).trim() == "1"
+    })
+    .await;
+    assert_eq!(in_a_new_task(&db).await, [1; 2]);
+    drop(frozen);
+    until("the replica", async || {
+        assert_eq!(number(&db, COUNT).await, 1);
+        db.explain(COUNT).reason == Reason::Replica
+    })
+    .await;
 }
 
 #[tokio::test]
