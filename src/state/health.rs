@@ -132,6 +132,10 @@ pub(super) fn tick(step: &mut Step<'_>) {
             step.out.publish();
         }
     }
+}
+
+/// Ends what runs on silent nodes whose time has come.
+pub(super) fn end_what_waits(step: &mut Step<'_>) {
     let tuning = &step.state.tuning;
     let due = |node: &&NodeState| verdict_at(node, tuning).is_some_and(|at| at <= step.now);
     let due: Vec<NodeId> = step

@@ -53,6 +53,8 @@ pub(crate) fn reduce(state: &mut State, event: Event, now: Moment, rng: &mut Rng
             health::tick(&mut step);
             crash::tick(&mut step);
             members::tick(&mut step);
+            // After those who come back with this tick: one that fell silent before is due at once.
+            health::end_what_waits(&mut step);
         }
         Event::Drain { node } => members::drain(&mut step, node),
         Event::Resume { node } => members::resume(&mut step, node),
