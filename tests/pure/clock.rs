@@ -1,7 +1,9 @@
 //! The order of primaryships in the write clock (rules C2, C10, T3).
 
 use crate::position::{Asks, ClusterId, Epoch, Lsn, Position};
-use crate::session::{Clock, Named, Need, Session, Upstream, Whose};
+use std::sync::Arc;
+
+use crate::session::{Clock, HandsOut, Named, Need, Session, Upstream, Whose};
 
 fn at(cluster: u64, timeline: u32, lsn: u64) -> Position {
     let cluster = ClusterId(cluster);
@@ -84,16 +86,52 @@ fn what_is_below_the_greatest_epoch_covers_nothing_until_an_authority_says_so() 
     assert_eq!(needs(&clock, &session), Some(100));
 }
 
+fn known(system: u64) -> Whose {
+    Whose {
+        system: Some(system),
+        servers: vec![1],
+        name: String::new(),
+    }
+}
+
+fn unknown(name: &str) -> Whose {
+    Whose {
+        name: name.to_owned(),
+        ..Whose::default()
+    }
+}
+
+struct Out;
+
+impl HandsOut for Out {
+    fn is_in_use(&self, _: bool) -> bool {
+        true
+    }
+}
+
+/// C7, C8: before and after both know that they lead to one cluster.
+#[test]
+fn what_is_out_of_one_clock_of_a_cluster_is_out_of_all() {
+    let (one, late) = (Clock::of(known(71)), Clock::of(unknown("out")));
+    let out = || Arc::new(Out) as Arc<dyn HandsOut>;
+    let (before, after) = (out(), out());
+    one.hands_out(Arc::downgrade(&before));
+    assert!(!late.has_handed_out());
+    late.learn_whose(&known(71));
+    assert!(late.has_handed_out() && late.is_in_use(true));
+    drop(before);
+    assert!(!late.is_in_use(true));
+    late.hands_out(Arc::downgrade(&after));
+    assert!(one.is_in_use(true));
+    let clock = Clock::default();
+    assert!(!clock.has_handed_out(), "another cluster's");
+}
+
 /// C8: a handle that learnt late whose cluster it leads to has a clock of its own, and hears it as well.
 #[test]
 fn what_an_authority_says_to_one_clock_of_a_cluster_is_said_to_all() {
-    let of = |system, servers: &[u64]| Whose {
-        system,
-        servers: servers.to_vec(),
-        name: "words".to_owned(),
-    };
-    let (one, late) = (Clock::of(of(Some(70), &[1])), Clock::of(of(None, &[])));
-    late.learn_whose(&of(Some(70), &[1, 2]));
+    let (one, late) = (Clock::of(known(70)), Clock::of(unknown("words")));
+    late.learn_whose(&known(70));
     for clock in [&one, &late] {
         assert!(cover(clock, at(70, 2, 990), 1));
     }

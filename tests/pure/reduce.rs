@@ -411,7 +411,7 @@ fn events() -> impl Strategy<Value = Vec<(u64, u8, u32, usize, u64)>> {
     prop::collection::vec(
         (
             0..3_000_u64,
-            0..14_u8,
+            0..17_u8,
             0..6_u32,
             0..Signal::ALL.len(),
             0..4_u64,
@@ -457,6 +457,9 @@ fn event_of(now: Moment, kind: u8, node: u32, signal: usize, generation: u64) ->
         10 => Event::Resume { node },
         11 => Event::Warmed { node },
         12 => Event::DrainedOut { node },
+        13 => Event::Accept { node },
+        14 => Event::Told { node },
+        15 => Event::Promoted { node },
         _ => Event::Tick,
     }
 }
