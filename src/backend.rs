@@ -185,9 +185,7 @@ pub(crate) fn not_connected(config: &Config) -> DbErr {
 
 /// A question was not answered within its time.
 fn not_answered(config: &Config) -> DbErr {
-    let limit = config.setting("check_timeout");
-    let connected = true;
-    Silence { connected, limit }.into_db()
+    Silence::on_a_connection(config.setting("check_timeout"))
 }
 
 /// Puts the fence back inside a transaction that may have lifted it; `None` where that is not needed or not possible.

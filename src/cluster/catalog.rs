@@ -180,7 +180,7 @@ impl CatalogReader {
                 };
                 let settings = reader.classifier.settings();
                 let read = backend::read_catalog(&node, Some(&reader.config), settings).await;
-                read.map_err(|err| err.to_string())
+                read.map_err(|err| crate::signal::told(&err))
             };
             let read = tokio::time::timeout(limit, reading).await;
             let read = read.unwrap_or_else(|_| Err(format!("no answer within {limit:?}")));

@@ -166,7 +166,11 @@ impl Starting {
                     return Err(self.refused(&spec.name, (config, false), err));
                 }
                 Err(err) => {
-                    tracing::warn!(node = &*spec.name, error = %err, "its pool could not be made yet");
+                    tracing::warn!(
+                        node = &*spec.name,
+                        error = %signal::told(&err),
+                        "its pool could not be made yet"
+                    );
                     self.nodes.refuse(id, &spec, config.acquire_timeout);
                 }
             }

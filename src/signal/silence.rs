@@ -31,6 +31,12 @@ impl Silence {
         }
     }
 
+    /// An open connection was not answered on in this time.
+    pub(crate) fn on_a_connection(limit: String) -> DbErr {
+        let connected = true;
+        Self { connected, limit }.into_db()
+    }
+
     /// As the driver's error of an attempt to connect.
     pub(crate) fn into_db(self) -> DbErr {
         let error = io::Error::new(io::ErrorKind::TimedOut, self);

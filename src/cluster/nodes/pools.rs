@@ -14,6 +14,7 @@ use super::{Nodes, Open, close, opened};
 use crate::{
     config::Config,
     node::{Absent, Link, Node},
+    signal,
     state::NodeSpec,
     words::NodeId,
 };
@@ -161,7 +162,7 @@ impl Nodes {
                 self.put(id, writes, Arc::new(link));
             }
             Err(err) => {
-                tracing::warn!(node = &*name, error = %err, "its pool could not be made");
+                tracing::warn!(node = &*name, error = %signal::told(&err), "its pool could not be made");
                 self.leave(id, writes, limit);
                 if let Some(open) = self.open.get_mut(&id) {
                     open.missing[usize::from(writes)] = true;

@@ -9,6 +9,7 @@ use crate::{
     backend,
     config::Config,
     intent::{Classifier, Knowledge},
+    signal,
     state::{Event, Moment, reduce::reduce},
     words::Role,
 };
@@ -59,7 +60,8 @@ impl Starting {
                 self.catalog_read = of_primary;
             }
             Err(err) => tracing::warn!(
-                error = %err,
+                node = &*member.node.name,
+                error = %signal::told(&err),
                 "the catalog could not be read: what is not built in goes to the primary until it can"
             ),
         }

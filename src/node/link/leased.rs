@@ -5,6 +5,8 @@ use std::sync::Arc;
 use sea_orm::{DbErr, sqlx::Connection};
 
 use super::{Guide, Leased};
+#[cfg(feature = "postgres")]
+use crate::signal::Silence;
 use crate::{error::Kind, session::Replay};
 
 impl Leased {
@@ -71,10 +73,16 @@ impl Leased {
         if let Self::Postgres(conn) = &mut self {
             let forgetting = conn.clear_cached_statements();
             let forgotten = tokio::time::timeout(crate::node::ANSWER, forgetting).await;
-            let late = Err(sea_orm::sqlx::Error::PoolTimedOut);
-            if let Err(err) = forgotten.unwrap_or(late) {
+            let forgotten = match forgotten {
+                Ok(done) => done.map_err(super::acquire_error),
+                Err(_) => Err(Silence::on_a_connection(format!(
+                    "{:?}",
+                    crate::node::ANSWER
+                ))),
+            };
+            if let Err(err) = forgotten {
                 self.cut();
-                return Err(super::acquire_error(err));
+                return Err(err);
             }
         }
         Ok(self)

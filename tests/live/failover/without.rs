@@ -34,6 +34,16 @@ async fn reads_that_replicas_cover_go_on_and_others_wait() {
     insert(&db, 2).await.unwrap();
     let uncovered = db.session();
     assert_eq!(number(&uncovered, COUNT).await, 2);
+    // What only the primary has would be lost with it.
+    let end = cluster
+        .primary()
+        .sql("SELECT pg_current_wal_lsn()")
+        .unwrap();
+    let received = format!("SELECT pg_last_wal_receive_lsn() >= '{}'", end.trim());
+    until("the standby to have it", async || {
+        cluster.standby(0).sql(&received).unwrap().trim() == "t"
+    })
+    .await;
     cluster.primary().kill().unwrap();
     until("the loss", async || {
         db.cluster().topology().to_string().contains("unknown")
