@@ -77,7 +77,8 @@ impl RoutedConnection {
     /// Connects as the configuration says. The effective configuration is logged once, with its secrets masked.
     ///
     /// # Errors
-    /// [`Error::Start`] when the primary cannot be reached, [`Error::PrimaryInRecovery`] when it is a standby.
+    /// [`Error::Start`] when the primary cannot be reached, [`Error::PrimaryInRecovery`] when it is a standby,
+    /// [`Error::CannotStart`] when which node is the primary cannot be told.
     /// Replicas may be down: they are probed in the background and used once they answer.
     pub async fn connect(config: Config) -> Result<Self, Error> {
         // Many kilobytes, and once in a program.
