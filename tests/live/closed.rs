@@ -1,5 +1,11 @@
 //! Something between closes idle connections: a pooler, a balancer or a service that restarts (rule T9).
 
+use std::{
+    io::{Read, Write},
+    net::{SocketAddr, TcpStream},
+    sync::Mutex,
+};
+
 use sea_orm::{ConnectionTrait, TransactionTrait};
 use sealane::{ClusterEvent, RoutedConnection};
 use sealane_harness::{Cluster, Forwarder};
@@ -81,4 +87,46 @@ async fn a_connection_that_replaced_a_closed_one_is_looked_at_as_well() {
         all_closed(&between).await;
     }
     assert_eq!(number(&db, "SELECT count(*) FROM closed").await, 20);
+}
+
+/// A connection of this process to that server which the server has closed, and this process not yet.
+fn ended(addr: SocketAddr) -> TcpStream {
+    let mut ended = TcpStream::connect(addr).unwrap();
+    ended.write_all(&[255; 8]).unwrap();
+    ended.read_to_end(&mut Vec::new()).unwrap();
+    ended
+}
+
+/// While one statement asks the idle connections whether it was one of them that ended, others come.
+#[tokio::test]
+async fn who_came_first_is_served_first_also_when_it_looks_at_what_has_ended() {
+    let cluster = Cluster::builder().start().unwrap();
+    let primary = cluster.primary();
+    let mut all = Vec::new();
+    for statements in [false, true, false, true] {
+        let db = RoutedConnection::builder()
+            .primary(primary.url())
+            .max_connections(1)
+            .connect()
+            .await
+            .unwrap();
+        let pool = db.get_postgres_connection_pool();
+        until("its connection to be idle", async || pool.num_idle() == 1).await;
+        // Before its first statement, which is when it lists its sockets.
+        all.push(ended(primary.addr()));
+        let served = Mutex::new(Vec::new());
+        let one = async |who| {
+            if statements {
+                db.execute_unprepared("SELECT pg_sleep(0.01)")
+                    .await
+                    .unwrap();
+            } else {
+                db.begin().await.unwrap().rollback().await.unwrap();
+            }
+            served.lock().unwrap().push(who);
+        };
+        tokio::join!(biased; one(1), one(2), one(3));
+        let served = served.into_inner().unwrap();
+        assert_eq!(served, [1, 2, 3], "statements: {statements}");
+    }
 }

@@ -61,8 +61,10 @@ impl Attempt<'_> {
     /// Where a place and an idle connection are there, this is one poll and no timer.
     async fn connection(&mut self, lease: &mut Lease) -> Result<Leased, DbErr> {
         self.sweep(lease);
+        // The place first: who comes while the sockets are looked at comes after this one.
+        let placed = lease.try_place(&self.line(self.reason));
         lease.node().weed().await;
-        if lease.try_place(&self.line(self.reason)) && lease.node().link.has_idle() {
+        if placed && lease.node().link.has_idle() {
             let link = &lease.node().link;
             let mut acquiring = pin!(link.acquire());
             if let Poll::Ready(done) = poll_fn(|cx| Poll::Ready(acquiring.as_mut().poll(cx))).await
@@ -92,10 +94,10 @@ impl Attempt<'_> {
     /// A place on the leased node, or on the first that has one, for what takes its connection itself.
     pub(in crate::connection) async fn place(&mut self, lease: &mut Lease) -> Result<(), DbErr> {
         self.sweep(lease);
-        lease.node().weed().await;
         if !lease.try_place(&self.line(self.reason)) {
             self.queue(lease, false).await?;
         }
+        lease.node().weed().await;
         Ok(())
     }
 
