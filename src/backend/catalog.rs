@@ -12,7 +12,7 @@ use crate::{
             rows::{FunctionRow, RelationRow, Rows, TypeRow, UseRow},
         },
     },
-    node::Node,
+    node::{Leased, Link, Node},
 };
 
 /// Asks this node's catalog: four round trips on PostgreSQL, one on MariaDB and MySQL. With a configuration it is asked
@@ -27,17 +27,20 @@ pub(crate) async fn read_catalog(
     #[cfg(feature = "postgres")]
     if let (DbBackend::Postgres, Some(config), Some(direct)) = (backend, beside, &node.direct) {
         let mut own = super::positions::open_plain(config, direct, "sealane-catalog").await?;
-        let rows = Rows {
-            functions: ask_own(&mut own, queries::FUNCTIONS, function).await?,
-            relations: ask_own(&mut own, queries::RELATIONS, relation).await?,
-            types: ask_own(&mut own, queries::TYPES, named_type).await?,
-            uses: ask_own(&mut own, queries::USES, used).await?,
-        };
+        let rows = ask_own(&mut own).await?;
         // The server ends it either way.
         let _ = sqlx::Connection::close(own).await;
         return Ok(build(backend, &rows, settings));
     }
     let _opaque = node.replayed.opaque();
+    #[cfg(feature = "postgres")]
+    if let Link::Postgres(..) = &*node.link
+        && let Leased::Postgres(mut one) = node.link.acquire().await?
+    {
+        // All on one connection: what was given back is in the pool a moment later only, and each question that came
+        // meanwhile opened another one.
+        return Ok(build(backend, &ask_own(&mut one).await?, settings));
+    }
     let rows = if backend == DbBackend::MySql {
         let mut relations = ask(node, queries::MYSQL_RELATIONS, mysql_relation).await?;
         for (id, relation) in (1..).zip(&mut relations) {
@@ -59,7 +62,17 @@ pub(crate) async fn read_catalog(
 }
 
 #[cfg(feature = "postgres")]
-async fn ask_own<T>(
+async fn ask_own(own: &mut sqlx::PgConnection) -> Result<Rows, DbErr> {
+    Ok(Rows {
+        functions: ask_on(own, queries::FUNCTIONS, function).await?,
+        relations: ask_on(own, queries::RELATIONS, relation).await?,
+        types: ask_on(own, queries::TYPES, named_type).await?,
+        uses: ask_on(own, queries::USES, used).await?,
+    })
+}
+
+#[cfg(feature = "postgres")]
+async fn ask_on<T>(
     own: &mut sqlx::PgConnection,
     sql: &'static str,
     read: fn(&QueryResult) -> Result<T, DbErr>,
