@@ -210,8 +210,10 @@ pub struct Config {
     /// `after_connect`: then a `begin` asks whose server it is on, which is one round trip; else only a new connection
     /// does.
     pub connect_options: Option<ConnectOptions>,
-    /// A full pool is answered with SeaORM's own error, by which code that was written for SeaORM knows it.
-    pub(crate) drop_in: bool,
+    /// Whether a full pool is answered with SeaORM's own error, by which code that was written for SeaORM knows it
+    /// (`DbErr::ConnectionAcquire`), and what is missing there, the node and what bounds the wait, stands in a warning
+    /// (default: no: the error says it; [`drop_in::Database`](crate::drop_in::Database) sets it). Builder only.
+    pub keep_seaorm_errors: bool,
     warnings: Vec<String>,
     source: Source,
     /// What was found out of the template.
@@ -272,7 +274,7 @@ impl Config {
             eject_first: Duration::from_millis(100),
             keep_journal_mode: false,
             connect_options: None,
-            drop_in: false,
+            keep_seaorm_errors: false,
             warnings: Vec::new(),
             source: Source::Fields,
             found: Found::default(),

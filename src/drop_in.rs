@@ -59,7 +59,7 @@ impl Database {
     {
         let mut config =
             Config::from_env_with_options(options.into()).map_err(crate::Error::from)?;
-        config.drop_in = true;
+        config.keep_seaorm_errors = true;
         Ok(DatabaseConnection::connect(config).await?)
     }
 

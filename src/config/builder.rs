@@ -181,6 +181,12 @@ impl Builder {
         self
     }
 
+    /// Answers a full pool with SeaORM's own error, for code that compares it. Node and limit stand in a warning then.
+    pub fn keep_seaorm_errors(mut self) -> Self {
+        self.draft.config.keep_seaorm_errors = true;
+        self
+    }
+
     /// Takes a template for every node's connections, closures included.
     ///
     /// Its URL is the primary's unless [`primary`](Self::primary) gives one; of the values it sets, those that

@@ -219,6 +219,8 @@ pub(crate) static SETTINGS: &[Setting] = rows! {
         "5s", "a new node that cannot be reached must not hold up a change of topology";
     "" eject_first, time(Zero::Refused, MS, HOUR), "100ms",
         "100ms", "a restarted server is missed for no longer than this";
+    "" keep_seaorm_errors, Kind::Flag, "false",
+        "true", "the error itself says which node was full and what to raise; code that compares SeaORM's needs SeaORM's";
     "" keep_journal_mode, Kind::Flag, "false",
         "true", "readers beside a writer need WAL, and the switch stays in the user's file";
 };

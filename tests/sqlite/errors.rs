@@ -1,6 +1,8 @@
 //! Errors: what the server says passes unchanged, what we say comes back by `Error::of`.
 
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, ConnectionTrait, DbErr, SqlErr};
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ConnectionTrait, DbErr, SqlErr, TransactionTrait,
+};
 use sealane::{Error, RoutedConnection};
 
 use crate::fixture::{File, author, sql};
@@ -61,4 +63,23 @@ async fn a_closed_handle_says_so() {
         matches!(err, DbErr::ConnectionAcquire(_) | DbErr::Conn(_)),
         "{err}"
     );
+}
+
+#[tokio::test]
+async fn a_full_pool_is_answered_with_seaorms_error_where_that_is_wanted() {
+    let full = async |builder: sealane::Builder| {
+        let db = builder
+            .primary("sqlite::memory:")
+            .acquire_timeout(std::time::Duration::from_millis(50))
+            .connect()
+            .await
+            .unwrap();
+        let _txn = db.begin().await.unwrap();
+        db.begin().await.unwrap_err()
+    };
+    let seaorms = DbErr::ConnectionAcquire(sea_orm::ConnAcquireErr::Timeout);
+    let kept = full(RoutedConnection::builder().keep_seaorm_errors()).await;
+    assert_eq!(kept, seaorms);
+    let ours = full(RoutedConnection::builder()).await;
+    assert!(ours.to_string().contains("max_connections"), "{ours}");
 }

@@ -74,7 +74,7 @@ impl Attempt<'_> {
             _ => (Obstacle::said(err.clone()), false),
         };
         let error = self.at_node(lease.node(), stage, obstacle);
-        if full && self.shared.config.drop_in {
+        if full && self.shared.config.keep_seaorm_errors {
             if lease.node().trouble.may_tell() {
                 tracing::warn!("{error}");
             }
