@@ -39,7 +39,12 @@ pub(crate) async fn read_catalog(
     {
         // All on one connection: what was given back is in the pool a moment later only, and each question that came
         // meanwhile opened another one.
-        return Ok(build(backend, &ask_own(&mut one).await?, settings));
+        let rows = ask_own(&mut one).await;
+        if node.link.guide().is_some_and(|guide| !guide.is_hooked()) {
+            // Nobody has asked whose server it leads to, and whoever finds it in the pool would not (rule C4).
+            drop(one.detach());
+        }
+        return Ok(build(backend, &rows?, settings));
     }
     let rows = if backend == DbBackend::MySql {
         let mut relations = ask(node, queries::MYSQL_RELATIONS, mysql_relation).await?;

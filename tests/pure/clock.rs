@@ -74,13 +74,21 @@ fn what_is_below_the_greatest_epoch_covers_nothing_until_an_authority_says_so() 
         (clock.takes_word(named(7, 1), 0), clock.epoch()),
         (1, epoch)
     );
+    // Told at the same time of another server in that epoch, it is another word.
+    let other = Named {
+        started: Some(9),
+        ..named(7, 1)
+    };
+    assert_eq!(clock.takes_word(other, 0), 2);
+    assert_eq!(clock.takes_word(other, 1), 2);
+    assert!(cover(&clock, at(7, 1, 400), 5));
     // The next promotion comes to the number that was given up.
     assert!(cover(&clock, at(7, 2, 500), 6));
     assert!(!clock.is_over(at(7, 2, 0).epoch));
     assert_eq!(clock.ordinal(7, Upstream::Timeline(2)), Some(clock.epoch()));
     assert_eq!(needs(&clock, &session), Some(500));
     // Another cluster's disk.
-    assert_eq!(clock.takes_word(named(8, 1), clock.word()), 2);
+    assert_eq!(clock.takes_word(named(8, 1), clock.word()), 3);
     assert!(clock.greatest().is_none());
     assert!(cover(&clock, at(8, 1, 100), 7));
     assert_eq!(needs(&clock, &session), Some(100));

@@ -1,6 +1,11 @@
 //! What a cluster learns before its first statement: which one it is, and its catalog.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
+
+#[cfg(feature = "postgres")]
+use sea_orm::DbBackend;
+use sea_orm::{ConnAcquireErr, DbErr};
+use tokio::time::timeout;
 
 use super::Starting;
 #[cfg(feature = "postgres")]
@@ -13,8 +18,6 @@ use crate::{
     state::{Event, Moment, reduce::reduce},
     words::Role,
 };
-#[cfg(feature = "postgres")]
-use sea_orm::DbBackend;
 
 impl Starting {
     /// An authority's word on the primary, before anybody was asked.
@@ -40,8 +43,9 @@ impl Starting {
     }
 
     /// Reads the catalog once before the first statement, so that a start does not send every read to the primary. A
-    /// start without it does with a replica's until it is there.
-    pub(super) async fn read_catalog(&mut self, classifier: &Classifier) {
+    /// start without it does with a replica's until it is there. It may take as long as an acquire: somebody may hold the
+    /// catalog's tables, or the server be frozen, and no monitor runs yet.
+    pub(super) async fn read_catalog(&mut self, classifier: &Classifier, limit: Duration) {
         let answers = |role| {
             let mut members = self.state.members();
             members.find(|node| node.seen && node.role == role && !node.is_in_doubt())
@@ -53,7 +57,12 @@ impl Starting {
         let Some(member) = self.nodes.member(node.id) else {
             return;
         };
-        match backend::read_catalog(&member.node, None, classifier.settings()).await {
+        let reading = backend::read_catalog(&member.node, None, classifier.settings());
+        let late = |_| {
+            let late = ConnAcquireErr::Timeout;
+            Err(DbErr::ConnectionAcquire(late))
+        };
+        match timeout(limit, reading).await.unwrap_or_else(late) {
             Ok(catalog) => {
                 crate::cluster::catalog::say_unlisted(&catalog);
                 classifier.learn(Knowledge::Known(Arc::new(catalog)));

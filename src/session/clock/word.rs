@@ -53,9 +53,11 @@ impl Clock {
             return self.word();
         };
         let epoch = Epoch { cluster, timeline };
-        if heard < self.word() && current == Some(epoch) {
-            // Another handle was told before, and positions have begun anew since.
-            return self.word();
+        let said = *self.said.borrow();
+        if heard < said.number && current == Some(epoch) && said.named == named {
+            // Another handle was told before, and positions have begun anew since. Of another server in one epoch it was
+            // not told: then the last word counts for all.
+            return said.number;
         }
         if let Some(ordinal) = known.epochs.expect(epoch) {
             self.lsn.store(NOBODY, Ordering::Release);

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use sea_orm::{ConnectionTrait, TransactionTrait};
+use sea_orm::{
+    ConnectionTrait, TransactionTrait,
+    sqlx::{Connection, Executor, PgConnection},
+};
 use sealane::{Intent, Reason};
 
 use super::SLOT;
@@ -133,4 +136,20 @@ async fn readings_are_in_no_statements_way() {
     assert_eq!(number(&db.replica(), text).await, 0);
     assert_eq!(db.explain(text).reason, Reason::Replica);
     holder.rollback().await.unwrap();
+}
+
+/// Somebody may hold a table of the catalog for hours: a start without the catalog does without.
+#[tokio::test]
+async fn a_catalog_that_cannot_be_read_holds_up_no_start() {
+    let place = SLOT.shared("known_held").await;
+    let mut holder = PgConnection::connect(&place.primary_url()).await.unwrap();
+    let mut held = holder.begin().await.unwrap();
+    held.execute("LOCK TABLE pg_catalog.pg_foreign_server IN ACCESS EXCLUSIVE MODE")
+        .await
+        .unwrap();
+    let builder = place.builder().acquire_timeout(Duration::from_millis(300));
+    let started = tokio::time::timeout(Duration::from_secs(20), builder.connect());
+    let db = started.await.expect("it waits for the lock").unwrap();
+    assert_eq!(number(&db, "SELECT 1::int8").await, 1);
+    held.rollback().await.unwrap();
 }
