@@ -1,4 +1,4 @@
-//! What would happen to a statement, and why: the decision without the sending (promise 8).
+//! What would happen to a statement, and why: the decision without the sending.
 
 use std::fmt;
 

@@ -210,8 +210,6 @@ pub(crate) struct NodeState {
     pub(crate) started: Option<u64>,
     /// Its address, as it sees it.
     pub(crate) place: Option<u64>,
-    /// It was seen to follow a primary of this cluster.
-    pub(crate) followed: bool,
     /// The epoch in which it claimed to be the primary when an authority named another.
     pub(crate) overruled: Option<u64>,
     /// Since when it has everything that the primary had written by then.
@@ -281,7 +279,6 @@ impl NodeState {
             server: Fact::NotChecked,
             started: None,
             place: None,
-            followed: false,
             overruled: None,
             fresh: None,
             astray: false,

@@ -43,7 +43,7 @@ word! {
         Replica = "replica",
         /// Not freshly observed: nothing is sent there.
         Unknown = "unknown",
-        /// Seen, and not to be used: a stale primary, another cluster, a conflict, a diverged standby.
+        /// Seen, and not to be used: a stale primary, another cluster, a conflict.
         Fenced = "fenced",
     }
 }

@@ -216,7 +216,7 @@ const fn why(cause: Fence) -> &'static str {
         Fence::NotInRecovery => "configured as a replica, and not in recovery",
         Fence::OtherCluster => "of another cluster",
         Fence::Stale => "a primary of an epoch that is over",
-        Fence::Quarantined => "a greater epoch than the primary's, which it never followed",
+        Fence::Quarantined => "a greater epoch than the primary's, for which nobody vouches",
         Fence::Conflict => "a primary of the same epoch as another one",
         Fence::SameServer => "the primary under another name",
     }

@@ -72,8 +72,8 @@ impl Cluster {
     /// primary until it has told where it begins, and their [`positions_lost`](crate::RoutedConnection::positions_lost)
     /// says so. Standbys that still show an epoch which was given up serve no reads.
     ///
-    /// It covers this handle and its clones, and until they end: each handle that was connected by itself is told by
-    /// itself. Be sure that nobody writes to the other one any more.
+    /// It is for this process: every other handle of it to the cluster follows as soon as it finds that server. Other
+    /// processes have to be told in the same way. Be sure that nobody writes to the other one any more.
     ///
     /// # Errors
     /// [`Error::Topology`] when no node has this name, or when it does not say that it is a primary.

@@ -1,6 +1,6 @@
 //! Finds nodes that are silent while something waits for their answer (T6).
 //!
-//! Counters are compared a few times a second: a node on which something is in flight and nothing has ended for so long
+//! Counters are compared every 25 ms: a node on which something is in flight and nothing has ended for so long
 //! is suspicious, and then every node is asked what it is. What runs goes on; only a verdict ends it. A timer for each
 //! statement was rejected: it costs every statement what only a frozen server's would need. A long statement that runs
 //! alone looks the same, so the questions about one silence come less and less often.

@@ -332,7 +332,6 @@ fn observe(step: &mut Step<'_>, id: NodeId, begun: Moment, facts: ProbeFacts) {
     node.place = facts.place.or(node.place);
     node.position = facts.position;
     let follows = node.in_recovery == Fact::Known(true);
-    node.followed |= follows;
     // Whoever follows is of this history again, whatever it claimed before.
     node.overruled = node.overruled.filter(|_| !follows);
     // A standby of an older epoch is not measured by the positions of a newer one.

@@ -1,5 +1,5 @@
 //! What an operator sees of real statements: counters by node, role, intent and reason, and traces with every decision
-//! (DESIGN 5, promise 8). The recorder is installed after the connect and still sees everything.
+//! (the last promise of the README). The recorder is installed after the connect and still sees everything.
 
 use std::collections::BTreeMap;
 

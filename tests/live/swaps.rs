@@ -649,7 +649,7 @@ async fn a_new_node_that_cannot_be_warmed_enters_ejected() {
     .await;
 }
 
-/// R1, T14, promise 2: a new replica serves nothing before it is known what it is.
+/// R1, T14: a new replica serves nothing before it is known what it is.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_new_replica_that_is_none_never_serves_a_read() {
     let cluster = STAGE.whole().await;

@@ -153,7 +153,6 @@ fn threads_that_start_together_write_to_different_lines() {
     assert!(a.abs_diff(b) >= 128 && a.is_multiple_of(128));
 }
 
-/// DESIGN, promise 7.
 #[test]
 fn recording_allocates_nothing() {
     let (node, cluster) = (NodeMetrics::default(), ClusterMetrics::default());
