@@ -74,7 +74,7 @@ pub enum Error {
     Disconnected,
 
     /// No primary is known or reachable for a statement that needs it.
-    #[error("no primary to send to{}: {nodes}; the statement was not sent", text::after(.waited, .limit.as_deref()))]
+    #[error("no primary to send to{}: {nodes}; {}", text::after(.waited, .limit.as_deref()), text::unsent(*.sent))]
     NoPrimary {
         /// Each node and its state.
         nodes: String,
@@ -82,15 +82,22 @@ pub enum Error {
         waited: Duration,
         /// The setting that ended the wait, where one did, with its value.
         limit: Option<Box<str>>,
+        /// Whether it had been sent before, to where it was not executed.
+        sent: bool,
+        /// What the last attempt failed with, where there was one.
+        #[source]
+        source: Option<Box<DbErr>>,
     },
 
     /// A `replica()` handle found replicas configured and none eligible.
     #[error(
-        "no replica is eligible and this handle asks for one: {nodes}; the statement was not sent"
+        "no replica is eligible and this handle asks for one: {nodes}; {}", text::unsent(*.sent)
     )]
     NoReplica {
         /// Each node and its state.
         nodes: String,
+        /// Whether it had been sent before, to where it was not executed.
+        sent: bool,
     },
 
     /// A `replica()` handle was given something that is not proven to be a read.
@@ -119,8 +126,8 @@ pub enum Error {
 
     /// No connection was had in time.
     #[error(
-        "node {} gave no connection{}, at {stage}: {detail}; the statement was not sent",
-        text::node(.node, .place), text::after(.waited, .limit.as_deref())
+        "node {} gave no connection{}, at {stage}: {detail}; {}",
+        text::node(.node, .place), text::after(.waited, .limit.as_deref()), text::unsent(*.sent)
     )]
     Unavailable {
         /// The last node tried.
@@ -135,6 +142,8 @@ pub enum Error {
         limit: Option<Box<str>>,
         /// What stood in the way: the server's own last answer, where there is one.
         detail: Box<str>,
+        /// Whether it had been sent before, to where it was not executed.
+        sent: bool,
         /// The driver's error, where it was one.
         #[source]
         source: Option<Box<DbErr>>,
@@ -153,13 +162,15 @@ pub enum Error {
 
     /// A read would have been stale, and waiting was not long enough.
     #[error(
-        "`{node}` is not known to have replayed what this session wrote, after {waited:?}; the statement was not sent: repeat it, or read from primary()"
+        "`{node}` is not known to have replayed what this session wrote, after {waited:?}; {}: repeat it, or read from primary()", text::unsent(*.sent)
     )]
     NotCaughtUp {
         /// The node the transaction is on, or the replicas that were waited for.
         node: String,
         /// How long it waited.
         waited: Duration,
+        /// Whether it had been sent before, to where it was not executed.
+        sent: bool,
     },
 
     /// A bookmark comes from another cluster (rule C11).
@@ -257,13 +268,15 @@ pub enum Error {
 
     /// A read was kept away from the primary, because its text may have crashed another server.
     #[error(
-        "the server of node `{node}` crashed while it ran a statement of this text: so soon after that the text is kept away from the primary, and no replica could run it within {waited:?}; the statement was not sent, look into that server's log before you run it again"
+        "the server of node `{node}` crashed while it ran a statement of this text: so soon after that the text is kept away from the primary, and no replica could run it within {waited:?}; {}, look into that server's log before you run it again", text::unsent(*.sent)
     )]
     KeptBack {
         /// The node whose server crashed.
         node: String,
         /// How long it waited.
         waited: Duration,
+        /// Whether it had been sent before, to where it was not executed.
+        sent: bool,
     },
 
     /// The connection under an open transaction was lost; nothing of the transaction is stored.

@@ -4,6 +4,8 @@
 
 use std::sync::Arc;
 
+use sea_orm::DbErr;
+
 use crate::{
     metrics::{NodeMetrics, shard, shards},
     node::{Node, PoolSize, Seat},
@@ -112,6 +114,11 @@ impl Snapshot {
         Some(&self.members[replica.index].node)
     }
 
+    /// What this node said last, where it is in doubt for it.
+    pub(crate) fn said_last(&self, index: usize) -> Option<DbErr> {
+        said_last(&self.view.nodes()[index], &self.members[index])
+    }
+
     /// Every node and its state, for errors: names and words, and of one in doubt where it is and what it said last.
     /// Where there is no primary, also which the last was.
     pub(crate) fn describe(&self) -> String {
@@ -123,15 +130,12 @@ impl Snapshot {
             Some(why) => format!("{} is a replica, {why}", node.name),
         };
         let nodes = self.view.nodes().iter().zip(&self.members);
-        let states = nodes.map(|(node, member)| {
-            let trouble = member.node.trouble.recent();
-            match trouble.filter(|_| node.in_doubt || node.ejected) {
-                Some(answer) => {
-                    let (place, said) = (member.node.place(), signal::said(&answer));
-                    format!("{} ({place}: {said})", state(node))
-                }
-                None => state(node),
+        let states = nodes.map(|(node, member)| match said_last(node, member) {
+            Some(answer) => {
+                let (place, said) = (member.node.place(), signal::said(&answer));
+                format!("{} ({place}: {said})", state(node))
             }
+            None => state(node),
         });
         let lost = self.view.last_primary.as_deref();
         let lost = lost.filter(|_| self.view.primary.is_none());
@@ -141,4 +145,10 @@ impl Snapshot {
             .collect::<Vec<_>>()
             .join("; ")
     }
+}
+
+/// A check may have failed once, up to a minute ago, and have been fine since: then it is no reason for anything now.
+fn said_last(node: &ViewNode, member: &Member) -> Option<DbErr> {
+    let answer = member.node.trouble.recent();
+    answer.filter(|_| node.in_doubt || node.ejected)
 }

@@ -217,11 +217,17 @@ fn given_up(shared: &Shared, waiting: &Waiting) -> Error {
             waited,
         },
         _ => match shared.primary_name() {
-            Some(node) => Error::NotCaughtUp { node, waited },
+            Some(node) => Error::NotCaughtUp {
+                node,
+                waited,
+                sent: false,
+            },
             None => Error::NoPrimary {
                 nodes: shared.describe(),
                 waited,
                 limit: Some(shared.config.setting("stale_wait").into()),
+                sent: false,
+                source: None,
             },
         },
     }

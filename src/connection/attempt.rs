@@ -73,6 +73,8 @@ pub(super) struct Attempt<'a> {
     /// A transaction that may write, on its way.
     writing: Option<Writing>,
     last: Option<DbErr>,
+    /// A node was sent it.
+    sent: bool,
     /// The phase whose time was over while a connection was there and its server silent.
     silent: Option<Phase>,
     /// The primary that refused it as one that takes no writes.
@@ -180,6 +182,7 @@ impl<'a> Attempt<'a> {
             write: None,
             writing: None,
             last: None,
+            sent: false,
             silent: None,
             doubted: None,
             crashes: Crashes::default(),

@@ -24,3 +24,11 @@ pub(super) fn after(waited: &Duration, limit: Option<&str>) -> String {
 pub(super) fn within(limit: Option<&str>) -> String {
     limit.map_or_else(String::new, |limit| format!(" within {limit}"))
 }
+
+/// What became of a statement that has no node left: whoever looks for it at a server must know that one may have had it.
+pub(super) const fn unsent(sent: bool) -> &'static str {
+    match sent {
+        true => "the statement was not executed",
+        false => "the statement was not sent",
+    }
+}

@@ -6,7 +6,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
@@ -15,7 +15,10 @@ use std::{
 use sea_orm::DbErr;
 
 use super::Node;
-use crate::config::NodeConfig;
+use crate::{
+    config::NodeConfig,
+    signal::{self, Silence},
+};
 
 /// For so long an answer says why its node is in doubt.
 const RECENT: Duration = Duration::from_mins(1);
@@ -27,10 +30,26 @@ const REST: Duration = Duration::from_secs(1);
 /// One node's, for all of its pools.
 #[derive(Debug, Default)]
 pub(crate) struct Trouble {
-    last: Mutex<Option<(Instant, DbErr)>>,
+    said: Mutex<Said>,
     asking: AtomicBool,
     asked: Rests,
     told: Rests,
+}
+
+type At = Option<(Instant, DbErr)>;
+
+/// Silence on a connection that is open says that its node is in doubt, and not why there is no other: one check that was
+/// missed under load would stand for the reason, and in the place of what the server said to whoever asked.
+#[derive(Debug, Default)]
+struct Said {
+    last: At,
+    /// To an attempt to open one.
+    refused: At,
+}
+
+fn later(answer: &At, begun: Instant) -> Option<DbErr> {
+    let fresh = answer.as_ref().filter(|(at, _)| *at >= begun);
+    fresh.map(|(_, answer)| answer.clone())
 }
 
 /// Somebody asks; ends with whoever does.
@@ -39,20 +58,31 @@ pub(crate) struct Asking(Arc<Trouble>);
 impl Trouble {
     /// A connection could not be opened, or was not answered on.
     pub(crate) fn failed(&self, err: &DbErr) {
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        *last = Some((Instant::now(), err.clone()));
+        let answer = Some((Instant::now(), err.clone()));
+        let mut said = self.said();
+        if !Silence::is_on_a_connection(err) {
+            said.refused.clone_from(&answer);
+        }
+        said.last = answer;
     }
 
     /// A new connection could be opened. An answer on the monitor's own says nothing of new ones.
     pub(crate) fn settled(&self) {
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.said() = Said::default();
+    }
+
+    fn said(&self) -> MutexGuard<'_, Said> {
+        self.said.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The last answer, if it came after this.
     pub(crate) fn since(&self, begun: Instant) -> Option<DbErr> {
-        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let fresh = last.as_ref().filter(|(at, _)| *at >= begun);
-        fresh.map(|(_, answer)| answer.clone())
+        later(&self.said().last, begun)
+    }
+
+    /// The last answer to an attempt to open a connection, if it came after this.
+    pub(crate) fn refused_since(&self, begun: Instant) -> Option<DbErr> {
+        later(&self.said().refused, begun)
     }
 
     /// The last answer, if it is so new that it says why the node is in doubt now.
@@ -65,11 +95,37 @@ impl Trouble {
         self.asking.load(Ordering::Acquire)
     }
 
-    /// Why a statement that waits since then got no connection: the last answer since, or from just before, when it was
-    /// not asked again; while it is asked, whatever it said before.
+    /// Why a statement that waits since then got no connection: what an attempt to open one was last answered since, or
+    /// just before, when it was not asked again; while it is asked, whatever it said before.
     pub(crate) fn why(&self, begun: Instant) -> Option<DbErr> {
-        let before = || self.recent().filter(|_| self.is_asked());
-        self.since(begun.checked_sub(REST)?).or_else(before)
+        let before = || {
+            let recent = self.refused_since(Instant::now().checked_sub(RECENT)?);
+            recent.filter(|_| self.is_asked())
+        };
+        self.refused_since(begun.checked_sub(REST)?).or_else(before)
+    }
+
+    /// The same in words, with the error that says so. `full`: this process has or opens all that this setting allows.
+    pub(crate) fn explain(&self, begun: Instant, full: Option<&str>) -> (String, Option<DbErr>) {
+        let beside = full.map_or_else(String::new, |setting| {
+            format!("; this process has or opens all that it may have there ({setting})")
+        });
+        let answer = self.why(begun);
+        let detail = match (&answer, self.is_asked(), full) {
+            (Some(answer), ..) => {
+                let told = signal::told(answer);
+                format!("the last answer to an attempt to open one: {told}{beside}")
+            }
+            (None, true, _) => {
+                format!("an attempt to open one has had no answer yet{beside}")
+            }
+            (None, false, Some(setting)) => format!(
+                "all connections that this process may have there are in use ({setting}); look for what holds them for so \
+                 long, or raise that"
+            ),
+            (None, false, None) => "none was free or could be opened".to_owned(),
+        };
+        (detail, answer)
     }
 
     /// The right to open a connection and say what came of it: one at a time and not at once again, or a server that is

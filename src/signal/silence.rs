@@ -4,6 +4,8 @@ use std::{io, sync::Arc};
 
 use sea_orm::{DbErr, RuntimeErr, sqlx};
 
+use super::foreign::sqlx_of;
+
 /// The setting that gives the time, with its value. It means what a pool's time-out means: the system's own `TimedOut`
 /// says that an open connection broke, and would count as a sign of a crash.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +37,16 @@ impl Silence {
     pub(crate) fn on_a_connection(limit: String) -> DbErr {
         let connected = true;
         Self { connected, limit }.into_db()
+    }
+
+    /// Whether this says that a connection is there and was not answered on.
+    pub(crate) fn is_on_a_connection(err: &DbErr) -> bool {
+        match sqlx_of(err) {
+            Some(sqlx::Error::Io(error)) => {
+                Self::of(error).is_some_and(|silence| silence.connected)
+            }
+            _ => false,
+        }
     }
 
     /// As the driver's error of an attempt to connect.

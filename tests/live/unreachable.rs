@@ -1,12 +1,12 @@
 //! What is said where a server gives no connection: which, where, in which phase, what bounds that, and its own answer.
 
-use std::error::Error as _;
+use std::{error::Error as _, time::Duration};
 
-use sea_orm::{ConnectionTrait, DbErr, TransactionTrait};
+use sea_orm::{ConnAcquireErr, ConnectionTrait, DbErr, Statement, TransactionTrait};
 use sealane::{Config, Error, Role, RoutedConnection};
 use sealane_harness::{Cluster, Node};
 
-use crate::{heard::Heard, place::until};
+use crate::{faults::until_running, heard::Heard, place::until};
 
 const LIMITS: [(&str, &str); 3] = [
     ("SEALANE_ACQUIRE_TIMEOUT", "700ms"),
@@ -114,6 +114,84 @@ async fn a_role_at_its_limit_is_told_in_the_servers_own_words() {
         source.to_string().contains("too many connections"),
         "{source}"
     );
+}
+
+/// Why a check of the monitor failed is told beside, and takes nothing from what code knows by its variant.
+#[tokio::test]
+async fn a_full_pool_stays_seaorms_error_while_the_server_lets_nobody_in() {
+    let cluster = cluster(0);
+    let node = cluster.primary();
+    node.sql("CREATE ROLE few LOGIN PASSWORD 'hunter2'")
+        .unwrap();
+    let few = node.url().replace("postgres:hunter2@", "few:hunter2@");
+    let (heard, _guard) = Heard::listen();
+    let db = RoutedConnection::builder()
+        .primary(few)
+        .max_connections(1)
+        .acquire_timeout(Duration::from_millis(300))
+        .check_interval(Duration::from_millis(100))
+        .keep_seaorm_errors();
+    let db = db.connect().await.unwrap();
+    let held = db.begin().await.unwrap();
+    let text = "SELECT pg_backend_pid() AS pid";
+    let row = Statement::from_string(held.get_database_backend(), text);
+    let row = held.query_one_raw(row).await.unwrap().unwrap();
+    let pid: i32 = row.try_get("", "pid").unwrap();
+    node.sql("ALTER ROLE few CONNECTION LIMIT 1").unwrap();
+    until("the refusal to be told", async || {
+        // The monitor has to open one anew.
+        node.sql(&format!(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'few' AND pid <> {pid}"
+        ))
+        .unwrap();
+        let err = db.begin().await.map(drop).unwrap_err();
+        assert_eq!(err, DbErr::ConnectionAcquire(ConnAcquireErr::Timeout));
+        let told = heard.warnings().into_iter();
+        let mut told = told.filter(|line| line.contains("gave no connection"));
+        told.any(|line| line.contains("too many connections for role"))
+    })
+    .await;
+    held.rollback().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_broke_off_and_found_no_other_node_is_not_called_unsent() {
+    let cluster = cluster(1);
+    let (node, standby) = (cluster.primary(), cluster.standby(0));
+    let variables = [
+        ("DATABASE_REPLICA_URL", &*standby.url()),
+        ("SEALANE_ROUTE_TIMEOUT", "500ms"),
+    ];
+    let db = connected(&node.url(), &variables).await;
+    node.kill().unwrap();
+    until("the loss", async || {
+        let nodes = db.cluster().topology().nodes;
+        nodes.iter().all(|node| node.role != Role::Primary)
+    })
+    .await;
+    let read = tokio::spawn({
+        let db = db.clone();
+        let text = "SELECT pg_sleep(30) AS broken";
+        async move {
+            db.query_one_raw(Statement::from_string(db.get_database_backend(), text))
+                .await
+        }
+    });
+    until_running(standby, "broken", 1).await;
+    standby.kill().unwrap();
+    let err = read.await.unwrap().unwrap_err();
+    let text = err.to_string();
+    assert!(text.contains("the statement was not executed"), "{text}");
+    assert!(!text.contains("was not sent"), "{text}");
+    let ours = Error::of(&err).unwrap();
+    assert!(
+        matches!(ours, Error::NoPrimary { sent: true, .. }),
+        "{text}"
+    );
+    assert!(ours.source().is_some(), "what it broke off with: {text}");
+    // What comes now is sent to nobody.
+    let text = write(&db).await.to_string();
+    assert!(text.contains("the statement was not sent"), "{text}");
 }
 
 #[tokio::test]

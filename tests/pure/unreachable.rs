@@ -1,12 +1,17 @@
 //! What is said of a node that gives no connection, and how often it is asked why.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use sea_orm::{DbErr, RuntimeErr, sqlx};
 
 use crate::{
+    error::Error,
     node::Trouble,
     signal::{Silence, of_server, of_tls, told},
+    words::{Outcome, Stage},
 };
 
 /// The codes and texts of PostgreSQL, MariaDB, MySQL and SQLite, and a part of the advice; nothing where their answer
@@ -147,4 +152,80 @@ fn what_a_server_said_is_over_when_it_gives_a_connection() {
     trouble.failed(&refused());
     trouble.begin().expect("nobody asks").ends(Ok(()));
     assert!(trouble.why(Instant::now()).is_none() && trouble.recent().is_none());
+}
+
+#[test]
+fn silence_on_an_open_connection_is_no_reason_why_there_is_no_other() {
+    let trouble = Arc::new(Trouble::default());
+    let now = Instant::now();
+    trouble.failed(&silent(true));
+    assert_eq!(trouble.recent(), Some(silent(true)), "the node is in doubt");
+    assert_eq!(trouble.refused_since(now), None, "somebody has to ask");
+    let (text, answer) = trouble.explain(now, Some("max_connections=1"));
+    assert!(text.starts_with("all connections that this process may have there are in use"));
+    assert_eq!(answer, None);
+    assert_eq!(
+        trouble.explain(now, None).0,
+        "none was free or could be opened"
+    );
+
+    // What the server said to whoever asked is told for as long as it would be without that.
+    trouble.failed(&refused());
+    trouble.failed(&silent(true));
+    let (text, answer) = trouble.explain(now, Some("max_connections=1"));
+    assert_eq!(answer, Some(refused()));
+    let parts = [
+        "the last answer to an attempt to open one:",
+        "check host and port",
+        "has or opens all that it may have there (max_connections=1)",
+    ];
+    for part in parts {
+        assert!(text.contains(part), "lacks {part}: {text}");
+    }
+    trouble.failed(&silent(false));
+    assert_eq!(trouble.explain(now, None).1, Some(silent(false)));
+}
+
+#[test]
+fn what_was_sent_to_a_node_before_is_not_called_unsent() {
+    let waited = Duration::ZERO;
+    let all = |sent| {
+        let (nodes, node) = (String::new(), String::new());
+        [
+            Error::NoPrimary {
+                nodes: nodes.clone(),
+                waited,
+                limit: None,
+                sent,
+                source: Some(Box::new(refused())),
+            },
+            Error::NoReplica { nodes, sent },
+            Error::Unavailable {
+                node: node.clone(),
+                place: "".into(),
+                stage: Stage::Route,
+                waited,
+                limit: None,
+                detail: "".into(),
+                sent,
+                source: None,
+            },
+            Error::NotCaughtUp {
+                node: node.clone(),
+                waited,
+                sent,
+            },
+            Error::KeptBack { node, waited, sent },
+        ]
+    };
+    for (sent, wanted) in [
+        (false, "the statement was not sent"),
+        (true, "the statement was not executed"),
+    ] {
+        for err in all(sent) {
+            assert!(err.to_string().contains(wanted), "{err}");
+            assert_eq!(err.to_string().contains("was not sent"), !sent, "{err}");
+            assert_eq!(err.outcome(), Outcome::NotExecuted);
+        }
+    }
 }

@@ -124,6 +124,7 @@ impl Attempt<'_> {
             _ => Error::KeptBack {
                 node: name(self.crashes.spared),
                 waited: self.started().elapsed(),
+                sent: self.sent,
             },
         }
     }

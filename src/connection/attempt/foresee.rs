@@ -58,6 +58,8 @@ impl RoutedConnection {
         let primary = snapshot.primary().ok_or_else(|| Error::NoPrimary {
             waited: std::time::Duration::ZERO,
             limit: None,
+            sent: false,
+            source: None,
             nodes: snapshot.describe(),
         })?;
         let seat = primary.seat();

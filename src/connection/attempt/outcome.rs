@@ -14,6 +14,7 @@ use crate::{
         safety,
     },
     signal::{self, Signal},
+    state::Ran,
     words::{Intent, Outcome, Stage},
 };
 
@@ -48,6 +49,7 @@ impl Attempt<'_> {
             _ => (stage, signal_of(lease, &err)),
         };
         let ran = self.ran(stage);
+        self.sent |= ran != Ran::Nothing;
         self.shared.report(lease, (stage, signal), ran);
         let mut failure = retry::Failure {
             kind: self.kind(),
@@ -199,7 +201,10 @@ impl Attempt<'_> {
                 intent: self.ask.intent(),
                 reason,
             },
-            Refusal::NoReplica => Error::NoReplica { nodes },
+            Refusal::NoReplica => Error::NoReplica {
+                nodes,
+                sent: self.sent,
+            },
             Refusal::KeptBack => self.kept_back(),
             Refusal::TooManyWaiting { .. } => {
                 self.shared.metrics.count(ClusterCounter::Refused);

@@ -145,6 +145,7 @@ impl Attempt<'_> {
             OnStale::Error => Err(Error::NotCaughtUp {
                 node: shared.replica_names(),
                 waited: begun.elapsed(),
+                sent: self.sent,
             }),
             OnStale::Primary | OnStale::Wait => Ok(()),
         }

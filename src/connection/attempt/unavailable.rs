@@ -42,13 +42,17 @@ impl Obstacle {
         }
     }
 
+    /// With the error that says so.
+    pub(super) fn by(self, err: DbErr) -> Self {
+        Self {
+            source: Some(err),
+            ..self
+        }
+    }
+
     /// It was refused.
     pub(super) fn said(err: DbErr) -> Self {
-        Self {
-            phase: None,
-            detail: signal::told(&err),
-            source: Some(err),
-        }
+        Self::of_ours(signal::told(&err)).by(err)
     }
 
     /// It was not even asked for.
@@ -92,29 +96,39 @@ impl Attempt<'_> {
             waited: self.waited(),
             limit: obstacle.phase.map(|phase| self.limit_of(phase)),
             detail: obstacle.detail.into(),
+            sent: self.sent,
             source: obstacle.source.map(Box::new),
         }
     }
 
     /// It never got as far as a node: the primary's error, where one is known.
     pub(super) fn at_no_node(&self, obstacle: Obstacle) -> Error {
-        let (nodes, said) = (self.shared.describe(), obstacle.detail);
-        match self.shared.primary_node() {
-            Some(node) => {
-                let answer = || {
-                    let answer = node.trouble.recent();
-                    answer.map_or(nodes, |answer| signal::told(&answer))
+        let snapshot = self.shared.snapshot.load();
+        let nodes = snapshot.describe();
+        match snapshot.view.primary {
+            Some(index) => {
+                let obstacle = match snapshot.said_last(index) {
+                    _ if !obstacle.detail.is_empty() => obstacle,
+                    None => Obstacle {
+                        detail: nodes,
+                        ..obstacle
+                    },
+                    Some(answer) => Obstacle {
+                        detail: signal::told(&answer),
+                        ..obstacle.by(answer)
+                    },
                 };
-                let detail = if said.is_empty() { answer() } else { said };
-                self.at_node(&node, Stage::Route, Obstacle { detail, ..obstacle })
+                self.at_node(&snapshot.member(index).node, Stage::Route, obstacle)
             }
             None => Error::NoPrimary {
-                nodes: match said.is_empty() {
+                nodes: match obstacle.detail.is_empty() {
                     true => nodes,
-                    false => format!("{said}; {nodes}"),
+                    false => format!("{}; {nodes}", obstacle.detail),
                 },
                 waited: self.waited(),
                 limit: obstacle.phase.map(|phase| self.limit_of(phase)),
+                sent: self.sent,
+                source: obstacle.source.map(Box::new),
             },
         }
     }
@@ -149,32 +163,12 @@ impl Attempt<'_> {
             Role::Primary | Role::Unknown | Role::Fenced => "max_connections",
         };
         let setting = self.shared.config.setting(setting);
-        // Those that are being opened count as well.
-        let beside = match full {
-            true => format!("; this process has or opens all that it may have there ({setting})"),
-            false => String::new(),
-        };
-        if let Some(answer) = node.trouble.why(begun) {
-            let told = signal::told(&answer);
-            let detail = format!("the last answer to an attempt to open one: {told}{beside}");
-            let source = Some(answer);
-            return (
-                Obstacle {
-                    source,
-                    ..late(detail)
-                },
-                false,
-            );
+        let (detail, answer) = node.trouble.explain(begun, full.then_some(&*setting));
+        let obstacle = late(detail);
+        match answer {
+            Some(answer) => (obstacle.by(answer), full),
+            None => (obstacle, full),
         }
-        let detail = match (node.trouble.is_asked(), full) {
-            (true, _) => format!("an attempt to open one has had no answer yet{beside}"),
-            (false, true) => format!(
-                "all connections that this process may have there are in use ({setting}); look for what holds them for \
-                 so long, or raise that"
-            ),
-            (false, false) => "none was free or could be opened".to_owned(),
-        };
-        (late(detail), full)
     }
 }
 
@@ -194,7 +188,7 @@ pub(in crate::connection) async fn asking_why<T>(
         done = &mut work => return done,
         () = tokio::time::sleep(PATIENCE.min(shared.config.acquire_timeout / 2)) => {}
     }
-    if node.trouble.since(begun).is_none() {
+    if node.trouble.refused_since(begun).is_none() {
         ask(shared, node);
     }
     work.await

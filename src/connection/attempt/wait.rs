@@ -89,6 +89,7 @@ impl Attempt<'_> {
                 None if stale => Error::NotCaughtUp {
                     node: shared.replica_names(),
                     waited: self.started().elapsed(),
+                    sent: self.sent,
                 },
                 None => self.gave_up(phase),
             }),
@@ -100,7 +101,9 @@ impl Attempt<'_> {
         let says =
             |err: &DbErr| !matches!(err, DbErr::ConnectionAcquire(_)) && Error::of(err).is_none();
         let last = self.last.take().filter(says);
-        let detail = last.map_or_else(String::new, |err| signal::told(&err));
-        self.at_no_node(Obstacle::late(phase, detail))
+        self.at_no_node(match last {
+            Some(err) => Obstacle::late(phase, signal::told(&err)).by(err),
+            None => Obstacle::late(phase, String::new()),
+        })
     }
 }

@@ -305,6 +305,7 @@ impl Held {
         Err(Error::NotCaughtUp {
             node: root.lease.name(),
             waited: asked.elapsed(),
+            sent: false,
         }
         .into_db(kind))
     }

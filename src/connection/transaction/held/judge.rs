@@ -77,6 +77,7 @@ impl Held {
         Some(Error::KeptBack {
             node: suspect.name.to_string(),
             waited: begun.elapsed(),
+            sent: false,
         })
     }
 
