@@ -40,7 +40,7 @@ pub(crate) use self::{
     replayed::{Replay, Replayed, Sample, Several, Told, Upstream},
     scopes::{Scopes, within},
     seen::{Bound, Seen},
-    unseen::HandsOut,
+    unseen::{HandsOut, Settled},
     waiting::Waiting,
     write::OpenWrite,
 };

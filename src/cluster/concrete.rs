@@ -20,6 +20,7 @@
 
 #[cfg(feature = "postgres")]
 mod end;
+mod sight;
 
 use std::sync::{
     Arc, Mutex, PoisonError, Weak,
@@ -28,13 +29,14 @@ use std::sync::{
 
 use sea_orm::DatabaseConnection;
 
+use self::sight::Sight;
 use super::shared::Shared;
 #[cfg(feature = "postgres")]
 use crate::config::NodeConfig;
 use crate::{
     intent::Change,
     node::{Handed, Link, Node, Returned, Sibling, closed},
-    session::{HandsOut, losses::By},
+    session::{HandsOut, Settled, losses::By},
     words::NodeId,
 };
 
@@ -46,6 +48,8 @@ pub(crate) struct Concrete {
     making: Mutex<()>,
     /// How often the catalog was changed when a connection last came back; -1 where that is not known.
     changes: AtomicI64,
+    /// What is left of these once the handle is gone was told.
+    settled: Arc<Settled>,
 }
 
 struct Made {
@@ -99,7 +103,8 @@ impl Concrete {
             made.connection.inner = inner;
         }
         let shares: Weak<Shared> = Arc::downgrade(shared);
-        shared.clock.hands_out(shares);
+        let settled = Arc::clone(&self.settled);
+        shared.clock.hands_out(shares, settled);
         if primary.is_some() {
             // Where there is none, the last one may come back.
             for (_, old) in self.made.iter() {
@@ -117,6 +122,11 @@ impl Concrete {
     /// Whether something is being done through a connection of these, out of our sight.
     fn in_use(&self, splits: bool) -> bool {
         self.made.iter().any(|(_, made)| made.in_use(splits))
+    }
+
+    /// Whether anything may have been written through one of these that a replica lacks.
+    fn may_have_written(&self) -> bool {
+        self.made.iter().any(|(_, made)| made.may_have_written())
     }
 
     /// Notes what was closed where it was used since the last time, which tells nobody.
@@ -149,10 +159,12 @@ impl Concrete {
     }
 
     /// Closes every pool of these.
-    pub(crate) async fn close(&self) {
+    pub(crate) async fn close(&self, shared: &Shared) {
         for (_, made) in self.made.iter() {
             if let Some(own) = &made.own {
                 own.link.close().await;
+                // A closed pool says nothing of the connections that come back to it.
+                Sight::of(shared).returned();
             }
         }
     }
@@ -242,16 +254,22 @@ impl Made {
 
     fn in_use(&self, splits: bool) -> bool {
         match (&self.own, &self.link) {
-            (Some(own), _) => own
-                .link
-                .pool_size()
-                .is_some_and(|pool| pool.size > pool.idle),
+            (Some(own), _) => {
+                let pool = own.link.pool_size();
+                // One that was opened, written on and closed since the last time leaves no trace where nobody counts.
+                let hidden = splits && !own.counts && !own.link.is_closed();
+                hidden || pool.is_some_and(|pool| pool.size > pool.idle)
+            }
             // Replicas came later: what of it is the application's, nobody knows.
             (None, Some(link)) => {
                 splits && link.needs_sibling() && link.is_lent() && !link.is_closed()
             }
             (None, None) => false,
         }
+    }
+
+    fn may_have_written(&self) -> bool {
+        self.own.is_some() || self.link.as_ref().is_some_and(|link| link.needs_sibling())
     }
 
     /// Whether more connections are out of the node's own pool than statements hold places.
@@ -274,12 +292,13 @@ impl Made {
             if now == known {
                 return;
             }
+            let sight = Sight::of(shared);
             // Before it is noted: who finds it noted has to find what follows from it as well.
             if let Some(node) = self.primary {
                 own.handed
-                    .tell_gone(|backend| shared.concrete_lost(node, By::Backend(backend)));
+                    .tell_gone(|backend| sight.lost(node, By::Backend(backend)));
             }
-            shared.concrete_returned();
+            sight.returned();
             let (new, old) = (Ordering::AcqRel, Ordering::Acquire);
             if self.counted.compare_exchange(known, now, new, old).is_ok() {
                 return;
@@ -318,14 +337,12 @@ impl Made {
         if let Some(own) = &self.own {
             own.handed.end();
             let (own, runtime) = (Arc::clone(own), shared.runtime.clone());
-            let weak = Arc::downgrade(shared);
+            let sight = Sight::of(shared);
             if let Some(runtime) = runtime {
                 runtime.spawn(async move {
                     own.link.close().await;
                     // A closed pool says nothing of the connections that come back to it.
-                    if let Some(shared) = weak.upgrade() {
-                        shared.concrete_returned();
-                    }
+                    sight.returned();
                 });
             }
         }
@@ -359,15 +376,17 @@ fn make(shared: &Arc<Shared>, primary: &Arc<Node>) -> Made {
 
 fn sibling(shared: &Arc<Shared>, primary: &Arc<Node>) -> Option<Sibling> {
     let (weak, node) = (Arc::downgrade(shared), primary.id);
+    let sight = Sight::of(shared);
     primary.link.sibling(Arc::new(move |returned: Returned| {
-        if let Some(shared) = weak.upgrade() {
-            if !returned.answered {
-                shared.concrete_lost(node, By::Nothing);
-            }
-            shared.concrete_returned();
-            if shared.concrete.may_have_changed(returned.changes) {
-                shared.schema_changed(&Change::Anything);
-            }
+        if !returned.answered {
+            sight.lost(node, By::Nothing);
+        }
+        sight.returned();
+        let shared = weak.upgrade();
+        if let Some(shared) =
+            shared.filter(|shared| shared.concrete.may_have_changed(returned.changes))
+        {
+            shared.schema_changed(&Change::Anything);
         }
     }))
 }

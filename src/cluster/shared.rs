@@ -25,11 +25,7 @@ use crate::{
     metrics::{ClusterMetrics, NodeCounter, Publisher},
     node::{Lease, Line, Node},
     route::budget::{Budget, Rates},
-    session::{
-        Clock, Current, Need, OpenWrite,
-        gate::Writing,
-        losses::{By, Losses, Orphan, Trace},
-    },
+    session::{Clock, Current, Need, OpenWrite, gate::Writing, losses::Losses},
     signal::Signal,
     snapshot::Snapshot,
     state::{Event, Moment, Ran},
@@ -184,12 +180,6 @@ impl Shared {
         }
     }
 
-    /// A connection of `concrete()` came back, whatever was done with it.
-    pub(crate) fn concrete_returned(&self) {
-        self.wrote(&Current::Process);
-        self.clock.concrete_returned();
-    }
-
     /// Whether something is being done through a connection of a `concrete()`, of this handle or of another one to the
     /// cluster, that a replica may lack and this session has to see.
     #[inline]
@@ -197,13 +187,6 @@ impl Shared {
         self.clock.has_handed_out()
             && current.may_use_concrete()
             && self.clock.is_in_use(self.has_replicas())
-    }
-
-    /// A connection of `concrete()` to this node broke or was closed: its server may be at what was sent on it still.
-    pub(crate) fn concrete_lost(&self, node: NodeId, by: By) {
-        let trace = Trace { node, by };
-        let abandoned = Current::Process.abandon(&self.clock, self.settings.pin, None);
-        drop(Orphan::new(&self.losses, abandoned, Some(trace)));
     }
 
     /// A write of this session is under way until this is dropped.

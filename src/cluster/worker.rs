@@ -300,7 +300,7 @@ impl Worker {
             }
             Message::Close(done) => {
                 self.nodes.close_all().await;
-                shared.concrete.close().await;
+                shared.concrete.close(shared).await;
                 // Whoever asked may have stopped waiting.
                 let _ = done.send(());
                 // Looked after any longer, a node found dead would be given a fresh pool.

@@ -63,6 +63,12 @@ impl Handed {
         }
     }
 
+    /// One was opened that nobody has yet.
+    #[cfg(any(feature = "postgres", feature = "mysql"))]
+    pub(in crate::node) fn count(&self) {
+        self.opened.fetch_add(1, Ordering::AcqRel);
+    }
+
     /// How many connections were opened by now.
     pub(crate) fn opened(&self) -> u32 {
         self.opened.load(Ordering::Acquire)
@@ -113,7 +119,6 @@ mod postgres {
         future::poll_fn,
         net::{IpAddr, SocketAddr},
         pin::pin,
-        sync::atomic::Ordering,
         task::Poll,
         time::Duration,
     };
@@ -159,7 +164,7 @@ mod postgres {
             conn: &mut PgConnection,
             since: u64,
         ) -> Result<(), sqlx::Error> {
-            self.opened.fetch_add(1, Ordering::AcqRel);
+            self.count();
             let known = self.find(conn).await?;
             let mut inside = self.inside();
             if inside.over || inside.cuts != since {

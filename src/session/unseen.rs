@@ -5,7 +5,7 @@
 //! in the clock, was rejected: nothing tells that a connection was taken from its pool, so only the pool can be asked.
 
 use std::sync::{
-    Weak,
+    Arc, Weak,
     atomic::{AtomicBool, Ordering},
 };
 
@@ -19,8 +19,43 @@ pub(crate) trait HandsOut: Send + Sync {
     fn is_in_use(&self, splits: bool) -> bool;
 }
 
-/// Weak, so that a handle that is gone is asked no more.
-type Those = Vec<Weak<dyn HandsOut>>;
+/// Whether the clocks have ticked for somebody who handed connections out and is gone.
+#[derive(Debug, Default)]
+pub(crate) struct Settled(AtomicBool);
+
+impl Settled {
+    /// They have, all of them.
+    pub(crate) fn settle(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    fn is_settled(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+/// One who has. Weak, so that a handle that is gone is asked no more; and what says whether that is all: between its last
+/// reference and its tick nothing can be asked, while what was written is there.
+#[derive(Clone)]
+struct One {
+    who: Weak<dyn HandsOut>,
+    settled: Arc<Settled>,
+}
+
+impl One {
+    fn is_in_use(&self, splits: bool) -> bool {
+        match self.who.upgrade() {
+            Some(who) => who.is_in_use(splits),
+            None => !self.settled.is_settled(),
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.who.strong_count() == 0 && self.settled.is_settled()
+    }
+}
+
+type Those = Vec<One>;
 
 /// Who has, of a clock's handles.
 #[derive(Default)]
@@ -38,11 +73,11 @@ impl std::fmt::Debug for HandedOut {
 impl HandedOut {
     fn add(&self, new: &Those) {
         self.those.rcu(|those| {
-            let lives = those.iter().filter(|one| one.strong_count() > 0);
+            let lives = those.iter().filter(|one| !one.is_over());
             let mut all: Those = lives.cloned().collect();
             for one in new {
-                if !all.iter().any(|known| known.ptr_eq(one)) {
-                    all.push(Weak::clone(one));
+                if !all.iter().any(|known| known.who.ptr_eq(&one.who)) {
+                    all.push(one.clone());
                 }
             }
             all
@@ -52,9 +87,10 @@ impl HandedOut {
 }
 
 impl Clock {
-    /// This one hands connections out from now on; nobody has one yet.
-    pub(crate) fn hands_out(&self, who: Weak<dyn HandsOut>) {
-        let new = vec![who];
+    /// This one hands connections out from now on; nobody has one yet. `settled`: once it is gone, it counts as in use
+    /// until this says that the clocks have ticked.
+    pub(crate) fn hands_out(&self, who: Weak<dyn HandsOut>, settled: Arc<Settled>) {
+        let new = vec![One { who, settled }];
         self.knows_of(&new);
         self.each_peer(|peer| peer.knows_of(&new));
     }
@@ -83,7 +119,7 @@ impl Clock {
     pub(crate) fn is_in_use(&self, splits: bool) -> bool {
         let those = self.handed_out.those.load();
         let mut in_use = false;
-        for one in those.iter().filter_map(Weak::upgrade) {
+        for one in those.iter() {
             in_use |= one.is_in_use(splits);
         }
         in_use

@@ -139,3 +139,40 @@ async fn a_task_sees_what_it_wrote_through_a_pool_that_was_taken_outside_of_it()
     };
     tokio::spawn(work).await.unwrap();
 }
+
+/// What it did is over, and nobody is left who could be asked.
+#[tokio::test]
+async fn what_was_done_through_a_handle_that_is_gone_is_seen_by_the_others() {
+    let place = SLOT.alone("unseen_gone").await;
+    let two = connect(&place, Scope::Process).await;
+    let alone = RoutedConnection::builder().primary(place.primary_url());
+    let alone = alone.connect().await.unwrap();
+    let beside = connect(&place, Scope::Process).await;
+    let closes = connect(&place, Scope::Process).await;
+    let frozen = place.freeze_replay();
+
+    let pool = alone.get_postgres_connection_pool();
+    sqlx::raw_sql(INSERT).execute(pool).await.unwrap();
+    drop(alone);
+    assert_eq!(in_a_new_task(&two).await, [1; 2], "its own pool");
+
+    drop(frozen);
+    place.caught_up();
+    until("the replica", async || {
+        number(&two, COUNT).await;
+        two.explain(COUNT).reason == Reason::Replica
+    })
+    .await;
+    let _frozen = place.freeze_replay();
+    let pool = beside.get_postgres_connection_pool();
+    sqlx::raw_sql(INSERT).execute(pool).await.unwrap();
+    drop(beside);
+    assert_eq!(in_a_new_task(&two).await, [2; 2], "the pool beside it");
+
+    let pool = closes.get_postgres_connection_pool();
+    let mut conn = pool.acquire().await.unwrap();
+    insert(&mut conn).await;
+    conn.close().await.unwrap();
+    drop(closes);
+    assert_eq!(in_a_new_task(&two).await, [3; 2], "closed");
+}

@@ -3,7 +3,7 @@
 use crate::position::{Asks, ClusterId, Epoch, Lsn, Position};
 use std::sync::Arc;
 
-use crate::session::{Clock, HandsOut, Named, Need, Session, Upstream, Whose};
+use crate::session::{Clock, HandsOut, Named, Need, Session, Settled, Upstream, Whose};
 
 fn at(cluster: u64, timeline: u32, lsn: u64) -> Position {
     let cluster = ClusterId(cluster);
@@ -123,13 +123,16 @@ fn what_is_out_of_one_clock_of_a_cluster_is_out_of_all() {
     let (one, late) = (Clock::of(known(71)), Clock::of(unknown("out")));
     let out = || Arc::new(Out) as Arc<dyn HandsOut>;
     let (before, after) = (out(), out());
-    one.hands_out(Arc::downgrade(&before));
+    let settled = Arc::new(Settled::default());
+    one.hands_out(Arc::downgrade(&before), Arc::clone(&settled));
     assert!(!late.has_handed_out());
     late.learn_whose(&known(71));
     assert!(late.has_handed_out() && late.is_in_use(true));
     drop(before);
+    assert!(late.is_in_use(true), "gone, and nobody has ticked");
+    settled.settle();
     assert!(!late.is_in_use(true));
-    late.hands_out(Arc::downgrade(&after));
+    late.hands_out(Arc::downgrade(&after), Arc::default());
     assert!(one.is_in_use(true));
     let clock = Clock::default();
     assert!(!clock.has_handed_out(), "another cluster's");

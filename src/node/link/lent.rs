@@ -18,6 +18,9 @@ pub(crate) struct Lent {
     ended: AtomicBool,
     /// What notes its connections, where it may be lent.
     handed: Option<Arc<Handed>>,
+    /// Nothing runs on its new connections, surely.
+    #[cfg(feature = "mysql")]
+    free_slot: bool,
 }
 
 impl Lent {
@@ -26,6 +29,20 @@ impl Lent {
             handed,
             ..Self::default()
         }
+    }
+
+    /// `free_slot`: nothing runs on its new connections.
+    #[cfg(feature = "mysql")]
+    pub(in crate::node) fn with_slot(free_slot: bool) -> Self {
+        Self {
+            free_slot,
+            ..Self::default()
+        }
+    }
+
+    #[cfg(feature = "mysql")]
+    pub(super) fn has_free_slot(&self) -> bool {
+        self.free_slot
     }
 
     pub(super) fn ends(&self) {

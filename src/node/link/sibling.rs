@@ -27,6 +27,8 @@ pub(crate) type OnReturn = Arc<dyn Fn(Returned) + Send + Sync>;
 pub(crate) struct Sibling {
     pub(crate) link: Link,
     pub(crate) handed: Arc<Handed>,
+    /// Whether it counts the connections that are opened, so that one that was opened and closed is noticed.
+    pub(crate) counts: bool,
 }
 
 impl Link {
@@ -34,40 +36,54 @@ impl Link {
     /// where one pool is all there is (SQLite's one writer, an adopted connection).
     ///
     /// The pool has one slot for what runs on return, so this replaces a caller's `after_release`. Connections beyond a
-    /// greatest age would be closed without it, so there is none here. What is out of it can be cut where the slot for
-    /// what runs on a new connection is free, on PostgreSQL.
+    /// greatest age would be closed without it, so there is none here. Where the slot for what runs on a new connection is
+    /// free, those are counted, and on PostgreSQL what is out can be cut.
     #[cfg_attr(
         not(any(feature = "postgres", feature = "mysql")),
         expect(unused_variables, reason = "SQLite has one writer and no sibling")
     )]
     pub(crate) fn sibling(&self, on_return: OnReturn) -> Option<Sibling> {
         let handed = Arc::new(Handed::to(self.port()));
-        let link = match self {
+        let (link, counts) = match self {
             #[cfg(feature = "postgres")]
             Self::Postgres(pool, _, guide, _) => {
                 let mut options = twin(pool, on_return, changes);
-                if let Some(path) = guide.path() {
+                let path = guide.path();
+                if let Some(path) = path {
                     options = hooked(options, guide, path.clone(), Some(Arc::clone(&handed)));
                 }
                 let pool = open(pool, options);
                 let connection =
                     sea_orm::SqlxPostgresConnector::from_sqlx_postgres_pool(pool.clone());
-                Self::Postgres(pool, connection, Arc::clone(guide), Lent::default())
+                let link = Self::Postgres(pool, connection, Arc::clone(guide), Lent::default());
+                (link, path.is_some())
             }
             #[cfg(feature = "mysql")]
-            Self::MySql(pool, ..) => {
-                let options = twin(pool, on_return, |conn| {
+            Self::MySql(pool, _, lent) => {
+                let mut options = twin(pool, on_return, |conn| {
                     Box::pin(async { conn.ping().await.map(|()| None) })
                 });
+                if lent.has_free_slot() {
+                    let handed = Arc::clone(&handed);
+                    options = options.after_connect(move |_, _| {
+                        handed.count();
+                        Box::pin(std::future::ready(Ok(())))
+                    });
+                }
                 let pool = open(pool, options);
                 let connection = sea_orm::SqlxMySqlConnector::from_sqlx_mysql_pool(pool.clone());
-                Self::MySql(pool, connection, Lent::default())
+                let link = Self::MySql(pool, connection, Lent::default());
+                (link, lent.has_free_slot())
             }
             #[cfg(feature = "sqlite")]
             Self::Sqlite(..) => return None,
             Self::Adopted(_) | Self::Absent(_) => return None,
         };
-        Some(Sibling { link, handed })
+        Some(Sibling {
+            link,
+            handed,
+            counts,
+        })
     }
 }
 

@@ -31,14 +31,17 @@ pub(super) async fn open(config: &Config, node: &NodeConfig) -> Result<Link, DbE
             options.map_sqlx_mysql_opts(move |_| ready.clone());
         }
     }
-    if config.fence && node.role() == Role::Replica {
+    let fence = config.fence && node.role() == Role::Replica;
+    if fence {
         // One slot for a function over the pool's options, and one for what runs after connecting: on a replica the
         // fence takes both. Sizes and time-outs are in `options`; a caller's pool closure is not, and is documented.
         options.map_sqlx_mysql_pool_opts(fenced);
     }
     let connection = SqlxMySqlConnector::connect(options).await?;
     let pool = connection.get_mysql_connection_pool().clone();
-    Ok(Link::MySql(pool, connection, Lent::default()))
+    // Nobody can look into a caller's options, and SeaORM itself puts nothing there.
+    let free_slot = config.connect_options.is_none() && !fence;
+    Ok(Link::MySql(pool, connection, Lent::with_slot(free_slot)))
 }
 
 /// Options for a connection of our own beside the pool, for probes.

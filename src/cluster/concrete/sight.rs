@@ -1,0 +1,57 @@
+//! What has to be told of connections that were handed out, also when the handle is gone that handed them out (rule C7).
+//!
+//! sqlx returns a connection in a task of its own, so the last handle may be dropped before what was written has come
+//! back. Who tells of it holds the clock therefore, and not the handle: that would keep a cluster alive for as long as
+//! somebody has a clone of its pool.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::{
+    cluster::shared::Shared,
+    session::{
+        Clock, Current,
+        losses::{By, Losses, Orphan, Trace},
+    },
+    words::NodeId,
+};
+
+/// See the module.
+pub(super) struct Sight {
+    clock: Arc<Clock>,
+    losses: Arc<Losses>,
+    pin: Duration,
+}
+
+impl Sight {
+    pub(super) fn of(shared: &Shared) -> Self {
+        Self {
+            clock: Arc::clone(&shared.clock),
+            losses: Arc::clone(&shared.losses),
+            pin: shared.settings.pin,
+        }
+    }
+
+    /// A connection came back, whatever was done with it.
+    pub(super) fn returned(&self) {
+        Current::Process.wrote(&self.clock, self.pin);
+        self.clock.concrete_returned();
+    }
+
+    /// A connection to this node broke or was closed: its server may be at what was sent on it still.
+    pub(super) fn lost(&self, node: NodeId, by: By) {
+        let trace = Trace { node, by };
+        let abandoned = Current::Process.abandon(&self.clock, self.pin, None);
+        drop(Orphan::new(&self.losses, abandoned, Some(trace)));
+    }
+}
+
+/// Nobody is left who could be asked what is in use, so all that was done by now counts as returned.
+impl Drop for Shared {
+    fn drop(&mut self) {
+        if self.concrete.may_have_written() {
+            self.concrete.look(self);
+            Sight::of(self).returned();
+        }
+        self.concrete.settled.settle();
+    }
+}
