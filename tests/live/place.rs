@@ -162,10 +162,15 @@ impl Drop for Frozen<'_> {
 }
 
 /// Waits for a condition, never for time.
-pub async fn until(what: &str, mut ready: impl AsyncFnMut() -> bool) {
+pub async fn until(what: &str, ready: impl AsyncFnMut() -> bool) {
+    until_within(DEADLINE, what, ready).await;
+}
+
+/// The same, for what may take longer on a loaded machine.
+pub async fn until_within(limit: Duration, what: &str, mut ready: impl AsyncFnMut() -> bool) {
     let started = Instant::now();
     while !ready().await {
-        assert!(started.elapsed() < DEADLINE, "waited in vain for {what}");
+        assert!(started.elapsed() < limit, "waited in vain for {what}");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }

@@ -171,7 +171,9 @@ async fn under_storms_nothing_is_lost_written_twice_or_read_stale() {
     let broken = Broken::start(&storm.db, &storm.calm, (storm.seed, 2));
     let length = if long_form() { 600 } else { 22 };
     let done = storm.blow(Duration::from_secs(length), &clients).await;
-    crate::place::until("every node in use after the storm", async || {
+    // Names that moved and servers that are rewound take their time when the machine is busy with other tests.
+    let limit = Duration::from_secs(60);
+    crate::place::until_within(limit, "every node in use after the storm", async || {
         is_whole(&storm.db)
     })
     .await;
