@@ -1,7 +1,10 @@
 //! What is committed on connections of `concrete()` while they are out, or before they are closed: whoever reads beside
 //! them sees it (rules C7, C8). Replay stands still, so that whatever a standby shows is stale.
 
-use sea_orm::sqlx::{self, AssertSqlSafe, Connection, PgConnection, PgPool};
+use sea_orm::{
+    ConnectOptions,
+    sqlx::{self, AssertSqlSafe, Connection, PgConnection, PgPool},
+};
 use sealane::{Consistency, Reason, RoutedConnection, Scope};
 
 use crate::{
@@ -175,4 +178,28 @@ async fn what_was_done_through_a_handle_that_is_gone_is_seen_by_the_others() {
     conn.close().await.unwrap();
     drop(closes);
     assert_eq!(in_a_new_task(&two).await, [3; 2], "closed");
+}
+
+/// With a closure of the caller's on new connections nobody counts those that are opened.
+#[tokio::test]
+async fn what_was_opened_and_closed_is_seen_where_nobody_counts_connections() {
+    let place = SLOT.alone("unseen_uncounted").await;
+    place.others("CREATE TABLE t (n bigint)");
+    let mut options = ConnectOptions::new(place.primary_url());
+    options
+        .map_sqlx_postgres_pool_opts(|pool| pool.after_connect(|_, _| Box::pin(async { Ok(()) })));
+    let db = place.builder().consistency(Consistency::ReadYourWrites);
+    let db = db.connect_options(options).connect().await.unwrap();
+    until("the replica", async || {
+        db.explain(COUNT).reason == Reason::Replica
+    })
+    .await;
+    let pool = db.get_postgres_connection_pool();
+    let _frozen = place.freeze_replay();
+    for n in 1..=3 {
+        let mut conn = pool.acquire().await.unwrap();
+        insert(&mut conn).await;
+        conn.close().await.unwrap();
+        assert_eq!(in_a_new_task(&db).await, [n; 2]);
+    }
 }

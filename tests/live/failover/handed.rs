@@ -4,7 +4,7 @@ use sea_orm::{
     ConnectionTrait, TransactionTrait,
     sqlx::{self, Connection, PgPool, postgres::PgPoolOptions},
 };
-use sealane::{ClusterSignal, Role, RoutedConnection};
+use sealane::{Builder, ClusterSignal, Role, RoutedConnection};
 use sealane_harness::{Cluster, Forwarder, Node};
 
 use super::{MS, cluster, connect, insert, promote, rows, until_role};
@@ -91,6 +91,16 @@ async fn nothing_of_what_was_handed_out_is_stored_on_a_primary_that_was_fenced_m
     assert_eq!((rows(old, 5), rows(cluster.standby(0), 5)), (0, 1));
 }
 
+/// A handle whose way to the primary is this one.
+fn behind(cluster: &Cluster, url: &str) -> Builder {
+    let named = |node: &Node| format!("{}?name={}", node.url(), node.name());
+    RoutedConnection::builder()
+        .primary(format!("{url}?name={}", cluster.primary().name()))
+        .replicas(cluster.standbys().iter().map(named))
+        .check_interval(50 * MS)
+        .max_lag(None)
+}
+
 /// Nobody sees the same ends there; whatever else goes through the same proxy lives on.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nor_is_it_behind_a_proxy() {
@@ -98,15 +108,7 @@ async fn nor_is_it_behind_a_proxy() {
     let old = cluster.primary();
     let proxy = Forwarder::to(old.addr()).unwrap();
     let url = old.url_at(proxy.addr(), "postgres");
-    let named = |node: &Node| format!("{}?name={}", node.url(), node.name());
-    let db = RoutedConnection::builder()
-        .primary(format!("{url}?name={}", old.name()))
-        .replicas(cluster.standbys().iter().map(named))
-        .check_interval(50 * MS)
-        .max_lag(None)
-        .connect()
-        .await
-        .unwrap();
+    let db = behind(&cluster, &url).connect().await.unwrap();
     let own = PgPoolOptions::new().connect(&url).await.unwrap();
     let mut own_txn = own.begin().await.unwrap();
     let txn = db.concrete().begin().await.unwrap();
@@ -129,16 +131,8 @@ async fn a_connection_that_is_being_opened_when_another_primary_takes_over_is_no
     let (old, new) = (cluster.primary(), cluster.standby(0));
     let proxy = Forwarder::to(old.addr()).unwrap();
     let url = old.url_at(proxy.addr(), "postgres");
-    let named = |node: &Node| format!("{}?name={}", node.url(), node.name());
-    let db = RoutedConnection::builder()
-        .primary(format!("{url}?name={}", old.name()))
-        .replicas(cluster.standbys().iter().map(named))
-        .check_interval(50 * MS)
-        .acquire_timeout(50 * MS * 60)
-        .max_lag(None)
-        .connect()
-        .await
-        .unwrap();
+    let db = behind(&cluster, &url).acquire_timeout(3_000 * MS);
+    let db = db.connect().await.unwrap();
     let pool = db.get_postgres_connection_pool().clone();
     // What it is asked first has come to the server, and the answer is on its way.
     let asked = || {
