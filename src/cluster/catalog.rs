@@ -183,7 +183,10 @@ impl CatalogReader {
                 read.map_err(|err| crate::signal::told(&err))
             };
             let read = tokio::time::timeout(limit, reading).await;
-            let read = read.unwrap_or_else(|_| Err(format!("no answer within {limit:?}")));
+            let read = read.unwrap_or_else(|_| {
+                let limit = reader.config.setting("acquire_timeout");
+                Err(format!("no answer within {limit}"))
+            });
             tell(&outbox, Message::CatalogRead(role, read.map(Box::new)));
         });
     }

@@ -1,10 +1,9 @@
 //! What a cluster learns before its first statement: which one it is, and its catalog.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 #[cfg(feature = "postgres")]
 use sea_orm::DbBackend;
-use sea_orm::{ConnAcquireErr, DbErr};
 use tokio::time::timeout;
 
 use super::Starting;
@@ -14,7 +13,7 @@ use crate::{
     backend,
     config::Config,
     intent::{Classifier, Knowledge},
-    signal,
+    signal::{self, Silence},
     state::{Event, Moment, reduce::reduce},
     words::Role,
 };
@@ -45,7 +44,7 @@ impl Starting {
     /// Reads the catalog once before the first statement, so that a start does not send every read to the primary. A
     /// start without it does with a replica's until it is there. It may take as long as an acquire: somebody may hold the
     /// catalog's tables, or the server be frozen, and no monitor runs yet.
-    pub(super) async fn read_catalog(&mut self, classifier: &Classifier, limit: Duration) {
+    pub(super) async fn read_catalog(&mut self, classifier: &Classifier, config: &Config) {
         let answers = |role| {
             let mut members = self.state.members();
             members.find(|node| node.seen && node.role == role && !node.is_in_doubt())
@@ -58,11 +57,11 @@ impl Starting {
             return;
         };
         let reading = backend::read_catalog(&member.node, None, classifier.settings());
-        let late = |_| {
-            let late = ConnAcquireErr::Timeout;
-            Err(DbErr::ConnectionAcquire(late))
-        };
-        match timeout(limit, reading).await.unwrap_or_else(late) {
+        let late = |_| Err(Silence::on_a_connection(config.setting("acquire_timeout")));
+        match timeout(config.acquire_timeout, reading)
+            .await
+            .unwrap_or_else(late)
+        {
             Ok(catalog) => {
                 crate::cluster::catalog::say_unlisted(&catalog);
                 classifier.learn(Knowledge::Known(Arc::new(catalog)));
