@@ -31,6 +31,8 @@ use std::{
 };
 
 use self::hold::Hold;
+#[cfg(test)]
+pub(crate) use self::replayed::Witnesses;
 pub(crate) use self::{
     clock::{Clock, Named, Whose, Word},
     current::{Abandoned, Current},
@@ -58,6 +60,7 @@ pub(crate) struct Session {
     /// The clock when its last write returned; 0 before the first. Of the process: of what no other session wrote.
     tick: AtomicU64,
     /// The same as it stood when it began.
+    #[cfg(feature = "tower")]
     base: u64,
     /// Up to which of its ticks the position below stands.
     settled: AtomicU64,

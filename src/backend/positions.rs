@@ -34,10 +34,12 @@ const IDENTITY: &str = "SELECT (SELECT system_identifier FROM pg_catalog.pg_cont
      (extract(epoch FROM pg_catalog.pg_postmaster_start_time()) * 1000000)::pg_catalog.int8";
 
 /// The replayed position, and from whom it is received. The timeline is told only to roles with `pg_read_all_stats`;
-/// anybody else sees a row of NULLs there (rule T2), and where nothing is received there is no row.
+/// anybody else sees a row of NULLs there (rule T2), and where nothing is received there is no row. What is received is
+/// compared while somebody receives only: a position that was received before says nothing of a log from the archive.
 const SAMPLE: &str = "SELECT CASE WHEN pg_catalog.pg_is_in_recovery() \
      THEN (pg_catalog.pg_last_wal_replay_lsn() - '0/0'::pg_catalog.pg_lsn)::pg_catalog.int8 END, \
-     receiver.received_tli, receiver.pid IS NOT NULL \
+     receiver.received_tli, receiver.pid IS NOT NULL, CASE WHEN receiver.pid IS NOT NULL \
+     THEN (pg_catalog.pg_last_wal_receive_lsn() - '0/0'::pg_catalog.pg_lsn)::pg_catalog.int8 END \
      FROM (SELECT) AS one LEFT JOIN pg_catalog.pg_stat_wal_receiver AS receiver ON true";
 
 /// Whose server a connection leads to.
@@ -174,9 +176,13 @@ async fn sample(conn: &mut PgConnection, identity: Identity) -> Result<Replay, D
             None if row.try_get(2)? => Upstream::Hidden(None),
             None => Upstream::Nobody,
         };
+        let lsn = row.try_get::<Option<i64>, _>(0)?.map(unsigned);
+        let received = row.try_get::<Option<i64>, _>(3)?.map(unsigned);
+        let received = received.map(|lsn| Lsn(lsn).at_end_of_record(identity.segment).0);
         Ok(Replay {
             begun,
-            lsn: row.try_get::<Option<i64>, _>(0)?.map(unsigned),
+            lsn,
+            complete: lsn.is_some() && received == lsn,
             source,
             cluster: identity.cluster,
             server: identity.server,

@@ -26,6 +26,7 @@ impl Shared {
             },
             epoch: self.clock.ordinal(replay.cluster, replay.source),
             lsn: replay.lsn,
+            complete: replay.complete,
             place: replay.place,
             life: replay.life,
         };

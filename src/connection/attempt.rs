@@ -53,6 +53,8 @@ pub(super) struct Attempt<'a> {
     stood: Stood,
     /// Where earlier reads let it go (rule C9).
     bound: Bound,
+    /// What those need that bind it no more, because a position covers them now.
+    unbound: Need,
     /// Bookmarks of its session waited when it arrived, or reads.
     has_rest: bool,
     /// When it arrived, a connection of `concrete()` was out (see there).
@@ -168,6 +170,7 @@ impl<'a> Attempt<'a> {
             },
             stood,
             bound,
+            unbound: Need::Nothing,
             has_rest,
             unseen: stale::unseen(shared, &current, (level, ask)),
             waited_out: false,

@@ -227,6 +227,7 @@ fn read(row: &PgRow, begun: Instant) -> Result<Hello, sqlx::Error> {
     let replay = cluster.zip(started).map(|(cluster, started)| Replay {
         begun,
         lsn,
+        complete: false,
         source,
         cluster,
         server: server_of(addr, Some(started)),

@@ -21,7 +21,9 @@ use tokio::sync::watch;
 
 use super::Need;
 use crate::{metrics::Histogram, mutants};
-use sample::{Notes, Witness};
+use sample::Notes;
+#[cfg(test)]
+pub(crate) use sample::Witnesses;
 pub(crate) use sample::{Replay, Sample, Told, Upstream};
 
 /// See the module.
@@ -185,17 +187,11 @@ impl Replayed {
         self.openings.load(Ordering::Acquire)
     }
 
-    /// How far it had come when it was asked after this moment in this life, if it was.
+    /// A position that covers what was seen here before this moment in this life, if one is known.
     pub(crate) fn witnessed(&self, life: u64, returned: Instant) -> Option<(u64, u64)> {
-        let Witness {
-            life: of,
-            begun,
-            position,
-            ..
-        } = self.notes().witness?;
-        (of == life && begun > returned && !self.is_mixed())
-            .then_some(position)
-            .flatten()
+        let witness = self.notes().witnesses.proven()?;
+        let covers = witness.life == life && witness.begun > returned && !self.is_mixed();
+        covers.then_some(witness.position)
     }
 
     fn set(&self, (epoch, lsn): (u64, u64)) {

@@ -61,8 +61,11 @@ impl Seen {
         Arc::ptr_eq(&self.replayed, &other.replayed) && self.returned == other.returned
     }
 
+    /// Whether the server that served it is the one that would serve the next.
     fn is_here(&self) -> bool {
-        self.opened == self.replayed.openings() && self.life == self.replayed.life()
+        self.opened == self.replayed.openings()
+            && self.life == self.replayed.life()
+            && !self.replayed.is_mixed()
     }
 }
 

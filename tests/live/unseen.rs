@@ -1,6 +1,7 @@
 //! What is committed on connections of `concrete()` while they are out, or before they are closed: whoever reads beside
 //! them sees it (rules C7, C8). Replay stands still, so that whatever a standby shows is stale.
 
+use futures_util::FutureExt;
 use sea_orm::{
     ConnectOptions,
     sqlx::{self, AssertSqlSafe, Connection, PgConnection, PgPool},
@@ -85,7 +86,7 @@ async fn what_a_server_goes_on_with_is_seen_although_its_connection_was_closed()
     let mut at_work = Box::pin(sqlx::raw_sql(AssertSqlSafe(text)).execute(&mut *conn));
     let waits = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted";
     until("the statement", async || {
-        assert!(futures_util::poll!(&mut at_work).is_pending());
+        assert!((&mut at_work).now_or_never().is_none());
         let waiting = sqlx::query_scalar::<_, i64>(waits);
         waiting.fetch_one(&mut holds).await.unwrap() == 1
     })

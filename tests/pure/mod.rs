@@ -22,3 +22,4 @@ mod standing;
 #[cfg(all(feature = "postgres", feature = "mysql"))]
 mod templates;
 mod unreachable;
+mod witnesses;

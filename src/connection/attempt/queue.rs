@@ -166,10 +166,9 @@ impl Attempt<'_> {
         (late, connects): (bool, bool),
     ) {
         if let Some(awaited) = awaited {
-            // In this order: what the first finds told raises what the second finds needed.
-            self.bound = self.bound_now();
+            self.unbind();
             if self.need == Need::Primary {
-                self.need = awaited.need(self.shared);
+                self.need = awaited.need(self.shared).and(self.unbound);
             }
         }
         let snapshot = self.shared.snapshot.load();

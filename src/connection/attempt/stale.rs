@@ -118,9 +118,8 @@ impl Attempt<'_> {
             let mut news = pin!(shared.clock.news.notified());
             // From here on nothing is missed, whatever is looked at next.
             news.as_mut().enable();
-            // In this order: what the first finds told raises what the second finds needed.
-            self.bound = self.bound_now();
-            self.need = awaited.need(shared);
+            self.unbind();
+            self.need = awaited.need(shared).and(self.unbound);
             if !self.is_behind() {
                 self.spend(Phase::Route, begun);
                 self.spend(Phase::Fresh, begun);
@@ -203,11 +202,18 @@ impl Attempt<'_> {
         Ok(())
     }
 
-    pub(super) fn bound_now(&self) -> Bound {
-        match self.level {
-            Consistency::Monotonic => self.current.bound(&self.shared.clock),
-            _ => Bound::No,
+    /// Looks again at the reads that bound it when it arrived. One that a position covers by now binds no more, and that
+    /// position is needed from then on: whoever takes over the one takes over the other, or a read is held by neither.
+    /// Reads that returned after its arrival do not concern it, so what binds nothing is never bound.
+    pub(super) fn unbind(&mut self) {
+        if matches!(self.bound, Bound::No) {
+            return;
         }
+        let clock = &self.shared.clock;
+        self.bound = self.current.bound(clock);
+        // Without its writes: those that were there at its arrival are in its need already.
+        self.unbound = self.unbound.and(self.current.covered_need(clock, 0));
+        self.need = self.need.and(self.unbound);
     }
 
     /// It is about to be sent, on a connection that it holds.
@@ -258,10 +264,7 @@ impl Attempt<'_> {
         if lease.role() != Role::Replica || self.scope.force == Forced::Replica {
             return false;
         }
-        if !matches!(self.bound, Bound::No) {
-            self.bound = self.bound_now();
-            self.need = self.need.and(self.shared.need_of_seen(&self.current));
-        }
+        self.unbind();
         let stale = !self.may_read(lease.node());
         if stale {
             // Rare, and the primary is sure.

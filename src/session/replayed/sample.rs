@@ -9,6 +9,8 @@ pub(crate) struct Replay {
     pub(crate) begun: Instant,
     /// Nothing where the server is not in recovery.
     pub(crate) lsn: Option<u64>,
+    /// Everything that it has received it has replayed, so that no record is being replayed behind that position.
+    pub(crate) complete: bool,
     pub(crate) source: Upstream,
     pub(crate) cluster: u64,
     /// Its address and start time, as one number.
@@ -27,6 +29,8 @@ pub(crate) struct Sample {
     pub(crate) epoch: Option<u64>,
     /// Nothing where the server is in no recovery, or has replayed nothing.
     pub(crate) lsn: Option<u64>,
+    /// See [`Replay::complete`].
+    pub(crate) complete: bool,
     /// See [`Replay::place`].
     pub(crate) place: Option<u64>,
     /// See [`Replay::life`].
@@ -68,18 +72,61 @@ impl Told {
     }
 }
 
-/// The last sample of the connection that asks again and again.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Witness {
-    pub(super) life: u64,
-    pub(super) begun: Instant,
-    pub(super) position: Option<(u64, u64)>,
+/// A position that covers whatever a read had seen that returned before a moment.
+///
+/// A server shows a commit a little before it says that it has replayed it: its position lies below the record that it is
+/// replaying. So one that was told after a read covers that read only where nothing was left to replay, or once a later
+/// one is greater: then that record has ended, and the greater one covers it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Witness {
+    /// The life of the connection that was asked.
+    pub(crate) life: u64,
+    /// The moment.
+    pub(crate) begun: Instant,
+    pub(crate) position: (u64, u64),
+}
+
+/// What the samples of the connection that asks again and again say of reads.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Witnesses {
+    /// The last one that covers reads.
+    proven: Option<Witness>,
+    /// The last sample: what is being replayed may lie above it.
+    last: Option<Witness>,
+}
+
+impl Witnesses {
+    /// The last one that covers reads.
+    pub(crate) fn proven(&self) -> Option<Witness> {
+        self.proven
+    }
+
+    /// Another sample of the same server, if it told a position; nothing else is known of a new life.
+    pub(crate) fn hear(&mut self, (life, begun): (u64, Instant), said: Option<((u64, u64), bool)>) {
+        let last = self.last.take().filter(|last| last.life == life);
+        self.proven = self.proven.filter(|proven| proven.life == life);
+        let Some((position, complete)) = said else {
+            return;
+        };
+        self.last = Some(Witness {
+            life,
+            begun,
+            position,
+        });
+        if complete {
+            self.proven = self.last;
+        } else if let Some(last) =
+            last.filter(|last| last.position.0 <= position.0 && last.position.1 < position.1)
+        {
+            self.proven = Some(Witness { position, ..last });
+        }
+    }
 }
 
 /// What is kept between samples.
 #[derive(Debug, Default)]
 pub(super) struct Notes {
-    pub(super) witness: Option<Witness>,
+    pub(super) witnesses: Witnesses,
     /// The first server that was met, and its address.
     first: Option<(u64, Option<u64>)>,
     /// What was met besides is the same server, started again.
@@ -120,11 +167,9 @@ impl Notes {
     /// Takes it down, where it is of the connection that asks again and again.
     pub(super) fn hear(&mut self, sample: &Sample) {
         if let Some(life) = sample.life {
-            self.witness = Some(Witness {
-                life,
-                begun: sample.told.begun,
-                position: sample.epoch.zip(sample.lsn),
-            });
+            let position = sample.epoch.zip(sample.lsn);
+            let said = position.map(|position| (position, sample.complete));
+            self.witnesses.hear((life, sample.told.begun), said);
         }
     }
 }

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use sea_orm::{AccessMode, TransactionTrait};
 use sealane::{Consistency, Reason};
 
-use super::{COUNT, SLOT, connect, reason};
+use super::{COUNT, SLOT, connect, connect_with, reason};
 use crate::{fixture::number, heard::Heard, place::until};
 
 #[tokio::test]
@@ -65,4 +66,35 @@ async fn reads_stay_on_replicas_and_move_between_them_when_those_are_known_to_be
     })
     .await;
     assert_eq!(reason(&db), Reason::Replica);
+}
+
+/// A read that stands in line where its session's last one was is told meanwhile how far that one had seen: it may go
+/// elsewhere then, but only where that is.
+#[tokio::test]
+async fn a_read_that_waits_for_a_connection_does_not_go_back_elsewhere() {
+    let place = SLOT.alone("monotonic_waits").await;
+    let db = connect_with(&place, |builder| builder.replica_max_connections(1)).await;
+    place.standby(1).pause_replay().unwrap();
+    place.on(place.primary(), "INSERT INTO t VALUES (1)");
+    place
+        .standby(0)
+        .wait_caught_up_with(place.primary())
+        .unwrap();
+    for _ in 0..3 {
+        // The only connection there is, and stays, taken.
+        let (mut session, mut taken) = (db.session_empty(), None);
+        until("the standby that has it", async || {
+            session = db.session_empty().consistency(Consistency::Monotonic);
+            let begun = session.begin_with_config(None, Some(AccessMode::ReadOnly));
+            let txn = begun.await.unwrap();
+            let seen = number(&txn, COUNT).await;
+            taken = Some(txn);
+            seen == 1
+        })
+        .await;
+        assert_eq!(number(&session, COUNT).await, 1);
+        drop(taken);
+    }
+    place.standby(1).resume_replay().unwrap();
+    place.caught_up();
 }
