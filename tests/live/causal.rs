@@ -3,12 +3,12 @@
 mod bookmarks;
 mod followed;
 mod habits;
-mod lives;
 mod monotonic;
 mod open_writes;
 mod plain_role;
 mod promoted;
 mod replicas;
+mod restarts;
 mod scopes;
 mod transactions;
 mod waits;

@@ -2,15 +2,15 @@
 
 mod conflict;
 mod follow;
-mod handed;
+mod handed_out;
 mod lag;
-mod late;
+mod late_start;
 mod lost;
-mod open;
+mod no_primary;
+mod open_work;
 mod planned;
 mod restored;
 mod silent;
-mod without;
 
 use std::time::{Duration, Instant};
 

@@ -13,29 +13,24 @@ mod availability;
 mod catalog;
 mod causal;
 mod close;
-mod closed;
 mod concrete;
+mod concrete_unseen;
 mod connections;
 mod crashes;
 #[cfg(feature = "discovery")]
 mod discovery;
+mod drop_in_pool;
 mod failover;
-mod faults;
 mod faults_connections;
 mod faults_primary;
 mod faults_replicas;
 mod faults_start;
 mod fence;
-mod fixture;
-mod heard;
 mod history;
 mod identity;
+mod idle_closed;
 mod mistakes;
 mod options;
-mod phases;
-mod pin;
-mod place;
-mod pools;
 mod prepared;
 mod replica_transactions;
 mod rotation;
@@ -44,9 +39,14 @@ mod serializable;
 mod smoke;
 mod start_late;
 mod storm;
+mod support;
 mod swaps;
+mod time_pin;
+mod timeouts;
 mod transactions;
 mod unreachable;
-mod unseen;
 #[cfg(feature = "tower")]
 mod web;
+
+// The tests say `crate::place` and so on.
+use support::{balancer, faults, fixture, heard, place};

@@ -8,7 +8,7 @@ use sealane::{Consistency, Reason, Role, RoutedConnection};
 use sealane_harness::{Cluster, Stop};
 
 use super::{COUNT, insert, reason, until_on_a_replica};
-use crate::{fixture::number, heard::Heard, identity::Balancer, place::until};
+use crate::{balancer::Balancer, fixture::number, heard::Heard, place::until};
 
 const PIN: Duration = Duration::from_millis(100);
 

@@ -8,7 +8,8 @@ const CHECKER: &str =
 const DIVERGED: &str =
     "causal::promoted::a_standby_that_went_another_way_proves_nothing_however_far_it_is";
 
-const LIVES: &str = "causal::lives::a_standby_in_a_new_life_is_not_believed_what_the_old_one_had";
+const LIVES: &str =
+    "causal::restarts::a_standby_in_a_new_life_is_not_believed_what_the_old_one_had";
 
 const LOST: &str =
     "causal::followed::a_write_that_was_lost_is_over_when_its_backend_is_gone_and_not_before";
@@ -21,7 +22,7 @@ const BALANCED: &str =
 const MOVED: &str =
     "identity::moved::a_name_that_moves_to_a_promoted_standby_takes_every_connection_with_it";
 
-const OPEN: &str = "failover::open::nothing_of_an_open_transaction_is_stored_on_a_primary_that_was_fenced_meanwhile";
+const OPEN: &str = "failover::open_work::nothing_of_an_open_transaction_is_stored_on_a_primary_that_was_fenced_meanwhile";
 
 /// Each mutant, the kinds of sessions that run, and the test that has to notice.
 const MUTANTS: [(&str, &str, &str); 13] = [

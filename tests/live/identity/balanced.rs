@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use sea_orm::ConnectionTrait;
 use sealane::{Consistency, RoutedConnection};
 
-use super::Balancer;
 use crate::{
+    balancer::Balancer,
     fixture::number,
     place::{Place, Slot},
 };
