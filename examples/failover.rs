@@ -111,7 +111,8 @@ fn work(db: &RoutedConnection, seen: &Arc<Seen>) {
                     Ok(_) => drop(seen.writes.fetch_add(1, Relaxed)),
                     Err(err) => {
                         seen.errors.fetch_add(1, Relaxed);
-                        let outcome = sealane::Error::of(&err).map(sealane::Error::outcome);
+                        let outcome =
+                            sealane::Error::from_db_err(&err).map(sealane::Error::outcome);
                         seen.say(format!("a write failed, outcome {outcome:?}"));
                     }
                 }

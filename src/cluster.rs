@@ -47,7 +47,7 @@ use std::{fmt, sync::Arc};
 use sea_orm::DbErr;
 use tokio::sync::oneshot;
 
-pub use self::topology::{NodeStatus, Replaced, Topology};
+pub use self::topology::{NodeStatus, Topology, TopologyChange};
 pub use self::{
     events::{ClusterEvent, ClusterEvents},
     orders::ClusterSignal,
@@ -122,7 +122,7 @@ impl Cluster {
     pub async fn replace_nodes(
         &self,
         nodes: impl IntoIterator<Item = NodeConfig>,
-    ) -> Result<Replaced, Error> {
+    ) -> Result<TopologyChange, Error> {
         let shared = self.shared()?;
         let arrangement = arrange(nodes)?;
         if arrangement.primary.url.backend() != shared.backend {
@@ -141,7 +141,7 @@ impl Cluster {
         let (answer, answered) = oneshot::channel();
         shared.tell(Message::Replace(sources, answer));
         let changes = answered.await.map_err(|_| gone())??;
-        let mut replaced = Replaced::of(&changes, &shared.snapshot.load());
+        let mut replaced = TopologyChange::of(&changes, &shared.snapshot.load());
         replaced.dropped.extend(arrangement.dropped);
         Ok(replaced)
     }

@@ -52,7 +52,7 @@ impl Database {
     ///
     /// # Errors
     /// Every problem of the configuration at once, or what the primary says, inside a `DbErr`; see
-    /// [`Error::of`](crate::Error::of).
+    /// [`Error::from_db_err`](crate::Error::from_db_err).
     pub async fn connect<C>(options: C) -> Result<DatabaseConnection, DbErr>
     where
         C: Into<sea_orm::ConnectOptions>,

@@ -18,7 +18,7 @@ use crate::words::{Intent, Outcome, Reason, Stage};
 
 /// What went wrong, where the server did not say so itself.
 ///
-/// Inside SeaORM's methods it travels as a `DbErr`; [`Error::of`] gets it back. Walking `source()` from the `DbErr`
+/// Inside SeaORM's methods it travels as a `DbErr`; [`Error::from_db_err`] gets it back. Walking `source()` from the `DbErr`
 /// does not reach it, because `std::io::Error` hides the error it carries behind `get_ref`.
 ///
 /// ```
@@ -26,7 +26,7 @@ use crate::words::{Intent, Outcome, Reason, Stage};
 /// use sealane::{Error, Outcome};
 ///
 /// fn may_send_again(err: &DbErr) -> bool {
-///     Error::of(err).is_some_and(|ours| ours.outcome() == Outcome::NotExecuted)
+///     Error::from_db_err(err).is_some_and(|ours| ours.outcome() == Outcome::NotExecuted)
 /// }
 /// # assert!(!may_send_again(&DbErr::Custom("other".into())));
 /// ```
@@ -355,7 +355,7 @@ impl fmt::Debug for Error {
 impl Error {
     /// The sealane error that a `DbErr` carries, if it carries one.
     #[must_use]
-    pub fn of(err: &DbErr) -> Option<&Error> {
+    pub fn from_db_err(err: &DbErr) -> Option<&Error> {
         let (DbErr::Conn(runtime) | DbErr::Exec(runtime) | DbErr::Query(runtime)) = err else {
             return None;
         };

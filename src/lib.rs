@@ -46,7 +46,7 @@ mod state;
 mod words;
 
 pub use cluster::{
-    Cluster, ClusterEvent, ClusterEvents, ClusterSignal, NodeStatus, Replaced, Topology,
+    Cluster, ClusterEvent, ClusterEvents, ClusterSignal, NodeStatus, Topology, TopologyChange,
 };
 pub use config::{Builder, Config, ConfigError, Discovery, NodeConfig, NodeUrl, Problem};
 #[cfg(feature = "stream")]
@@ -57,7 +57,7 @@ pub use connection::{
 pub use error::Error;
 pub use explain::Explanation;
 pub use intent::{Verdict, classify};
-pub use position::{Bookmark, NotABookmark};
+pub use position::{Bookmark, ParseBookmarkError};
 pub use words::{
     Consistency, Failover, Intent, NodeId, OnConflict, OnStale, Outcome, Reason, RetryCause, Role,
     Scope, Stage,

@@ -12,7 +12,7 @@ use std::cmp::Ordering;
 use std::fmt;
 
 pub(crate) use self::bookmark::Asks;
-pub use self::bookmark::{Bookmark, NotABookmark};
+pub use self::bookmark::{Bookmark, ParseBookmarkError};
 pub(crate) use self::text::NotAPosition;
 
 /// Which cluster: PostgreSQL's system identifier, the same number on a primary and all its standbys.

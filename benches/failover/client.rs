@@ -190,7 +190,7 @@ impl Told {
     }
 
     fn failed(&self, what: &'static str, number: u64, err: &DbErr) {
-        let ours = Ours::of(err);
+        let ours = Ours::from_db_err(err);
         let unknown = ours.is_some_and(|ours| ours.outcome() == Outcome::Unknown);
         let kind = match (what, unknown) {
             ("write", true) => {

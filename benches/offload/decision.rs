@@ -21,7 +21,7 @@ const COUNT: u32 = 20_000;
 /// Nothing is needed, a position of the process, one of a session; in nanoseconds, and what they allocate.
 pub(crate) fn compare(runtime: &Runtime, db: &RoutedConnection, options: &Options) -> Result<()> {
     let _context = runtime.enter();
-    let empty = db.session_empty();
+    let empty = db.empty_session();
     let session = db.session();
     runtime.block_on(async {
         session
@@ -43,7 +43,7 @@ pub(crate) fn compare(runtime: &Runtime, db: &RoutedConnection, options: &Option
         ("a session that wrote nothing", empty),
         ("the process, covered", db.clone()),
         ("a session, covered", session),
-        ("without tracking", db.without_tracking()),
+        ("without tracking", db.untracked()),
     ];
     let samples = interleave(options.pairs, arms.len(), |arm, _| {
         let begun = Instant::now();

@@ -107,8 +107,8 @@ pub(crate) async fn run(
     let tasks: Vec<_> = (0..SESSIONS)
         .map(|session| {
             let handle = match kind {
-                Kind::Process(on_stale) => db.on_stale(on_stale),
-                Kind::Sessions(on_stale) => db.session().on_stale(on_stale),
+                Kind::Process(on_stale) => db.with_on_stale(on_stale),
+                Kind::Sessions(on_stale) => db.session().with_on_stale(on_stale),
             };
             let rng = Rng::with_seed(options.seed.wrapping_add(session.unsigned_abs()));
             tokio::spawn(one(handle, session, rng, (until, think)))

@@ -25,7 +25,7 @@ pub(crate) fn compare(
     count: i64,
     options: &Options,
 ) -> Result<Compared> {
-    let untracked = db.without_tracking();
+    let untracked = db.untracked();
     let arms = [untracked.clone(), db.clone(), untracked];
     let samples = interleave(options.pairs, arms.len(), |arm, _| {
         runtime.block_on(slice(&arms[arm], count, options))

@@ -13,7 +13,7 @@ use crate::{
 #[non_exhaustive]
 pub enum ClusterSignal {
     /// Something may have changed: every node is asked now.
-    Look,
+    Refresh,
     /// This node was made the primary. It is asked now, and as soon as it says so itself it takes the writes, without
     /// waiting for what the others say; a node that claims the same epoch gives way to it. An epoch below the greatest
     /// that was seen is not believed on this word alone; see [`Cluster::accept`].
@@ -34,7 +34,7 @@ impl Cluster {
     /// use sealane::ClusterSignal;
     ///
     /// // The cloud says that a fail-over is complete.
-    /// db.cluster().signal(ClusterSignal::Look)?;
+    /// db.cluster().signal(ClusterSignal::Refresh)?;
     /// # Ok(())
     /// # }
     /// ```
@@ -44,7 +44,7 @@ impl Cluster {
     pub fn signal(&self, signal: ClusterSignal) -> Result<(), Error> {
         let shared = self.shared()?;
         let event = match signal {
-            ClusterSignal::Look => Event::AskAll,
+            ClusterSignal::Refresh => Event::AskAll,
             ClusterSignal::Promoted(name) => Event::Promoted {
                 node: self.node(&name)?.0,
             },
@@ -77,7 +77,7 @@ impl Cluster {
     ///
     /// # Errors
     /// [`Error::Topology`] when no node has this name, or when it does not say that it is a primary.
-    pub async fn accept(&self, node: &str) -> Result<(), Error> {
+    pub async fn force_primary(&self, node: &str) -> Result<(), Error> {
         let shared = self.shared()?;
         let (id, _) = self.node(node)?;
         shared.check(id).await;

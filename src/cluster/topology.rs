@@ -86,7 +86,7 @@ impl fmt::Display for Topology {
 /// What [`replace_nodes`](crate::Cluster::replace_nodes) changed, by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Replaced {
+pub struct TopologyChange {
     /// New, or back after a removal.
     pub added: Vec<String>,
     /// No longer in the list; their ordinals, since their names may be taken again.
@@ -99,7 +99,7 @@ pub struct Replaced {
     pub dropped: Vec<String>,
 }
 
-impl Replaced {
+impl TopologyChange {
     pub(crate) fn of(changes: &Changes, snapshot: &Snapshot) -> Self {
         let name = |id: &NodeId| match snapshot.view.nodes().iter().find(|node| node.id == *id) {
             Some(node) => node.name.to_string(),

@@ -67,7 +67,7 @@ impl NodeConfig {
     /// # Errors
     ///
     /// What is wrong with the URL; it is not quoted.
-    pub fn any(url: impl AsRef<str>) -> Result<Self, ConfigError> {
+    pub fn with_unknown_role(url: impl AsRef<str>) -> Result<Self, ConfigError> {
         Self::replica(url).map(|node| node.as_role(Role::Unknown))
     }
 

@@ -105,12 +105,12 @@ impl RoutedConnection {
     /// # async fn f(db: sealane::RoutedConnection) -> Result<(), DbErr> {
     /// use sealane::Consistency;
     /// // A report that may be a moment old, whatever this process has just written.
-    /// let reports = db.consistency(Consistency::Eventual);
+    /// let reports = db.with_consistency(Consistency::Eventual);
     /// # Ok(())
     /// # }
     /// ```
     #[must_use]
-    pub fn consistency(&self, level: Consistency) -> Self {
+    pub fn with_consistency(&self, level: Consistency) -> Self {
         let mut other = self.clone();
         other.scope.consistency = Some(level);
         other
@@ -123,11 +123,11 @@ impl RoutedConnection {
     /// # fn f(db: sealane::RoutedConnection) {
     /// use sealane::OnStale;
     /// // Rather a few milliseconds late than on the primary.
-    /// let patient = db.on_stale(OnStale::Wait).stale_wait(Duration::from_millis(20));
+    /// let patient = db.with_on_stale(OnStale::Wait).with_stale_wait(Duration::from_millis(20));
     /// # }
     /// ```
     #[must_use]
-    pub fn on_stale(&self, what: OnStale) -> Self {
+    pub fn with_on_stale(&self, what: OnStale) -> Self {
         let mut other = self.clone();
         other.scope.on_stale = Some(what);
         other
@@ -136,7 +136,7 @@ impl RoutedConnection {
     /// This handle, with this instead of `SEALANE_STALE_WAIT`: how long a read waits for a replica that is fresh
     /// enough, where it waits. At most an hour.
     #[must_use]
-    pub fn stale_wait(&self, limit: Duration) -> Self {
+    pub fn with_stale_wait(&self, limit: Duration) -> Self {
         let mut other = self.clone();
         let limit = limit.min(Duration::from_secs(60 * 60));
         other.scope.stale_wait = u32::try_from(limit.as_micros() + 1)
@@ -153,11 +153,11 @@ impl RoutedConnection {
     /// ```no_run
     /// # use std::time::Duration;
     /// # fn f(db: sealane::RoutedConnection) {
-    /// let prices = db.max_lag(Duration::from_secs(3));
+    /// let prices = db.with_max_lag(Duration::from_secs(3));
     /// # }
     /// ```
     #[must_use]
-    pub fn max_lag(&self, most: Duration) -> Self {
+    pub fn with_max_lag(&self, most: Duration) -> Self {
         let mut other = self.clone();
         let millis = u32::try_from(most.as_millis()).unwrap_or(u32::MAX);
         other.scope.max_lag = NonZeroU32::new(millis.max(1));

@@ -28,7 +28,7 @@ impl PausedWrites {
     /// What this process had written when the last write had ended. A server that has replayed this lacks nothing of it;
     /// empty where no position can be had.
     #[must_use]
-    pub fn position(&self) -> Bookmark {
+    pub fn bookmark(&self) -> Bookmark {
         self.position
     }
 }

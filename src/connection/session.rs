@@ -68,7 +68,7 @@ impl RoutedConnection {
 
     /// This handle with a session that knows of no write: its first reads may go to any replica.
     #[must_use]
-    pub fn session_empty(&self) -> Self {
+    pub fn empty_session(&self) -> Self {
         self.with_session(Session::default())
     }
 
@@ -76,7 +76,7 @@ impl RoutedConnection {
     /// [`Consistency::Eventual`](crate::Consistency::Eventual), and what it writes is not looked for by anybody's
     /// reads. For bulk loads beside an application that shall keep its replicas.
     #[must_use]
-    pub fn without_tracking(&self) -> Self {
+    pub fn untracked(&self) -> Self {
         let mut other = self.clone();
         other.scope.session = None;
         other.scope.untracked = true;
@@ -91,11 +91,11 @@ impl RoutedConnection {
     /// ```no_run
     /// # async fn f(db: sealane::RoutedConnection) {
     /// // A webhook says that the billing service has changed the invoice.
-    /// db.pin_primary();
+    /// db.note_external_write();
     /// // Reads of this process see the change.
     /// # }
     /// ```
-    pub fn pin_primary(&self) {
+    pub fn note_external_write(&self) {
         if let Some(shared) = &self.shared {
             shared.wrote(&self.scope.current(shared));
         }

@@ -155,13 +155,13 @@ impl<'a> RoutedStream<'a> {
             return;
         };
         let signal = signal::of_db_err(err, lease.role());
-        if Error::of(err).is_none() && signal.ends_connection() {
+        if Error::from_db_err(err).is_none() && signal.ends_connection() {
             shared.report(lease, (Stage::Yield, signal), *ran);
         }
     }
 
     fn lost(&self, err: DbErr) -> DbErr {
-        let cut_off = matches!(Error::of(&err), Some(Error::CutOff { .. }));
+        let cut_off = matches!(Error::from_db_err(&err), Some(Error::CutOff { .. }));
         if self.yielded == 0
             || !(cut_off || signal::of_db_err(&err, Role::Unknown).ends_connection())
         {

@@ -19,7 +19,7 @@ use super::{NotAPosition, Position};
 /// assert_eq!(bookmark.to_string(), "1p.65f8c1d2a3b4.1.3000148");
 /// assert!(Bookmark::default().is_empty());
 /// assert!("yesterday".parse::<Bookmark>().is_err());
-/// # Ok::<(), sealane::NotABookmark>(())
+/// # Ok::<(), sealane::ParseBookmarkError>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Bookmark(pub(crate) Asks);
@@ -81,19 +81,19 @@ impl fmt::Display for Bookmark {
 /// Why a text is no bookmark. It never repeats the text, which came from outside.
 #[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(transparent)]
-pub struct NotABookmark(NotAPosition);
+pub struct ParseBookmarkError(NotAPosition);
 
 /// The text, as a `main` that returns it prints it.
-impl fmt::Debug for NotABookmark {
+impl fmt::Debug for ParseBookmarkError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
 }
 
 impl FromStr for Bookmark {
-    type Err = NotABookmark;
+    type Err = ParseBookmarkError;
 
-    fn from_str(text: &str) -> Result<Self, NotABookmark> {
+    fn from_str(text: &str) -> Result<Self, ParseBookmarkError> {
         if text == EMPTY {
             return Ok(Self(Asks::Nothing));
         }
@@ -101,12 +101,12 @@ impl FromStr for Bookmark {
             .strip_prefix(PRIMARY)
             .and_then(|rest| rest.strip_prefix('.'))
         {
-            let until = super::text::hex(until).ok_or(NotABookmark(NotAPosition::Form))?;
+            let until = super::text::hex(until).ok_or(ParseBookmarkError(NotAPosition::Form))?;
             return Ok(Self(Asks::Primary { until }));
         }
         text.parse()
             .map(|position| Self(Asks::At(position)))
-            .map_err(NotABookmark)
+            .map_err(ParseBookmarkError)
     }
 }
 

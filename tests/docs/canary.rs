@@ -46,7 +46,7 @@ impl Watch {
 
     fn db_error(&mut self, what: &str, err: &DbErr) {
         self.error(what, err);
-        if let Some(ours) = Error::of(err) {
+        if let Some(ours) = Error::from_db_err(err) {
             self.error(what, ours);
         }
     }

@@ -139,7 +139,7 @@ async fn errors_without_a_server_name_the_node_and_what_to_do() {
     ];
     for answer in answers {
         assert!(
-            matches!(Error::of(&answer), Some(Error::Disconnected)),
+            matches!(Error::from_db_err(&answer), Some(Error::Disconnected)),
             "{answer}"
         );
     }
@@ -203,7 +203,7 @@ async fn a_server_that_lets_nobody_in_is_told_with_what_to_check() {
         .await
         .unwrap_err();
     assert!(
-        Error::of(&err).is_none(),
+        Error::from_db_err(&err).is_none(),
         "the server's own answer passes unchanged: {err}"
     );
     page.check("run_time_servers.txt");

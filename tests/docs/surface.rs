@@ -163,7 +163,10 @@ fn errors_travel_by_question_mark_and_come_back() {
         matches!(err, DbErr::Conn(_)),
         "not executed is `Conn`: {err:?}"
     );
-    assert!(matches!(Error::of(&err), Some(Error::Disconnected)));
+    assert!(matches!(
+        Error::from_db_err(&err),
+        Some(Error::Disconnected)
+    ));
     assert!(matches!(
         as_transaction().unwrap_err(),
         TransactionError::Connection(DbErr::Conn(_))

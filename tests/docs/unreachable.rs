@@ -196,7 +196,7 @@ async fn a_statement_without_a_connection_says_where_and_why() {
     let txn = db.begin().await.unwrap();
     for (what, err) in whats.iter().zip(all("a full pool", &db).await) {
         assert!(
-            matches!(Error::of(&err), Some(Error::Unavailable { .. })),
+            matches!(Error::from_db_err(&err), Some(Error::Unavailable { .. })),
             "{err}"
         );
         page.add("The pool is full", &[what], timeless(&err));

@@ -114,7 +114,7 @@ async fn a_stream_of_inserts_that_is_lost_is_not_to_be_run_again() {
             Err(err) => break err,
         }
     };
-    let ours = Error::of(&err).unwrap_or_else(|| panic!("{err}"));
+    let ours = Error::from_db_err(&err).unwrap_or_else(|| panic!("{err}"));
     assert!(matches!(ours, Error::UnknownOutcome { .. }), "{err}");
     assert!(!ours.is_retriable());
     assert_eq!(number(&db.primary(), "SELECT count(*) FROM t").await, 1);

@@ -23,7 +23,7 @@ async fn needs_primary(db: &RoutedConnection, text: &str) {
     assert_eq!(said.role, Some(Role::Primary), "{text}: {said}");
     let strict = db.replica().query_all_raw(sql(db, text)).await.unwrap_err();
     assert!(
-        matches!(Error::of(&strict), Some(Error::NotARead { .. })),
+        matches!(Error::from_db_err(&strict), Some(Error::NotARead { .. })),
         "{text}: {strict}"
     );
 }
@@ -190,8 +190,8 @@ async fn until_the_catalog_was_read_only_the_primary_is_trusted_with_the_users_o
     let primary = open(place.primary_url()).await.unwrap();
     let standby = open(place.url(place.standby(0))).await.unwrap();
     // What is not known counts as a write, and how far such a replica is nobody can tell.
-    let db =
-        RoutedConnection::from_connections(primary, [standby]).consistency(Consistency::Eventual);
+    let db = RoutedConnection::from_connections(primary, [standby])
+        .with_consistency(Consistency::Eventual);
     assert_eq!(db.explain("SELECT id FROM plain").role, Some(Role::Primary));
     assert_eq!(db.explain("SELECT 1").role, Some(Role::Replica));
     db.query_all_raw(sql(&db, "SELECT id FROM plain"))

@@ -110,7 +110,7 @@ async fn read(db: &impl ConnectionTrait, text: &str) -> Result<(), DbErr> {
 /// The node that crashed under it.
 #[track_caller]
 fn crashed(err: &DbErr) -> String {
-    let ours = Error::of(err).unwrap_or_else(|| panic!("{err}"));
+    let ours = Error::from_db_err(err).unwrap_or_else(|| panic!("{err}"));
     assert_eq!(ours.outcome(), Outcome::Unknown);
     assert!(!ours.is_retriable());
     match ours {
@@ -121,7 +121,7 @@ fn crashed(err: &DbErr) -> String {
 
 #[track_caller]
 fn assert_kept_back(err: &DbErr, by: &str) {
-    match Error::of(err) {
+    match Error::from_db_err(err) {
         Some(ours @ Error::KeptBack { node, .. }) => {
             assert_eq!((&**node, ours.outcome()), (by, Outcome::NotExecuted));
         }
@@ -146,7 +146,7 @@ async fn a_query_that_crashes_its_server_crashes_no_other() {
                 .unwrap();
             let (before, killer) = (crashes(&cluster), Killer::of(&cluster));
             let began = Instant::now();
-            let eventual = db.consistency(Consistency::Eventual);
+            let eventual = db.with_consistency(Consistency::Eventual);
             let one = crashed(&read(&eventual, GUILTY).await.unwrap_err());
             println!(
                 "round {round}: {one} crashed, told after {:?}",
@@ -335,7 +335,7 @@ async fn what_crashes_the_primary_crashes_it_once() {
         until_used_as_primary(&db).await;
         let write = "INSERT INTO log SELECT 7 FROM pg_sleep(30) guilty";
         let err = db.execute_unprepared(write).await.unwrap_err();
-        let ours = Error::of(&err).unwrap_or_else(|| panic!("{err}"));
+        let ours = Error::from_db_err(&err).unwrap_or_else(|| panic!("{err}"));
         assert!(matches!(ours, Error::UnknownOutcome { .. }), "{ours}");
         until_used_as_primary(&db).await;
         drop(killer);

@@ -46,7 +46,7 @@ fn rows(node: &Node) -> u64 {
 }
 
 fn ours(err: &DbErr) -> &Error {
-    Error::of(err).unwrap_or_else(|| panic!("not one of ours: {err:?}"))
+    Error::from_db_err(err).unwrap_or_else(|| panic!("not one of ours: {err:?}"))
 }
 
 /// R5, T9: 57P01 on a replica, idle or busy, on all replicas at once.

@@ -185,7 +185,10 @@ async fn a_write_on_a_silent_primary_ends_with_an_unknown_outcome() {
         assert_eq!(outcome(&err), Outcome::Unknown);
         let err = stuck.await.unwrap();
         assert!(
-            matches!(Error::of(&err), Some(Error::TransactionLost { .. })),
+            matches!(
+                Error::from_db_err(&err),
+                Some(Error::TransactionLost { .. })
+            ),
             "{err}"
         );
         wire.heal();

@@ -94,7 +94,7 @@ async fn a_stream_on_a_killed_replica_moves_before_its_first_row_and_never_after
                 Err(err) => break err,
             }
         };
-        let ours = Error::of(&err).unwrap_or_else(|| panic!("{err}"));
+        let ours = Error::from_db_err(&err).unwrap_or_else(|| panic!("{err}"));
         assert!(
             matches!(ours, Error::StreamLost { rows, .. } if *rows == yielded),
             "after {yielded}: {ours}"

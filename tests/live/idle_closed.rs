@@ -61,7 +61,9 @@ async fn a_write_on_an_idle_connection_that_was_closed_runs_on_another_one_and_e
         wrote.unwrap_or_else(|err| panic!("round {round}: {err}"));
     }
     assert_eq!(number(&db, "SELECT count(*) FROM closed").await, 10);
-    db.cluster().signal(sealane::ClusterSignal::Look).unwrap();
+    db.cluster()
+        .signal(sealane::ClusterSignal::Refresh)
+        .unwrap();
     drop(db);
     while let Some(event) = events.next().await {
         assert!(!matches!(event, ClusterEvent::Ejected { .. }), "{event:?}");

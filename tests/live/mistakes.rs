@@ -36,7 +36,10 @@ async fn said(events: &mut ClusterEvents) -> Vec<String> {
 }
 
 fn is_the_drivers(err: &DbErr) {
-    assert!(Error::of(err).is_none(), "not SeaORM's own error: {err}");
+    assert!(
+        Error::from_db_err(err).is_none(),
+        "not SeaORM's own error: {err}"
+    );
 }
 
 /// The server's code: the error is SeaORM's own.
@@ -185,12 +188,18 @@ async fn a_session_that_replay_has_ended_is_lost_alone() {
             let read = sql(&db, "SELECT count(*) FROM item");
             let err = txn.query_one_raw(read.clone()).await.unwrap_err();
             assert!(
-                matches!(Error::of(&err), Some(Error::TransactionLost { .. })),
+                matches!(
+                    Error::from_db_err(&err),
+                    Some(Error::TransactionLost { .. })
+                ),
                 "{err}"
             );
             let err = txn.query_one_raw(read).await.unwrap_err();
             assert!(
-                matches!(Error::of(&err), Some(Error::TransactionLost { .. })),
+                matches!(
+                    Error::from_db_err(&err),
+                    Some(Error::TransactionLost { .. })
+                ),
                 "{err}"
             );
             // Nothing of it is left to undo.

@@ -138,7 +138,7 @@ async fn in_a_transaction_the_caller_sees_it_and_the_next_ones_do_not() {
         let failed: Vec<_> = first.into_iter().filter_map(Result::err).collect();
         assert!(!failed.is_empty(), "none was out of date");
         for err in failed {
-            assert!(sealane::Error::of(&err).is_none(), "{err}");
+            assert!(sealane::Error::from_db_err(&err).is_none(), "{err}");
         }
         until("every connection to be mended", async || {
             all_at_once().await.iter().all(Result::is_ok)

@@ -31,7 +31,7 @@ async fn read_only(db: &RoutedConnection) -> RoutedTransaction {
 }
 
 fn is_refused(text: &str, err: &DbErr) {
-    let ours = Error::of(err).unwrap_or_else(|| panic!("{text}: {err}"));
+    let ours = Error::from_db_err(err).unwrap_or_else(|| panic!("{text}: {err}"));
     assert!(matches!(ours, Error::OnlyReads { .. }), "{text}: {err}");
     assert_eq!(ours.outcome(), Outcome::NotExecuted);
     assert!(!ours.is_retriable());

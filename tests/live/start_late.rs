@@ -72,7 +72,7 @@ async fn a_start_waits_no_longer_than_the_options_say_and_never_for_what_does_no
     options.connect_timeout(Duration::from_millis(600));
     let err = drop_in::Database::connect(options).await.unwrap_err();
     assert!(
-        matches!(Error::of(&err), Some(Error::Start { .. })),
+        matches!(Error::from_db_err(&err), Some(Error::Start { .. })),
         "{err}"
     );
     assert!(begun.elapsed() >= Duration::from_millis(500));

@@ -354,7 +354,7 @@ async fn a_removed_node_is_cut_off_when_its_time_is_over() {
         };
         println!("the stream ended after {:?}: {err}", begun.elapsed());
         assert!(
-            matches!(Error::of(&err), Some(Error::StreamLost { .. })),
+            matches!(Error::from_db_err(&err), Some(Error::StreamLost { .. })),
             "{err}"
         );
         // The test as a whole has a deadline, so this ends.
@@ -364,7 +364,10 @@ async fn a_removed_node_is_cut_off_when_its_time_is_over() {
             }
         };
         assert!(
-            matches!(Error::of(&err), Some(Error::TransactionLost { .. })),
+            matches!(
+                Error::from_db_err(&err),
+                Some(Error::TransactionLost { .. })
+            ),
             "{err}"
         );
         drop((rows, txn));
@@ -605,7 +608,7 @@ async fn a_drained_node_gets_nothing_new_until_it_is_resumed() {
         .await;
         let err = item::Entity::find().one(&db.replica()).await.unwrap_err();
         assert!(
-            matches!(Error::of(&err), Some(Error::NoReplica { .. })),
+            matches!(Error::from_db_err(&err), Some(Error::NoReplica { .. })),
             "{err}"
         );
     })

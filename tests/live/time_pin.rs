@@ -203,10 +203,10 @@ async fn without_the_operators_word_what_wrote_reads_on_the_primary_for_good() {
     // What began before the write waits for nothing that could come.
     let err = early.query_one_raw(crate::fixture::sql(&db, COUNT)).await;
     let err = err.unwrap_err();
-    let ours = sealane::Error::of(&err).unwrap_or_else(|| panic!("{err}"));
+    let ours = sealane::Error::from_db_err(&err).unwrap_or_else(|| panic!("{err}"));
     assert!(matches!(ours, sealane::Error::NotCaughtUp { .. }), "{err}");
     // Whoever wrote nothing reads there.
-    let empty = db.session_empty();
+    let empty = db.empty_session();
     assert_eq!(reason(&empty), Reason::Replica);
     assert_eq!(number(&empty, COUNT).await, 0);
 }

@@ -48,7 +48,7 @@ async fn a_failed_nested_begin_poisons_the_whole_transaction() {
         txn.begin().await.unwrap_err(),
         txn.commit().await.unwrap_err(),
     ] {
-        let ours = Error::of(&err).unwrap_or_else(|| panic!("{err}"));
+        let ours = Error::from_db_err(&err).unwrap_or_else(|| panic!("{err}"));
         assert!(matches!(ours, Error::TransactionPoisoned), "{err}");
         assert_eq!(ours.outcome(), Outcome::NotExecuted);
     }
@@ -71,7 +71,7 @@ async fn commit_of_an_aborted_transaction_is_an_error() {
     insert(&txn, 1).await.unwrap();
     insert(&txn, 1).await.unwrap_err();
     let err = txn.commit().await.unwrap_err();
-    let ours = Error::of(&err).unwrap_or_else(|| panic!("{err}"));
+    let ours = Error::from_db_err(&err).unwrap_or_else(|| panic!("{err}"));
     assert!(
         matches!(ours, Error::CommitAborted { node } if node == "primary"),
         "{err}"
@@ -90,7 +90,7 @@ async fn commit_of_an_aborted_transaction_is_an_error() {
         panic!("{swallowed:?}");
     };
     assert!(
-        matches!(Error::of(&err), Some(Error::CommitAborted { .. })),
+        matches!(Error::from_db_err(&err), Some(Error::CommitAborted { .. })),
         "{err}"
     );
     assert_eq!(stored(&place), "");
@@ -149,7 +149,7 @@ async fn what_the_server_says_at_commit_comes_unchanged() {
         ),
         "{err}"
     );
-    assert!(Error::of(&err).is_none());
+    assert!(Error::from_db_err(&err).is_none());
     assert_eq!(stored(&place), "");
 }
 
@@ -221,7 +221,7 @@ async fn a_nested_begin_that_is_dropped_poisons_the_outer_transaction() {
             .await
             .unwrap_err();
         let err = txn.commit().await.unwrap_err();
-        let ours = Error::of(&err).unwrap_or_else(|| panic!("{err}"));
+        let ours = Error::from_db_err(&err).unwrap_or_else(|| panic!("{err}"));
         assert!(matches!(ours, Error::TransactionPoisoned), "{err}");
     }
     assert_eq!(dropped, 3);

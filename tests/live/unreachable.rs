@@ -65,7 +65,7 @@ async fn a_full_pool_names_its_node_the_phase_and_the_variables() {
     ];
     for err in [write(&db).await, db.begin().await.map(drop).unwrap_err()] {
         says(&err, cluster.primary(), &parts);
-        assert!(Error::of(&err).unwrap().is_retriable());
+        assert!(Error::from_db_err(&err).unwrap().is_retriable());
     }
     held.rollback().await.unwrap();
     db.execute_unprepared("CREATE TABLE t (n int)")
@@ -109,7 +109,7 @@ async fn a_role_at_its_limit_is_told_in_the_servers_own_words() {
             "SEALANE_MAX_CONNECTIONS",
         ],
     );
-    let source = Error::of(&err).unwrap().source().unwrap();
+    let source = Error::from_db_err(&err).unwrap().source().unwrap();
     assert!(
         source.to_string().contains("too many connections"),
         "{source}"
@@ -183,7 +183,7 @@ async fn what_broke_off_and_found_no_other_node_is_not_called_unsent() {
     let text = err.to_string();
     assert!(text.contains("the statement was not executed"), "{text}");
     assert!(!text.contains("was not sent"), "{text}");
-    let ours = Error::of(&err).unwrap();
+    let ours = Error::from_db_err(&err).unwrap();
     assert!(
         matches!(ours, Error::NoPrimary { sent: true, .. }),
         "{text}"
@@ -207,7 +207,7 @@ async fn a_primary_that_is_gone_is_named_with_where_it_was_and_what_the_system_s
     .await;
     let err = write(&db).await;
     assert!(
-        matches!(Error::of(&err), Some(Error::NoPrimary { .. })),
+        matches!(Error::from_db_err(&err), Some(Error::NoPrimary { .. })),
         "{err}"
     );
     says(

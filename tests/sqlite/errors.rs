@@ -1,4 +1,4 @@
-//! Errors: what the server says passes unchanged, what we say comes back by `Error::of`.
+//! Errors: what the server says passes unchanged, what we say comes back by `Error::from_db_err`.
 
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ConnectionTrait, DbErr, SqlErr, TransactionTrait,
@@ -21,7 +21,7 @@ async fn a_constraint_violation_is_seaorms_own() {
         matches!(err.sql_err(), Some(SqlErr::UniqueConstraintViolation(_))),
         "{err}"
     );
-    assert!(Error::of(&err).is_none());
+    assert!(Error::from_db_err(&err).is_none());
 }
 
 #[tokio::test]

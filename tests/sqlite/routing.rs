@@ -159,7 +159,7 @@ async fn primary_forces_and_replica_is_strict() {
         .execute_unprepared("DELETE FROM book")
         .await
         .unwrap_err();
-    let ours = Error::of(&refused).expect("an error of ours");
+    let ours = Error::from_db_err(&refused).expect("an error of ours");
     assert!(matches!(ours, Error::NotARead { .. }), "{ours}");
     assert_eq!(ours.outcome(), sealane::Outcome::NotExecuted);
     assert_eq!(book::Entity::find().count(&db).await.unwrap(), 3);

@@ -42,7 +42,7 @@ impl Attempt<'_> {
         err: DbErr,
         kind: Kind,
     ) -> Result<(), DbErr> {
-        let (stage, signal) = match Error::of(&err) {
+        let (stage, signal) = match Error::from_db_err(&err) {
             Some(Error::CutOff { .. }) => (stage, Signal::Cut),
             // As if its pool had been closed before there was a connection.
             Some(Error::GivenUp { .. }) => (Stage::Acquire, Signal::PoolClosed),
@@ -151,7 +151,7 @@ impl Attempt<'_> {
             return self.unavailable(lease, stage, err);
         }
         lease.metrics().count(NodeCounter::UnknownOutcome);
-        if Error::of(&err).is_some() {
+        if Error::from_db_err(&err).is_some() {
             return err;
         }
         Error::UnknownOutcome {
@@ -216,7 +216,7 @@ impl Attempt<'_> {
 
 /// What the error means on this node. The state of the connection outweighs what its code may mean.
 fn signal_of(lease: &Lease, err: &DbErr) -> Signal {
-    match Error::of(err) {
+    match Error::from_db_err(err) {
         Some(Error::CutOff { .. }) => Signal::Cut,
         _ if lease.lives() => Signal::Server,
         _ => signal::of_db_err(err, lease.role()),

@@ -69,7 +69,7 @@ impl Attempt<'_> {
     /// The error of a statement that got no connection of this node. What tells that a pool was closed stays as it is,
     /// and so does what is ours.
     pub(super) fn unavailable(&self, lease: &Lease, stage: Stage, err: DbErr) -> DbErr {
-        if stage != Stage::Acquire || Error::of(&err).is_some() {
+        if stage != Stage::Acquire || Error::from_db_err(&err).is_some() {
             return err;
         }
         let (obstacle, full) = match &err {

@@ -98,8 +98,9 @@ impl Attempt<'_> {
 
     fn gave_up(&mut self, phase: Phase) -> Error {
         // What ended another attempt from our side, or a time-out of ours, says nothing of the node.
-        let says =
-            |err: &DbErr| !matches!(err, DbErr::ConnectionAcquire(_)) && Error::of(err).is_none();
+        let says = |err: &DbErr| {
+            !matches!(err, DbErr::ConnectionAcquire(_)) && Error::from_db_err(err).is_none()
+        };
         let last = self.last.take().filter(says);
         self.at_no_node(match last {
             Some(err) => Obstacle::late(phase, signal::told(&err)).by(err),

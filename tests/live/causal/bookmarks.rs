@@ -25,7 +25,7 @@ async fn whoever_reads_with_a_bookmark_sees_what_it_stands_for() {
         let reader = db.session_from(&bookmark);
         assert_eq!(number(&reader, COUNT).await, n);
         assert_eq!(reason(&reader), Reason::NotCaughtUp);
-        let late = db.session_empty();
+        let late = db.empty_session();
         assert_eq!(reason(&late), Reason::Replica);
         late.observe(&bookmark).unwrap();
         assert_eq!(number(&late, COUNT).await, n);
@@ -35,7 +35,7 @@ async fn whoever_reads_with_a_bookmark_sees_what_it_stands_for() {
         drop(frozen);
         until_on_a_replica(&reader, n).await;
     }
-    let nothing = db.session_empty().bookmark().await.unwrap();
+    let nothing = db.empty_session().bookmark().await.unwrap();
     assert!(nothing.is_empty());
     assert_eq!(nothing.to_string().parse(), Ok(nothing));
     assert_eq!(reason(&db.session_from(&nothing)), Reason::Replica);
@@ -77,7 +77,7 @@ async fn a_bookmark_of_another_cluster_is_refused() {
     let session = db.session_from(&foreign);
     let err = session.query_one_raw(sql(&db, COUNT)).await.unwrap_err();
     assert!(
-        matches!(Error::of(&err), Some(Error::OtherCluster)),
+        matches!(Error::from_db_err(&err), Some(Error::OtherCluster)),
         "{err}"
     );
     // Its writes do not depend on it.
@@ -125,9 +125,9 @@ async fn a_bookmark_of_a_primaryship_that_may_be_somewhere_is_waited_for_once_an
         assert_eq!(reason(&session), Reason::NotCaughtUp);
     }
     assert!(begun.elapsed() < 100 * wait, "each read waited");
-    let strict = session.on_stale(OnStale::Error);
+    let strict = session.with_on_stale(OnStale::Error);
     let err = strict.query_one_raw(sql(&db, COUNT)).await.unwrap_err();
-    let ours = Error::of(&err).unwrap_or_else(|| panic!("{err}"));
+    let ours = Error::from_db_err(&err).unwrap_or_else(|| panic!("{err}"));
     assert!(matches!(ours, Error::EpochNotSeen { .. }), "{err}");
     assert!(ours.is_retriable());
     assert_eq!(reason(&db), Reason::Replica, "others are not held up");

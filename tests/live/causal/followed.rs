@@ -105,7 +105,7 @@ async fn a_write_that_was_lost_is_over_when_its_backend_is_gone_and_not_before()
     wire.disconnect();
     let lost = write.await.unwrap().unwrap_err();
     assert_eq!(
-        Error::of(&lost).unwrap().outcome(),
+        Error::from_db_err(&lost).unwrap().outcome(),
         Outcome::Unknown,
         "{lost}"
     );
@@ -145,7 +145,7 @@ async fn a_commit_that_was_lost_is_over_when_its_transaction_is() {
     wire.disconnect();
     let lost = commit.await.unwrap().unwrap_err();
     assert_eq!(
-        Error::of(&lost).unwrap().outcome(),
+        Error::from_db_err(&lost).unwrap().outcome(),
         Outcome::Unknown,
         "{lost}"
     );

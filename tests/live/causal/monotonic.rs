@@ -12,7 +12,7 @@ use crate::{fixture::number, heard::Heard, place::until};
 async fn reads_never_go_back_whichever_node_serves_them() {
     let place = SLOT.alone("monotonic_back").await;
     let db = connect(&place).await;
-    let eventual = db.consistency(Consistency::Eventual);
+    let eventual = db.with_consistency(Consistency::Eventual);
     place.standby(1).pause_replay().unwrap();
     place.on(place.primary(), "INSERT INTO t VALUES (1)");
     place
@@ -28,9 +28,9 @@ async fn reads_never_go_back_whichever_node_serves_them() {
 
     for first in [0, 1] {
         // A session whose first read meets this standby.
-        let mut session = db.session_empty().consistency(Consistency::Monotonic);
+        let mut session = db.empty_session().with_consistency(Consistency::Monotonic);
         until("the first read", async || {
-            session = db.session_empty().consistency(Consistency::Monotonic);
+            session = db.empty_session().with_consistency(Consistency::Monotonic);
             number(&session, COUNT).await == first
         })
         .await;
@@ -43,7 +43,7 @@ async fn reads_never_go_back_whichever_node_serves_them() {
     }
 
     // The primary counts as well.
-    let session = db.session_empty().consistency(Consistency::Monotonic);
+    let session = db.empty_session().with_consistency(Consistency::Monotonic);
     assert_eq!(number(&session.primary(), COUNT).await, 1);
     for _ in 0..20 {
         assert_eq!(number(&session, COUNT).await, 1);
@@ -55,8 +55,8 @@ async fn reads_never_go_back_whichever_node_serves_them() {
 #[tokio::test]
 async fn reads_stay_on_replicas_and_move_between_them_when_those_are_known_to_be_as_far() {
     let place = SLOT.alone("monotonic_moves").await;
-    let db = connect(&place).await.session_empty();
-    let db = db.consistency(Consistency::Monotonic);
+    let db = connect(&place).await.empty_session();
+    let db = db.with_consistency(Consistency::Monotonic);
     let (heard, _guard) = Heard::listen();
     let mut nodes = BTreeSet::new();
     until("both standbys", async || {
@@ -82,9 +82,9 @@ async fn a_read_that_waits_for_a_connection_does_not_go_back_elsewhere() {
         .unwrap();
     for _ in 0..3 {
         // The only connection there is, and stays, taken.
-        let (mut session, mut taken) = (db.session_empty(), None);
+        let (mut session, mut taken) = (db.empty_session(), None);
         until("the standby that has it", async || {
-            session = db.session_empty().consistency(Consistency::Monotonic);
+            session = db.empty_session().with_consistency(Consistency::Monotonic);
             let begun = session.begin_with_config(None, Some(AccessMode::ReadOnly));
             let txn = begun.await.unwrap();
             let seen = number(&txn, COUNT).await;

@@ -90,7 +90,7 @@ async fn a_replica_that_is_further_behind_than_the_pin_makes_no_read_stale() {
     let cluster = promoted();
     let (new, other) = (cluster.standby(0), cluster.standby(1));
     let db = connect(new.url(), &other.url()).await;
-    let (session, reader) = (db.session(), db.session_empty());
+    let (session, reader) = (db.session(), db.empty_session());
     // Whoever wrote nothing reads there from the beginning.
     until_on_a_replica(&reader, 0).await;
     let mut offloaded = 0;

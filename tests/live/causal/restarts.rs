@@ -19,7 +19,7 @@ async fn counted(db: &RoutedConnection) -> i64 {
             Ok(row) => return row.unwrap().try_get_by_index(0).unwrap(),
             Err(err) => err,
         };
-        let crashed = matches!(Error::of(&err), Some(Error::ServerCrashed { .. }));
+        let crashed = matches!(Error::from_db_err(&err), Some(Error::ServerCrashed { .. }));
         assert!(crashed, "{err}");
     }
 }
@@ -51,10 +51,7 @@ async fn a_standby_in_a_new_life_is_not_believed_what_the_old_one_had() {
     let mut behind = 0;
     for n in 1..=6 {
         for _ in 0..4 {
-            db.without_tracking()
-                .execute_unprepared(LOAD)
-                .await
-                .unwrap();
+            db.untracked().execute_unprepared(LOAD).await.unwrap();
         }
         insert(&db, n).await;
         until_on_a_replica(&db, n).await;
@@ -68,7 +65,7 @@ async fn a_standby_in_a_new_life_is_not_believed_what_the_old_one_had() {
                 "{:?} after the crash",
                 begun.elapsed()
             );
-            let there = db.consistency(Consistency::Eventual);
+            let there = db.with_consistency(Consistency::Eventual);
             behind += u64::from(counted(&there).await < n);
         }
         crash.await.unwrap();

@@ -19,7 +19,7 @@ async fn a_session_sees_its_own_writes_and_what_was_there_when_it_began() {
     until_on_a_replica(&db, 1).await;
     let before = db.session();
     let _frozen = place.freeze_replay();
-    let (writer, empty) = (db.session(), db.session_empty());
+    let (writer, empty) = (db.session(), db.empty_session());
     insert(&writer, 2).await;
     let (after, clone) = (db.session(), writer.clone());
     let nested = writer.session();
@@ -46,14 +46,14 @@ async fn a_session_sees_its_own_writes_and_what_was_there_when_it_began() {
     assert_eq!(number(&before, COUNT).await, 1);
     assert_eq!(reason(&empty), Reason::Replica);
 
-    let loader = db.without_tracking();
-    let reader = db.session_empty();
+    let loader = db.untracked();
+    let reader = db.empty_session();
     insert(&loader, 3).await;
     assert_eq!(reason(&loader), Reason::Replica);
     assert_eq!(reason(&reader), Reason::Replica);
 
     // Something happened behind our back.
-    reader.pin_primary();
+    reader.note_external_write();
     assert_eq!(number(&reader, COUNT).await, 3);
     assert_eq!(reason(&reader), Reason::NotCaughtUp);
 }
@@ -86,12 +86,12 @@ async fn a_scope_gives_plain_handles_its_session() {
         insert(&db, 1).await;
         assert_eq!(number(&db, COUNT).await, 1);
         let spawned = tokio::spawn({
-            let db = db.session_empty();
+            let db = db.empty_session();
             async move { reason(&db) }
         });
         assert_eq!(spawned.await.unwrap(), Reason::Replica);
         // The innermost counts; an explicit session on a handle always wins.
-        scope(&db.session_empty(), async {
+        scope(&db.empty_session(), async {
             assert_eq!(reason(&db), Reason::Replica);
             assert_eq!(reason(&session), Reason::NotCaughtUp);
             // Two clusters do not disturb each other.
@@ -107,7 +107,7 @@ async fn a_scope_gives_plain_handles_its_session() {
     })
     .await;
     assert_eq!(reason(&session), Reason::NotCaughtUp);
-    assert_eq!(reason(&db.session_empty()), Reason::Replica);
+    assert_eq!(reason(&db.empty_session()), Reason::Replica);
 }
 
 async fn in_a_task<T: 'static>(
@@ -158,7 +158,7 @@ async fn a_great_number_of_tasks_is_folded_and_loses_no_freshness() {
     for n in 0..tasks {
         // What a write leaves behind, without the write: a million of those would take all day.
         let noted = db.clone();
-        tokio::spawn(async move { noted.pin_primary() })
+        tokio::spawn(async move { noted.note_external_write() })
             .await
             .unwrap();
         if n % 1_000 == 0 {

@@ -65,7 +65,7 @@ async fn a_statement_whose_node_does_not_catch_up_fails_and_reads_nothing_stale(
     let _frozen = place.freeze_replay();
     insert(&session, 1).await;
     let err = mine.query_one_raw(sql(&db, COUNT)).await.unwrap_err();
-    let ours = Error::of(&err).unwrap_or_else(|| panic!("{err}"));
+    let ours = Error::from_db_err(&err).unwrap_or_else(|| panic!("{err}"));
     assert!(matches!(ours, Error::NotCaughtUp { .. }), "{err}");
     assert!(ours.is_retriable());
     assert_eq!(number(&others, COUNT).await, 0, "that write is not its own");
@@ -103,7 +103,7 @@ async fn a_repeatable_read_that_has_read_nothing_yet_takes_no_stale_snapshot() {
     for txn in [&savepoint, &with_setting] {
         for _ in 0..2 {
             let err = txn.query_one_raw(sql(&db, COUNT)).await.unwrap_err();
-            let ours = Error::of(&err).unwrap_or_else(|| panic!("{err}"));
+            let ours = Error::from_db_err(&err).unwrap_or_else(|| panic!("{err}"));
             assert!(matches!(ours, Error::NotCaughtUp { .. }), "{err}");
         }
     }

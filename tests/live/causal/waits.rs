@@ -17,7 +17,7 @@ const LONG: Duration = Duration::from_secs(10);
 async fn a_wait_ends_as_soon_as_one_replica_is_there() {
     let place = SLOT.alone("wait_ends").await;
     let db = connect(&place).await;
-    let patient = db.on_stale(OnStale::Wait).stale_wait(LONG);
+    let patient = db.with_on_stale(OnStale::Wait).with_stale_wait(LONG);
     for n in 1..=10 {
         let frozen = place.freeze_replay();
         insert(&patient, n).await;
@@ -45,15 +45,17 @@ async fn a_wait_ends_as_soon_as_one_replica_is_there() {
 #[tokio::test]
 async fn a_wait_that_is_too_short_ends_on_the_primary_or_in_an_error() {
     let place = SLOT.alone("wait_short").await;
-    let db = connect(&place).await.stale_wait(Duration::from_millis(30));
+    let db = connect(&place)
+        .await
+        .with_stale_wait(Duration::from_millis(30));
     let _frozen = place.freeze_replay();
     insert(&db, 1).await;
     let begun = Instant::now();
-    assert_eq!(number(&db.on_stale(OnStale::Wait), COUNT).await, 1);
+    assert_eq!(number(&db.with_on_stale(OnStale::Wait), COUNT).await, 1);
     assert!(begun.elapsed() >= Duration::from_millis(30));
-    let strict = db.on_stale(OnStale::Error);
+    let strict = db.with_on_stale(OnStale::Error);
     let err = strict.query_one_raw(sql(&db, COUNT)).await.unwrap_err();
-    let ours = Error::of(&err).unwrap_or_else(|| panic!("{err}"));
+    let ours = Error::from_db_err(&err).unwrap_or_else(|| panic!("{err}"));
     assert!(matches!(ours, Error::NotCaughtUp { .. }), "{err}");
     assert!(
         ours.is_retriable() && err.to_string().contains("`one`, `two`"),
@@ -82,7 +84,7 @@ async fn later_writes_do_not_prolong_a_wait() {
             }
         }
     });
-    let strict = db.on_stale(OnStale::Error).stale_wait(LONG);
+    let strict = db.with_on_stale(OnStale::Error).with_stale_wait(LONG);
     for _ in 0..5 {
         let before = number(&db.primary(), COUNT).await;
         assert!(number(&strict, COUNT).await >= before);

@@ -38,10 +38,10 @@ async fn two_primaries_of_one_epoch_get_no_writes_until_one_is_accepted() {
     until_role(&db, two, Role::Fenced).await;
     insert(&db, 1).await.unwrap_err();
     assert_eq!((rows(one, 1), rows(two, 1)), (0, 0));
-    db.cluster().accept(two.name()).await.unwrap();
+    db.cluster().force_primary(two.name()).await.unwrap();
     insert(&db, 2).await.unwrap();
     assert_eq!((rows(one, 2), rows(two, 2)), (0, 1));
-    let err = db.cluster().accept("nobody").await.unwrap_err();
+    let err = db.cluster().force_primary("nobody").await.unwrap_err();
     assert!(
         err.to_string().contains("no node is called `nobody`"),
         "{err}"
@@ -149,7 +149,7 @@ async fn a_member_that_was_promoted_before_the_start_is_the_primary_of_early_and
     let early = patience(&cluster).connect().await.unwrap();
     promote(copy).await;
     let late = patience(&cluster).connect().await.unwrap();
-    early.cluster().signal(ClusterSignal::Look).unwrap();
+    early.cluster().signal(ClusterSignal::Refresh).unwrap();
     until_role(&early, copy, Role::Primary).await;
     for (n, db) in [(1, &early), (2, &late)] {
         insert(db, n).await.unwrap();

@@ -39,7 +39,7 @@ async fn a_failing_statement_finds_the_new_primary_long_before_the_next_check() 
         (old, other)
     })
     .await;
-    db.cluster().signal(ClusterSignal::Look).unwrap();
+    db.cluster().signal(ClusterSignal::Refresh).unwrap();
     until_used(&db, &old).await;
     until_used(&db, &other).await;
     insert(&db, 3).await.unwrap();
@@ -56,7 +56,7 @@ async fn an_old_primary_that_stays_writable_gets_nothing_once_the_application_ha
     promote(new).await;
     insert(&db, 1).await.unwrap();
     assert_eq!((rows(old, 1), rows(new, 1)), (1, 0), "nobody has told");
-    db.cluster().signal(ClusterSignal::Look).unwrap();
+    db.cluster().signal(ClusterSignal::Refresh).unwrap();
     let begun = Instant::now();
     until_role(&db, new, Role::Primary).await;
     soon("the word of the application", begun);
@@ -73,7 +73,7 @@ async fn an_old_primary_that_stays_writable_gets_nothing_once_the_application_ha
     .await;
     new.stop(Stop::Fast).unwrap();
     until("the new one to be missed", async || {
-        db.cluster().signal(ClusterSignal::Look).unwrap();
+        db.cluster().signal(ClusterSignal::Refresh).unwrap();
         status(&db, new).role == Role::Unknown
     })
     .await;
@@ -129,7 +129,7 @@ async fn a_write_that_waits_on_the_old_primary_ends_when_the_new_one_is_seen() {
     let (ended, at) = waiting.await.unwrap();
     let err = ended.unwrap_err();
     assert_eq!(
-        Error::of(&err).unwrap().outcome(),
+        Error::from_db_err(&err).unwrap().outcome(),
         Outcome::Unknown,
         "{err}"
     );
@@ -168,14 +168,14 @@ async fn a_frozen_primary_is_left_as_soon_as_another_one_is_there() {
     let err = stuck.await.unwrap().unwrap_err();
     soon("the end of what was stuck", begun);
     assert_eq!(
-        Error::of(&err).unwrap().outcome(),
+        Error::from_db_err(&err).unwrap().outcome(),
         Outcome::Unknown,
         "{err}"
     );
     insert(&db, 3).await.unwrap();
     assert_eq!(rows(new, 3), 1);
     old.thaw();
-    db.cluster().signal(ClusterSignal::Look).unwrap();
+    db.cluster().signal(ClusterSignal::Refresh).unwrap();
     until_role(&db, old, Role::Fenced).await;
 }
 
@@ -201,7 +201,10 @@ async fn a_primary_that_is_read_only_keeps_its_role_and_its_refusal_goes_to_the_
     let err = insert(&db, 1).await.unwrap_err();
     soon("the refusal", begun);
     assert!(err.to_string().contains("read-only transaction"), "{err}");
-    assert!(Error::of(&err).is_none(), "it is the server's own: {err}");
+    assert!(
+        Error::from_db_err(&err).is_none(),
+        "it is the server's own: {err}"
+    );
     assert_eq!(status(&db, cluster.primary()).role, Role::Primary);
     assert_eq!(number(&db, COUNT).await, 0);
     let counted = crate::heard::counter(&db, "sealane_primary_refuses_writes_total").await;

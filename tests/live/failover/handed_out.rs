@@ -22,7 +22,7 @@ async fn own_pool(node: &Node) -> PgPool {
 async fn fail_over(cluster: &Cluster, db: &RoutedConnection) {
     let new = cluster.standby(0);
     promote(new).await;
-    db.cluster().signal(ClusterSignal::Look).unwrap();
+    db.cluster().signal(ClusterSignal::Refresh).unwrap();
     until_role(db, new, Role::Primary).await;
     insert(db, 100).await.unwrap();
     assert_eq!(rows(new, 100), 1);

@@ -32,7 +32,7 @@ async fn a_replica_whose_replay_stands_still_is_left_when_it_is_too_far_behind()
     slow.pause_replay().unwrap();
     insert(&db, 1).await.unwrap();
     // A handle that wants it nearer leaves it earlier, and both of them for the primary when none is near enough.
-    let near = db.max_lag(400 * MS);
+    let near = db.with_max_lag(400 * MS);
     let (heard, _guard) = crate::heard::Heard::listen();
     until("the nearer handle", async || {
         heard.decisions();

@@ -56,7 +56,7 @@ async fn reads_that_replicas_cover_go_on_and_others_wait() {
         tokio::time::sleep(20 * MS).await;
     }
     let err = uncovered.query_one_raw(sql(&db, COUNT)).await.unwrap_err();
-    let ours = Error::of(&err).unwrap_or_else(|| panic!("{err}"));
+    let ours = Error::from_db_err(&err).unwrap_or_else(|| panic!("{err}"));
     assert!(
         matches!(ours, Error::NotCaughtUp { .. }),
         "never a stale row: {err}"
@@ -142,7 +142,7 @@ async fn a_thousand_that_wait_cost_one_attempt_per_node_and_half_second() {
         let (err, took) = one.await.unwrap();
         slowest = slowest.max(took);
         let is_unknown = |ours: &Error| ours.outcome() != Outcome::NotExecuted;
-        unknown += u32::from(Error::of(&err).is_some_and(is_unknown));
+        unknown += u32::from(Error::from_db_err(&err).is_some_and(is_unknown));
     }
     // What met a connection that was cut with the servers: one for each of the pool's at the most.
     assert!(unknown <= 10, "{unknown}");

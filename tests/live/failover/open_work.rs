@@ -21,7 +21,7 @@ async fn nothing_of_an_open_transaction_is_stored_on_a_primary_that_was_fenced_m
         open.push((n, txn));
     }
     promote(new).await;
-    db.cluster().signal(ClusterSignal::Look).unwrap();
+    db.cluster().signal(ClusterSignal::Refresh).unwrap();
     until_role(&db, new, Role::Primary).await;
     insert(&db, 100).await.unwrap();
     assert_eq!(rows(new, 100), 1);
@@ -43,7 +43,7 @@ async fn nothing_of_an_open_transaction_is_stored_on_a_primary_that_was_fenced_m
         };
         stored += rows(old, n);
         if let Err(err) = ended {
-            let ours = Error::of(&err).unwrap_or_else(|| panic!("{err}"));
+            let ours = Error::from_db_err(&err).unwrap_or_else(|| panic!("{err}"));
             assert_eq!(ours.outcome(), Outcome::NotExecuted, "{err}");
             assert!(ours.is_retriable(), "{err}");
             assert!(!err.to_string().contains("unknown"), "{err}");
@@ -66,11 +66,11 @@ async fn a_stream_that_was_begun_on_a_primary_ends_when_that_is_fenced() {
     let mut stream = db.stream_raw(series).await.unwrap();
     stream.try_next().await.unwrap().unwrap();
     promote(new).await;
-    db.cluster().signal(ClusterSignal::Look).unwrap();
+    db.cluster().signal(ClusterSignal::Refresh).unwrap();
     until_role(&db, new, Role::Primary).await;
     let err = stream.try_next().await.unwrap_err();
     assert!(
-        matches!(Error::of(&err), Some(Error::StreamLost { .. })),
+        matches!(Error::from_db_err(&err), Some(Error::StreamLost { .. })),
         "{err}"
     );
 }
@@ -96,7 +96,7 @@ async fn a_transaction_whose_text_held_a_commit_is_unknown_when_it_is_lost() {
             .execute_unprepared("INSERT INTO t VALUES (3)")
             .await
             .unwrap_err();
-        let ours = Error::of(&err).unwrap_or_else(|| panic!("{err}"));
+        let ours = Error::from_db_err(&err).unwrap_or_else(|| panic!("{err}"));
         assert_eq!(ours.outcome(), Outcome::Unknown, "{text}: {err}");
         until("the primary again", async || insert(&db, 9).await.is_ok()).await;
     }
@@ -111,6 +111,9 @@ async fn a_transaction_whose_text_held_a_commit_is_unknown_when_it_is_lost() {
         .execute_unprepared("INSERT INTO t VALUES (20)")
         .await
         .unwrap_err();
-    assert_eq!(Error::of(&err).unwrap().outcome(), Outcome::NotExecuted);
+    assert_eq!(
+        Error::from_db_err(&err).unwrap().outcome(),
+        Outcome::NotExecuted
+    );
     assert_eq!(rows(cluster.primary(), 20), 0);
 }

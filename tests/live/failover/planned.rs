@@ -72,7 +72,7 @@ async fn a_switch_over_with_paused_writes_fails_nothing() {
         .await
         .unwrap();
     println!("paused after {:?}", begun.elapsed());
-    assert!(!paused.position().is_empty());
+    assert!(!paused.bookmark().is_empty());
     let so_far = written.load(Relaxed);
     let again = dbs[1]
         .cluster()

@@ -1,4 +1,4 @@
-//! After a restore an earlier history counts: `accept()` of a smaller epoch, a disk of before, another cluster's disk
+//! After a restore an earlier history counts: `force_primary()` of a smaller epoch, a disk of before, another cluster's disk
 //! (rules T3, C10, C11).
 
 use std::{process::Command, time::Duration};
@@ -65,7 +65,7 @@ async fn after_an_earlier_epoch_was_accepted_replicas_serve_writers_again() {
     let mark = session.bookmark().await.unwrap();
     let node = lost.clone();
     blocking(move || node.stop(Stop::Immediate).unwrap()).await;
-    db.cluster().accept(old.name()).await.unwrap();
+    db.cluster().force_primary(old.name()).await.unwrap();
     // The other one hears of it.
     for db in [&db, &other] {
         until_used(db, replica).await;
@@ -130,6 +130,6 @@ async fn a_primary_whose_disk_was_put_back_begins_another_history() {
     astray.wait_streaming().unwrap();
     assert_eq!(astray.sql(COUNT).unwrap().trim(), "2");
     for _ in 0..50 {
-        assert_eq!(number(&db.session_empty(), COUNT).await, 2);
+        assert_eq!(number(&db.empty_session(), COUNT).await, 2);
     }
 }

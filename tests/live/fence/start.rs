@@ -84,7 +84,7 @@ async fn with_roles_as_configured_a_replica_that_is_not_in_recovery_is_fenced_wi
         .await
         .unwrap_err();
     assert!(
-        matches!(Error::of(&err), Some(Error::NoReplica { .. })),
+        matches!(Error::from_db_err(&err), Some(Error::NoReplica { .. })),
         "{err}"
     );
 }

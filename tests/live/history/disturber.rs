@@ -59,7 +59,7 @@ impl Disturber {
             Arc::clone(&stop),
             Rng::with_seed(seed),
         ));
-        let bulk = tokio::spawn(load(db.without_tracking(), Arc::clone(&stop)));
+        let bulk = tokio::spawn(load(db.untracked(), Arc::clone(&stop)));
         Self { stop, task, bulk }
     }
 

@@ -52,8 +52,8 @@ pub async fn run(
                 plain: db.clone(),
                 session: match kind {
                     Kind::Process | Kind::Task => db.clone(),
-                    Kind::Monotonic => db.session_empty().consistency(Consistency::Monotonic),
-                    Kind::Eventual => db.consistency(Consistency::Eventual),
+                    Kind::Monotonic => db.empty_session().with_consistency(Consistency::Monotonic),
+                    Kind::Eventual => db.with_consistency(Consistency::Eventual),
                     _ => db.session(),
                 },
                 kind,

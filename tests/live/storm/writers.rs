@@ -268,7 +268,7 @@ fn timeline(row: Option<QueryResult>) -> u64 {
 
 /// A server's own answer to one plain statement means that it did not do it.
 pub fn outcome(err: &DbErr) -> Outcome {
-    match Error::of(err) {
+    match Error::from_db_err(err) {
         Some(ours) => ours.outcome(),
         None => Outcome::NotExecuted,
     }

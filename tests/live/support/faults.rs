@@ -316,7 +316,7 @@ impl Drop for Readers {
 
 /// What the caller may conclude from an error: ours say so, the driver's by their kind.
 pub fn outcome(err: &DbErr) -> Outcome {
-    if let Some(ours) = Error::of(err) {
+    if let Some(ours) = Error::from_db_err(err) {
         return ours.outcome();
     }
     match err {

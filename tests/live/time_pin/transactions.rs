@@ -61,7 +61,7 @@ async fn what_cannot_be_waited_for_is_an_error_that_may_be_tried_again() {
         .await
         .unwrap();
     let err = txn.query_one_raw(sql(&db, COUNT)).await.unwrap_err();
-    let ours = Error::of(&err).unwrap_or_else(|| panic!("{err}"));
+    let ours = Error::from_db_err(&err).unwrap_or_else(|| panic!("{err}"));
     assert!(matches!(ours, Error::NotCaughtUp { .. }), "{err}");
     assert!(ours.is_retriable());
     txn.rollback().await.unwrap();

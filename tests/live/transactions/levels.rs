@@ -102,6 +102,9 @@ async fn serializable_transactions_that_collide_say_so_with_the_servers_code() {
         err.to_string().contains("could not serialize access"),
         "{err}"
     );
-    assert!(Error::of(&err).is_none(), "the server's answer, unchanged");
+    assert!(
+        Error::from_db_err(&err).is_none(),
+        "the server's answer, unchanged"
+    );
     assert_eq!(stored(&place), "1");
 }

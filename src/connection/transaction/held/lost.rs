@@ -78,7 +78,7 @@ impl Held {
         (kind, ran): (Kind, Ran),
     ) -> DbErr {
         let given_up = matches!(
-            Error::of(&err),
+            Error::from_db_err(&err),
             Some(Error::CutOff { .. } | Error::GivenUp { .. })
         );
         if !given_up && !self.signal(&err).ends_connection() {
