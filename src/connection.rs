@@ -96,7 +96,7 @@ impl RoutedConnection {
     /// rests on the classifier and on the servers alone. The same pool may stand in both roles.
     ///
     /// How far such a replica is nobody can tell, so what wrote reads on the primary from then on: without sessions, that is
-    /// the whole process. A handle with [`consistency`](Self::consistency) `Eventual` goes on reading there.
+    /// the whole process. A handle with [`with_consistency`](Self::with_consistency) `Eventual` goes on reading there.
     ///
     /// ```
     /// # #[cfg(feature = "mock")] fn f() {

@@ -16,7 +16,7 @@ pub enum ClusterSignal {
     Refresh,
     /// This node was made the primary. It is asked now, and as soon as it says so itself it takes the writes, without
     /// waiting for what the others say; a node that claims the same epoch gives way to it. An epoch below the greatest
-    /// that was seen is not believed on this word alone; see [`Cluster::accept`].
+    /// that was seen is not believed on this word alone; see [`Cluster::force_primary`].
     Promoted(String),
     /// This node is down: it gets nothing until it answers.
     Down(String),
