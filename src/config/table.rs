@@ -1,6 +1,6 @@
 //! The table of settings: one row for each variable and for each knob that only the builder has.
 //!
-//! Environment, files, range checks, the log line, the messages' examples and the README's table all come from
+//! Environment, files, range checks, the log line, the messages' examples and the documentation's table all come from
 //! these rows, so none of them can know a variable that the others do not. A row exists only once what it
 //! controls works; a later version's variable is unknown until then, and refused as such.
 
@@ -27,6 +27,12 @@ pub(crate) struct Setting {
     pub(crate) default: &'static str,
     /// A right value.
     pub(crate) example: &'static str,
+    /// What it does, in one sentence.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "the documentation's table reads it")
+    )]
+    pub(crate) what: &'static str,
     /// Why the default is what it is.
     #[cfg_attr(
         not(test),
@@ -96,13 +102,15 @@ const fn time(zero: Zero, min: Duration, max: Duration) -> Kind {
 }
 
 macro_rules! rows {
-    ($($variable:tt $field:ident $(at $($path:ident).+)?, $kind:expr, $default:literal, $example:literal, $reason:literal;)+) => {
+    ($($variable:tt $field:ident $(at $($path:ident).+)?, $kind:expr, $default:literal, $example:literal,
+        $what:literal, $reason:literal;)+) => {
         &[$(Setting {
             variable: rows!(@variable $variable),
             field: stringify!($field),
             kind: $kind,
             default: $default,
             example: $example,
+            what: $what,
             reason: $reason,
             access: rows!(@access $field $(at $($path).+)?),
         },)+]
@@ -119,108 +127,210 @@ macro_rules! rows {
     (@access $field:ident) => { rows!(@access $field at $field) };
 }
 
-/// Every row, in the order of the README's table, the builder's own knobs last.
+/// Every row, in the order of the documentation's table, the builder's own knobs last.
 pub(crate) static SETTINGS: &[Setting] = rows! {
     "DATABASE_URL" primary at none, Kind::Primary, "required",
-        "postgres://app:PASSWORD@db1:5432/app", "the name that other tools read too";
+        "postgres://app:PASSWORD@db1:5432/app",
+        "Names the primary, or several hosts of which one is",
+        "the name that other tools read too";
     "DATABASE_REPLICA_URLS" replicas at none, Kind::Replicas, "empty",
-        "db2:5432,db3:5432?weight=2", "what an item leaves out comes from `DATABASE_URL`";
+        "db2:5432,db3:5432?weight=2",
+        "Names the replicas; without any, everything goes to the primary",
+        "what an item leaves out comes from `DATABASE_URL`";
     "DATABASE_REPLICA_URL" replica at none, Kind::Replica, "unset",
-        "postgres://app:PASSWORD@db2:5432/app", "a common spelling; setting both is an error";
+        "postgres://app:PASSWORD@db2:5432/app",
+        "Names one replica",
+        "a common spelling; setting both is an error";
     "SEALANE_ENABLED" enabled, Kind::Flag, "true",
-        "true", "`false` sends everything to the primary";
+        "true",
+        "Splits reads off; `false` sends everything to the primary",
+        "who names replicas wants them used";
     "SEALANE_UNKNOWN_VARIABLES" unknown_variables at none, Kind::Strictness, "error",
-        "warn", "finds typos; `warn` lets an older version start with newer variables";
+        "warn",
+        "What a misspelt `SEALANE_` variable is at the start: an error or a warning",
+        "finds typos; `warn` lets an older version start with newer variables";
     "SEALANE_PRIMARY_WEIGHT" primary_weight at primary.weight, Kind::Weight, "0",
-        "1", "reads spare the primary while a replica lives";
+        "1",
+        "The primary's share of reads; a replica's is `?weight=`, 1 by default",
+        "reads spare the primary while a replica lives";
     "SEALANE_ZONE" zone, Kind::Name, "unset",
-        "eu-west-1a", "preferred for reads; without a replica there, any other zone";
+        "eu-west-1a",
+        "Where this process runs: replicas of this `?zone=` serve its reads while one is eligible",
+        "all zones are alike until one is named; without a replica there, any other zone serves";
     "SEALANE_START_WITHOUT_PRIMARY" start_without_primary, Kind::Flag, "false",
-        "false", "a primary that cannot be reached is better found at the start";
+        "false",
+        "Starts for reads alone when the primary cannot be reached",
+        "a wrong address is better found at the start";
     "SEALANE_MAX_CONNECTIONS" max_connections, count(1, POOL_MAX), "10",
-        "10", "as sqlx; a larger pool rotates over cold connections";
+        "10",
+        "Size of the primary's pool at most",
+        "as sqlx; a larger pool rotates over cold connections";
     "SEALANE_REPLICA_MAX_CONNECTIONS" replica_max_connections, count(1, POOL_MAX), "as above",
-        "20", "per replica; readers often need more than writers";
+        "20",
+        "Size of each replica's pool at most",
+        "readers often need more than writers: then raise it";
     "SEALANE_MIN_CONNECTIONS" min_connections, count(0, POOL_MAX), "1",
-        "1", "one warm connection per node";
+        "1",
+        "Connections that each pool keeps open",
+        "the first statement finds a warm one";
     "SEALANE_CONNECT_TIMEOUT" connect_timeout, time(Zero::Refused, MS, HOUR), "2s",
-        "2s", "one attempt to connect; sqlx sets no limit";
+        "2s",
+        "Ends one attempt to connect",
+        "sqlx sets no limit";
     "SEALANE_ACQUIRE_TIMEOUT" acquire_timeout, time(Zero::Refused, MS, DAY), "30s",
-        "30s", "a place in a pool; as SeaORM, so that bursts queue";
+        "30s",
+        "How long a statement queues for a place in a pool, and a start waits for servers that are not up yet",
+        "as SeaORM, so that bursts queue";
     "SEALANE_REPLICA_ACQUIRE_TIMEOUT" replica_acquire_timeout, time(Zero::Refused, MS, DAY), "500ms",
-        "500ms", "then a read takes another node's place too, if one is free";
+        "500ms",
+        "How long a read queues at its replicas before it takes a free place on any other node too",
+        "a full replica should not hold a read while another node is free";
     "SEALANE_ROUTE_TIMEOUT" route_timeout, time(Zero::Refused, MS, DAY), "5s",
-        "5s", "deciding, waiting for freshness, moving between nodes that fail; not queueing";
+        "5s",
+        "How long a read may spend on deciding, waiting for freshness and moving between nodes that fail; queueing is not counted",
+        "a read that no node can serve has to end";
     "SEALANE_STATEMENT_TIMEOUT" statement_timeout, time(Zero::Absent("none"), MS, DAY), "0",
-        "30s", "as SeaORM: long reports go on working";
+        "30s",
+        "Lets the server end a statement that runs longer (PostgreSQL)",
+        "as SeaORM: long reports go on working";
     "SEALANE_IDLE_TIMEOUT" idle_timeout, time(Zero::Refused, MS, MONTH), "10m",
-        "10m", "as sqlx";
+        "10m",
+        "Closes a connection that was idle for so long",
+        "as sqlx";
     "SEALANE_MAX_LIFETIME" max_lifetime, time(Zero::Refused, MS, MONTH), "30m",
-        "30m", "as sqlx";
+        "30m",
+        "Closes a connection of this age",
+        "as sqlx";
     "SEALANE_PING_AFTER_IDLE" ping_after_idle, time(Zero::Means("always"), MS, DAY), "10s",
-        "10s", "finds connections that a NAT cut, without a ping on every acquire";
+        "10s",
+        "Pings a connection that was idle for so long before it is used",
+        "finds connections that a NAT cut, without a ping on every acquire";
     "SEALANE_DIVERSION_LIMIT" diversion_limit, count(0, POOL_MAX), "half the primary's pool",
-        "5", "places of the primary that reads may hold for want of a replica; the others queue";
+        "5",
+        "How many of the primary's places reads may hold for want of a replica; the others queue",
+        "writes keep the other half";
     "SEALANE_LATENCY_WINDOW" latency_window, time(Zero::Means("only the fastest"), MS, MINUTE), "15ms",
-        "15ms", "as MongoDB's drivers; keeps far zones out";
+        "15ms",
+        "How much slower than the fastest replica another may answer and still serve reads",
+        "as MongoDB's drivers; keeps far zones out";
     "SEALANE_EJECT_MAX" eject_max, time(Zero::Refused, TENTH, DAY), "30s",
-        "30s", "longest pause before a failed node is tried again";
+        "30s",
+        "The longest pause before a failed node is tried again",
+        "a server that was down for long is used again soon after it is back";
     "SEALANE_RAMP_UP" ramp_up, time(Zero::Means("at once"), MS, HOUR), "10s",
-        "10s", "a node that returns has cold caches";
+        "10s",
+        "How long a node that returns takes to its full share of reads",
+        "its caches are cold";
     "SEALANE_DRAIN_TIMEOUT" drain_timeout, time(Zero::Means("at once"), MS, DAY), "30s",
-        "30s", "then the pool of a removed node is closed hard";
+        "30s",
+        "How long a removed node may finish what runs there; then its pool is closed hard",
+        "what runs there is cut as the last resort only";
     "SEALANE_FENCE" fence, Kind::Flag, "true",
-        "true", "replica connections refuse writes; off only for poolers without session state";
+        "true",
+        "Lets replica connections refuse writes by themselves",
+        "a second guard behind the judging of texts; off only for poolers without session state";
     "SEALANE_READ_FUNCTIONS" read_functions, Kind::Functions, "empty",
-        "app.price_of,app.tax", "functions of yours that write nothing";
+        "app.price_of,app.tax",
+        "Functions that may run on a replica: your word that they write nothing",
+        "a function that nobody knows goes to the primary";
     "SEALANE_PRIMARY_FUNCTIONS" primary_functions, Kind::Functions, "empty",
-        "app.next_number", "functions for the primary only; wins over every allowance";
+        "app.next_number",
+        "Functions for the primary only",
+        "wins over every allowance";
     "SEALANE_CATALOG_REFRESH" catalog_refresh, time(Zero::Absent("off"), S, WEEK), "5m",
-        "5m", "other processes change the schema too";
+        "5m",
+        "How often the server's catalog of functions and relations is read again",
+        "other processes change the schema too";
     "SEALANE_INTENT_CACHE" intent_cache, bytes(64 * KIB, GIB), "4MiB",
-        "4MiB", "room for about 10 000 texts of 250 bytes";
+        "4MiB",
+        "Memory for what was found out about texts",
+        "room for about 10 000 texts of 250 bytes";
     "SEALANE_MAX_STATEMENT_SIZE" max_statement_size, bytes(KIB, STATEMENT_MAX), "64KiB",
-        "64KiB", "a longer text goes to the primary without being parsed";
+        "64KiB",
+        "The longest text that is parsed; a longer one goes to the primary",
+        "the time and the stack that a parse takes grow with the text";
     "SEALANE_CONSISTENCY" consistency, Kind::Word(&["strong", "read-your-writes", "monotonic", "eventual"]), "read-your-writes",
-        "eventual", "what this process wrote, it reads; without waiting for replicas that are behind";
+        "eventual",
+        "What a read may miss",
+        "what this process wrote, it reads; without waiting for replicas that are behind";
     "SEALANE_SCOPE" scope, Kind::Word(&["process", "task"]), "process",
-        "task", "whose writes a read has to see; safe before narrow";
+        "task",
+        "Whose writes a read has to see: this process's, or those of its own tokio task",
+        "safe before narrow";
     "SEALANE_ON_STALE" on_stale, Kind::Word(&["primary", "wait", "error"]), "primary",
-        "wait", "when no replica is known to have replayed what a read has to see";
+        "wait",
+        "What a read does when no replica is known to be fresh enough: take the primary, wait for a replica first, or wait and fail",
+        "the primary is fresh at once";
     "SEALANE_STALE_WAIT" stale_wait, time(Zero::Means("at once"), MS, MINUTE), "10ms",
-        "10ms", "how long `wait` and `error` wait for one, and whoever brings or takes a bookmark for the primary; most are there within it";
+        "10ms",
+        "How long `wait` and `error` wait for a replica, and the most that a bookmark costs a request",
+        "most replicas are there within it";
     "SEALANE_PIN" pin, time(Zero::Means("no pin"), MS, DAY), "unset",
-        "2s", "where no position can be had: how long reads follow a write to the primary, which says that no replica is ever further behind; without it they stay there; SQLite needs none";
+        "2s",
+        "Where no position can be had: how long after a write reads go to the primary. It is your word that no replica is ever further behind",
+        "nobody else can tell how far a replica is; unset, what wrote reads on the primary for good; SQLite needs none";
     "SEALANE_CHECK_INTERVAL" check_interval, time(Zero::Refused, MS, MINUTE), "1s",
-        "1s", "one small statement per node; failed statements ask at once";
+        "1s",
+        "Between two questions to a node that is well",
+        "one small statement per node; failed statements ask at once";
     "SEALANE_CHECK_TIMEOUT" check_timeout, time(Zero::Refused, MS, MINUTE), "1s",
-        "1s", "two in a row without an answer, and the node is not used";
+        "1s",
+        "Limit of one such question; two in a row without an answer, and the node is not used",
+        "a node that is well answers far sooner";
     "SEALANE_DEAD_AFTER" dead_after, time(Zero::Refused, MS, HOUR), "2s",
-        "2s", "what runs on a silent node is ended then";
+        "2s",
+        "How long after a node was found silent what runs there is ended",
+        "nothing else ends a statement on a frozen server";
     "SEALANE_MAX_LAG" max_lag, time(Zero::Absent("none"), MS, DAY), "10s",
-        "10s", "replicas further behind serve no reads";
+        "10s",
+        "How far behind a replica may be and still serve reads",
+        "a read that has to see nothing certain should not be minutes old either";
     "SEALANE_FAILOVER" failover, Kind::Word(&["auto", "confirmed", "off"]), "auto",
-        "confirmed", "the node of the greatest epoch is the primary; `confirmed`: with a witness only; `off`: roles as configured";
+        "confirmed",
+        "Who takes the writes: the node of the greatest epoch (`auto`), the same once a witness confirms it (`confirmed`), the configured primary (`off`)",
+        "a promotion needs no configuration; roles are as configured on all but PostgreSQL";
     "SEALANE_FAILOVER_TIMEOUT" failover_timeout, time(Zero::Refused, MS, HOUR), "30s",
-        "30s", "how long writes wait for a primary";
+        "30s",
+        "How long writes wait for a primary while none is known",
+        "as long as a statement queues; with Patroni, more than its `ttl` and `loop_wait` together";
     "SEALANE_ON_CONFLICT" on_conflict, Kind::Word(&["stop", "keep-first"]), "stop",
-        "stop", "two primaries in one epoch; `keep-first` may write to the wrong one";
+        "stop",
+        "What happens when two nodes are primaries of one epoch: nothing is written, or the first one goes on",
+        "`keep-first` may write to the wrong one";
     "SEALANE_DISCOVERY" discovery, Kind::Discovery, "static",
-        "patroni=http://db1:8008", "nodes beside the configured ones are found by somebody who knows them";
+        "patroni=http://db1:8008",
+        "Who names nodes beside the configured ones; `dns` needs the feature `dns`, the others but `static` the feature `discovery`",
+        "a fixed list needs nobody";
     "SEALANE_CLUSTER_NAME" cluster_name, Kind::Name, "default",
-        "orders", "label of every metric and of log lines; with a prefix, its name (`ORDERS_` is `orders`)";
+        "orders",
+        "The label `cluster` of every metric, and the name in log lines",
+        "with a prefix, its name (`ORDERS_` is `orders`)";
     "" retry_percent, count(0, 100), "10",
-        "10", "retries must not double the load of a cluster that is in trouble";
+        "10",
+        "The share of the requests that repeats may add, in percent",
+        "repeats must not double the load of a cluster that is in trouble";
     "" retries_per_second, count(0, 1_000_000), "10",
-        "10", "a process with little traffic can still retry";
+        "10",
+        "Repeats a second that are always allowed",
+        "a process with little traffic can still repeat";
     "" cached_text_limit, bytes(0, STATEMENT_MAX), "16KiB",
-        "16KiB", "longer texts are rarely seen twice";
+        "16KiB",
+        "The longest text whose verdict is remembered",
+        "longer texts are rarely seen twice";
     "" warm_up_timeout, time(Zero::Refused, MS, HOUR), "5s",
-        "5s", "a new node that cannot be reached must not hold up a change of topology";
+        "5s",
+        "How long a new node may take to its first connection",
+        "a new node that cannot be reached must not hold up a change of topology";
     "" eject_first, time(Zero::Refused, MS, HOUR), "100ms",
-        "100ms", "a restarted server is missed for no longer than this";
+        "100ms",
+        "The first pause before a failed node is tried again, doubled from then on",
+        "a restarted server is missed for no longer than this";
     "" keep_seaorm_errors, Kind::Flag, "false",
-        "true", "the error itself says which node was full and what to raise; code that compares SeaORM's needs SeaORM's";
+        "true",
+        "Answers a full pool with SeaORM's own error; what is missing there is logged",
+        "the error itself says which node was full and what to raise";
     "" keep_journal_mode, Kind::Flag, "false",
-        "true", "readers beside a writer need WAL, and the switch stays in the user's file";
+        "true",
+        "Leaves an SQLite file's journal mode as it is",
+        "readers beside a writer need WAL";
 };

@@ -3,7 +3,6 @@
 mod builder;
 #[cfg(feature = "serde")]
 mod file;
-mod readme;
 mod secrets;
 mod table;
 mod url;

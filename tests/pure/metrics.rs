@@ -3,4 +3,3 @@
 mod counting;
 mod histogram;
 mod publishing;
-mod readme;

@@ -9,6 +9,7 @@ mod imports;
 mod intent;
 mod matrix;
 mod metrics;
+mod pages;
 mod position;
 mod reduce;
 mod retry;

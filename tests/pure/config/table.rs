@@ -1,38 +1,10 @@
-//! The table of settings against the defaults, the documentation and itself.
+//! The table of settings against the defaults and itself.
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 
 use crate::config::table::{SETTINGS, variables};
 use crate::config::value::Value;
 use crate::{Config, NodeConfig};
-
-/// The table as the README shows it.
-pub(super) fn markdown() -> String {
-    let mut table = "| name | type | default | reason |\n|---|---|---|---|\n".to_owned();
-    for (name, setting) in variables() {
-        writeln!(
-            table,
-            "| `{name}` | {} | {} | {} |",
-            setting.kind.describe(),
-            setting.default,
-            setting.reason
-        )
-        .unwrap();
-    }
-    table
-}
-
-/// After a change of the table, this test's message holds the new text.
-#[test]
-fn the_table_in_the_documentation_is_the_table_in_the_code() {
-    let committed = include_str!("table.md");
-    assert!(
-        committed == markdown(),
-        "table.md should be\n{}",
-        markdown()
-    );
-}
 
 #[test]
 fn every_default_in_the_table_is_the_default_in_the_code() {

@@ -1,0 +1,28 @@
+//! The table of metrics in `docs/metrics.md`.
+
+use crate::metrics::{ALL, Kind};
+
+fn table() -> String {
+    let rows = ALL.iter().map(|metric| {
+        let kind = match metric.kind {
+            Kind::Counter => "counter",
+            Kind::Gauge => "gauge",
+            Kind::Histogram => "histogram",
+        };
+        let labels = metric.labels.iter().map(|label| format!("`{label}`"));
+        let labels: Vec<_> = labels.collect();
+        format!(
+            "| `{}` | {kind} | {} | {} |\n",
+            metric.name,
+            labels.join(", "),
+            metric.text
+        )
+    });
+    let head = "| name | kind | labels | what |\n|---|---|---|---|\n".to_owned();
+    std::iter::once(head).chain(rows).collect()
+}
+
+#[test]
+fn the_page_has_the_metrics() {
+    super::shows("docs/metrics.md", "metrics", &table());
+}
