@@ -5,7 +5,6 @@ mod called;
 mod clock;
 mod config;
 mod door;
-mod imports;
 mod intent;
 mod matrix;
 mod metrics;
@@ -15,7 +14,6 @@ mod reduce;
 mod retry;
 mod route;
 mod route_words;
-mod rules;
 mod signal;
 #[cfg(unix)]
 mod sockets;

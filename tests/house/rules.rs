@@ -67,7 +67,7 @@ fn a_rule_that_is_named_stands_in_the_page() {
         for (path, text) in texts_in(folder) {
             // Test data of other dialects has words that look the same; what names a rule is code, or a case's comment.
             let is_data = path.ends_with(".jsonl") || path.ends_with(".sql");
-            if is_data || path == "tests/pure/rules.rs" {
+            if is_data || path == "tests/house/rules.rs" {
                 continue;
             }
             for rule in named_in(&text) {
@@ -96,6 +96,53 @@ fn a_rule_of_the_page_is_named_by_the_tests_that_it_lists() {
         }
     }
     assert!(wrong.is_empty(), "docs/semantics.md: {wrong:#?}");
+}
+
+/// Whoever changes a rule finds all that holds it in its list.
+#[test]
+fn a_test_that_names_a_rule_stands_in_its_list() {
+    let rules = rules();
+    let mut missing = Vec::new();
+    for folder in ["pure", "sqlite", "cli", "docs", "proxy", "live"] {
+        for (path, text) in texts_in(&format!("tests/{folder}")) {
+            let path = path.strip_prefix("tests/").unwrap().to_owned();
+            // Rows of data are named by the test that reads them, if their words are not another dialect's.
+            let is_test = [".rs", ".json"].iter().any(|kind| path.ends_with(kind));
+            for rule in named_in(&text) {
+                if is_test && rules.get(&rule).is_some_and(|files| !files.contains(&path)) {
+                    missing.push(format!("{rule}: add `{path}`"));
+                }
+            }
+        }
+    }
+    assert!(missing.is_empty(), "docs/semantics.md: {missing:#?}");
+}
+
+/// Paths in the pages for those who change the crate: of the project, or as docs/design.md shortens them.
+#[test]
+fn a_file_that_a_page_names_is_there() {
+    let mut missing = Vec::new();
+    let pages = texts_in("docs").into_iter();
+    let more = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"].map(|name| {
+        let text = fs::read_to_string(root().join(name));
+        (name.to_owned(), text.unwrap_or_default())
+    });
+    for (page, text) in pages.chain(more) {
+        for word in text.split('`').skip(1).step_by(2) {
+            let kinds = [".rs", ".json", ".jsonl", ".txt"];
+            let is_plain = word
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"_-./".contains(&byte));
+            let is_path = is_plain && word.contains('/') && !word.starts_with('/');
+            let is_file = is_path && kinds.iter().any(|kind| word.ends_with(kind));
+            let folders =
+                ["", "src", "src/connection", "tests"].map(|folder| root().join(folder).join(word));
+            if is_file && !folders.iter().any(|path| path.exists()) {
+                missing.push(format!("{page} names {word}"));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "{missing:#?}");
 }
 
 #[test]
