@@ -147,7 +147,9 @@ fn listen(db: &RoutedConnection, seen: &Arc<Seen>) -> Result<(), Error> {
                     without.unwrap_or_default()
                 )),
                 ClusterEvent::PrimaryLost => seen.say("there is no primary"),
-                ClusterEvent::Fenced { node, why } => seen.say(format!("{node} is fenced: {why}")),
+                ClusterEvent::Fenced { node, reason } => {
+                    seen.say(format!("{node} is fenced: {reason}"));
+                }
                 ClusterEvent::Readmitted { node, .. } => seen.say(format!("{node} is back")),
                 _ => {}
             }

@@ -105,7 +105,7 @@ impl Cluster {
     pub fn topology(&self) -> Topology {
         self.0
             .as_ref()
-            .map(|shared| Topology::of(&shared.snapshot.load()))
+            .map(|shared| Topology::of(shared))
             .unwrap_or_default()
     }
 
@@ -165,7 +165,7 @@ impl Cluster {
     fn news_of(
         &self,
         name: &str,
-        event: impl FnOnce(crate::words::NodeId) -> Event,
+        event: impl FnOnce(crate::vocabulary::NodeId) -> Event,
     ) -> Result<(), Error> {
         let shared = self.shared()?;
         let snapshot = shared.snapshot.load();

@@ -30,7 +30,7 @@ use sea_orm::ConnectOptions;
 
 pub use builder::Builder;
 pub(crate) use check::nodes::arrange;
-pub use discovery::Discovery;
+pub use discovery::{Discovery, ParseDiscoveryError};
 #[cfg(feature = "dns")]
 pub(crate) use dns::DnsName;
 pub(crate) use dns::DnsQuestion;
@@ -44,7 +44,7 @@ pub(crate) use redact::percent_decode;
 pub use url::NodeUrl;
 pub(crate) use url::scheme_of;
 
-use crate::words::{Consistency, Failover, OnConflict, OnStale, Scope};
+use crate::vocabulary::{Consistency, Failover, OnConflict, OnStale, Scope};
 use error::{Problems, Source};
 
 /// Everything that one cluster's router is told.

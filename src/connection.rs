@@ -107,18 +107,38 @@ impl RoutedConnection {
     /// ```
     ///
     /// # Panics
-    /// On connections of different backends, or on a disconnected one.
+    /// On connections of different backends, or on a disconnected one; [`try_from_connections`](Self::try_from_connections)
+    /// says so instead.
     #[must_use]
+    #[expect(
+        clippy::panic,
+        reason = "documented: in a test the panic is what one wants, and there is a form that returns the error"
+    )]
     pub fn from_connections(
         primary: DatabaseConnection,
         replicas: impl IntoIterator<Item = DatabaseConnection>,
     ) -> Self {
-        Self::of(start::adopt(primary, replicas.into_iter().collect()))
+        match Self::try_from_connections(primary, replicas) {
+            Ok(db) => db,
+            Err(err) => panic!("{err}"),
+        }
+    }
+
+    /// [`from_connections`](Self::from_connections), where the connections come from somewhere else.
+    ///
+    /// # Errors
+    /// [`Error::Disconnected`] when one of them leads nowhere, [`Error::Topology`] when they are of different backends.
+    pub fn try_from_connections(
+        primary: DatabaseConnection,
+        replicas: impl IntoIterator<Item = DatabaseConnection>,
+    ) -> Result<Self, Error> {
+        start::adopt(primary, replicas.into_iter().collect()).map(Self::of)
     }
 
     /// One pool of a cluster by itself, for a callback of the application's that is told of it.
     pub(crate) fn of_one_pool(connection: DatabaseConnection) -> Self {
-        Self::of(start::alone(connection))
+        // A pool that was just opened leads somewhere.
+        start::alone(connection).map(Self::of).unwrap_or_default()
     }
 
     /// The topology behind this handle.

@@ -14,7 +14,7 @@ use sea_orm::{DbErr, RuntimeErr, sqlx};
 pub(crate) use self::kind::Kind;
 use crate::config::ConfigError;
 use crate::signal;
-use crate::words::{Intent, Outcome, Reason, Stage};
+use crate::vocabulary::{Intent, Outcome, Reason, Stage};
 
 /// What went wrong, where the server did not say so itself.
 ///
@@ -162,11 +162,11 @@ pub enum Error {
 
     /// A read would have been stale, and waiting was not long enough.
     #[error(
-        "`{node}` is not known to have replayed what this session wrote, after {waited:?}; {}: repeat it, or read from primary()", text::unsent(*.sent)
+        "{} is not known to have replayed what this session wrote, after {waited:?}; {}: repeat it, or read from primary()", text::list(.nodes), text::unsent(*.sent)
     )]
     NotCaughtUp {
         /// The node the transaction is on, or the replicas that were waited for.
-        node: String,
+        nodes: Vec<String>,
         /// How long it waited.
         waited: Duration,
         /// Whether it had been sent before, to where it was not executed.
@@ -192,12 +192,9 @@ pub enum Error {
 
     /// No position can be had for what was written (rule C14).
     #[error(
-        "there is no position for what this session wrote ({why}): reads follow its writes on the primary only, within this process, or by SEALANE_PIN"
+        "there is no position for what this session wrote (the primary does not tell it): reads follow its writes on the primary only, within this process, or by SEALANE_PIN"
     )]
-    NoPosition {
-        /// Why there is none.
-        why: String,
-    },
+    NoPosition,
 
     /// The primary has not told in time where what was written stands; it stays written (rules C12, C13).
     #[error(

@@ -4,8 +4,8 @@ use std::fmt;
 
 use crate::{
     connection::RoutedConnection,
-    error::Error,
-    words::{Intent, Reason, Role},
+    route::NotSent,
+    vocabulary::{Intent, Reason, Role},
 };
 
 /// The decision for one text, as [`RoutedConnection::explain`](crate::RoutedConnection::explain) gives it.
@@ -38,8 +38,8 @@ pub struct Explanation {
     pub intent: Intent,
     /// The part of the text that decided: a keyword, a function, a relation. Never a literal.
     pub part: String,
-    /// The node it would go to, or why it would be refused.
-    pub node: Result<String, String>,
+    /// The node it would go to, or why it would not be sent.
+    pub node: Result<String, NotSent>,
     /// The role of that node, when there is one.
     pub role: Option<Role>,
     /// Why it would go there.
@@ -73,11 +73,10 @@ impl RoutedConnection {
     #[must_use]
     pub fn explain(&self, sql: &str) -> Explanation {
         let Ok(shared) = self.shared() else {
-            let why = Error::Disconnected.to_string();
             return Explanation {
                 intent: Intent::Primary,
                 part: String::new(),
-                node: Err(why),
+                node: Err(NotSent::Disconnected),
                 role: None,
                 reason: Reason::Unparsed,
             };

@@ -31,7 +31,7 @@ use std::borrow::Cow;
 
 use sea_orm::DbBackend;
 
-use crate::words::{Intent, Reason};
+use crate::vocabulary::{Intent, Reason};
 
 pub(crate) use cache::{Classifier, Summary};
 pub(crate) use change::Change;

@@ -43,12 +43,14 @@ mod session;
 mod signal;
 mod snapshot;
 mod state;
-mod words;
+mod vocabulary;
 
 pub use cluster::{
     Cluster, ClusterEvent, ClusterEvents, ClusterSignal, NodeStatus, Topology, TopologyChange,
 };
-pub use config::{Builder, Config, ConfigError, Discovery, NodeConfig, NodeUrl, Problem};
+pub use config::{
+    Builder, Config, ConfigError, Discovery, NodeConfig, NodeUrl, ParseDiscoveryError, Problem,
+};
 #[cfg(feature = "stream")]
 pub use connection::RoutedStream;
 pub use connection::{
@@ -58,24 +60,12 @@ pub use error::Error;
 pub use explain::Explanation;
 pub use intent::{Verdict, classify};
 pub use position::{Bookmark, ParseBookmarkError};
-pub use words::{
-    Consistency, Failover, Intent, NodeId, OnConflict, OnStale, Outcome, Reason, RetryCause, Role,
-    Scope, Stage,
+pub use route::NotSent;
+pub use vocabulary::{
+    Consistency, EjectionCause, Failover, FenceReason, Ineligible, Intent, NodeId, OnConflict,
+    OnStale, Outcome, ParseWordError, Reason, RetryCause, Role, Scope, Stage,
 };
 
 #[cfg(test)]
 #[path = "../tests/pure/mod.rs"]
 mod pure;
-
-/// What the pages show in Rust compiles, and runs where it needs no server.
-#[cfg(all(doctest, feature = "sqlite"))]
-mod pages {
-    #[doc = include_str!("../docs/from-seaorm.md")]
-    struct FromSeaorm;
-
-    #[doc = include_str!("../docs/read-your-writes.md")]
-    struct ReadYourWrites;
-
-    #[doc = include_str!("../docs/testing.md")]
-    struct Testing;
-}

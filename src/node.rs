@@ -61,7 +61,7 @@ use crate::{
     mutants,
     session::{OpenWrite, Replayed},
     signal,
-    words::{Intent, NodeId, Reason, Role},
+    vocabulary::{Intent, NodeId, Reason, Role},
 };
 
 /// How long an idle connection may take to answer; the node's monitor has a time-out of its own.

@@ -19,6 +19,7 @@
 pub(crate) mod balance;
 pub(crate) mod budget;
 pub(crate) mod lines;
+mod not_sent;
 pub(crate) mod retry;
 pub(crate) mod safety;
 
@@ -26,8 +27,9 @@ use std::fmt;
 
 use fastrand::Rng;
 
+pub use self::not_sent::NotSent;
 use crate::state::{Spares, View};
-use crate::words::{Intent, NodeId, Reason};
+use crate::vocabulary::{Intent, NodeId, Reason};
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

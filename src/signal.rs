@@ -6,6 +6,7 @@
 //! [`Signal::Unknown`], which promises nothing; our own enums are matched exhaustively.
 
 mod advice;
+mod cause;
 mod foreign;
 #[cfg(feature = "mysql")]
 mod mysql;
@@ -21,7 +22,7 @@ use std::io;
 
 use sea_orm::sqlx::error::DatabaseError;
 
-use crate::words::{RetryCause, Role};
+use crate::vocabulary::Role;
 
 #[cfg(test)]
 pub(crate) use advice::{of_server, of_tls};
@@ -180,32 +181,6 @@ impl Signal {
             | Self::Unread
             | Self::TimedOut
             | Self::Unknown => false,
-        }
-    }
-
-    /// Why a statement that met this is sent again, as metrics say it.
-    #[must_use]
-    pub(crate) const fn cause(self) -> RetryCause {
-        match self {
-            Self::Refused => RetryCause::Connect,
-            Self::AcquireTimeout | Self::Overloaded | Self::TimedOut => RetryCause::AcquireTimeout,
-            Self::Disconnected | Self::SessionLost | Self::Cut => RetryCause::Lost,
-            Self::RecoveryConflict { .. } => RetryCause::Conflict,
-            Self::RefusedAsWrite { .. } | Self::ReadOnly => RetryCause::ReadOnly,
-            Self::PoolClosed => RetryCause::Swapped,
-            Self::Terminated
-            | Self::SessionEnded
-            | Self::Starting
-            | Self::Recovering
-            | Self::Stopping
-            | Self::Rejected
-            | Self::Serialization
-            | Self::Cancelled
-            | Self::Outdated
-            | Self::Server
-            | Self::Unsent
-            | Self::Unread
-            | Self::Unknown => RetryCause::Unavailable,
         }
     }
 

@@ -123,7 +123,7 @@ impl Snapshot {
     /// Where there is no primary, also which the last was.
     pub(crate) fn describe(&self) -> String {
         let state = |node: &ViewNode| match &node.ineligible {
-            _ if node.role != crate::words::Role::Replica => {
+            _ if node.role != crate::vocabulary::Role::Replica => {
                 format!("{} is {}", node.name, node.role)
             }
             None => format!("{} is an eligible replica", node.name),

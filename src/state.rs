@@ -35,11 +35,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::words::{NodeId, Role};
+use crate::vocabulary::{FenceReason, Ineligible, NodeId, Role};
 
 pub(crate) use crash::{Fate, Outage, Ran, Spares, TextHash};
-pub(crate) use effect::{Changes, Effect, Event, Fence, Notice, Outbox, ProbeFacts};
-pub(crate) use eligible::Ineligible;
+pub(crate) use effect::{Changes, Effect, Event, Notice, Outbox, ProbeFacts};
 pub(crate) use reign::Reign;
 pub(crate) use roster::ReplaceProblem;
 pub(crate) use start::StartProblem;
@@ -179,9 +178,9 @@ pub(crate) struct NodeState {
     pub(crate) spec: NodeSpec,
     /// As observed: the configured role, or `Fenced`.
     pub(crate) role: Role,
-    pub(crate) fence: Option<Fence>,
+    pub(crate) fence: Option<FenceReason>,
     /// The fence that was told.
-    pub(crate) fence_told: Option<Fence>,
+    pub(crate) fence_told: Option<FenceReason>,
     /// Its monitor's logins were refused when they were tried last.
     pub(crate) rejected: bool,
     pub(crate) stand: Stand,

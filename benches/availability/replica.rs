@@ -92,7 +92,7 @@ impl Replica {
         let begun = Instant::now();
         loop {
             let topology = db.cluster().topology();
-            if topology.nodes.iter().all(|node| node.unused.is_none()) {
+            if topology.nodes.iter().all(|node| node.ineligible.is_none()) {
                 return Ok(());
             }
             if begun.elapsed() > Duration::from_secs(60) {

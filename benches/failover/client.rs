@@ -112,7 +112,7 @@ impl Client {
             let topology = self.db.cluster().topology();
             let well = |node: &&sealane::NodeStatus| {
                 !node.in_doubt
-                    && node.unused.is_none()
+                    && node.ineligible.is_none()
                     && matches!(node.role, Role::Primary | Role::Replica)
             };
             if topology.nodes.iter().filter(well).count() == nodes {

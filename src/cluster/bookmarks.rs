@@ -16,7 +16,7 @@ use crate::{
     position::{Asks, Position},
     session::{Clock, Current, Session, Told, Upstream, Waiting},
     state::Event,
-    words::Role,
+    vocabulary::Role,
 };
 
 /// How often all nodes are asked for an epoch that none has shown yet.
@@ -218,7 +218,7 @@ fn given_up(shared: &Shared, waiting: &Waiting) -> Error {
         },
         _ => match shared.primary_name() {
             Some(node) => Error::NotCaughtUp {
-                node,
+                nodes: vec![node],
                 waited,
                 sent: false,
             },

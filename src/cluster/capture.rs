@@ -16,7 +16,7 @@ use crate::{
     mutants,
     session::Clock,
     signal,
-    words::NodeId,
+    vocabulary::NodeId,
 };
 use sea_orm::DbErr;
 

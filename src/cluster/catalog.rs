@@ -26,7 +26,7 @@ use crate::{
     backend,
     intent::{Change, Summary, catalog::Catalog},
     node::Node,
-    words::Role,
+    vocabulary::Role,
 };
 
 /// After a failed reading the next one waits this long.

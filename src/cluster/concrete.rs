@@ -37,7 +37,7 @@ use crate::{
     intent::Change,
     node::{Handed, Link, Node, Returned, Sibling, closed},
     session::{HandsOut, Settled, losses::By},
-    words::NodeId,
+    vocabulary::NodeId,
 };
 
 /// The connections handed out so far, the newest last.

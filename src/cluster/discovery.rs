@@ -26,7 +26,7 @@ use super::{shared::Shared, source::Source, worker::Message};
 use crate::{
     config::{Config, Discovery, NodeConfig},
     state::Event,
-    words::{NodeId, Role},
+    vocabulary::{NodeId, Role},
 };
 
 /// Between two questions to a source that did not answer, and the least between two at all.

@@ -1,20 +1,34 @@
 //! What happens to the topology, for those who subscribe.
 
-use std::{fmt, time::Duration};
+use std::{
+    fmt,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
 
+use futures_util::{Stream, stream::BoxStream};
 use tokio::sync::broadcast::{self, error::RecvError};
 
 use super::nodes::Nodes;
 use crate::{
-    state::{Fence, Notice, State},
-    words::NodeId,
+    state::{Notice, State},
+    vocabulary::{EjectionCause, FenceReason, Ineligible, NodeId},
 };
 
 /// How many events wait for a subscriber that is slow.
 const KEPT: usize = 256;
 
 /// Something that happened to the topology. Nodes are called by their names.
+///
+/// As text it is one line; with the feature `serde` it is a map with the field `event`, and durations are seconds and
+/// nanoseconds.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(tag = "event", rename_all = "snake_case")
+)]
 #[non_exhaustive]
 pub enum ClusterEvent {
     /// Writes go to this node now.
@@ -40,7 +54,7 @@ pub enum ClusterEvent {
         /// Its name.
         node: String,
         /// Why.
-        why: &'static str,
+        reason: FenceReason,
     },
     /// It is used again.
     Unfenced {
@@ -52,9 +66,8 @@ pub enum ClusterEvent {
     LeftRotation {
         /// Its name.
         node: String,
-        /// Why, as the label `reason` of `sealane_node_eligible` says it: `too_far_behind`, `not_receiving`,
-        /// `older_epoch`, `other_cluster`, `ahead_of_the_primary`, `not_known_to_be_near`, `no_weight`, `serializable`.
-        why: &'static str,
+        /// Why; its word is the label `reason` of `sealane_node_eligible`.
+        reason: Ineligible,
     },
     /// It serves them again.
     JoinedRotation {
@@ -66,7 +79,7 @@ pub enum ClusterEvent {
         /// Its name.
         node: String,
         /// What was heard of it.
-        cause: String,
+        cause: EjectionCause,
     },
     /// It answers again; its share of reads grows step by step.
     Readmitted {
@@ -107,17 +120,80 @@ pub enum ClusterEvent {
     },
 }
 
+impl fmt::Display for ClusterEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::PrimaryChanged {
+                node,
+                epoch,
+                without,
+            } => {
+                write!(f, "{node} is the primary now")?;
+                if let Some(epoch) = epoch {
+                    write!(f, ", in epoch {epoch}")?;
+                }
+                match without {
+                    Some(without) => write!(f, ", after {without:?} without one"),
+                    None => Ok(()),
+                }
+            }
+            Self::PrimaryLost => f.write_str("there is no primary: writes wait for one"),
+            Self::Conflict { node } => {
+                write!(f, "{node} and another node are primaries of one epoch")
+            }
+            Self::ConflictOver => f.write_str("the conflict of two primaries is over"),
+            Self::Fenced { node, reason } => write!(f, "{node} is fenced: {reason}"),
+            Self::Unfenced { node } => write!(f, "{node} is fenced no more"),
+            Self::LeftRotation { node, reason } => {
+                write!(f, "{node} serves no balanced reads: {reason}")
+            }
+            Self::JoinedRotation { node } => write!(f, "{node} serves balanced reads again"),
+            Self::Ejected { node, cause } => write!(f, "{node} was found dead: {cause}"),
+            Self::Readmitted { node, after } => write!(f, "{node} answers again, after {after:?}"),
+            Self::Dead { node } => {
+                write!(f, "{node} was silent for long: what ran there was ended")
+            }
+            Self::PrimaryRefusesWrites { node } => {
+                write!(f, "{node}, the primary, refuses writes as read only")
+            }
+            Self::Added { node } => write!(f, "{node} was added"),
+            Self::Removed { node } => write!(f, "{node} was removed"),
+            Self::Drained { node } => write!(f, "{node} is drained: nothing runs there"),
+            Self::Missed { count } => write!(f, "{count} events were missed"),
+        }
+    }
+}
+
 /// A subscription to a cluster's events, from [`Cluster::subscribe`](crate::Cluster::subscribe).
-pub struct ClusterEvents(broadcast::Receiver<ClusterEvent>);
+///
+/// It is a [`Stream`], which ends when the cluster's last handle is gone. A subscriber that falls 256 events behind loses
+/// the oldest, and is told so by [`ClusterEvent::Missed`].
+pub struct ClusterEvents(BoxStream<'static, ClusterEvent>);
 
 impl ClusterEvents {
+    fn of(receiver: broadcast::Receiver<ClusterEvent>) -> Self {
+        let next = async |mut receiver: broadcast::Receiver<ClusterEvent>| {
+            let event = match receiver.recv().await {
+                Ok(event) => event,
+                Err(RecvError::Lagged(count)) => ClusterEvent::Missed { count },
+                Err(RecvError::Closed) => return None,
+            };
+            Some((event, receiver))
+        };
+        Self(Box::pin(futures_util::stream::unfold(receiver, next)))
+    }
+
     /// The next event; `None` when the cluster's last handle is gone. Dropping the future loses nothing.
     pub async fn next(&mut self) -> Option<ClusterEvent> {
-        match self.0.recv().await {
-            Ok(event) => Some(event),
-            Err(RecvError::Lagged(count)) => Some(ClusterEvent::Missed { count }),
-            Err(RecvError::Closed) => None,
-        }
+        std::future::poll_fn(|cx| self.0.as_mut().poll_next(cx)).await
+    }
+}
+
+impl Stream for ClusterEvents {
+    type Item = ClusterEvent;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<ClusterEvent>> {
+        self.0.as_mut().poll_next(cx)
     }
 }
 
@@ -138,7 +214,7 @@ impl Default for Outlet {
 
 impl Outlet {
     pub(super) fn subscribe(&self) -> ClusterEvents {
-        ClusterEvents(self.0.subscribe())
+        ClusterEvents::of(self.0.subscribe())
     }
 
     /// Tells it, when somebody listens.
@@ -171,17 +247,17 @@ fn event(notice: &Notice, state: &State, nodes: &Nodes) -> Option<ClusterEvent> 
         Notice::ConflictOver => ClusterEvent::ConflictOver,
         Notice::Fenced { node, cause } => ClusterEvent::Fenced {
             node: name(*node),
-            why: why(*cause),
+            reason: *cause,
         },
         Notice::Unfenced { node } => ClusterEvent::Unfenced { node: name(*node) },
         Notice::LeftRotation { node, why } => ClusterEvent::LeftRotation {
             node: name(*node),
-            why: why.label(),
+            reason: *why,
         },
         Notice::JoinedRotation { node } => ClusterEvent::JoinedRotation { node: name(*node) },
         Notice::Ejected { node, cause } => ClusterEvent::Ejected {
             node: name(*node),
-            cause: cause.to_string(),
+            cause: cause.ejection(),
         },
         Notice::Readmitted { node, after } => ClusterEvent::Readmitted {
             node: name(*node),
@@ -209,15 +285,4 @@ fn event(notice: &Notice, state: &State, nodes: &Nodes) -> Option<ClusterEvent> 
         | Notice::Closed { .. }
         | Notice::Stale { .. } => return None,
     })
-}
-
-const fn why(cause: Fence) -> &'static str {
-    match cause {
-        Fence::NotInRecovery => "configured as a replica, and not in recovery",
-        Fence::OtherCluster => "of another cluster",
-        Fence::Stale => "a primary of an epoch that is over",
-        Fence::Quarantined => "a greater epoch than the primary's, for which nobody vouches",
-        Fence::Conflict => "a primary of the same epoch as another one",
-        Fence::SameServer => "the primary under another name",
-    }
 }

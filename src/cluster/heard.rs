@@ -6,7 +6,7 @@ use super::{shared::Shared, worker::Message};
 use crate::{
     node::Node,
     session::{Replay, Replayed, Sample, Several, Told},
-    words::NodeId,
+    vocabulary::NodeId,
 };
 
 impl Shared {

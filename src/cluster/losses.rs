@@ -20,7 +20,7 @@ use crate::{
         UNKNOWN_HOLD,
         losses::{By, Losses, Lost},
     },
-    words::NodeId,
+    vocabulary::NodeId,
 };
 
 /// Between two looks: the first, and the most.

@@ -26,7 +26,7 @@ use crate::{
     node::{Link, Node, Seat},
     snapshot::Member,
     state::{Moment, NodeSpec, View, ViewNode},
-    words::{NodeId, Role},
+    vocabulary::{NodeId, Role},
 };
 
 /// What is open, by node.

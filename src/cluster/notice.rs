@@ -3,8 +3,8 @@
 use super::nodes::Nodes;
 use crate::{
     metrics::{ClusterCounter, ClusterMetrics, NodeCounter},
-    state::{Fence, Notice, State},
-    words::NodeId,
+    state::{Notice, State},
+    vocabulary::{FenceReason, NodeId},
 };
 
 /// Says it.
@@ -64,7 +64,7 @@ pub(super) fn tell(notice: &Notice, state: &State, nodes: &Nodes, metrics: &Clus
         }
         Notice::Fenced {
             node,
-            cause: Fence::NotInRecovery,
+            cause: FenceReason::NotInRecovery,
         } => tracing::warn!(
             node = name(*node),
             "fenced: it is configured as a replica and is not in recovery, so it may be a primary of its own; \
@@ -72,7 +72,7 @@ pub(super) fn tell(notice: &Notice, state: &State, nodes: &Nodes, metrics: &Clus
         ),
         Notice::Fenced {
             node,
-            cause: Fence::OtherCluster,
+            cause: FenceReason::OtherCluster,
         } => tracing::warn!(
             node = name(*node),
             "fenced: its system identifier is not the primary's, so it belongs to another cluster; \
@@ -80,7 +80,7 @@ pub(super) fn tell(notice: &Notice, state: &State, nodes: &Nodes, metrics: &Clus
         ),
         Notice::Fenced {
             node,
-            cause: Fence::Stale,
+            cause: FenceReason::Stale,
         } => {
             let its = state.node(*node).and_then(|node| node.epoch.known());
             let primary = state.reign.primary.map(name);
@@ -95,7 +95,7 @@ pub(super) fn tell(notice: &Notice, state: &State, nodes: &Nodes, metrics: &Clus
         }
         Notice::Fenced {
             node,
-            cause: Fence::Quarantined,
+            cause: FenceReason::Quarantined,
         } => tracing::warn!(
             node = name(*node),
             "fenced: it takes writes on a greater timeline than the primary, which is there, and nobody confirms it \
@@ -103,14 +103,14 @@ pub(super) fn tell(notice: &Notice, state: &State, nodes: &Nodes, metrics: &Clus
         ),
         Notice::Fenced {
             node,
-            cause: Fence::Conflict,
+            cause: FenceReason::Conflict,
         } => tracing::warn!(
             node = name(*node),
             "fenced: it takes writes in the same epoch as another primary"
         ),
         Notice::Fenced {
             node,
-            cause: Fence::SameServer,
+            cause: FenceReason::SameServer,
         } => tracing::warn!(
             node = name(*node),
             "fenced: it is the primary under another name; list each server once"

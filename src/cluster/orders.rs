@@ -5,7 +5,7 @@ use crate::{
     error::Error,
     signal::Signal,
     state::{Event, Ran},
-    words::{NodeId, Stage},
+    vocabulary::{NodeId, Stage},
 };
 
 /// What an application knows of its servers, from a cluster manager, a cloud's event or an administrator.

@@ -3,7 +3,7 @@
 use std::sync::{Arc, atomic::Ordering};
 
 use super::{capture::Capture, replay, shared::Shared};
-use crate::words::Role;
+use crate::vocabulary::Role;
 
 /// Finds out whether there are positions, and keeps them known from then on.
 pub(super) async fn look_after(shared: &Arc<Shared>) {

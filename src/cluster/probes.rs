@@ -8,7 +8,7 @@ use super::{
     nodes::Probe,
     worker::{Message, tell},
 };
-use crate::{backend::Wire, state::Moment, words::NodeId};
+use crate::{backend::Wire, state::Moment, vocabulary::NodeId};
 
 /// The orders, by node.
 #[derive(Debug, Default)]

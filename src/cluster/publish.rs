@@ -3,8 +3,8 @@
 use super::shared::Shared;
 use crate::{
     metrics::{ClusterCounter, ClusterSums, NodeSums, Observed, PoolSums},
-    state::{Ineligible, Moment, State},
-    words::{NodeId, Role},
+    state::{Moment, State},
+    vocabulary::{Ineligible, NodeId, Role},
 };
 
 /// The sums at this moment.
@@ -70,7 +70,7 @@ fn observed((state, now): (&State, Moment), id: NodeId, why: Option<Ineligible>)
     let newest = state.reign.history.newest();
     Observed {
         healthy: !node.is_in_doubt() && !node.rejected,
-        eligible: why.map_or(Ineligible::ELIGIBLE, Ineligible::label),
+        eligible: why.map_or(Ineligible::ELIGIBLE, Ineligible::as_str),
         lag: node
             .lag_at(state.reign.lost.unwrap_or(now))
             .filter(|_| replica),

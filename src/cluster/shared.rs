@@ -29,7 +29,7 @@ use crate::{
     signal::Signal,
     snapshot::Snapshot,
     state::{Event, Moment, Ran},
-    words::{NodeId, Role, Stage},
+    vocabulary::{NodeId, Role, Stage},
 };
 
 use super::{
@@ -319,12 +319,11 @@ impl Shared {
     }
 
     /// What the replicas are called, in errors.
-    pub(crate) fn replica_names(&self) -> String {
+    pub(crate) fn replica_names(&self) -> Vec<String> {
         let snapshot = self.snapshot.load();
         let nodes = snapshot.view.nodes().iter();
         let replicas = nodes.filter(|node| node.role == Role::Replica);
-        let names: Vec<&str> = replicas.map(|node| &*node.name).collect();
-        names.join("`, `")
+        replicas.map(|node| node.name.to_string()).collect()
     }
 
     /// Whether there is somewhere else than the primary to go.

@@ -13,7 +13,7 @@ use crate::{
     config::{Config, NodeConfig, READERS},
     node::{Link, Trouble, door::Door, open},
     state::{Event, Moment, NodeSpec},
-    words::{NodeId, Role},
+    vocabulary::{NodeId, Role},
 };
 
 /// A node's origin, from which its pool can be opened again and again.

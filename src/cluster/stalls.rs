@@ -11,7 +11,7 @@ use std::{
 };
 
 use super::shared::Shared;
-use crate::words::NodeId;
+use crate::vocabulary::NodeId;
 
 /// How often the counters are looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(25);

@@ -38,7 +38,7 @@ use crate::{
     signal,
     snapshot::Snapshot,
     state::{Effect, Event, Moment, NodeSpec, NodeState, Notice, State, View, reduce::reduce},
-    words::{NodeId, Role},
+    vocabulary::{NodeId, Role},
 };
 
 /// How often every node is asked at the start, at the most.

@@ -1,15 +1,18 @@
 //! The topology as plain data, for those who look.
 
-use std::fmt;
+use std::{fmt, sync::atomic::Ordering, time::Duration};
 
+use super::shared::Shared;
 use crate::{
+    node::Node,
     snapshot::Snapshot,
-    state::Changes,
-    words::{NodeId, Role},
+    state::{Changes, ViewNode},
+    vocabulary::{Ineligible, NodeId, Role},
 };
 
-/// Every node and its state at one moment.
+/// Every node and its state at one moment. As text it is one line, with the feature `serde` a map.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Topology {
     /// Counts the changes.
@@ -22,16 +25,26 @@ pub struct Topology {
 
 /// One node at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct NodeStatus {
     /// Its ordinal in this process; never used again.
     pub id: NodeId,
     /// The configured name (`?name=`), or the server's: the host, with the port where it is not the usual one, or the file.
     pub name: String,
+    /// Its host and port, or its file; empty where the application made the connection.
+    pub host: String,
     /// What it may do now.
     pub role: Role,
-    /// Why it serves no reads as a replica; `None` when it does.
-    pub unused: Option<String>,
+    /// The primaryship that it shows or follows (PostgreSQL's timeline); `None` where it is not known.
+    pub epoch: Option<u64>,
+    /// The most that it may be behind the primary, as a replica; `None` where it cannot be told.
+    pub lag: Option<Duration>,
+    /// How many bytes of the primary's log it had not replayed when it was asked last, as a replica, of what the primary had
+    /// written as far as this process knows; `None` where positions are not told.
+    pub lag_bytes: Option<u64>,
+    /// Why it serves no balanced reads; `None` when it does. Always `None` of the primary.
+    pub ineligible: Option<Ineligible>,
     /// Found dead, or in grave doubt, until its next probe; also told of the primary.
     pub in_doubt: bool,
     /// Statements, streams and transactions on it.
@@ -44,21 +57,16 @@ pub struct NodeStatus {
 }
 
 impl Topology {
-    pub(crate) fn of(snapshot: &Snapshot) -> Self {
+    pub(super) fn of(shared: &Shared) -> Self {
+        let snapshot = shared.snapshot.load();
         let nodes = snapshot.view.nodes().iter().zip(snapshot.members());
         let nodes = nodes.enumerate().map(|(index, (node, member))| NodeStatus {
-            id: node.id,
-            name: node.name.to_string(),
-            role: node.role,
-            unused: node
-                .ineligible
-                .as_ref()
-                .map(ToString::to_string)
-                .filter(|_| node.role != Role::Primary),
-            in_doubt: node.in_doubt,
+            host: member.node.place(),
+            lag: lag(shared, node, &member.node),
+            lag_bytes: lag_bytes(shared, node, &member.node),
             in_flight: member.metrics.in_flight(),
             connections: snapshot.pool_size(index).size,
-            generation: node.generation,
+            ..NodeStatus::seen(node)
         });
         Self {
             version: snapshot.view.version,
@@ -68,16 +76,48 @@ impl Topology {
     }
 }
 
+impl NodeStatus {
+    /// What the reducer knows of it.
+    fn seen(node: &ViewNode) -> Self {
+        Self {
+            id: node.id,
+            name: node.name.to_string(),
+            host: String::new(),
+            role: node.role,
+            epoch: node.epoch,
+            lag: None,
+            lag_bytes: None,
+            ineligible: node.ineligible.filter(|_| node.role != Role::Primary),
+            in_doubt: node.in_doubt,
+            in_flight: 0,
+            connections: 0,
+            generation: node.generation,
+        }
+    }
+}
+
+/// While nobody takes writes, nobody falls behind.
+fn lag(shared: &Shared, node: &ViewNode, pool: &Node) -> Option<Duration> {
+    let fresh = Duration::from_millis(pool.fresh.load(Ordering::Relaxed));
+    let known = node.role == Role::Replica && !fresh.is_zero();
+    let now = shared.origin.elapsed();
+    let lost = shared.snapshot.load().view.lost;
+    let now = lost.map_or(now, |lost| lost.0.min(now));
+    known.then(|| now.saturating_sub(fresh))
+}
+
+fn lag_bytes(shared: &Shared, node: &ViewNode, pool: &Node) -> Option<u64> {
+    let (epoch, own) = pool.replayed.known();
+    let written = shared.clock.greatest()?;
+    let known = node.role == Role::Replica && epoch != 0 && epoch == shared.clock.epoch();
+    known.then(|| written.lsn.0.saturating_sub(own))
+}
+
 impl fmt::Display for Topology {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (place, node) in self.nodes.iter().enumerate() {
             let separator = if place == 0 { "" } else { "; " };
-            write!(f, "{separator}{} is {}", node.name, node.role)?;
-            match &node.unused {
-                Some(why) => write!(f, ", {why}")?,
-                None if node.in_doubt => f.write_str(", in doubt")?,
-                None => {}
-            }
+            write!(f, "{separator}{node}")?;
         }
         Ok(())
     }
@@ -85,6 +125,7 @@ impl fmt::Display for Topology {
 
 /// What [`replace_nodes`](crate::Cluster::replace_nodes) changed, by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct TopologyChange {
     /// New, or back after a removal.
@@ -112,6 +153,17 @@ impl TopologyChange {
             kept: names(&changes.kept),
             changed: names(&changes.changed),
             dropped: changes.dropped.iter().map(ToString::to_string).collect(),
+        }
+    }
+}
+
+impl fmt::Display for NodeStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} is {}", self.name, self.role)?;
+        match &self.ineligible {
+            Some(why) => write!(f, ", {why}"),
+            None if self.in_doubt => f.write_str(", in doubt"),
+            None => Ok(()),
         }
     }
 }

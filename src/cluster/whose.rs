@@ -6,7 +6,7 @@ use crate::{
     config::Config,
     session::Whose,
     state::{NodeState, State},
-    words::Role,
+    vocabulary::Role,
 };
 
 /// As its servers say, whatever name they were reached by; a server that is fenced is none of it.

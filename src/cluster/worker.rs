@@ -38,7 +38,7 @@ use crate::{
     node::Link,
     session::{Replayed, Whose},
     state::{Changes, Effect, Event, Moment, State, reduce::reduce},
-    words::{NodeId, Role},
+    vocabulary::{NodeId, Role},
 };
 
 /// How often counters are published.

@@ -10,7 +10,7 @@ use super::error::{ConfigError, Source};
 use super::node::NodeConfig;
 use super::table::PRIMARY;
 use super::{Config, Discovery};
-use crate::words::{Consistency, Failover, OnConflict, OnStale, Role, Scope};
+use crate::vocabulary::{Consistency, Failover, OnConflict, OnStale, Role, Scope};
 
 /// Builds a [`Config`] in code; each setter is named like the field it sets.
 ///
@@ -28,6 +28,7 @@ use crate::words::{Consistency, Failover, OnConflict, OnStale, Role, Scope};
 /// # Ok::<(), sealane::ConfigError>(())
 /// ```
 #[must_use = "a builder does nothing until it is built"]
+#[derive(Clone)]
 pub struct Builder {
     draft: Draft,
 }

@@ -14,7 +14,7 @@ use sea_orm::DbBackend;
 use super::Config;
 use super::error::{ConfigError, Problems, Source};
 use super::table::SETTINGS;
-use crate::words::{Failover, Role};
+use crate::vocabulary::{Failover, Role};
 
 /// Checks a configuration whose replicas stand beside it, and puts in those that stay.
 pub(super) fn complete(

@@ -17,7 +17,7 @@ use super::DnsQuestion;
 /// let discovery: Discovery = "patroni=http://db-1:8008,http://db-2:8008".parse()?;
 /// assert_eq!(discovery.to_string(), "patroni=http://db-1:8008,http://db-2:8008");
 /// assert!("consul".parse::<Discovery>().is_err());
-/// # Ok::<(), String>(())
+/// # Ok::<(), sealane::ParseDiscoveryError>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -61,35 +61,51 @@ impl Discovery {
     }
 }
 
-impl std::str::FromStr for Discovery {
-    type Err = String;
+/// Why a text names no source of nodes. The text is not quoted: it may hold a password.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParseDiscoveryError(String);
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (kind, rest) = text.split_once('=').unwrap_or((text, ""));
-        match (kind.trim().to_ascii_lowercase().as_str(), rest.trim()) {
-            ("static", "") => Ok(Self::Static),
+impl fmt::Display for ParseDiscoveryError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for ParseDiscoveryError {}
+
+impl std::str::FromStr for Discovery {
+    type Err = ParseDiscoveryError;
+
+    fn from_str(text: &str) -> Result<Self, ParseDiscoveryError> {
+        parse(text).map_err(ParseDiscoveryError)
+    }
+}
+
+fn parse(text: &str) -> Result<Discovery, String> {
+    let (kind, rest) = text.split_once('=').unwrap_or((text, ""));
+    match (kind.trim().to_ascii_lowercase().as_str(), rest.trim()) {
+            ("static", "") => Ok(Discovery::Static),
             ("dns", asked) => {
                 asked.parse::<DnsQuestion>()?;
-                Ok(Self::Dns(asked.to_owned()))
+                Ok(Discovery::Dns(asked.to_owned()))
             }
-            ("file", path) if !path.is_empty() => Ok(Self::File(path.into())),
+            ("file", path) if !path.is_empty() => Ok(Discovery::File(path.into())),
             ("patroni", url) if url.split(',').all(|url| url.trim().starts_with("http://")) => {
                 if url.contains('@') {
                     return Err(
                         "must not have a user or a password in the address of Patroni".to_owned(),
                     );
                 }
-                Ok(Self::Patroni(url.to_owned()))
+                Ok(Discovery::Patroni(url.to_owned()))
             }
             ("aurora", pattern) if pattern.is_empty() || pattern.contains('?') => {
-                Ok(Self::Aurora(pattern.to_owned()))
+                Ok(Discovery::Aurora(pattern.to_owned()))
             }
             _ => Err(
                 "must be static, dns, dns=NAME, file=PATH, patroni=http://HOST:PORT, aurora or aurora=?.HOST"
                     .to_owned(),
             ),
         }
-    }
 }
 
 impl fmt::Display for Discovery {

@@ -18,17 +18,19 @@ use super::node::NodeConfig;
 use super::table::{PRIMARY, REPLICA, REPLICAS, SETTINGS, Setting};
 use super::url;
 use super::value::Value;
-use crate::words::Role;
+use crate::vocabulary::Role;
 
 /// Where the primary came from when a template named it.
 const CONNECT_OPTIONS: &str = "connect_options";
 
 /// A node as it was given.
+#[derive(Clone)]
 pub(super) enum Given {
     Text(String),
     Node(NodeConfig),
 }
 
+#[derive(Clone)]
 pub(super) struct Draft {
     /// Holds the knobs; its nodes are put in at the end.
     pub(super) config: Config,

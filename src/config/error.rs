@@ -121,7 +121,7 @@ impl Source {
 /// The problems found so far and the fields they belong to.
 ///
 /// A field that already has a problem takes no part in comparisons: one mistake gives one line.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Problems {
     source: Source,
     /// With the row of the field; what belongs to no row comes last.

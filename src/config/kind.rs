@@ -4,8 +4,8 @@
 
 use std::time::Duration;
 
-use super::Discovery;
 use super::value::Value;
+use super::{Discovery, ParseDiscoveryError};
 
 /// What a variable holds.
 #[derive(Clone, Copy, Debug)]
@@ -37,7 +37,7 @@ pub(crate) enum Kind {
     Functions,
     /// Where the list of nodes comes from.
     Discovery,
-    /// One of these.
+    /// One of the words of an enum of the vocabulary.
     Word(&'static [&'static str]),
 }
 
@@ -90,7 +90,7 @@ impl Kind {
             Self::Time { zero, .. } => time(text, zero).map(Value::Time),
             Self::Functions => Ok(Value::Names(split_list(text).map(str::to_owned).collect())),
             Self::Discovery => {
-                let known: Discovery = text.parse()?;
+                let known: Discovery = parsed(text)?;
                 Ok(Value::Name(Some(known.to_string())))
             }
             Self::Word(words) => word(text, words).map(Value::Word),
@@ -101,7 +101,7 @@ impl Kind {
     pub(crate) fn check(self, value: &Value) -> Result<(), String> {
         match (self, value) {
             (Self::Count { min, max }, Value::Count(count)) => in_range(*count, min, max),
-            (Self::Discovery, Value::Name(Some(text))) => text.parse::<Discovery>().map(drop),
+            (Self::Discovery, Value::Name(Some(text))) => parsed(text).map(drop),
             (Self::Weight, Value::Count(count)) => in_range(*count, 0, WEIGHT_MAX),
             (Self::Bytes { min, max }, Value::Bytes(bytes)) if !(min..=max).contains(bytes) => {
                 let [is, min, max] = [*bytes, min, max].map(Value::Bytes);
@@ -143,6 +143,11 @@ fn check_function(name: &str) -> Result<(), String> {
         );
     }
     Ok(())
+}
+
+fn parsed(text: &str) -> Result<Discovery, String> {
+    text.parse()
+        .map_err(|err: ParseDiscoveryError| err.to_string())
 }
 
 fn word(text: &str, words: &'static [&'static str]) -> Result<&'static str, String> {

@@ -4,7 +4,7 @@ use super::error::{ConfigError, Problems};
 use super::item::Item;
 use super::table;
 use super::url::{self, Endpoint, NodeUrl, Own};
-use crate::words::Role;
+use crate::vocabulary::Role;
 
 /// One node of the topology as its owner wants it; also what `replace_nodes` takes.
 ///

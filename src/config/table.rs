@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::Config;
 use super::kind::{Kind, Zero};
 use super::value::{Field, Value};
+use crate::vocabulary::{Consistency, Failover, OnConflict, OnStale, Scope};
 
 /// The fields that are nodes, not knobs, and the one that steers the reading.
 pub(crate) const PRIMARY: &str = "primary";
@@ -249,15 +250,15 @@ pub(crate) static SETTINGS: &[Setting] = rows! {
         "64KiB",
         "The longest text that is parsed; a longer one goes to the primary",
         "the time and the stack that a parse takes grow with the text";
-    "SEALANE_CONSISTENCY" consistency, Kind::Word(&["strong", "read-your-writes", "monotonic", "eventual"]), "read-your-writes",
+    "SEALANE_CONSISTENCY" consistency, Kind::Word(Consistency::WORDS), "read-your-writes",
         "eventual",
         "What a read may miss",
         "what this process wrote, it reads; without waiting for replicas that are behind";
-    "SEALANE_SCOPE" scope, Kind::Word(&["process", "task"]), "process",
+    "SEALANE_SCOPE" scope, Kind::Word(Scope::WORDS), "process",
         "task",
         "Whose writes a read has to see: this process's, or those of its own tokio task",
         "safe before narrow";
-    "SEALANE_ON_STALE" on_stale, Kind::Word(&["primary", "wait", "error"]), "primary",
+    "SEALANE_ON_STALE" on_stale, Kind::Word(OnStale::WORDS), "primary",
         "wait",
         "What a read does when no replica is known to be fresh enough: take the primary, wait for a replica first, or wait and fail",
         "the primary is fresh at once";
@@ -285,7 +286,7 @@ pub(crate) static SETTINGS: &[Setting] = rows! {
         "10s",
         "How far behind a replica may be and still serve reads",
         "a read that has to see nothing certain should not be minutes old either";
-    "SEALANE_FAILOVER" failover, Kind::Word(&["auto", "confirmed", "off"]), "auto",
+    "SEALANE_FAILOVER" failover, Kind::Word(Failover::WORDS), "auto",
         "confirmed",
         "Who takes the writes: the node of the greatest epoch (`auto`), the same once a witness confirms it (`confirmed`), the configured primary (`off`)",
         "a promotion needs no configuration; roles are as configured on all but PostgreSQL";
@@ -293,7 +294,7 @@ pub(crate) static SETTINGS: &[Setting] = rows! {
         "30s",
         "How long writes wait for a primary while none is known",
         "as long as a statement queues; with Patroni, more than its `ttl` and `loop_wait` together";
-    "SEALANE_ON_CONFLICT" on_conflict, Kind::Word(&["stop", "keep-first"]), "stop",
+    "SEALANE_ON_CONFLICT" on_conflict, Kind::Word(OnConflict::WORDS), "stop",
         "stop",
         "What happens when two nodes are primaries of one epoch: nothing is written, or the first one goes on",
         "`keep-first` may write to the wrong one";

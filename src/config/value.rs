@@ -7,7 +7,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::Discovery;
-use crate::words::{Consistency, Failover, OnConflict, OnStale, Scope};
+use crate::vocabulary::{Consistency, Failover, OnConflict, OnStale, Scope};
 
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;

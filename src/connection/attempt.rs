@@ -29,7 +29,7 @@ use crate::{
     session::{Bound, Current, Need, OpenWrite, Seen, Stood, gate::Writing},
     signal::Signal,
     snapshot::Snapshot,
-    words::{Consistency, Intent, NodeId, Reason, Role},
+    vocabulary::{Consistency, Intent, NodeId, Reason, Role},
 };
 
 /// See the module.

@@ -18,7 +18,7 @@ use crate::{
     connection::transaction::Opening,
     error::Kind,
     node::{Lease, Link, run::Call},
-    words::Stage,
+    vocabulary::Stage,
 };
 
 impl RoutedConnection {

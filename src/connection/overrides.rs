@@ -7,7 +7,7 @@ use crate::{
     cluster::shared::Shared,
     route::Forced,
     session::{Current, Scopes, Session},
-    words::{Consistency, OnStale, Scope},
+    vocabulary::{Consistency, OnStale, Scope},
 };
 
 /// What one handle asks for beyond what its cluster is configured to.

@@ -26,7 +26,7 @@ use crate::{
     session::OpenWrite,
     signal,
     state::Ran,
-    words::{Role, Stage},
+    vocabulary::{Role, Stage},
 };
 
 /// Rows as the server sends them; what [`StreamTrait::stream`](sea_orm::StreamTrait::stream) gives on a routed handle.

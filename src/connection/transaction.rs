@@ -16,7 +16,7 @@ use sea_orm::{
 };
 
 pub(crate) use self::held::{Held, Opening};
-use crate::{error::Kind, state::Ran, words::Role};
+use crate::{error::Kind, state::Ran, vocabulary::Role};
 
 /// A transaction begun through a [`RoutedConnection`](crate::RoutedConnection); stands where a
 /// `sea_orm::DatabaseTransaction` stood.

@@ -1,7 +1,7 @@
 //! What each error says of the work that failed.
 
 use super::Error;
-use crate::words::Outcome;
+use crate::vocabulary::Outcome;
 
 impl Error {
     /// What is known of the statement (or, for the errors of transactions and streams, of all of it).
@@ -16,7 +16,7 @@ impl Error {
             | Self::TooFewReplicas { .. }
             | Self::PositionUntold { .. }
             | Self::NotReplicated { .. }
-            | Self::NoPosition { .. } => Outcome::Executed,
+            | Self::NoPosition => Outcome::Executed,
             Self::Config(_)
             | Self::Start { .. }
             | Self::PrimaryInRecovery { .. }
@@ -62,7 +62,7 @@ impl Error {
             | Self::NotARead { .. }
             | Self::OnlyReads { .. }
             | Self::OtherCluster
-            | Self::NoPosition { .. }
+            | Self::NoPosition
             | Self::NotReplicated { .. }
             | Self::PositionUntold { .. }
             | Self::TooFewReplicas { .. }

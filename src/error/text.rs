@@ -10,6 +10,11 @@ pub(super) fn node(name: &str, place: &str) -> String {
     }
 }
 
+/// Nodes by their names.
+pub(super) fn list(names: &[String]) -> String {
+    format!("`{}`", names.join("`, `"))
+}
+
 /// How long something was waited for, and the setting that bounds that.
 pub(super) fn after(waited: &Duration, limit: Option<&str>) -> String {
     let waited = Duration::from_millis(u64::try_from(waited.as_millis()).unwrap_or(u64::MAX));

@@ -22,7 +22,7 @@ use super::knowledge::{Doubt, Knowledge};
 use super::settings::Settings;
 use super::{Verdict, judge};
 use super::{inside, keyword};
-use crate::words::{Intent, Reason};
+use crate::vocabulary::{Intent, Reason};
 
 /// What an entry costs beside its text: the box, the map's slot, the entry's head.
 const OVERHEAD: usize = 96;

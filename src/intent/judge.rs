@@ -9,7 +9,7 @@ use super::judged::{Judged, Kind, Ruling};
 use super::lexer::{self, Token};
 use super::settings::Settings;
 use super::statement::{self, Statement};
-use crate::words::{Intent, Reason};
+use crate::vocabulary::{Intent, Reason};
 
 /// The comment that raises a read to the primary; a hint never lowers an intent.
 const HINT: &str = "sealane:primary";

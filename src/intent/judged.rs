@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use crate::words::{Intent, Reason};
+use crate::vocabulary::{Intent, Reason};
 
 /// The intent of a text, why, and the words that decided.
 #[derive(Clone, Debug, PartialEq, Eq)]

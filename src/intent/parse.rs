@@ -19,7 +19,7 @@ use super::judged::{Judged, Kind, Name, Needs, Ruling, Traits};
 use super::settings::Settings;
 use super::statement::Statement;
 use super::{relations, scan, types};
-use crate::words::Reason;
+use crate::vocabulary::Reason;
 
 /// SeaORM nests conditions in parentheses, and a level costs the parser several of these.
 const RECURSION: usize = 300;

@@ -8,7 +8,7 @@ use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::names::Metric;
-use crate::words::{Intent, Reason, Role};
+use crate::vocabulary::{Intent, Reason, Role};
 
 /// A closed set of words with one counter each.
 pub(crate) trait Counted: Copy + 'static {

@@ -6,7 +6,7 @@
 use metrics::Unit;
 
 use super::counters::Counted;
-use crate::words::RetryCause;
+use crate::vocabulary::RetryCause;
 
 /// How a metric behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use super::histogram::Histogram;
 use super::names::{ClusterCounter, NodeCounter};
 use super::shard::{Sharded, shard};
 use super::sums::NodeTotals;
-use crate::words::{Intent, Reason, RetryCause, Role};
+use crate::vocabulary::{Intent, Reason, RetryCause, Role};
 
 pub(super) const NODE_COUNTERS: usize = NodeCounter::ALL.len();
 pub(super) const RETRY_CAUSES: usize = RetryCause::ALL.len();

@@ -12,7 +12,7 @@ use super::counters::STATEMENTS;
 use super::histogram::Buckets;
 use super::names::{COVERED_SECONDS, Metric, STALE_WAIT_SECONDS, WITHOUT_PRIMARY_SECONDS};
 use super::node::{CLUSTER_COUNTERS, NODE_COUNTERS, RETRY_CAUSES};
-use crate::words::{NodeId, Role};
+use crate::vocabulary::{NodeId, Role};
 
 /// What only rises.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,7 +68,7 @@ impl NodeTotals {
     /// How often a statement was sent again because of this.
     #[cfg(test)]
     #[must_use]
-    pub(crate) fn retries(&self, cause: crate::words::RetryCause) -> u64 {
+    pub(crate) fn retries(&self, cause: crate::vocabulary::RetryCause) -> u64 {
         self.retries[cause as usize]
     }
 }

@@ -30,7 +30,7 @@ pub(crate) use self::sqlite::is_memory;
 use super::{Link, door::Door};
 use crate::{
     config::{Config, NodeConfig, NodeUrl},
-    words::Role,
+    vocabulary::Role,
 };
 
 /// Opens the pool of a node that the configuration names. Nothing connects yet but SQLite's version query and an

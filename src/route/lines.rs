@@ -5,7 +5,7 @@
 
 use super::{Ask, Forced, Fresh, Request, Route};
 use crate::state::View;
-use crate::words::{Intent, Reason};
+use crate::vocabulary::{Intent, Reason};
 
 /// Every node that would do, the preferred ones first. `covers` as for [`route`](super::route). `late`: it has waited
 /// long enough for those it would rather have; then others will do too, and at last the primary, among the diverted.

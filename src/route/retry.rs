@@ -6,7 +6,7 @@
 use crate::mutants;
 use crate::signal::Signal;
 use crate::state::{Fate, Ran};
-use crate::words::{Outcome, Role, Stage};
+use crate::vocabulary::{Outcome, Role, Stage};
 
 /// How often a statement is sent again at the most.
 pub(crate) const MOST_RETRIES: u8 = 3;

@@ -16,7 +16,7 @@ use std::{
 use tokio::sync::Notify;
 
 use super::Abandoned;
-use crate::words::NodeId;
+use crate::vocabulary::NodeId;
 
 /// The process of a server behind one connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

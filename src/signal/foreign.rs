@@ -7,7 +7,7 @@ use sea_orm::sqlx::Error as SqlxError;
 use sea_orm::{DbErr, RuntimeErr};
 
 use super::{Answer, Dialect, ErrorFacts, READERS, Severity, Signal, Silence, judge, signal};
-use crate::words::{Role, Stage};
+use crate::vocabulary::{Role, Stage};
 
 /// What sqlx's error says.
 pub(crate) fn facts(error: &SqlxError) -> ErrorFacts<'_> {

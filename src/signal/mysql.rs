@@ -7,7 +7,7 @@ use sea_orm::sqlx::error::DatabaseError;
 use sea_orm::sqlx::mysql::MySqlDatabaseError;
 
 use super::{Answer, Dialect, Reader, Severity, Signal, refusal};
-use crate::words::Role;
+use crate::vocabulary::Role;
 
 pub(super) const READER: Reader = Reader {
     dialect: Dialect::MySql,

@@ -9,7 +9,7 @@ use sea_orm::sqlx::error::DatabaseError;
 use sea_orm::sqlx::postgres::{PgDatabaseError, PgSeverity};
 
 use super::{Answer, Dialect, Reader, Severity, Signal, refusal};
-use crate::{mutants, words::Role};
+use crate::{mutants, vocabulary::Role};
 
 pub(super) const READER: Reader = Reader {
     dialect: Dialect::Postgres,

@@ -13,7 +13,7 @@ use std::{hash::BuildHasher, time::Duration};
 use super::reduce::Step;
 use super::{Moment, NodeState, Notice, State, View, ViewNode};
 use crate::signal::Signal;
-use crate::words::{NodeId, Role};
+use crate::vocabulary::{NodeId, Role};
 
 /// A statement's text, as far as it is remembered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

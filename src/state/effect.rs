@@ -6,10 +6,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Fact, Ineligible, Moment, NodeSpec, Ran, ReplaceProblem};
+use super::{Fact, Moment, NodeSpec, Ran, ReplaceProblem};
 use crate::session::Named;
 use crate::signal::Signal;
-use crate::words::{NodeId, Stage};
+use crate::vocabulary::{FenceReason, Ineligible, NodeId, Stage};
 
 /// News.
 #[derive(Clone, Debug)]
@@ -139,24 +139,6 @@ pub(crate) struct Changes {
     pub(crate) dropped: Vec<Arc<str>>,
 }
 
-/// Why a node that answers is not used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fence {
-    /// Configured as a replica, and not in recovery: a primary, perhaps an old one.
-    NotInRecovery,
-    /// Its system identifier is not the primary's.
-    OtherCluster,
-    /// A primary of an epoch that is over.
-    Stale,
-    /// It shows a greater epoch, and was never seen to follow while the known primary is there: perhaps a copy that was
-    /// promoted elsewhere.
-    Quarantined,
-    /// It shows the epoch of another primary.
-    Conflict,
-    /// It is the primary under another name.
-    SameServer,
-}
-
 /// Something worth a line in the log and a count.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Notice {
@@ -198,7 +180,7 @@ pub(crate) enum Notice {
     /// A warning: it answers and is not used.
     Fenced {
         node: NodeId,
-        cause: Fence,
+        cause: FenceReason,
     },
     /// Used again.
     Unfenced {

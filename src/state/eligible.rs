@@ -3,99 +3,24 @@
 //! Everything that speaks against a node is asked here and nowhere else. What nobody checked speaks against none; what
 //! was checked and is not known does. The wanted zone is a preference, not a condition, and belongs to the choice.
 
-use std::fmt;
-
 use super::reduce::Step;
 use super::{Fact, NodeState, Notice, Stand, State};
-use crate::{mutants, words::Role};
-
-/// Why a node serves no balanced read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub(crate) enum Ineligible {
-    /// Not a replica, as observed.
-    Role(Role),
-    /// Not in the list, or not yet.
-    NotMember,
-    /// Drained at somebody's word.
-    Drained,
-    /// Found dead.
-    Ejected,
-    /// In grave doubt until its next probe.
-    Suspected,
-    /// Its weight is 0.
-    NoWeight,
-    /// Another cluster than the primary's, or it could not tell.
-    Identity,
-    /// Its epoch is older than the primary's or was given up, or it could not tell.
-    Epoch,
-    /// Too far behind, or it could not tell.
-    Lag,
-    /// It has not replayed the first position that the primary told: a matter of milliseconds, if it is well.
-    Unproven,
-    /// It receives nothing.
-    NotReceiving,
-    /// Transactions are serializable by default, and a standby has none of these.
-    Serializable,
-    /// It was ahead of the primary: what it has is of another history.
-    Astray,
-}
-
-impl fmt::Display for Ineligible {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Role(role) => role.as_str(),
-            Self::NotMember => "not in the list",
-            Self::Drained => "drained",
-            Self::Ejected => "ejected",
-            Self::Suspected => "suspected",
-            Self::NoWeight => "weight 0",
-            Self::Identity => "another cluster",
-            Self::Epoch => "older epoch",
-            Self::Lag => "too far behind",
-            Self::Unproven => "not yet known to be near",
-            Self::NotReceiving => "not receiving",
-            Self::Serializable => {
-                "default_transaction_isolation is serializable, and a standby refuses every statement then"
-            }
-            Self::Astray => "ahead of the primary",
-        })
-    }
-}
+use crate::{
+    mutants,
+    vocabulary::{Ineligible, Role},
+};
 
 impl Ineligible {
-    /// The word in the metrics' label, beside [`ELIGIBLE`](Self::ELIGIBLE).
-    pub(crate) const fn label(self) -> &'static str {
-        match self {
-            Self::Role(Role::Primary) => "primary",
-            Self::Role(Role::Replica) => "replica",
-            Self::Role(Role::Unknown) => "unknown_role",
-            Self::Role(Role::Fenced) => "fenced",
-            Self::NotMember => "not_in_the_list",
-            Self::Drained => "drained",
-            Self::Ejected => "ejected",
-            Self::Suspected => "suspected",
-            Self::NoWeight => "no_weight",
-            Self::Identity => "other_cluster",
-            Self::Epoch => "older_epoch",
-            Self::Lag => "too_far_behind",
-            Self::Unproven => "not_known_to_be_near",
-            Self::NotReceiving => "not_receiving",
-            Self::Serializable => "serializable",
-            Self::Astray => "ahead_of_the_primary",
-        }
-    }
-
     /// What to do about it.
     pub(crate) const fn advice(self) -> &'static str {
         match self {
-            Self::Identity => "it belongs to another cluster: check DATABASE_REPLICA_URLS",
-            Self::Epoch => {
+            Self::OtherCluster => "it belongs to another cluster: check DATABASE_REPLICA_URLS",
+            Self::OlderEpoch => {
                 "it follows an older primary, or the role may not see which one: let it follow the new primary, and grant \
                  pg_monitor to the role"
             }
-            Self::Lag => "wait for its replay, or raise SEALANE_MAX_LAG",
-            Self::Unproven => {
+            Self::TooFarBehind => "wait for its replay, or raise SEALANE_MAX_LAG",
+            Self::NotKnownToBeNear => {
                 "it has not replayed yet what the primary had written when it was asked first"
             }
             Self::NotReceiving => {
@@ -105,14 +30,18 @@ impl Ineligible {
                 "ALTER ROLE … SET default_transaction_isolation = 'repeatable read' (or lower), or add \
                  `options[default_transaction_isolation]=repeatable%20read` to the replica's URL"
             }
-            Self::Astray => {
+            Self::AheadOfThePrimary => {
                 "it has replayed what the primary does not have, as after a restore or a crash of that one: make it a standby \
                  of the primary anew"
             }
             Self::NoWeight => "its weight is 0",
-            Self::Role(_) | Self::NotMember | Self::Drained | Self::Ejected | Self::Suspected => {
-                "see the lines before this one"
-            }
+            Self::Primary
+            | Self::UnknownRole
+            | Self::Fenced
+            | Self::NotInTheList
+            | Self::Drained
+            | Self::Ejected
+            | Self::Suspected => "see the lines before this one",
         }
     }
 
@@ -122,16 +51,21 @@ impl Ineligible {
     /// Whether a line, an event and a count of its own tell it already, or it is over before anybody could read it.
     const fn is_told_otherwise(self) -> bool {
         match self {
-            Self::Role(_) | Self::NotMember | Self::Drained | Self::Ejected => true,
-            Self::Suspected => true,
+            Self::Primary
+            | Self::UnknownRole
+            | Self::Fenced
+            | Self::NotInTheList
+            | Self::Drained
+            | Self::Ejected
+            | Self::Suspected => true,
             Self::NoWeight
-            | Self::Identity
-            | Self::Epoch
-            | Self::Lag
-            | Self::Unproven
+            | Self::OtherCluster
+            | Self::OlderEpoch
+            | Self::TooFarBehind
+            | Self::NotKnownToBeNear
             | Self::NotReceiving
             | Self::Serializable
-            | Self::Astray => false,
+            | Self::AheadOfThePrimary => false,
         }
     }
 }
@@ -172,9 +106,9 @@ impl Step<'_> {
 pub(super) fn ineligible(node: &NodeState, state: &State) -> Option<Ineligible> {
     match node.role {
         Role::Replica => {}
-        role @ (Role::Primary | Role::Unknown | Role::Fenced) => {
-            return Some(Ineligible::Role(role));
-        }
+        Role::Primary => return Some(Ineligible::Primary),
+        Role::Unknown => return Some(Ineligible::UnknownRole),
+        Role::Fenced => return Some(Ineligible::Fenced),
     }
     out_of_service(node)
         .or_else(|| behind(node, state))
@@ -189,7 +123,7 @@ pub(super) fn out_of_service(node: &NodeState) -> Option<Ineligible> {
     match node.stand {
         Stand::Member => {}
         Stand::Drained => return Some(Ineligible::Drained),
-        Stand::Joining { .. } | Stand::Leaving { .. } => return Some(Ineligible::NotMember),
+        Stand::Joining { .. } | Stand::Leaving { .. } => return Some(Ineligible::NotInTheList),
     }
     if node.is_ejected() {
         return Some(Ineligible::Ejected);
@@ -202,7 +136,7 @@ fn behind(node: &NodeState, state: &State) -> Option<Ineligible> {
     let checks = [
         (
             holds(node.identity, home(state), |own, home| own == home),
-            Ineligible::Identity,
+            Ineligible::OtherCluster,
         ),
         (
             // Where it is not told, positions prove nothing, and that is looked at for each read (T2).
@@ -212,14 +146,17 @@ fn behind(node: &NodeState, state: &State) -> Option<Ineligible> {
                     // Ahead of the primary is whoever has heard of the next one, or has not heard of a restore.
                     own == newest || (own > newest && Some(own) > state.reign.given_up)
                 }),
-            Ineligible::Epoch,
+            Ineligible::OlderEpoch,
         ),
         (!node.serializable, Ineligible::Serializable),
-        (!node.astray, Ineligible::Astray),
-        (!(node.lagging && node.is_unproven()), Ineligible::Unproven),
+        (!node.astray, Ineligible::AheadOfThePrimary),
+        (
+            !(node.lagging && node.is_unproven()),
+            Ineligible::NotKnownToBeNear,
+        ),
         (
             !node.lagging && holds(node.lag, state.tuning.max_lag, |own, limit| own <= limit),
-            Ineligible::Lag,
+            Ineligible::TooFarBehind,
         ),
         (
             // Without a primary there is nothing to receive (R2).

@@ -12,7 +12,7 @@ use super::probe::is_silence;
 use super::reduce::Step;
 use super::{Effect, Health, Moment, NodeState, Notice, Outage, Ran, Suspicion, Tuning, crash};
 use crate::signal::Signal;
-use crate::words::{NodeId, Role, Stage};
+use crate::vocabulary::{NodeId, Role, Stage};
 
 /// What a failed statement says about its node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

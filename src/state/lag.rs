@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::reduce::Step;
 use super::{Fact, Moment, NodeState, ProbeFacts, State};
-use crate::words::Role;
+use crate::vocabulary::Role;
 
 /// Enough for four minutes of one question a second; a replica that is further behind keeps its last moment.
 const REMEMBERED: usize = 256;

@@ -12,7 +12,7 @@ use super::reduce::Step;
 use super::roster::check;
 use super::{Changes, Effect, Health, NodeSpec, NodeState, Notice, Pending, Stand, State};
 use crate::signal::Signal;
-use crate::words::{NodeId, Role};
+use crate::vocabulary::{NodeId, Role};
 
 pub(super) fn drain(step: &mut Step<'_>, id: NodeId) {
     match step.node_mut(id) {

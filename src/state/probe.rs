@@ -10,7 +10,7 @@ use super::health::backoff;
 use super::reduce::Step;
 use super::{Fact, Health, Moment, Notice, ProbeFacts, Stand, State, crash};
 use crate::signal::Signal;
-use crate::words::{NodeId, Role};
+use crate::vocabulary::{NodeId, Role};
 
 /// Between two probes of a node while writes wait for a primary (T1).
 const SEARCH_EVERY: Duration = Duration::from_millis(6);

@@ -13,9 +13,9 @@ use std::time::Duration;
 
 use super::lag::History;
 use super::reduce::Step;
-use super::{Fact, Fence, Moment, NodeState, Notice, State};
+use super::{Fact, Moment, NodeState, Notice, State};
 use crate::session::Named;
-use crate::words::{NodeId, Role};
+use crate::vocabulary::{FenceReason, NodeId, Role};
 use claims::{claimed, same_server};
 pub(crate) use witness::Undecided;
 
@@ -226,7 +226,7 @@ fn assign(step: &mut Step<'_>, index: usize, primary: Option<NodeId>) {
 
 /// Tells of a fence once it is there and the node answers: one that was found dead takes no writes, and its end has a
 /// line of its own. Whether the fence before this one was told.
-fn tell_fence(step: &mut Step<'_>, index: usize, fence: Option<Fence>) -> bool {
+fn tell_fence(step: &mut Step<'_>, index: usize, fence: Option<FenceReason>) -> bool {
     let state = &*step.state;
     let unheard = |node: &NodeState| node.asked.is_none() && !node.is_ejected();
     let settled = state.reign.claim.is_none() && !state.members().any(unheard);
@@ -235,9 +235,9 @@ fn tell_fence(step: &mut Step<'_>, index: usize, fence: Option<Fence>) -> bool {
     let silent = node.is_ejected() || node.suspicion.is_some();
     match fence {
         None => node.fence_told = None,
-        Some(Fence::Stale) if silent => {}
+        Some(FenceReason::Stale) if silent => {}
         // What it is ahead of is not known before the others are heard: it may be one of them under another name.
-        Some(Fence::Quarantined) if !settled => {}
+        Some(FenceReason::Quarantined) if !settled => {}
         Some(cause) => {
             if node.fence_told.replace(cause) != Some(cause) {
                 let node = node.id;
@@ -259,12 +259,12 @@ fn unfenced(node: &NodeState, state: &State) -> Role {
     }
 }
 
-fn fence(node: &NodeState, state: &State, primary: Option<NodeId>) -> Option<Fence> {
+fn fence(node: &NodeState, state: &State, primary: Option<NodeId>) -> Option<FenceReason> {
     if primary == Some(node.id) {
         return None;
     }
     match (node.identity, state.reign.identity) {
-        (Fact::Known(own), Some(home)) if own != home => return Some(Fence::OtherCluster),
+        (Fact::Known(own), Some(home)) if own != home => return Some(FenceReason::OtherCluster),
         _ => {}
     }
     // Of two that are undecided neither is known to be the wrong one.
@@ -276,20 +276,20 @@ fn fence(node: &NodeState, state: &State, primary: Option<NodeId>) -> Option<Fen
         _ => None,
     };
     let Some((epoch, greatest)) = known else {
-        return (node.spec.role == Role::Replica).then_some(Fence::NotInRecovery);
+        return (node.spec.role == Role::Replica).then_some(FenceReason::NotInRecovery);
     };
     if epoch < greatest {
-        return Some(Fence::Stale);
+        return Some(FenceReason::Stale);
     }
     if state.reign.claim.is_some_and(|claim| claim.node == node.id) {
         return None;
     }
     if state.reign.epoch.is_none_or(|accepted| epoch > accepted) {
-        return Some(Fence::Quarantined);
+        return Some(FenceReason::Quarantined);
     }
     match state.reign.owner.and_then(|owner| state.node(owner)) {
-        Some(owner) if owner.id == node.id => state.reign.conflict.then_some(Fence::Conflict),
-        Some(owner) if same_server(owner, node) => Some(Fence::SameServer),
-        _ => Some(Fence::Conflict),
+        Some(owner) if owner.id == node.id => state.reign.conflict.then_some(FenceReason::Conflict),
+        Some(owner) if same_server(owner, node) => Some(FenceReason::SameServer),
+        _ => Some(FenceReason::Conflict),
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use super::NodeSpec;
-use crate::words::Role;
+use crate::vocabulary::Role;
 
 /// Why a list of nodes cannot be taken.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

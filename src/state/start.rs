@@ -19,7 +19,7 @@ use super::{
     Effect, Fact, Health, Moment, NodeSpec, NodeState, Notice, Outbox, Reign, ReplaceProblem,
     Stand, State, Tuning, health, lag,
 };
-use crate::words::NodeId;
+use crate::vocabulary::NodeId;
 
 /// In how many steps a re-admitted node's weight grows.
 const RAMP_STEPS: u32 = 20;

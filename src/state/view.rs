@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use super::eligible::{ineligible, out_of_service};
 use super::probe::millis;
-use super::{Fact, Health, Ineligible, Moment, NodeState, Outage, State, Tuning};
-use crate::words::{NodeId, Role};
+use super::{Fact, Health, Moment, NodeState, Outage, State, Tuning};
+use crate::vocabulary::{Ineligible, NodeId, Role};
 
 /// Fine enough that a weight of 1 in ramp-up and 100 ms away is not nothing.
 const SCALE: u64 = 1000;
@@ -28,6 +28,8 @@ pub(crate) struct ViewNode {
     pub(crate) in_doubt: bool,
     /// Found dead.
     pub(crate) ejected: bool,
+    /// The primaryship that it shows or follows, where it is known.
+    pub(crate) epoch: Option<u64>,
     /// How connections to it ended last.
     pub(crate) outage: Option<Outage>,
     /// The primary changed, and nobody can tell whether this one follows it: only reads that may miss anything (T2).
@@ -94,6 +96,7 @@ impl View {
                 ineligible: ineligible(node, state),
                 in_doubt: node.is_in_doubt(),
                 ejected: node.is_ejected(),
+                epoch: node.epoch.known(),
                 outage: node.outage,
                 untold: node.epoch == Fact::Unknown && state.reign.changes > 0,
             })
@@ -186,7 +189,7 @@ impl View {
         self.nodes.iter().any(|node| {
             matches!(
                 node.ineligible,
-                Some(Ineligible::Suspected | Ineligible::Unproven)
+                Some(Ineligible::Suspected | Ineligible::NotKnownToBeNear)
             )
         })
     }

@@ -16,4 +16,5 @@ mod page;
 mod quiet;
 mod run_time;
 mod surface;
+mod typed;
 mod unreachable;

@@ -265,7 +265,7 @@ async fn ejections_and_readmissions_are_counted_and_no_label_is_an_address() {
 
     until("the replica is ejected", async || {
         db.query_one_raw(sql(&db, "SELECT 1")).await.unwrap();
-        db.cluster().topology().nodes[1].unused.is_some()
+        db.cluster().topology().nodes[1].ineligible.is_some()
     })
     .await;
     db.query_one_raw(sql(&db, "SELECT 1")).await.unwrap();
@@ -282,7 +282,7 @@ async fn ejections_and_readmissions_are_counted_and_no_label_is_an_address() {
 
     standby.start().unwrap();
     until("the replica is back", async || {
-        db.cluster().topology().nodes[1].unused.is_none()
+        db.cluster().topology().nodes[1].ineligible.is_none()
     })
     .await;
     db.query_one_raw(sql(&db, "SELECT 1")).await.unwrap();

@@ -85,7 +85,7 @@ async fn errors_without_a_server_name_the_node_and_what_to_do() {
     );
     cluster.drain("closed.db (readers)").unwrap();
     until("drained", async || {
-        cluster.topology().nodes[1].unused.is_some()
+        cluster.topology().nodes[1].ineligible.is_some()
     })
     .await;
     page.add(

@@ -10,5 +10,4 @@
 )]
 
 mod imports;
-mod links;
 mod rules;

@@ -111,7 +111,7 @@ async fn with_one_replica_no_read_fails_that_seaorm_alone_would_serve() {
                         db.execute_unprepared("INSERT INTO note VALUES (1)")
                             .await
                             .unwrap();
-                        status(&db, "one").unused.is_some()
+                        status(&db, "one").ineligible.is_some()
                     })
                     .await;
                 }
@@ -163,7 +163,10 @@ async fn diverted_reads_hold_half_the_primarys_pool_and_the_others_wait_in_line(
             .await
             .unwrap();
         cluster.standby(0).kill().unwrap();
-        eventually("found dead", async || status(&db, "one").unused.is_some()).await;
+        eventually("found dead", async || {
+            status(&db, "one").ineligible.is_some()
+        })
+        .await;
         let reads: Vec<_> = (0..6)
             .map(|turn| {
                 let db = db.clone();

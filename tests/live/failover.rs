@@ -66,7 +66,7 @@ async fn until_role(db: &RoutedConnection, node: &Node, role: Role) {
 async fn until_used(db: &RoutedConnection, node: &Node) {
     until(&format!("{} to be used", node.name()), async || {
         let status = status(db, node);
-        status.role == Role::Replica && status.unused.is_none()
+        status.role == Role::Replica && status.ineligible.is_none()
     })
     .await;
 }

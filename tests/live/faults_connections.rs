@@ -374,7 +374,7 @@ async fn broken_idle_connections_do_not_eject_a_replica_again_and_again() {
         cluster.standby(0).start().unwrap();
         eventually("it is used again", async || {
             let one = status(&db, "one");
-            one.unused.is_none() && one.generation > before
+            one.ineligible.is_none() && one.generation > before
         })
         .await;
         let settled = status(&db, "one").generation;

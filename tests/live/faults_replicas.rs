@@ -240,7 +240,7 @@ async fn a_statement_on_a_replica_that_freezes_for_a_moment_goes_on() {
     within(LIMIT, async {
         let db = quick(&cluster).connect().await.unwrap();
         db.cluster().drain("two").unwrap();
-        eventually("drained", async || status(&db, "two").unused.is_some()).await;
+        eventually("drained", async || status(&db, "two").ineligible.is_some()).await;
         let reading = tokio::spawn({
             let db = db.clone();
             async move { number(&db, "SELECT count(*) FROM (SELECT pg_sleep(0.4)) AS brief").await }
@@ -357,7 +357,7 @@ async fn a_read_that_gets_no_connection_of_a_frozen_replica_moves_on_in_time() {
         })
         .await;
         assert!(
-            status(&db, "one").unused.is_none(),
+            status(&db, "one").ineligible.is_none(),
             "it was found dead: the test shows nothing"
         );
         node.thaw();

@@ -44,7 +44,10 @@ async fn replicas_that_are_down_at_the_start_are_used_once_they_come_up() {
         let db = quick(&cluster).connect().await.unwrap();
         println!("connected after {:?}", begun.elapsed());
         for name in ["one", "two"] {
-            assert_eq!(status(&db, name).unused.as_deref(), Some("ejected"));
+            assert_eq!(
+                status(&db, name).ineligible,
+                Some(sealane::Ineligible::Ejected)
+            );
         }
         assert_eq!(db.explain("SELECT id FROM item").reason, Reason::NoReplica);
         item::Entity::find().one(&db).await.unwrap();

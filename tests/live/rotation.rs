@@ -63,7 +63,7 @@ async fn a_replica_that_receives_nothing_is_told_to_have_left_and_to_be_back() {
     let standby = cluster.standby(0);
     standby.set("primary_conninfo", "").unwrap();
     next(&mut events, |event| {
-        matches!(event, ClusterEvent::LeftRotation { node, why } if node == "one" && *why == "not_receiving")
+        matches!(event, ClusterEvent::LeftRotation { node, reason: sealane::Ineligible::NotReceiving } if node == "one")
     })
     .await;
     assert_eq!(reason(&db, "one").await.as_deref(), Some("not_receiving"));

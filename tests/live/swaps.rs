@@ -463,7 +463,10 @@ async fn a_change_of_name_weight_or_zone_keeps_the_pool() {
         assert_eq!(replaced.kept, ["primary"]);
         let after = status(&db, "uno");
         assert_eq!((after.id, after.generation), (before.id, before.generation));
-        assert_eq!(status(&db, "two").unused.as_deref(), Some("weight 0"));
+        assert_eq!(
+            status(&db, "two").ineligible,
+            Some(sealane::Ineligible::NoWeight)
+        );
         for _ in 0..20 {
             decisions.of(item::Entity::find().one(&db)).await.unwrap();
         }
@@ -581,7 +584,7 @@ async fn a_drained_node_gets_nothing_new_until_it_is_resumed() {
             db.cluster().drain("one").unwrap();
             eventually("drained", async || {
                 let one = status(&db, "one");
-                one.unused.as_deref() == Some("drained") && one.in_flight == 0
+                one.ineligible == Some(sealane::Ineligible::Drained) && one.in_flight == 0
             })
             .await;
             readers.more(20).await;
@@ -640,7 +643,10 @@ async fn a_new_node_that_cannot_be_warmed_enters_ejected() {
             .await
             .unwrap();
         println!("a silent new node: replaced after {:?}", begun.elapsed());
-        assert_eq!(status(&db, "two").unused.as_deref(), Some("ejected"));
+        assert_eq!(
+            status(&db, "two").ineligible,
+            Some(sealane::Ineligible::Ejected)
+        );
         readers.more(100).await;
         cluster.standby(1).thaw();
         eventually("used", async || {

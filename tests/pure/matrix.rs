@@ -12,7 +12,7 @@ use crate::{
     route::retry::{self, Again, Crash, Failure, Kind, Verdict},
     signal::Signal,
     state::{Effect, Event, Fact, Moment, ProbeFacts, Ran, State, Tuning, reduce::reduce},
-    words::{NodeId, Role, Stage},
+    vocabulary::{NodeId, Role, Stage},
 };
 
 /// A primary and two replicas that have answered.
@@ -187,7 +187,11 @@ fn no_error_sends_a_write_again_that_may_have_been_executed() {
                     };
                     if let Verdict::Again(_) = retry::verdict(&failure) {
                         let known = retry::outcome(&failure);
-                        assert_eq!(known, crate::words::Outcome::NotExecuted, "{failure:?}");
+                        assert_eq!(
+                            known,
+                            crate::vocabulary::Outcome::NotExecuted,
+                            "{failure:?}"
+                        );
                         assert!(!in_transaction, "{failure:?}");
                     }
                 }

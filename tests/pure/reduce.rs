@@ -13,7 +13,7 @@ use crate::state::{
     Changes, Effect, Event, Fact, Fate, Health, Moment, NodeSpec, NodeState, ProbeFacts, Ran,
     Spares, Stand, StartProblem, State, TextHash, Tuning, View,
 };
-use crate::words::{NodeId, Role, Stage};
+use crate::vocabulary::{NodeId, Role, Stage};
 
 const FILES: &[(&str, &str)] = &[
     ("ejection", include_str!("reduce/ejection.json")),

@@ -7,7 +7,7 @@ use crate::route::retry::{Again, Crash, Failure, Kind, Verdict, outcome, verdict
 use crate::route::safety::corrects;
 use crate::signal::Signal;
 use crate::state::{Fate, Ran, TextHash};
-use crate::words::{Outcome, Role, Stage};
+use crate::vocabulary::{Outcome, Role, Stage};
 
 const KINDS: &[(&str, Kind)] = &[
     ("read", Kind::Read),

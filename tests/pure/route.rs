@@ -12,10 +12,9 @@ use crate::route::{
     Ask, Decision, Forced, Fresh, Refusal, Request, Route, Tried, balance, lines::lines, route,
 };
 use crate::state::{
-    Fact, Health, Ineligible, Moment, NodeState, Outage, Spares, Stand, State, Suspicion, Tuning,
-    View,
+    Fact, Health, Moment, NodeState, Outage, Spares, Stand, State, Suspicion, Tuning, View,
 };
-use crate::words::{Intent, NodeId, Reason, Role};
+use crate::vocabulary::{Ineligible, Intent, NodeId, Reason, Role};
 
 const FILES: &[(&str, &str)] = &[
     ("table", include_str!("route/table.json")),

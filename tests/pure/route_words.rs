@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::signal::Signal;
 use crate::state::{NodeSpec, Tuning};
-use crate::words::{Intent, Reason, Role, Stage};
+use crate::vocabulary::{Intent, Reason, Role, Stage};
 
 /// The scenarios of a file, and where they came from.
 pub(super) fn scenarios(file: &str, text: &str) -> Vec<Value> {

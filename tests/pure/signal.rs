@@ -12,7 +12,7 @@ use super::route_words::{role, rows, str_of};
 use crate::signal::{
     Answer, Dialect, ErrorFacts, Severity, Signal, facts, judge, of_db_err, signal, stage_of,
 };
-use crate::words::{Role, Stage};
+use crate::vocabulary::{Role, Stage};
 
 #[test]
 fn every_foreign_error_is_read_as_what_it_means() {

@@ -4,7 +4,7 @@ use crate::cluster::start::standing::line;
 use crate::pure::route_words::node;
 use crate::signal::Signal;
 use crate::state::{Event, Moment, State, Tuning, View, reduce::reduce};
-use crate::words::NodeId;
+use crate::vocabulary::NodeId;
 
 fn started(nodes: &[&str], events: &[Event]) -> String {
     let specs = nodes.iter().map(|text| node(text)).collect();

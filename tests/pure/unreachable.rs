@@ -11,7 +11,7 @@ use crate::{
     error::Error,
     node::Trouble,
     signal::{Silence, of_server, of_tls, told},
-    words::{Outcome, Stage},
+    vocabulary::{Outcome, Stage},
 };
 
 /// The codes and texts of PostgreSQL, MariaDB, MySQL and SQLite, and a part of the advice; nothing where their answer
@@ -211,7 +211,7 @@ fn what_was_sent_to_a_node_before_is_not_called_unsent() {
                 source: None,
             },
             Error::NotCaughtUp {
-                node: node.clone(),
+                nodes: vec![node.clone()],
                 waited,
                 sent,
             },

@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{super::aside, Shared};
-use crate::{backend::activity, config::NodeConfig, session::losses::Backend, words::NodeId};
+use crate::{backend::activity, config::NodeConfig, session::losses::Backend, vocabulary::NodeId};
 
 /// Between two attempts on a server that does not answer (rule T1).
 const PAUSE: Duration = Duration::from_millis(500);

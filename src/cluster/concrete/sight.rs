@@ -12,7 +12,7 @@ use crate::{
         Clock, Current,
         losses::{By, Losses, Orphan, Trace},
     },
-    words::NodeId,
+    vocabulary::NodeId,
 };
 
 /// See the module.

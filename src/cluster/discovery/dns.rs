@@ -115,7 +115,7 @@ fn list(nodes: BTreeMap<String, Found>) -> Vec<Found> {
 
 /// The addresses of a configured node's host have its name and its zone, and a replica's its weight.
 fn like(node: &NodeConfig) -> Found {
-    let replica = node.role() == crate::words::Role::Replica;
+    let replica = node.role() == crate::vocabulary::Role::Replica;
     Found {
         name: node.name.clone().unwrap_or_default(),
         weight: replica.then_some(node.weight),

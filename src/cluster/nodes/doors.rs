@@ -9,7 +9,7 @@ use crate::{
     session::Replayed,
     snapshot::Member,
     state::{Event, Fact, NodeState, ProbeFacts, State},
-    words::{NodeId, Role},
+    vocabulary::{NodeId, Role},
 };
 
 impl Nodes {

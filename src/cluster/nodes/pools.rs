@@ -16,7 +16,7 @@ use crate::{
     node::{Absent, Link, Node},
     signal,
     state::NodeSpec,
-    words::NodeId,
+    vocabulary::NodeId,
 };
 
 /// A pool whose place is kept.

@@ -10,7 +10,7 @@ use crate::{
     node::{Node, Trouble},
     signal::{self, Signal},
     state::{Event, Fact, Moment, ProbeFacts},
-    words::{NodeId, Role},
+    vocabulary::{NodeId, Role},
 };
 
 /// One question to one node.

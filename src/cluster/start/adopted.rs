@@ -2,12 +2,13 @@
 
 use std::{sync::Arc, time::Instant};
 
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseConnectionType, DbBackend};
 
 use super::{Starting, shares::judging};
 use crate::{
     cluster::{name::ClusterName, shared::Shared, source::Source},
     config::Config,
+    error::Error,
     intent::{Classifier, Knowledge},
     node::{Link, link},
     session::Clock,
@@ -16,46 +17,47 @@ use crate::{
 /// A cluster of connections that the application made. Roles are as given; a server behind them is asked for its
 /// catalog and for its state in the background.
 ///
-/// # Panics
-/// On connections of different backends, as SeaORM panics on the wrong pool.
-pub(crate) fn adopt(primary: DatabaseConnection, replicas: Vec<DatabaseConnection>) -> Arc<Shared> {
+/// # Errors
+/// [`Error::Disconnected`] when one of them leads nowhere, [`Error::Topology`] when they are of different backends.
+pub(crate) fn adopt(
+    primary: DatabaseConnection,
+    replicas: Vec<DatabaseConnection>,
+) -> Result<Arc<Shared>, Error> {
     adopt_as((Config::adopted(), true), primary, replicas)
 }
 
 /// One pool of a cluster, for a callback of the application's: nothing is asked of it behind the callback's back.
-pub(crate) fn alone(connection: DatabaseConnection) -> Arc<Shared> {
+pub(crate) fn alone(connection: DatabaseConnection) -> Result<Arc<Shared>, Error> {
     let mut config = Config::adopted();
     // The cluster itself may not have its name yet.
     config.cluster_name = "callback".to_owned();
     adopt_as((config, false), connection, Vec::new())
 }
 
-#[expect(
-    clippy::panic,
-    reason = "documented: there is no error to return, and routing between backends is a mistake"
-)]
 fn adopt_as(
     (config, may_ask): (Config, bool),
     primary: DatabaseConnection,
     replicas: Vec<DatabaseConnection>,
-) -> Arc<Shared> {
+) -> Result<Arc<Shared>, Error> {
     let origin = Instant::now();
+    let mut all = std::iter::once(&primary).chain(&replicas);
+    if all.any(|one| matches!(one.inner, DatabaseConnectionType::Disconnected)) {
+        return Err(Error::Disconnected);
+    }
     let backend = ConnectionTrait::get_database_backend(&primary);
     if replicas
         .iter()
         .any(|replica| ConnectionTrait::get_database_backend(replica) != backend)
     {
-        panic!("a cluster has one backend, and these connections have several");
+        let why = "a cluster has one backend, and these connections have several".to_owned();
+        return Err(Error::Topology { why });
     }
     let reads_catalog = may_ask && backend != DbBackend::Sqlite && link::is_live(&primary);
     let connections = std::iter::once(primary).chain(replicas);
     let sources = Source::all_adopted(connections.collect());
     let name = ClusterName::claim(&config.cluster_name);
     let _span = name.span().entered();
-    let mut starting = match Starting::new(&config, sources, (origin, name)) {
-        Ok(starting) => starting,
-        Err(err) => panic!("{err}"),
-    };
+    let mut starting = Starting::new(&config, sources, (origin, name))?;
     starting.adopt();
     let knowledge = if reads_catalog {
         Knowledge::Awaited
@@ -63,11 +65,11 @@ fn adopt_as(
         Knowledge::Trusted
     };
     let classifier = Classifier::new(backend, judging(&config), knowledge);
-    starting.run(
+    Ok(starting.run(
         config,
         (backend, classifier, Arc::new(Clock::default())),
         reads_catalog,
-    )
+    ))
 }
 
 impl Starting {

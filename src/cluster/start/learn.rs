@@ -15,7 +15,7 @@ use crate::{
     intent::{Classifier, Knowledge},
     signal::{self, Silence},
     state::{Event, Moment, reduce::reduce},
-    words::Role,
+    vocabulary::Role,
 };
 
 impl Starting {

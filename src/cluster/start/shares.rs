@@ -6,7 +6,7 @@ use crate::{
     config::Config,
     intent::Settings,
     state::Tuning,
-    words::{Failover, OnConflict, Role},
+    vocabulary::{Failover, OnConflict, Role},
 };
 
 /// The judge's share of the configuration.

@@ -2,7 +2,7 @@
 
 use crate::{
     state::{View, ViewNode},
-    words::Role,
+    vocabulary::Role,
 };
 
 /// The picture of the start in one line, for whoever looks first after a deployment.

@@ -3,10 +3,7 @@
 use sea_orm::DbBackend;
 
 use super::Starting;
-use crate::{
-    config::Config,
-    state::{Ineligible, View},
-};
+use crate::{config::Config, state::View, vocabulary::Ineligible};
 
 impl Starting {
     /// Warns.

@@ -8,7 +8,7 @@ use crate::{
     metrics::ClusterCounter,
     snapshot::Snapshot,
     state::View,
-    words::Role,
+    vocabulary::Role,
 };
 
 impl Worker {

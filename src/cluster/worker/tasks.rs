@@ -14,7 +14,7 @@ use crate::{
     },
     signal::Signal,
     state::{Event, Moment},
-    words::NodeId,
+    vocabulary::NodeId,
 };
 
 /// How often a node that drains is looked at.

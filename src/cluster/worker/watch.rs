@@ -8,7 +8,7 @@ use crate::{
     cluster::{shared::Shared, whose::whose},
     metrics::NodeCounter,
     state::{Event, Moment},
-    words::{NodeId, Role},
+    vocabulary::{NodeId, Role},
 };
 
 impl Worker {

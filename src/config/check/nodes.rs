@@ -13,7 +13,7 @@ use crate::config::node::NodeConfig;
 use crate::config::table::{PRIMARY, REPLICA, REPLICAS};
 use crate::config::url::{Endpoint, scheme_of};
 use crate::config::value::Value;
-use crate::words::Role;
+use crate::vocabulary::Role;
 
 pub(in crate::config) const SQLITE_REPLICA: &str = "must not be set with SQLite, whose readers open the primary's file by themselves; leave the replicas out";
 

@@ -12,7 +12,7 @@ use crate::{
     route::retry::Crash,
     snapshot::Snapshot,
     state::{Fate, Ran, Spares, TextHash},
-    words::{Intent, NodeId, Stage},
+    vocabulary::{Intent, NodeId, Stage},
 };
 
 /// What a read has to do with servers that crashed.

@@ -11,8 +11,8 @@ use crate::{
     error::Error,
     intent::Verdict,
     node::Lease,
-    route::{Ask, Decision, Route},
-    words::{Intent, Reason, Role},
+    route::{Ask, Decision, NotSent, Route},
+    vocabulary::{Intent, Reason, Role},
 };
 
 impl RoutedConnection {
@@ -21,7 +21,7 @@ impl RoutedConnection {
         &self,
         shared: &Arc<Shared>,
         verdict: &Verdict,
-    ) -> (Result<String, String>, Option<Role>, Reason) {
+    ) -> (Result<String, NotSent>, Option<Role>, Reason) {
         let ask = Ask::Statement {
             intent: verdict.intent(),
             reason: verdict.reason(),
@@ -34,11 +34,13 @@ impl RoutedConnection {
             }
             Decision::Stay(reason) => (Ok("the transaction's node".to_owned()), None, reason),
             Decision::Wait => (
-                Err(format!("it would wait: {}", snapshot.describe())),
+                Err(NotSent::Waits {
+                    nodes: snapshot.describe(),
+                }),
                 None,
                 verdict.reason(),
             ),
-            Decision::Refuse(refusal) => (Err(refusal.to_string()), None, verdict.reason()),
+            Decision::Refuse(refusal) => (Err(refusal.into()), None, verdict.reason()),
         }
     }
 

@@ -15,7 +15,7 @@ use crate::{
     },
     signal::{self, Signal},
     state::Ran,
-    words::{Intent, Outcome, Stage},
+    vocabulary::{Intent, Outcome, Stage},
 };
 
 impl Attempt<'_> {

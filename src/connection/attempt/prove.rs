@@ -18,7 +18,7 @@ use crate::{
     node::{Lease, Leased},
     route::Forced,
     session::{Bound, Need, Replay, Replayed},
-    words::{Consistency, Role},
+    vocabulary::{Consistency, Role},
 };
 
 /// A connection on its way to its proof; dropped on the way, it is thrown away, so that nobody finds it in the pool.

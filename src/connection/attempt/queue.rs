@@ -24,7 +24,7 @@ use crate::{
     session::{Bound, Need},
     signal,
     state::Ran,
-    words::{Intent, Reason, Role, Stage},
+    vocabulary::{Intent, Reason, Role, Stage},
 };
 
 /// What is had at the head of a line.

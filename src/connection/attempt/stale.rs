@@ -16,7 +16,7 @@ use crate::{
     route::{Ask, Decision, Forced, Route},
     session::{Bound, Current, Need, Seen},
     snapshot::Snapshot,
-    words::{Consistency, Intent, OnStale, Reason, Role},
+    vocabulary::{Consistency, Intent, OnStale, Reason, Role},
 };
 
 /// Whether something is being done out of our sight that such a statement has to see.
@@ -142,7 +142,7 @@ impl Attempt<'_> {
         shared.metrics.count(ClusterCounter::StaleTimeout);
         match self.scope.on_stale(shared) {
             OnStale::Error => Err(Error::NotCaughtUp {
-                node: shared.replica_names(),
+                nodes: shared.replica_names(),
                 waited: begun.elapsed(),
                 sent: self.sent,
             }),

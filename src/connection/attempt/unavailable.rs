@@ -16,7 +16,7 @@ use crate::{
     error::{Error, Kind},
     node::{Lease, Node},
     signal,
-    words::{Role, Stage},
+    vocabulary::{Role, Stage},
 };
 
 /// A statement that has had its place for so long and no connection has its server asked why.

@@ -5,7 +5,7 @@ use std::time::Instant;
 use sea_orm::DbErr;
 
 use super::{Attempt, phase::Phase, unavailable::Obstacle};
-use crate::{error::Error, metrics::ClusterCounter, session::Need, signal, words::Intent};
+use crate::{error::Error, metrics::ClusterCounter, session::Need, signal, vocabulary::Intent};
 
 impl Attempt<'_> {
     /// A node that refuses writes although it is the primary, by a probe begun after that, means what it says: a setting
@@ -87,7 +87,7 @@ impl Attempt<'_> {
             Err(_) => Err(match self.crashes.spared {
                 Some(_) => self.kept_back(),
                 None if stale => Error::NotCaughtUp {
-                    node: shared.replica_names(),
+                    nodes: shared.replica_names(),
                     waited: self.started().elapsed(),
                     sent: self.sent,
                 },

@@ -60,7 +60,7 @@ impl RoutedConnection {
         match self.position(shared).await {
             Ok(position) => Ok(Bookmark(position.map_or(Asks::Nothing, Asks::At))),
             // It comes after the write, which cannot fail any more.
-            Err(Error::NoPosition { .. }) => Ok(Bookmark::default()),
+            Err(Error::NoPosition) => Ok(Bookmark::default()),
             Err(err) => Err(err),
         }
     }
@@ -83,7 +83,7 @@ impl RoutedConnection {
         let placed = self.place(shared, Awaited::now(shared, current.clone()));
         let mark = match tokio::time::timeout(limit, placed).await {
             Ok(Ok(position)) => position.map_or(Asks::Nothing, Asks::At),
-            Ok(Err(Error::NoPosition { .. })) => Asks::Nothing,
+            Ok(Err(Error::NoPosition)) => Asks::Nothing,
             _ => current.unplaced(&shared.clock, shared.has_open_writes(&current)),
         };
         Bookmark(mark)
@@ -133,9 +133,7 @@ impl RoutedConnection {
                     }));
                 }
                 Need::Primary if !shared.positions.load(Ordering::Acquire) => {
-                    return Err(Error::NoPosition {
-                        why: "the primary does not tell it".to_owned(),
-                    });
+                    return Err(Error::NoPosition);
                 }
                 Need::Primary if !asked => {
                     clock.ask();

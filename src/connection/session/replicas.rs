@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     cluster::shared::Shared, connection::RoutedConnection, error::Error, position::Position,
-    session::Need, words::Role,
+    session::Need, vocabulary::Role,
 };
 
 impl RoutedConnection {

@@ -15,7 +15,7 @@ use crate::{
     node::{Lease, Place, UntilCut},
     session::OpenWrite,
     signal,
-    words::Role,
+    vocabulary::Role,
 };
 
 type Row = Result<QueryResult, DbErr>;

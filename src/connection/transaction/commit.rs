@@ -10,7 +10,7 @@ use crate::{
     metrics::NodeCounter,
     signal,
     state::Ran,
-    words::Stage,
+    vocabulary::Stage,
 };
 
 /// SQLSTATE of every statement in a transaction that the server has aborted.

@@ -30,7 +30,7 @@ use crate::{
     },
     signal::{self, Signal},
     state::Ran,
-    words::{Consistency, Role, Stage},
+    vocabulary::{Consistency, Role, Stage},
 };
 
 /// How often a write is looked after that nobody waits for.
@@ -303,7 +303,7 @@ impl Held {
             return Ok(());
         }
         Err(Error::NotCaughtUp {
-            node: root.lease.name(),
+            nodes: vec![root.lease.name()],
             waited: asked.elapsed(),
             sent: false,
         }

@@ -19,7 +19,7 @@ use crate::intent::judge;
 use crate::intent::judged::{Judged, Name, Needs};
 use crate::intent::relations;
 use crate::intent::settings::Settings;
-use crate::words::Intent;
+use crate::vocabulary::Intent;
 
 /// Builds the catalog of one reading.
 pub(crate) fn build(backend: DbBackend, rows: &Rows, settings: &Settings) -> Catalog {

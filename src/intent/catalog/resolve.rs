@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use super::{Catalog, RelationKind, Trust};
 use crate::intent::judged::{Judged, Name, Ruling, Traits};
 use crate::intent::knowledge::Doubt;
-use crate::words::Intent;
+use crate::vocabulary::Intent;
 
 /// What a text is resolved against.
 #[derive(Clone, Copy, Debug)]

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::super::histogram::Buckets;
 use super::super::names::{ACQUIRE_SECONDS, Metric, REPLAYED_SECONDS, STATEMENT_SECONDS};
 use super::super::sums::{NodeSums, NodeTotals, Observed, PoolSums};
-use crate::words::{NodeId, Role};
+use crate::vocabulary::{NodeId, Role};
 
 /// So many names of nodes that are gone keep their totals.
 const KEPT: usize = 64;

@@ -15,7 +15,7 @@ use super::super::names::{
     NODE_ROLE, NodeCounter, POOL_CONNECTIONS, POOL_IDLE, POOL_MAX, POOL_USED, RETRIES, STATEMENTS,
 };
 use super::series::Published;
-use crate::words::{RetryCause, Role};
+use crate::vocabulary::{RetryCause, Role};
 
 static METADATA: Metadata<'static> = Metadata::new("sealane", Level::INFO, Some(module_path!()));
 

@@ -13,7 +13,7 @@ use crate::{
     config::{Config, NodeConfig, NodeUrl},
     error::Kind,
     node::{Lent, Link},
-    words::Role,
+    vocabulary::Role,
 };
 
 /// The first statement of every replica connection (rule I7).

@@ -21,7 +21,7 @@ use crate::{
         door::{Door, Guide},
         greet::hooked,
     },
-    words::Role,
+    vocabulary::Role,
 };
 
 /// A start-up parameter of every replica connection (rule I7).

@@ -17,7 +17,7 @@ use crate::{
     config::{Config, NodeConfig, NodeUrl, percent_decode},
     error::Kind,
     node::{Lent, Link},
-    words::Role,
+    vocabulary::Role,
 };
 
 pub(super) async fn open(config: &Config, node: &NodeConfig) -> Result<Link, DbErr> {

@@ -5,7 +5,7 @@ use super::{CONFIRM_LIMIT, Claim, configured};
 use crate::session::Named;
 use crate::state::reduce::Step;
 use crate::state::{Effect, Fact, NodeState, Notice, State};
-use crate::words::{NodeId, Role};
+use crate::vocabulary::{NodeId, Role};
 
 /// The epoch in which a node of this cluster claims to be the primary, or did when it was last heard of.
 pub(super) fn claimed(node: &NodeState, state: &State) -> Option<u64> {

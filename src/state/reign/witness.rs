@@ -7,7 +7,7 @@
 
 use super::configured;
 use crate::state::{Fact, Health, NodeState, State};
-use crate::words::{NodeId, Role};
+use crate::vocabulary::{NodeId, Role};
 
 /// Two that show different epochs at the start, of which nobody knows which one counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -147,7 +147,7 @@ async fn the_targets_of_a_service_are_nodes_with_its_weights() {
         let topology = db.cluster().topology();
         let mut nodes = topology.nodes.iter();
         let second = nodes.find(|node| node.name == second.name());
-        second.is_some_and(|node| node.unused.as_deref() == Some("weight 0"))
+        second.is_some_and(|node| node.ineligible == Some(sealane::Ineligible::NoWeight))
     })
     .await;
     // What was decided before that is over.

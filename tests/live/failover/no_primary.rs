@@ -125,7 +125,7 @@ async fn a_thousand_that_wait_cost_one_attempt_per_node_and_half_second() {
     until("the end of all nodes", async || {
         let topology = db.cluster().topology();
         let dead = |node: &sealane::NodeStatus| match node.role {
-            sealane::Role::Replica => node.unused.as_deref() == Some("ejected"),
+            sealane::Role::Replica => node.ineligible == Some(sealane::Ineligible::Ejected),
             _ => node.role == sealane::Role::Unknown,
         };
         topology.nodes.iter().all(dead)

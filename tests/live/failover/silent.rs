@@ -9,7 +9,7 @@ use std::{
 };
 
 use sea_orm::{ConnectOptions, ConnectionTrait, DbErr};
-use sealane::{Role, RoutedConnection};
+use sealane::{Ineligible, Role, RoutedConnection};
 use sealane_harness::{Cluster, Forwarder};
 
 use super::{MS, blocking, cluster, insert, promote, rows, soon, status, until_role};
@@ -140,10 +140,10 @@ async fn one_silent_node_of_sixty_four_holds_up_none_of_the_others() {
         .unwrap();
     let replicas = || {
         let nodes = db.cluster().topology().nodes;
-        let used = |role, unused: &Option<String>| role == Role::Replica && unused.is_none();
+        let used = |role, why: Option<Ineligible>| role == Role::Replica && why.is_none();
         nodes
             .iter()
-            .filter(|node| used(node.role, &node.unused))
+            .filter(|node| used(node.role, node.ineligible))
             .count()
     };
     until("all replicas", async || replicas() == NODES - 1).await;

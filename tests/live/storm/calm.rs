@@ -84,7 +84,7 @@ pub fn is_whole(db: &RoutedConnection) -> bool {
     let nodes = db.cluster().topology().nodes;
     let used = nodes
         .iter()
-        .all(|node| node.unused.is_none() && !node.in_doubt);
+        .all(|node| node.ineligible.is_none() && !node.in_doubt);
     let primaries = nodes.iter().filter(|node| node.role == Role::Primary);
     used && primaries.count() == 1
 }

@@ -105,14 +105,14 @@ pub fn status(db: &RoutedConnection, name: &str) -> NodeStatus {
 
 pub async fn until_ejected(db: &RoutedConnection, name: &str) {
     eventually(&format!("{name} ejected"), async || {
-        status(db, name).unused.as_deref() == Some("ejected")
+        status(db, name).ineligible == Some(sealane::Ineligible::Ejected)
     })
     .await;
 }
 
 pub async fn until_used(db: &RoutedConnection, name: &str) {
     eventually(&format!("{name} used"), async || {
-        status(db, name).unused.is_none()
+        status(db, name).ineligible.is_none()
     })
     .await;
 }

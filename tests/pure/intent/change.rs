@@ -9,7 +9,7 @@ use crate::intent::{
         rows::{FunctionRow, RelationRow, Rows, UseRow},
     },
 };
-use crate::words::Intent;
+use crate::vocabulary::Intent;
 
 fn classifier(rows: &Rows) -> Classifier {
     let catalog = catalog::build(DbBackend::Postgres, rows, &Settings::default());

@@ -9,7 +9,7 @@ use crate::metrics::{
     Buckets, ClusterCounter, ClusterMetrics, Counted, Histogram, NodeCounter, NodeMetrics, Padded,
     StatementCounters, shard, shards, statement_at,
 };
-use crate::words::{Intent, Reason, RetryCause, Role};
+use crate::vocabulary::{Intent, Reason, RetryCause, Role};
 
 fn combinations() -> impl Iterator<Item = (Role, Intent, Reason)> {
     Role::ALL.iter().flat_map(|role| {

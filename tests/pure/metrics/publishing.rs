@@ -10,7 +10,7 @@ use crate::metrics::{
     ALL, ClusterCounter, ClusterMetrics, ClusterSums, Kind, NodeCounter, NodeMetrics, NodeSums,
     PoolSums, Publisher,
 };
-use crate::words::{Intent, NodeId, Reason, RetryCause, Role};
+use crate::vocabulary::{Intent, NodeId, Reason, RetryCause, Role};
 
 /// A node that has counted something of everything.
 fn busy() -> NodeMetrics {
@@ -30,7 +30,7 @@ fn sums(id: u32, name: &str, metrics: &NodeMetrics) -> NodeSums {
     let id = NodeId(id);
     NodeSums {
         observed: crate::metrics::Observed {
-            eligible: crate::state::Ineligible::ELIGIBLE,
+            eligible: crate::vocabulary::Ineligible::ELIGIBLE,
             healthy: true,
             lag: Some(Duration::from_millis(1500)),
             bytes: Some(7),

@@ -8,7 +8,7 @@ use super::Held;
 use crate::{
     error::{Error, Kind},
     state::{Ran, TextHash},
-    words::{Intent, Reason, Role},
+    vocabulary::{Intent, Reason, Role},
 };
 
 impl Held {

@@ -12,7 +12,7 @@ use crate::{
     session::{OpenWrite, losses::Orphan},
     signal::Signal,
     state::{Fate, Ran},
-    words::{Outcome, Stage},
+    vocabulary::{Outcome, Stage},
 };
 
 /// Why a transaction was lost whose node was.

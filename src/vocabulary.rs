@@ -1,0 +1,17 @@
+//! The vocabulary of the crate: bare enums and ids that every other module speaks.
+//!
+//! The same word stands in code, configuration, metrics, errors and documentation, so each enum has one
+//! text form ([`as_str`](Intent::as_str)) and nothing else spells it. Dependencies point here and never from here.
+
+#[macro_use]
+mod word;
+mod choice;
+mod node;
+mod statement;
+
+pub use self::{
+    choice::{Consistency, Failover, OnConflict, OnStale, Scope},
+    node::{EjectionCause, FenceReason, Ineligible, NodeId, Role},
+    statement::{Intent, Outcome, Reason, RetryCause, Stage},
+    word::ParseWordError,
+};

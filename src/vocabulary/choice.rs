@@ -1,0 +1,76 @@
+//! The choices of the configuration that are one word of a few.
+
+word! {
+    /// What a read may miss.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+    #[non_exhaustive]
+    Consistency {
+        /// Nothing: every read runs on the primary.
+        Strong = "strong",
+        /// Nothing that this session wrote: a replica serves it once it is known to have replayed that.
+        #[default]
+        ReadYourWrites = "read-your-writes",
+        /// Nothing that this session wrote, and nothing that an earlier read of it has seen, wherever that ran.
+        Monotonic = "monotonic",
+        /// Anything that a replica has not replayed yet.
+        Eventual = "eventual",
+    }
+}
+
+word! {
+    /// What happens to a read when no replica is known to have replayed what it has to see.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+    #[non_exhaustive]
+    OnStale {
+        /// The primary serves it.
+        #[default]
+        Primary = "primary",
+        /// It waits for a replica, for `SEALANE_STALE_WAIT`; then the primary serves it.
+        Wait = "wait",
+        /// It waits for a replica as long; then it fails with `Error::NotCaughtUp`.
+        Error = "error",
+    }
+}
+
+word! {
+    /// Whose writes a read has to see, where no session says otherwise.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+    #[non_exhaustive]
+    Scope {
+        /// Those of the whole process.
+        #[default]
+        Process = "process",
+        /// Those of the same tokio task; outside a task, those of the process.
+        Task = "task",
+    }
+}
+
+word! {
+    /// How the primary is known.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+    #[non_exhaustive]
+    Failover {
+        /// The nodes are asked what they are, and the greatest epoch wins.
+        #[default]
+        Auto = "auto",
+        /// The same, but a greater epoch counts only with a witness: the old primary does not answer as one any more,
+        /// another node follows the new one, or an authority names it. For those who promote a replica beside a healthy
+        /// primary on purpose.
+        Confirmed = "confirmed",
+        /// It is the configured one.
+        Off = "off",
+    }
+}
+
+word! {
+    /// What happens when two nodes are primaries of one epoch.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+    #[non_exhaustive]
+    OnConflict {
+        /// Nothing is written until one of them follows again, or is named.
+        #[default]
+        Stop = "stop",
+        /// The first one that this process saw goes on. This is a split brain as soon as another process saw the other.
+        KeepFirst = "keep-first",
+    }
+}

@@ -1,0 +1,154 @@
+//! What is said of one node: its role, why it is not used.
+
+use std::fmt;
+
+word! {
+    /// What a node is allowed to do for the cluster.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    #[non_exhaustive]
+    Role {
+        /// Takes writes, and reads that no replica may serve.
+        Primary = "primary",
+        /// Serves reads only.
+        Replica = "replica",
+        /// Not freshly observed: nothing is sent there.
+        Unknown = "unknown",
+        /// Seen, and not to be used: a stale primary, another cluster, a conflict.
+        Fenced = "fenced",
+    }
+}
+
+/// One node of the topology: its ordinal in this process, never reused, so that late news of a removed node
+/// cannot be taken for news of another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct NodeId(pub(crate) u32);
+
+impl fmt::Display for NodeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+word! {
+    /// Why a node serves no balanced reads. The word is the label `reason` of `sealane_node_eligible`; as text
+    /// ([`Display`](fmt::Display)) it says the same for people.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    #[non_exhaustive]
+    Ineligible without Display {
+        /// It is the primary, and the primary has no share in reads.
+        Primary = "primary",
+        /// Nobody has seen yet what it is.
+        UnknownRole = "unknown_role",
+        /// It answers and is not to be used: see [`FenceReason`].
+        Fenced = "fenced",
+        /// It is not in the list, or not yet.
+        NotInTheList = "not_in_the_list",
+        /// Drained on demand, by [`Cluster::drain`](crate::Cluster::drain).
+        Drained = "drained",
+        /// It was found dead, and gets nothing until it answers.
+        Ejected = "ejected",
+        /// It is in grave doubt until its next probe.
+        Suspected = "suspected",
+        /// Its weight is 0.
+        NoWeight = "no_weight",
+        /// It belongs to another cluster than the primary, or could not tell.
+        OtherCluster = "other_cluster",
+        /// It follows an older primary, or could not tell.
+        OlderEpoch = "older_epoch",
+        /// It is further behind than `SEALANE_MAX_LAG`, or could not tell.
+        TooFarBehind = "too_far_behind",
+        /// It has not replayed the first position that the primary told: a matter of milliseconds, if it is well.
+        NotKnownToBeNear = "not_known_to_be_near",
+        /// It receives nothing from a primary.
+        NotReceiving = "not_receiving",
+        /// Its transactions are serializable by default, and a standby refuses these.
+        Serializable = "serializable",
+        /// It has replayed what the primary does not have: its history is another one.
+        AheadOfThePrimary = "ahead_of_the_primary",
+    }
+}
+
+impl fmt::Display for Ineligible {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Primary | Self::Fenced | Self::Drained | Self::Ejected | Self::Suspected => {
+                self.as_str()
+            }
+            Self::UnknownRole => "unknown",
+            Self::NotInTheList => "not in the list",
+            Self::NoWeight => "weight 0",
+            Self::OtherCluster => "another cluster",
+            Self::OlderEpoch => "older epoch",
+            Self::TooFarBehind => "too far behind",
+            Self::NotKnownToBeNear => "not yet known to be near",
+            Self::NotReceiving => "not receiving",
+            Self::Serializable => {
+                "default_transaction_isolation is serializable, and a standby refuses every statement then"
+            }
+            Self::AheadOfThePrimary => "ahead of the primary",
+        })
+    }
+}
+
+word! {
+    /// Why a node that answers is not used.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    #[non_exhaustive]
+    FenceReason without Display {
+        /// Configured as a replica, and not in recovery: a primary, perhaps an old one.
+        NotInRecovery = "not_in_recovery",
+        /// Its system identifier is not the primary's.
+        OtherCluster = "other_cluster",
+        /// A primary of an epoch that is over.
+        Stale = "stale",
+        /// It shows a greater epoch than the primary, and nobody vouches for it: perhaps a copy that was promoted
+        /// elsewhere.
+        Quarantined = "quarantined",
+        /// It is the primary of the same epoch as another node.
+        Conflict = "conflict",
+        /// It is the primary under another name.
+        SameServer = "same_server",
+    }
+}
+
+impl fmt::Display for FenceReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotInRecovery => "configured as a replica, and not in recovery",
+            Self::OtherCluster => "of another cluster",
+            Self::Stale => "a primary of an epoch that is over",
+            Self::Quarantined => "a greater epoch than the primary's, for which nobody vouches",
+            Self::Conflict => "a primary of the same epoch as another one",
+            Self::SameServer => "the primary under another name",
+        })
+    }
+}
+
+word! {
+    /// What was heard of a node when it was found dead.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    #[non_exhaustive]
+    EjectionCause {
+        /// No connection came about: refused, unreachable, not found.
+        Refused = "refused",
+        /// Its connections broke.
+        Disconnected = "disconnected",
+        /// It did not answer in time.
+        TimedOut = "timed_out",
+        /// The server is there and accepts no sessions yet.
+        Starting = "starting",
+        /// One of its processes died, and it recovers from that.
+        Recovering = "recovering",
+        /// The server is there and accepts no sessions any more.
+        Stopping = "stopping",
+        /// It ended sessions, by command or for a reason of its own.
+        Terminated = "terminated",
+        /// The server does not let us in: login, host rules, database.
+        Rejected = "rejected",
+        /// It has no connection left for us, or its pool had none in time.
+        Overloaded = "overloaded",
+        /// Anything else.
+        Other = "other",
+    }
+}

@@ -1,0 +1,111 @@
+//! What is said of one statement: what it needs, where it went and why, how it ended.
+
+word! {
+    /// What a statement needs, from the weakest need to the strongest.
+    ///
+    /// The order is the strictness: of several statements in one text, the greatest decides.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+    #[non_exhaustive]
+    Intent {
+        /// Proven to be a read: any fresh replica may serve it.
+        Read = "read",
+        /// Changes or asks for the state of one connection.
+        Session = "session",
+        /// Writes nothing, as far as can be told, and must run on the primary.
+        Primary = "primary",
+        /// Writes, locks, or calls something that does.
+        Write = "write",
+    }
+}
+
+word! {
+    /// Why a statement went where it went.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    #[non_exhaustive]
+    Reason {
+        /// A read on a balanced replica (or, with a weight, on the primary among them).
+        Replica = "replica",
+        /// The text writes, locks or calls a function that does.
+        Write = "write",
+        /// Handed to `execute` or `execute_unprepared`, which promise no rows: not judged, always the primary.
+        Execute = "execute",
+        /// Writes nothing but is only right on the primary (sequences, unlogged tables, advisory locks, …).
+        PrimaryOnly = "primary_only",
+        /// Reads or changes the state of a connection.
+        SessionState = "session_state",
+        /// The text could not be parsed or understood.
+        Unparsed = "unparsed",
+        /// The text is longer than `SEALANE_MAX_STATEMENT_SIZE`.
+        TooLong = "too_long",
+        /// Calls a function that is not known to be harmless.
+        UnknownFunction = "unknown_function",
+        /// The caller asked for this node's role by `primary()` or `replica()`.
+        Forced = "forced",
+        /// Inside a transaction, or the start of one that may write.
+        Transaction = "transaction",
+        /// The start of a transaction declared read only.
+        ReadOnlyTransaction = "read_only_transaction",
+        /// The session wrote, and no eligible replica is known to have replayed it.
+        NotCaughtUp = "not_caught_up",
+        /// Replicas are configured and none is eligible.
+        NoReplica = "no_replica",
+        /// No replica is configured, or the splitting is switched off.
+        OnlyPrimary = "only_primary",
+        /// A replica refused the statement as a write; it ran once on the primary.
+        Corrected = "corrected",
+    }
+}
+
+word! {
+    /// What is known of a statement that failed.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    #[non_exhaustive]
+    Outcome {
+        /// Certainly not executed: it may be sent again.
+        NotExecuted = "not_executed",
+        /// Certainly executed.
+        Executed = "executed",
+        /// It may or may not have been executed: it is never sent again.
+        Unknown = "unknown",
+    }
+}
+
+word! {
+    /// How far a statement had come when something happened.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    #[non_exhaustive]
+    Stage {
+        /// Choosing a node.
+        Route = "route",
+        /// Getting a connection: nothing was sent.
+        Acquire = "acquire",
+        /// The statement was handed to the connection.
+        Send = "send",
+        /// Rows had been yielded to the caller.
+        Yield = "yield",
+        /// The end of a transaction was asked for.
+        Commit = "commit",
+    }
+}
+
+word! {
+    /// Why a statement was sent again.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    #[non_exhaustive]
+    RetryCause {
+        /// No connection could be opened.
+        Connect = "connect",
+        /// The node's pool gave no connection in time.
+        AcquireTimeout = "acquire_timeout",
+        /// The connection broke under the statement.
+        Lost = "lost",
+        /// The server is starting, stopping or ended the session.
+        Unavailable = "unavailable",
+        /// The standby cancelled the statement, because replay needed what it read.
+        Conflict = "conflict",
+        /// The node turned out not to be the primary.
+        ReadOnly = "read_only",
+        /// The node left the topology, or its role, before anything was sent.
+        Swapped = "swapped",
+    }
+}

@@ -1,0 +1,88 @@
+//! Words, states and events as types: read from text, written by serde, streamed.
+
+use sealane::{
+    ClusterEvent, Consistency, EjectionCause, FenceReason, Ineligible, OnStale, RoutedConnection,
+    Topology,
+};
+
+#[test]
+fn a_word_is_read_as_it_is_written_in_the_environment() {
+    for level in Consistency::ALL {
+        assert_eq!(level.as_str().to_uppercase().parse(), Ok(*level));
+    }
+    let err = "sometimes".parse::<OnStale>().unwrap_err();
+    assert_eq!(err.to_string(), "must be one of primary, wait, error");
+}
+
+#[cfg(feature = "serde")]
+#[test]
+fn events_and_states_go_through_json_and_back() {
+    let event = ClusterEvent::Ejected {
+        node: "one".to_owned(),
+        cause: EjectionCause::TimedOut,
+    };
+    let text = serde_json::to_string(&event).unwrap();
+    assert_eq!(
+        text,
+        r#"{"event":"ejected","node":"one","cause":"timed_out"}"#
+    );
+    assert_eq!(serde_json::from_str::<ClusterEvent>(&text).unwrap(), event);
+    let fenced = ClusterEvent::Fenced {
+        node: "old".to_owned(),
+        reason: FenceReason::Stale,
+    };
+    let text = serde_json::to_string(&fenced).unwrap();
+    assert_eq!(text, r#"{"event":"fenced","node":"old","reason":"stale"}"#);
+    assert_eq!(
+        fenced.to_string(),
+        "old is fenced: a primary of an epoch that is over"
+    );
+    for why in Ineligible::ALL {
+        let text = serde_json::to_string(why).unwrap();
+        assert_eq!(serde_json::from_str::<Ineligible>(&text).unwrap(), *why);
+    }
+    assert!(serde_json::from_str::<Consistency>("\"sometimes\"").is_err());
+}
+
+#[tokio::test]
+async fn the_topology_tells_per_node_what_it_is_and_where() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("shop.db");
+    let url = format!("sqlite://{}?mode=rwc", file.display());
+    let builder = RoutedConnection::builder().primary(&*url);
+    // A builder is a value: two handles from one.
+    let db = builder.clone().connect().await.unwrap();
+    let other = builder.connect().await.unwrap();
+    let topology = db.cluster().topology();
+    let primary = &topology.nodes[0];
+    assert!(primary.host.ends_with("shop.db"), "{}", primary.host);
+    assert_eq!((primary.ineligible, primary.lag), (None, None));
+    assert_eq!(primary.to_string(), format!("{} is primary", primary.name));
+    #[cfg(feature = "serde")]
+    {
+        let text = serde_json::to_string(&topology).unwrap();
+        assert_eq!(serde_json::from_str::<Topology>(&text).unwrap(), topology);
+    }
+    let _: Topology = other.cluster().topology();
+}
+
+#[tokio::test]
+async fn events_are_a_stream_that_ends_with_the_last_handle() {
+    use futures_util::StreamExt;
+
+    let db = RoutedConnection::builder()
+        .primary("sqlite::memory:")
+        .connect()
+        .await
+        .unwrap();
+    let events = db.cluster().subscribe().unwrap();
+    drop(db);
+    assert_eq!(events.collect::<Vec<_>>().await, []);
+}
+
+#[test]
+fn connections_that_make_no_cluster_are_an_error_where_that_is_wanted() {
+    let nowhere = sea_orm::DatabaseConnection::default();
+    let err = RoutedConnection::try_from_connections(nowhere, []).unwrap_err();
+    assert!(matches!(err, sealane::Error::Disconnected), "{err}");
+}
