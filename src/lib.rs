@@ -69,3 +69,16 @@ pub use vocabulary::{
 #[cfg(test)]
 #[path = "../tests/pure/mod.rs"]
 mod pure;
+
+/// What the pages show in Rust compiles, and runs where it needs no server.
+#[cfg(all(doctest, feature = "sqlite"))]
+mod pages {
+    #[doc = include_str!("../docs/from-seaorm.md")]
+    struct FromSeaorm;
+
+    #[doc = include_str!("../docs/read-your-writes.md")]
+    struct ReadYourWrites;
+
+    #[doc = include_str!("../docs/testing.md")]
+    struct Testing;
+}

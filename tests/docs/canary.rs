@@ -2,7 +2,7 @@
 //!
 //! All targets are listened to at TRACE, SeaORM's and sqlx's among them, because a log file holds what all crates said.
 //! The password is configured in every way a configuration of ours has. Excluded is what SeaORM prints of a
-//! `ConnectOptions` that the caller made: that is said in the README and tested here as far as our own words go.
+//! `ConnectOptions` that the caller made: that is said in `docs/from-seaorm.md` and tested here as far as our own words go.
 
 use std::{fmt::Debug, time::Duration};
 
@@ -105,7 +105,7 @@ impl Watch {
 }
 
 /// A line without SeaORM's span around the making of a stream, which prints the statement with its values (2.0.4, at
-/// TRACE, as it does without us). It is the one place, it is not ours, and the README names it.
+/// TRACE, as it does without us). It is the one place, it is not ours, and `docs/from-seaorm.md` names it.
 fn ours(line: &str) -> String {
     match (line.find("build{"), line.rfind('}')) {
         (Some(from), Some(to)) if from < to => format!("{}{}", &line[..from], &line[to..]),

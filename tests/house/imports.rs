@@ -220,12 +220,8 @@ fn nodes_are_called_primary_and_replica() {
             .components()
             .any(|part| vocabulary.iter().any(|word| part.as_os_str() == *word))
     });
-    let pages = ["README.md", "ARCHITECTURE.md"].map(|name| {
-        (
-            PathBuf::from(name),
-            fs::read_to_string(root().join(name)).unwrap(),
-        )
-    });
+    let pages = crate::links::pages().into_iter();
+    let pages = pages.map(|(path, text)| (PathBuf::from(path), text));
     for (path, text) in texts.chain(pages) {
         // SQLite's catalog.
         let own = ["sqlite", &older[0]].join("_");

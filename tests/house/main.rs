@@ -10,4 +10,5 @@
 )]
 
 mod imports;
+mod links;
 mod rules;

@@ -1,4 +1,4 @@
-//! How many connections a process has, by what they are for: as few as the README says.
+//! How many connections a process has, by what they are for: as few as `docs/connections.md` says.
 
 use std::{
     collections::BTreeMap,
@@ -12,14 +12,14 @@ use sealane_harness::{Cluster, Node};
 use crate::fixture::{self, number, sql};
 
 const WHO: &str = "the shop";
-const README: &str = include_str!("../../README.md");
+const PAGE: &str = include_str!("../../docs/connections.md");
 
 /// What a server counts, by name.
 type Counts = BTreeMap<String, u32>;
 
-/// What the README's table says of one kind of node, where nothing runs. `column`: the primary's, or a replica's.
+/// What the page's table says of one kind of node, where nothing runs. `column`: the primary's, or a replica's.
 fn documented(column: usize, replicas: bool) -> Counts {
-    let table = README.split("\n## Connections\n").nth(1).unwrap();
+    let table = PAGE.split("\n## By what they are for\n").nth(1).unwrap();
     let table = table.split("\n## ").next().unwrap();
     let rows = table.lines().filter(|line| line.starts_with("| `"));
     let cells = rows.map(|row| row.split('|').map(str::trim).collect::<Vec<_>>());
@@ -84,7 +84,7 @@ async fn are_nearly(node: &Node, expected: &Counts, more: u32) {
 }
 
 #[tokio::test]
-async fn a_process_has_as_few_connections_as_the_readme_says() {
+async fn a_process_has_as_few_connections_as_the_page_says() {
     let cluster = fixture::cluster(2);
     cluster.primary().sql("CREATE TABLE t (n bigint)").unwrap();
     cluster.wait_caught_up().unwrap();
