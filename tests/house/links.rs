@@ -68,7 +68,13 @@ fn resolved(page: &str, link: &str) -> PathBuf {
 fn is_packaged(path: &Path) -> bool {
     let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
     let list = manifest.split("\ninclude = [").nth(1).unwrap();
-    let patterns = list.split(']').next().unwrap().split('"').skip(1).step_by(2);
+    let patterns = list
+        .split(']')
+        .next()
+        .unwrap()
+        .split('"')
+        .skip(1)
+        .step_by(2);
     let path = path.to_str().unwrap();
     patterns
         .map(|pattern| pattern.trim_start_matches('/'))
@@ -125,7 +131,8 @@ fn a_page_for_users_says_rules_in_words() {
 /// The tests above see what they should see.
 #[test]
 fn links_and_headings_are_found() {
-    let page = "# A b\n[x](../y.md#a-b), [z](https://z)\n```\n[no](no.md)\n# no\n```\n## `c()`: d.\n";
+    let page =
+        "# A b\n[x](../y.md#a-b), [z](https://z)\n```\n[no](no.md)\n# no\n```\n## `c()`: d.\n";
     assert_eq!(links(page), ["../y.md#a-b"]);
     assert_eq!(anchors(page), ["a-b", "c-d"].map(str::to_owned).into());
     assert_eq!(resolved("docs/a.md", "../y.md"), Path::new("y.md"));
