@@ -46,9 +46,13 @@ const PROBE: &str = "SELECT one.in_recovery, \
      pg_catalog.txid_current_snapshot() AS seen) AS one \
      LEFT JOIN pg_catalog.pg_stat_wal_receiver AS receiver ON true";
 
-/// What any role may run, where the one above is not allowed: without an epoch, roles stay as configured.
+/// Where the one above is not allowed: without an epoch, roles stay as configured.
 const LITTLE: &str = "SELECT pg_catalog.pg_is_in_recovery(), \
      (SELECT system_identifier::text FROM pg_catalog.pg_control_system()), \
+     pg_catalog.current_setting('default_transaction_isolation')";
+
+/// What nobody can be forbidden, where not even the control file may be read: whose server it is stays unknown.
+const LEAST: &str = "SELECT pg_catalog.pg_is_in_recovery(), NULL::text, \
      pg_catalog.current_setting('default_transaction_isolation')";
 
 const SERIALIZABLE: &str = "serializable";
@@ -58,11 +62,19 @@ pub(crate) use crate::node::greet::NOT_TOLD;
 /// How long a connection is kept: a new one may lead elsewhere, since names move.
 const RENEW: Duration = Duration::from_secs(10);
 
+/// How much the server tells this role.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Tells {
+    All,
+    Little,
+    Least,
+}
+
 /// A kept connection, and how much may be asked on it.
 #[derive(Debug)]
 pub(crate) struct Kept {
     conn: PgConnection,
-    little: bool,
+    tells: Tells,
     /// Its transactions were serializable by default, which kept it from asking a standby.
     serializable: bool,
     opened: Instant,
@@ -74,7 +86,7 @@ pub(crate) struct Kept {
 pub(super) async fn open(config: &Config, node: &NodeConfig) -> Result<Wire, DbErr> {
     Ok(Wire::Postgres(Box::new(Kept {
         conn: connect(config, node).await?,
-        little: false,
+        tells: Tells::All,
         serializable: false,
         opened: Instant::now(),
         next: None,
@@ -111,7 +123,7 @@ impl Kept {
                 self.opened = Instant::now();
                 if let Ok(Some(conn)) = next.await {
                     self.conn = conn;
-                    (self.little, self.serializable) = (false, false);
+                    (self.tells, self.serializable) = (Tells::All, false);
                 }
             }
             None if self.opened.elapsed() > RENEW => {
@@ -140,7 +152,7 @@ async fn connect(config: &Config, node: &NodeConfig) -> Result<PgConnection, DbE
 
 async fn ask(kept: &mut Kept) -> Result<Facts, sqlx::Error> {
     let started = Instant::now();
-    if !kept.little {
+    if kept.tells == Tells::All {
         match sqlx::query(PROBE).fetch_one(&mut kept.conn).await {
             Err(err) if is_refused_as_serializable(&err) => return Err(err),
             Ok(row) => {
@@ -150,15 +162,25 @@ async fn ask(kept: &mut Kept) -> Result<Facts, sqlx::Error> {
                 }
                 return Ok(facts);
             }
-            Err(err) if is_not_told(&err) => kept.little = true,
+            Err(err) if is_not_told(&err) => kept.tells = Tells::Little,
             Err(err) => return Err(err),
         }
     }
+    if kept.tells == Tells::Little {
+        let started = Instant::now();
+        match sqlx::query(LITTLE).fetch_one(&mut kept.conn).await {
+            Err(err) if is_not_told(&err) => kept.tells = Tells::Least,
+            row => return answered(row, started),
+        }
+    }
     let started = Instant::now();
-    let row = sqlx::query(LITTLE).fetch_one(&mut kept.conn).await?;
+    answered(sqlx::query(LEAST).fetch_one(&mut kept.conn).await, started)
+}
+
+fn answered(row: Result<PgRow, sqlx::Error>, started: Instant) -> Result<Facts, sqlx::Error> {
     Ok(Facts {
         round_trip: started.elapsed(),
-        ..read_little(&row)?
+        ..read_little(&row?)?
     })
 }
 
@@ -170,7 +192,9 @@ fn is_not_told(err: &sqlx::Error) -> bool {
 fn read_little(row: &PgRow) -> Result<Facts, sqlx::Error> {
     Ok(Facts {
         in_recovery: row.try_get(0)?,
-        cluster: row.try_get::<String, _>(1)?.parse().ok(),
+        cluster: row
+            .try_get::<Option<String>, _>(1)?
+            .and_then(|id| id.parse().ok()),
         serializable: row.try_get::<&str, _>(2)? == SERIALIZABLE,
         ..Facts::default()
     })

@@ -26,6 +26,7 @@ mod faults_primary;
 mod faults_replicas;
 mod faults_start;
 mod fence;
+mod grants;
 mod history;
 mod identity;
 mod idle_closed;

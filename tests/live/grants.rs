@@ -1,0 +1,63 @@
+//! The grants that `docs/grants.md` names: what is lost without them, and that its SQL brings it back (rules T2, C2).
+
+use std::time::Duration;
+
+use sea_orm::ConnectionTrait;
+use sealane::{Reason, RoutedConnection};
+use sealane_harness::Cluster;
+
+use crate::{fixture::number, heard::Heard, place::until};
+
+const COUNT: &str = "SELECT count(*) FROM t";
+const PAGE: &str = include_str!("../../docs/grants.md");
+
+async fn connect(cluster: &Cluster) -> RoutedConnection {
+    let app = |url: String| url.replace("postgres@", "app@");
+    RoutedConnection::builder()
+        .primary(app(cluster.primary().url()))
+        .replica(app(cluster.standby(0).url()))
+        .check_interval(Duration::from_millis(20))
+        .connect()
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn a_role_that_may_nothing_works_on_the_primary_and_the_pages_sql_brings_the_replicas_back() {
+    let cluster = Cluster::builder().standbys(1).own_identity().start();
+    let cluster = cluster.unwrap();
+    let sql = "CREATE TABLE t (n bigint); CREATE ROLE app LOGIN; GRANT ALL ON t TO app; \
+               REVOKE EXECUTE ON FUNCTION pg_control_system() FROM PUBLIC; \
+               REVOKE EXECUTE ON FUNCTION pg_control_checkpoint() FROM PUBLIC; \
+               REVOKE EXECUTE ON FUNCTION pg_control_recovery() FROM PUBLIC";
+    cluster.primary().sql(sql).unwrap();
+    cluster.wait_caught_up().unwrap();
+
+    let (heard, _listening) = Heard::listen();
+    let db = connect(&cluster).await;
+    assert_eq!(db.explain(COUNT).reason, Reason::Replica);
+    let insert = "INSERT INTO t VALUES (1)";
+    db.execute_unprepared(insert).await.unwrap();
+    let is_told = |warning: &str| heard.warnings().iter().any(|line| line.contains(warning));
+    until("the warning", async || is_told("let the role execute")).await;
+    assert_eq!(db.explain(COUNT).reason, Reason::NotCaughtUp);
+    assert_eq!(number(&db, COUNT).await, 1);
+    db.close().await.unwrap();
+
+    // As the page says, the part of the first grant is enough.
+    let blocks = PAGE.split("```sql\n").skip(1);
+    for block in blocks.filter_map(|rest| rest.split("```").next()) {
+        let sql = block.replace("pg_monitor", "pg_read_all_stats");
+        cluster.primary().sql(&sql).unwrap();
+    }
+    cluster.wait_caught_up().unwrap();
+    let (heard, _listening) = Heard::listen();
+    let db = connect(&cluster).await;
+    db.execute_unprepared(insert).await.unwrap();
+    until("the replica to have it", async || {
+        assert_eq!(number(&db, COUNT).await, 2);
+        db.explain(COUNT).reason == Reason::Replica
+    })
+    .await;
+    assert_eq!(heard.warnings(), Vec::<String>::new());
+}
