@@ -166,12 +166,14 @@ impl Nodes {
         }
     }
 
-    /// Since when it has everything.
-    pub(super) fn set_fresh(&self, id: NodeId, fresh: Option<Moment>) {
+    /// Since when it has everything, and how many bytes it lacks.
+    pub(super) fn set_lag(&self, id: NodeId, fresh: Option<Moment>, behind: Option<u64>) {
         if let Some(reader) = self.open.get(&id).and_then(|open| open.reader.as_ref()) {
             let millis = fresh.map_or(0, |fresh| fresh.0.as_millis().max(1));
             let millis = u64::try_from(millis).unwrap_or(u64::MAX);
             reader.node.fresh.store(millis, Ordering::Relaxed);
+            let behind = behind.map_or(0, |bytes| bytes.saturating_add(1));
+            reader.node.behind.store(behind, Ordering::Relaxed);
         }
     }
 

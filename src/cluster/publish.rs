@@ -67,17 +67,13 @@ fn observed((state, now): (&State, Moment), id: NodeId, why: Option<Ineligible>)
         return Observed::default();
     };
     let replica = node.role == Role::Replica;
-    let newest = state.reign.history.newest();
     Observed {
         healthy: !node.is_in_doubt() && !node.rejected,
         eligible: why.map_or(Ineligible::ELIGIBLE, Ineligible::as_str),
         lag: node
             .lag_at(state.reign.lost.unwrap_or(now))
             .filter(|_| replica),
-        bytes: newest
-            .zip(node.position)
-            .filter(|_| replica)
-            .map(|(newest, own)| newest.saturating_sub(own)),
+        bytes: state.bytes_behind(node).filter(|_| replica),
     }
 }
 

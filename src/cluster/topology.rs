@@ -40,8 +40,8 @@ pub struct NodeStatus {
     pub epoch: Option<u64>,
     /// The most that it may be behind the primary, as a replica; `None` where it cannot be told.
     pub lag: Option<Duration>,
-    /// How many bytes of the primary's log it had not replayed when it was asked last, as a replica, of what the primary had
-    /// written as far as this process knows; `None` where positions are not told.
+    /// How much of the primary's log it had not replayed when it was asked last, as a replica, in bytes of what the primary
+    /// had written then; `None` where it cannot be told.
     pub lag_bytes: Option<u64>,
     /// Why it serves no balanced reads; `None` when it does. Always `None` of the primary.
     pub ineligible: Option<Ineligible>,
@@ -63,7 +63,7 @@ impl Topology {
         let nodes = nodes.enumerate().map(|(index, (node, member))| NodeStatus {
             host: member.node.place(),
             lag: lag(shared, node, &member.node),
-            lag_bytes: lag_bytes(shared, node, &member.node),
+            lag_bytes: lag_bytes(node, &member.node),
             in_flight: member.metrics.in_flight(),
             connections: snapshot.pool_size(index).size,
             ..NodeStatus::seen(node)
@@ -106,11 +106,9 @@ fn lag(shared: &Shared, node: &ViewNode, pool: &Node) -> Option<Duration> {
     known.then(|| now.saturating_sub(fresh))
 }
 
-fn lag_bytes(shared: &Shared, node: &ViewNode, pool: &Node) -> Option<u64> {
-    let (epoch, own) = pool.replayed.known();
-    let written = shared.clock.greatest()?;
-    let known = node.role == Role::Replica && epoch != 0 && epoch == shared.clock.epoch();
-    known.then(|| written.lsn.0.saturating_sub(own))
+fn lag_bytes(node: &ViewNode, pool: &Node) -> Option<u64> {
+    let known = pool.behind.load(Ordering::Relaxed).checked_sub(1);
+    known.filter(|_| node.role == Role::Replica)
 }
 
 impl fmt::Display for Topology {

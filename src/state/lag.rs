@@ -78,6 +78,15 @@ impl History {
     }
 }
 
+impl State {
+    /// How much of the primary's log this node had not replayed when it was asked last, in bytes, of what the primary had
+    /// written then.
+    pub(crate) fn bytes_behind(&self, node: &NodeState) -> Option<u64> {
+        let newest = self.reign.history.newest().zip(node.position);
+        newest.map(|(newest, own)| newest.saturating_sub(own))
+    }
+}
+
 impl NodeState {
     /// An upper bound of its lag at that moment; none where it cannot be told.
     pub(crate) fn lag_at(&self, now: Moment) -> Option<Duration> {

@@ -81,8 +81,10 @@ impl Worker {
             self.nodes.fill(id, &shared.config);
             self.stand_by(id, shared).await;
         }
-        let fresh = self.state.node(id).and_then(|node| node.fresh);
-        self.nodes.set_fresh(id, fresh);
+        if let Some(node) = self.state.node(id) {
+            let behind = self.state.bytes_behind(node);
+            self.nodes.set_lag(id, node.fresh, behind);
+        }
         self.answer_checks(id, begun);
         if self.catalog.is_provisional() && self.primary_was_seen() {
             self.catalog.read(shared, &self.outbox);
