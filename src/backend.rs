@@ -17,9 +17,10 @@ use tokio::{task::JoinHandle, time::timeout};
 
 pub(crate) use self::catalog::read_catalog;
 
+#[cfg(feature = "postgres")]
+use sea_orm::DatabaseConnectionType;
 use sea_orm::{
-    ConnAcquireErr, ConnectionTrait, DatabaseConnection, DatabaseConnectionType, DbBackend, DbErr,
-    Statement, sqlx,
+    ConnAcquireErr, ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement, sqlx,
 };
 
 use crate::{
@@ -96,6 +97,7 @@ pub(crate) async fn probe(
     let opening = match std::mem::take(wire) {
         Wire::Opening(opening) => Some(opening),
         Wire::None => None,
+        #[cfg(any(feature = "postgres", feature = "mysql"))]
         mut kept => match timeout(limit, kept.ask(config, node)).await {
             Ok(Ok(facts)) => {
                 *wire = kept;

@@ -13,6 +13,7 @@ mod draft;
 mod effective;
 mod env;
 mod error;
+#[cfg(feature = "postgres")]
 mod found;
 mod item;
 pub(crate) mod kind;
@@ -35,6 +36,7 @@ pub use discovery::{Discovery, ParseDiscoveryError};
 pub(crate) use dns::DnsName;
 pub(crate) use dns::DnsQuestion;
 pub use error::{ConfigError, Problem};
+#[cfg(feature = "postgres")]
 pub(crate) use found::{Found, Slot};
 pub use node::NodeConfig;
 pub(crate) use node::READERS;
@@ -217,6 +219,7 @@ pub struct Config {
     warnings: Vec<String>,
     source: Source,
     /// What was found out of the template.
+    #[cfg(feature = "postgres")]
     pub(crate) found: Found,
 }
 
@@ -277,6 +280,7 @@ impl Config {
             keep_seaorm_errors: false,
             warnings: Vec::new(),
             source: Source::Fields,
+            #[cfg(feature = "postgres")]
             found: Found::default(),
         }
     }
@@ -311,7 +315,10 @@ impl Config {
     pub(crate) fn validated(mut self) -> Result<Self, ConfigError> {
         let problems = Problems::new(self.source.clone());
         // The template may be another one since.
-        self.found = Found::default();
+        #[cfg(feature = "postgres")]
+        {
+            self.found = Found::default();
+        }
         let replicas = check::numbered(std::mem::take(&mut self.replicas));
         check::complete(self, replicas, problems)
     }

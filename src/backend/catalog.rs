@@ -1,10 +1,11 @@
 //! Reads the server's catalog, in the rows that the pure part of it takes (rule I5).
 
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, Statement, sqlx};
+#[cfg(feature = "postgres")]
+use sea_orm::sqlx;
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, Statement};
 
 use crate::{
     config::Config,
-    error::Kind,
     intent::{
         Settings,
         catalog::{
@@ -12,12 +13,21 @@ use crate::{
             rows::{FunctionRow, RelationRow, Rows, TypeRow, UseRow},
         },
     },
-    node::{Leased, Link, Node},
+    node::Node,
+};
+#[cfg(feature = "postgres")]
+use crate::{
+    error::Kind,
+    node::{Leased, Link},
 };
 
 /// Asks this node's catalog: four round trips on PostgreSQL, one on MariaDB and MySQL. With a configuration it is asked
 /// on a connection of its own, where it can be reached beside its pool: the application's are not in the way of it, nor
 /// it in theirs.
+#[cfg_attr(
+    not(feature = "postgres"),
+    expect(unused_variables, reason = "only PostgreSQL is asked beside the pool")
+)]
 pub(crate) async fn read_catalog(
     node: &Node,
     beside: Option<&Config>,

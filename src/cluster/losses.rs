@@ -3,9 +3,11 @@
 //! One is over when its process at the server is gone, or when another node is the primary: what the old one does with
 //! it then is lost on every node. A primary that does not answer ends nothing: it may come back and go on.
 
+#[cfg(feature = "postgres")]
+use std::time::Instant;
 use std::{
     sync::{Arc, Weak},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use super::{aside, shared::Shared};
@@ -13,6 +15,7 @@ use super::{aside, shared::Shared};
 use crate::{
     backend::activity::{AtWork, Observer, Process},
     session::losses::Backend,
+    vocabulary::NodeId,
 };
 use crate::{
     mutants,
@@ -20,7 +23,6 @@ use crate::{
         UNKNOWN_HOLD,
         losses::{By, Losses, Lost},
     },
-    vocabulary::NodeId,
 };
 
 /// Between two looks: the first, and the most.
@@ -28,6 +30,7 @@ const FIRST: Duration = Duration::from_millis(5);
 const MOST: Duration = Duration::from_millis(250);
 
 /// Between two attempts on a primary that does not answer (rule T1).
+#[cfg(feature = "postgres")]
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// How far the clocks of server and client may go apart while a transaction is open, beside a hundredth of that time.

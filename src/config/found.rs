@@ -15,10 +15,6 @@ pub(crate) enum Slot {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Found(Arc<OnceLock<Slot>>);
 
-#[cfg_attr(
-    not(feature = "postgres"),
-    allow(dead_code, reason = "only PostgreSQL's connections are asked")
-)]
 impl Found {
     pub(crate) fn set(&self, slot: Slot) {
         // The first answer counts: all are of one template.

@@ -15,7 +15,10 @@ use std::fmt;
 
 use sea_orm::DbBackend;
 
-pub(crate) use called::{at, file};
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+pub(crate) use called::at;
+#[cfg(feature = "sqlite")]
+pub(crate) use called::file;
 pub(super) use parameters::Own;
 pub(super) use parse::parse;
 pub(super) use shape::{check_host_and_port, each_host};

@@ -28,6 +28,10 @@ pub(crate) struct Places(Option<(Arc<Semaphore>, u32)>);
 #[derive(Debug)]
 pub(crate) struct Place {
     _own: Option<OwnedSemaphorePermit>,
+    #[cfg_attr(
+        not(feature = "stream"),
+        expect(dead_code, reason = "held, and asked for by streams only")
+    )]
     share: Option<OwnedSemaphorePermit>,
 }
 
@@ -79,6 +83,7 @@ impl Places {
 
 impl Place {
     /// Whether it is one of a share.
+    #[cfg(feature = "stream")]
     pub(crate) fn is_shared(&self) -> bool {
         self.share.is_some()
     }

@@ -6,9 +6,12 @@
 //! found among the process's, and looked at without taking anything out of them: a few hundred nanoseconds for each,
 //! once a millisecond at the most. What is found makes the pool ask its idle connections, which nothing else does.
 
+#[cfg(any(feature = "postgres", feature = "mysql"))]
 use sea_orm::sqlx::{Connection, Pool, pool::PoolConnection};
 
-use super::{ANSWER, Link};
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+use super::ANSWER;
+use super::Link;
 
 impl Link {
     /// Throws those idle connections away that the other side has closed.

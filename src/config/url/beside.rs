@@ -50,6 +50,7 @@ impl NodeUrl {
     }
 
     /// The password that this URL has and the template's has not.
+    #[cfg(any(feature = "postgres", feature = "mysql"))]
     pub(crate) fn own_password(&self, template: Option<&NodeUrl>) -> Option<&str> {
         self.password()
             .filter(|own| template.and_then(NodeUrl::password) != Some(own))

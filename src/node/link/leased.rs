@@ -5,9 +5,9 @@ use std::sync::Arc;
 use sea_orm::{DbErr, sqlx::Connection};
 
 use super::{Guide, Leased};
+use crate::session::Replay;
 #[cfg(feature = "postgres")]
-use crate::signal::Silence;
-use crate::{error::Kind, session::Replay};
+use crate::{error::Kind, signal::Silence};
 
 impl Leased {
     /// Runs a statement as a stream, which owns the connection from here on.
@@ -89,6 +89,10 @@ impl Leased {
     }
 
     /// The server's process behind it, as far as that can be told; a connection that could not be asked is gone.
+    #[cfg_attr(
+        not(feature = "postgres"),
+        expect(unused_variables, reason = "only PostgreSQL tells its processes")
+    )]
     pub(crate) async fn backend(
         mut self,
         node: &crate::node::Node,

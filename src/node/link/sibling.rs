@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
+#[cfg(any(feature = "postgres", feature = "mysql"))]
 use futures_util::future::BoxFuture;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 use sea_orm::sqlx::{self, Connection, Pool, pool::PoolOptions};
 
-use super::{Lent, Link};
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+use super::Lent;
+use super::Link;
 use crate::node::Handed;
 #[cfg(feature = "postgres")]
 use crate::node::greet::hooked;
@@ -44,7 +47,7 @@ impl Link {
     )]
     pub(crate) fn sibling(&self, on_return: OnReturn) -> Option<Sibling> {
         let handed = Arc::new(Handed::to(self.port()));
-        let (link, counts) = match self {
+        match self {
             #[cfg(feature = "postgres")]
             Self::Postgres(pool, _, guide, _) => {
                 let mut options = twin(pool, on_return, changes);
@@ -56,7 +59,11 @@ impl Link {
                 let connection =
                     sea_orm::SqlxPostgresConnector::from_sqlx_postgres_pool(pool.clone());
                 let link = Self::Postgres(pool, connection, Arc::clone(guide), Lent::default());
-                (link, path.is_some())
+                Some(Sibling {
+                    link,
+                    handed,
+                    counts: path.is_some(),
+                })
             }
             #[cfg(feature = "mysql")]
             Self::MySql(pool, _, lent) => {
@@ -73,17 +80,16 @@ impl Link {
                 let pool = open(pool, options);
                 let connection = sea_orm::SqlxMySqlConnector::from_sqlx_mysql_pool(pool.clone());
                 let link = Self::MySql(pool, connection, Lent::default());
-                (link, lent.has_free_slot())
+                Some(Sibling {
+                    link,
+                    handed,
+                    counts: lent.has_free_slot(),
+                })
             }
             #[cfg(feature = "sqlite")]
-            Self::Sqlite(..) => return None,
-            Self::Adopted(_) | Self::Absent(_) => return None,
-        };
-        Some(Sibling {
-            link,
-            handed,
-            counts,
-        })
+            Self::Sqlite(..) => None,
+            Self::Adopted(_) | Self::Absent(_) => None,
+        }
     }
 }
 
