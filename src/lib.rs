@@ -74,6 +74,9 @@ mod pure;
 /// What the pages show in Rust compiles, and runs where it needs no server.
 #[cfg(all(doctest, feature = "sqlite"))]
 mod pages {
+    #[doc = include_str!("../docs/configuration.md")]
+    struct Configuration;
+
     #[doc = include_str!("../docs/from-seaorm.md")]
     struct FromSeaorm;
 

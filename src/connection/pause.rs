@@ -85,7 +85,7 @@ impl Cluster {
     ///
     /// A pause ends by itself after ten minutes, whatever became of the guard.
     ///
-    /// Every process that writes has to pause; the runbooks in `docs/` show the order of steps.
+    /// Every process that writes has to pause; `docs/switch-over.md` shows the order of steps.
     ///
     /// ```no_run
     /// # use std::time::Duration;
