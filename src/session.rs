@@ -331,7 +331,7 @@ impl Session {
 
     /// What brings its bookmarks is not to be trusted: those of another cluster are dropped without a word.
     #[cfg(feature = "tower")]
-    pub(crate) fn is_lenient(&self) {
+    pub(crate) fn forgive_foreign(&self) {
         self.lenient.store(true, Ordering::Release);
     }
 

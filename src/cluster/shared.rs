@@ -278,14 +278,14 @@ impl Shared {
     /// Hands a message to the worker, if it is still there.
     pub(crate) fn tell(&self, message: Message) {
         if self.inbox.send(message).is_err() {
-            self.is_orphaned();
+            self.warn_if_orphaned();
         }
     }
 
     /// Whether the worker is gone with its runtime while handles live on (a static handle shared by several
     /// `#[tokio::test]`s): then statements go on with the last snapshot, and one warning says so. Connections that were
     /// made in that runtime are dead.
-    pub(crate) fn is_orphaned(&self) -> bool {
+    pub(crate) fn warn_if_orphaned(&self) -> bool {
         let orphaned = self.inbox.is_closed() && self.runtime.is_some() && !self.is_closed();
         if orphaned && !self.warned.swap(true, Ordering::Relaxed) {
             let _span = self.span.enter();

@@ -29,8 +29,11 @@ impl RoutedConnection {
         attempt.settle_verdict().await;
         loop {
             let mut lease = attempt.lease().await.map_err(|err| err.into_db(C::KIND))?;
-            let (stage, result) = match attempt.acquire(&mut lease).await {
-                Ok(_) if attempt.is_stale(&lease) => continue,
+            let acquired = attempt.acquire(&mut lease).await;
+            if acquired.is_ok() && attempt.reroute_if_stale(&lease) {
+                continue;
+            }
+            let (stage, result) = match acquired {
                 Ok(_) if lease.is_cut() => (Stage::Acquire, Err(closed())),
                 Ok(conn) => {
                     attempt.sends(&lease);
@@ -40,7 +43,7 @@ impl RoutedConnection {
                 Err(err) => (Stage::Acquire, Err(err)),
             };
             match result {
-                Ok(_) if attempt.checks_late(&lease).await => {}
+                Ok(_) if attempt.wait_late(&lease).await => {}
                 Ok(done) => {
                     attempt.succeeded(&stmt.sql);
                     return Ok(done);
@@ -69,8 +72,11 @@ impl RoutedConnection {
                 .lease()
                 .await
                 .map_err(|err| err.into_db(Kind::Query))?;
-            let opened = match attempt.acquire(&mut lease).await {
-                Ok(_) if attempt.is_stale(&lease) => continue,
+            let acquired = attempt.acquire(&mut lease).await;
+            if acquired.is_ok() && attempt.reroute_if_stale(&lease) {
+                continue;
+            }
+            let opened = match acquired {
                 Ok(_) if lease.is_cut() => Err(closed()),
                 Ok(conn) => {
                     attempt.sends(&lease);
@@ -161,7 +167,7 @@ impl RoutedConnection {
         let beginning = pin!(self.begin_on(lease, options));
         let mut unasked = attempt.unasked(lease);
         inner = beginning.await?;
-        unasked.has_begun();
+        unasked.mark_begun();
         attempt.greet_begun(lease, &inner).await?;
         let fresh = attempt.prove_begun(lease).await;
         drop(unasked);

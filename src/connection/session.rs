@@ -132,7 +132,7 @@ impl RoutedConnection {
             (true, false) if !bookmark.is_empty() => Session::beside_process(&shared.clock),
             (_, false) => Session::of_client(self.scope.current(shared)),
         };
-        session.is_lenient();
+        session.forgive_foreign();
         self.with_session(session)
     }
 

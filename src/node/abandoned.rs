@@ -22,7 +22,7 @@ pub(super) fn until_ready(
             () = seat.until_cut() => false,
         };
         match ready {
-            true => orphan.has_returned(),
+            true => orphan.mark_returned(),
             false => conn.cut(),
         }
         drop(place);

@@ -351,7 +351,7 @@ pub(crate) struct Abandoned {
 
 impl Abandoned {
     /// Its connection is gone, while its server may still execute it.
-    pub(crate) fn is_lost(&self) {
+    pub(crate) fn mark_lost(&self) {
         self.open.lose();
     }
 

@@ -132,7 +132,7 @@ impl Orphan {
     }
 
     /// Its server has answered.
-    pub(crate) fn has_returned(mut self) {
+    pub(crate) fn mark_returned(mut self) {
         if let Some((abandoned, _)) = self.write.take() {
             abandoned.end();
         }
@@ -144,7 +144,7 @@ impl Drop for Orphan {
         let Some((abandoned, trace)) = self.write.take() else {
             return;
         };
-        abandoned.is_lost();
+        abandoned.mark_lost();
         // Without a trace it counts as running for a while.
         if let Some(trace) = trace {
             self.losses.add(Lost {

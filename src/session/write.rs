@@ -51,7 +51,7 @@ impl OpenWrite {
     }
 
     /// Whether its end has to be taken for one that nobody saw: its server may still execute it.
-    pub(crate) fn is_lost(&mut self, lost: bool) {
+    pub(crate) fn set_lost(&mut self, lost: bool) {
         self.lost = lost;
     }
 

@@ -103,7 +103,7 @@ impl Attempt<'_> {
 
     /// Makes sure that the connection it gets is made in a runtime that lives.
     pub(in crate::connection) fn sweep(&self, lease: &Lease) {
-        if self.shared.is_orphaned() {
+        if self.shared.warn_if_orphaned() {
             lease.node().link.sweep();
         }
     }

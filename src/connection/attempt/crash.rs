@@ -30,7 +30,7 @@ impl Shared {
     pub(crate) async fn fate(&self, lease: &Lease) -> Fate {
         let node = lease.node();
         // Nobody asks what the application connected, and other servers say nothing while they recover.
-        if self.backend != DbBackend::Postgres || node.direct.is_none() || self.is_orphaned() {
+        if self.backend != DbBackend::Postgres || node.direct.is_none() || self.warn_if_orphaned() {
             return Fate::Other;
         }
         let mut changed = self.changed.subscribe();

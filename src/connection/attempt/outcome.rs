@@ -68,7 +68,7 @@ impl Attempt<'_> {
         if let Some(write) = &mut self.write {
             // What was answered has ended, whatever it did; of the rest the server may be at it still.
             let unknown = retry::outcome(&failure) == Outcome::Unknown;
-            write.is_lost(unknown && signal::code(&err).is_none());
+            write.set_lost(unknown && signal::code(&err).is_none());
         }
         if retry::may_have_crashed(&failure) {
             failure.crash = self.crash(lease, ran).await;

@@ -42,7 +42,7 @@ pub(in crate::connection) struct Unasked {
 
 impl Unasked {
     /// It has begun, so its connection was open by now.
-    pub(in crate::connection) fn has_begun(&mut self) {
+    pub(in crate::connection) fn mark_begun(&mut self) {
         self.opened = Some(Instant::now());
     }
 }
@@ -161,7 +161,7 @@ impl Attempt<'_> {
         }
         if node.link.guide().is_some_and(|guide| guide.is_hooked()) {
             // Its connection was asked when it was opened.
-            return !self.is_stale(lease);
+            return !self.reroute_if_stale(lease);
         }
         let opened = Instant::now();
         let mut news = node.replayed.news();
@@ -175,7 +175,7 @@ impl Attempt<'_> {
         if !answered {
             self.need = Need::Primary;
         }
-        !self.is_stale(lease)
+        !self.reroute_if_stale(lease)
     }
 
     /// What the transaction that this became holds.

@@ -43,7 +43,7 @@ impl Attempt<'_> {
 
     /// The mutant `check_inside_read`: the read took its snapshot before its node's position was looked at. Whether that
     /// was not enough.
-    pub(in crate::connection) async fn checks_late(&mut self, lease: &Lease) -> bool {
+    pub(in crate::connection) async fn wait_late(&mut self, lease: &Lease) -> bool {
         let counts = lease.role() == Role::Replica && self.need != Need::Nothing;
         if !mutants::lives("check_inside_read") || !counts {
             return false;
@@ -251,9 +251,10 @@ impl Attempt<'_> {
         true
     }
 
-    /// Whether the node is as far as the read needs it, now that it holds a connection. What was known when it was
-    /// routed may have fallen: the connection may be one that another statement opened to a server in a new life.
-    pub(in crate::connection) fn is_stale(&mut self, lease: &Lease) -> bool {
+    /// Sends a read to the primary instead, when the node is not as far as it needs, now that it holds a connection. What was
+    /// known when it was routed may have fallen: the connection may be one that another statement opened to a server in a
+    /// new life. Whether it has to be routed again.
+    pub(in crate::connection) fn reroute_if_stale(&mut self, lease: &Lease) -> bool {
         if lease.role() == Role::Replica && self.is_misread() {
             return true;
         }

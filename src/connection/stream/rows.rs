@@ -76,7 +76,7 @@ impl<'a> Rows<'a> {
     pub(super) fn lose(mut self) {
         self.source = None;
         if let Some(write) = &mut self.write {
-            write.is_lost(true);
+            write.set_lost(true);
         }
     }
 
@@ -130,7 +130,7 @@ impl Drop for Rows<'_> {
                 () = until_cut => false,
             };
             if answered {
-                orphan.has_returned();
+                orphan.mark_returned();
             }
             drop(place);
         });

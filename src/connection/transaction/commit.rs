@@ -95,7 +95,7 @@ async fn look(inner: &DatabaseTransaction, held: &Held) -> Result<State, DbErr> 
 
 /// Sends COMMIT and hears what became of it.
 async fn send(inner: DatabaseTransaction, held: Held) -> Result<(), DbErr> {
-    held.is_committing(held.is_outermost());
+    held.set_committing(held.is_outermost());
     let outcome = held.lease().guard(inner.commit()).await;
     let answered = match &outcome {
         Ok(Ok(())) => true,
@@ -104,7 +104,7 @@ async fn send(inner: DatabaseTransaction, held: Held) -> Result<(), DbErr> {
         Err(cut) => matches!(cut, Error::GivenUp { .. }),
     };
     if answered {
-        held.is_committing(false);
+        held.set_committing(false);
     }
     match outcome {
         Ok(Ok(())) => Ok(()),

@@ -76,7 +76,7 @@ impl Drop for Root {
     /// even where the caller never heard of it.
     fn drop(&mut self) {
         if let Some(write) = &mut self.write {
-            write.is_lost(self.committing.load(Ordering::Acquire));
+            write.set_lost(self.committing.load(Ordering::Acquire));
         } else {
             self.saw();
         }
@@ -270,7 +270,7 @@ impl Held {
     }
 
     /// COMMIT is being sent; or it has been answered, or never arrived.
-    pub(super) fn is_committing(&self, committing: bool) {
+    pub(super) fn set_committing(&self, committing: bool) {
         self.root.committing.store(committing, Ordering::Release);
     }
 

@@ -31,7 +31,7 @@ impl Drop for Left {
         if let Some(orphan) = self.orphan.take()
             && !self.root.committing.load(Ordering::Acquire)
         {
-            orphan.has_returned();
+            orphan.mark_returned();
         }
     }
 }
@@ -95,18 +95,18 @@ impl Held {
         if self.root.may_have_ended.load(Ordering::Acquire) {
             self.lease().metrics().count(NodeCounter::UnknownOutcome);
         }
-        self.is_lost(source, kind)
+        self.lost_error(source, kind)
     }
 
     /// Fails when its connection is known to be gone.
     pub(in crate::connection::transaction) fn is_there(&self, kind: Kind) -> Result<(), DbErr> {
         match self.root.lost.get() {
-            Some(err) => Err(self.is_lost(err.clone(), kind)),
+            Some(err) => Err(self.lost_error(err.clone(), kind)),
             None => Ok(()),
         }
     }
 
-    fn is_lost(&self, source: DbErr, kind: Kind) -> DbErr {
+    fn lost_error(&self, source: DbErr, kind: Kind) -> DbErr {
         let node = self.lease().name();
         if self.root.may_have_ended.load(Ordering::Acquire) {
             let stage = Stage::Send;
