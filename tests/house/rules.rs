@@ -144,3 +144,45 @@ fn a_file_that_a_page_names_is_there() {
     }
     assert!(missing.is_empty(), "{missing:#?}");
 }
+
+/// Whoever adds a scenario finds its grammar.
+#[test]
+fn the_page_on_data_files_has_every_file_and_every_word() {
+    let page = fs::read_to_string(root().join("tests/pure/README.md")).unwrap();
+    let read = |file: &str| fs::read_to_string(root().join("tests/pure").join(file)).unwrap();
+    let mut missing = Vec::new();
+    for (path, _) in texts_in("tests/pure") {
+        let path = path.strip_prefix("tests/pure/").unwrap();
+        let name = path.rsplit('/').next().unwrap();
+        let is_code = [".rs", ".md"].iter().any(|kind| name.ends_with(kind));
+        let is_story = path.starts_with("reduce/") && page.contains("`reduce/*.json`");
+        if !is_code && !is_story && !page.contains(&format!("{name}`")) {
+            missing.push(path.to_owned());
+        }
+    }
+    // The words that stand alone in the patterns of what reads the files.
+    let patterns = [
+        ("reduce.rs", "[\""),
+        ("words.rs", "            \""),
+        ("route.rs", "            \""),
+        ("retry.rs", "    (\""),
+    ];
+    for (file, start) in patterns {
+        let text = read(file);
+        let lines = text.lines().filter_map(|line| {
+            let line = line.strip_prefix(start).or_else(|| {
+                let line = line.trim_start();
+                start.starts_with('[').then(|| line.strip_prefix(start))?
+            })?;
+            let (word, rest) = line.split_once('"')?;
+            let is_arm = rest.contains("=>") || rest.starts_with(", Kind");
+            is_arm.then(|| word.to_owned())
+        });
+        for word in lines {
+            if !page.contains(&format!("`{word}")) {
+                missing.push(format!("`{word}` of {file}"));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "tests/pure/README.md: {missing:#?}");
+}

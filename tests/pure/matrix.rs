@@ -7,7 +7,7 @@ use std::{fmt::Write as _, time::Duration};
 
 use fastrand::Rng;
 
-use super::route_words::node;
+use super::words::node;
 use crate::{
     route::retry::{self, Again, Crash, Failure, Kind, Verdict},
     signal::Signal,

@@ -13,7 +13,6 @@ mod position;
 mod reduce;
 mod retry;
 mod route;
-mod route_words;
 mod signal;
 #[cfg(unix)]
 mod sockets;
@@ -22,3 +21,4 @@ mod standing;
 mod templates;
 mod unreachable;
 mod witnesses;
+mod words;

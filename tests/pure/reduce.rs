@@ -6,7 +6,7 @@ use fastrand::Rng;
 use proptest::prelude::*;
 use serde_json::Value;
 
-use super::route_words::{duration, node, option, scenarios, signal, stage, str_of, tuning};
+use super::words::{duration, node, option, scenarios, signal, stage, str_of, tuning};
 use crate::signal::Signal;
 use crate::state::reduce::reduce;
 use crate::state::{
@@ -496,7 +496,7 @@ proptest! {
             if index % 7 == 3 {
                 let keep = 1 + index % 3;
                 let mut nodes = specs[..keep].to_vec();
-                nodes.push(super::route_words::node("c replica"));
+                nodes.push(super::words::node("c replica"));
                 let _ = reduce(&mut state, Event::Replace { ticket: 1, nodes }, now, &mut rng);
             }
             let _ = reduce(&mut state, Event::Tick, now, &mut rng);

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::route_words::{role, rows, signal, stage, str_of};
+use super::words::{role, rows, signal, stage, str_of};
 use crate::route::retry::{Again, Crash, Failure, Kind, Verdict, outcome, verdict};
 use crate::route::safety::corrects;
 use crate::signal::Signal;

@@ -7,7 +7,7 @@ use fastrand::Rng;
 use proptest::prelude::*;
 use serde_json::Value;
 
-use super::route_words::{duration, intent, node, option, reason, scenarios, str_of, tuning};
+use super::words::{duration, intent, node, option, reason, scenarios, str_of, tuning};
 use crate::route::{
     Ask, Decision, Forced, Fresh, Refusal, Request, Route, Tried, balance, lines::lines, route,
 };

@@ -8,7 +8,7 @@ use sea_orm::sqlx::Error as SqlxError;
 use sea_orm::{DbErr, RuntimeErr};
 use serde_json::Value;
 
-use super::route_words::{role, rows, str_of};
+use super::words::{role, rows, str_of};
 use crate::signal::{
     Answer, Dialect, ErrorFacts, Severity, Signal, facts, judge, of_db_err, signal, stage_of,
 };

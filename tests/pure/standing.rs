@@ -1,7 +1,7 @@
 //! The line at the start.
 
 use crate::cluster::start::standing::line;
-use crate::pure::route_words::node;
+use crate::pure::words::node;
 use crate::signal::Signal;
 use crate::state::{Event, Moment, State, Tuning, View, reduce::reduce};
 use crate::vocabulary::NodeId;
