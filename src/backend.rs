@@ -62,7 +62,7 @@ pub(crate) struct Facts {
 
 /// A connection that only probes use, kept open between them.
 #[derive(Debug, Default)]
-pub(crate) enum Wire {
+pub(crate) enum MonitorConnection {
     #[default]
     None,
     #[cfg(feature = "postgres")]
@@ -76,7 +76,7 @@ pub(crate) enum Wire {
 
 /// Ends with whoever wants it.
 #[derive(Debug)]
-pub(crate) struct Opening(JoinHandle<Result<Wire, DbErr>>);
+pub(crate) struct Opening(JoinHandle<Result<MonitorConnection, DbErr>>);
 
 impl Drop for Opening {
     fn drop(&mut self) {
@@ -91,12 +91,12 @@ impl Drop for Opening {
 pub(crate) async fn probe(
     config: &Config,
     node: &NodeConfig,
-    wire: &mut Wire,
+    wire: &mut MonitorConnection,
 ) -> Result<Facts, DbErr> {
     let limit = config.check_timeout;
     let opening = match std::mem::take(wire) {
-        Wire::Opening(opening) => Some(opening),
-        Wire::None => None,
+        MonitorConnection::Opening(opening) => Some(opening),
+        MonitorConnection::None => None,
         #[cfg(any(feature = "postgres", feature = "mysql"))]
         mut kept => match timeout(limit, kept.ask(config, node)).await {
             Ok(Ok(facts)) => {
@@ -116,7 +116,7 @@ pub(crate) async fn probe(
         Ok(Ok(opened)) => opened?,
         Ok(Err(ended)) => return Err(DbErr::Custom(ended.to_string())),
         Err(_) => {
-            *wire = Wire::Opening(opening);
+            *wire = MonitorConnection::Opening(opening);
             return Err(not_answered(config));
         }
     };
@@ -130,17 +130,17 @@ pub(crate) async fn probe(
 pub(crate) async fn meet(
     config: &Config,
     node: &NodeConfig,
-    wire: &mut Wire,
+    wire: &mut MonitorConnection,
 ) -> Result<Facts, DbErr> {
     loop {
         let answer = probe(config, node, wire).await;
-        if !matches!(wire, Wire::Opening(_)) {
+        if !matches!(wire, MonitorConnection::Opening(_)) {
             return answer;
         }
     }
 }
 
-impl Wire {
+impl MonitorConnection {
     #[cfg_attr(
         not(feature = "postgres"),
         expect(unused_variables, reason = "only its connections are renewed")
@@ -158,7 +158,7 @@ impl Wire {
 }
 
 /// One attempt to connect, as long as one may take.
-async fn opened(config: Config, node: NodeConfig) -> Result<Wire, DbErr> {
+async fn opened(config: Config, node: NodeConfig) -> Result<MonitorConnection, DbErr> {
     let limit = config.connect_timeout;
     let opening = async {
         match node.url.backend() {
@@ -166,7 +166,7 @@ async fn opened(config: Config, node: NodeConfig) -> Result<Wire, DbErr> {
             DbBackend::Postgres => postgres::open(&config, &node).await,
             #[cfg(feature = "mysql")]
             DbBackend::MySql => mysql::open(&config, &node).await,
-            _ => Ok(Wire::None),
+            _ => Ok(MonitorConnection::None),
         }
     };
     let opened = timeout(limit, opening).await;

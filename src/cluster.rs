@@ -1,18 +1,14 @@
 //! The topology behind a handle, for those who look at it or change it.
 
-mod aside;
-pub(crate) mod awaited;
+pub(crate) mod admission;
+mod background_runtime;
 pub(crate) mod bookmarks;
 pub(crate) mod called;
 #[cfg(feature = "postgres")]
 mod capture;
 mod catalog;
 mod concrete;
-#[cfg_attr(
-    not(feature = "postgres"),
-    allow(dead_code, reason = "only PostgreSQL gives positions")
-)]
-pub(crate) mod demand;
+mod control;
 mod discovery;
 mod events;
 #[cfg_attr(
@@ -20,12 +16,11 @@ mod events;
     allow(dead_code, reason = "only PostgreSQL's servers say so much")
 )]
 mod heard;
-pub(crate) mod limits;
+mod log;
 mod losses;
 mod name;
 mod nodes;
-mod notice;
-mod orders;
+pub(crate) mod pinned_requirement;
 #[cfg(feature = "postgres")]
 mod positions;
 mod probes;
@@ -34,6 +29,11 @@ mod publish;
 mod rate;
 #[cfg(feature = "postgres")]
 mod replay;
+#[cfg_attr(
+    not(feature = "postgres"),
+    allow(dead_code, reason = "only PostgreSQL gives positions")
+)]
+pub(crate) mod sampling_demand;
 pub(crate) mod shared;
 mod source;
 mod stalls;
@@ -49,8 +49,8 @@ use tokio::sync::oneshot;
 
 pub use self::topology::{NodeStatus, Topology, TopologyChange};
 pub use self::{
+    control::ClusterSignal,
     events::{ClusterEvent, ClusterEvents},
-    orders::ClusterSignal,
 };
 use self::{shared::Shared, source::Source, worker::Message};
 use crate::{

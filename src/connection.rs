@@ -6,6 +6,7 @@
 mod attempt;
 mod concrete;
 mod execute;
+mod finish_in_background;
 mod inherent;
 mod overrides;
 pub(crate) mod pause;
@@ -13,14 +14,13 @@ mod seaorm;
 mod session;
 #[cfg(feature = "stream")]
 mod stream;
-mod to_the_end;
 pub(crate) mod transaction;
 
 use std::{fmt, sync::Arc};
 
 use sea_orm::{DatabaseConnection, DbBackend};
 
-use self::overrides::Wishes;
+use self::overrides::Overrides;
 pub use self::session::scope;
 #[cfg(feature = "stream")]
 pub use self::stream::RoutedStream;
@@ -58,7 +58,7 @@ use crate::{
 #[derive(Clone, Default)]
 pub struct RoutedConnection {
     shared: Option<Arc<Shared>>,
-    scope: Wishes,
+    scope: Overrides,
     callback: Option<Callback>,
 }
 
@@ -150,7 +150,7 @@ impl RoutedConnection {
     pub(crate) fn of(shared: Arc<Shared>) -> Self {
         Self {
             shared: Some(shared),
-            scope: Wishes::default(),
+            scope: Overrides::default(),
             callback: None,
         }
     }

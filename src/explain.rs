@@ -82,7 +82,7 @@ impl RoutedConnection {
             };
         };
         let verdict = shared.classifier.explain(sql);
-        let (node, role, reason) = self.foresee(shared, &verdict);
+        let (node, role, reason) = self.preview(shared, &verdict);
         Explanation {
             intent: verdict.intent(),
             part: verdict.part().to_owned(),

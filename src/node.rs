@@ -4,7 +4,6 @@
 //! cache lines that no other thread writes, so the hot path of two threads touches nothing that both change.
 
 mod abandoned;
-mod absent;
 #[cfg(feature = "postgres")]
 pub(crate) mod backends;
 mod closed;
@@ -15,6 +14,7 @@ mod handed;
 mod lease;
 pub(crate) mod link;
 pub(crate) mod open;
+mod pending_pool;
 mod places;
 mod pool_size;
 mod prepared;
@@ -41,10 +41,10 @@ use self::sockets::Sockets;
 #[cfg(feature = "stream")]
 pub(crate) use self::until_cut::UntilCut;
 pub(crate) use self::{
-    absent::Absent,
     handed::Handed,
     lease::{Lease, Seat},
-    link::{Leased, Lent, Link, Returned, Sibling},
+    link::{Lent, NodePool, PooledConnection, Returned, Sibling},
+    pending_pool::PendingPool,
     places::{Line, Place, Places},
     pool_size::PoolSize,
     trouble::Trouble,
@@ -63,7 +63,7 @@ pub(crate) struct Node {
     /// The configured name, or the server's; what metrics and errors show.
     pub(crate) name: Arc<str>,
     pub(crate) generation: u64,
-    pub(crate) link: Arc<Link>,
+    pub(crate) link: Arc<NodePool>,
     /// Of its pool, for statements.
     pub(crate) places: Places,
     /// How to reach the server beside its pools; nothing where the application made the connection.
@@ -90,7 +90,7 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    pub(crate) fn new(id: NodeId, name: Arc<str>, generation: u64, link: Arc<Link>) -> Self {
+    pub(crate) fn new(id: NodeId, name: Arc<str>, generation: u64, link: Arc<NodePool>) -> Self {
         Self {
             id,
             name,

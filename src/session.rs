@@ -10,13 +10,13 @@ pub(crate) mod clock;
 mod current;
 mod epochs;
 pub(crate) mod gate;
-mod hold;
 pub(crate) mod losses;
-mod need;
+mod monotonic;
+mod pending_writes;
 mod pin;
-mod replayed;
+mod replay_position;
+mod requirement;
 mod scopes;
-mod seen;
 mod tasks;
 mod unseen;
 mod waiting;
@@ -30,18 +30,18 @@ use std::{
     time::{Duration, Instant},
 };
 
-use self::hold::Hold;
+use self::pending_writes::PendingWrites;
 #[cfg(test)]
-pub(crate) use self::replayed::Witnesses;
+pub(crate) use self::replay_position::ReadCovers;
 pub(crate) use self::{
     clock::{Clock, Named, Whose, Word},
     current::{Abandoned, Current},
-    hold::UNKNOWN_HOLD,
-    need::Need,
+    monotonic::{ObservedRead, ReadAffinity},
+    pending_writes::UNKNOWN_HOLD,
     pin::{Pin, Stood},
-    replayed::{Replay, Replayed, Sample, Several, Told, Upstream},
+    replay_position::{LastReport, ReplayObservation, ReplayReport, Replayed, Several, Upstream},
+    requirement::ReadRequirement,
     scopes::{Scopes, within},
-    seen::{Bound, Seen},
     unseen::{HandsOut, Settled},
     waiting::Waiting,
     write::OpenWrite,
@@ -67,7 +67,7 @@ pub(crate) struct Session {
     /// The ordinal of that position's epoch; 0 while there is none.
     epoch: AtomicU64,
     lsn: AtomicU64,
-    hold: Hold,
+    hold: PendingWrites,
     pub(crate) pin: Pin,
     /// `concrete()` was asked of a handle of it: what is done there may be its own.
     concrete: AtomicBool,
@@ -88,7 +88,7 @@ struct Rest {
     /// A read has waited for them as long as it may.
     waited: bool,
     /// Reads on replicas after which no position was told yet.
-    seen: Vec<Seen>,
+    seen: Vec<ObservedRead>,
     /// Positions that were of an epoch that is over.
     lost: u64,
 }
@@ -170,22 +170,22 @@ impl Session {
 
     /// What a read that arrives now needs.
     #[inline]
-    pub(crate) fn need(&self, clock: &Clock) -> Need {
+    pub(crate) fn need(&self, clock: &Clock) -> ReadRequirement {
         self.need_at(clock, self.written(clock))
     }
 
     /// What a read needs that has to see its writes up to this one.
-    pub(crate) fn need_at(&self, clock: &Clock, tick: u64) -> Need {
+    pub(crate) fn need_at(&self, clock: &Clock, tick: u64) -> ReadRequirement {
         let mut tick = tick;
         if self.shares_lost_concrete(clock) {
-            return Need::Primary;
+            return ReadRequirement::Primary;
         }
         if self.hold.any() {
             let held = self.hold.settle(clock);
             tick = tick.max(held.tick);
             self.wrote(held.tick);
             if held.waits || held.lost {
-                return Need::Primary;
+                return ReadRequirement::Primary;
             }
         }
         self.covered_need(clock, tick)
@@ -201,7 +201,7 @@ impl Session {
     }
 
     /// The same as far as what has returned.
-    fn covered_need(&self, clock: &Clock, tick: u64) -> Need {
+    fn covered_need(&self, clock: &Clock, tick: u64) -> ReadRequirement {
         let own = if self.is_process {
             clock.need_of(tick)
         } else {
@@ -219,15 +219,15 @@ impl Session {
     }
 
     /// Asks the clock once for what covers a write, and remembers it.
-    fn settle(&self, clock: &Clock, tick: u64) -> Need {
+    fn settle(&self, clock: &Clock, tick: u64) -> ReadRequirement {
         if tick <= self.settled.load(Ordering::Acquire) {
-            return Need::Nothing;
+            return ReadRequirement::Nothing;
         }
         match clock.first_need_of(tick) {
-            Need::Position { epoch, lsn } => {
+            ReadRequirement::Position { epoch, lsn } => {
                 self.raise(clock, epoch, lsn);
                 self.settled.fetch_max(tick, Ordering::AcqRel);
-                Need::Nothing
+                ReadRequirement::Nothing
             }
             need => need,
         }
@@ -235,26 +235,26 @@ impl Session {
 
     /// What it is known to need apart from uncovered writes.
     #[inline]
-    fn position(&self, clock: &Clock) -> Need {
+    fn position(&self, clock: &Clock) -> ReadRequirement {
         if self.is_unsettled() {
-            return Need::Primary;
+            return ReadRequirement::Primary;
         }
         let epoch = self.epoch.load(Ordering::Acquire);
         if epoch == 0 {
-            return Need::Nothing;
+            return ReadRequirement::Nothing;
         }
         let current = clock.epoch();
         if epoch < current {
             if let Some(first) = clock.first_of(current) {
                 self.exchange(clock, current, first);
             }
-            return Need::Primary;
+            return ReadRequirement::Primary;
         }
         let lsn = self.lsn.load(Ordering::Acquire);
         if self.epoch.load(Ordering::Acquire) != epoch {
-            return Need::Primary;
+            return ReadRequirement::Primary;
         }
-        Need::Position { epoch, lsn }
+        ReadRequirement::Position { epoch, lsn }
     }
 
     /// From now on it needs this as well.

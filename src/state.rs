@@ -22,9 +22,9 @@ mod eligible;
 mod health;
 mod lag;
 mod members;
+mod primaryship;
 mod probe;
 pub(crate) mod reduce;
-mod reign;
 mod roster;
 mod start;
 mod tuning;
@@ -39,7 +39,7 @@ use crate::vocabulary::{FenceReason, Ineligible, NodeId, Role};
 
 pub(crate) use crash::{Fate, Outage, Ran, Spares, TextHash};
 pub(crate) use effect::{Changes, Effect, Event, Notice, Outbox, ProbeFacts};
-pub(crate) use reign::Reign;
+pub(crate) use primaryship::Primaryship;
 pub(crate) use roster::ReplaceProblem;
 pub(crate) use start::StartProblem;
 pub(crate) use tuning::Tuning;
@@ -125,7 +125,7 @@ impl NodeSpec {
 
 /// Where a node stands in the list of members.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stand {
+pub(crate) enum Membership {
     /// Being warmed for a replacement: in no view yet.
     Joining { ready: bool },
     /// In the list.
@@ -183,7 +183,7 @@ pub(crate) struct NodeState {
     pub(crate) fence_told: Option<FenceReason>,
     /// Its monitor's logins were refused when they were tried last.
     pub(crate) rejected: bool,
-    pub(crate) stand: Stand,
+    pub(crate) stand: Membership,
     pub(crate) health: Health,
     pub(crate) suspicion: Option<Suspicion>,
     /// Short of connections, but alive: other replicas first.
@@ -245,14 +245,14 @@ pub(crate) struct State {
     pub(crate) nodes: Vec<NodeState>,
     /// Counts what was published.
     pub(crate) version: u64,
-    pub(crate) reign: Reign,
+    pub(crate) primaryship: Primaryship,
     next_id: u32,
     pending: Option<Pending>,
     queue: VecDeque<(u64, Vec<NodeSpec>, Vec<Arc<str>>)>,
 }
 
 impl NodeState {
-    fn new(id: NodeId, spec: NodeSpec, stand: Stand) -> Self {
+    fn new(id: NodeId, spec: NodeSpec, stand: Membership) -> Self {
         Self {
             id,
             role: spec.role,
@@ -303,8 +303,8 @@ impl NodeState {
     #[must_use]
     pub(crate) const fn is_member(&self) -> bool {
         match self.stand {
-            Stand::Member | Stand::Drained => true,
-            Stand::Joining { .. } | Stand::Leaving { .. } => false,
+            Membership::Member | Membership::Drained => true,
+            Membership::Joining { .. } | Membership::Leaving { .. } => false,
         }
     }
 
@@ -333,7 +333,7 @@ impl State {
     /// The node in the list that takes writes; while there is none, the one that is configured to.
     #[must_use]
     pub(crate) fn primary(&self) -> Option<&NodeState> {
-        let reigns = self.reign.primary.and_then(|id| self.node(id));
+        let reigns = self.primaryship.primary.and_then(|id| self.node(id));
         reigns.or_else(|| {
             let mut members = self.members();
             members.find(|node| node.spec.role == Role::Primary)

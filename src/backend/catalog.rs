@@ -18,7 +18,7 @@ use crate::{
 #[cfg(feature = "postgres")]
 use crate::{
     error::Kind,
-    node::{Leased, Link},
+    node::{NodePool, PooledConnection},
 };
 
 /// Asks this node's catalog: four round trips on PostgreSQL, one on MariaDB and MySQL. With a configuration it is asked
@@ -44,8 +44,8 @@ pub(crate) async fn read_catalog(
     }
     let _opaque = node.replayed.opaque();
     #[cfg(feature = "postgres")]
-    if let Link::Postgres(..) = &*node.link
-        && let Leased::Postgres(mut one) = node.link.acquire().await?
+    if let NodePool::Postgres(..) = &*node.link
+        && let PooledConnection::Postgres(mut one) = node.link.acquire().await?
     {
         // All on one connection: what was given back is in the pool a moment later only, and each question that came
         // meanwhile opened another one.

@@ -7,7 +7,7 @@ use sea_orm::{
     sqlx::{self, ConnectOptions, MySqlConnection, Row},
 };
 
-use super::{Facts, Wire};
+use super::{Facts, MonitorConnection};
 use crate::{
     config::{Config, NodeConfig},
     error::Kind,
@@ -18,12 +18,13 @@ use crate::{
 const PROBE: &str = "SELECT @@global.read_only";
 
 /// Opens one.
-pub(super) async fn open(config: &Config, node: &NodeConfig) -> Result<Wire, DbErr> {
+pub(super) async fn open(config: &Config, node: &NodeConfig) -> Result<MonitorConnection, DbErr> {
     let options = direct_mysql(config, node)
         .await?
         .disable_statement_logging();
     let conn = options.connect().await;
-    conn.map(Wire::MySql).map_err(|err| Kind::Conn.of_sqlx(err))
+    conn.map(MonitorConnection::MySql)
+        .map_err(|err| Kind::Conn.of_sqlx(err))
 }
 
 /// Asks on it.

@@ -16,7 +16,7 @@ use crate::{
         open::direct_postgres,
     },
     position::{ClusterId, Epoch, Lsn, Position},
-    session::{Replay, Upstream},
+    session::{ReplayReport, Upstream},
 };
 
 /// The insert position, because with asynchronous commit the write and the flush position lie below a commit that has
@@ -143,7 +143,7 @@ impl Direct {
     }
 
     /// A replica's position.
-    pub(crate) async fn sample(&mut self) -> Result<Replay, DbErr> {
+    pub(crate) async fn sample(&mut self) -> Result<ReplayReport, DbErr> {
         let mut replay = sample(&mut self.conn, self.identity).await?;
         if replay.source == Upstream::Hidden(None) {
             replay.source = Upstream::Hidden(self.timeline_replayed().await?);
@@ -166,7 +166,7 @@ impl Direct {
     }
 }
 
-async fn sample(conn: &mut PgConnection, identity: Identity) -> Result<Replay, DbErr> {
+async fn sample(conn: &mut PgConnection, identity: Identity) -> Result<ReplayReport, DbErr> {
     let begun = Instant::now();
     let row = sqlx::query(SAMPLE).fetch_one(conn).await;
     let read = |row: PgRow| {
@@ -179,7 +179,7 @@ async fn sample(conn: &mut PgConnection, identity: Identity) -> Result<Replay, D
         let lsn = row.try_get::<Option<i64>, _>(0)?.map(unsigned);
         let received = row.try_get::<Option<i64>, _>(3)?.map(unsigned);
         let received = received.map(|lsn| Lsn(lsn).at_end_of_record(identity.segment).0);
-        Ok(Replay {
+        Ok(ReplayReport {
             begun,
             lsn,
             complete: lsn.is_some() && received == lsn,

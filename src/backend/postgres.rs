@@ -9,7 +9,7 @@ use sea_orm::{
     sqlx::{self, ConnectOptions, PgConnection, Row, postgres::PgRow},
 };
 
-use super::{Facts, Wire};
+use super::{Facts, MonitorConnection};
 use crate::{
     config::{Config, NodeConfig},
     error::Kind,
@@ -83,8 +83,8 @@ pub(crate) struct Kept {
 }
 
 /// Opens one.
-pub(super) async fn open(config: &Config, node: &NodeConfig) -> Result<Wire, DbErr> {
-    Ok(Wire::Postgres(Box::new(Kept {
+pub(super) async fn open(config: &Config, node: &NodeConfig) -> Result<MonitorConnection, DbErr> {
+    Ok(MonitorConnection::Postgres(Box::new(Kept {
         conn: connect(config, node).await?,
         tells: Tells::All,
         serializable: false,

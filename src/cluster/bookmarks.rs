@@ -14,7 +14,7 @@ use crate::{
     error::Error,
     metrics::ClusterCounter,
     position::{Asks, Position},
-    session::{Clock, Current, Session, Told, Upstream, Waiting},
+    session::{Clock, Current, LastReport, Session, Upstream, Waiting},
     state::Event,
     vocabulary::Role,
 };
@@ -38,7 +38,7 @@ pub(crate) enum Worth {
     /// The primary was asked after it had come, and has not come so far: nobody wrote what it stands for.
     False,
     /// It is whatever the primary has when it comes, and the primary was asked then.
-    Told,
+    LastReport,
 }
 
 /// Judges it by the greatest position of the primary. `asked`: that was told after the bookmark had come. `over`: its
@@ -143,7 +143,7 @@ async fn settle_one(
                 pin(shared, session);
                 break;
             }
-            Worth::Told => {
+            Worth::LastReport => {
                 see_what_is_there(clock, session);
                 pin(shared, session);
                 break;
@@ -191,7 +191,7 @@ pub(crate) fn worth(clock: &Clock, mark: Asks, asked: bool) -> Worth {
     match mark {
         Asks::Nothing => Worth::Known,
         Asks::At(position) => judge(position, greatest, (clock.is_over(position.epoch), asked)),
-        Asks::Primary { .. } if asked && greatest.is_some() => Worth::Told,
+        Asks::Primary { .. } if asked && greatest.is_some() => Worth::LastReport,
         Asks::Primary { .. } => Worth::Ahead,
     }
 }
@@ -242,7 +242,7 @@ fn shown(shared: &Shared, waiting: &Waiting) -> Shown {
     let nodes = snapshot.view.nodes().iter().zip(snapshot.members());
     let mut shown = Shown::Nowhere;
     for (_, member) in nodes.filter(|(node, _)| node.role != Role::Primary) {
-        let since = |told: &Told| told.server.is_some() && told.begun > waiting.came;
+        let since = |told: &LastReport| told.server.is_some() && told.begun > waiting.came;
         let Some(told) = member.node.replayed.told().filter(since) else {
             return Shown::Unasked;
         };

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{aside, rate::Rate, shared::Shared};
+use super::{background_runtime, rate::Rate, shared::Shared};
 use crate::{
     backend::{positions, postgres::NOT_TOLD},
     metrics::ClusterCounter,
@@ -46,7 +46,7 @@ impl Capture {
     pub(super) fn spawn(mut self, shared: &Arc<Shared>) {
         let (clock, weak) = (Arc::clone(&shared.clock), Arc::downgrade(shared));
         let mut alive = shared.changed.subscribe();
-        aside::spawn(async move {
+        background_runtime::spawn(async move {
             let (mut rate, mut forgotten) = (Rate::new(), Instant::now());
             loop {
                 // A handle without replicas leaves what writes wish to another one that has some.

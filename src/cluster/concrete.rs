@@ -35,7 +35,7 @@ use super::shared::Shared;
 use crate::config::NodeConfig;
 use crate::{
     intent::Change,
-    node::{Handed, Link, Node, Returned, Sibling, closed},
+    node::{Handed, Node, NodePool, Returned, Sibling, closed},
     session::{HandsOut, Settled, losses::By},
     vocabulary::NodeId,
 };
@@ -55,7 +55,7 @@ pub(crate) struct Concrete {
 struct Made {
     primary: Option<NodeId>,
     /// The node's own, which the application has where there is no other.
-    link: Option<Arc<Link>>,
+    link: Option<Arc<NodePool>>,
     /// A pool of its own, so what is out of it is what is out of our sight.
     own: Option<Arc<Sibling>>,
     /// How to reach the server beside its pools.
@@ -243,7 +243,7 @@ impl Made {
     }
 
     /// The pool that the application has.
-    fn pool(&self) -> Option<&Link> {
+    fn pool(&self) -> Option<&NodePool> {
         let own = self.own.as_ref().map(|own| &own.link);
         own.or(self.link.as_deref())
     }

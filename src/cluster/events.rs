@@ -239,7 +239,7 @@ fn event(notice: &Notice, state: &State, nodes: &Nodes) -> Option<ClusterEvent> 
     Some(match notice {
         Notice::PrimaryIs { node, without } => ClusterEvent::PrimaryChanged {
             node: name(*node),
-            epoch: state.reign.epoch,
+            epoch: state.primaryship.epoch,
             without: *without,
         },
         Notice::NoPrimary => ClusterEvent::PrimaryLost,

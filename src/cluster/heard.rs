@@ -5,20 +5,20 @@ use std::sync::Arc;
 use super::{shared::Shared, worker::Message};
 use crate::{
     node::Node,
-    session::{Replay, Replayed, Sample, Several, Told},
+    session::{LastReport, ReplayObservation, ReplayReport, Replayed, Several},
     vocabulary::NodeId,
 };
 
 impl Shared {
     /// A replica said how far it has come.
-    pub(crate) fn learn_replay(&self, node: &Node, replay: Replay) {
+    pub(crate) fn learn_replay(&self, node: &Node, replay: ReplayReport) {
         self.learn_of((node.id, &node.replayed), replay);
     }
 
     /// A connection of this pool said it.
-    pub(crate) fn learn_of(&self, (id, replayed): (NodeId, &Arc<Replayed>), replay: Replay) {
-        let sample = Sample {
-            told: Told {
+    pub(crate) fn learn_of(&self, (id, replayed): (NodeId, &Arc<Replayed>), replay: ReplayReport) {
+        let sample = ReplayObservation {
+            told: LastReport {
                 begun: replay.begun,
                 server: Some(replay.server),
                 source: replay.source,

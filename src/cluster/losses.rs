@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use super::{aside, shared::Shared};
+use super::{background_runtime, shared::Shared};
 #[cfg(feature = "postgres")]
 use crate::{
     backend::activity::{AtWork, Observer, Process},
@@ -55,7 +55,7 @@ pub(super) fn follow(shared: &Arc<Shared>) {
     let (weak, losses) = (Arc::downgrade(shared), Arc::clone(&shared.losses));
     let watch = losses.watch();
     let mut alive = shared.changed.subscribe();
-    aside::spawn(async move {
+    background_runtime::spawn(async move {
         let _watch = watch;
         let mut following = Following::default();
         loop {

@@ -23,7 +23,7 @@ use crate::{
     backend,
     config::Config,
     metrics::NodeMetrics,
-    node::{Link, Node, Seat},
+    node::{Node, NodePool, Seat},
     snapshot::Member,
     state::{Moment, NodeSpec, View, ViewNode},
     vocabulary::{NodeId, Role},
@@ -136,7 +136,7 @@ impl Nodes {
     }
 
     /// Takes a pool in as a node's first, for the role that it is configured for.
-    pub(super) fn adopt(&mut self, id: NodeId, link: Arc<Link>, source: Source) {
+    pub(super) fn adopt(&mut self, id: NodeId, link: Arc<NodePool>, source: Source) {
         self.listen(id, &source.door);
         let mut open = Open::new(source);
         let writes = open.writes;
@@ -248,7 +248,7 @@ impl Nodes {
         let member = |node: &ViewNode| match self.member(node.id) {
             Some(member) => Arc::clone(member),
             None => {
-                let link = Arc::new(Link::Adopted(DatabaseConnection::default()));
+                let link = Arc::new(NodePool::Adopted(DatabaseConnection::default()));
                 let node = Node::new(node.id, Arc::clone(&node.name), node.generation, link);
                 Arc::new(Member::new(Arc::new(node), Arc::default()))
             }
@@ -300,13 +300,13 @@ impl Nodes {
     }
 }
 
-fn made(id: NodeId, open: &Open, link: Arc<Link>) -> Node {
+fn made(id: NodeId, open: &Open, link: Arc<NodePool>) -> Node {
     let name = Arc::clone(&open.source.spec.name);
     Node::new(id, name, open.generation, link).reached(open.source.config(), &open.source.trouble)
 }
 
 /// Opens a pool, within the time that one connection may take.
-async fn opened(source: &Source, (writes, config): (bool, &Config)) -> Result<Link, DbErr> {
+async fn opened(source: &Source, (writes, config): (bool, &Config)) -> Result<NodePool, DbErr> {
     let role = match writes {
         true => Role::Primary,
         false => Role::Replica,

@@ -8,7 +8,7 @@ use super::{
     nodes::Probe,
     worker::{Message, tell},
 };
-use crate::{backend::Wire, state::Moment, vocabulary::NodeId};
+use crate::{backend::MonitorConnection, state::Moment, vocabulary::NodeId};
 
 /// The orders, by node.
 #[derive(Debug, Default)]
@@ -21,7 +21,7 @@ struct Slot {
     /// The connection of the probe that runs is not to be kept.
     renew: bool,
     /// The node's own connection, while no probe runs on it.
-    wire: Wire,
+    wire: MonitorConnection,
 }
 
 impl Probes {
@@ -75,22 +75,22 @@ impl Probes {
     /// The next probe connects anew.
     pub(super) fn renew(&mut self, id: NodeId) {
         if let Some(slot) = self.0.get_mut(&id) {
-            slot.wire = Wire::default();
+            slot.wire = MonitorConnection::default();
             slot.renew = slot.running;
         }
     }
 
     /// Keeps the connection of a probe that was made before the node took its place.
-    pub(super) fn keep(&mut self, id: NodeId, wire: Wire) {
+    pub(super) fn keep(&mut self, id: NodeId, wire: MonitorConnection) {
         self.0.entry(id).or_default().wire = wire;
     }
 
     /// It has ended, whichever way.
-    pub(super) fn ended(&mut self, id: NodeId, wire: Wire) {
+    pub(super) fn ended(&mut self, id: NodeId, wire: MonitorConnection) {
         if let Some(slot) = self.0.get_mut(&id) {
             slot.running = false;
             slot.wire = match std::mem::take(&mut slot.renew) {
-                true => Wire::default(),
+                true => MonitorConnection::default(),
                 false => wire,
             };
         }

@@ -47,8 +47,8 @@ pub(super) fn sums(shared: &Shared, state: &State) -> ClusterSums {
         nodes,
         counters,
         open_writes: shared.clock.open_writes(),
-        epoch: state.reign.greatest.unwrap_or_default(),
-        has_primary: state.reign.primary.is_some(),
+        epoch: state.primaryship.greatest.unwrap_or_default(),
+        has_primary: state.primaryship.primary.is_some(),
         waiters: shared.waiting().into(),
         retry_budget: shared.retries_left(),
         tracked_tasks: u64::try_from(shared.clock.tasks.len()).unwrap_or(u64::MAX),
@@ -71,7 +71,7 @@ fn observed((state, now): (&State, Moment), id: NodeId, why: Option<Ineligible>)
         healthy: !node.is_in_doubt() && !node.rejected,
         eligible: why.map_or(Ineligible::ELIGIBLE, Ineligible::as_str),
         lag: node
-            .lag_at(state.reign.lost.unwrap_or(now))
+            .lag_at(state.primaryship.lost.unwrap_or(now))
             .filter(|_| replica),
         bytes: state.bytes_behind(node).filter(|_| replica),
     }

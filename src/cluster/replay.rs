@@ -12,11 +12,11 @@ use std::{
 use sea_orm::{ConnAcquireErr, DbErr};
 use tokio::time::Instant;
 
-use super::{aside, demand::Demand, rate::Rate, shared::Shared};
+use super::{background_runtime, rate::Rate, sampling_demand::Demand, shared::Shared};
 use crate::{
     backend::positions,
     node::Node,
-    session::{Current, Replay},
+    session::{Current, ReplayReport},
 };
 
 /// Between two questions while somebody does.
@@ -39,7 +39,7 @@ const LINGER: Duration = Duration::from_millis(100);
 pub(super) fn follow(shared: &Arc<Shared>, node: &Arc<Node>) {
     let (weak, following) = (Arc::downgrade(shared), Arc::downgrade(node));
     let mut alive = shared.changed.subscribe();
-    aside::spawn(async move {
+    background_runtime::spawn(async move {
         let mut conn = None;
         let (mut pace, mut rate) = (Pace::new(), Rate::new());
         while let Some(demand) = ask(&weak, &following, &mut conn, &mut pace).await {
@@ -94,7 +94,7 @@ async fn sample(
     shared: &Shared,
     node: &Node,
     conn: &mut Option<positions::Direct>,
-) -> Result<Replay, DbErr> {
+) -> Result<ReplayReport, DbErr> {
     let mut open = match (conn.take(), &node.direct) {
         (Some(open), _) => open,
         // Its probes knock at its door, and nobody else (T1).
@@ -110,7 +110,7 @@ async fn sample(
     };
     let replay = open.sample().await?;
     *conn = Some(open);
-    Ok(Replay {
+    Ok(ReplayReport {
         life: Some(node.replayed.life()),
         ..replay
     })

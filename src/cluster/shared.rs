@@ -25,7 +25,7 @@ use crate::{
     metrics::{ClusterMetrics, NodeCounter, Publisher},
     node::{Lease, Line, Node},
     route::budget::{Budget, Rates},
-    session::{Clock, Current, Need, OpenWrite, gate::Writing, losses::Losses},
+    session::{Clock, Current, OpenWrite, ReadRequirement, gate::Writing, losses::Losses},
     signal::Signal,
     snapshot::Snapshot,
     state::{Event, Moment, Ran},
@@ -33,8 +33,8 @@ use crate::{
 };
 
 use super::{
-    catalog::Readings, concrete::Concrete, demand::Demand, events::Outlet, name::ClusterName,
-    worker::Message,
+    catalog::Readings, concrete::Concrete, events::Outlet, name::ClusterName,
+    sampling_demand::Demand, worker::Message,
 };
 
 /// How long reads are not asked for in vain behind a name with several servers, where nothing else was said (rule C6).
@@ -202,10 +202,10 @@ impl Shared {
 
     /// What a read of this session that arrives now needs of the node that serves it.
     #[inline]
-    pub(crate) fn need(&self, current: &Current) -> Need {
+    pub(crate) fn need(&self, current: &Current) -> ReadRequirement {
         if self.has_unseen(current) {
             if !self.positions.load(Ordering::Acquire) {
-                return Need::Primary;
+                return ReadRequirement::Primary;
             }
             self.clock.concrete_is_out();
         }
@@ -213,16 +213,18 @@ impl Shared {
     }
 
     /// The same without what is done out of our sight.
-    pub(crate) fn need_of_seen(&self, current: &Current) -> Need {
+    pub(crate) fn need_of_seen(&self, current: &Current) -> ReadRequirement {
         match self.positions.load(Ordering::Acquire) {
             true => {
                 self.clock.reads();
                 current.need(&self.clock)
             }
             // What has not returned has no pin yet.
-            false if self.has_open_writes(current) => Need::Primary,
+            false if self.has_open_writes(current) => ReadRequirement::Primary,
             // A pin that is over says nothing of a replica that is further behind, and nobody can tell how far it is.
-            false if !self.settings.trusts_pin && current.written(&self.clock) > 0 => Need::Primary,
+            false if !self.settings.trusts_pin && current.written(&self.clock) > 0 => {
+                ReadRequirement::Primary
+            }
             false => current.pinned_need(&self.clock),
         }
     }

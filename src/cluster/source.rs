@@ -9,9 +9,9 @@ use sea_orm::{DatabaseConnection, DbBackend, DbErr};
 
 use super::called::{self, Called};
 use crate::{
-    backend::{self, Facts, Wire},
+    backend::{self, Facts, MonitorConnection},
     config::{Config, NodeConfig, READERS},
-    node::{Link, Trouble, door::Door, open},
+    node::{NodePool, Trouble, door::Door, open},
     state::{Event, Moment, NodeSpec},
     vocabulary::{NodeId, Role},
 };
@@ -111,10 +111,10 @@ impl Source {
     }
 
     /// Opens a pool for a node of this role; an adopted connection is what it is.
-    pub(crate) async fn open(&self, config: &Config, role: Role) -> Result<Link, DbErr> {
+    pub(crate) async fn open(&self, config: &Config, role: Role) -> Result<NodePool, DbErr> {
         match &self.from {
             From::Configured(node) => open::open(config, &node.as_role(role), &self.door).await,
-            From::Adopted(connection) => Ok(Link::Adopted(connection.clone())),
+            From::Adopted(connection) => Ok(NodePool::Adopted(connection.clone())),
         }
     }
 
@@ -124,7 +124,7 @@ impl Source {
         node: NodeId,
         begun: Moment,
         config: &Config,
-        wire: &mut Wire,
+        wire: &mut MonitorConnection,
     ) -> Result<Event, DbErr> {
         let facts = match self.config() {
             Some(asked) => backend::meet(config, asked, wire).await?,
@@ -139,7 +139,7 @@ impl Source {
     }
 
     /// Opens its pool and takes one connection from it, so that the first statement finds one.
-    pub(crate) async fn open_warm(&self, config: &Config) -> Result<Link, DbErr> {
+    pub(crate) async fn open_warm(&self, config: &Config) -> Result<NodePool, DbErr> {
         let link = self.open(config, self.spec.role).await?;
         link.acquire().await?;
         Ok(link)

@@ -5,10 +5,10 @@
 //! are built outside of one.
 
 mod adopted;
+mod catalog;
 mod late;
-mod learn;
 mod problem;
-mod shares;
+mod settings;
 pub(crate) mod standing;
 mod warnings;
 
@@ -19,7 +19,7 @@ use tokio::{runtime::Handle, sync::mpsc};
 use tracing::Instrument;
 
 pub(crate) use self::adopted::{adopt, alone};
-use self::shares::{judging, tuning};
+use self::settings::{judging, tuning};
 use super::{
     discovery,
     name::ClusterName,
@@ -30,7 +30,7 @@ use super::{
     worker::{Message, Worker},
 };
 use crate::{
-    backend::{self, Wire},
+    backend::{self, MonitorConnection},
     config::{Config, NodeConfig},
     error::Error,
     intent::{Classifier, Knowledge},
@@ -89,7 +89,7 @@ async fn connect_as(config: Config, name: ClusterName) -> Result<Arc<Shared>, Er
     let reads_catalog = backend != DbBackend::Sqlite;
     let classifier = Classifier::new(backend, judging(&config), Knowledge::Trusted);
     if reads_catalog {
-        classifier.learn(Knowledge::Awaited);
+        classifier.learn(Knowledge::PinnedRequirement);
         starting.read_catalog(&classifier, &config).await;
     }
     let shared = starting.run(config, (backend, classifier, clock), reads_catalog);
@@ -213,7 +213,7 @@ impl Starting {
             )
         });
         // It was only looked for.
-        if self.state.reign.primary.is_some() {
+        if self.state.primaryship.primary.is_some() {
             let search = |effect: &Effect| {
                 matches!(
                     effect,
@@ -239,7 +239,7 @@ impl Starting {
                 (
                     (id, name, trouble),
                     role,
-                    backend::meet(config, asked, &mut Wire::default()).await,
+                    backend::meet(config, asked, &mut MonitorConnection::default()).await,
                 )
             })
         });

@@ -12,7 +12,7 @@ use crate::{
 /// As its servers say, whatever name they were reached by; a server that is fenced is none of it.
 pub(super) fn whose(state: &State, config: &Config) -> Whose {
     let members = || state.members().filter(|node| node.role != Role::Fenced);
-    let system = state.reign.identity;
+    let system = state.primaryship.identity;
     let system = system.or_else(|| members().find_map(|node| node.identity.known()));
     let is_ours = |node: &&NodeState| node.seen && node.identity.known() == system;
     // What does not tell when it was started is known by its address.

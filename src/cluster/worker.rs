@@ -4,9 +4,9 @@
 //! It awaits only its inbox and the next moment something is due. Whatever takes time (a probe, a warm-up, a reading of
 //! the catalog) runs as a task of its own and ends in a message, so no node can hold up another.
 
-mod show;
+mod publish;
+mod standby;
 mod tasks;
-mod watch;
 mod word;
 
 use std::{
@@ -23,19 +23,19 @@ use tracing::Instrument;
 use self::{tasks::open_beside, word::Words};
 use super::{
     catalog::CatalogReader,
+    log,
     nodes::{Nodes, Opened},
-    notice,
     probes::Probes,
     shared::Shared,
     source::Source,
     stalls::Stalls,
 };
 use crate::{
-    backend::Wire,
+    backend::MonitorConnection,
     error::Error,
     intent::catalog::Catalog,
     metrics::Publisher,
-    node::Link,
+    node::NodePool,
     session::{Replayed, Whose},
     state::{Changes, Effect, Event, Moment, State, reduce::reduce},
     vocabulary::{NodeId, Role},
@@ -49,7 +49,7 @@ pub(crate) enum Message {
     /// News for the reducer.
     News(Event),
     /// A probe ended, with these news.
-    Probed(NodeId, Event, Wire),
+    Probed(NodeId, Event, MonitorConnection),
     /// A new node gave its first connection and answered its first probe.
     Warmed(Box<Warm>),
     /// A pool that takes the place of another one was opened.
@@ -77,11 +77,11 @@ pub(crate) enum Message {
 /// A new node, ready for its first statement.
 pub(crate) struct Warm {
     id: NodeId,
-    link: Arc<Link>,
+    link: Arc<NodePool>,
     source: Source,
     /// What the probe said: a server that is no replica must not serve a read before that is known.
     probed: Event,
-    wire: Wire,
+    wire: MonitorConnection,
 }
 
 pub(super) struct Worker {
@@ -356,7 +356,7 @@ impl Worker {
                 }
                 Effect::Accepted(named) => Self::take_word(&shared, named),
                 Effect::Notice(what) => {
-                    notice::tell(&what, &self.state, &self.nodes, &shared.metrics);
+                    log::tell(&what, &self.state, &self.nodes, &shared.metrics);
                     shared.events.tell(&what, &self.state, &self.nodes);
                 }
             }

@@ -2,13 +2,13 @@
 
 mod acquire;
 mod crash;
-mod foresee;
 mod outcome;
 mod phase;
-mod prove;
+mod preview;
 mod queue;
 mod stale;
 mod unavailable;
+mod verify_position;
 mod wait;
 
 use std::{sync::Arc, time::Instant};
@@ -18,7 +18,7 @@ use sea_orm::{AccessMode, DbErr, IsolationLevel, TransactionOptions};
 use self::crash::Crashes;
 use self::phase::{Phase, Spent};
 pub(super) use self::unavailable::asking_why;
-use super::{RoutedConnection, overrides::Wishes};
+use super::{RoutedConnection, overrides::Overrides};
 use crate::{
     cluster::shared::Shared,
     error::Error,
@@ -26,7 +26,9 @@ use crate::{
     metrics::ClusterCounter,
     node::{Lease, Seat},
     route::{Ask, Decision, Forced, Fresh, Refusal, Request, Route, Tried, route},
-    session::{Bound, Current, Need, OpenWrite, Seen, Stood, gate::Writing},
+    session::{
+        Current, ObservedRead, OpenWrite, ReadAffinity, ReadRequirement, Stood, gate::Writing,
+    },
     signal::Signal,
     snapshot::Snapshot,
     vocabulary::{Consistency, Intent, NodeId, Reason, Role},
@@ -35,7 +37,7 @@ use crate::{
 /// See the module.
 pub(super) struct Attempt<'a> {
     shared: &'a Arc<Shared>,
-    scope: &'a Wishes,
+    scope: &'a Overrides,
     ask: Ask,
     /// The verdict on the text, where it was judged.
     verdict: Option<Summary>,
@@ -48,13 +50,13 @@ pub(super) struct Attempt<'a> {
     current: Current,
     level: Consistency,
     /// What its session wrote, as it stood when the statement arrived: later writes do not concern it (rule C5).
-    need: Need,
+    need: ReadRequirement,
     /// How its session stood before that, for a transaction that goes on reading.
     stood: Stood,
     /// Where earlier reads let it go (rule C9).
-    bound: Bound,
+    bound: ReadAffinity,
     /// What those need that bind it no more, because a position covers them now.
-    unbound: Need,
+    unbound: ReadRequirement,
     /// Bookmarks of its session waited when it arrived, or reads.
     has_rest: bool,
     /// When it arrived, a connection of `concrete()` was out (see there).
@@ -62,7 +64,7 @@ pub(super) struct Attempt<'a> {
     /// It has waited for a replica as long as it may.
     waited_out: bool,
     /// The read under way, where later ones must not fall behind it.
-    seen: Option<Seen>,
+    seen: Option<ObservedRead>,
     tried: Tried,
     retries: u8,
     /// How often it was sent again because what a connection had prepared was out of date.
@@ -140,7 +142,7 @@ impl<'a> Attempt<'a> {
     }
 
     #[inline]
-    fn new(shared: &'a Arc<Shared>, scope: &'a Wishes, ask: Ask) -> Self {
+    fn new(shared: &'a Arc<Shared>, scope: &'a Overrides, ask: Ask) -> Self {
         let (current, level) = (scope.current(shared), scope.level(shared));
         let stood = match ask {
             Ask::BeginReadOnly => current.stands(&shared.clock),
@@ -151,7 +153,7 @@ impl<'a> Attempt<'a> {
         // First: what it finds told raises what the session needs.
         let bound = match level {
             Consistency::Monotonic => current.bound(&shared.clock),
-            _ => Bound::No,
+            _ => ReadAffinity::No,
         };
         Self {
             shared,
@@ -163,14 +165,14 @@ impl<'a> Attempt<'a> {
             spent: Spent::default(),
             reason: Reason::Replica,
             need: match level {
-                Consistency::Eventual => Need::Nothing,
+                Consistency::Eventual => ReadRequirement::Nothing,
                 // Only reads choose.
-                _ if ask.intent() != Intent::Read => Need::Nothing,
+                _ if ask.intent() != Intent::Read => ReadRequirement::Nothing,
                 _ => shared.need(&current),
             },
             stood,
             bound,
-            unbound: Need::Nothing,
+            unbound: ReadRequirement::Nothing,
             has_rest,
             unseen: stale::unseen(shared, &current, (level, ask)),
             waited_out: false,
@@ -313,8 +315,12 @@ impl<'a> Attempt<'a> {
             forced,
             in_transaction: false,
             fresh: match (self.need, &self.bound) {
-                (Need::Nothing, Bound::No) if !untold && self.scope.max_lag.is_none() => Fresh::Any,
-                (Need::Primary, _) | (_, Bound::Primary) => Fresh::Primary,
+                (ReadRequirement::Nothing, ReadAffinity::No)
+                    if !untold && self.scope.max_lag.is_none() =>
+                {
+                    Fresh::Any
+                }
+                (ReadRequirement::Primary, _) | (_, ReadAffinity::Primary) => Fresh::Primary,
                 _ => Fresh::Covering,
             },
             zone: self.scope.zone.as_deref(),

@@ -11,13 +11,13 @@ use sea_orm::{ConnAcquireErr, DbErr, Statement, TransactionOptions, metric};
 use super::{
     Callback, RoutedConnection,
     attempt::{Attempt, asking_why},
-    to_the_end::ToTheEnd,
+    finish_in_background::FinishInBackground,
     transaction::RoutedTransaction,
 };
 use crate::{
     connection::transaction::Opening,
     error::Kind,
-    node::{Lease, Link, run::Call},
+    node::{Lease, NodePool, run::Call},
     vocabulary::Stage,
 };
 
@@ -181,7 +181,7 @@ impl RoutedConnection {
     ) -> Result<sea_orm::DatabaseTransaction, DbErr> {
         use sea_orm::TransactionTrait;
 
-        let link: &Arc<Link> = &lease.node().link;
+        let link: &Arc<NodePool> = &lease.node().link;
         link.present().await?;
         let mut connection = link.connection().clone();
         if let Some(callback) = self.callback.clone() {
@@ -191,7 +191,7 @@ impl RoutedConnection {
         let beginning = async move { connection.begin_with_options(options).await };
         // The connection may be a new one that nobody will ask (rule C4).
         let replayed = Arc::clone(&lease.node().replayed);
-        let beginning = ToTheEnd::new(beginning, move || replayed.opaque());
+        let beginning = FinishInBackground::new(beginning, move || replayed.opaque());
         let beginning = asking_why(self.shared()?, lease.node(), link.while_open(beginning));
         lease
             .guard(beginning)

@@ -12,7 +12,7 @@ use crate::{
 
 /// What one handle asks for beyond what its cluster is configured to.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Wishes {
+pub(crate) struct Overrides {
     pub(crate) force: Forced,
     /// The cluster's, where nothing is said.
     pub(crate) consistency: Option<Consistency>,
@@ -27,7 +27,7 @@ pub(crate) struct Wishes {
     pub(crate) zone: Option<Arc<str>>,
 }
 
-impl Wishes {
+impl Overrides {
     /// What reads may miss.
     #[inline]
     pub(crate) fn level(&self, shared: &Shared) -> Consistency {

@@ -5,7 +5,7 @@
 //! The type has no `Drop` of its own, so that `commit(self)` can move the inner transaction out; its [`Held`] has one.
 
 mod commit;
-mod held;
+mod state;
 mod traits;
 
 use std::fmt;
@@ -15,7 +15,7 @@ use sea_orm::{
     Statement, TransactionError, TransactionOptions, TransactionSession, TransactionTrait,
 };
 
-pub(crate) use self::held::{Held, Opening};
+pub(crate) use self::state::{Opening, TransactionState};
 use crate::{error::Kind, state::Ran, vocabulary::Role};
 
 /// A transaction begun through a [`RoutedConnection`](crate::RoutedConnection); stands where a
@@ -59,7 +59,7 @@ use crate::{error::Kind, state::Ran, vocabulary::Role};
 #[must_use = "a transaction that is dropped is rolled back"]
 pub struct RoutedTransaction {
     pub(super) inner: DatabaseTransaction,
-    pub(super) held: Held,
+    pub(super) held: TransactionState,
 }
 
 impl RoutedTransaction {

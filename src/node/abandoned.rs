@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use super::{Leased, Place, Seat};
+use super::{Place, PooledConnection, Seat};
 use crate::session::losses::Orphan;
 
 /// Keeps its session on the primary until the connection is ready again, however long that takes; where that cannot be
 /// waited for, the write counts as lost.
 pub(super) fn until_ready(
-    (orphan, mut conn): (Orphan, Leased),
+    (orphan, mut conn): (Orphan, PooledConnection),
     place: Option<Place>,
     seat: Arc<Seat>,
 ) {
@@ -30,7 +30,7 @@ pub(super) fn until_ready(
 }
 
 /// Of what changed nothing only the connection is left, which is somebody's place for as long as its server is at it.
-pub(super) fn give_back(mut conn: Leased, place: Option<Place>) {
+pub(super) fn give_back(mut conn: PooledConnection, place: Option<Place>) {
     let (Some(place), Ok(runtime)) = (place, tokio::runtime::Handle::try_current()) else {
         return;
     };

@@ -24,7 +24,7 @@ use thiserror::Error;
 pub(crate) use self::guide::Guide;
 use crate::{
     mutants,
-    session::{Replay, Replayed},
+    session::{ReplayReport, Replayed},
 };
 
 /// A name that leads elsewhere twice within this time has several servers behind it; else it has moved.
@@ -51,7 +51,7 @@ pub(crate) struct Hello {
     pub(crate) fenced: bool,
     /// A backslash in a string is a backslash.
     pub(crate) plain_strings: bool,
-    pub(crate) replay: Option<Replay>,
+    pub(crate) replay: Option<ReplayReport>,
 }
 
 /// Why a connection is not used.
@@ -92,7 +92,7 @@ pub(crate) enum News {
     /// A server is the primary of a newer epoch than any that was seen.
     Ahead,
     /// A server that is read from said how far it has come.
-    Met(Replay),
+    Met(ReplayReport),
     /// A backslash in a string is not a backslash.
     Strings,
 }

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     error::Kind,
-    session::{Replay, Upstream},
+    session::{ReplayReport, Upstream},
 };
 
 /// Everything in one statement and one round trip: whose server it is, in which role and epoch, how far it has come,
@@ -150,13 +150,13 @@ pub(crate) async fn ask_begun(guide: &Guide, begun: &DatabaseTransaction) -> Res
 }
 
 /// How far the server of this connection has come, now.
-pub(super) async fn position(conn: &mut PgConnection) -> Result<Option<Replay>, sqlx::Error> {
+pub(super) async fn position(conn: &mut PgConnection) -> Result<Option<ReplayReport>, sqlx::Error> {
     let replay = ask(HELLO, conn).await?.replay;
     let Some(hidden) = replay.filter(|told| told.source == Upstream::Hidden(None)) else {
         return Ok(replay);
     };
     let source = Upstream::Hidden(timeline_replayed(conn).await?);
-    Ok(Some(Replay { source, ..hidden }))
+    Ok(Some(ReplayReport { source, ..hidden }))
 }
 
 /// The newest timeline of which the standby behind this connection has surely replayed some; nothing where the role may
@@ -224,7 +224,7 @@ fn read(row: &PgRow, begun: Instant) -> Result<Hello, sqlx::Error> {
         _ if row.try_get(6)? => Upstream::Hidden(None),
         _ => Upstream::Nobody,
     };
-    let replay = cluster.zip(started).map(|(cluster, started)| Replay {
+    let replay = cluster.zip(started).map(|(cluster, started)| ReplayReport {
         begun,
         lsn,
         complete: false,

@@ -13,7 +13,7 @@ use std::{
 use sea_orm::{DbErr, Statement};
 use tokio::sync::Notify;
 
-use super::{Leased, Line, Node, Place, abandoned, run::Call};
+use super::{Line, Node, Place, PooledConnection, abandoned, run::Call};
 use crate::{
     error::Error,
     metrics::{Entered, NodeMetrics},
@@ -187,7 +187,7 @@ impl Lease {
     /// what is open with it: a future that is dropped does not take its statement back (rule C1).
     pub(crate) async fn run<C: Call>(
         &mut self,
-        conn: Leased,
+        conn: PooledConnection,
         call: &C,
         stmt: &Statement,
         write: Option<&OpenWrite>,
@@ -231,7 +231,7 @@ impl Lease {
 /// again; where that cannot be waited for, it counts as lost. A read keeps its place until then: its server is at it
 /// still, and nobody else would find the connection.
 struct Flight<'a> {
-    conn: Option<Leased>,
+    conn: Option<PooledConnection>,
     place: Option<Place>,
     open: Option<&'a OpenWrite>,
     seat: &'a Arc<Seat>,

@@ -24,11 +24,11 @@ pub(crate) use self::{
     lent::Lent,
     sibling::{Returned, Sibling},
 };
-use super::{Absent, PoolSize, door::Guide};
+use super::{PendingPool, PoolSize, door::Guide};
 use crate::error::Kind;
 
 /// A node's pool, and the connection through which its transactions begin.
-pub(crate) enum Link {
+pub(crate) enum NodePool {
     #[cfg(feature = "postgres")]
     Postgres(Pool<Postgres>, DatabaseConnection, Arc<Guide>, Lent),
     #[cfg(feature = "mysql")]
@@ -36,11 +36,11 @@ pub(crate) enum Link {
     #[cfg(feature = "sqlite")]
     Sqlite(Pool<Sqlite>, DatabaseConnection, Lent),
     Adopted(DatabaseConnection),
-    Absent(Absent),
+    PendingPool(PendingPool),
 }
 
 /// A connection taken for one statement.
-pub(crate) enum Leased {
+pub(crate) enum PooledConnection {
     #[cfg(feature = "postgres")]
     Postgres(PoolConnection<Postgres>),
     #[cfg(feature = "mysql")]
@@ -55,12 +55,12 @@ macro_rules! with_pool {
     ($link:expr, |$pool:ident| $of_pool:expr, $otherwise:expr) => {
         match $link {
             #[cfg(feature = "postgres")]
-            Link::Postgres($pool, ..) => $of_pool,
+            NodePool::Postgres($pool, ..) => $of_pool,
             #[cfg(feature = "mysql")]
-            Link::MySql($pool, ..) => $of_pool,
+            NodePool::MySql($pool, ..) => $of_pool,
             #[cfg(feature = "sqlite")]
-            Link::Sqlite($pool, ..) => $of_pool,
-            Link::Adopted(_) | Link::Absent(_) => $otherwise,
+            NodePool::Sqlite($pool, ..) => $of_pool,
+            NodePool::Adopted(_) | NodePool::PendingPool(_) => $otherwise,
         }
     };
 }
@@ -70,28 +70,30 @@ macro_rules! dispatch {
     ($conn:expr, $call:ident($arg:expr), |$db:ident| $adopted:expr, $kind:expr) => {
         match $conn {
             #[cfg(feature = "postgres")]
-            $crate::node::link::Leased::Postgres(conn) => {
+            $crate::node::link::PooledConnection::Postgres(conn) => {
                 $crate::node::run::postgres::$call(conn, $arg)
                     .await
                     .map_err(|err| $kind.of_sqlx(err))
             }
             #[cfg(feature = "mysql")]
-            $crate::node::link::Leased::MySql(conn) => $crate::node::run::mysql::$call(conn, $arg)
-                .await
-                .map_err(|err| $kind.of_sqlx(err)),
+            $crate::node::link::PooledConnection::MySql(conn) => {
+                $crate::node::run::mysql::$call(conn, $arg)
+                    .await
+                    .map_err(|err| $kind.of_sqlx(err))
+            }
             #[cfg(feature = "sqlite")]
-            $crate::node::link::Leased::Sqlite(conn) => {
+            $crate::node::link::PooledConnection::Sqlite(conn) => {
                 $crate::node::run::sqlite::$call(conn, $arg)
                     .await
                     .map_err(|err| $kind.of_sqlx(err))
             }
-            $crate::node::link::Leased::Adopted($db) => $adopted.await,
+            $crate::node::link::PooledConnection::Adopted($db) => $adopted.await,
         }
     };
 }
 pub(super) use dispatch;
 
-impl Link {
+impl NodePool {
     /// The connection SeaORM made around this node's pool, or the adopted one.
     pub(crate) fn connection(&self) -> &DatabaseConnection {
         match self {
@@ -102,14 +104,14 @@ impl Link {
             #[cfg(feature = "sqlite")]
             Self::Sqlite(_, connection, _) => connection,
             Self::Adopted(connection) => connection,
-            Self::Absent(absent) => &absent.connection,
+            Self::PendingPool(absent) => &absent.connection,
         }
     }
 
     /// Whether there is a pool or a connection at all.
     pub(crate) fn is_there(&self) -> bool {
         match self {
-            Self::Absent(_) => false,
+            Self::PendingPool(_) => false,
             Self::Adopted(connection) => !matches!(
                 connection.inner,
                 sea_orm::DatabaseConnectionType::Disconnected
@@ -120,29 +122,29 @@ impl Link {
 
     /// Takes a connection, waiting for one as long as the pool's own acquire time-out. Nothing is sent by this but
     /// what a new or long idle connection needs.
-    pub(crate) async fn acquire(&self) -> Result<Leased, DbErr> {
+    pub(crate) async fn acquire(&self) -> Result<PooledConnection, DbErr> {
         self.leads_home()?;
         match self {
             #[cfg(feature = "postgres")]
             Self::Postgres(pool, ..) => pool
                 .acquire()
                 .await
-                .map(Leased::Postgres)
+                .map(PooledConnection::Postgres)
                 .map_err(acquire_error),
             #[cfg(feature = "mysql")]
             Self::MySql(pool, ..) => pool
                 .acquire()
                 .await
-                .map(Leased::MySql)
+                .map(PooledConnection::MySql)
                 .map_err(acquire_error),
             #[cfg(feature = "sqlite")]
             Self::Sqlite(pool, ..) => pool
                 .acquire()
                 .await
-                .map(Leased::Sqlite)
+                .map(PooledConnection::Sqlite)
                 .map_err(acquire_error),
-            Self::Adopted(connection) => Ok(Leased::Adopted(connection.clone())),
-            Self::Absent(absent) => absent.acquire().await,
+            Self::Adopted(connection) => Ok(PooledConnection::Adopted(connection.clone())),
+            Self::PendingPool(absent) => absent.acquire().await,
         }
     }
 
@@ -168,7 +170,7 @@ impl Link {
     pub(crate) async fn present(&self) -> Result<(), DbErr> {
         self.leads_home()?;
         match self {
-            Self::Absent(absent) => absent.acquire().await,
+            Self::PendingPool(absent) => absent.acquire().await,
             _ => Ok(()),
         }
     }
@@ -213,7 +215,7 @@ impl Link {
             }
             #[cfg(feature = "sqlite")]
             Self::Sqlite(..) => {}
-            Self::Adopted(_) | Self::Absent(_) => {}
+            Self::Adopted(_) | Self::PendingPool(_) => {}
         }
     }
 

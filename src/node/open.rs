@@ -27,7 +27,7 @@ pub(crate) use self::mysql::direct as direct_mysql;
 pub(crate) use self::postgres::{direct as direct_postgres, look, port};
 #[cfg(feature = "sqlite")]
 pub(crate) use self::sqlite::is_memory;
-use super::{Link, door::Door};
+use super::{NodePool, door::Door};
 use crate::{
     config::{Config, NodeConfig, NodeUrl},
     vocabulary::Role,
@@ -46,7 +46,7 @@ pub(crate) async fn open(
         )
     )]
     door: &Arc<Door>,
-) -> Result<Link, DbErr> {
+) -> Result<NodePool, DbErr> {
     match node.url.backend() {
         #[cfg(feature = "postgres")]
         DbBackend::Postgres => postgres::open(config, node, door).await,
@@ -101,7 +101,7 @@ fn quiet(options: &mut ConnectOptions) {
 
 /// How many connections sqlx keeps open by itself. Of a server none: for each connection that breaks it starts a task
 /// that goes on connecting for five minutes, also after the pool was closed, so a dead node would never be left alone.
-/// The cluster's task keeps the pools of nodes that answer filled instead (see `Link::fill`).
+/// The cluster's task keeps the pools of nodes that answer filled instead (see `NodePool::fill`).
 fn kept_by_sqlx(config: &Config, node: &NodeConfig) -> u32 {
     match node.url.backend() {
         DbBackend::Sqlite => config.min_connections,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::Link;
+use super::NodePool;
 
 /// Which of the lines in front of a pool somebody stands in.
 #[derive(Clone, Debug)]
@@ -36,7 +36,7 @@ pub(crate) struct Place {
 }
 
 impl Places {
-    pub(crate) fn of(link: &Link) -> Self {
+    pub(crate) fn of(link: &NodePool) -> Self {
         let most = link.pool_size().map(|pool| pool.max);
         Self(most.map(|most| {
             let places = usize::try_from(most).unwrap_or(Semaphore::MAX_PERMITS);

@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Leased, Line, Link, Node};
+use super::{Line, Node, NodePool, PooledConnection};
 
 /// When the connections are looked at: at once, and when those have come back that were refused in a stream or in a
 /// transaction, which nobody can take out of there.
@@ -80,12 +80,12 @@ impl Node {
     }
 }
 
-impl Link {
+impl NodePool {
     /// A connection that nobody has; none of a server that prepares anew by itself.
-    fn idle(&self) -> Option<Leased> {
+    fn idle(&self) -> Option<PooledConnection> {
         match self {
             #[cfg(feature = "postgres")]
-            Self::Postgres(pool, ..) => pool.try_acquire().map(Leased::Postgres),
+            Self::Postgres(pool, ..) => pool.try_acquire().map(PooledConnection::Postgres),
             _ => None,
         }
     }

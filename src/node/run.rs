@@ -13,7 +13,7 @@ pub(super) mod sqlite;
 
 use sea_orm::{ConnectionTrait, DbErr, ExecResult, QueryResult, Statement};
 
-use super::link::{Leased, dispatch};
+use super::link::{PooledConnection, dispatch};
 use crate::error::Kind;
 
 /// One way of running a statement: which of SeaORM's methods was called.
@@ -28,7 +28,7 @@ pub(crate) trait Call: Send + Sync {
     /// Runs the statement once.
     fn run<'a>(
         &'a self,
-        conn: &'a mut Leased,
+        conn: &'a mut PooledConnection,
         stmt: &'a Statement,
     ) -> impl Future<Output = Result<Self::Output, DbErr>> + Send + 'a;
 }
@@ -49,7 +49,7 @@ impl Call for QueryOne {
 
     async fn run<'a>(
         &'a self,
-        conn: &'a mut Leased,
+        conn: &'a mut PooledConnection,
         stmt: &'a Statement,
     ) -> Result<Self::Output, DbErr> {
         dispatch!(
@@ -68,7 +68,7 @@ impl Call for QueryAll {
 
     async fn run<'a>(
         &'a self,
-        conn: &'a mut Leased,
+        conn: &'a mut PooledConnection,
         stmt: &'a Statement,
     ) -> Result<Self::Output, DbErr> {
         dispatch!(
@@ -87,7 +87,7 @@ impl Call for Execute {
 
     async fn run<'a>(
         &'a self,
-        conn: &'a mut Leased,
+        conn: &'a mut PooledConnection,
         stmt: &'a Statement,
     ) -> Result<Self::Output, DbErr> {
         dispatch!(
@@ -106,7 +106,7 @@ impl Call for ExecuteUnprepared {
 
     async fn run<'a>(
         &'a self,
-        conn: &'a mut Leased,
+        conn: &'a mut PooledConnection,
         stmt: &'a Statement,
     ) -> Result<Self::Output, DbErr> {
         dispatch!(

@@ -11,9 +11,9 @@ use sea_orm::sqlx::{Connection, Pool, pool::PoolConnection};
 
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 use super::ANSWER;
-use super::Link;
+use super::NodePool;
 
-impl Link {
+impl NodePool {
     /// Throws those idle connections away that the other side has closed.
     pub(crate) async fn weed(&self) {
         match self {
@@ -23,7 +23,7 @@ impl Link {
             Self::MySql(pool, ..) => weed(pool).await,
             #[cfg(feature = "sqlite")]
             Self::Sqlite(..) => {}
-            Self::Adopted(_) | Self::Absent(_) => {}
+            Self::Adopted(_) | Self::PendingPool(_) => {}
         }
     }
 
@@ -36,7 +36,7 @@ impl Link {
             Self::MySql(pool, ..) => Some(pool.connect_options().get_port()),
             #[cfg(feature = "sqlite")]
             Self::Sqlite(..) => None,
-            Self::Adopted(_) | Self::Absent(_) => None,
+            Self::Adopted(_) | Self::PendingPool(_) => None,
         }
     }
 }
@@ -138,7 +138,7 @@ mod look {
         sys::socket::{MsgFlags, SockaddrStorage, getpeername, recv},
     };
 
-    use crate::node::Link;
+    use crate::node::NodePool;
 
     /// Between two looks: what ends meanwhile is found by the next one.
     const LOOK_EVERY: Duration = Duration::from_millis(1);
@@ -178,7 +178,7 @@ mod look {
     impl Sockets {
         /// Whether the other side may have closed a connection of the pool. Another node's at the same port counts as
         /// well; that costs the idle ones a question.
-        pub(crate) fn may_have_ended(&self, link: &Link) -> bool {
+        pub(crate) fn may_have_ended(&self, link: &NodePool) -> bool {
             let now = Instant::now();
             let since = u64::try_from(now.duration_since(self.began).as_micros());
             let since = since.unwrap_or(u64::MAX).max(1);
@@ -243,7 +243,7 @@ mod look {
 
 #[cfg(not(unix))]
 mod look {
-    use crate::node::Link;
+    use crate::node::NodePool;
 
     /// The sockets of one pool; nobody can look at them here.
     #[derive(Debug, Default)]
@@ -251,7 +251,7 @@ mod look {
 
     impl Sockets {
         /// Whether the other side may have closed a connection of the pool.
-        pub(crate) fn may_have_ended(&self, _: &Link) -> bool {
+        pub(crate) fn may_have_ended(&self, _: &NodePool) -> bool {
             false
         }
     }

@@ -28,8 +28,8 @@ pub(crate) use self::{
     word::{Named, Word},
 };
 use super::{
-    Session, Upstream, epochs::Epochs, gate::Gate, need::Need, pin::nanos, tasks::Tasks,
-    unseen::HandedOut,
+    Session, Upstream, epochs::Epochs, gate::Gate, pin::nanos, requirement::ReadRequirement,
+    tasks::Tasks, unseen::HandedOut,
 };
 use crate::{
     metrics::Histogram,
@@ -140,30 +140,30 @@ impl Default for Clock {
 impl Clock {
     /// What a read needs that has to see so many of the writes that returned: the last capture, if it covers them.
     #[inline]
-    pub(super) fn need_of(&self, ticks: u64) -> Need {
+    pub(super) fn need_of(&self, ticks: u64) -> ReadRequirement {
         if ticks == 0 {
-            return Need::Nothing;
+            return ReadRequirement::Nothing;
         }
         let epoch = self.epoch.load(Ordering::Acquire);
         if self.covered.load(Ordering::Acquire) < ticks {
-            return Need::Primary;
+            return ReadRequirement::Primary;
         }
         let lsn = self.lsn.load(Ordering::Acquire);
         if self.epoch.load(Ordering::Acquire) != epoch {
-            return Need::Primary;
+            return ReadRequirement::Primary;
         }
-        Need::Position { epoch, lsn }
+        ReadRequirement::Position { epoch, lsn }
     }
 
     /// The same by the first capture that covers them, as far back as captures are remembered.
-    pub(super) fn first_need_of(&self, ticks: u64) -> Need {
+    pub(super) fn first_need_of(&self, ticks: u64) -> ReadRequirement {
         if ticks == 0 || self.covered.load(Ordering::Acquire) < ticks {
             return self.need_of(ticks);
         }
         let known = self.known();
         match known.captures.iter().find(|one| one.covered >= ticks) {
-            Some(&Captured { epoch, lsn, .. }) => Need::Position { epoch, lsn },
-            None => Need::Primary,
+            Some(&Captured { epoch, lsn, .. }) => ReadRequirement::Position { epoch, lsn },
+            None => ReadRequirement::Primary,
         }
     }
 

@@ -10,11 +10,11 @@ use tokio::task::Id;
 use crate::position::Asks;
 
 use super::{
-    Clock, Need, Session,
+    Clock, ReadRequirement, Session,
     gate::Writing,
-    hold::Open,
+    monotonic::{ObservedRead, ReadAffinity},
+    pending_writes::Open,
     pin::{Mark, Stood},
-    seen::{Bound, Seen},
 };
 
 /// The session that a statement reads and writes in. What a session writes, the process has written too.
@@ -66,7 +66,7 @@ impl Current {
 
     /// What a read that arrives now needs.
     #[inline]
-    pub(crate) fn need(&self, clock: &Clock) -> Need {
+    pub(crate) fn need(&self, clock: &Clock) -> ReadRequirement {
         match self {
             Self::Process => clock.process.need(clock),
             Self::Session(session) => session.need(clock),
@@ -75,7 +75,7 @@ impl Current {
                 own.need(clock).and(outer.need(clock))
             }
             Self::Task(task) => clock.tasks.need(clock, *task),
-            Self::Untracked => Need::Nothing,
+            Self::Untracked => ReadRequirement::Nothing,
         }
     }
 
@@ -102,7 +102,7 @@ impl Current {
     }
 
     /// What a read needs that arrived when so much was written and had returned.
-    pub(crate) fn covered_need(&self, clock: &Clock, written: u64) -> Need {
+    pub(crate) fn covered_need(&self, clock: &Clock, written: u64) -> ReadRequirement {
         match self {
             // The first capture that covers it, for whoever waits: the last one moves on with every write.
             Self::Process => {
@@ -117,7 +117,7 @@ impl Current {
                 own.and(outer.covered_need(clock, written))
             }
             Self::Task(task) => clock.tasks.need(clock, *task),
-            Self::Untracked => Need::Nothing,
+            Self::Untracked => ReadRequirement::Nothing,
         }
     }
 
@@ -165,10 +165,10 @@ impl Current {
     }
 
     /// Where it may read, as far as earlier reads bind it.
-    pub(crate) fn bound(&self, clock: &Clock) -> Bound {
+    pub(crate) fn bound(&self, clock: &Clock) -> ReadAffinity {
         let own = match self.session(clock) {
             Some(session) if session.has_rest() => session.bound(clock),
-            _ => Bound::No,
+            _ => ReadAffinity::No,
         };
         match self.outer() {
             Some(outer) => own.and(outer.bound(clock)),
@@ -248,7 +248,7 @@ impl Current {
     }
 
     /// A read returned that later ones must not fall behind (rule C9): on a replica, or on the primary.
-    pub(crate) fn saw(&self, clock: &Clock, seen: Option<Seen>) {
+    pub(crate) fn saw(&self, clock: &Clock, seen: Option<ObservedRead>) {
         match (self, seen) {
             (Self::Untracked, _) => {}
             (Self::Process, Some(seen)) => clock.process.saw(seen),
@@ -300,20 +300,20 @@ impl Current {
     }
 
     /// What a read needs where there is only time (rule C14).
-    pub(crate) fn pinned_need(&self, clock: &Clock) -> Need {
+    pub(crate) fn pinned_need(&self, clock: &Clock) -> ReadRequirement {
         let pinned = match self {
             Self::Process => clock.process.is_pinned(),
             Self::Session(session) => session.is_pinned(),
             Self::Client(session) => {
                 let (_, outer) = Self::both(session);
-                session.is_pinned() || outer.pinned_need(clock) == Need::Primary
+                session.is_pinned() || outer.pinned_need(clock) == ReadRequirement::Primary
             }
             Self::Task(task) => clock.tasks.is_pinned(*task),
             Self::Untracked => false,
         };
         match pinned {
-            true => Need::Primary,
-            false => Need::Nothing,
+            true => ReadRequirement::Primary,
+            false => ReadRequirement::Nothing,
         }
     }
 

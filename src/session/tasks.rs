@@ -14,7 +14,7 @@ use std::time::Instant;
 use papaya::HashMap;
 use tokio::task::Id;
 
-use super::{Clock, Need, Session};
+use super::{Clock, ReadRequirement, Session};
 
 /// How many tasks are remembered apart.
 const LIMIT: usize = 4096;
@@ -36,7 +36,7 @@ impl std::fmt::Debug for Tasks {
 
 impl Tasks {
     /// What a read of this task needs.
-    pub(super) fn need(&self, clock: &Clock, task: Id) -> Need {
+    pub(super) fn need(&self, clock: &Clock, task: Id) -> ReadRequirement {
         // In this order: what leaves the first place is in the second one by then.
         let own = self.get(task).map(|session| session.need(clock));
         let folded = self.folded.need(clock);
@@ -99,7 +99,7 @@ impl Tasks {
 
     /// Lets those go that need nothing any more. What they needed all tasks need from then on, which costs nothing: a
     /// replica that falls behind it, or a new one, must not serve them less.
-    pub(crate) fn sweep(&self, clock: &Clock, covered: impl Fn(Need) -> bool) {
+    pub(crate) fn sweep(&self, clock: &Clock, covered: impl Fn(ReadRequirement) -> bool) {
         let mut order = self.order();
         let sessions = self.sessions.pin();
         order.retain(|task| {

@@ -4,7 +4,7 @@
 //! was checked and is not known does. The wanted zone is a preference, not a condition, and belongs to the choice.
 
 use super::reduce::Step;
-use super::{Fact, NodeState, Notice, Stand, State};
+use super::{Fact, Membership, NodeState, Notice, State};
 use crate::{
     mutants,
     vocabulary::{Ineligible, Role},
@@ -121,9 +121,11 @@ pub(super) fn ineligible(node: &NodeState, state: &State) -> Option<Ineligible> 
 /// What holds for the primary as well, where it takes part in reads.
 pub(super) fn out_of_service(node: &NodeState) -> Option<Ineligible> {
     match node.stand {
-        Stand::Member => {}
-        Stand::Drained => return Some(Ineligible::Drained),
-        Stand::Joining { .. } | Stand::Leaving { .. } => return Some(Ineligible::NotInTheList),
+        Membership::Member => {}
+        Membership::Drained => return Some(Ineligible::Drained),
+        Membership::Joining { .. } | Membership::Leaving { .. } => {
+            return Some(Ineligible::NotInTheList);
+        }
     }
     if node.is_ejected() {
         return Some(Ineligible::Ejected);
@@ -144,7 +146,7 @@ fn behind(node: &NodeState, state: &State) -> Option<Ineligible> {
                 || node.epoch == Fact::Unknown
                 || holds(node.epoch, newest(state), |own, newest| {
                     // Ahead of the primary is whoever has heard of the next one, or has not heard of a restore.
-                    own == newest || (own > newest && Some(own) > state.reign.given_up)
+                    own == newest || (own > newest && Some(own) > state.primaryship.given_up)
                 }),
             Ineligible::OlderEpoch,
         ),
@@ -161,7 +163,7 @@ fn behind(node: &NodeState, state: &State) -> Option<Ineligible> {
         (
             // Without a primary there is nothing to receive (R2).
             mutants::lives("tick_without_epoch")
-                || state.reign.lost.is_some()
+                || state.primaryship.lost.is_some()
                 || holds(node.receiving, Some(()), |own, ()| own),
             Ineligible::NotReceiving,
         ),
@@ -184,12 +186,12 @@ fn holds<T, L>(fact: Fact<T>, limit: Option<L>, within: impl Fn(T, L) -> bool) -
 
 /// The cluster is the primary's.
 fn home(state: &State) -> Option<u64> {
-    let known = state.reign.identity;
+    let known = state.primaryship.identity;
     known.or_else(|| state.primary()?.identity.known())
 }
 
 /// The greatest epoch that was seen.
 fn newest(state: &State) -> Option<u64> {
-    let known = state.reign.greatest;
+    let known = state.primaryship.greatest;
     known.or_else(|| state.primary()?.epoch.known())
 }

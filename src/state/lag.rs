@@ -82,7 +82,7 @@ impl State {
     /// How much of the primary's log this node had not replayed when it was asked last, in bytes, of what the primary had
     /// written then.
     pub(crate) fn bytes_behind(&self, node: &NodeState) -> Option<u64> {
-        let newest = self.reign.history.newest().zip(node.position);
+        let newest = self.primaryship.history.newest().zip(node.position);
         newest.map(|(newest, own)| newest.saturating_sub(own))
     }
 }
@@ -110,8 +110,13 @@ pub(super) fn settle(step: &mut Step<'_>) {
     };
     let back = limit * 4 / 5;
     // While nobody is known to write, nobody falls behind (R2).
-    let known = step.state.reign.history.newest().is_some();
-    let now = step.state.reign.lost.unwrap_or(step.now).min(step.now);
+    let known = step.state.primaryship.history.newest().is_some();
+    let now = step
+        .state
+        .primaryship
+        .lost
+        .unwrap_or(step.now)
+        .min(step.now);
     for index in 0..step.state.nodes.len() {
         let node = &mut step.state.nodes[index];
         let lagging = match (node.role, node.lag_at(now)) {
@@ -134,7 +139,7 @@ pub(super) fn settle(step: &mut Step<'_>) {
 /// When the next replica will be too far behind, unless it is heard of before.
 pub(super) fn next_tick(state: &State) -> Option<Moment> {
     let limit = state.tuning.max_lag?;
-    if state.reign.lost.is_some() {
+    if state.primaryship.lost.is_some() {
         return None;
     }
     let late = |node: &&NodeState| node.is_member() && node.role == Role::Replica && !node.lagging;

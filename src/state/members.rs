@@ -10,19 +10,21 @@ use std::sync::Arc;
 
 use super::reduce::Step;
 use super::roster::check;
-use super::{Changes, Effect, Health, NodeSpec, NodeState, Notice, Pending, Stand, State};
+use super::{Changes, Effect, Health, Membership, NodeSpec, NodeState, Notice, Pending, State};
 use crate::signal::Signal;
 use crate::vocabulary::{NodeId, Role};
 
 pub(super) fn drain(step: &mut Step<'_>, id: NodeId) {
     match step.node_mut(id) {
-        Some(node) if node.stand == Stand::Member && node.role != Role::Primary => {
-            node.stand = Stand::Drained;
+        Some(node) if node.stand == Membership::Member && node.role != Role::Primary => {
+            node.stand = Membership::Drained;
             step.out.notice(Notice::Draining { node: id });
             step.out.publish();
             step.out.answer(Effect::Watch { node: id });
         }
-        Some(node) if node.stand == Stand::Drained => step.out.answer(Effect::Watch { node: id }),
+        Some(node) if node.stand == Membership::Drained => {
+            step.out.answer(Effect::Watch { node: id })
+        }
         _ => step.out.notice(Notice::DrainRefused { node: id }),
     }
 }
@@ -31,8 +33,8 @@ pub(super) fn resume(step: &mut Step<'_>, id: NodeId) {
     let Some(node) = step.node_mut(id) else {
         return;
     };
-    if node.stand == Stand::Drained {
-        node.stand = Stand::Member;
+    if node.stand == Membership::Drained {
+        node.stand = Membership::Member;
         step.out.notice(Notice::Resumed { node: id });
         step.out.publish();
     }
@@ -43,14 +45,14 @@ pub(super) fn drained_out(step: &mut Step<'_>, id: NodeId) {
         return;
     };
     match node.stand {
-        Stand::Drained => step.out.notice(Notice::Drained { node: id }),
-        Stand::Leaving { .. } => {
+        Membership::Drained => step.out.notice(Notice::Drained { node: id }),
+        Membership::Leaving { .. } => {
             if !wanted(step.state, id) {
                 step.forget(id, false);
             }
         }
         // Taken back meanwhile.
-        Stand::Member | Stand::Joining { .. } => {}
+        Membership::Member | Membership::Joining { .. } => {}
     }
 }
 
@@ -68,7 +70,7 @@ pub(super) fn warmed(step: &mut Step<'_>, id: NodeId) {
     let Some(node) = step.node_mut(id) else {
         return;
     };
-    if let Stand::Joining { ready } = &mut node.stand {
+    if let Membership::Joining { ready } = &mut node.stand {
         *ready = true;
         step.advance();
     }
@@ -90,15 +92,15 @@ pub(super) fn tick(step: &mut Step<'_>) {
         .is_some_and(|pending| pending.until <= now)
     {
         for id in ids(step.state, |node| {
-            node.stand == Stand::Joining { ready: false }
+            node.stand == Membership::Joining { ready: false }
         }) {
             step.give_up_warming(id, Signal::TimedOut);
         }
         step.advance();
     }
     let over = ids(step.state, |node| match node.stand {
-        Stand::Leaving { until } => until <= now,
-        Stand::Member | Stand::Drained | Stand::Joining { .. } => false,
+        Membership::Leaving { until } => until <= now,
+        Membership::Member | Membership::Drained | Membership::Joining { .. } => false,
     });
     for id in over {
         if !wanted(step.state, id) {
@@ -133,7 +135,7 @@ impl Step<'_> {
                     .state
                     .nodes
                     .iter()
-                    .any(|node| node.stand == Stand::Joining { ready: false })
+                    .any(|node| node.stand == Membership::Joining { ready: false })
                 {
                     return;
                 }
@@ -159,7 +161,7 @@ impl Step<'_> {
                 known.id
             } else {
                 let id = self.state.fresh_id();
-                let stand = Stand::Joining { ready: false };
+                let stand = Membership::Joining { ready: false };
                 self.state
                     .nodes
                     .push(NodeState::new(id, spec.clone(), stand));
@@ -204,7 +206,7 @@ impl Step<'_> {
                 .find(|(wanted, _)| *wanted == id)
                 .map(|(_, spec)| spec);
             match (spec, node.stand) {
-                (Some(spec), Stand::Member | Stand::Drained) => {
+                (Some(spec), Membership::Member | Membership::Drained) => {
                     let list = if node.spec == *spec {
                         &mut changes.kept
                     } else {
@@ -213,11 +215,11 @@ impl Step<'_> {
                     list.push(id);
                     node.spec = spec.clone();
                 }
-                (Some(spec), stand @ (Stand::Joining { .. } | Stand::Leaving { .. })) => {
+                (Some(spec), stand @ (Membership::Joining { .. } | Membership::Leaving { .. })) => {
                     node.spec = spec.clone();
-                    node.stand = Stand::Member;
+                    node.stand = Membership::Member;
                     changes.added.push(id);
-                    if let Stand::Leaving { .. } = stand {
+                    if let Membership::Leaving { .. } = stand {
                         self.out.notice(Notice::Returned { node: id });
                     } else {
                         self.out.notice(Notice::Added { node: id });
@@ -227,14 +229,14 @@ impl Step<'_> {
                         self.ask_probe(id, self.now);
                     }
                 }
-                (None, Stand::Member | Stand::Drained) => {
-                    node.stand = Stand::Leaving { until: leave_at };
+                (None, Membership::Member | Membership::Drained) => {
+                    node.stand = Membership::Leaving { until: leave_at };
                     node.probe_at = None;
                     changes.removed.push(id);
                     self.out.notice(Notice::Removed { node: id });
                     self.out.answer(Effect::Watch { node: id });
                 }
-                (None, Stand::Joining { .. } | Stand::Leaving { .. }) => {}
+                (None, Membership::Joining { .. } | Membership::Leaving { .. }) => {}
             }
         }
         self.out.publish();
@@ -247,10 +249,10 @@ impl Step<'_> {
         let Some(node) = self.node_mut(id) else {
             return false;
         };
-        if node.stand != (Stand::Joining { ready: false }) {
+        if node.stand != (Membership::Joining { ready: false }) {
             return false;
         }
-        node.stand = Stand::Joining { ready: true };
+        node.stand = Membership::Joining { ready: true };
         node.health = Health::Ejected {
             since: now,
             failures: 2,

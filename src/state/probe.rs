@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::health::backoff;
 use super::reduce::Step;
-use super::{Fact, Health, Moment, Notice, ProbeFacts, Stand, State, crash};
+use super::{Fact, Health, Membership, Moment, Notice, ProbeFacts, State, crash};
 use crate::signal::Signal;
 use crate::vocabulary::{NodeId, Role};
 
@@ -31,7 +31,7 @@ pub(super) fn succeeded(
     node.probed = Some(now);
     node.asked = Some(begun);
     // What is gone changes nothing any more (T12).
-    if let Stand::Leaving { .. } = node.stand {
+    if let Membership::Leaving { .. } = node.stand {
         return;
     }
     node.seen = true;
@@ -204,19 +204,19 @@ impl Step<'_> {
             return;
         };
         match node.stand {
-            Stand::Member | Stand::Drained => {}
-            Stand::Joining { .. } | Stand::Leaving { .. } => return,
+            Membership::Member | Membership::Drained => {}
+            Membership::Joining { .. } | Membership::Leaving { .. } => return,
         }
         let tuning = &self.state.tuning;
-        let reign = &self.state.reign;
+        let primaryship = &self.state.primaryship;
         let Some(node) = self.state.node(id) else {
             return;
         };
-        let wait = match reign.lost {
+        let wait = match primaryship.lost {
             _ if self.state.awaits(node) => Duration::ZERO,
             Some(lost) if tuning.failover => {
                 let searched = self.now.since(lost) >= tuning.failover_timeout;
-                match reign.wanted && !searched {
+                match primaryship.wanted && !searched {
                     true => SEARCH_EVERY,
                     false => tuning.check_interval.min(tuning.connect_every),
                 }
@@ -232,7 +232,7 @@ impl Step<'_> {
         let wait = match cause {
             // It is there, and will let us in soon.
             Signal::Starting | Signal::Recovering => backoff,
-            _ if self.state.reign.lost.is_some() => every,
+            _ if self.state.primaryship.lost.is_some() => every,
             _ => backoff.max(every),
         };
         self.ask_probe(id, self.now.after(wait));
@@ -248,8 +248,8 @@ pub(super) fn millis(latency: Duration) -> u32 {
 
 /// Statements wait for a primary, or none does any more.
 pub(super) fn wanted(step: &mut Step<'_>, wanted: bool) {
-    step.state.reign.wanted = wanted;
-    if wanted && step.state.reign.lost.is_some() {
+    step.state.primaryship.wanted = wanted;
+    if wanted && step.state.primaryship.lost.is_some() {
         step.ask_everyone();
     }
 }
@@ -284,24 +284,24 @@ fn observe(step: &mut Step<'_>, id: NodeId, begun: Moment, facts: ProbeFacts) {
         }
     }
     let state = &mut *step.state;
-    let reigns = state.reign.primary == Some(id);
+    let reigns = state.primaryship.primary == Some(id);
     let began_anew = begins_anew(state, id, facts);
     if let (true, Some(position)) = (reigns, facts.position)
         && facts.in_recovery == Fact::Known(false)
     {
-        if began_anew && Some(position) < state.reign.history.newest() {
+        if began_anew && Some(position) < state.primaryship.history.newest() {
             // It has lost what it had told, by a crash or by a restore, and goes on from there.
-            state.reign.history.clear();
+            state.primaryship.history.clear();
         }
-        state.reign.history.note(position, begun);
-        state.reign.history.note_ended(facts.ended, begun);
+        state.primaryship.history.note(position, begun);
+        state.primaryship.history.note_ended(facts.ended, begun);
         if note_astray(state, position, begun, facts.epoch) {
             step.out.publish();
         }
     }
     let state = &mut *step.state;
-    let complete = state.reign.history.complete(&facts);
-    let newest = state.reign.greatest;
+    let complete = state.primaryship.history.complete(&facts);
+    let newest = state.primaryship.greatest;
     // Whoever has replayed some of the newest epoch follows it, also where the role may not see whom it follows (T2).
     let reached = facts
         .reached
@@ -354,7 +354,7 @@ fn observe(step: &mut Step<'_>, id: NodeId, begun: Moment, facts: ProbeFacts) {
     if node.spec.role == Role::Primary && follows && was_in_recovery != node.in_recovery {
         step.out.notice(Notice::PrimaryInRecovery { node: id });
     }
-    if hides && !std::mem::replace(&mut step.state.reign.hidden, true) {
+    if hides && !std::mem::replace(&mut step.state.primaryship.hidden, true) {
         step.out.notice(Notice::Hidden { node: id });
     }
 }

@@ -5,7 +5,9 @@
 
 use fastrand::Rng;
 
-use super::{Effect, Event, Moment, Outbox, State, crash, health, lag, members, probe, reign};
+use super::{
+    Effect, Event, Moment, Outbox, State, crash, health, lag, members, primaryship, probe,
+};
 
 /// What one transition needs besides its event.
 pub(super) struct Step<'s> {
@@ -75,7 +77,7 @@ pub(crate) fn reduce(state: &mut State, event: Event, now: Moment, rng: &mut Rng
             step.accept_word(node);
         }
     }
-    reign::settle(&mut step);
+    primaryship::settle(&mut step);
     lag::settle(&mut step);
     step.tell_rotation();
     step.finish()

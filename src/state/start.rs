@@ -12,12 +12,12 @@ use thiserror::Error;
 
 use super::crash;
 use super::members::wanted;
+use super::primaryship::configured;
 use super::reduce::Step;
-use super::reign::configured;
 use super::roster::check;
 use super::{
-    Effect, Fact, Health, Moment, NodeSpec, NodeState, Notice, Outbox, Reign, ReplaceProblem,
-    Stand, State, Tuning, health, lag,
+    Effect, Fact, Health, Membership, Moment, NodeSpec, NodeState, Notice, Outbox, Primaryship,
+    ReplaceProblem, State, Tuning, health, lag,
 };
 use crate::vocabulary::NodeId;
 
@@ -67,18 +67,20 @@ impl State {
             tuning,
             nodes: Vec::new(),
             version: 1,
-            reign: Reign::default(),
+            primaryship: Primaryship::default(),
             next_id: 0,
             pending: None,
             queue: VecDeque::new(),
         };
         for spec in nodes {
             let id = state.fresh_id();
-            state.nodes.push(NodeState::new(id, spec, Stand::Member));
+            state
+                .nodes
+                .push(NodeState::new(id, spec, Membership::Member));
         }
         // Until somebody has said otherwise.
-        state.reign.primary = configured(&state);
-        state.reign.lost = state.reign.primary.is_none().then_some(now);
+        state.primaryship.primary = configured(&state);
+        state.primaryship.lost = state.primaryship.primary.is_none().then_some(now);
         let ids: Vec<_> = state.nodes.iter().map(|node| node.id).collect();
         // Nothing is random about a probe at once.
         let mut rng = Rng::with_seed(0);
@@ -109,7 +111,7 @@ impl State {
         }
         let Some(primary) = configured(self).and_then(|id| self.node(id)) else {
             let open = self.members().next().is_some();
-            return match self.reign.primary {
+            return match self.primaryship.primary {
                 None if !open => Some(StartProblem::NoPrimary),
                 None if !without_primary => Some(StartProblem::NobodyClaims),
                 _ => None,
@@ -141,7 +143,7 @@ impl State {
             if let Some(until) = node.saturated_until {
                 at_latest(until);
             }
-            if let Stand::Leaving { until } = node.stand
+            if let Membership::Leaving { until } = node.stand
                 && !wanted(self, node.id)
             {
                 at_latest(until);

@@ -98,7 +98,7 @@ impl View {
                 ejected: node.is_ejected(),
                 epoch: node.epoch.known(),
                 outage: node.outage,
-                untold: node.epoch == Fact::Unknown && state.reign.changes > 0,
+                untold: node.epoch == Fact::Unknown && state.primaryship.changes > 0,
             })
             .collect();
         let readers: Vec<Reader<'_>> = members
@@ -148,8 +148,8 @@ impl View {
             version: state.version,
             primary: nodes.iter().position(|node| node.role == Role::Primary),
             last_primary: state.last_primary().map(|node| node.spec.name.clone()),
-            epoch: state.reign.greatest,
-            lost: state.reign.lost,
+            epoch: state.primaryship.greatest,
+            lost: state.primaryship.lost,
             splits: state.tuning.enabled
                 && members.iter().any(|node| match node.spec.role {
                     Role::Replica => true,

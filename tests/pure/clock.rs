@@ -3,7 +3,7 @@
 use crate::position::{Asks, ClusterId, Epoch, Lsn, Position};
 use std::sync::Arc;
 
-use crate::session::{Clock, HandsOut, Named, Need, Session, Settled, Upstream, Whose};
+use crate::session::{Clock, HandsOut, Named, ReadRequirement, Session, Settled, Upstream, Whose};
 
 fn at(cluster: u64, timeline: u32, lsn: u64) -> Position {
     let cluster = ClusterId(cluster);
@@ -30,8 +30,10 @@ fn needs(clock: &Clock, session: &Session) -> Option<u64> {
     // The first one finds that its epoch is over.
     let _ = session.need(clock);
     match session.need(clock) {
-        Need::Position { epoch, lsn } if epoch == clock.epoch() => Some(lsn),
-        Need::Nothing | Need::Position { .. } | Need::Primary => None,
+        ReadRequirement::Position { epoch, lsn } if epoch == clock.epoch() => Some(lsn),
+        ReadRequirement::Nothing | ReadRequirement::Position { .. } | ReadRequirement::Primary => {
+            None
+        }
     }
 }
 
@@ -181,9 +183,9 @@ fn what_a_session_brought_keeps_it_on_the_primary_until_it_is_known() {
     let clock = Clock::default();
     assert!(cover(&clock, at(7, 1, 900), 1));
     let session = Session::from_bookmark(Asks::At(at(7, 1, 100)));
-    assert_eq!(session.need(&clock), Need::Primary);
+    assert_eq!(session.need(&clock), ReadRequirement::Primary);
     session.settled_bookmark(&session.waiting()[0]);
-    assert_eq!(session.need(&clock), Need::Nothing);
+    assert_eq!(session.need(&clock), ReadRequirement::Nothing);
     assert!(session.stays_until().is_none());
     let mark = Asks::Primary { until: u64::MAX };
     session.observe(mark);

@@ -10,8 +10,8 @@ use super::words::{duration, node, option, scenarios, signal, stage, str_of, tun
 use crate::signal::Signal;
 use crate::state::reduce::reduce;
 use crate::state::{
-    Changes, Effect, Event, Fact, Fate, Health, Moment, NodeSpec, NodeState, ProbeFacts, Ran,
-    Spares, Stand, StartProblem, State, TextHash, Tuning, View,
+    Changes, Effect, Event, Fact, Fate, Health, Membership, Moment, NodeSpec, NodeState,
+    ProbeFacts, Ran, Spares, StartProblem, State, TextHash, Tuning, View,
 };
 use crate::vocabulary::{NodeId, Role, Stage};
 
@@ -168,10 +168,10 @@ fn standing(node: &NodeState) -> String {
         text += " saturated";
     }
     match node.stand {
-        Stand::Member => {}
-        Stand::Drained => text += " drained",
-        Stand::Joining { .. } => text += " joining",
-        Stand::Leaving { .. } => text += " leaving",
+        Membership::Member => {}
+        Membership::Drained => text += " drained",
+        Membership::Joining { .. } => text += " joining",
+        Membership::Leaving { .. } => text += " leaving",
     }
     match (node.role, node.spec.role) {
         (Role::Fenced, _) => text += " fenced",

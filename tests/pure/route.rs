@@ -12,7 +12,7 @@ use crate::route::{
     Ask, Decision, Forced, Fresh, Refusal, Request, Route, Tried, balance, lines::lines, route,
 };
 use crate::state::{
-    Fact, Health, Moment, NodeState, Outage, Spares, Stand, State, Suspicion, Tuning, View,
+    Fact, Health, Membership, Moment, NodeState, Outage, Spares, State, Suspicion, Tuning, View,
 };
 use crate::vocabulary::{Ineligible, Intent, NodeId, Reason, Role};
 
@@ -73,9 +73,9 @@ fn dress(node: &mut NodeState, text: &str) {
         .filter(|word| !word.contains('='))
     {
         match word {
-            "drained" => node.stand = Stand::Drained,
-            "leaving" => node.stand = Stand::Leaving { until: now },
-            "joining" => node.stand = Stand::Joining { ready: false },
+            "drained" => node.stand = Membership::Drained,
+            "leaving" => node.stand = Membership::Leaving { until: now },
+            "joining" => node.stand = Membership::Joining { ready: false },
             "ejected" => {
                 node.health = Health::Ejected {
                     since: now,
@@ -500,7 +500,7 @@ proptest! {
             if node.role != Role::Primary {
                 prop_assert!(read, "a write on a replica");
                 prop_assert_eq!(node.role, Role::Replica);
-                prop_assert_eq!(node.stand, Stand::Member);
+                prop_assert_eq!(node.stand, Membership::Member);
                 prop_assert!(!node.is_in_doubt() && node.spec.weight > 0);
                 prop_assert!(request.fresh == Fresh::Any || request.forced == Forced::Replica);
                 prop_assert!(request.forced != Forced::Primary && state.tuning.enabled);

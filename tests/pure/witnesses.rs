@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use crate::session::Witnesses;
+use crate::session::ReadCovers;
 
 /// Samples as `(life, milliseconds, epoch, lsn, everything received is replayed)`, and the proven one after them.
 fn proven(samples: &[(u64, u64, u64, u64, bool)]) -> Option<(u64, u64, (u64, u64))> {
     let start = Instant::now();
-    let mut witnesses = Witnesses::default();
+    let mut witnesses = ReadCovers::default();
     for &(life, at, epoch, lsn, complete) in samples {
         let said = (lsn > 0).then_some(((epoch, lsn), complete));
         witnesses.hear((life, start + Duration::from_millis(at)), said);

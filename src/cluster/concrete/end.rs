@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use super::{super::aside, Shared};
+use super::{super::background_runtime, Shared};
 use crate::{backend::activity, config::NodeConfig, session::losses::Backend, vocabulary::NodeId};
 
 /// Between two attempts on a server that does not answer (rule T1).
@@ -32,7 +32,7 @@ pub(super) fn end(
     if shared.is_ejected(node) {
         next = Next::Wait;
     }
-    aside::spawn(async move {
+    background_runtime::spawn(async move {
         loop {
             match next {
                 Next::Ask if ask(&weak, &direct, &backends).await => return,

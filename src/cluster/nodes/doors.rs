@@ -103,8 +103,8 @@ impl Open {
 fn expected(node: &NodeState, state: &State) -> Expected {
     Expected {
         reigns: node.role == Role::Primary,
-        cluster: state.reign.identity,
-        greatest: state.reign.greatest,
+        cluster: state.primaryship.identity,
+        greatest: state.primaryship.greatest,
         started: node.started,
         place: node.place,
         epoch: node.epoch.known(),

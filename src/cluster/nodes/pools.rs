@@ -13,7 +13,7 @@ use sea_orm::DbErr;
 use super::{Nodes, Open, close, opened};
 use crate::{
     config::Config,
-    node::{Absent, Link, Node},
+    node::{Node, NodePool, PendingPool},
     signal,
     state::NodeSpec,
     vocabulary::NodeId,
@@ -31,7 +31,7 @@ struct Place {
 /// One that is being opened.
 pub(in crate::cluster) struct Opening {
     place: Place,
-    pool: Pin<Box<dyn Future<Output = Result<Link, DbErr>> + Send>>,
+    pool: Pin<Box<dyn Future<Output = Result<NodePool, DbErr>> + Send>>,
 }
 
 impl Opening {
@@ -46,7 +46,7 @@ impl Opening {
 /// One that has been opened, or could not be.
 pub(crate) struct Opened {
     place: Place,
-    pool: Result<Link, DbErr>,
+    pool: Result<NodePool, DbErr>,
 }
 
 impl Nodes {
@@ -179,15 +179,15 @@ impl Nodes {
 
     /// Whoever wants a connection waits, until there is a pool.
     fn leave(&mut self, id: NodeId, writes: bool, limit: Duration) {
-        let (absent, waiters) = Absent::new(limit);
-        self.put(id, writes, Arc::new(Link::Absent(absent)));
+        let (absent, waiters) = PendingPool::new(limit);
+        self.put(id, writes, Arc::new(NodePool::PendingPool(absent)));
         if let Some(open) = self.open.get_mut(&id) {
             open.waiters[usize::from(writes)] = Some(waiters);
         }
     }
 
     /// A new life, of whose position nothing is known.
-    fn put(&mut self, id: NodeId, writes: bool, link: Arc<Link>) {
+    fn put(&mut self, id: NodeId, writes: bool, link: Arc<NodePool>) {
         if let Some(open) = self.open.get_mut(&id) {
             let known = open.side(writes).as_ref();
             let name = known.map(|known| Arc::clone(&known.node.name));

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use sea_orm::DbErr;
 
 use crate::{
-    backend::{self, Facts, Wire},
+    backend::{self, Facts, MonitorConnection},
     config::{Config, NodeConfig},
     node::{Node, Trouble},
     signal::{self, Signal},
@@ -28,7 +28,11 @@ pub(super) enum Asked {
 
 impl Probe {
     /// Asks, and puts the answer into the reducer's words. The connection is kept for the next time.
-    pub(in crate::cluster) async fn run(&self, begun: Moment, wire: &mut Wire) -> Event {
+    pub(in crate::cluster) async fn run(
+        &self,
+        begun: Moment,
+        wire: &mut MonitorConnection,
+    ) -> Event {
         let node = self.id;
         let answer = match &self.asked {
             Asked::Server(asked) => backend::probe(&asked.0, &asked.1, wire).await,

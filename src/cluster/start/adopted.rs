@@ -4,13 +4,13 @@ use std::{sync::Arc, time::Instant};
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseConnectionType, DbBackend};
 
-use super::{Starting, shares::judging};
+use super::{Starting, settings::judging};
 use crate::{
     cluster::{name::ClusterName, shared::Shared, source::Source},
     config::Config,
     error::Error,
     intent::{Classifier, Knowledge},
-    node::{Link, link},
+    node::{NodePool, link},
     session::Clock,
 };
 
@@ -60,7 +60,7 @@ fn adopt_as(
     let mut starting = Starting::new(&config, sources, (origin, name))?;
     starting.adopt();
     let knowledge = if reads_catalog {
-        Knowledge::Awaited
+        Knowledge::PinnedRequirement
     } else {
         Knowledge::Trusted
     };
@@ -77,7 +77,7 @@ impl Starting {
         for (id, _, source) in self.sourced() {
             if let Some(connection) = source.connection().cloned() {
                 self.nodes
-                    .adopt(id, Arc::new(Link::Adopted(connection)), source);
+                    .adopt(id, Arc::new(NodePool::Adopted(connection)), source);
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Starting, shares::tuning};
+use super::{Starting, settings::tuning};
 use crate::{
     config::Config,
     error::Error,

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 
 use super::{Message, Warm, Worker, tell};
 use crate::{
-    backend::Wire,
+    backend::MonitorConnection,
     cluster::{
         nodes::{self, Opening},
         shared::Shared,
@@ -32,7 +32,7 @@ impl Worker {
         let (config, outbox, origin) = (shared.config.clone(), self.outbox.clone(), self.origin);
         tokio::spawn(async move {
             let limit = tokio::time::Instant::from_std(origin + until.0);
-            let mut wire = Wire::default();
+            let mut wire = MonitorConnection::default();
             let warming = async {
                 let link = source.open_warm(&config).await?;
                 let begun = Moment(origin.elapsed());

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use super::{Attempt, phase::Phase};
 use crate::{
     error::Kind,
-    node::{Lease, Leased, door::Stranger},
+    node::{Lease, PooledConnection, door::Stranger},
     session::losses::{By, Trace},
 };
 
@@ -17,7 +17,7 @@ impl Attempt<'_> {
     pub(in crate::connection) async fn acquire(
         &mut self,
         lease: &mut Lease,
-    ) -> Result<Leased, DbErr> {
+    ) -> Result<PooledConnection, DbErr> {
         let conn = self.connection(lease).await?;
         let conn = match self.renewed {
             0 => conn,
@@ -37,7 +37,11 @@ impl Attempt<'_> {
 
     /// Makes sure that the write can be found at its server, should it be lost. Only a connection's first write has to
     /// ask for that.
-    async fn trace(&mut self, lease: &Lease, conn: Leased) -> Result<Leased, DbErr> {
+    async fn trace(
+        &mut self,
+        lease: &Lease,
+        conn: PooledConnection,
+    ) -> Result<PooledConnection, DbErr> {
         let limit = self.shared.config.acquire_timeout;
         // Dropped on the way, it goes back to its pool by way of a round trip.
         let asked = lease.guard(tokio::time::timeout(limit, conn.backend(lease.node())));
@@ -59,7 +63,7 @@ impl Attempt<'_> {
     }
 
     /// Where a place and an idle connection are there, this is one poll and no timer.
-    async fn connection(&mut self, lease: &mut Lease) -> Result<Leased, DbErr> {
+    async fn connection(&mut self, lease: &mut Lease) -> Result<PooledConnection, DbErr> {
         self.sweep(lease);
         // The place first: who comes while the sockets are looked at comes after this one.
         let placed = lease.try_place(&self.line(self.reason));

@@ -17,18 +17,18 @@ use sea_orm::{ConnAcquireErr, DbErr};
 
 use super::{Attempt, acquire::named, phase::Phase, unavailable::asking_why};
 use crate::{
-    cluster::awaited::Awaited,
-    connection::to_the_end::ToTheEnd,
-    node::{Lease, Leased, Line, Link, Place, Seat},
+    cluster::pinned_requirement::PinnedRequirement,
+    connection::finish_in_background::FinishInBackground,
+    node::{Lease, Line, NodePool, Place, PooledConnection, Seat},
     route::{Forced, Route, lines::lines},
-    session::{Bound, Need},
+    session::{ReadAffinity, ReadRequirement},
     signal,
     state::Ran,
     vocabulary::{Intent, Reason, Role, Stage},
 };
 
 /// What is had at the head of a line.
-type Had = Result<(Place, Option<Leased>), DbErr>;
+type Had = Result<(Place, Option<PooledConnection>), DbErr>;
 
 /// One of the lines that a statement stands in.
 struct Spot {
@@ -43,17 +43,17 @@ struct Spot {
 struct Spots {
     spots: Vec<Spot>,
     /// Where it got nothing: there is nothing to be had before there is another pool.
-    left: Vec<Arc<Link>>,
+    left: Vec<Arc<NodePool>>,
 }
 
 impl Spot {
-    fn link(&self) -> &Arc<Link> {
+    fn link(&self) -> &Arc<NodePool> {
         &self.seat.node.link
     }
 }
 
 impl Spots {
-    fn know(&self, link: &Arc<Link>) -> bool {
+    fn know(&self, link: &Arc<NodePool>) -> bool {
         let links = self.spots.iter().map(Spot::link);
         links
             .chain(&self.left)
@@ -78,7 +78,7 @@ impl Attempt<'_> {
         &mut self,
         lease: &mut Lease,
         connects: bool,
-    ) -> Result<Option<Leased>, DbErr> {
+    ) -> Result<Option<PooledConnection>, DbErr> {
         let begun = Instant::now();
         self.silent = None;
         let refusals = lease.node().link.guide().map(|guide| guide.refusals());
@@ -89,14 +89,18 @@ impl Attempt<'_> {
         had
     }
 
-    async fn stand(&mut self, lease: &mut Lease, connects: bool) -> Result<Option<Leased>, DbErr> {
+    async fn stand(
+        &mut self,
+        lease: &mut Lease,
+        connects: bool,
+    ) -> Result<Option<PooledConnection>, DbErr> {
         let shared = self.shared;
         let limit = self.limit(Phase::Place);
         let patience = Instant::now() + shared.config.replica_acquire_timeout;
         let mut changed = shared.changed.subscribe();
         let mut awaited = self
             .heeds_news()
-            .then(|| Awaited::now(shared, self.current.clone()));
+            .then(|| PinnedRequirement::now(shared, self.current.clone()));
         // Whoever has a place waits for its connection, and looks elsewhere only when that takes long.
         let place = lease.take_place();
         let (mut looks, mut late) = (place.is_none(), false);
@@ -151,7 +155,8 @@ impl Attempt<'_> {
 
     /// Whether what replicas say of themselves may open another line to it.
     fn heeds_news(&self) -> bool {
-        let bound = self.need != Need::Nothing || !matches!(self.bound, Bound::No);
+        let bound =
+            self.need != ReadRequirement::Nothing || !matches!(self.bound, ReadAffinity::No);
         self.ask.intent() == Intent::Read
             && self.scope.force == Forced::No
             && (bound || self.scope.max_lag.is_some())
@@ -162,12 +167,12 @@ impl Attempt<'_> {
     fn look(
         &mut self,
         spots: &mut Spots,
-        awaited: Option<&mut Awaited>,
+        awaited: Option<&mut PinnedRequirement>,
         (late, connects): (bool, bool),
     ) {
         if let Some(awaited) = awaited {
             self.unbind();
-            if self.need == Need::Primary {
+            if self.need == ReadRequirement::Primary {
                 self.need = awaited.need(self.shared).and(self.unbound);
             }
         }
@@ -219,7 +224,7 @@ impl Attempt<'_> {
             let (shared, asked) = (Arc::clone(&shared), Arc::clone(&node));
             let acquiring =
                 async move { (asking_why(&shared, &asked, pool.acquire()).await, place) };
-            let acquiring = ToTheEnd::new(acquiring, move || replayed.opaque());
+            let acquiring = FinishInBackground::new(acquiring, move || replayed.opaque());
             let acquiring = async {
                 let (conn, place) = acquiring.await;
                 Ok((place, Some(conn?)))

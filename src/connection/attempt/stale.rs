@@ -8,13 +8,13 @@ use std::{
 
 use super::{Attempt, phase::Phase};
 use crate::{
-    cluster::{awaited::Awaited, bookmarks, shared::Shared},
+    cluster::{bookmarks, pinned_requirement::PinnedRequirement, shared::Shared},
     error::Error,
     metrics::ClusterCounter,
     mutants,
     node::{Lease, Node},
     route::{Ask, Decision, Forced, Route},
-    session::{Bound, Current, Need, Seen},
+    session::{Current, ObservedRead, ReadAffinity, ReadRequirement},
     snapshot::Snapshot,
     vocabulary::{Consistency, Intent, OnStale, Reason, Role},
 };
@@ -30,11 +30,11 @@ impl Attempt<'_> {
     pub(super) fn may_read(&self, node: &Node) -> bool {
         let replayed = &node.replayed;
         let bound = match &self.bound {
-            Bound::No => true,
-            Bound::To(only) => Arc::ptr_eq(only, replayed),
-            Bound::Primary => false,
+            ReadAffinity::No => true,
+            ReadAffinity::To(only) => Arc::ptr_eq(only, replayed),
+            ReadAffinity::Primary => false,
         };
-        let late = mutants::lives("check_inside_read") && self.need != Need::Primary;
+        let late = mutants::lives("check_inside_read") && self.need != ReadRequirement::Primary;
         bound
             && ((replayed.covers(self.need) && self.can_tell(node))
                 || self.may_ask_each(node)
@@ -44,7 +44,7 @@ impl Attempt<'_> {
     /// The mutant `check_inside_read`: the read took its snapshot before its node's position was looked at. Whether that
     /// was not enough.
     pub(in crate::connection) async fn wait_late(&mut self, lease: &Lease) -> bool {
-        let counts = lease.role() == Role::Replica && self.need != Need::Nothing;
+        let counts = lease.role() == Role::Replica && self.need != ReadRequirement::Nothing;
         if !mutants::lives("check_inside_read") || !counts {
             return false;
         }
@@ -56,7 +56,7 @@ impl Attempt<'_> {
         let _ = tokio::time::timeout(std::time::Duration::from_secs(1), told).await;
         let behind = !lease.node().replayed.covers(self.need);
         if behind {
-            self.need = Need::Primary;
+            self.need = ReadRequirement::Primary;
         }
         behind
     }
@@ -64,7 +64,7 @@ impl Attempt<'_> {
     /// Whether what is known of the node holds for the connection that it gets: a transaction begins on one that cannot
     /// be asked itself.
     fn can_tell(&self, node: &Node) -> bool {
-        self.need == Need::Nothing
+        self.need == ReadRequirement::Nothing
             || self.ask != Ask::BeginReadOnly
             || node.link.guide().is_none_or(|guide| guide.is_hooked())
     }
@@ -80,8 +80,8 @@ impl Attempt<'_> {
         node.replayed.is_mixed()
             && self.ask != Ask::BeginReadOnly
             && !self.unseen
-            && self.need != Need::Primary
-            && self.current.pinned_need(&self.shared.clock) == Need::Nothing
+            && self.need != ReadRequirement::Primary
+            && self.current.pinned_need(&self.shared.clock) == ReadRequirement::Nothing
     }
 
     /// Whether the node is no further behind than its handle allows (T11). While nobody takes writes, nobody falls
@@ -112,7 +112,7 @@ impl Attempt<'_> {
         shared.metrics.count(ClusterCounter::StaleWait);
         let begun = Instant::now();
         let limit = self.limit(Phase::Fresh).min(self.limit(Phase::Route));
-        let mut awaited = Awaited::now(shared, self.current.clone());
+        let mut awaited = PinnedRequirement::now(shared, self.current.clone());
         let mut asked = false;
         loop {
             let mut news = pin!(shared.clock.news.notified());
@@ -126,7 +126,7 @@ impl Attempt<'_> {
                 shared.metrics.stale_waits.record(begun.elapsed());
                 return Ok(());
             }
-            if self.need != Need::Primary && !asked {
+            if self.need != ReadRequirement::Primary && !asked {
                 // Before the primary has told the position, the replicas' would say nothing.
                 shared.demand.ask();
                 asked = true;
@@ -174,7 +174,7 @@ impl Attempt<'_> {
         }
         if !self.shared.positions.load(Ordering::Acquire) {
             // Nobody can tell what a bookmark stands for, but the primary has it.
-            self.need = Need::Primary;
+            self.need = ReadRequirement::Primary;
             return Ok(());
         }
         let outer = self.current.outer().and_then(|outer| outer.session(clock));
@@ -206,7 +206,7 @@ impl Attempt<'_> {
     /// position is needed from then on: whoever takes over the one takes over the other, or a read is held by neither.
     /// Reads that returned after its arrival do not concern it, so what binds nothing is never bound.
     pub(super) fn unbind(&mut self) {
-        if matches!(self.bound, Bound::No) {
+        if matches!(self.bound, ReadAffinity::No) {
             return;
         }
         let clock = &self.shared.clock;
@@ -219,7 +219,7 @@ impl Attempt<'_> {
     /// It is about to be sent, on a connection that it holds.
     pub(in crate::connection) fn sends(&mut self, lease: &Lease) {
         let counts = self.level == Consistency::Monotonic && lease.role() == Role::Replica;
-        self.seen = counts.then(|| Seen::begin(&lease.node().replayed));
+        self.seen = counts.then(|| ObservedRead::begin(&lease.node().replayed));
     }
 
     /// It returned: later reads of its session see as much.
@@ -269,7 +269,7 @@ impl Attempt<'_> {
         let stale = !self.may_read(lease.node());
         if stale {
             // Rare, and the primary is sure.
-            self.need = Need::Primary;
+            self.need = ReadRequirement::Primary;
             self.waited_out = true;
         }
         stale

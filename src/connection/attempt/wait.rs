@@ -5,7 +5,9 @@ use std::time::Instant;
 use sea_orm::DbErr;
 
 use super::{Attempt, phase::Phase, unavailable::Obstacle};
-use crate::{error::Error, metrics::ClusterCounter, session::Need, signal, vocabulary::Intent};
+use crate::{
+    error::Error, metrics::ClusterCounter, session::ReadRequirement, signal, vocabulary::Intent,
+};
 
 impl Attempt<'_> {
     /// A node that refuses writes although it is the primary, by a probe begun after that, means what it says: a setting
@@ -63,7 +65,7 @@ impl Attempt<'_> {
         };
         let (begun, deadline) = (Instant::now(), self.limit(phase));
         let news = shared.clock.news.notified();
-        let stale = self.need != Need::Nothing && self.ask.intent() == Intent::Read;
+        let stale = self.need != ReadRequirement::Nothing && self.ask.intent() == Intent::Read;
         if stale {
             shared.demand.ask();
         }

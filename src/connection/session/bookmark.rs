@@ -10,14 +10,14 @@ use sea_orm::DbBackend;
 
 use crate::{
     cluster::{
-        awaited::Awaited,
         bookmarks::{self, Worth},
+        pinned_requirement::PinnedRequirement,
         shared::Shared,
     },
     connection::RoutedConnection,
     error::Error,
     position::{Asks, Bookmark, Lsn, Position},
-    session::{Need, Session},
+    session::{ReadRequirement, Session},
 };
 
 impl RoutedConnection {
@@ -80,7 +80,7 @@ impl RoutedConnection {
         }
         let current = self.scope.current(shared).own();
         let limit = self.scope.stale_wait(shared);
-        let placed = self.place(shared, Awaited::now(shared, current.clone()));
+        let placed = self.place(shared, PinnedRequirement::now(shared, current.clone()));
         let mark = match tokio::time::timeout(limit, placed).await {
             Ok(Ok(position)) => position.map_or(Asks::Nothing, Asks::At),
             Ok(Err(Error::NoPosition)) => Asks::Nothing,
@@ -92,14 +92,14 @@ impl RoutedConnection {
     /// Where the current session stands, once a capture has told it.
     pub(super) async fn position(&self, shared: &Arc<Shared>) -> Result<Option<Position>, Error> {
         let current = self.scope.current(shared).own();
-        self.place(shared, Awaited::without_lost(shared, current))
+        self.place(shared, PinnedRequirement::without_lost(shared, current))
             .await
     }
 
     async fn place(
         &self,
         shared: &Arc<Shared>,
-        mut awaited: Awaited,
+        mut awaited: PinnedRequirement,
     ) -> Result<Option<Position>, Error> {
         let begun = Instant::now();
         let current = self.scope.current(shared).own();
@@ -124,22 +124,22 @@ impl RoutedConnection {
             // From here on nothing is missed, whatever is looked at next.
             news.as_mut().enable();
             match awaited.need(shared) {
-                Need::Nothing => return Ok(None),
-                Need::Position { epoch, lsn } => {
+                ReadRequirement::Nothing => return Ok(None),
+                ReadRequirement::Position { epoch, lsn } => {
                     let epoch = clock.epoch_of(epoch);
                     return Ok(epoch.map(|epoch| Position {
                         epoch,
                         lsn: Lsn(lsn),
                     }));
                 }
-                Need::Primary if !shared.positions.load(Ordering::Acquire) => {
+                ReadRequirement::Primary if !shared.positions.load(Ordering::Acquire) => {
                     return Err(Error::NoPosition);
                 }
-                Need::Primary if !asked => {
+                ReadRequirement::Primary if !asked => {
                     clock.ask();
                     asked = true;
                 }
-                Need::Primary => {}
+                ReadRequirement::Primary => {}
             }
             let deadline = begun + shared.settings.route_timeout;
             if tokio::time::timeout_at(deadline.into(), news)

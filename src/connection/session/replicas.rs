@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     cluster::shared::Shared, connection::RoutedConnection, error::Error, position::Position,
-    session::Need, vocabulary::Role,
+    session::ReadRequirement, vocabulary::Role,
 };
 
 impl RoutedConnection {
@@ -81,11 +81,11 @@ impl RoutedConnection {
 }
 
 /// The position as the clock counts it, while its epoch is the current one.
-fn need_of(shared: &Shared, position: Position) -> Result<Need, Error> {
+fn need_of(shared: &Shared, position: Position) -> Result<ReadRequirement, Error> {
     let clock = &shared.clock;
     let epoch = clock.epoch();
     match clock.epoch_of(epoch) {
-        Some(current) if current == position.epoch => Ok(Need::Position {
+        Some(current) if current == position.epoch => Ok(ReadRequirement::Position {
             epoch,
             lsn: position.lsn.0,
         }),
@@ -101,7 +101,7 @@ fn replicas(shared: &Shared) -> Vec<String> {
 }
 
 /// The replicas that have come so far, each server once.
-fn reached(shared: &Shared, need: Need) -> Vec<String> {
+fn reached(shared: &Shared, need: ReadRequirement) -> Vec<String> {
     let snapshot = shared.snapshot.load();
     let nodes = snapshot.view.nodes().iter().zip(snapshot.members());
     let mut servers = Vec::new();

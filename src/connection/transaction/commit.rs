@@ -2,10 +2,10 @@
 
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, Statement};
 
-use super::{Held, RoutedTransaction};
+use super::{RoutedTransaction, TransactionState};
 use crate::{
     backend::restore_fence,
-    connection::to_the_end::ToTheEnd,
+    connection::finish_in_background::FinishInBackground,
     error::{Error, Kind},
     metrics::NodeCounter,
     signal,
@@ -30,7 +30,7 @@ impl RoutedTransaction {
         let Self { inner, held } = self;
         let backend = ConnectionTrait::get_database_backend(&inner);
         // Boxed, as both are rare and large.
-        if held.is_outermost() && held.is_doubtful() && Held::aborts_silently(backend) {
+        if held.is_outermost() && held.is_doubtful() && TransactionState::aborts_silently(backend) {
             let look = Box::pin(look(&inner, &held));
             if look.await? == State::Aborted {
                 Box::pin(inner.rollback()).await?;
@@ -53,7 +53,7 @@ impl RoutedTransaction {
         }
         // From here on it goes on although its caller is gone: only the answer tells what is stored.
         let leave = held.leave();
-        ToTheEnd::new(send(inner, held), leave).await
+        FinishInBackground::new(send(inner, held), leave).await
     }
 
     /// Undoes what the transaction did; of a nested one, what came after its savepoint.
@@ -80,7 +80,7 @@ enum State {
 }
 
 /// Asks for it.
-async fn look(inner: &DatabaseTransaction, held: &Held) -> Result<State, DbErr> {
+async fn look(inner: &DatabaseTransaction, held: &TransactionState) -> Result<State, DbErr> {
     let backend = ConnectionTrait::get_database_backend(inner);
     let asking = inner.query_one_raw(Statement::from_string(backend, "SELECT 1"));
     let asked = held.lease().guard(asking).await;
@@ -94,7 +94,7 @@ async fn look(inner: &DatabaseTransaction, held: &Held) -> Result<State, DbErr> 
 }
 
 /// Sends COMMIT and hears what became of it.
-async fn send(inner: DatabaseTransaction, held: Held) -> Result<(), DbErr> {
+async fn send(inner: DatabaseTransaction, held: TransactionState) -> Result<(), DbErr> {
     held.set_committing(held.is_outermost());
     let outcome = held.lease().guard(inner.commit()).await;
     let answered = match &outcome {

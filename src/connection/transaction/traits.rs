@@ -8,7 +8,7 @@ use sea_orm::{
     TransactionError, TransactionOptions, TransactionSession, TransactionTrait,
 };
 
-use super::{RoutedTransaction, held::nothing};
+use super::{RoutedTransaction, state::nothing};
 use crate::connection::seaorm::{Boxed, built_for_raw};
 
 impl RoutedTransaction {

@@ -77,12 +77,12 @@ impl Classifier {
     pub(crate) fn awaits_catalog(&self) -> bool {
         matches!(
             **self.knowledge.load(),
-            Knowledge::Awaited | Knowledge::Doubted(..)
+            Knowledge::PinnedRequirement | Knowledge::Doubted(..)
         )
     }
 
     /// Whether nothing of the user's is known at all.
     pub(crate) fn knows_nothing(&self) -> bool {
-        matches!(**self.knowledge.load(), Knowledge::Awaited)
+        matches!(**self.knowledge.load(), Knowledge::PinnedRequirement)
     }
 }

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use sea_orm::{DbErr, sqlx::Connection};
 
-use super::{Guide, Leased};
-use crate::session::Replay;
+use super::{Guide, PooledConnection};
+use crate::session::ReplayReport;
 #[cfg(feature = "postgres")]
 use crate::{error::Kind, signal::Silence};
 
-impl Leased {
+impl PooledConnection {
     /// Runs a statement as a stream, which owns the connection from here on.
     #[cfg(feature = "stream")]
     pub(crate) async fn stream(
@@ -40,7 +40,7 @@ impl Leased {
     }
 
     /// How far the server has come that it leads to, where it can say so.
-    pub(crate) async fn position(&mut self) -> Result<Option<Replay>, DbErr> {
+    pub(crate) async fn position(&mut self) -> Result<Option<ReplayReport>, DbErr> {
         match self {
             #[cfg(feature = "postgres")]
             Self::Postgres(conn) => crate::node::greet::position(conn)

@@ -7,7 +7,7 @@ use std::sync::{
 
 use futures_util::{FutureExt, future::BoxFuture};
 
-use super::Link;
+use super::NodePool;
 use crate::node::Handed;
 
 /// What is known of that.
@@ -50,7 +50,7 @@ impl Lent {
     }
 }
 
-impl Link {
+impl NodePool {
     pub(super) fn lent(&self) -> Option<&Lent> {
         match self {
             #[cfg(feature = "postgres")]
@@ -59,7 +59,7 @@ impl Link {
             Self::MySql(.., lent) => Some(lent),
             #[cfg(feature = "sqlite")]
             Self::Sqlite(.., lent) => Some(lent),
-            Self::Adopted(_) | Self::Absent(_) => None,
+            Self::Adopted(_) | Self::PendingPool(_) => None,
         }
     }
 
@@ -90,7 +90,7 @@ impl Link {
             Self::MySql(..) => true,
             #[cfg(feature = "sqlite")]
             Self::Sqlite(..) => false,
-            Self::Adopted(_) | Self::Absent(_) => false,
+            Self::Adopted(_) | Self::PendingPool(_) => false,
         }
     }
 
@@ -103,7 +103,7 @@ impl Link {
             Self::MySql(pool, ..) => pool.close_event().boxed(),
             #[cfg(feature = "sqlite")]
             Self::Sqlite(pool, ..) => pool.close_event().boxed(),
-            Self::Adopted(_) | Self::Absent(_) => std::future::pending().boxed(),
+            Self::Adopted(_) | Self::PendingPool(_) => std::future::pending().boxed(),
         }
     }
 

@@ -9,7 +9,7 @@ use sea_orm::sqlx::{self, Connection, Pool, pool::PoolOptions};
 
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 use super::Lent;
-use super::Link;
+use super::NodePool;
 use crate::node::Handed;
 #[cfg(feature = "postgres")]
 use crate::node::greet::hooked;
@@ -28,13 +28,13 @@ pub(crate) type OnReturn = Arc<dyn Fn(Returned) + Send + Sync>;
 
 /// See the module.
 pub(crate) struct Sibling {
-    pub(crate) link: Link,
+    pub(crate) link: NodePool,
     pub(crate) handed: Arc<Handed>,
     /// Whether it counts the connections that are opened, so that one that was opened and closed is noticed.
     pub(crate) counts: bool,
 }
 
-impl Link {
+impl NodePool {
     /// Another pool to the same server with the same options, that tells of every connection which comes back to it; `None`
     /// where one pool is all there is (SQLite's one writer, an adopted connection).
     ///
@@ -88,7 +88,7 @@ impl Link {
             }
             #[cfg(feature = "sqlite")]
             Self::Sqlite(..) => None,
-            Self::Adopted(_) | Self::Absent(_) => None,
+            Self::Adopted(_) | Self::PendingPool(_) => None,
         }
     }
 }

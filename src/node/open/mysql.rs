@@ -12,14 +12,14 @@ use super::{silent, tuned};
 use crate::{
     config::{Config, NodeConfig, NodeUrl},
     error::Kind,
-    node::{Lent, Link},
+    node::{Lent, NodePool},
     vocabulary::Role,
 };
 
 /// The first statement of every replica connection (rule I7).
 const FENCE: &str = "SET SESSION TRANSACTION READ ONLY";
 
-pub(super) async fn open(config: &Config, node: &NodeConfig) -> Result<Link, DbErr> {
+pub(super) async fn open(config: &Config, node: &NodeConfig) -> Result<NodePool, DbErr> {
     let mut options = tuned(config, node);
     match &config.connect_options {
         None => {
@@ -41,7 +41,11 @@ pub(super) async fn open(config: &Config, node: &NodeConfig) -> Result<Link, DbE
     let pool = connection.get_mysql_connection_pool().clone();
     // Nobody can look into a caller's options, and SeaORM itself puts nothing there.
     let free_slot = config.connect_options.is_none() && !fence;
-    Ok(Link::MySql(pool, connection, Lent::with_slot(free_slot)))
+    Ok(NodePool::MySql(
+        pool,
+        connection,
+        Lent::with_slot(free_slot),
+    ))
 }
 
 /// Options for a connection of our own beside the pool, for probes.

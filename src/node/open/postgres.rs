@@ -17,7 +17,7 @@ use crate::{
     config::{Config, Discovery, NodeConfig, NodeUrl, Slot},
     error::Kind,
     node::{
-        Handed, Lent, Link,
+        Handed, Lent, NodePool,
         door::{Door, Guide},
         greet::hooked,
     },
@@ -31,7 +31,7 @@ pub(super) async fn open(
     config: &Config,
     node: &NodeConfig,
     door: &Arc<Door>,
-) -> Result<Link, DbErr> {
+) -> Result<NodePool, DbErr> {
     let mut options = tuned(config, node);
     let fenced = config.fence && node.role() == Role::Replica;
     let guide = Guide::new(door, node.role() != Role::Replica, fenced);
@@ -67,7 +67,12 @@ pub(super) async fn open(
     }
     let connection = SqlxPostgresConnector::connect(options).await?;
     let pool = connection.get_postgres_connection_pool().clone();
-    Ok(Link::Postgres(pool, connection, guide, Lent::noted(handed)))
+    Ok(NodePool::Postgres(
+        pool,
+        connection,
+        guide,
+        Lent::noted(handed),
+    ))
 }
 
 /// The port that connections by these options lead to; none where that is a socket of the file system.

@@ -16,11 +16,11 @@ use super::{silent, tuned, url_of};
 use crate::{
     config::{Config, NodeConfig, NodeUrl, percent_decode},
     error::Kind,
-    node::{Lent, Link},
+    node::{Lent, NodePool},
     vocabulary::Role,
 };
 
-pub(super) async fn open(config: &Config, node: &NodeConfig) -> Result<Link, DbErr> {
+pub(super) async fn open(config: &Config, node: &NodeConfig) -> Result<NodePool, DbErr> {
     let mut options = tuned(config, node);
     let replica = node.role() == Role::Replica;
     let memory = is_memory(&node.url.without_password());
@@ -53,7 +53,7 @@ pub(super) async fn open(config: &Config, node: &NodeConfig) -> Result<Link, DbE
     }
     let connection = SqlxSqliteConnector::connect(options).await?;
     let pool = connection.get_sqlite_connection_pool().clone();
-    Ok(Link::Sqlite(pool, connection, Lent::default()))
+    Ok(NodePool::Sqlite(pool, connection, Lent::default()))
 }
 
 /// Whether this URL names a database in memory.

@@ -83,14 +83,14 @@ pub(super) fn tell(notice: &Notice, state: &State, nodes: &Nodes, metrics: &Clus
             cause: FenceReason::Stale,
         } => {
             let its = state.node(*node).and_then(|node| node.epoch.known());
-            let primary = state.reign.primary.map(name);
+            let primary = state.primaryship.primary.map(name);
             tracing::warn!(
                 node = name(*node),
                 "fenced: it still takes writes on timeline {}, and {} is the primary of timeline {}; what is written there \
                  will be lost: stop it and let it follow the new primary",
                 its.unwrap_or_default(),
                 primary.map_or_else(|| "another node".to_owned(), |name| format!("`{name}`")),
-                state.reign.greatest.unwrap_or_default()
+                state.primaryship.greatest.unwrap_or_default()
             )
         }
         Notice::Fenced {

@@ -14,15 +14,15 @@ use sea_orm::{ConnAcquireErr, DatabaseTransaction, DbErr};
 
 use super::{Attempt, phase::Phase};
 use crate::{
-    connection::transaction::{Held, Opening},
-    node::{Lease, Leased},
+    connection::transaction::{Opening, TransactionState},
+    node::{Lease, PooledConnection},
     route::Forced,
-    session::{Bound, Need, Replay, Replayed},
+    session::{ReadAffinity, ReadRequirement, ReplayReport, Replayed},
     vocabulary::{Consistency, Role},
 };
 
 /// A connection on its way to its proof; dropped on the way, it is thrown away, so that nobody finds it in the pool.
-struct Unproven(Option<Leased>);
+struct Unproven(Option<PooledConnection>);
 
 impl Drop for Unproven {
     fn drop(&mut self) {
@@ -59,13 +59,17 @@ impl Attempt<'_> {
     /// Whether this connection has to be asked before this read, because no other's word counts for it.
     pub(super) fn asks_each(&self, lease: &Lease) -> bool {
         lease.role() == Role::Replica
-            && self.need != Need::Nothing
+            && self.need != ReadRequirement::Nothing
             && self.scope.force != Forced::Replica
             && lease.node().replayed.is_mixed()
     }
 
     /// Lets a connection say what is not known of it yet.
-    pub(super) async fn prove(&mut self, lease: &Lease, conn: Leased) -> Result<Leased, DbErr> {
+    pub(super) async fn prove(
+        &mut self,
+        lease: &Lease,
+        conn: PooledConnection,
+    ) -> Result<PooledConnection, DbErr> {
         let asks_each = self.asks_each(lease);
         let guide = lease.node().link.guide();
         if !asks_each && guide.is_none_or(|guide| guide.is_hooked()) {
@@ -97,7 +101,7 @@ impl Attempt<'_> {
         let replay = answer?;
         if asks_each && !self.is_covered_by(replay) {
             // Another connection may lead to another server; the primary is sure.
-            self.need = Need::Primary;
+            self.need = ReadRequirement::Primary;
         }
         unproven
             .0
@@ -105,14 +109,16 @@ impl Attempt<'_> {
             .ok_or(DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed))
     }
 
-    fn is_covered_by(&self, replay: Option<Replay>) -> bool {
+    fn is_covered_by(&self, replay: Option<ReplayReport>) -> bool {
         let clock = &self.shared.clock;
         let told = replay.and_then(|told| {
             let epoch = clock.ordinal(told.cluster, told.source)?;
             Some((epoch, told.lsn?))
         });
         match (self.need, told) {
-            (Need::Position { epoch, lsn }, Some((of, replayed))) => epoch == of && replayed >= lsn,
+            (ReadRequirement::Position { epoch, lsn }, Some((of, replayed))) => {
+                epoch == of && replayed >= lsn
+            }
             _ => false,
         }
     }
@@ -155,7 +161,7 @@ impl Attempt<'_> {
     pub(in crate::connection) async fn prove_begun(&mut self, lease: &Lease) -> bool {
         let (node, shared) = (lease.node(), self.shared);
         let bound = lease.role() == Role::Replica && self.scope.force != Forced::Replica;
-        let free = self.need == Need::Nothing && matches!(self.bound, Bound::No);
+        let free = self.need == ReadRequirement::Nothing && matches!(self.bound, ReadAffinity::No);
         if !bound || free || !shared.gives_position(node) {
             return true;
         }
@@ -173,13 +179,17 @@ impl Attempt<'_> {
         // Without an answer it is not known to be fresh.
         let answered = matches!(asked, Ok(Ok(_)));
         if !answered {
-            self.need = Need::Primary;
+            self.need = ReadRequirement::Primary;
         }
         !self.reroute_if_stale(lease)
     }
 
     /// What the transaction that this became holds.
-    pub(in crate::connection) fn into_held(self, lease: Lease, opening: Opening) -> Held {
+    pub(in crate::connection) fn into_held(
+        self,
+        lease: Lease,
+        opening: Opening,
+    ) -> TransactionState {
         // A handle that insists on a replica takes what it has.
         let level = match self.scope.force {
             Forced::Replica => Consistency::Eventual,
@@ -187,6 +197,6 @@ impl Attempt<'_> {
         };
         let whose = (self.current, level, self.stood);
         let held = (lease, self.writing);
-        Held::new(Arc::clone(self.shared), held, opening, whose)
+        TransactionState::new(Arc::clone(self.shared), held, opening, whose)
     }
 }

@@ -19,12 +19,12 @@ use sea_orm::{DbBackend, DbErr};
 pub(super) use self::given::nothing;
 pub(crate) use self::opening::Opening;
 use crate::{
-    cluster::{awaited::Awaited, bookmarks, shared::Shared},
+    cluster::{bookmarks, pinned_requirement::PinnedRequirement, shared::Shared},
     error::{Error, Kind},
     intent::Change,
     node::Lease,
     session::{
-        Bound, Current, OpenWrite, Seen, Stood,
+        Current, ObservedRead, OpenWrite, ReadAffinity, Stood,
         gate::Writing,
         losses::{By, Trace},
     },
@@ -48,7 +48,7 @@ struct Root {
     stood: Stood,
     /// The read that it is, where later ones must not fall behind it. Its connection was open by now, so that what it
     /// reads later it reads in this life of its server.
-    seen: Option<Seen>,
+    seen: Option<ObservedRead>,
     /// Where it may write.
     write: Option<OpenWrite>,
     /// A read has returned, so that a snapshot that serves to the end exists. Only then: a savepoint or a `SET` takes
@@ -125,12 +125,12 @@ impl Drop for Armed<'_> {
 }
 
 /// One level of a transaction's hold on its root.
-pub(crate) struct Held {
+pub(crate) struct TransactionState {
     root: Arc<Root>,
     depth: u32,
 }
 
-impl Held {
+impl TransactionState {
     pub(crate) fn new(
         shared: Arc<Shared>,
         (lease, writing): (Lease, Option<Writing>),
@@ -138,7 +138,7 @@ impl Held {
         (current, level, stood): (Current, Consistency, Stood),
     ) -> Self {
         let counts = level == Consistency::Monotonic && lease.role() == Role::Replica;
-        let seen = counts.then(|| Seen::begin(&lease.node().replayed));
+        let seen = counts.then(|| ObservedRead::begin(&lease.node().replayed));
         let write = writing.filter(|_| !opening.read_only).map(|writing| {
             let mut write = shared.open_write(&current, writing);
             write.is_sent(Trace {
@@ -316,7 +316,7 @@ impl Held {
         if self.is_unbound() && replayed.covers(shared.need(&self.root.current)) {
             return true;
         }
-        let mut awaited = Awaited::now(shared, self.root.current.clone());
+        let mut awaited = PinnedRequirement::now(shared, self.root.current.clone());
         let deadline = Instant::now() + limit;
         let catching_up = async {
             // What was observed since it began: where that is not known, nobody here has it for certain.
@@ -344,9 +344,9 @@ impl Held {
             return true;
         }
         match root.current.bound(&root.shared.clock) {
-            Bound::No => true,
-            Bound::To(only) => Arc::ptr_eq(&only, &root.lease.node().replayed),
-            Bound::Primary => false,
+            ReadAffinity::No => true,
+            ReadAffinity::To(only) => Arc::ptr_eq(&only, &root.lease.node().replayed),
+            ReadAffinity::Primary => false,
         }
     }
 

@@ -2,7 +2,7 @@
 
 /// As the session stood when the read arrived (rule C5): what it writes later does not concern it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Need {
+pub(crate) enum ReadRequirement {
     /// Nothing was written.
     Nothing,
     /// A node that is known to have come as far as this, in the epoch with this ordinal.
@@ -16,7 +16,7 @@ pub(crate) enum Need {
     Primary,
 }
 
-impl Need {
+impl ReadRequirement {
     /// Both. A position of a later epoch contains what survived of an earlier one, and the rest is nowhere (C10).
     pub(crate) fn and(self, other: Self) -> Self {
         match (self, other) {

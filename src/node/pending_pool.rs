@@ -8,14 +8,14 @@ use tokio::sync::watch;
 /// Whoever wants a connection waits until there is a pool in this place, and then turns to that one. It is certain that
 /// nothing was sent: a connection that refuses (`DatabaseConnection::default()`) was rejected, since its error can
 /// come from anywhere.
-pub(crate) struct Absent {
+pub(crate) struct PendingPool {
     opened: watch::Receiver<()>,
     limit: Duration,
     /// For whoever asks for a connection of SeaORM's.
     pub(super) connection: DatabaseConnection,
 }
 
-impl Absent {
+impl PendingPool {
     /// Those who wait go on when the sender is dropped, or fail after this time.
     pub(crate) fn new(limit: Duration) -> (Self, watch::Sender<()>) {
         let (sender, opened) = watch::channel(());

@@ -4,7 +4,7 @@ use std::sync::{Arc, atomic::Ordering};
 
 use sea_orm::DbErr;
 
-use super::{Held, Root};
+use super::{Root, TransactionState};
 use crate::{
     error::{Error, Kind},
     metrics::NodeCounter,
@@ -36,7 +36,7 @@ impl Drop for Left {
     }
 }
 
-impl Held {
+impl TransactionState {
     /// What keeps its session on the primary should the caller of its COMMIT go.
     pub(in crate::connection::transaction) fn leave(
         &self,

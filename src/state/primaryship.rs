@@ -24,7 +24,7 @@ const CONFIRM_LIMIT: Duration = Duration::from_millis(100);
 
 /// What holds for the cluster as a whole.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Reign {
+pub(crate) struct Primaryship {
     /// The cluster's, by its first primary.
     pub(crate) identity: Option<u64>,
     /// The epoch that was accepted last.
@@ -67,24 +67,24 @@ struct Claim {
 impl State {
     /// The primary, or the last one while there is none.
     pub(crate) fn last_primary(&self) -> Option<&NodeState> {
-        self.node(self.reign.owner?)
+        self.node(self.primaryship.owner?)
     }
 
     /// Whether a new epoch waits for the other nodes' answers.
     pub(crate) fn is_confirming(&self) -> bool {
-        self.reign.claim.is_some()
+        self.primaryship.claim.is_some()
     }
 
     /// When the claim no longer waits.
     pub(super) fn confirm_at(&self) -> Option<Moment> {
-        let claim = self.reign.claim?;
+        let claim = self.primaryship.claim?;
         Some(claim.since.after(CONFIRM_LIMIT))
     }
 
     /// Whether a new epoch waits for this node's answer.
     pub(super) fn awaits(&self, node: &NodeState) -> bool {
         let since = |claim: Claim| node.asked.is_none_or(|asked| asked < claim.since);
-        self.reign.claim.is_some_and(since)
+        self.primaryship.claim.is_some_and(since)
     }
 
     /// The node that says it is the primary of this cluster, in this epoch, on a server that was started then: the one
@@ -101,7 +101,7 @@ impl State {
 
     /// Whether this node was the last one to take writes.
     pub(super) fn owns(&self, id: NodeId) -> bool {
-        self.reign.owner == Some(id)
+        self.primaryship.owner == Some(id)
     }
 }
 
@@ -112,8 +112,8 @@ pub(super) fn settle(step: &mut Step<'_>) {
         true => observed(step),
         false => configured(step.state),
     };
-    let before = step.state.reign.primary;
-    step.state.reign.primary = primary;
+    let before = step.state.primaryship.primary;
+    step.state.primaryship.primary = primary;
     for index in 0..step.state.nodes.len() {
         assign(step, index, primary);
     }
@@ -126,16 +126,23 @@ pub(super) fn settle(step: &mut Step<'_>) {
     let old = before
         .and_then(|old| step.state.node(old))
         .filter(|old| old.is_member());
-    if let (Some(old), Some(_), None) = (old.map(|old| old.id), primary, step.state.reign.epoch) {
+    if let (Some(old), Some(_), None) =
+        (old.map(|old| old.id), primary, step.state.primaryship.epoch)
+    {
         step.fresh_pool(old, true);
     }
     match primary {
         Some(node) => {
-            let without = step.state.reign.lost.take().map(|since| now.since(since));
+            let without = step
+                .state
+                .primaryship
+                .lost
+                .take()
+                .map(|since| now.since(since));
             step.out.notice(Notice::PrimaryIs { node, without });
         }
         None => {
-            step.state.reign.lost = Some(now);
+            step.state.primaryship.lost = Some(now);
             step.out.notice(Notice::NoPrimary);
             step.ask_everyone();
         }
@@ -144,12 +151,12 @@ pub(super) fn settle(step: &mut Step<'_>) {
 
 /// The cluster is the primary's.
 fn learn_identity(state: &mut State) {
-    if state.reign.identity.is_none()
+    if state.primaryship.identity.is_none()
         && let Some(primary) = state.primary()
         && let Fact::Known(identity) = primary.identity
         && primary.in_recovery != Fact::Known(true)
     {
-        state.reign.identity = Some(identity);
+        state.primaryship.identity = Some(identity);
     }
 }
 
@@ -163,14 +170,14 @@ pub(super) fn configured(state: &State) -> Option<NodeId> {
 fn observed(step: &mut Step<'_>) -> Option<NodeId> {
     claims::take(step);
     let state = &*step.state;
-    if state.reign.claim.is_some() {
+    if state.primaryship.claim.is_some() {
         // The old one is over, and the new one has not begun.
         return None;
     }
-    if state.reign.undecided.is_some() {
+    if state.primaryship.undecided.is_some() {
         return None;
     }
-    let Some(epoch) = state.reign.epoch else {
+    let Some(epoch) = state.primaryship.epoch else {
         // Nobody has shown an epoch, so roles are as configured. One that was found dead while standbys are there is
         // waited for.
         if let Some(only) = claims::without_epoch(state) {
@@ -183,10 +190,10 @@ fn observed(step: &mut Step<'_>) -> Option<NodeId> {
         let over = gone || (dead && state.members().any(follows));
         return (!over).then_some(named);
     };
-    if state.reign.conflict || state.reign.greatest > state.reign.epoch {
+    if state.primaryship.conflict || state.primaryship.greatest > state.primaryship.epoch {
         return None;
     }
-    let node = state.node(state.reign.owner?)?;
+    let node = state.node(state.primaryship.owner?)?;
     let alone = state.members().count() == 1;
     let reigns = claimed(node, state) == Some(epoch) && (alone || !node.is_ejected());
     reigns.then_some(node.id)
@@ -229,7 +236,7 @@ fn assign(step: &mut Step<'_>, index: usize, primary: Option<NodeId>) {
 fn tell_fence(step: &mut Step<'_>, index: usize, fence: Option<FenceReason>) -> bool {
     let state = &*step.state;
     let unheard = |node: &NodeState| node.asked.is_none() && !node.is_ejected();
-    let settled = state.reign.claim.is_none() && !state.members().any(unheard);
+    let settled = state.primaryship.claim.is_none() && !state.members().any(unheard);
     let node = &mut step.state.nodes[index];
     let was_told = node.fence_told.is_some();
     let silent = node.is_ejected() || node.suspicion.is_some();
@@ -263,15 +270,15 @@ fn fence(node: &NodeState, state: &State, primary: Option<NodeId>) -> Option<Fen
     if primary == Some(node.id) {
         return None;
     }
-    match (node.identity, state.reign.identity) {
+    match (node.identity, state.primaryship.identity) {
         (Fact::Known(own), Some(home)) if own != home => return Some(FenceReason::OtherCluster),
         _ => {}
     }
     // Of two that are undecided neither is known to be the wrong one.
-    if node.in_recovery != Fact::Known(false) || state.reign.undecided.is_some() {
+    if node.in_recovery != Fact::Known(false) || state.primaryship.undecided.is_some() {
         return None;
     }
-    let known = match (node.epoch, state.reign.greatest) {
+    let known = match (node.epoch, state.primaryship.greatest) {
         (Fact::Known(epoch), Some(greatest)) if state.tuning.failover => Some((epoch, greatest)),
         _ => None,
     };
@@ -281,14 +288,24 @@ fn fence(node: &NodeState, state: &State, primary: Option<NodeId>) -> Option<Fen
     if epoch < greatest {
         return Some(FenceReason::Stale);
     }
-    if state.reign.claim.is_some_and(|claim| claim.node == node.id) {
+    if state
+        .primaryship
+        .claim
+        .is_some_and(|claim| claim.node == node.id)
+    {
         return None;
     }
-    if state.reign.epoch.is_none_or(|accepted| epoch > accepted) {
+    if state
+        .primaryship
+        .epoch
+        .is_none_or(|accepted| epoch > accepted)
+    {
         return Some(FenceReason::Quarantined);
     }
-    match state.reign.owner.and_then(|owner| state.node(owner)) {
-        Some(owner) if owner.id == node.id => state.reign.conflict.then_some(FenceReason::Conflict),
+    match state.primaryship.owner.and_then(|owner| state.node(owner)) {
+        Some(owner) if owner.id == node.id => {
+            state.primaryship.conflict.then_some(FenceReason::Conflict)
+        }
         Some(owner) if same_server(owner, node) => Some(FenceReason::SameServer),
         _ => Some(FenceReason::Conflict),
     }

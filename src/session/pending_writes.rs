@@ -66,7 +66,7 @@ impl Open {
 
 /// What keeps one session on the primary.
 #[derive(Debug, Default)]
-pub(super) struct Hold {
+pub(super) struct PendingWrites {
     any: AtomicBool,
     open: Mutex<Vec<Arc<Open>>>,
 }
@@ -82,7 +82,7 @@ pub(super) struct Held {
     pub(super) tick: u64,
 }
 
-impl Hold {
+impl PendingWrites {
     #[inline]
     pub(super) fn any(&self) -> bool {
         self.any.load(Ordering::Acquire)

@@ -15,7 +15,7 @@ use tokio::runtime::Handle;
 type Work<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// Runs as it is polled; dropped before its end, it goes on in a task.
-pub(super) struct ToTheEnd<T, L, G>
+pub(super) struct FinishInBackground<T, L, G>
 where
     T: Send + 'static,
     L: FnOnce() -> G + Unpin,
@@ -25,7 +25,7 @@ where
     leave: Option<L>,
 }
 
-impl<T, L, G> ToTheEnd<T, L, G>
+impl<T, L, G> FinishInBackground<T, L, G>
 where
     T: Send + 'static,
     L: FnOnce() -> G + Unpin,
@@ -40,7 +40,7 @@ where
     }
 }
 
-impl<T, L, G> Future for ToTheEnd<T, L, G>
+impl<T, L, G> Future for FinishInBackground<T, L, G>
 where
     T: Send + 'static,
     L: FnOnce() -> G + Unpin,
@@ -60,7 +60,7 @@ where
     }
 }
 
-impl<T, L, G> Drop for ToTheEnd<T, L, G>
+impl<T, L, G> Drop for FinishInBackground<T, L, G>
 where
     T: Send + 'static,
     L: FnOnce() -> G + Unpin,

@@ -16,7 +16,7 @@ use crate::mutants;
 
 /// A read on a replica.
 #[derive(Clone, Debug)]
-pub(crate) struct Seen {
+pub(crate) struct ObservedRead {
     replayed: Arc<Replayed>,
     life: u64,
     opened: u64,
@@ -25,7 +25,7 @@ pub(crate) struct Seen {
 
 /// Where a session may read, whose earlier reads no position covers yet.
 #[derive(Clone, Debug)]
-pub(crate) enum Bound {
+pub(crate) enum ReadAffinity {
     /// Wherever its position allows.
     No,
     /// There, if its position allows; else on the primary.
@@ -34,7 +34,7 @@ pub(crate) enum Bound {
     Primary,
 }
 
-impl Bound {
+impl ReadAffinity {
     /// Both.
     pub(super) fn and(self, other: Self) -> Self {
         match (self, other) {
@@ -45,7 +45,7 @@ impl Bound {
     }
 }
 
-impl Seen {
+impl ObservedRead {
     /// A read that is about to be sent there.
     pub(crate) fn begin(replayed: &Arc<Replayed>) -> Self {
         Self {
@@ -71,10 +71,12 @@ impl Seen {
 
 impl Session {
     /// A read of it returned.
-    pub(crate) fn saw(&self, mut seen: Seen) {
+    pub(crate) fn saw(&self, mut seen: ObservedRead) {
         seen.returned = Instant::now();
         let mut rest = self.rest();
-        let same = |one: &Seen| Arc::ptr_eq(&one.replayed, &seen.replayed) && one.life == seen.life;
+        let same = |one: &ObservedRead| {
+            Arc::ptr_eq(&one.replayed, &seen.replayed) && one.life == seen.life
+        };
         // The later of two reads in one life has seen as much as both.
         rest.seen.retain(|one| !same(one));
         rest.seen.push(seen);
@@ -89,7 +91,7 @@ impl Session {
     }
 
     /// Takes in the positions that were told since, and says what is left.
-    pub(crate) fn bound(&self, clock: &Clock) -> Bound {
+    pub(crate) fn bound(&self, clock: &Clock) -> ReadAffinity {
         let seen = self.rest().seen.clone();
         let mut told = Vec::new();
         for one in seen {
@@ -108,9 +110,9 @@ impl Session {
             .retain(|one| !told.iter().any(|done| done.is(one)));
         self.note_rest(&rest);
         match &rest.seen[..] {
-            [] => Bound::No,
-            [one] if one.is_here() => Bound::To(Arc::clone(&one.replayed)),
-            _ => Bound::Primary,
+            [] => ReadAffinity::No,
+            [one] if one.is_here() => ReadAffinity::To(Arc::clone(&one.replayed)),
+            _ => ReadAffinity::Primary,
         }
     }
 }

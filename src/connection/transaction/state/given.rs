@@ -4,10 +4,10 @@ use std::sync::{Arc, LazyLock};
 
 use sea_orm::{DatabaseConnection, DbBackend};
 
-use super::Held;
+use super::TransactionState;
 use crate::{error::Kind, node::closed, session::OpenWrite};
 
-impl Held {
+impl TransactionState {
     /// Leaves it to whoever has its connection now; whether there is anything to leave. It counts as open until its
     /// server says that it is over, however it ended: the hold on its node and what it may have changed live as long.
     /// Where that cannot be asked, as long as any write that was lost from sight (rule C1).

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 /// What a server said of its position, in its own words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Replay {
+pub(crate) struct ReplayReport {
     /// Before the question was sent.
     pub(crate) begun: Instant,
     /// Nothing where the server is not in recovery.
@@ -23,17 +23,17 @@ pub(crate) struct Replay {
 
 /// The same in the words of the cluster's clock.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Sample {
-    pub(crate) told: Told,
+pub(crate) struct ReplayObservation {
+    pub(crate) told: LastReport,
     /// The ordinal of its epoch in the cluster's clock; nothing when it cannot be told, and then it proves nothing.
     pub(crate) epoch: Option<u64>,
     /// Nothing where the server is in no recovery, or has replayed nothing.
     pub(crate) lsn: Option<u64>,
-    /// See [`Replay::complete`].
+    /// See [`ReplayReport::complete`].
     pub(crate) complete: bool,
-    /// See [`Replay::place`].
+    /// See [`ReplayReport::place`].
     pub(crate) place: Option<u64>,
-    /// See [`Replay::life`].
+    /// See [`ReplayReport::life`].
     pub(crate) life: Option<u64>,
 }
 
@@ -51,7 +51,7 @@ pub(crate) enum Upstream {
 
 /// Who said it, and when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Told {
+pub(crate) struct LastReport {
     /// Before the question was sent.
     pub(crate) begun: Instant,
     /// Nothing where nobody was asked: what was known was only forgotten.
@@ -61,7 +61,7 @@ pub(crate) struct Told {
     pub(crate) lsn: Option<u64>,
 }
 
-impl Told {
+impl LastReport {
     pub(super) fn nothing(begun: Instant) -> Self {
         Self {
             begun,
@@ -78,7 +78,7 @@ impl Told {
 /// replaying. So one that was told after a read covers that read only where nothing was left to replay, or once a later
 /// one is greater: then that record has ended, and the greater one covers it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Witness {
+pub(crate) struct ReadCover {
     /// The life of the connection that was asked.
     pub(crate) life: u64,
     /// The moment.
@@ -88,16 +88,16 @@ pub(crate) struct Witness {
 
 /// What the samples of the connection that asks again and again say of reads.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Witnesses {
+pub(crate) struct ReadCovers {
     /// The last one that covers reads.
-    proven: Option<Witness>,
+    proven: Option<ReadCover>,
     /// The last sample: what is being replayed may lie above it.
-    last: Option<Witness>,
+    last: Option<ReadCover>,
 }
 
-impl Witnesses {
+impl ReadCovers {
     /// The last one that covers reads.
-    pub(crate) fn proven(&self) -> Option<Witness> {
+    pub(crate) fn proven(&self) -> Option<ReadCover> {
         self.proven
     }
 
@@ -108,7 +108,7 @@ impl Witnesses {
         let Some((position, complete)) = said else {
             return;
         };
-        self.last = Some(Witness {
+        self.last = Some(ReadCover {
             life,
             begun,
             position,
@@ -118,7 +118,7 @@ impl Witnesses {
         } else if let Some(last) =
             last.filter(|last| last.position.0 <= position.0 && last.position.1 < position.1)
         {
-            self.proven = Some(Witness { position, ..last });
+            self.proven = Some(ReadCover { position, ..last });
         }
     }
 }
@@ -126,7 +126,7 @@ impl Witnesses {
 /// What is kept between samples.
 #[derive(Debug, Default)]
 pub(super) struct Notes {
-    pub(super) witnesses: Witnesses,
+    pub(super) witnesses: ReadCovers,
     /// The first server that was met, and its address.
     first: Option<(u64, Option<u64>)>,
     /// What was met besides is the same server, started again.
@@ -138,7 +138,7 @@ pub(super) struct Notes {
 impl Notes {
     /// A standby that receives from nobody is where it was when it last did: its timeline does not change by itself. What
     /// one has replayed of an epoch it has replayed, also when a new connection of a role that sees little does not ask.
-    pub(super) fn with_epoch(&mut self, sample: &Sample) -> Sample {
+    pub(super) fn with_epoch(&mut self, sample: &ReplayObservation) -> ReplayObservation {
         let mut sample = sample.clone();
         let server = sample.told.server;
         let says_nothing = matches!(
@@ -165,7 +165,7 @@ impl Notes {
     }
 
     /// Takes it down, where it is of the connection that asks again and again.
-    pub(super) fn hear(&mut self, sample: &Sample) {
+    pub(super) fn hear(&mut self, sample: &ReplayObservation) {
         if let Some(life) = sample.life {
             let position = sample.epoch.zip(sample.lsn);
             let said = position.map(|position| (position, sample.complete));

@@ -19,12 +19,12 @@ use std::{
 
 use tokio::sync::watch;
 
-use super::Need;
+use super::ReadRequirement;
 use crate::{metrics::Histogram, mutants};
 use sample::Notes;
 #[cfg(test)]
-pub(crate) use sample::Witnesses;
-pub(crate) use sample::{Replay, Sample, Told, Upstream};
+pub(crate) use sample::ReadCovers;
+pub(crate) use sample::{LastReport, ReplayObservation, ReplayReport, Upstream};
 
 /// See the module.
 #[derive(Debug)]
@@ -45,7 +45,7 @@ pub(crate) struct Replayed {
     /// How long after a capture this server was known to have replayed it.
     reached: Histogram,
     /// The sample that counts; who waits for a later one hears of it here.
-    counted: watch::Sender<Option<Told>>,
+    counted: watch::Sender<Option<LastReport>>,
     /// One writer at a time.
     writing: Mutex<Notes>,
 }
@@ -70,14 +70,14 @@ impl Default for Replayed {
 impl Replayed {
     /// Whether a read with this need may run here.
     #[inline]
-    pub(crate) fn covers(&self, need: Need) -> bool {
+    pub(crate) fn covers(&self, need: ReadRequirement) -> bool {
         match need {
-            Need::Nothing => true,
-            Need::Primary => false,
-            Need::Position { lsn, .. } if mutants::lives("tick_without_epoch") => {
+            ReadRequirement::Nothing => true,
+            ReadRequirement::Primary => false,
+            ReadRequirement::Position { lsn, .. } if mutants::lives("tick_without_epoch") => {
                 self.told().and_then(|told| told.lsn) >= Some(lsn)
             }
-            Need::Position { epoch, lsn } => {
+            ReadRequirement::Position { epoch, lsn } => {
                 // The epoch again behind the position: a writer changes it before and the position after.
                 self.epoch.load(Ordering::Acquire) == epoch
                     && self.opaque.load(Ordering::Acquire) == 0
@@ -122,14 +122,14 @@ impl Replayed {
     }
 
     /// Takes a sample in, unless one that was begun later counts already.
-    pub(crate) fn learn(&self, sample: &Sample) -> Several {
+    pub(crate) fn learn(&self, sample: &ReplayObservation) -> Several {
         if let Some(server) = sample.told.server {
             self.meet(server, sample.place);
         }
         let mut notes = self.notes();
         let sample = &notes.with_epoch(sample);
         notes.hear(sample);
-        let is_older = |last: &Told| sample.told.begun <= last.begun;
+        let is_older = |last: &LastReport| sample.told.begun <= last.begun;
         if !self.counted.borrow().as_ref().is_some_and(is_older) {
             let known = match (sample.epoch, sample.lsn) {
                 (Some(epoch), Some(lsn)) if !self.is_mixed() => (epoch, lsn),
@@ -153,10 +153,10 @@ impl Replayed {
         }
         let _one = self.notes();
         self.opened();
-        let is_older = |last: &Told| last.begun <= opened;
+        let is_older = |last: &LastReport| last.begun <= opened;
         if self.counted.borrow().as_ref().is_none_or(is_older) {
             self.set((0, 0));
-            self.counted.send_replace(Some(Told::nothing(opened)));
+            self.counted.send_replace(Some(LastReport::nothing(opened)));
         }
     }
 
@@ -203,12 +203,12 @@ impl Replayed {
     }
 
     /// Hears of every sample that counts.
-    pub(crate) fn news(&self) -> watch::Receiver<Option<Told>> {
+    pub(crate) fn news(&self) -> watch::Receiver<Option<LastReport>> {
         self.counted.subscribe()
     }
 
     /// The sample that counts.
-    pub(crate) fn told(&self) -> Option<Told> {
+    pub(crate) fn told(&self) -> Option<LastReport> {
         *self.counted.borrow()
     }
 

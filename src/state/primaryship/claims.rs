@@ -12,7 +12,7 @@ pub(super) fn claimed(node: &NodeState, state: &State) -> Option<u64> {
     let Fact::Known(epoch) = node.epoch else {
         return None;
     };
-    let ours = match (node.identity, state.reign.identity) {
+    let ours = match (node.identity, state.primaryship.identity) {
         (Fact::Known(own), Some(home)) => own == home,
         _ => true,
     };
@@ -26,7 +26,7 @@ pub(super) fn without_epoch(state: &State) -> Option<NodeId> {
         node.in_recovery == Fact::Known(false) && !node.is_ejected() && node.epoch.known().is_none()
     };
     let mut claimants = state.members().filter(claims);
-    let named = state.reign.word.and_then(|word| state.node(word));
+    let named = state.primaryship.word.and_then(|word| state.node(word));
     if let Some(named) = named.filter(|named| named.is_member() && claims(named)) {
         return Some(named.id);
     }
@@ -60,13 +60,13 @@ pub(super) fn take(step: &mut Step<'_>) {
         .filter_map(|node| Some((node.id, claimed(node, state)?)))
         .collect();
     let undecided = undecided(state, &claims);
-    step.state.reign.undecided = undecided;
+    step.state.primaryship.undecided = undecided;
     if undecided.is_some() {
-        step.state.reign.claim = None;
+        step.state.primaryship.claim = None;
         return;
     }
     let state = &*step.state;
-    let known = state.reign.epoch;
+    let known = state.primaryship.epoch;
     let is_newer = |epoch: u64| known.is_none_or(|known| epoch > known);
     let newest = claims
         .iter()
@@ -74,15 +74,18 @@ pub(super) fn take(step: &mut Step<'_>) {
         .max_by_key(|(id, epoch)| {
             (
                 *epoch,
-                state.reign.claim.is_some_and(|claim| claim.node == *id),
+                state
+                    .primaryship
+                    .claim
+                    .is_some_and(|claim| claim.node == *id),
             )
         })
         .copied();
     match newest {
         Some((id, epoch)) => step.take_claim(id, epoch),
-        None => step.state.reign.claim = None,
+        None => step.state.primaryship.claim = None,
     }
-    let Some(epoch) = step.state.reign.epoch else {
+    let Some(epoch) = step.state.primaryship.epoch else {
         return;
     };
     // One that an authority has overruled is no rival, also when the next promotion comes to its number.
@@ -100,12 +103,12 @@ impl Step<'_> {
     /// A node shows an epoch that is greater than any before.
     fn take_claim(&mut self, id: NodeId, epoch: u64) {
         let now = self.now;
-        let reign = &mut self.state.reign;
-        reign.greatest = reign.greatest.max(Some(epoch));
-        let since = match reign.claim {
+        let primaryship = &mut self.state.primaryship;
+        primaryship.greatest = primaryship.greatest.max(Some(epoch));
+        let since = match primaryship.claim {
             Some(claim) if (claim.node, claim.epoch) == (id, epoch) => claim.since,
             _ => {
-                reign.claim = Some(Claim {
+                primaryship.claim = Some(Claim {
                     node: id,
                     epoch,
                     since: now,
@@ -115,10 +118,10 @@ impl Step<'_> {
             }
         };
         let state = &*self.state;
-        let waits = now < since.after(CONFIRM_LIMIT) && state.reign.word != Some(id);
+        let waits = now < since.after(CONFIRM_LIMIT) && state.primaryship.word != Some(id);
         // The old primary would have to have lost the role and won it again, and may be silent.
         let old = |node: &NodeState| {
-            state.reign.owner == Some(node.id) && node.in_recovery != Fact::Known(true)
+            state.primaryship.owner == Some(node.id) && node.in_recovery != Fact::Known(true)
         };
         let unasked = |node: &NodeState| {
             let asked = node.asked.is_some_and(|asked| asked >= since);
@@ -130,22 +133,22 @@ impl Step<'_> {
     }
 
     fn accept(&mut self, id: NodeId, epoch: u64) {
-        let reign = &mut self.state.reign;
-        reign.claim = None;
-        reign.changes += u64::from(reign.epoch.is_some());
-        reign.epoch = Some(epoch);
-        reign.greatest = reign.greatest.max(Some(epoch));
-        reign.conflict = false;
-        let old = reign.owner.replace(id);
-        reign.word = reign.word.filter(|word| *word == id);
+        let primaryship = &mut self.state.primaryship;
+        primaryship.claim = None;
+        primaryship.changes += u64::from(primaryship.epoch.is_some());
+        primaryship.epoch = Some(epoch);
+        primaryship.greatest = primaryship.greatest.max(Some(epoch));
+        primaryship.conflict = false;
+        let old = primaryship.owner.replace(id);
+        primaryship.word = primaryship.word.filter(|word| *word == id);
         self.begin_history(id);
         if let Some(old) = old.filter(|old| *old != id) {
-            self.end_reign(old);
+            self.end_primaryship(old);
         }
     }
 
     /// What is in flight on the old one ends, whatever has become of it (T7); of one that was fenced it has.
-    fn end_reign(&mut self, old: NodeId) {
+    fn end_primaryship(&mut self, old: NodeId) {
         if let Some(node) = self.node_mut(old).filter(|old| old.fence.is_none()) {
             node.role = Role::Unknown;
             self.fresh_pool(old, true);
@@ -154,19 +157,19 @@ impl Step<'_> {
 
     /// Positions of this primary from here on.
     fn begin_history(&mut self, id: NodeId) {
-        self.state.reign.history.clear();
+        self.state.primaryship.history.clear();
         if let Some(node) = self.state.node(id)
             && let (Some(position), Some(asked)) = (node.position, node.asked)
         {
-            self.state.reign.history.note(position, asked);
+            self.state.primaryship.history.note(position, asked);
         }
     }
 
     /// Who of those that claim the epoch has it.
     fn settle_owner(&mut self, equal: &[NodeId]) {
         let state = &*self.state;
-        let owner = state.reign.owner;
-        let named = state.reign.word.filter(|word| equal.contains(word));
+        let owner = state.primaryship.owner;
+        let named = state.primaryship.word.filter(|word| equal.contains(word));
         let present = owner
             .and_then(|owner| state.node(owner))
             .filter(|node| node.is_member());
@@ -182,7 +185,7 @@ impl Step<'_> {
         }
         let kept = state.tuning.keep_first && first.is_some();
         let conflict = claimants.len() > 1 && named.is_none() && !kept;
-        let was = self.state.reign.conflict;
+        let was = self.state.primaryship.conflict;
         let next = match (named, &claimants[..]) {
             (Some(named), _) => Some(named),
             (None, [first, ..]) if present.is_none() || follows => Some(first.id),
@@ -199,13 +202,13 @@ impl Step<'_> {
             (true, false) => self.out.notice(Notice::ConflictOver),
             _ => {}
         }
-        self.state.reign.conflict = conflict;
+        self.state.primaryship.conflict = conflict;
         if next == owner {
             return;
         }
-        self.state.reign.owner = next;
+        self.state.primaryship.owner = next;
         if let Some(old) = owner {
-            self.end_reign(old);
+            self.end_primaryship(old);
         }
         if let Some(next) = next {
             self.begin_history(next);
@@ -233,7 +236,7 @@ impl Step<'_> {
     /// An authority says that a node was promoted: its word counts as soon as it says so itself.
     pub(crate) fn take_word(&mut self, id: NodeId) {
         if self.state.node(id).is_some_and(NodeState::is_member) {
-            self.state.reign.word = Some(id);
+            self.state.primaryship.word = Some(id);
             self.ask_everyone();
         }
     }
@@ -246,21 +249,21 @@ impl Step<'_> {
         };
         let claims = node.in_recovery == Fact::Known(false);
         let (identity, epoch) = (node.identity, node.epoch);
-        self.state.reign.word = Some(id);
+        self.state.primaryship.word = Some(id);
         let epoch = epoch.known().filter(|_| claims);
         if let Some(epoch) = epoch {
             if let Fact::Known(identity) = identity {
-                self.state.reign.identity = Some(identity);
+                self.state.primaryship.identity = Some(identity);
             }
             // Whoever claims to be it now was known to the authority.
             for other in &mut self.state.nodes {
                 let claims = other.in_recovery == Fact::Known(false) && other.id != id;
                 other.overruled = other.epoch.known().filter(|_| claims);
             }
-            let reign = &mut self.state.reign;
-            reign.given_up = reign.given_up.max(reign.greatest);
-            reign.greatest = Some(epoch);
-            if (reign.owner, reign.epoch) != (Some(id), Some(epoch)) {
+            let primaryship = &mut self.state.primaryship;
+            primaryship.given_up = primaryship.given_up.max(primaryship.greatest);
+            primaryship.greatest = Some(epoch);
+            if (primaryship.owner, primaryship.epoch) != (Some(id), Some(epoch)) {
                 self.accept(id, epoch);
             }
         }
@@ -271,7 +274,7 @@ impl Step<'_> {
 
     /// Asks every node that is not known to be dead, now, but the one that has just said that it is the primary.
     pub(in crate::state) fn ask_everyone(&mut self) {
-        let (now, claim) = (self.now, self.state.reign.claim);
+        let (now, claim) = (self.now, self.state.primaryship.claim);
         let asked = |node: &&NodeState| {
             !node.is_ejected() && claim.is_none_or(|claim| claim.node != node.id)
         };

@@ -4,14 +4,14 @@ use std::{sync::atomic::Ordering, time::Instant};
 
 use sea_orm::{AccessMode, DbErr, TransactionOptions};
 
-use super::Held;
+use super::TransactionState;
 use crate::{
     error::{Error, Kind},
     state::{Ran, TextHash},
     vocabulary::{Intent, Reason, Role},
 };
 
-impl Held {
+impl TransactionState {
     /// Notes what the text says of the schema, and on a replica refuses what is not proven to be a read there (rule
     /// R6). What it is, for when its connection breaks.
     ///

@@ -26,12 +26,12 @@ pub(super) fn trusted(state: &State, id: NodeId, epoch: u64) -> bool {
     let Some(node) = known.filter(|node| !node.is_ejected() && !is_overruled(node, epoch)) else {
         return false;
     };
-    let reign = &state.reign;
+    let primaryship = &state.primaryship;
     // The first one at all, or an epoch that was seen before, needs nobody to vouch for it.
     !state.tuning.confirmed
-        || reign.word == Some(id)
-        || reign.owner == Some(id)
-        || reign.greatest == Some(epoch)
+        || primaryship.word == Some(id)
+        || primaryship.owner == Some(id)
+        || primaryship.greatest == Some(epoch)
         || has_witness(state, node, epoch)
 }
 
@@ -53,7 +53,7 @@ fn has_witness(state: &State, node: &NodeState, epoch: u64) -> bool {
     if others().any(follows) {
         return true;
     }
-    match state.reign.owner.or_else(|| configured(state)) {
+    match state.primaryship.owner.or_else(|| configured(state)) {
         Some(old) if old != node.id => {
             let old = state.node(old).filter(|old| old.is_member());
             !old.is_some_and(may_reign)
@@ -74,7 +74,7 @@ fn may_reign(node: &NodeState) -> bool {
 }
 
 fn is_ours(node: &NodeState, state: &State) -> bool {
-    match (node.identity, state.reign.identity) {
+    match (node.identity, state.primaryship.identity) {
         (Fact::Known(own), Some(home)) => own == home,
         _ => true,
     }
@@ -83,7 +83,7 @@ fn is_ours(node: &NodeState, state: &State) -> bool {
 /// What is open before the first primary is accepted: a primary of an older epoch answers, and the newer one lacks a
 /// witness, or only a standby shows it. A standby that receives a newer epoch has somebody to receive it from.
 pub(super) fn undecided(state: &State, claims: &[(NodeId, u64)]) -> Option<Undecided> {
-    if state.reign.epoch.is_some() {
+    if state.primaryship.epoch.is_some() {
         return None;
     }
     let answers = |(id, _): &&(NodeId, u64)| state.node(*id).is_some_and(|node| !node.is_ejected());
@@ -91,7 +91,7 @@ pub(super) fn undecided(state: &State, claims: &[(NodeId, u64)]) -> Option<Undec
         .iter()
         .filter(answers)
         .max_by_key(|(_, epoch)| epoch)?;
-    if state.reign.word == Some(newest.0) {
+    if state.primaryship.word == Some(newest.0) {
         return None;
     }
     let receives = state.members().filter_map(|node| {
@@ -111,7 +111,7 @@ pub(super) fn undecided(state: &State, claims: &[(NodeId, u64)]) -> Option<Undec
         });
     }
     // An authority that names the older one has decided, whoever answers first.
-    let named = |(id, _): &(NodeId, u64)| state.reign.word == Some(*id);
+    let named = |(id, _): &(NodeId, u64)| state.primaryship.word == Some(*id);
     if state.tuning.confirmed && claims.iter().filter(answers).any(named) {
         return None;
     }
@@ -133,7 +133,7 @@ impl State {
             older,
             newer,
             follows,
-        } = self.reign.undecided?;
+        } = self.primaryship.undecided?;
         let name = |id: NodeId| self.node(id).map(|node| node.spec.name.to_string());
         let (one, other) = (name(older.0)?, name(newer.0)?);
         let (first, second) = (older.1, newer.1);
@@ -158,6 +158,6 @@ impl State {
             let node = self.node(*id);
             node.is_some_and(|node| node.spec.role == Role::Primary)
         });
-        named.is_some() && self.reign.primary.is_some() && self.reign.primary != named
+        named.is_some() && self.primaryship.primary.is_some() && self.primaryship.primary != named
     }
 }

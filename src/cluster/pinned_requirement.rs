@@ -1,22 +1,22 @@
 //! What a read waits for that arrived before it was known (rule C5).
 
 use super::shared::Shared;
-use crate::session::{Current, Need};
+use crate::session::{Current, ReadRequirement};
 
 /// The need of one session as it stood at one moment, fixed as soon as a capture tells it: what the session writes
 /// later does not prolong the wait.
 #[derive(Debug)]
-pub(crate) struct Awaited {
+pub(crate) struct PinnedRequirement {
     current: Current,
     written: u64,
     /// It had writes that had not returned: what they wrote counts too.
     open: bool,
     /// It does not wait for what will never be heard of.
     forgives: bool,
-    need: Need,
+    need: ReadRequirement,
 }
 
-impl Awaited {
+impl PinnedRequirement {
     /// As it stands now.
     pub(crate) fn now(shared: &Shared, current: Current) -> Self {
         if shared.has_unseen(&current) {
@@ -26,7 +26,7 @@ impl Awaited {
             written: current.written(&shared.clock),
             open: true,
             forgives: false,
-            need: Need::Primary,
+            need: ReadRequirement::Primary,
             current,
         }
     }
@@ -40,14 +40,14 @@ impl Awaited {
     }
 
     /// As far as it is known.
-    pub(crate) fn need(&mut self, shared: &Shared) -> Need {
-        if self.need == Need::Primary {
+    pub(crate) fn need(&mut self, shared: &Shared) -> ReadRequirement {
+        if self.need == ReadRequirement::Primary {
             // It waits for a capture, and captures rest while nobody reads.
             shared.clock.reads();
             if self.open {
                 let (waits, lost) = shared.open_writes(&self.current);
                 if waits || (lost && !self.forgives) {
-                    return Need::Primary;
+                    return ReadRequirement::Primary;
                 }
                 // After they have returned, so that the ticks of their returns are in it.
                 self.written = self.current.written(&shared.clock);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Worker, tasks::open_beside};
 use crate::{
-    backend::Wire,
+    backend::MonitorConnection,
     cluster::{shared::Shared, whose::whose},
     metrics::NodeCounter,
     state::{Event, Moment},
@@ -15,14 +15,14 @@ impl Worker {
     /// Where nobody could take over, asking changes nothing.
     pub(super) fn looks_for_stalls(&self) -> bool {
         let others = self.state.members().nth(1).is_some();
-        others && self.state.tuning.failover && self.state.reign.epoch.is_some()
+        others && self.state.tuning.failover && self.state.primaryship.epoch.is_some()
     }
 
     /// Lets the reducer know whether anybody waits for a primary.
     pub(super) async fn note_waiters(&mut self, shared: &Shared) {
-        let reign = &self.state.reign;
-        let wanted = reign.lost.is_some() && shared.waiting() > 0;
-        if wanted != reign.wanted {
+        let primaryship = &self.state.primaryship;
+        let wanted = primaryship.lost.is_some() && shared.waiting() > 0;
+        if wanted != primaryship.wanted {
             self.feed(Event::Wanted(wanted)).await;
         }
     }
@@ -50,7 +50,7 @@ impl Worker {
     pub(super) async fn probed(
         &mut self,
         shared: &Arc<Shared>,
-        (id, event, wire): (NodeId, Event, Wire),
+        (id, event, wire): (NodeId, Event, MonitorConnection),
     ) {
         self.probes.ended(id, wire);
         if let Event::ProbeFailed { signal, .. } = event

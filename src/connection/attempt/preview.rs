@@ -17,7 +17,7 @@ use crate::{
 
 impl RoutedConnection {
     /// Where a statement with this verdict would go now; nothing is counted and nothing is held.
-    pub(crate) fn foresee(
+    pub(crate) fn preview(
         &self,
         shared: &Arc<Shared>,
         verdict: &Verdict,
