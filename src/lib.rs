@@ -14,6 +14,11 @@ compile_error!("sealane needs a backend: enable one of the features `postgres`, 
 mod backend;
 #[doc(hidden)]
 pub mod bench;
+#[cfg_attr(
+    not(feature = "postgres"),
+    allow(dead_code, reason = "only PostgreSQL gives positions")
+)]
+mod causality;
 mod cluster;
 mod config;
 mod connection;
@@ -36,11 +41,6 @@ mod node;
 )]
 mod position;
 mod route;
-#[cfg_attr(
-    not(feature = "postgres"),
-    allow(dead_code, reason = "only PostgreSQL gives positions")
-)]
-mod session;
 mod signal;
 mod snapshot;
 mod state;

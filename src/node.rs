@@ -49,7 +49,7 @@ pub(crate) use self::{
     pool_size::PoolSize,
     trouble::Trouble,
 };
-use crate::{config::NodeConfig, session::Replayed, vocabulary::NodeId};
+use crate::{causality::Replayed, config::NodeConfig, vocabulary::NodeId};
 
 /// How long an idle connection may take to answer; the node's monitor has a time-out of its own.
 const ANSWER: Duration = Duration::from_secs(1);

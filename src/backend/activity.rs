@@ -8,9 +8,9 @@ use sea_orm::{
 };
 
 use crate::{
+    causality::losses::Backend,
     config::{Config, NodeConfig},
     error::Kind,
-    session::losses::Backend,
 };
 
 use super::positions::open_plain;

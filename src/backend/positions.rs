@@ -8,6 +8,7 @@ use sea_orm::{
 };
 
 use crate::{
+    causality::{ReplayReport, Upstream},
     config::{Config, NodeConfig},
     error::Kind,
     mutants,
@@ -16,7 +17,6 @@ use crate::{
         open::direct_postgres,
     },
     position::{ClusterId, Epoch, Lsn, Position},
-    session::{ReplayReport, Upstream},
 };
 
 /// The insert position, because with asynchronous commit the write and the flush position lie below a commit that has

@@ -11,10 +11,10 @@ use std::{
 
 use super::{shared::Shared, worker::Message};
 use crate::{
+    causality::{Clock, Current, LastReport, Session, Upstream, Waiting},
     error::Error,
     metrics::ClusterCounter,
     position::{Asks, Position},
-    session::{Clock, Current, LastReport, Session, Upstream, Waiting},
     state::Event,
     vocabulary::Role,
 };

@@ -12,10 +12,9 @@ use std::{
 use super::{background_runtime, rate::Rate, shared::Shared};
 use crate::{
     backend::{positions, postgres::NOT_TOLD},
+    causality::Clock,
     metrics::ClusterCounter,
-    mutants,
-    session::Clock,
-    signal,
+    mutants, signal,
     vocabulary::NodeId,
 };
 use sea_orm::DbErr;

@@ -34,9 +34,9 @@ use super::shared::Shared;
 #[cfg(feature = "postgres")]
 use crate::config::NodeConfig;
 use crate::{
+    causality::{HandsOut, Settled, losses::By},
     intent::Change,
     node::{Handed, Node, NodePool, Returned, Sibling, closed},
-    session::{HandsOut, Settled, losses::By},
     vocabulary::NodeId,
 };
 

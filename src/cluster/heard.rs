@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::{shared::Shared, worker::Message};
 use crate::{
+    causality::{LastReport, ReplayObservation, ReplayReport, Replayed, Several},
     node::Node,
-    session::{LastReport, ReplayObservation, ReplayReport, Replayed, Several},
     vocabulary::NodeId,
 };
 

@@ -14,15 +14,15 @@ use super::{background_runtime, shared::Shared};
 #[cfg(feature = "postgres")]
 use crate::{
     backend::activity::{AtWork, Observer, Process},
-    session::losses::Backend,
+    causality::losses::Backend,
     vocabulary::NodeId,
 };
 use crate::{
-    mutants,
-    session::{
+    causality::{
         UNKNOWN_HOLD,
         losses::{By, Losses, Lost},
     },
+    mutants,
 };
 
 /// Between two looks: the first, and the most.

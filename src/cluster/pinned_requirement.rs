@@ -1,7 +1,7 @@
 //! What a read waits for that arrived before it was known (rule C5).
 
 use super::shared::Shared;
-use crate::session::{Current, ReadRequirement};
+use crate::causality::{Current, ReadRequirement};
 
 /// The need of one session as it stood at one moment, fixed as soon as a capture tells it: what the session writes
 /// later does not prolong the wait.

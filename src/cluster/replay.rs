@@ -15,8 +15,8 @@ use tokio::time::Instant;
 use super::{background_runtime, rate::Rate, sampling_demand::Demand, shared::Shared};
 use crate::{
     backend::positions,
+    causality::{Current, ReplayReport},
     node::Node,
-    session::{Current, ReplayReport},
 };
 
 /// Between two questions while somebody does.

@@ -20,12 +20,12 @@ use tokio::{
 };
 
 use crate::{
+    causality::{Clock, Current, OpenWrite, ReadRequirement, gate::Writing, losses::Losses},
     config::{Config, Discovery},
     intent::Classifier,
     metrics::{ClusterMetrics, NodeCounter, Publisher},
     node::{Lease, Line, Node},
     route::budget::{Budget, Rates},
-    session::{Clock, Current, OpenWrite, ReadRequirement, gate::Writing, losses::Losses},
     signal::Signal,
     snapshot::Snapshot,
     state::{Event, Moment, Ran},

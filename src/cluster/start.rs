@@ -31,10 +31,10 @@ use super::{
 };
 use crate::{
     backend::{self, MonitorConnection},
+    causality::Clock,
     config::{Config, NodeConfig},
     error::Error,
     intent::{Classifier, Knowledge},
-    session::Clock,
     signal,
     snapshot::Snapshot,
     state::{Effect, Event, Moment, NodeSpec, NodeState, Notice, State, View, reduce::reduce},

@@ -3,8 +3,8 @@
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 
 use crate::{
+    causality::Whose,
     config::Config,
-    session::Whose,
     state::{NodeState, State},
     vocabulary::Role,
 };

@@ -32,11 +32,11 @@ use super::{
 };
 use crate::{
     backend::MonitorConnection,
+    causality::{Replayed, Whose},
     error::Error,
     intent::catalog::Catalog,
     metrics::Publisher,
     node::NodePool,
-    session::{Replayed, Whose},
     state::{Changes, Effect, Event, Moment, State, reduce::reduce},
     vocabulary::{NodeId, Role},
 };

@@ -20,15 +20,15 @@ use self::phase::{Phase, Spent};
 pub(super) use self::unavailable::asking_why;
 use super::{RoutedConnection, overrides::Overrides};
 use crate::{
+    causality::{
+        Current, ObservedRead, OpenWrite, ReadAffinity, ReadRequirement, Stood, gate::Writing,
+    },
     cluster::shared::Shared,
     error::Error,
     intent::Summary,
     metrics::ClusterCounter,
     node::{Lease, Seat},
     route::{Ask, Decision, Forced, Fresh, Refusal, Request, Route, Tried, route},
-    session::{
-        Current, ObservedRead, OpenWrite, ReadAffinity, ReadRequirement, Stood, gate::Writing,
-    },
     signal::Signal,
     snapshot::Snapshot,
     vocabulary::{Consistency, Intent, NodeId, Reason, Role},

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use sea_orm::DatabaseConnection;
 
 use super::RoutedConnection;
-use crate::session::Current;
+use crate::causality::Current;
 
 impl RoutedConnection {
     /// SeaORM's own connection to the current primary: for migrations, RBAC, and functions that name SeaORM's type.

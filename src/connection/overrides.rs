@@ -4,9 +4,9 @@ use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use super::RoutedConnection;
 use crate::{
+    causality::{Current, Scopes, Session},
     cluster::shared::Shared,
     route::Forced,
-    session::{Current, Scopes, Session},
     vocabulary::{Consistency, OnStale, Scope},
 };
 

@@ -7,10 +7,10 @@ use std::{
 
 use super::RoutedConnection;
 use crate::{
+    causality::gate::Shut,
     cluster::{Cluster, shared::Shared},
     error::Error,
     position::Bookmark,
-    session::gate::Shut,
 };
 
 /// How often it is looked whether the last write has ended.

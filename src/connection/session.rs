@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use super::RoutedConnection;
 use crate::{
+    causality::{Current, Session, within},
     cluster::shared::Shared,
-    session::{Current, Session, within},
 };
 
 /// Runs a future in the session of this handle: whatever plain handle to the same cluster it uses, its reads see what

@@ -20,10 +20,10 @@ use sea_orm::{DbErr, QueryResult};
 
 use self::rows::Rows;
 use crate::{
+    causality::OpenWrite,
     cluster::shared::Shared,
     error::{Error, Kind},
     node::{Lease, UntilCut},
-    session::OpenWrite,
     signal,
     state::Ran,
     vocabulary::{Role, Stage},

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Place, PooledConnection, Seat};
-use crate::session::losses::Orphan;
+use crate::causality::losses::Orphan;
 
 /// Keeps its session on the primary until the connection is ready again, however long that takes; where that cannot be
 /// waited for, the write counts as lost.

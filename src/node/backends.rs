@@ -24,7 +24,7 @@ use sea_orm::{
     },
 };
 
-use crate::{error::Kind, session::losses::Backend};
+use crate::{causality::losses::Backend, error::Kind};
 
 /// Its own process, and when that began.
 const WHO: &str = "SELECT pid, (pg_catalog.date_part('epoch', backend_start) * 1000000)::pg_catalog.int8 \

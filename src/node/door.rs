@@ -23,8 +23,8 @@ use thiserror::Error;
 
 pub(crate) use self::guide::Guide;
 use crate::{
+    causality::{ReplayReport, Replayed},
     mutants,
-    session::{ReplayReport, Replayed},
 };
 
 /// A name that leads elsewhere twice within this time has several servers behind it; else it has moved.

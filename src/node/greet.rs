@@ -19,8 +19,8 @@ use super::{
     door::{Guide, Hello, Stranger},
 };
 use crate::{
+    causality::{ReplayReport, Upstream},
     error::Kind,
-    session::{ReplayReport, Upstream},
 };
 
 /// Everything in one statement and one round trip: whose server it is, in which role and epoch, how far it has come,

@@ -22,7 +22,7 @@ use std::{
 };
 
 use super::sockets::Socket;
-use crate::session::losses::Backend;
+use crate::causality::losses::Backend;
 
 /// How many processes are remembered that nobody has asked for yet; the oldest go first.
 const GONE: usize = 1024;
@@ -127,8 +127,8 @@ mod postgres {
 
     use super::{Handed, Known};
     use crate::{
+        causality::losses::Backend,
         node::sockets::{Ends, Socket},
-        session::losses::Backend,
     };
 
     /// Its own process, when that began, and its ends.

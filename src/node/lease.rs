@@ -15,11 +15,10 @@ use tokio::sync::Notify;
 
 use super::{Line, Node, Place, PooledConnection, abandoned, run::Call};
 use crate::{
+    causality::OpenWrite,
     error::Error,
     metrics::{Entered, NodeMetrics},
-    mutants,
-    session::OpenWrite,
-    signal,
+    mutants, signal,
     vocabulary::{Intent, Reason, Role},
 };
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Fact, Moment, NodeSpec, Ran, ReplaceProblem};
-use crate::session::Named;
+use crate::causality::Named;
 use crate::signal::Signal;
 use crate::vocabulary::{FenceReason, Ineligible, NodeId, Stage};
 

@@ -14,7 +14,7 @@ use std::time::Duration;
 use super::lag::History;
 use super::reduce::Step;
 use super::{Fact, Moment, NodeState, Notice, State};
-use crate::session::Named;
+use crate::causality::Named;
 use crate::vocabulary::{FenceReason, NodeId, Role};
 use claims::{claimed, same_server};
 pub(crate) use witness::Undecided;

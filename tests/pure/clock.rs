@@ -3,7 +3,9 @@
 use crate::position::{Asks, ClusterId, Epoch, Lsn, Position};
 use std::sync::Arc;
 
-use crate::session::{Clock, HandsOut, Named, ReadRequirement, Session, Settled, Upstream, Whose};
+use crate::causality::{
+    Clock, HandsOut, Named, ReadRequirement, Session, Settled, Upstream, Whose,
+};
 
 fn at(cluster: u64, timeline: u32, lsn: u64) -> Position {
     let cluster = ClusterId(cluster);

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::session::ReadCovers;
+use crate::causality::ReadCovers;
 
 /// Samples as `(life, milliseconds, epoch, lsn, everything received is replayed)`, and the proven one after them.
 fn proven(samples: &[(u64, u64, u64, u64, bool)]) -> Option<(u64, u64, (u64, u64))> {

@@ -8,7 +8,9 @@ use std::{
 };
 
 use super::{super::background_runtime, Shared};
-use crate::{backend::activity, config::NodeConfig, session::losses::Backend, vocabulary::NodeId};
+use crate::{
+    backend::activity, causality::losses::Backend, config::NodeConfig, vocabulary::NodeId,
+};
 
 /// Between two attempts on a server that does not answer (rule T1).
 const PAUSE: Duration = Duration::from_millis(500);

@@ -7,11 +7,11 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
-    cluster::shared::Shared,
-    session::{
+    causality::{
         Clock, Current,
         losses::{By, Losses, Orphan, Trace},
     },
+    cluster::shared::Shared,
     vocabulary::NodeId,
 };
 

@@ -4,9 +4,9 @@ use std::sync::{Arc, Weak};
 
 use super::{Nodes, Open};
 use crate::{
+    causality::Replayed,
     cluster::{shared::Shared, worker::Message},
     node::door::{Door, Expected, Hello, News},
-    session::Replayed,
     snapshot::Member,
     state::{Event, Fact, NodeState, ProbeFacts, State},
     vocabulary::{NodeId, Role},

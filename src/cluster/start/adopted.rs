@@ -6,12 +6,12 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseConnectionType, DbBac
 
 use super::{Starting, settings::judging};
 use crate::{
+    causality::Clock,
     cluster::{name::ClusterName, shared::Shared, source::Source},
     config::Config,
     error::Error,
     intent::{Classifier, Knowledge},
     node::{NodePool, link},
-    session::Clock,
 };
 
 /// A cluster of connections that the application made. Roles are as given; a server behind them is asked for its

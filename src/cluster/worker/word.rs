@@ -8,8 +8,8 @@ use std::sync::atomic::Ordering;
 
 use super::Worker;
 use crate::{
+    causality::{Named, Word},
     cluster::shared::Shared,
-    session::{Named, Word},
     state::Event,
 };
 

@@ -7,9 +7,9 @@ use tokio::sync::watch;
 
 use super::{Attempt, phase::Phase};
 use crate::{
+    causality::losses::{By, Trace},
     error::Kind,
     node::{Lease, PooledConnection, door::Stranger},
-    session::losses::{By, Trace},
 };
 
 impl Attempt<'_> {

@@ -17,11 +17,11 @@ use sea_orm::{ConnAcquireErr, DbErr};
 
 use super::{Attempt, acquire::named, phase::Phase, unavailable::asking_why};
 use crate::{
+    causality::{ReadAffinity, ReadRequirement},
     cluster::pinned_requirement::PinnedRequirement,
     connection::finish_in_background::FinishInBackground,
     node::{Lease, Line, NodePool, Place, PooledConnection, Seat},
     route::{Forced, Route, lines::lines},
-    session::{ReadAffinity, ReadRequirement},
     signal,
     state::Ran,
     vocabulary::{Intent, Reason, Role, Stage},

@@ -8,13 +8,13 @@ use std::{
 
 use super::{Attempt, phase::Phase};
 use crate::{
+    causality::{Current, ObservedRead, ReadAffinity, ReadRequirement},
     cluster::{bookmarks, pinned_requirement::PinnedRequirement, shared::Shared},
     error::Error,
     metrics::ClusterCounter,
     mutants,
     node::{Lease, Node},
     route::{Ask, Decision, Forced, Route},
-    session::{Current, ObservedRead, ReadAffinity, ReadRequirement},
     snapshot::Snapshot,
     vocabulary::{Consistency, Intent, OnStale, Reason, Role},
 };

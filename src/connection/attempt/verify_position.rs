@@ -14,10 +14,10 @@ use sea_orm::{ConnAcquireErr, DatabaseTransaction, DbErr};
 
 use super::{Attempt, phase::Phase};
 use crate::{
+    causality::{ReadAffinity, ReadRequirement, ReplayReport, Replayed},
     connection::transaction::{Opening, TransactionState},
     node::{Lease, PooledConnection},
     route::Forced,
-    session::{ReadAffinity, ReadRequirement, ReplayReport, Replayed},
     vocabulary::{Consistency, Role},
 };
 

@@ -6,7 +6,7 @@ use sea_orm::DbErr;
 
 use super::{Attempt, phase::Phase, unavailable::Obstacle};
 use crate::{
-    error::Error, metrics::ClusterCounter, session::ReadRequirement, signal, vocabulary::Intent,
+    causality::ReadRequirement, error::Error, metrics::ClusterCounter, signal, vocabulary::Intent,
 };
 
 impl Attempt<'_> {

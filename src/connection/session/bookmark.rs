@@ -9,6 +9,7 @@ use std::{
 use sea_orm::DbBackend;
 
 use crate::{
+    causality::{ReadRequirement, Session},
     cluster::{
         bookmarks::{self, Worth},
         pinned_requirement::PinnedRequirement,
@@ -17,7 +18,6 @@ use crate::{
     connection::RoutedConnection,
     error::Error,
     position::{Asks, Bookmark, Lsn, Position},
-    session::{ReadRequirement, Session},
 };
 
 impl RoutedConnection {

@@ -6,8 +6,8 @@ use std::{
 };
 
 use crate::{
-    cluster::shared::Shared, connection::RoutedConnection, error::Error, position::Position,
-    session::ReadRequirement, vocabulary::Role,
+    causality::ReadRequirement, cluster::shared::Shared, connection::RoutedConnection,
+    error::Error, position::Position, vocabulary::Role,
 };
 
 impl RoutedConnection {

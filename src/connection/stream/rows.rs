@@ -12,8 +12,8 @@ use futures_util::{Stream, StreamExt};
 use sea_orm::{DbErr, QueryResult};
 
 use crate::{
+    causality::OpenWrite,
     node::{Lease, Place, UntilCut},
-    session::OpenWrite,
     signal,
     vocabulary::Role,
 };

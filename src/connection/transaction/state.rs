@@ -19,15 +19,15 @@ use sea_orm::{DbBackend, DbErr};
 pub(super) use self::given::nothing;
 pub(crate) use self::opening::Opening;
 use crate::{
-    cluster::{bookmarks, pinned_requirement::PinnedRequirement, shared::Shared},
-    error::{Error, Kind},
-    intent::Change,
-    node::Lease,
-    session::{
+    causality::{
         Current, ObservedRead, OpenWrite, ReadAffinity, Stood,
         gate::Writing,
         losses::{By, Trace},
     },
+    cluster::{bookmarks, pinned_requirement::PinnedRequirement, shared::Shared},
+    error::{Error, Kind},
+    intent::Change,
+    node::Lease,
     signal::{self, Signal},
     state::Ran,
     vocabulary::{Consistency, Role, Stage},

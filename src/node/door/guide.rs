@@ -9,7 +9,7 @@ use sea_orm::{ConnAcquireErr, DbErr};
 use tokio::sync::watch;
 
 use super::{Door, Hello, News, Stranger};
-use crate::{mutants, session::Replayed};
+use crate::{causality::Replayed, mutants};
 
 /// One pool's.
 #[derive(Debug)]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use sea_orm::{DbErr, sqlx::Connection};
 
 use super::{Guide, PooledConnection};
-use crate::session::ReplayReport;
+use crate::causality::ReplayReport;
 #[cfg(feature = "postgres")]
 use crate::{error::Kind, signal::Silence};
 
@@ -96,7 +96,7 @@ impl PooledConnection {
     pub(crate) async fn backend(
         mut self,
         node: &crate::node::Node,
-    ) -> Result<(Self, Option<crate::session::losses::Backend>), DbErr> {
+    ) -> Result<(Self, Option<crate::causality::losses::Backend>), DbErr> {
         let backend = match &mut self {
             #[cfg(feature = "postgres")]
             Self::Postgres(conn) => node.backends.of(conn).await?,

@@ -2,7 +2,7 @@
 
 use super::witness::{is_overruled, trusted, undecided};
 use super::{CONFIRM_LIMIT, Claim, configured};
-use crate::session::Named;
+use crate::causality::Named;
 use crate::state::reduce::Step;
 use crate::state::{Effect, Fact, NodeState, Notice, State};
 use crate::vocabulary::{NodeId, Role};

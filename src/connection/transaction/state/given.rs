@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 use sea_orm::{DatabaseConnection, DbBackend};
 
 use super::TransactionState;
-use crate::{error::Kind, node::closed, session::OpenWrite};
+use crate::{causality::OpenWrite, error::Kind, node::closed};
 
 impl TransactionState {
     /// Leaves it to whoever has its connection now; whether there is anything to leave. It counts as open until its

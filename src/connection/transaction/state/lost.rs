@@ -6,10 +6,10 @@ use sea_orm::DbErr;
 
 use super::{Root, TransactionState};
 use crate::{
+    causality::{OpenWrite, losses::Orphan},
     error::{Error, Kind},
     metrics::NodeCounter,
     route::retry,
-    session::{OpenWrite, losses::Orphan},
     signal::Signal,
     state::{Fate, Ran},
     vocabulary::{Outcome, Stage},

@@ -144,7 +144,7 @@ impl Clock {
 
     /// Tells the other clocks of the cluster.
     #[inline]
-    pub(in crate::session) fn each_peer(&self, tell: impl Fn(&Self)) {
+    pub(in crate::causality) fn each_peer(&self, tell: impl Fn(&Self)) {
         if self.peers.any.load(Ordering::Acquire) {
             let peers = self.peers.all().clone();
             peers
