@@ -1,4 +1,7 @@
-//! Asks the primary how far it has written, for every write since the last time (rule C2).
+//! Coalescing single-flight: one question to the primary, how far it has written, serves every write since the last
+//! one (rule C2).
+//!
+//! Writes and reads say to the cluster's clock that one is wanted; this task asks the primary and puts the answer there.
 //!
 //! At most one question is in flight for a cluster, however many handles this process has to it, and at most one
 //! thousand a second; the first after a quiet time goes at once, and without writes there is none. The connection is

@@ -1,8 +1,9 @@
-//! A histogram of durations with fixed buckets: every power of two of nanoseconds in four equal steps.
+//! A log2 histogram of durations: the buckets are fixed, every power of two of nanoseconds in four equal steps.
 //!
 //! The bucket follows from the leading bits, so recording is one relaxed addition and needs no search. Four steps keep
 //! the value that stands for a bucket within an eighth of every value in it; whole powers of two, at the same price,
 //! would be off by up to a half. Exact sums are not kept: they would cost a second addition on every statement.
+//! Statements and captures record here, and the publisher reads the buckets.
 
 use std::array;
 use std::ops::AddAssign;

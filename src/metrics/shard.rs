@@ -1,8 +1,9 @@
-//! Which copy of a counter the calling thread adds to, so that two threads share no cache line on the hot path.
+//! Sharded counters: each thread adds to its own copy, so that two threads share no cache line on the hot path.
 //!
 //! The index is a number that a thread gets at its first use and keeps. Asking for the CPU was the alternative: it is
 //! a system call on some platforms, and a thread that moves would leave its line warm elsewhere. A sum over the copies
-//! is exact once the writers have stopped, and never lower than what was finished before it began.
+//! is exact once the writers have stopped, and never lower than what was finished before it began. The counters of
+//! nodes and of the write gate are kept so.
 
 use std::cell::Cell;
 use std::sync::LazyLock;

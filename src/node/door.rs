@@ -1,4 +1,6 @@
-//! Whose server a node's connections lead to (rules C4, C6, T7).
+//! The admission check of a node's connections: whose server they lead to (rules C4, C6, T7).
+//!
+//! Each pool has a `Guide` that greets its new connections and asks the door; the door tells the topology what it heard.
 //!
 //! A name moves to another server while the old one lives, and a name has several servers behind it; so neither the pool
 //! nor its address says where a connection leads. Every connection of every role says it itself, in its first round

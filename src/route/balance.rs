@@ -1,4 +1,6 @@
-//! Two random candidates, the less loaded one wins (R3).
+//! Power of two choices: of two random candidates the less loaded one wins (R3).
+//!
+//! The router asks, with the candidates of the view and what is in flight at each.
 //!
 //! Load is what is in flight in proportion to the capacity, and capacity is weight over latency, so that it is R3's
 //! `in flight × latency / weight`. Of a pair of unlike capacities the greater one counts as several servers of the

@@ -1,4 +1,6 @@
-//! How many repeats there may be: a tenth of the requests and ten a second, over about ten seconds (R5).
+//! A retry budget, as in tower: repeats may be a tenth of the requests and ten a second, over about ten seconds (R5).
+//!
+//! The cluster keeps one: its worker credits requests, and a statement spends before a repeat that costs.
 //!
 //! Without it, repeats multiply the load of a cluster that fails because it is loaded. The whole state is one word, so
 //! that it fits an atomic; requests are credited in bulk, as their counters are read anyway, because a shared counter

@@ -1,5 +1,6 @@
-//! Ejection, doubt, re-admission, ramp-up (R8).
+//! A half-open circuit breaker for each node: ejection, doubt, re-admission, ramp-up (R8).
 //!
+//! The reducer calls it for what statements, probes and time bring; its effects ask for probes and fresh pools.
 //! The statement path only reports; what a report means for the node is decided here, once, and only for the present
 //! generation (T10). Overload is not death (T10), and a pool that is full says nothing of its server (R4).
 //! A node found dead gets another generation at once, so that connections that broke with it never come back.

@@ -1,4 +1,6 @@
-//! Who the primary is (T2–T5).
+//! Epoch fencing: who the primary is (T2–T5), so that a primary of an older epoch gets no writes.
+//!
+//! The reducer settles it after every event, from what probes found; the worker gives the answer to statements.
 //!
 //! Whoever is not in recovery claims to be it, in the epoch that it shows. The greatest epoch ever seen is remembered
 //! and nothing below it is ever the primary again. A new epoch counts only once every other node that can be asked was
