@@ -25,7 +25,7 @@ use sea_orm::{
 
 use crate::{
     config::{Config, NodeConfig},
-    error::Kind,
+    error::DbErrKind,
     node::{Node, link::is_live},
     signal::Silence,
     state::Fact,
@@ -241,5 +241,5 @@ fn is_full(db: &DatabaseConnection) -> bool {
 }
 
 fn silent() -> DbErr {
-    Kind::Conn.of_sqlx(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()))
+    DbErrKind::Conn.of_sqlx(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()))
 }

@@ -11,7 +11,7 @@ use std::{error::Error as StdError, fmt, io, sync::Arc, time::Duration};
 
 use sea_orm::{DbErr, RuntimeErr, sqlx};
 
-pub(crate) use self::kind::Kind;
+pub(crate) use self::kind::DbErrKind;
 use crate::config::ConfigError;
 use crate::signal;
 use crate::vocabulary::{Intent, Outcome, Reason, Stage};
@@ -366,17 +366,17 @@ impl Error {
     }
 
     /// Into a `DbErr` of the kind that SeaORM gives for the same call: `Conn` where nothing was executed.
-    pub(crate) fn into_db(self, kind: Kind) -> DbErr {
+    pub(crate) fn into_db(self, kind: DbErrKind) -> DbErr {
         let kind = if self.outcome() == Outcome::NotExecuted {
-            Kind::Conn
+            DbErrKind::Conn
         } else {
             kind
         };
         let carried = RuntimeErr::SqlxError(Arc::new(sqlx::Error::Io(io::Error::other(self))));
         match kind {
-            Kind::Conn => DbErr::Conn(carried),
-            Kind::Exec => DbErr::Exec(carried),
-            Kind::Query => DbErr::Query(carried),
+            DbErrKind::Conn => DbErr::Conn(carried),
+            DbErrKind::Exec => DbErr::Exec(carried),
+            DbErrKind::Query => DbErr::Query(carried),
         }
     }
 }
@@ -384,7 +384,7 @@ impl Error {
 impl From<Error> for DbErr {
     /// `?` in a function that returns `DbErr`. An error from the driver at start is handed on as it came.
     fn from(err: Error) -> Self {
-        err.into_db(Kind::Conn)
+        err.into_db(DbErrKind::Conn)
     }
 }
 

@@ -35,7 +35,7 @@ use crate::vocabulary::{Intent, Reason};
 
 pub(crate) use cache::{Classifier, Summary};
 pub(crate) use change::Change;
-pub(crate) use judged::Kind;
+pub(crate) use judged::TextKind;
 pub(crate) use knowledge::Knowledge;
 pub(crate) use settings::Settings;
 
@@ -104,7 +104,7 @@ pub fn classify(backend: DbBackend, sql: &str) -> Verdict {
 /// Judges a text in full. A backend that this crate does not know is never judged a read.
 fn judge(dialect: Option<Dialect>, sql: &str, settings: &Settings) -> Judged {
     match dialect {
-        None => Judged::of(Ruling::unparsed("the backend"), Kind::Other),
+        None => Judged::of(Ruling::unparsed("the backend"), TextKind::Other),
         Some(dialect) => match keyword::decide(dialect, sql) {
             Some(decided) => decided.judged(),
             None => judge::judge(dialect, sql, settings),

@@ -24,6 +24,6 @@ pub(crate) use sums::{ClusterSums, NodeSums, Observed, PoolSums};
 pub(crate) use {
     counters::{Counted, StatementCounters, statement_at},
     histogram::Buckets,
-    names::{ALL, Kind},
+    names::{ALL, MetricKind},
     shard::Padded,
 };

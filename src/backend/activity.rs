@@ -10,7 +10,7 @@ use sea_orm::{
 use crate::{
     causality::losses::Backend,
     config::{Config, NodeConfig},
-    error::Kind,
+    error::DbErrKind,
 };
 
 use super::positions::open_plain;
@@ -77,7 +77,7 @@ impl Observer {
         let counted = sqlx::query_scalar(COUNTED).fetch_one(&mut conn).await;
         Ok(Self {
             conn,
-            counted: counted.map_err(|err| Kind::Query.of_sqlx(err))?,
+            counted: counted.map_err(|err| DbErrKind::Query.of_sqlx(err))?,
         })
     }
 
@@ -89,7 +89,7 @@ impl Observer {
         Ok(AtWork {
             processes: rows
                 .and_then(read)
-                .map_err(|err| Kind::Query.of_sqlx(err))?,
+                .map_err(|err| DbErrKind::Query.of_sqlx(err))?,
             asked,
             answered: Instant::now(),
             counted: self.counted,
@@ -112,7 +112,7 @@ pub(crate) async fn end(
         backends.iter().map(|one| (one.pid, one.started)).unzip();
     let query = sqlx::query(END).bind(pids).bind(started);
     let ended = query.execute(&mut conn).await;
-    ended.map_err(|err| Kind::Query.of_sqlx(err))?;
+    ended.map_err(|err| DbErrKind::Query.of_sqlx(err))?;
     let _ = conn.close().await;
     Ok(())
 }

@@ -17,7 +17,7 @@ use crate::{
 };
 #[cfg(feature = "postgres")]
 use crate::{
-    error::Kind,
+    error::DbErrKind,
     node::{NodePool, PooledConnection},
 };
 
@@ -93,7 +93,7 @@ async fn ask_on<T>(
     read: fn(&QueryResult) -> Result<T, DbErr>,
 ) -> Result<Vec<T>, DbErr> {
     let rows = sqlx::query(sql).fetch_all(own).await;
-    let rows = rows.map_err(|err| Kind::Query.of_sqlx(err))?;
+    let rows = rows.map_err(|err| DbErrKind::Query.of_sqlx(err))?;
     rows.into_iter()
         .map(|row| read(&QueryResult::from(row)))
         .collect()

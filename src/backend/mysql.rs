@@ -10,7 +10,7 @@ use sea_orm::{
 use super::{Facts, MonitorConnection};
 use crate::{
     config::{Config, NodeConfig},
-    error::Kind,
+    error::DbErrKind,
     node::open::direct_mysql,
 };
 
@@ -24,12 +24,12 @@ pub(super) async fn open(config: &Config, node: &NodeConfig) -> Result<MonitorCo
         .disable_statement_logging();
     let conn = options.connect().await;
     conn.map(MonitorConnection::MySql)
-        .map_err(|err| Kind::Conn.of_sqlx(err))
+        .map_err(|err| DbErrKind::Conn.of_sqlx(err))
 }
 
 /// Asks on it.
 pub(super) async fn probe(conn: &mut MySqlConnection) -> Result<Facts, DbErr> {
-    ask(conn).await.map_err(|err| Kind::Query.of_sqlx(err))
+    ask(conn).await.map_err(|err| DbErrKind::Query.of_sqlx(err))
 }
 
 async fn ask(conn: &mut MySqlConnection) -> Result<Facts, sqlx::Error> {

@@ -10,7 +10,7 @@ use sea_orm::{
 use crate::{
     causality::{ReplayReport, Upstream},
     config::{Config, NodeConfig},
-    error::Kind,
+    error::DbErrKind,
     mutants,
     node::{
         greet::{allow_reads, is_refused_as_serializable, server_of, timeline_replayed},
@@ -70,12 +70,12 @@ pub(crate) async fn open(config: &Config, node: &NodeConfig, name: &str) -> Resu
     let identity = match identify(&mut conn).await {
         Err(err) if is_refused_as_serializable(&err) => {
             let allowed = allow_reads(&mut conn).await;
-            allowed.map_err(|err| Kind::Query.of_sqlx(err))?;
+            allowed.map_err(|err| DbErrKind::Query.of_sqlx(err))?;
             identify(&mut conn).await
         }
         identity => identity,
     };
-    let identity = identity.map_err(|err| Kind::Query.of_sqlx(err))?;
+    let identity = identity.map_err(|err| DbErrKind::Query.of_sqlx(err))?;
     Ok(Direct {
         conn,
         identity,
@@ -94,7 +94,7 @@ pub(crate) async fn open_plain(
         .application_name(name)
         .disable_statement_logging();
     let connected = options.connect().await;
-    connected.map_err(|err| Kind::Conn.of_sqlx(err))
+    connected.map_err(|err| DbErrKind::Conn.of_sqlx(err))
 }
 
 async fn identify(conn: &mut PgConnection) -> Result<Identity, sqlx::Error> {
@@ -139,7 +139,8 @@ impl Direct {
                 lsn: Lsn(unsigned(row.try_get(0)?)).at_end_of_record(segment),
             })
         };
-        row.and_then(read).map_err(|err| Kind::Query.of_sqlx(err))
+        row.and_then(read)
+            .map_err(|err| DbErrKind::Query.of_sqlx(err))
     }
 
     /// A replica's position.
@@ -160,7 +161,7 @@ impl Direct {
             return Ok(reached);
         }
         let reached = timeline_replayed(&mut self.conn).await;
-        let reached = reached.map_err(|err| Kind::Query.of_sqlx(err))?;
+        let reached = reached.map_err(|err| DbErrKind::Query.of_sqlx(err))?;
         self.reached = Some((reached, Instant::now()));
         Ok(reached)
     }
@@ -190,7 +191,8 @@ async fn sample(conn: &mut PgConnection, identity: Identity) -> Result<ReplayRep
             life: None,
         })
     };
-    row.and_then(read).map_err(|err| Kind::Query.of_sqlx(err))
+    row.and_then(read)
+        .map_err(|err| DbErrKind::Query.of_sqlx(err))
 }
 
 /// PostgreSQL's own unsigned numbers come as signed ones of the same bits.

@@ -12,7 +12,7 @@ use sea_orm::{
 use super::{Facts, MonitorConnection};
 use crate::{
     config::{Config, NodeConfig},
-    error::Kind,
+    error::DbErrKind,
     node::{
         greet::{allow_reads, is_refused_as_serializable, server_of, timeline_replayed},
         open::direct_postgres,
@@ -104,11 +104,11 @@ pub(super) async fn probe(
     if matches!(&answer, Err(err) if is_refused_as_serializable(err)) {
         // A standby refuses even this, but not to be told another default.
         let allowed = allow_reads(&mut kept.conn).await;
-        allowed.map_err(|err| Kind::Query.of_sqlx(err))?;
+        allowed.map_err(|err| DbErrKind::Query.of_sqlx(err))?;
         kept.serializable = true;
         answer = ask(kept).await;
     }
-    let facts = answer.map_err(|err| Kind::Query.of_sqlx(err))?;
+    let facts = answer.map_err(|err| DbErrKind::Query.of_sqlx(err))?;
     Ok(Facts {
         serializable: facts.in_recovery == Some(true) && (facts.serializable || kept.serializable),
         ..facts
@@ -147,7 +147,7 @@ async fn connect(config: &Config, node: &NodeConfig) -> Result<PgConnection, DbE
     options
         .connect()
         .await
-        .map_err(|err| Kind::Conn.of_sqlx(err))
+        .map_err(|err| DbErrKind::Conn.of_sqlx(err))
 }
 
 async fn ask(kept: &mut Kept) -> Result<Facts, sqlx::Error> {

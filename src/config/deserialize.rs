@@ -57,7 +57,7 @@ fn take(draft: &mut Draft, setting: &'static Setting, value: Raw) {
         Raw::List(items) if setting.field == REPLICAS => {
             draft.replicas.extend(items.into_iter().map(Given::Text));
         }
-        Raw::List(items) if matches!(setting.kind, super::kind::Kind::Functions) => {
+        Raw::List(items) if matches!(setting.kind, super::kind::SettingKind::Functions) => {
             // An item with a comma or blank would otherwise become two.
             if items.iter().any(|item| item.contains([',', ' '])) {
                 draft

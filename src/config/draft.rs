@@ -13,7 +13,7 @@ use super::check::{self, Numbered};
 use super::error::{ConfigError, Problems, Source};
 use super::item::Item;
 use super::kind::Zero;
-use super::kind::{Kind, split_list};
+use super::kind::{SettingKind, split_list};
 use super::node::NodeConfig;
 use super::table::{PRIMARY, REPLICA, REPLICAS, SETTINGS, Setting};
 use super::url;
@@ -67,9 +67,9 @@ impl Draft {
             return;
         }
         match (setting.kind, setting.kind.parse(text), &setting.access) {
-            (Kind::Primary, ..) => self.primary = Some(Given::Text(text.to_owned())),
-            (Kind::Replica, ..) => self.replicas.push(Given::Text(text.to_owned())),
-            (Kind::Replicas, ..) => self.take_list(field, text),
+            (SettingKind::Primary, ..) => self.primary = Some(Given::Text(text.to_owned())),
+            (SettingKind::Replica, ..) => self.replicas.push(Given::Text(text.to_owned())),
+            (SettingKind::Replicas, ..) => self.take_list(field, text),
             (_, Err(message), _) => self.problems.add(field, message),
             (_, Ok(value), Some(access)) => {
                 (access.set)(&mut self.config, value);
@@ -118,7 +118,7 @@ impl Draft {
         }
         // Where 0 is the absence of a limit, code that says zero means the same as a text that does.
         for setting in SETTINGS {
-            if let (Kind::Time { zero, .. }, Some(access)) = (setting.kind, &setting.access)
+            if let (SettingKind::Time { zero, .. }, Some(access)) = (setting.kind, &setting.access)
                 && matches!(zero, Zero::Absent(_))
                 && (access.get)(&self.config) == Value::Time(Some(Duration::ZERO))
             {

@@ -5,7 +5,7 @@
 use std::fmt;
 
 use super::Config;
-use super::kind::Kind;
+use super::kind::SettingKind;
 use super::node::NodeConfig;
 use super::table::{self, SETTINGS, Setting};
 
@@ -33,9 +33,9 @@ impl Config {
             return Some((access.get)(self).to_string());
         }
         match setting.kind {
-            Kind::Primary => Some(describe(&self.primary)),
-            Kind::Replicas if self.replicas.is_empty() => Some("empty".to_owned()),
-            Kind::Replicas => {
+            SettingKind::Primary => Some(describe(&self.primary)),
+            SettingKind::Replicas if self.replicas.is_empty() => Some("empty".to_owned()),
+            SettingKind::Replicas => {
                 let replicas: Vec<String> = self.replicas.iter().map(describe).collect();
                 Some(replicas.join(", "))
             }

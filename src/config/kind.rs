@@ -9,7 +9,7 @@ use super::{Discovery, ParseDiscoveryError};
 
 /// What a variable holds.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Kind {
+pub(crate) enum SettingKind {
     /// The primary's URL.
     Primary,
     /// The list of replicas.
@@ -54,7 +54,7 @@ pub(crate) enum Zero {
 
 pub(crate) const WEIGHT_MAX: u32 = 1000;
 
-impl Kind {
+impl SettingKind {
     /// The word in the table's column of types.
     #[cfg(test)]
     pub(crate) fn describe(self) -> String {

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use super::Config;
-use super::kind::{Kind, Zero};
+use super::kind::{SettingKind, Zero};
 use super::value::{Field, Value};
 use crate::vocabulary::{Consistency, Failover, OnConflict, OnStale, Scope};
 
@@ -23,7 +23,7 @@ pub(crate) struct Setting {
     pub(crate) variable: Option<&'static str>,
     /// The name of the field, the setter and the key in a file.
     pub(crate) field: &'static str,
-    pub(crate) kind: Kind,
+    pub(crate) kind: SettingKind,
     /// The default as the table shows it.
     pub(crate) default: &'static str,
     /// A right value.
@@ -90,16 +90,16 @@ const GIB: usize = 1 << 30;
 /// Text beyond this is never worth a parse, and the stack that a parse needs grows with the text.
 const STATEMENT_MAX: usize = 256 * KIB;
 
-const fn count(min: u32, max: u32) -> Kind {
-    Kind::Count { min, max }
+const fn count(min: u32, max: u32) -> SettingKind {
+    SettingKind::Count { min, max }
 }
 
-const fn bytes(min: usize, max: usize) -> Kind {
-    Kind::Bytes { min, max }
+const fn bytes(min: usize, max: usize) -> SettingKind {
+    SettingKind::Bytes { min, max }
 }
 
-const fn time(zero: Zero, min: Duration, max: Duration) -> Kind {
-    Kind::Time { zero, min, max }
+const fn time(zero: Zero, min: Duration, max: Duration) -> SettingKind {
+    SettingKind::Time { zero, min, max }
 }
 
 macro_rules! rows {
@@ -130,35 +130,35 @@ macro_rules! rows {
 
 /// Every row, in the order of the documentation's table, the builder's own knobs last.
 pub(crate) static SETTINGS: &[Setting] = rows! {
-    "DATABASE_URL" primary at none, Kind::Primary, "required",
+    "DATABASE_URL" primary at none, SettingKind::Primary, "required",
         "postgres://app:PASSWORD@db1:5432/app",
         "Names the primary, or several hosts of which one is",
         "the name that other tools read too";
-    "DATABASE_REPLICA_URLS" replicas at none, Kind::Replicas, "empty",
+    "DATABASE_REPLICA_URLS" replicas at none, SettingKind::Replicas, "empty",
         "db2:5432,db3:5432?weight=2",
         "Names the replicas; without any, everything goes to the primary",
         "what an item leaves out comes from `DATABASE_URL`";
-    "DATABASE_REPLICA_URL" replica at none, Kind::Replica, "unset",
+    "DATABASE_REPLICA_URL" replica at none, SettingKind::Replica, "unset",
         "postgres://app:PASSWORD@db2:5432/app",
         "Names one replica",
         "a common spelling; setting both is an error";
-    "SEALANE_ENABLED" enabled, Kind::Flag, "true",
+    "SEALANE_ENABLED" enabled, SettingKind::Flag, "true",
         "true",
         "Splits reads off; `false` sends everything to the primary",
         "who names replicas wants them used";
-    "SEALANE_UNKNOWN_VARIABLES" unknown_variables at none, Kind::Strictness, "error",
+    "SEALANE_UNKNOWN_VARIABLES" unknown_variables at none, SettingKind::Strictness, "error",
         "warn",
         "What a misspelt `SEALANE_` variable is at the start: an error or a warning",
         "finds typos; `warn` lets an older version start with newer variables";
-    "SEALANE_PRIMARY_WEIGHT" primary_weight at primary.weight, Kind::Weight, "0",
+    "SEALANE_PRIMARY_WEIGHT" primary_weight at primary.weight, SettingKind::Weight, "0",
         "1",
         "The primary's share of reads; a replica's is `?weight=`, 1 by default",
         "reads spare the primary while a replica lives";
-    "SEALANE_ZONE" zone, Kind::Name, "unset",
+    "SEALANE_ZONE" zone, SettingKind::Name, "unset",
         "eu-west-1a",
         "Where this process runs: replicas of this `?zone=` serve its reads while one is eligible",
         "all zones are alike until one is named; without a replica there, any other zone serves";
-    "SEALANE_START_WITHOUT_PRIMARY" start_without_primary, Kind::Flag, "false",
+    "SEALANE_START_WITHOUT_PRIMARY" start_without_primary, SettingKind::Flag, "false",
         "false",
         "Starts for reads alone when the primary cannot be reached",
         "a wrong address is better found at the start";
@@ -226,15 +226,15 @@ pub(crate) static SETTINGS: &[Setting] = rows! {
         "30s",
         "How long a removed node may finish what runs there; then its pool is closed hard",
         "what runs there is cut as the last resort only";
-    "SEALANE_FENCE" fence, Kind::Flag, "true",
+    "SEALANE_FENCE" fence, SettingKind::Flag, "true",
         "true",
         "Lets replica connections refuse writes by themselves",
         "a second guard behind the judging of texts; off only for poolers without session state";
-    "SEALANE_READ_FUNCTIONS" read_functions, Kind::Functions, "empty",
+    "SEALANE_READ_FUNCTIONS" read_functions, SettingKind::Functions, "empty",
         "app.price_of,app.tax",
         "Functions that may run on a replica: your word that they write nothing",
         "a function that nobody knows goes to the primary";
-    "SEALANE_PRIMARY_FUNCTIONS" primary_functions, Kind::Functions, "empty",
+    "SEALANE_PRIMARY_FUNCTIONS" primary_functions, SettingKind::Functions, "empty",
         "app.next_number",
         "Functions for the primary only",
         "wins over every allowance";
@@ -250,15 +250,15 @@ pub(crate) static SETTINGS: &[Setting] = rows! {
         "64KiB",
         "The longest text that is parsed; a longer one goes to the primary",
         "the time and the stack that a parse takes grow with the text";
-    "SEALANE_CONSISTENCY" consistency, Kind::Word(Consistency::WORDS), "read-your-writes",
+    "SEALANE_CONSISTENCY" consistency, SettingKind::Word(Consistency::WORDS), "read-your-writes",
         "eventual",
         "What a read may miss",
         "what this process wrote, it reads; without waiting for replicas that are behind";
-    "SEALANE_SCOPE" scope, Kind::Word(Scope::WORDS), "process",
+    "SEALANE_SCOPE" scope, SettingKind::Word(Scope::WORDS), "process",
         "task",
         "Whose writes a read has to see: this process's, or those of its own tokio task",
         "safe before narrow";
-    "SEALANE_ON_STALE" on_stale, Kind::Word(OnStale::WORDS), "primary",
+    "SEALANE_ON_STALE" on_stale, SettingKind::Word(OnStale::WORDS), "primary",
         "wait",
         "What a read does when no replica is known to be fresh enough: take the primary, wait for a replica first, or wait and fail",
         "the primary is fresh at once";
@@ -286,7 +286,7 @@ pub(crate) static SETTINGS: &[Setting] = rows! {
         "10s",
         "How far behind a replica may be and still serve reads",
         "a read that has to see nothing certain should not be minutes old either";
-    "SEALANE_FAILOVER" failover, Kind::Word(Failover::WORDS), "auto",
+    "SEALANE_FAILOVER" failover, SettingKind::Word(Failover::WORDS), "auto",
         "confirmed",
         "Who takes the writes: the node of the greatest epoch (`auto`), the same once a witness confirms it (`confirmed`), the configured primary (`off`)",
         "a promotion needs no configuration; roles are as configured on all but PostgreSQL";
@@ -294,15 +294,15 @@ pub(crate) static SETTINGS: &[Setting] = rows! {
         "30s",
         "How long writes wait for a primary while none is known",
         "as long as a statement queues; with Patroni, more than its `ttl` and `loop_wait` together";
-    "SEALANE_ON_CONFLICT" on_conflict, Kind::Word(OnConflict::WORDS), "stop",
+    "SEALANE_ON_CONFLICT" on_conflict, SettingKind::Word(OnConflict::WORDS), "stop",
         "stop",
         "What happens when two nodes are primaries of one epoch: nothing is written, or the first one goes on",
         "`keep-first` may write to the wrong one";
-    "SEALANE_DISCOVERY" discovery, Kind::Discovery, "static",
+    "SEALANE_DISCOVERY" discovery, SettingKind::Discovery, "static",
         "patroni=http://db1:8008",
         "Who names nodes beside the configured ones; `dns` needs the feature `dns`, the others but `static` the feature `discovery`",
         "a fixed list needs nobody";
-    "SEALANE_CLUSTER_NAME" cluster_name, Kind::Name, "default",
+    "SEALANE_CLUSTER_NAME" cluster_name, SettingKind::Name, "default",
         "orders",
         "The label `cluster` of every metric, and the name in log lines",
         "with a prefix, its name (`ORDERS_` is `orders`)";
@@ -326,11 +326,11 @@ pub(crate) static SETTINGS: &[Setting] = rows! {
         "100ms",
         "The first pause before a failed node is tried again, doubled from then on",
         "a restarted server is missed for no longer than this";
-    "" keep_seaorm_errors, Kind::Flag, "false",
+    "" keep_seaorm_errors, SettingKind::Flag, "false",
         "true",
         "Answers a full pool with SeaORM's own error; what is missing there is logged",
         "the error itself says which node was full and what to raise";
-    "" keep_journal_mode, Kind::Flag, "false",
+    "" keep_journal_mode, SettingKind::Flag, "false",
         "true",
         "Leaves an SQLite file's journal mode as it is",
         "readers beside a writer need WAL";

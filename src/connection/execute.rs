@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     connection::transaction::Opening,
-    error::Kind,
+    error::DbErrKind,
     node::{Lease, NodePool, run::Call},
     vocabulary::Stage,
 };
@@ -64,14 +64,14 @@ impl RoutedConnection {
     ) -> Result<super::RoutedStream<'static>, DbErr> {
         use super::RoutedStream;
 
-        let shared = self.shared().map_err(|err| err.into_db(Kind::Query))?;
+        let shared = self.shared().map_err(|err| err.into_db(DbErrKind::Query))?;
         let mut attempt = Attempt::statement(shared, self, &stmt.sql, false);
         attempt.settle_verdict().await;
         loop {
             let mut lease = attempt
                 .lease()
                 .await
-                .map_err(|err| err.into_db(Kind::Query))?;
+                .map_err(|err| err.into_db(DbErrKind::Query))?;
             let acquired = attempt.acquire(&mut lease).await;
             if acquired.is_ok() && attempt.reroute_if_stale(&lease) {
                 continue;
@@ -93,7 +93,7 @@ impl RoutedConnection {
                     match lease
                         .guard(stream.prefetch())
                         .await
-                        .unwrap_or_else(|cut| Err(cut.into_db(Kind::Query)))
+                        .unwrap_or_else(|cut| Err(cut.into_db(DbErrKind::Query)))
                     {
                         Ok(()) => {
                             attempt.succeeded(&stmt.sql);
@@ -107,7 +107,7 @@ impl RoutedConnection {
                     }
                 }
             };
-            let failed = match attempt.failed(&lease, stage, err, Kind::Query).await {
+            let failed = match attempt.failed(&lease, stage, err, DbErrKind::Query).await {
                 Ok(()) => attempt.check_primary().await,
                 failed => failed,
             };
@@ -126,13 +126,13 @@ impl RoutedConnection {
         &self,
         options: TransactionOptions,
     ) -> Result<RoutedTransaction, DbErr> {
-        let shared = self.shared().map_err(|err| err.into_db(Kind::Exec))?;
+        let shared = self.shared().map_err(|err| err.into_db(DbErrKind::Exec))?;
         let mut attempt = Attempt::begin(shared, self, &options);
         loop {
             let mut lease = attempt
                 .lease()
                 .await
-                .map_err(|err| err.into_db(Kind::Exec))?;
+                .map_err(|err| err.into_db(DbErrKind::Exec))?;
             let since = Instant::now();
             let begun = match attempt.place(&mut lease).await {
                 Ok(()) => self.begin_fresh(&mut attempt, &lease, options).await,
@@ -148,7 +148,7 @@ impl RoutedConnection {
                 Err(err) => {
                     let stage = crate::signal::stage_of(&err);
                     attempt.tries_since(since);
-                    attempt.failed(&lease, stage, err, Kind::Exec).await?;
+                    attempt.failed(&lease, stage, err, DbErrKind::Exec).await?;
                     attempt.check_primary().await?;
                 }
             }
@@ -196,7 +196,7 @@ impl RoutedConnection {
         lease
             .guard(beginning)
             .await
-            .unwrap_or_else(|cut| Err(cut.into_db(Kind::Exec)))
+            .unwrap_or_else(|cut| Err(cut.into_db(DbErrKind::Exec)))
     }
 
     /// Tells the caller's callback how long a statement ran, as SeaORM's pools do.

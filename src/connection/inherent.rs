@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::RoutedConnection;
 use crate::{
     connection::transaction::RoutedTransaction,
-    error::{Error, Kind},
+    error::{DbErrKind, Error},
 };
 
 impl RoutedConnection {
@@ -52,7 +52,7 @@ impl RoutedConnection {
         let pinging = lease.guard(lease.node().link.connection().ping());
         Box::pin(pinging)
             .await
-            .unwrap_or_else(|cut| Err(cut.into_db(Kind::Conn)))
+            .unwrap_or_else(|cut| Err(cut.into_db(DbErrKind::Conn)))
     }
 
     /// Closes every node's pool, for all clones of this handle, once what was taken from them has come back.
@@ -70,7 +70,7 @@ impl RoutedConnection {
     pub async fn close_by_ref(&self) -> Result<(), DbErr> {
         let shared = self
             .shared()
-            .map_err(|err: Error| err.into_db(Kind::Conn))?;
+            .map_err(|err: Error| err.into_db(DbErrKind::Conn))?;
         shared.close().await;
         Ok(())
     }

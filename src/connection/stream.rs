@@ -22,7 +22,7 @@ use self::rows::Rows;
 use crate::{
     causality::OpenWrite,
     cluster::shared::Shared,
-    error::{Error, Kind},
+    error::{DbErrKind, Error},
     node::{Lease, UntilCut},
     signal,
     state::Ran,
@@ -175,7 +175,7 @@ impl<'a> RoutedStream<'a> {
                     stage: Stage::Send,
                     source: err,
                 }
-                .into_db(Kind::Query),
+                .into_db(DbErrKind::Query),
             };
         }
         Error::StreamLost {
@@ -183,7 +183,7 @@ impl<'a> RoutedStream<'a> {
             rows: self.yielded,
             source: err,
         }
-        .into_db(Kind::Query)
+        .into_db(DbErrKind::Query)
     }
 }
 
@@ -206,12 +206,12 @@ impl Stream for RoutedStream<'_> {
             .map_or_else(|| rows.poll_next_unpin(cx).map(Ok), Poll::Ready)
         {
             Poll::Ready(Ok(item)) => item,
-            Poll::Ready(Err(cut)) => Some(Err(cut.into_db(Kind::Query))),
+            Poll::Ready(Err(cut)) => Some(Err(cut.into_db(DbErrKind::Query))),
             Poll::Pending => {
                 let Some(cut) = &mut this.cut else {
                     return Poll::Pending;
                 };
-                Some(Err(ready!(cut.poll(cx)).into_db(Kind::Query)))
+                Some(Err(ready!(cut.poll(cx)).into_db(DbErrKind::Query)))
             }
         };
         Poll::Ready(match item {

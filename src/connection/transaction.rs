@@ -16,7 +16,7 @@ use sea_orm::{
 };
 
 pub(crate) use self::state::{Opening, TransactionState};
-use crate::{error::Kind, state::Ran, vocabulary::Role};
+use crate::{error::DbErrKind, state::Ran, vocabulary::Role};
 
 /// A transaction begun through a [`RoutedConnection`](crate::RoutedConnection); stands where a
 /// `sea_orm::DatabaseTransaction` stood.
@@ -92,16 +92,16 @@ impl RoutedTransaction {
     }
 
     pub(super) async fn execute_stmt(&self, stmt: Statement) -> Result<ExecResult, DbErr> {
-        let ran = self.held.judge(&stmt.sql, Kind::Exec).await?;
+        let ran = self.held.judge(&stmt.sql, DbErrKind::Exec).await?;
         self.held
-            .run((Kind::Exec, ran), self.inner.execute_raw(stmt))
+            .run((DbErrKind::Exec, ran), self.inner.execute_raw(stmt))
             .await
     }
 
     pub(super) async fn execute_text(&self, sql: &str) -> Result<ExecResult, DbErr> {
-        let ran = self.held.judge(sql, Kind::Exec).await?;
+        let ran = self.held.judge(sql, DbErrKind::Exec).await?;
         self.held
-            .run((Kind::Exec, ran), self.inner.execute_unprepared(sql))
+            .run((DbErrKind::Exec, ran), self.inner.execute_unprepared(sql))
             .await
     }
 
@@ -109,16 +109,16 @@ impl RoutedTransaction {
         &self,
         stmt: Statement,
     ) -> Result<Option<QueryResult>, DbErr> {
-        let ran = self.held.judge(&stmt.sql, Kind::Query).await?;
+        let ran = self.held.judge(&stmt.sql, DbErrKind::Query).await?;
         self.held
-            .run((Kind::Query, ran), self.inner.query_one_raw(stmt))
+            .run((DbErrKind::Query, ran), self.inner.query_one_raw(stmt))
             .await
     }
 
     pub(super) async fn query_all_stmt(&self, stmt: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        let ran = self.held.judge(&stmt.sql, Kind::Query).await?;
+        let ran = self.held.judge(&stmt.sql, DbErrKind::Query).await?;
         self.held
-            .run((Kind::Query, ran), self.inner.query_all_raw(stmt))
+            .run((DbErrKind::Query, ran), self.inner.query_all_raw(stmt))
             .await
     }
 
@@ -130,11 +130,11 @@ impl RoutedTransaction {
     ) -> Result<crate::connection::RoutedStream<'a>, DbErr> {
         use sea_orm::StreamTrait;
 
-        let ran = self.held.judge(&stmt.sql, Kind::Query).await?;
+        let ran = self.held.judge(&stmt.sql, DbErrKind::Query).await?;
         let outdated = self.held.doubt();
         let rows = self
             .held
-            .run((Kind::Query, ran), self.inner.stream_raw(stmt))
+            .run((DbErrKind::Query, ran), self.inner.stream_raw(stmt))
             .await?;
         Ok(crate::connection::RoutedStream::borrowed(rows, self.node())
             .of_transaction(self.held.lease(), outdated))
@@ -143,13 +143,13 @@ impl RoutedTransaction {
     /// A savepoint. Should it fail, or its future be dropped before the answer, this whole transaction is poisoned: sqlx
     /// may have rolled the outer one back, and what came next would be stored in spite of a later `rollback()`.
     pub(super) async fn nested(&self, options: TransactionOptions) -> Result<Self, DbErr> {
-        self.held.check(Kind::Exec)?;
+        self.held.check(DbErrKind::Exec)?;
         self.held.may_nest(&options)?;
         let poison = self.held.poison_on_drop();
         let begun = self
             .held
             .run(
-                (Kind::Exec, Ran::Other),
+                (DbErrKind::Exec, Ran::Other),
                 self.inner.begin_with_options(options),
             )
             .await;

@@ -6,13 +6,13 @@ use sea_orm::{DbErr, RuntimeErr, sqlx};
 
 /// Which of SeaORM's three families an error belongs to: the call decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum DbErrKind {
     Conn,
     Exec,
     Query,
 }
 
-impl Kind {
+impl DbErrKind {
     /// The driver's error as SeaORM itself would give it for this call.
     pub(crate) fn of_sqlx(self, err: sqlx::Error) -> DbErr {
         let carried = RuntimeErr::SqlxError(Arc::new(err));

@@ -17,7 +17,7 @@ use super::catalog::resolve;
 use super::change::Change;
 use super::dialect::Dialect;
 use super::ending;
-use super::judged::{Kind, Ruling, Traits};
+use super::judged::{Ruling, TextKind, Traits};
 use super::knowledge::{Doubt, Knowledge};
 use super::settings::Settings;
 use super::{Verdict, judge};
@@ -36,7 +36,7 @@ const CORRECTIONS: usize = 4096;
 pub(crate) struct Summary {
     pub(crate) intent: Intent,
     pub(crate) reason: Reason,
-    pub(crate) kind: Kind,
+    pub(crate) kind: TextKind,
     /// Every function is built in (I6).
     pub(crate) functions_built_in: bool,
     /// May reach beyond this server (I6).
@@ -80,8 +80,8 @@ impl Summary {
     /// Whether an error answer to this text means that nothing was done (T9).
     pub(crate) const fn is_plain(self) -> bool {
         match self.kind {
-            Kind::Plain => true,
-            Kind::Empty | Kind::Other | Kind::Several => false,
+            TextKind::Plain => true,
+            TextKind::Empty | TextKind::Other | TextKind::Several => false,
         }
     }
 }
@@ -297,7 +297,7 @@ impl Classifier {
             let why = "a backslash, and standard_conforming_strings is off";
             let ruling = Ruling::new(Intent::Primary, Reason::Unparsed, why);
             let traits = Traits {
-                kind: Kind::Several,
+                kind: TextKind::Several,
                 ..Traits::default()
             };
             return (ruling, traits);

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::dialect::Dialect;
-use super::lexer::{self, Kind, Token};
+use super::lexer::{self, Token, TokenKind};
 use super::settings::Settings;
 use super::statement::{self, Statement};
 
@@ -49,13 +49,16 @@ impl Change {
         let Ok(mut tokens) = lexer::tokens(dialect, sql) else {
             return Self::Anything;
         };
-        if tokens.iter().any(|token| token.kind == Kind::Executable) {
+        if tokens
+            .iter()
+            .any(|token| token.kind == TokenKind::Executable)
+        {
             return Self::Anything;
         }
-        tokens.retain(|token| token.kind != Kind::Comment);
+        tokens.retain(|token| token.kind != TokenKind::Comment);
         let settings = Settings::default();
         let mut all = Self::Nothing;
-        for slice in tokens.split(|token| token.kind == Kind::Semicolon) {
+        for slice in tokens.split(|token| token.kind == TokenKind::Semicolon) {
             if !slice.is_empty() {
                 all.add(of_one(&Statement {
                     dialect,
@@ -125,7 +128,7 @@ fn of_one(statement: &Statement<'_>) -> Change {
     let Some(word) = statement.word(0) else {
         return match statement.kind(0) {
             // A query in parentheses.
-            Some(Kind::Open) => query(statement),
+            Some(TokenKind::Open) => query(statement),
             _ => Change::Anything,
         };
     };
@@ -258,13 +261,13 @@ fn body(statement: &Statement<'_>) -> Change {
         let text = token.text(statement.sql).to_lowercase();
         WORDS.iter().any(|word| text.contains(word))
     };
-    let texts = |token: &&Token| matches!(token.kind, Kind::Text | Kind::Variable);
+    let texts = |token: &&Token| matches!(token.kind, TokenKind::Text | TokenKind::Variable);
     let escaped = |token: &Token| token.text(statement.sql).contains('\\');
     match statement
         .tokens
         .iter()
         .filter(texts)
-        .any(|token| token.kind == Kind::Variable || dangerous(token) || escaped(token))
+        .any(|token| token.kind == TokenKind::Variable || dangerous(token) || escaped(token))
     {
         true => Change::Anything,
         false => Change::Perhaps,
@@ -287,28 +290,28 @@ fn names(statement: &Statement<'_>) -> Change {
     while let Some(token) = statement.tokens.get(at) {
         let text = token.text(statement.sql);
         match token.kind {
-            Kind::Open if at == 0 || !statement.is_word(at - 1, "INHERITS") => {
+            TokenKind::Open if at == 0 || !statement.is_word(at - 1, "INHERITS") => {
                 let Some(close) = statement.closing(at) else {
                     return Change::Anything;
                 };
                 at = close;
             }
-            Kind::Word
+            TokenKind::Word
                 if text.eq_ignore_ascii_case("AS") && !rule && is_body(statement, at + 1) =>
             {
                 break;
             }
-            Kind::Word if text.eq_ignore_ascii_case("DO") && rule => break,
-            Kind::Word if is_filler(statement, at) => {}
-            Kind::Word => {
+            TokenKind::Word if text.eq_ignore_ascii_case("DO") && rule => break,
+            TokenKind::Word if is_filler(statement, at) => {}
+            TokenKind::Word => {
                 let folded = statement.dialect.fold(text, false);
                 if !RESERVED.contains(&folded.to_lowercase().as_str()) {
                     names.insert(folded);
                 }
             }
             // A name in escapes is one that is not read here.
-            Kind::Quoted if text.starts_with(['u', 'U']) => return Change::Anything,
-            Kind::Quoted => {
+            TokenKind::Quoted if text.starts_with(['u', 'U']) => return Change::Anything,
+            TokenKind::Quoted => {
                 names.insert(statement::unquoted(statement, token));
             }
             _ => {}
@@ -323,7 +326,7 @@ fn is_body(statement: &Statement<'_>, at: usize) -> bool {
     ["SELECT", "WITH", "VALUES", "TABLE"]
         .iter()
         .any(|word| statement.is_word(at, word))
-        || statement.kind(at) == Some(Kind::Text)
+        || statement.kind(at) == Some(TokenKind::Text)
 }
 
 /// IF EXISTS, IF NOT EXISTS, FOR VALUES.

@@ -3,7 +3,7 @@
 //! Which of them a server executes depends on its make and version, which the text does not tell. So a text is read in
 //! every way that some server may read it, and the strictest reading counts.
 
-use super::lexer::{Kind, Token};
+use super::lexer::{Token, TokenKind};
 
 /// Above this many comments the text is not judged: each doubles the readings.
 const MOST: usize = 3;
@@ -12,7 +12,7 @@ const MOST: usize = 3;
 pub(crate) fn readings(sql: &str, tokens: &[Token]) -> Option<Vec<String>> {
     let comments: Vec<&Token> = tokens
         .iter()
-        .filter(|t| t.kind == Kind::Executable)
+        .filter(|t| t.kind == TokenKind::Executable)
         .collect();
     if comments.len() > MOST {
         return None;

@@ -3,14 +3,14 @@
 //! PostgreSQL may call functions that are not volatile while it plans, so a function that is not known keeps its
 //! weight even where the body does not run.
 
-use super::judged::{Judged, Kind, Ruling};
+use super::judged::{Judged, Ruling, TextKind};
 use super::lexer;
 use super::parse::{self, Purpose};
 use super::pragma;
 use super::statement::{self, Statement};
 
 pub(crate) fn postgres(statement: &Statement<'_>) -> Judged {
-    let (runs, body) = if statement.kind(1) == Some(lexer::Kind::Open) {
+    let (runs, body) = if statement.kind(1) == Some(lexer::TokenKind::Open) {
         let Some(close) = statement.closing(1) else {
             return statement::unparsed();
         };
@@ -27,7 +27,7 @@ pub(crate) fn postgres(statement: &Statement<'_>) -> Judged {
     let mut judged = match (runs, body.word(0).map(str::to_ascii_uppercase).as_deref()) {
         (true, Some(_)) => statement::judge(&body),
         (_, None) => match body.kind(0) {
-            Some(lexer::Kind::Open) => parse::query(
+            Some(lexer::TokenKind::Open) => parse::query(
                 &body,
                 body.text(),
                 if runs { Purpose::Run } else { Purpose::Plan },
@@ -38,10 +38,10 @@ pub(crate) fn postgres(statement: &Statement<'_>) -> Judged {
         (false, Some("SELECT" | "WITH" | "VALUES" | "INSERT" | "UPDATE" | "DELETE" | "MERGE")) => {
             parse::query(&body, body.text(), Purpose::Plan)
         }
-        (false, Some("EXECUTE")) => Judged::of(Ruling::session("EXPLAIN EXECUTE"), Kind::Other),
-        (false, Some(_)) => Judged::of(Ruling::unparsed("EXPLAIN"), Kind::Other),
+        (false, Some("EXECUTE")) => Judged::of(Ruling::session("EXPLAIN EXECUTE"), TextKind::Other),
+        (false, Some(_)) => Judged::of(Ruling::unparsed("EXPLAIN"), TextKind::Other),
     };
-    judged.traits.kind = Kind::Other;
+    judged.traits.kind = TextKind::Other;
     judged
 }
 
@@ -49,7 +49,7 @@ pub(crate) fn postgres(statement: &Statement<'_>) -> Judged {
 fn option_runs(options: &Statement<'_>) -> bool {
     options
         .tokens
-        .split(|t| t.kind == lexer::Kind::Comma)
+        .split(|t| t.kind == lexer::TokenKind::Comma)
         .any(|option| {
             let Some((name, value)) = option.split_first() else {
                 return false;
@@ -57,7 +57,7 @@ fn option_runs(options: &Statement<'_>) -> bool {
             let analyze =
                 name.is_word(options.sql, "ANALYZE") || name.is_word(options.sql, "ANALYSE");
             // A quoted option could be spelt in ways that are not worth reading.
-            let analyze = analyze || name.kind == lexer::Kind::Quoted;
+            let analyze = analyze || name.kind == lexer::TokenKind::Quoted;
             let off = value.first().is_some_and(|value| {
                 let text = value.text(options.sql);
                 ["off", "false", "0"]
@@ -89,17 +89,17 @@ pub(crate) fn mysql(statement: &Statement<'_>) -> Judged {
     let mut judged = match first.as_deref() {
         Some("SELECT" | "WITH" | "TABLE" | "VALUES") => statement::judge(&body),
         Some("INSERT" | "UPDATE" | "DELETE" | "REPLACE") => {
-            Judged::of(Ruling::write("EXPLAIN of a write"), Kind::Other)
+            Judged::of(Ruling::write("EXPLAIN of a write"), TextKind::Other)
         }
-        Some("FOR") => Judged::of(Ruling::primary("EXPLAIN FOR CONNECTION"), Kind::Other),
-        _ if body.kind(0) == Some(lexer::Kind::Open) => statement::judge(&body),
+        Some("FOR") => Judged::of(Ruling::primary("EXPLAIN FOR CONNECTION"), TextKind::Other),
+        _ if body.kind(0) == Some(lexer::TokenKind::Open) => statement::judge(&body),
         _ => match statement::relation_at(&body, 0) {
             // A column or a pattern may follow, and nothing else.
             Some((judged, end)) if body.tokens.len() <= end + 1 => judged,
             _ => statement::unparsed(),
         },
     };
-    judged.traits.kind = Kind::Other;
+    judged.traits.kind = TextKind::Other;
     judged
 }
 
@@ -112,10 +112,10 @@ pub(crate) fn mysql_analyze(statement: &Statement<'_>) -> Judged {
         Some("SELECT" | "WITH" | "VALUES" | "INSERT" | "UPDATE" | "DELETE" | "REPLACE") => {
             statement::judge(&body)
         }
-        _ if body.kind(0) == Some(lexer::Kind::Open) => statement::judge(&body),
-        _ => Judged::of(Ruling::write("ANALYZE TABLE"), Kind::Other),
+        _ if body.kind(0) == Some(lexer::TokenKind::Open) => statement::judge(&body),
+        _ => Judged::of(Ruling::write("ANALYZE TABLE"), TextKind::Other),
     };
-    judged.traits.kind = Kind::Other;
+    judged.traits.kind = TextKind::Other;
     judged
 }
 
@@ -129,9 +129,9 @@ pub(crate) fn sqlite(statement: &Statement<'_>) -> Judged {
     let body = statement.from(at);
     match body.word(0).map(str::to_ascii_uppercase).as_deref() {
         Some("SELECT" | "WITH" | "VALUES" | "INSERT" | "UPDATE" | "DELETE" | "REPLACE") => {
-            Judged::of(Ruling::READ, Kind::Other)
+            Judged::of(Ruling::READ, TextKind::Other)
         }
         Some("PRAGMA") => pragma::explained(&body),
-        _ => Judged::of(Ruling::unparsed("EXPLAIN"), Kind::Other),
+        _ => Judged::of(Ruling::unparsed("EXPLAIN"), TextKind::Other),
     }
 }

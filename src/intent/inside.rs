@@ -7,7 +7,7 @@
 
 use super::catalog::resolve::Basis;
 use super::dialect::Dialect;
-use super::lexer::{self, Kind, Token};
+use super::lexer::{self, Token, TokenKind};
 use super::settings::Settings;
 use super::statement::Statement;
 
@@ -43,17 +43,23 @@ pub(crate) fn belongs(
     let Ok(mut tokens) = lexer::tokens(dialect, sql) else {
         return false;
     };
-    if tokens.iter().any(|token| token.kind == Kind::Executable) {
+    if tokens
+        .iter()
+        .any(|token| token.kind == TokenKind::Executable)
+    {
         return false;
     }
-    tokens.retain(|token| token.kind != Kind::Comment);
+    tokens.retain(|token| token.kind != TokenKind::Comment);
     if tokens
         .last()
-        .is_some_and(|last| last.kind == Kind::Semicolon)
+        .is_some_and(|last| last.kind == TokenKind::Semicolon)
     {
         tokens.pop();
     }
-    if tokens.iter().any(|token| token.kind == Kind::Semicolon) {
+    if tokens
+        .iter()
+        .any(|token| token.kind == TokenKind::Semicolon)
+    {
         return false;
     }
     let statement = Statement {
@@ -76,7 +82,10 @@ fn savepoint(statement: &Statement<'_>) -> bool {
     } else {
         return false;
     };
-    let named = matches!(statement.kind(after), Some(Kind::Word | Kind::Quoted));
+    let named = matches!(
+        statement.kind(after),
+        Some(TokenKind::Word | TokenKind::Quoted)
+    );
     named && statement.tokens.len() == after + 1
 }
 
@@ -87,7 +96,7 @@ fn setting(statement: &Statement<'_>, basis: Basis<'_>) -> bool {
     if statement.are_words(0, &["SET", "LOCAL"]) {
         return set_local(&statement.from(2));
     }
-    let by_function = statement.is_word(0, "SELECT") && statement.kind(2) == Some(Kind::Open);
+    let by_function = statement.is_word(0, "SELECT") && statement.kind(2) == Some(TokenKind::Open);
     if !by_function || statement.closing(2) != Some(statement.tokens.len() - 1) {
         return false;
     }
@@ -104,13 +113,13 @@ fn setting(statement: &Statement<'_>, basis: Basis<'_>) -> bool {
     let inside = statement.between(3, statement.tokens.len() - 1);
     let arguments: Vec<&[Token]> = inside
         .tokens
-        .split(|token| token.kind == Kind::Comma)
+        .split(|token| token.kind == TokenKind::Comma)
         .collect();
     match (shadowed, name.as_str(), arguments.as_slice()) {
         (false, "current_setting", [[_]] | [[_], [_]]) => true,
         (false, "set_config", [[name], value, [local]]) => {
             let text = name.text(statement.sql).trim_matches('\'');
-            name.kind == Kind::Text
+            name.kind == TokenKind::Text
                 && allowed(text)
                 && plain(value)
                 && local.is_word(statement.sql, "true")
@@ -128,7 +137,12 @@ fn set_local(rest: &Statement<'_>) -> bool {
                 let text = token.text(rest.sql);
                 matches!(
                     token.kind,
-                    Kind::Word | Kind::Quoted | Kind::Text | Kind::Number | Kind::Comma | Kind::Dot
+                    TokenKind::Word
+                        | TokenKind::Quoted
+                        | TokenKind::Text
+                        | TokenKind::Number
+                        | TokenKind::Comma
+                        | TokenKind::Dot
                 ) || matches!(text, "-" | "+")
             })
     };
@@ -139,14 +153,15 @@ fn set_local(rest: &Statement<'_>) -> bool {
         return plain(2);
     }
     let sign = rest.tokens.iter().position(|token| {
-        token.is_word(rest.sql, "TO") || (token.kind == Kind::Symbol && token.text(rest.sql) == "=")
+        token.is_word(rest.sql, "TO")
+            || (token.kind == TokenKind::Symbol && token.text(rest.sql) == "=")
     });
     let Some(sign) = sign else { return false };
     let names = rest.between(0, sign);
     let words = names
         .tokens
         .iter()
-        .all(|token| matches!(token.kind, Kind::Word | Kind::Dot));
+        .all(|token| matches!(token.kind, TokenKind::Word | TokenKind::Dot));
     words && allowed(names.text()) && plain(sign + 1)
 }
 
@@ -162,5 +177,5 @@ fn allowed(name: &str) -> bool {
 
 /// One literal or parameter, perhaps with a cast to text.
 fn plain(value: &[Token]) -> bool {
-    matches!(value, [one] if matches!(one.kind, Kind::Text | Kind::Number))
+    matches!(value, [one] if matches!(one.kind, TokenKind::Text | TokenKind::Number))
 }

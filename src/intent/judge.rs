@@ -5,7 +5,7 @@
 
 use super::dialect::Dialect;
 use super::executable;
-use super::judged::{Judged, Kind, Ruling};
+use super::judged::{Judged, Ruling, TextKind};
 use super::lexer::{self, Token};
 use super::settings::Settings;
 use super::statement::{self, Statement};
@@ -24,12 +24,12 @@ pub(crate) fn judge(dialect: Dialect, sql: &str, settings: &Settings) -> Judged 
     if sql.len() > settings.longest_parsed() {
         return Judged::of(
             Ruling::new(Intent::Primary, Reason::TooLong, "length"),
-            Kind::Other,
+            TextKind::Other,
         );
     }
     if sql.contains('\0') {
         // Some clients and servers end a text there, and would run another one than was judged.
-        return Judged::of(Ruling::unparsed("a NUL"), Kind::Other);
+        return Judged::of(Ruling::unparsed("a NUL"), TextKind::Other);
     }
     // sqlparser protects its recursion while parsing and visiting; dropping a deep tree is nobody's but ours.
     let need = sql.len() * STACK_PER_BYTE + STACK_SPARE;
@@ -41,44 +41,48 @@ fn readings(dialect: Dialect, sql: &str, settings: &Settings) -> Judged {
     let Ok(tokens) = lexer::tokens(dialect, sql) else {
         return Judged::of(
             Ruling::unparsed("an unterminated string or comment"),
-            Kind::Other,
+            TextKind::Other,
         );
     };
-    if !tokens.iter().any(|t| t.kind == lexer::Kind::Executable) {
+    if !tokens
+        .iter()
+        .any(|t| t.kind == lexer::TokenKind::Executable)
+    {
         return statements(dialect, sql, tokens, settings);
     }
     let Some(readings) = executable::readings(sql, &tokens) else {
-        return Judged::of(Ruling::unparsed("executable comments"), Kind::Other);
+        return Judged::of(Ruling::unparsed("executable comments"), TextKind::Other);
     };
     let mut strictest: Option<Judged> = None;
     for reading in readings {
         let judged = match lexer::tokens(dialect, &reading) {
             Ok(tokens) => statements(dialect, &reading, tokens, settings),
             Err(lexer::Unterminated) => {
-                Judged::of(Ruling::unparsed("executable comments"), Kind::Other)
+                Judged::of(Ruling::unparsed("executable comments"), TextKind::Other)
             }
         };
         match &mut strictest {
             Some(all) => {
                 if all.traits.kind != judged.traits.kind {
-                    all.traits.kind = Kind::Other;
+                    all.traits.kind = TextKind::Other;
                 }
                 all.merge(judged);
             }
             None => strictest = Some(judged),
         }
     }
-    strictest.unwrap_or_else(|| Judged::of(Ruling::unparsed("executable comments"), Kind::Other))
+    strictest
+        .unwrap_or_else(|| Judged::of(Ruling::unparsed("executable comments"), TextKind::Other))
 }
 
 fn statements(dialect: Dialect, sql: &str, tokens: Vec<Token>, settings: &Settings) -> Judged {
     let (clean, hinted) = without_comments(sql, &tokens);
     let tokens: Vec<Token> = tokens
         .into_iter()
-        .filter(|t| t.kind != lexer::Kind::Comment)
+        .filter(|t| t.kind != lexer::TokenKind::Comment)
         .collect();
     let mut all: Option<Judged> = None;
-    for slice in tokens.split(|t| t.kind == lexer::Kind::Semicolon) {
+    for slice in tokens.split(|t| t.kind == lexer::TokenKind::Semicolon) {
         if slice.is_empty() {
             continue;
         }
@@ -91,13 +95,13 @@ fn statements(dialect: Dialect, sql: &str, tokens: Vec<Token>, settings: &Settin
         match &mut all {
             Some(all) => {
                 all.merge(judged);
-                all.traits.kind = Kind::Several;
+                all.traits.kind = TextKind::Several;
             }
             None => all = Some(judged),
         }
     }
     let mut judged =
-        all.unwrap_or_else(|| Judged::of(Ruling::unparsed("no statement"), Kind::Empty));
+        all.unwrap_or_else(|| Judged::of(Ruling::unparsed("no statement"), TextKind::Empty));
     if hinted {
         judged
             .ruling
@@ -111,7 +115,10 @@ fn without_comments<'a>(sql: &'a str, tokens: &[Token]) -> (std::borrow::Cow<'a,
     let mut hinted = false;
     let mut clean: Option<String> = None;
     let mut from = 0;
-    for token in tokens.iter().filter(|t| t.kind == lexer::Kind::Comment) {
+    for token in tokens
+        .iter()
+        .filter(|t| t.kind == lexer::TokenKind::Comment)
+    {
         let text = token.text(sql);
         hinted |= text
             .trim_matches(|c: char| c.is_whitespace() || matches!(c, '/' | '*' | '-' | '#' | '+'))

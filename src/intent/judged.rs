@@ -124,7 +124,7 @@ impl Needs {
 
 /// What kind of statement a text holds, as far as a failed one must be understood (T9) or a cache be dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub(crate) enum Kind {
+pub(crate) enum TextKind {
     /// Nothing but blanks and comments.
     #[default]
     Empty,
@@ -140,7 +140,7 @@ pub(crate) enum Kind {
 /// What else the router must know of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub(crate) struct Traits {
-    pub(crate) kind: Kind,
+    pub(crate) kind: TextKind,
     /// Every function is built in and called as such: I6 may run the statement again.
     pub(crate) functions_built_in: bool,
     /// May reach beyond this server: I6 must not run it again.
@@ -160,7 +160,7 @@ pub(crate) struct Judged {
 }
 
 impl Judged {
-    pub(crate) fn of(ruling: Ruling, kind: Kind) -> Self {
+    pub(crate) fn of(ruling: Ruling, kind: TextKind) -> Self {
         Self {
             ruling,
             needs: Needs::default(),

@@ -4,7 +4,7 @@
 //! the text, where a stricter statement may follow.
 
 use super::dialect::Dialect;
-use super::judged::{Judged, Kind, Ruling};
+use super::judged::{Judged, Ruling, TextKind};
 use super::lexer::{self, Lexer};
 
 /// What the first keyword says of its statement.
@@ -35,8 +35,8 @@ pub(crate) fn first_word(dialect: Dialect, sql: &str) -> Option<&str> {
     let mut lexer = Lexer::new(dialect, sql);
     while let Ok(Some(token)) = lexer.next() {
         match token.kind {
-            lexer::Kind::Comment | lexer::Kind::Semicolon => {}
-            lexer::Kind::Word => return Some(token.text(sql)),
+            lexer::TokenKind::Comment | lexer::TokenKind::Semicolon => {}
+            lexer::TokenKind::Word => return Some(token.text(sql)),
             _ => return None,
         }
     }
@@ -47,7 +47,7 @@ pub(crate) fn first_word(dialect: Dialect, sql: &str) -> Option<&str> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Decided<'a> {
     word: &'a str,
-    pub(crate) kind: Kind,
+    pub(crate) kind: TextKind,
     pub(crate) ddl: bool,
 }
 
@@ -86,7 +86,7 @@ pub(crate) fn judge(dialect: Dialect, word: &str) -> First {
         Statement::Primary => Ruling::primary(named(word)),
         Statement::Session => Ruling::session(named(word)),
     };
-    First::Decided(Box::new(Judged::of(ruling, Kind::Other)))
+    First::Decided(Box::new(Judged::of(ruling, TextKind::Other)))
 }
 
 /// The part that a keyword is; called with words of the tables below only, so that no text of the user's is shown.
@@ -95,7 +95,7 @@ pub(crate) fn named(word: &str) -> String {
 }
 
 enum Statement {
-    Write { kind: Kind, ddl: bool },
+    Write { kind: TextKind, ddl: bool },
     Primary,
     Session,
     Open,
@@ -119,18 +119,18 @@ fn of(dialect: Dialect, word: &str) -> Statement {
 }
 
 const WRITE: Option<Statement> = Some(Statement::Write {
-    kind: Kind::Other,
+    kind: TextKind::Other,
     ddl: false,
 });
 
 fn common(word: &[u8]) -> Statement {
     match word {
         b"INSERT" | b"UPDATE" | b"DELETE" => Statement::Write {
-            kind: Kind::Plain,
+            kind: TextKind::Plain,
             ddl: false,
         },
         b"CREATE" | b"ALTER" | b"DROP" => Statement::Write {
-            kind: Kind::Other,
+            kind: TextKind::Other,
             ddl: true,
         },
         b"SELECT" | b"WITH" | b"VALUES" | b"EXPLAIN" => Statement::Open,
@@ -142,13 +142,13 @@ fn common(word: &[u8]) -> Statement {
 fn postgres(word: &[u8]) -> Option<Statement> {
     match word {
         b"MERGE" => Some(Statement::Write {
-            kind: Kind::Plain,
+            kind: TextKind::Plain,
             ddl: false,
         }),
         b"TRUNCATE" | b"GRANT" | b"REVOKE" | b"COMMENT" | b"REINDEX" | b"VACUUM" | b"CLUSTER"
         | b"REFRESH" | b"REASSIGN" | b"ANALYZE" | b"ANALYSE" | b"NOTIFY" | b"REPACK" => WRITE,
         b"IMPORT" | b"SECURITY" | b"CALL" | b"DO" => Some(Statement::Write {
-            kind: Kind::Other,
+            kind: TextKind::Other,
             ddl: true,
         }),
         b"LOCK" | b"CHECKPOINT" | b"WAIT" => Some(Statement::Primary),
@@ -163,13 +163,13 @@ fn postgres(word: &[u8]) -> Option<Statement> {
 fn mysql(word: &[u8]) -> Option<Statement> {
     match word {
         b"REPLACE" => Some(Statement::Write {
-            kind: Kind::Plain,
+            kind: TextKind::Plain,
             ddl: false,
         }),
         b"TRUNCATE" | b"GRANT" | b"REVOKE" | b"DO" | b"LOAD" | b"IMPORT" | b"OPTIMIZE"
         | b"REPAIR" | b"BINLOG" => WRITE,
         b"RENAME" | b"CALL" | b"INSTALL" | b"UNINSTALL" => Some(Statement::Write {
-            kind: Kind::Other,
+            kind: TextKind::Other,
             ddl: true,
         }),
         b"LOCK" | b"UNLOCK" | b"FLUSH" | b"KILL" | b"PURGE" | b"RESET" | b"SHUTDOWN"
@@ -180,7 +180,7 @@ fn mysql(word: &[u8]) -> Option<Statement> {
         }
         // EXECUTE IMMEDIATE runs a text that is not seen; EXECUTE runs what the session prepared.
         b"EXECUTE" => Some(Statement::Write {
-            kind: Kind::Other,
+            kind: TextKind::Other,
             ddl: true,
         }),
         b"TABLE" | b"SET" | b"ANALYZE" | b"SHOW" | b"DESCRIBE" | b"DESC" | b"HELP" => {
@@ -193,7 +193,7 @@ fn mysql(word: &[u8]) -> Option<Statement> {
 fn sqlite(word: &[u8]) -> Option<Statement> {
     match word {
         b"REPLACE" => Some(Statement::Write {
-            kind: Kind::Plain,
+            kind: TextKind::Plain,
             ddl: false,
         }),
         b"VACUUM" | b"REINDEX" | b"ANALYZE" => WRITE,

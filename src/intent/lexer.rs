@@ -8,7 +8,7 @@ use super::dialect::Dialect;
 
 /// What a token is; a token's text is read from the statement by its span.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum TokenKind {
     /// An unquoted word: a keyword, a name, or a number's letters.
     Word,
     /// A quoted identifier, quotes included.
@@ -40,7 +40,7 @@ pub(crate) enum Kind {
 /// A piece of the statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Token {
-    pub(crate) kind: Kind,
+    pub(crate) kind: TokenKind,
     pub(crate) start: usize,
     pub(crate) end: usize,
 }
@@ -53,7 +53,7 @@ impl Token {
 
     /// Whether this is the unquoted word `keyword`, in any case.
     pub(crate) fn is_word(&self, sql: &str, keyword: &str) -> bool {
-        self.kind == Kind::Word && self.text(sql).eq_ignore_ascii_case(keyword)
+        self.kind == TokenKind::Word && self.text(sql).eq_ignore_ascii_case(keyword)
     }
 }
 
@@ -102,7 +102,7 @@ impl<'a> Lexer<'a> {
         }))
     }
 
-    fn cut(&mut self, first: u8) -> Result<Kind, Unterminated> {
+    fn cut(&mut self, first: u8) -> Result<TokenKind, Unterminated> {
         let second = self.byte(1);
         match (first, second) {
             (b'-', Some(b'-')) if self.dash_comment() => Ok(self.line_comment()),
@@ -131,35 +131,35 @@ impl<'a> Lexer<'a> {
                 }
             }
             (b'0'..=b'9', _) => Ok(self.number()),
-            (b'(', _) => Ok(self.single(Kind::Open)),
-            (b')', _) => Ok(self.single(Kind::Close)),
-            (b';', _) => Ok(self.single(Kind::Semicolon)),
-            (b',', _) => Ok(self.single(Kind::Comma)),
-            (b'.', _) => Ok(self.single(Kind::Dot)),
+            (b'(', _) => Ok(self.single(TokenKind::Open)),
+            (b')', _) => Ok(self.single(TokenKind::Close)),
+            (b';', _) => Ok(self.single(TokenKind::Semicolon)),
+            (b',', _) => Ok(self.single(TokenKind::Comma)),
+            (b'.', _) => Ok(self.single(TokenKind::Dot)),
             _ if word_byte(first) => Ok(self.word()),
-            _ => Ok(self.single(Kind::Symbol)),
+            _ => Ok(self.single(TokenKind::Symbol)),
         }
     }
 
-    fn single(&mut self, kind: Kind) -> Kind {
+    fn single(&mut self, kind: TokenKind) -> TokenKind {
         self.at += 1;
         kind
     }
 
-    fn word(&mut self) -> Kind {
+    fn word(&mut self) -> TokenKind {
         while self.byte(0).is_some_and(word_byte) {
             self.at += 1;
         }
-        Kind::Word
+        TokenKind::Word
     }
 
     /// Digits and all that may follow them; MySQL lets a name begin with digits, which then is a number here and
     /// never a keyword.
-    fn number(&mut self) -> Kind {
+    fn number(&mut self) -> TokenKind {
         while self.byte(0).is_some_and(word_byte) {
             self.at += 1;
         }
-        Kind::Number
+        TokenKind::Number
     }
 
     /// MySQL takes `--` for a comment only before a blank, a control character or the end: `1--1` is 2.
@@ -170,7 +170,7 @@ impl<'a> Lexer<'a> {
                 .is_none_or(|b| b.is_ascii_whitespace() || b.is_ascii_control())
     }
 
-    fn line_comment(&mut self) -> Kind {
+    fn line_comment(&mut self) -> TokenKind {
         while let Some(b) = self.byte(0) {
             // PostgreSQL ends a line at a carriage return too; the others go on to the line feed.
             if b == b'\n' || (b == b'\r' && self.dialect == Dialect::Postgres) {
@@ -178,10 +178,10 @@ impl<'a> Lexer<'a> {
             }
             self.at += 1;
         }
-        Kind::Comment
+        TokenKind::Comment
     }
 
-    fn block_comment(&mut self) -> Result<Kind, Unterminated> {
+    fn block_comment(&mut self) -> Result<TokenKind, Unterminated> {
         let executable = self.dialect == Dialect::MySql
             && (self.byte(2) == Some(b'!')
                 || (matches!(self.byte(2), Some(b'M' | b'm')) && self.byte(3) == Some(b'!')));
@@ -208,21 +208,21 @@ impl<'a> Lexer<'a> {
             }
         }
         Ok(if executable {
-            Kind::Executable
+            TokenKind::Executable
         } else {
-            Kind::Comment
+            TokenKind::Comment
         })
     }
 
     /// A string that starts at the current quote; a doubled quote stays inside.
-    fn string(&mut self, quote: u8, backslash: bool) -> Result<Kind, Unterminated> {
+    fn string(&mut self, quote: u8, backslash: bool) -> Result<TokenKind, Unterminated> {
         self.delimited(quote, backslash)?;
-        Ok(Kind::Text)
+        Ok(TokenKind::Text)
     }
 
-    fn quoted(&mut self, quote: u8) -> Result<Kind, Unterminated> {
+    fn quoted(&mut self, quote: u8) -> Result<TokenKind, Unterminated> {
         self.delimited(quote, false)?;
-        Ok(Kind::Quoted)
+        Ok(TokenKind::Quoted)
     }
 
     fn delimited(&mut self, quote: u8, backslash: bool) -> Result<(), Unterminated> {
@@ -241,18 +241,18 @@ impl<'a> Lexer<'a> {
         Err(Unterminated)
     }
 
-    fn bracketed(&mut self) -> Result<Kind, Unterminated> {
+    fn bracketed(&mut self) -> Result<TokenKind, Unterminated> {
         while let Some(b) = self.byte(0) {
             self.at += 1;
             if b == b']' {
-                return Ok(Kind::Quoted);
+                return Ok(TokenKind::Quoted);
             }
         }
         Err(Unterminated)
     }
 
     /// `$1`, or a dollar-quoted string with its tag.
-    fn dollar(&mut self) -> Result<Kind, Unterminated> {
+    fn dollar(&mut self) -> Result<TokenKind, Unterminated> {
         let start = self.at;
         if self.byte(1).is_some_and(|b| b.is_ascii_digit()) {
             self.at += 1;
@@ -267,7 +267,7 @@ impl<'a> Lexer<'a> {
             end += 1;
         }
         if self.bytes.get(end) != Some(&b'$') {
-            return Ok(self.single(Kind::Symbol));
+            return Ok(self.single(TokenKind::Symbol));
         }
         let tag = self.bytes.get(start..=end).unwrap_or_default();
         let mut at = end + 1;
@@ -277,7 +277,7 @@ impl<'a> Lexer<'a> {
             }
             if rest.starts_with(tag) {
                 self.at = at + tag.len();
-                return Ok(Kind::Text);
+                return Ok(TokenKind::Text);
             }
             at += 1;
         }
@@ -285,7 +285,7 @@ impl<'a> Lexer<'a> {
     }
 
     /// `@x`, `@@x`, `@'x'`; what follows a dot is cut as a word of its own.
-    fn variable(&mut self) -> Result<Kind, Unterminated> {
+    fn variable(&mut self) -> Result<TokenKind, Unterminated> {
         self.at += 1;
         if self.byte(0) == Some(b'@') {
             self.at += 1;
@@ -296,7 +296,7 @@ impl<'a> Lexer<'a> {
                 self.word();
             }
         }
-        Ok(Kind::Variable)
+        Ok(TokenKind::Variable)
     }
 }
 

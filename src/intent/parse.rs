@@ -15,7 +15,7 @@ use sqlparser::parser::Parser;
 
 use super::dialect::Dialect;
 use super::functions::{self, Class};
-use super::judged::{Judged, Kind, Name, Needs, Ruling, Traits};
+use super::judged::{Judged, Name, Needs, Ruling, TextKind, Traits};
 use super::settings::Settings;
 use super::statement::Statement;
 use super::{relations, scan, types};
@@ -112,7 +112,7 @@ impl<'a> Reader<'a> {
             ruling,
             needs: self.needs,
             traits: Traits {
-                kind: Kind::Plain,
+                kind: TextKind::Plain,
                 functions_built_in: self.only_built_in,
                 may_act_outside: false,
                 ddl: self.creates,

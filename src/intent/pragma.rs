@@ -2,7 +2,7 @@
 //!
 //! A name that is not listed belongs to the connection: most pragmas set something there.
 
-use super::judged::{Judged, Kind, Ruling};
+use super::judged::{Judged, Ruling, TextKind};
 use super::lexer;
 use super::statement::{self, Statement};
 
@@ -56,7 +56,7 @@ const ACTS: [&str; 3] = ["incremental_vacuum", "optimize", "wal_checkpoint"];
 
 pub(crate) fn judge(statement: &Statement<'_>) -> Judged {
     match named(statement) {
-        Some((name, valued)) => Judged::of(ruling(&name, valued), Kind::Other),
+        Some((name, valued)) => Judged::of(ruling(&name, valued), TextKind::Other),
         None => statement::unparsed(),
     }
 }
@@ -67,24 +67,24 @@ pub(crate) fn explained(statement: &Statement<'_>) -> Judged {
         Some((name, _))
             if ["application_id", "schema_version", "user_version"].contains(&name.as_str()) =>
         {
-            Judged::of(Ruling::READ, Kind::Other)
+            Judged::of(Ruling::READ, TextKind::Other)
         }
-        Some((name, valued)) => Judged::of(ruling(&name, valued), Kind::Other),
+        Some((name, valued)) => Judged::of(ruling(&name, valued), TextKind::Other),
         None => statement::unparsed(),
     }
 }
 
 /// The pragma's name, and whether a value follows it.
 fn named(statement: &Statement<'_>) -> Option<(String, bool)> {
-    let at = if statement.kind(2) == Some(lexer::Kind::Dot) {
+    let at = if statement.kind(2) == Some(lexer::TokenKind::Dot) {
         3
     } else {
         1
     };
     let token = statement.tokens.get(at)?;
     let name = match token.kind {
-        lexer::Kind::Word => statement.dialect.fold(token.text(statement.sql), false),
-        lexer::Kind::Quoted => statement::unquoted(statement, token),
+        lexer::TokenKind::Word => statement.dialect.fold(token.text(statement.sql), false),
+        lexer::TokenKind::Quoted => statement::unquoted(statement, token),
         _ => return None,
     };
     Some((name, statement.tokens.len() > at + 1))

@@ -6,7 +6,7 @@
 use super::dialect::Dialect;
 use super::judged::{Name, Ruling};
 use super::keyword;
-use super::lexer::Kind;
+use super::lexer::TokenKind;
 use super::parse::Reader;
 use super::statement::{self, Statement};
 
@@ -27,7 +27,7 @@ pub(crate) fn scan(statement: &Statement<'_>, reader: &mut Reader<'_>) -> Scan {
             operator = operators(statement, reader, operator, at);
         }
         match token.kind {
-            Kind::Word => {
+            TokenKind::Word => {
                 reader.needs.literals += usize::from(token.is_word(statement.sql, "NULL"));
                 scan.locks |= locks(statement, at);
                 if token.is_word(statement.sql, "INTO") && !inserts {
@@ -39,9 +39,9 @@ pub(crate) fn scan(statement: &Statement<'_>, reader: &mut Reader<'_>) -> Scan {
                 }
                 name(statement, reader, at);
             }
-            Kind::Quoted => name(statement, reader, at),
-            Kind::Text => reader.needs.literals += 1,
-            Kind::Variable => reader.raise(Ruling::session("a variable")),
+            TokenKind::Quoted => name(statement, reader, at),
+            TokenKind::Text => reader.needs.literals += 1,
+            TokenKind::Variable => reader.raise(Ruling::session("a variable")),
             _ => {}
         }
     }
@@ -63,7 +63,7 @@ fn locks(statement: &Statement<'_>, at: usize) -> bool {
 fn into(statement: &Statement<'_>, at: usize) -> Ruling {
     match statement.dialect {
         Dialect::Postgres | Dialect::Sqlite => Ruling::write("SELECT INTO"),
-        Dialect::MySql if statement.kind(at + 1) == Some(Kind::Variable) => {
+        Dialect::MySql if statement.kind(at + 1) == Some(TokenKind::Variable) => {
             Ruling::session("SELECT INTO a variable")
         }
         Dialect::MySql => Ruling::primary("SELECT INTO"),
@@ -77,7 +77,7 @@ fn mysql_words(statement: &Statement<'_>, reader: &mut Reader<'_>, at: usize) {
         reader.raise(Ruling::session("PREVIOUS VALUE FOR"));
     } else if statement.is_word(at, "SQL_CALC_FOUND_ROWS") {
         reader.raise(Ruling::session("SQL_CALC_FOUND_ROWS"));
-    } else if at > 0 && statement.kind(at - 1) == Some(Kind::Dot) {
+    } else if at > 0 && statement.kind(at - 1) == Some(TokenKind::Dot) {
         // MariaDB in Oracle's mode: a sequence's next value without a parenthesis.
         for word in ["NEXTVAL", "CURRVAL"] {
             if statement.is_word(at, word) {
@@ -93,11 +93,11 @@ fn name(statement: &Statement<'_>, reader: &mut Reader<'_>, at: usize) {
         return;
     };
     // To the servers a blank beyond ASCII is part of a name; to the parser it is a blank.
-    if statement.kind(at) == Some(Kind::Word) && folded.contains(char::is_whitespace) {
+    if statement.kind(at) == Some(TokenKind::Word) && folded.contains(char::is_whitespace) {
         reader.raise(Ruling::unparsed("a blank beyond ASCII"));
     }
-    let after_dot = at >= 2 && statement.kind(at - 1) == Some(Kind::Dot);
-    if statement.kind(at + 1) == Some(Kind::Open) {
+    let after_dot = at >= 2 && statement.kind(at - 1) == Some(TokenKind::Dot);
+    if statement.kind(at + 1) == Some(TokenKind::Open) {
         let schema = after_dot.then(|| self::folded(statement, at - 2)).flatten();
         reader.suspect_call(&Name::new(schema, folded.clone()));
     } else if after_dot && statement.dialect == Dialect::Postgres {
@@ -122,8 +122,8 @@ fn name(statement: &Statement<'_>, reader: &mut Reader<'_>, at: usize) {
 fn folded(statement: &Statement<'_>, at: usize) -> Option<String> {
     let token = statement.tokens.get(at)?;
     match token.kind {
-        Kind::Word => Some(statement.dialect.fold(token.text(statement.sql), false)),
-        Kind::Quoted => Some(statement::unquoted(statement, token)),
+        TokenKind::Word => Some(statement.dialect.fold(token.text(statement.sql), false)),
+        TokenKind::Quoted => Some(statement::unquoted(statement, token)),
         _ => None,
     }
 }
@@ -144,7 +144,7 @@ fn operators(
     at: usize,
 ) -> Option<(usize, usize)> {
     let token = statement.tokens.get(at)?;
-    let symbol = token.kind == Kind::Symbol && is_operator(token.text(statement.sql));
+    let symbol = token.kind == TokenKind::Symbol && is_operator(token.text(statement.sql));
     match open {
         Some((from, to)) if symbol && token.start == to => Some((from, token.end)),
         open => {

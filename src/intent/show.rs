@@ -1,6 +1,6 @@
 //! MySQL's SHOW: what the schema says is the same on every node, all else is a server's or a connection's own.
 
-use super::judged::{Judged, Kind, Ruling};
+use super::judged::{Judged, Ruling, TextKind};
 use super::keyword;
 use super::statement::Statement;
 
@@ -61,5 +61,5 @@ pub(crate) fn mysql(statement: &Statement<'_>) -> Judged {
     } else {
         Ruling::primary(keyword::named("SHOW"))
     };
-    Judged::of(ruling, Kind::Other)
+    Judged::of(ruling, TextKind::Other)
 }

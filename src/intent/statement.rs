@@ -3,7 +3,7 @@
 //! A statement that no part understands needs the primary: nothing here ends in a read by default.
 
 use super::dialect::Dialect;
-use super::judged::{Judged, Kind, Needs, Ruling};
+use super::judged::{Judged, Needs, Ruling, TextKind};
 use super::keyword::{self, First};
 use super::lexer::{self, Token};
 use super::parse::{self, Purpose};
@@ -55,14 +55,14 @@ impl<'a> Statement<'a> {
             .all(|(i, keyword)| self.is_word(at + i, keyword))
     }
 
-    pub(crate) fn kind(&self, at: usize) -> Option<lexer::Kind> {
+    pub(crate) fn kind(&self, at: usize) -> Option<lexer::TokenKind> {
         self.tokens.get(at).map(|t| t.kind)
     }
 
     /// The text of an unquoted word.
     pub(crate) fn word(&self, at: usize) -> Option<&'a str> {
         let token = self.tokens.get(at)?;
-        (token.kind == lexer::Kind::Word).then(|| token.text(self.sql))
+        (token.kind == lexer::TokenKind::Word).then(|| token.text(self.sql))
     }
 
     /// The closing parenthesis of the one at `open`.
@@ -70,8 +70,8 @@ impl<'a> Statement<'a> {
         let mut depth = 0_usize;
         for (at, token) in self.tokens.iter().enumerate().skip(open) {
             match token.kind {
-                lexer::Kind::Open => depth += 1,
-                lexer::Kind::Close => {
+                lexer::TokenKind::Open => depth += 1,
+                lexer::TokenKind::Close => {
                     depth = depth.checked_sub(1)?;
                     if depth == 0 {
                         return Some(at);
@@ -88,7 +88,7 @@ impl<'a> Statement<'a> {
 pub(crate) fn judge(statement: &Statement<'_>) -> Judged {
     let Some(word) = statement.word(0) else {
         return match statement.kind(0) {
-            Some(lexer::Kind::Open) => parse::query(statement, statement.text(), Purpose::Run),
+            Some(lexer::TokenKind::Open) => parse::query(statement, statement.text(), Purpose::Run),
             _ => unparsed(),
         };
     };
@@ -110,11 +110,11 @@ fn open(statement: &Statement<'_>, word: &str) -> Judged {
         ("EXPLAIN", Dialect::Sqlite) => explain::sqlite(statement),
         ("ANALYZE", Dialect::MySql) => explain::mysql_analyze(statement),
         ("SHOW", Dialect::MySql) => show::mysql(statement),
-        ("HELP", Dialect::MySql) => Judged::of(Ruling::READ, Kind::Other),
+        ("HELP", Dialect::MySql) => Judged::of(Ruling::READ, TextKind::Other),
         ("PRAGMA", Dialect::Sqlite) => pragma::judge(statement),
         ("COPY", Dialect::Postgres) => utility::copy(statement),
         ("SET", Dialect::MySql) => utility::mysql_set(statement),
-        ("SET", _) => Judged::of(Ruling::session(keyword::named("SET")), Kind::Other),
+        ("SET", _) => Judged::of(Ruling::session(keyword::named("SET")), TextKind::Other),
         // Two-phase commit writes; all else that begins so belongs to one connection.
         ("PREPARE" | "COMMIT" | "ROLLBACK", _) => utility::transaction_end(statement, word),
         _ => unparsed(),
@@ -129,7 +129,7 @@ fn table(statement: &Statement<'_>) -> Judged {
 }
 
 pub(crate) fn unparsed() -> Judged {
-    Judged::of(Ruling::unparsed("the statement"), Kind::Other)
+    Judged::of(Ruling::unparsed("the statement"), TextKind::Other)
 }
 
 /// A read of one relation that stands at `at`, perhaps with a schema; returns where the name ends.
@@ -139,18 +139,18 @@ pub(crate) fn relation_at(statement: &Statement<'_>, at: usize) -> Option<(Judge
     loop {
         let token = statement.tokens.get(at)?;
         parts.push(match token.kind {
-            lexer::Kind::Word => statement.dialect.fold(token.text(statement.sql), false),
-            lexer::Kind::Quoted => unquoted(statement, token),
+            lexer::TokenKind::Word => statement.dialect.fold(token.text(statement.sql), false),
+            lexer::TokenKind::Quoted => unquoted(statement, token),
             _ => return None,
         });
         at += 1;
-        if statement.kind(at) != Some(lexer::Kind::Dot) {
+        if statement.kind(at) != Some(lexer::TokenKind::Dot) {
             break;
         }
         at += 1;
     }
     let name = relations::name(parts)?;
-    let mut judged = Judged::of(Ruling::READ, Kind::Other);
+    let mut judged = Judged::of(Ruling::READ, TextKind::Other);
     let mut needs = Needs::default();
     if let Some(ruling) = relations::judge(statement.dialect, &name, &mut needs) {
         judged.ruling = ruling;

@@ -1,6 +1,6 @@
 //! Statements that are neither a query nor decided by one keyword: COPY, MariaDB's SET, two-phase commit.
 
-use super::judged::{Judged, Kind, Ruling};
+use super::judged::{Judged, Ruling, TextKind};
 use super::keyword;
 use super::lexer;
 use super::parse::{self, Purpose};
@@ -8,7 +8,7 @@ use super::statement::{self, Statement};
 
 /// PostgreSQL's COPY: only out of a table or of a read, and only to the client.
 pub(crate) fn copy(statement: &Statement<'_>) -> Judged {
-    let (mut judged, after) = if statement.kind(1) == Some(lexer::Kind::Open) {
+    let (mut judged, after) = if statement.kind(1) == Some(lexer::TokenKind::Open) {
         let Some(close) = statement.closing(1) else {
             return statement::unparsed();
         };
@@ -18,7 +18,7 @@ pub(crate) fn copy(statement: &Statement<'_>) -> Judged {
         let Some((judged, mut after)) = statement::relation_at(statement, 1) else {
             return statement::unparsed();
         };
-        if statement.kind(after) == Some(lexer::Kind::Open) {
+        if statement.kind(after) == Some(lexer::TokenKind::Open) {
             let Some(close) = statement.closing(after) else {
                 return statement::unparsed();
             };
@@ -26,7 +26,7 @@ pub(crate) fn copy(statement: &Statement<'_>) -> Judged {
         }
         (judged, after)
     };
-    judged.traits.kind = Kind::Other;
+    judged.traits.kind = TextKind::Other;
     if statement.is_word(after, "FROM") {
         judged.ruling.raise(Ruling::write("COPY FROM"));
     } else if !statement.is_word(after, "TO") {
@@ -54,12 +54,12 @@ pub(crate) fn mysql_set(statement: &Statement<'_>) -> Judged {
                 .tokens
                 .iter()
                 .take(upto)
-                .all(|t| !matches!(t.kind, lexer::Kind::Open | lexer::Kind::Variable))
+                .all(|t| !matches!(t.kind, lexer::TokenKind::Open | lexer::TokenKind::Variable))
         };
         return match inner {
             Some(at) if plain(at) && at + 1 < statement.tokens.len() => {
                 let mut judged = statement::judge(&statement.from(at + 1));
-                judged.traits.kind = Kind::Other;
+                judged.traits.kind = TextKind::Other;
                 judged
             }
             _ => statement::unparsed(),
@@ -73,7 +73,7 @@ pub(crate) fn mysql_set(statement: &Statement<'_>) -> Judged {
         }
         _ => Ruling::session(keyword::named("SET")),
     };
-    Judged::of(ruling, Kind::Other)
+    Judged::of(ruling, TextKind::Other)
 }
 
 /// PREPARE TRANSACTION, COMMIT PREPARED and ROLLBACK PREPARED write; the plain forms belong to one connection.
@@ -85,5 +85,5 @@ pub(crate) fn transaction_end(statement: &Statement<'_>, word: &str) -> Judged {
     } else {
         Ruling::session(keyword::named(word))
     };
-    Judged::of(ruling, Kind::Other)
+    Judged::of(ruling, TextKind::Other)
 }

@@ -10,7 +10,7 @@ use crate::vocabulary::RetryCause;
 
 /// How a metric behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum MetricKind {
     /// Only rises.
     Counter,
     /// The value of the moment.
@@ -23,7 +23,7 @@ pub(crate) enum Kind {
 #[derive(Debug)]
 pub(crate) struct Metric {
     pub(crate) name: &'static str,
-    pub(crate) kind: Kind,
+    pub(crate) kind: MetricKind,
     pub(crate) unit: Unit,
     /// The labels beside `cluster`, which every metric has.
     #[cfg_attr(
@@ -38,7 +38,7 @@ macro_rules! table {
     ($($id:ident = $kind:ident $unit:ident $name:literal [$($label:literal),*] $text:literal;)+) => {
         $(pub(crate) static $id: Metric = Metric {
             name: $name,
-            kind: Kind::$kind,
+            kind: MetricKind::$kind,
             unit: Unit::$unit,
             labels: &[$($label),*],
             text: $text,

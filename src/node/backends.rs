@@ -24,7 +24,7 @@ use sea_orm::{
     },
 };
 
-use crate::{causality::losses::Backend, error::Kind};
+use crate::{causality::losses::Backend, error::DbErrKind};
 
 /// Its own process, and when that began.
 const WHO: &str = "SELECT pid, (pg_catalog.date_part('epoch', backend_start) * 1000000)::pg_catalog.int8 \
@@ -49,7 +49,9 @@ impl Backends {
         if self.off.load(Ordering::Relaxed) {
             return Ok(None);
         }
-        self.find(conn).await.map_err(|err| Kind::Conn.of_sqlx(err))
+        self.find(conn)
+            .await
+            .map_err(|err| DbErrKind::Conn.of_sqlx(err))
     }
 
     async fn find(&self, conn: &mut PgConnection) -> Result<Option<Backend>, sqlx::Error> {

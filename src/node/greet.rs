@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     causality::{ReplayReport, Upstream},
-    error::Kind,
+    error::DbErrKind,
 };
 
 /// Everything in one statement and one round trip: whose server it is, in which role and epoch, how far it has come,
@@ -144,9 +144,9 @@ pub(crate) async fn ask_begun(guide: &Guide, begun: &DatabaseTransaction) -> Res
     let stmt = Statement::from_string(DbBackend::Postgres, sql);
     let row = begun.query_one_raw(stmt).await?;
     let row = row.as_ref().and_then(QueryResult::try_as_pg_row);
-    let unread = || Kind::Query.of_sqlx(sqlx::Error::RowNotFound);
+    let unread = || DbErrKind::Query.of_sqlx(sqlx::Error::RowNotFound);
     let hello = read(row.ok_or_else(unread)?, Instant::now());
-    hello.map_err(|err| Kind::Query.of_sqlx(err))
+    hello.map_err(|err| DbErrKind::Query.of_sqlx(err))
 }
 
 /// How far the server of this connection has come, now.

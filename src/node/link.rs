@@ -25,7 +25,7 @@ pub(crate) use self::{
     sibling::{Returned, Sibling},
 };
 use super::{PendingPool, PoolSize, door::Guide};
-use crate::error::Kind;
+use crate::error::DbErrKind;
 
 /// A node's pool, and the connection through which its transactions begin.
 pub(crate) enum NodePool {
@@ -299,6 +299,6 @@ fn acquire_error(err: sqlx::Error) -> DbErr {
     match err {
         sqlx::Error::PoolTimedOut => DbErr::ConnectionAcquire(ConnAcquireErr::Timeout),
         sqlx::Error::PoolClosed => DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed),
-        err => Kind::Conn.of_sqlx(err),
+        err => DbErrKind::Conn.of_sqlx(err),
     }
 }

@@ -14,14 +14,14 @@ pub(super) mod sqlite;
 use sea_orm::{ConnectionTrait, DbErr, ExecResult, QueryResult, Statement};
 
 use super::link::{PooledConnection, dispatch};
-use crate::error::Kind;
+use crate::error::DbErrKind;
 
 /// One way of running a statement: which of SeaORM's methods was called.
 pub(crate) trait Call: Send + Sync {
     /// What the method returns.
     type Output: Send;
     /// Which of SeaORM's error families its failures belong to.
-    const KIND: Kind;
+    const KIND: DbErrKind;
     /// Whether the caller promised that no rows are wanted: then it is not judged and goes to the primary (I4).
     const EXECUTES: bool;
 
@@ -44,7 +44,7 @@ pub(crate) struct ExecuteUnprepared;
 
 impl Call for QueryOne {
     type Output = Option<QueryResult>;
-    const KIND: Kind = Kind::Query;
+    const KIND: DbErrKind = DbErrKind::Query;
     const EXECUTES: bool = false;
 
     async fn run<'a>(
@@ -63,7 +63,7 @@ impl Call for QueryOne {
 
 impl Call for QueryAll {
     type Output = Vec<QueryResult>;
-    const KIND: Kind = Kind::Query;
+    const KIND: DbErrKind = DbErrKind::Query;
     const EXECUTES: bool = false;
 
     async fn run<'a>(
@@ -82,7 +82,7 @@ impl Call for QueryAll {
 
 impl Call for Execute {
     type Output = ExecResult;
-    const KIND: Kind = Kind::Exec;
+    const KIND: DbErrKind = DbErrKind::Exec;
     const EXECUTES: bool = true;
 
     async fn run<'a>(
@@ -101,7 +101,7 @@ impl Call for Execute {
 
 impl Call for ExecuteUnprepared {
     type Output = ExecResult;
-    const KIND: Kind = Kind::Exec;
+    const KIND: DbErrKind = DbErrKind::Exec;
     const EXECUTES: bool = true;
 
     async fn run<'a>(

@@ -13,7 +13,7 @@ pub(crate) const MOST_RETRIES: u8 = 3;
 
 /// What was sent, as far as repeating it goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum SentKind {
     /// Proven to be a read.
     Read,
     /// A single SELECT, INSERT, UPDATE, DELETE or MERGE that is not proven to be a read.
@@ -29,7 +29,7 @@ pub(crate) enum Kind {
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Failure {
-    pub(crate) kind: Kind,
+    pub(crate) kind: SentKind,
     pub(crate) stage: Stage,
     pub(crate) signal: Signal,
     /// The role for which the node was held.
@@ -123,20 +123,20 @@ pub(crate) fn outcome(failure: &Failure) -> Outcome {
         Stage::Route | Stage::Acquire => return Outcome::NotExecuted,
         Stage::Send | Stage::Yield | Stage::Commit => {}
     }
-    let committing = failure.stage == Stage::Commit || failure.kind == Kind::Commit;
+    let committing = failure.stage == Stage::Commit || failure.kind == SentKind::Commit;
     // Before COMMIT was asked for, a broken transaction is rolled back, whatever broke it; an opaque text may have
     // held a COMMIT of its own, and MySQL commits before DDL.
-    if failure.in_transaction && !committing && failure.kind != Kind::Opaque {
+    if failure.in_transaction && !committing && failure.kind != SentKind::Opaque {
         return match failure.signal {
             Signal::Unread => Outcome::Executed,
             _ => Outcome::NotExecuted,
         };
     }
-    if let Kind::Begin { .. } = failure.kind {
+    if let SentKind::Begin { .. } = failure.kind {
         // Nothing of the caller's was sent.
         return Outcome::NotExecuted;
     }
-    let whole = committing || failure.kind != Kind::Opaque;
+    let whole = committing || failure.kind != SentKind::Opaque;
     match failure.signal {
         // The server answered that it did not do it. Of an opaque text a part may have been done before.
         Signal::RefusedAsWrite { .. }
@@ -179,14 +179,17 @@ pub(crate) fn verdict(failure: &Failure) -> Verdict {
     let fixed = failure.in_transaction
         || match failure.stage {
             Stage::Yield | Stage::Commit => true,
-            Stage::Route | Stage::Acquire | Stage::Send => failure.kind == Kind::Commit,
+            Stage::Route | Stage::Acquire | Stage::Send => failure.kind == SentKind::Commit,
         };
     if fixed {
         return give;
     }
     let read = match failure.kind {
-        Kind::Read | Kind::Begin { read_only: true } => true,
-        Kind::Plain | Kind::Opaque | Kind::Commit | Kind::Begin { read_only: false } => false,
+        SentKind::Read | SentKind::Begin { read_only: true } => true,
+        SentKind::Plain
+        | SentKind::Opaque
+        | SentKind::Commit
+        | SentKind::Begin { read_only: false } => false,
     };
     let again = if failure.signal == Signal::PoolClosed {
         // Nobody failed, and nothing was sent: as often as the deadline allows.
@@ -215,7 +218,7 @@ pub(crate) fn may_have_crashed(failure: &Failure) -> bool {
         Stage::Route | Stage::Acquire | Stage::Commit => false,
         Stage::Send | Stage::Yield => true,
     };
-    sent && failure.kind == Kind::Read && failure.signal == Signal::Disconnected
+    sent && failure.kind == SentKind::Read && failure.signal == Signal::Disconnected
 }
 
 fn read_again(failure: &Failure) -> Option<Again> {
@@ -233,7 +236,7 @@ fn read_again(failure: &Failure) -> Option<Again> {
     match failure.signal {
         Signal::RefusedAsWrite { .. } => {
             // A BEGIN that a standby cannot serve has no text of the caller's in it.
-            let begin = failure.kind == Kind::Begin { read_only: true };
+            let begin = failure.kind == SentKind::Begin { read_only: true };
             (replica && (failure.correctable || begin)).then_some(Again::Primary)
         }
         Signal::Terminated

@@ -9,7 +9,7 @@ use fastrand::Rng;
 
 use super::words::node;
 use crate::{
-    route::retry::{self, Again, Crash, Failure, Kind, Verdict},
+    route::retry::{self, Again, Crash, Failure, SentKind, Verdict},
     signal::Signal,
     state::{Effect, Event, Fact, Moment, ProbeFacts, Ran, State, Tuning, reduce::reduce},
     vocabulary::{NodeId, Role, Stage},
@@ -76,7 +76,7 @@ fn of_node(stage: Stage, signal: Signal, on: NodeId) -> String {
 }
 
 fn of_statement(
-    kind: Kind,
+    kind: SentKind,
     stage: Stage,
     signal: Signal,
     (role, in_transaction): (Role, bool),
@@ -115,10 +115,10 @@ fn page() -> String {
                     "{} | {stage} | {role} | {} | {} | {} | {} | {}",
                     signal.as_str(),
                     of_node(stage, *signal, id),
-                    statement(Kind::Read, false),
-                    statement(Kind::Plain, false),
-                    statement(Kind::Read, true),
-                    statement(Kind::Plain, true),
+                    statement(SentKind::Read, false),
+                    statement(SentKind::Plain, false),
+                    statement(SentKind::Read, true),
+                    statement(SentKind::Plain, true),
                 )
                 .unwrap();
             }
@@ -172,7 +172,7 @@ fn no_error_of_an_older_generation_changes_anything() {
 fn no_error_sends_a_write_again_that_may_have_been_executed() {
     for signal in Signal::ALL {
         for stage in Stage::ALL {
-            for kind in [Kind::Plain, Kind::Opaque, Kind::Commit] {
+            for kind in [SentKind::Plain, SentKind::Opaque, SentKind::Commit] {
                 for in_transaction in [false, true] {
                     let failure = Failure {
                         kind,

@@ -3,19 +3,19 @@
 use proptest::prelude::*;
 
 use super::words::{role, rows, signal, stage, str_of};
-use crate::route::retry::{Again, Crash, Failure, Kind, Verdict, outcome, verdict};
+use crate::route::retry::{Again, Crash, Failure, SentKind, Verdict, outcome, verdict};
 use crate::route::safety::corrects;
 use crate::signal::Signal;
 use crate::state::{Fate, Ran, TextHash};
 use crate::vocabulary::{Outcome, Role, Stage};
 
-const KINDS: &[(&str, Kind)] = &[
-    ("read", Kind::Read),
-    ("plain", Kind::Plain),
-    ("opaque", Kind::Opaque),
-    ("begin", Kind::Begin { read_only: false }),
-    ("begin_read_only", Kind::Begin { read_only: true }),
-    ("commit", Kind::Commit),
+const KINDS: &[(&str, SentKind)] = &[
+    ("read", SentKind::Read),
+    ("plain", SentKind::Plain),
+    ("opaque", SentKind::Opaque),
+    ("begin", SentKind::Begin { read_only: false }),
+    ("begin_read_only", SentKind::Begin { read_only: true }),
+    ("commit", SentKind::Commit),
 ];
 
 fn text(verdict: Verdict) -> String {
@@ -137,7 +137,7 @@ proptest! {
     /// Promise 3.
     #[test]
     fn never_a_write_twice(failure in failures()) {
-        let write = matches!(failure.kind, Kind::Plain | Kind::Opaque | Kind::Commit);
+        let write = matches!(failure.kind, SentKind::Plain | SentKind::Opaque | SentKind::Commit);
         if let (true, Verdict::Again(_)) = (write, verdict(&failure)) {
             prop_assert_eq!(outcome(&failure), Outcome::NotExecuted);
         }
@@ -148,7 +148,7 @@ proptest! {
     fn transactions_begun_streams_and_commits_never_move(failure in failures()) {
         let fixed = failure.in_transaction
             || matches!(failure.stage, Stage::Yield | Stage::Commit)
-            || failure.kind == Kind::Commit && failure.stage == Stage::Send;
+            || failure.kind == SentKind::Commit && failure.stage == Stage::Send;
         if fixed {
             prop_assert!(matches!(verdict(&failure), Verdict::Give(_)));
         }
@@ -183,7 +183,7 @@ proptest! {
     fn only_a_refusal_by_a_replica_goes_to_the_primary(failure in failures()) {
         if verdict(&failure) == Verdict::Again(Again::Primary) {
             let refused = matches!(failure.signal, Signal::RefusedAsWrite { .. });
-            let begin = failure.kind == Kind::Begin { read_only: true };
+            let begin = failure.kind == SentKind::Begin { read_only: true };
             prop_assert!(refused && (failure.correctable || begin));
             prop_assert!(failure.role != Role::Primary && !failure.in_transaction);
         }

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use sea_orm::DbBackend;
 
 use crate::config::error::{ConfigError, Problems, Source};
-use crate::config::kind::{self, Kind};
+use crate::config::kind::{self, SettingKind};
 use crate::config::node::NodeConfig;
 use crate::config::table::{PRIMARY, REPLICA, REPLICAS};
 use crate::config::url::{Endpoint, scheme_of};
@@ -180,7 +180,7 @@ impl<'a> Nodes<'a> {
     }
 
     fn check_range(&mut self, field: &'static str, node: &NodeConfig, label: &str) {
-        if let Err(problem) = Kind::Weight.check(&Value::Count(node.weight)) {
+        if let Err(problem) = SettingKind::Weight.check(&Value::Count(node.weight)) {
             self.problems
                 .add(field, format!("{label}: its weight {problem}"));
         }

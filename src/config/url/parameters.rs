@@ -7,7 +7,7 @@
 use sea_orm::DbBackend;
 
 use super::{Address, NodeUrl, shape, spelling};
-use crate::config::kind::{self, Kind};
+use crate::config::kind::{self, SettingKind};
 use crate::config::value::Value;
 
 /// Our own parameters of a URL.
@@ -38,8 +38,8 @@ fn checked_name(key: &str, value: &str) -> Result<String, String> {
 }
 
 fn weight(text: &str) -> Result<u32, String> {
-    let value = Kind::Weight.parse(text);
-    let value = value.and_then(|value| Kind::Weight.check(&value).map(|()| value));
+    let value = SettingKind::Weight.parse(text);
+    let value = value.and_then(|value| SettingKind::Weight.check(&value).map(|()| value));
     match value {
         Ok(Value::Count(weight)) => Ok(weight),
         Ok(_) => Err("its weight must be a number".to_owned()),

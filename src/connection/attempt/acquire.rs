@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use super::{Attempt, phase::Phase};
 use crate::{
     causality::losses::{By, Trace},
-    error::Kind,
+    error::DbErrKind,
     node::{Lease, PooledConnection, door::Stranger},
 };
 
@@ -26,7 +26,7 @@ impl Attempt<'_> {
                 let forgetting = lease.guard(conn.forgetting());
                 forgetting
                     .await
-                    .unwrap_or_else(|cut| Err(cut.into_db(Kind::Conn)))?
+                    .unwrap_or_else(|cut| Err(cut.into_db(DbErrKind::Conn)))?
             }
         };
         match self.write.is_some() {
@@ -51,7 +51,7 @@ impl Attempt<'_> {
                 self.silent = Some(Phase::Place);
                 return Err(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout));
             }
-            Err(cut) => return Err(cut.into_db(Kind::Conn)),
+            Err(cut) => return Err(cut.into_db(DbErrKind::Conn)),
         };
         if let Some(write) = &mut self.write {
             write.is_sent(Trace {
@@ -118,7 +118,7 @@ pub(super) fn named(err: DbErr, refusals: Option<&watch::Receiver<Option<Strange
     let refusals = refusals.filter(|refusals| refusals.has_changed().unwrap_or(false));
     match (&err, refusals.and_then(|refusals| *refusals.borrow())) {
         (DbErr::ConnectionAcquire(ConnAcquireErr::Timeout), Some(stranger)) => {
-            Kind::Conn.of_sqlx(sqlx::Error::Configuration(Box::new(stranger)))
+            DbErrKind::Conn.of_sqlx(sqlx::Error::Configuration(Box::new(stranger)))
         }
         _ => err,
     }

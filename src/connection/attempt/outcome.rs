@@ -4,7 +4,7 @@ use sea_orm::DbErr;
 
 use super::{Attempt, unavailable::Obstacle};
 use crate::{
-    error::{Error, Kind},
+    error::{DbErrKind, Error},
     intent::Summary,
     metrics::{ClusterCounter, NodeCounter},
     node::Lease,
@@ -40,7 +40,7 @@ impl Attempt<'_> {
         lease: &Lease,
         stage: Stage,
         err: DbErr,
-        kind: Kind,
+        kind: DbErrKind,
     ) -> Result<(), DbErr> {
         let (stage, signal) = match Error::from_db_err(&err) {
             Some(Error::CutOff { .. }) => (stage, Signal::Cut),
@@ -136,7 +136,7 @@ impl Attempt<'_> {
         outcome: Outcome,
         lease: &Lease,
         (stage, err): (Stage, DbErr),
-        kind: Kind,
+        kind: DbErrKind,
     ) -> DbErr {
         let reads = self.ask.intent() == Intent::Read;
         // An error answer to an opaque text leaves open what the text did before (T9), but the answer is the server's,
@@ -175,21 +175,21 @@ impl Attempt<'_> {
             && signal::of_db_err(err, lease.role()).ends_connection()
     }
 
-    fn kind(&self) -> retry::Kind {
+    fn kind(&self) -> retry::SentKind {
         match self.ask {
-            Ask::Begin => retry::Kind::Begin { read_only: false },
-            Ask::BeginReadOnly => retry::Kind::Begin { read_only: true },
+            Ask::Begin => retry::SentKind::Begin { read_only: false },
+            Ask::BeginReadOnly => retry::SentKind::Begin { read_only: true },
             Ask::Statement {
                 intent: Intent::Read,
                 ..
-            } => retry::Kind::Read,
+            } => retry::SentKind::Read,
             // Judged only now that it failed: a text handed to `execute` was not.
             Ask::Statement { .. } => match self
                 .sql
                 .map(|sql| self.shared.classifier.verdict(sql).is_plain())
             {
-                Some(true) => retry::Kind::Plain,
-                Some(false) | None => retry::Kind::Opaque,
+                Some(true) => retry::SentKind::Plain,
+                Some(false) | None => retry::SentKind::Opaque,
             },
         }
     }

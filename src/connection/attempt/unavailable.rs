@@ -13,7 +13,7 @@ use super::{Attempt, phase::Phase};
 use crate::{
     backend,
     cluster::shared::Shared,
-    error::{Error, Kind},
+    error::{DbErrKind, Error},
     node::{Lease, Node},
     signal,
     vocabulary::{Role, Stage},
@@ -84,7 +84,7 @@ impl Attempt<'_> {
             }
             return err;
         }
-        error.into_db(Kind::Conn)
+        error.into_db(DbErrKind::Conn)
     }
 
     /// This node gave no connection.

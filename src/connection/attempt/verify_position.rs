@@ -96,7 +96,7 @@ impl Attempt<'_> {
                 self.silent = Some(Phase::Route);
                 Err(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))
             }
-            Err(cut) => Err(cut.into_db(crate::error::Kind::Conn)),
+            Err(cut) => Err(cut.into_db(crate::error::DbErrKind::Conn)),
         };
         let replay = answer?;
         if asks_each && !self.is_covered_by(replay) {

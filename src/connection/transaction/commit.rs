@@ -6,7 +6,7 @@ use super::{RoutedTransaction, TransactionState};
 use crate::{
     backend::restore_fence,
     connection::finish_in_background::FinishInBackground,
-    error::{Error, Kind},
+    error::{DbErrKind, Error},
     metrics::NodeCounter,
     signal,
     state::Ran,
@@ -26,7 +26,7 @@ impl RoutedTransaction {
     /// - [`Error::TransactionPoisoned`]: a nested `begin` had failed.
     /// - What the server answers, unchanged (a deferred constraint, for one).
     pub async fn commit(self) -> Result<(), DbErr> {
-        self.held.check(Kind::Query)?;
+        self.held.check(DbErrKind::Query)?;
         let Self { inner, held } = self;
         let backend = ConnectionTrait::get_database_backend(&inner);
         // Boxed, as both are rare and large.
@@ -35,7 +35,7 @@ impl RoutedTransaction {
             if look.await? == State::Aborted {
                 Box::pin(inner.rollback()).await?;
                 let node = held.lease().name();
-                return Err(Error::CommitAborted { node }.into_db(Kind::Query));
+                return Err(Error::CommitAborted { node }.into_db(DbErrKind::Query));
             }
         }
         if held.is_outermost()
@@ -45,8 +45,8 @@ impl RoutedTransaction {
             let restoring = held.lease().guard(inner.execute_unprepared(restore));
             let restored = Box::pin(restoring).await;
             restored
-                .unwrap_or_else(|cut| Err(cut.into_db(Kind::Query)))
-                .map_err(|err| held.typed(err, (Kind::Query, Ran::Other)))?;
+                .unwrap_or_else(|cut| Err(cut.into_db(DbErrKind::Query)))
+                .map_err(|err| held.typed(err, (DbErrKind::Query, Ran::Other)))?;
         }
         if !held.is_outermost() {
             return Box::pin(send(inner, held)).await;
@@ -61,13 +61,16 @@ impl RoutedTransaction {
     /// # Errors
     /// [`Error::TransactionLost`] when the connection is gone: nothing is stored in that case either.
     pub async fn rollback(self) -> Result<(), DbErr> {
-        self.held.is_there(Kind::Query)?;
+        self.held.is_there(DbErrKind::Query)?;
         let Self { inner, held } = self;
         let rolled_back = held.lease().guard(inner.rollback());
         match Box::pin(rolled_back).await {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(err)) => Err(held.typed(err, (Kind::Query, Ran::Other))),
-            Err(cut) => Err(held.typed(cut.into_db(Kind::Query), (Kind::Query, Ran::Other))),
+            Ok(Err(err)) => Err(held.typed(err, (DbErrKind::Query, Ran::Other))),
+            Err(cut) => Err(held.typed(
+                cut.into_db(DbErrKind::Query),
+                (DbErrKind::Query, Ran::Other),
+            )),
         }
     }
 }
@@ -84,12 +87,12 @@ async fn look(inner: &DatabaseTransaction, held: &TransactionState) -> Result<St
     let backend = ConnectionTrait::get_database_backend(inner);
     let asking = inner.query_one_raw(Statement::from_string(backend, "SELECT 1"));
     let asked = held.lease().guard(asking).await;
-    match asked.unwrap_or_else(|cut| Err(cut.into_db(Kind::Query))) {
+    match asked.unwrap_or_else(|cut| Err(cut.into_db(DbErrKind::Query))) {
         Ok(_) => Ok(State::Open),
         Err(err) if signal::code(&err).as_deref() == Some(IN_FAILED_TRANSACTION) => {
             Ok(State::Aborted)
         }
-        Err(err) => Err(held.typed(err, (Kind::Query, Ran::Other))),
+        Err(err) => Err(held.typed(err, (DbErrKind::Query, Ran::Other))),
     }
 }
 
@@ -117,16 +120,17 @@ async fn send(inner: DatabaseTransaction, held: TransactionState) -> Result<(), 
                 stage: Stage::Commit,
                 source: err,
             }
-            .into_db(Kind::Query))
+            .into_db(DbErrKind::Query))
         }
-        Ok(Err(err)) => Err(held.typed(err, (Kind::Query, Ran::Other))),
+        Ok(Err(err)) => Err(held.typed(err, (DbErrKind::Query, Ran::Other))),
         // A savepoint's end stores nothing, and a COMMIT that was not sent neither.
-        Err(cut) if answered || !held.is_outermost() => {
-            Err(held.typed(cut.into_db(Kind::Query), (Kind::Query, Ran::Other)))
-        }
+        Err(cut) if answered || !held.is_outermost() => Err(held.typed(
+            cut.into_db(DbErrKind::Query),
+            (DbErrKind::Query, Ran::Other),
+        )),
         Err(cut) => {
             held.lease().metrics().count(NodeCounter::UnknownOutcome);
-            Err(cut.into_db(Kind::Query))
+            Err(cut.into_db(DbErrKind::Query))
         }
     }
 }

@@ -25,7 +25,7 @@ use crate::{
         losses::{By, Trace},
     },
     cluster::{bookmarks, pinned_requirement::PinnedRequirement, shared::Shared},
-    error::{Error, Kind},
+    error::{DbErrKind, Error},
     intent::Change,
     node::Lease,
     signal::{self, Signal},
@@ -218,7 +218,7 @@ impl TransactionState {
         self.root.doubtful.load(Ordering::Acquire)
     }
 
-    pub(super) fn check(&self, kind: Kind) -> Result<(), DbErr> {
+    pub(super) fn check(&self, kind: DbErrKind) -> Result<(), DbErr> {
         if self.root.poisoned.load(Ordering::Acquire) {
             return Err(Error::TransactionPoisoned.into_db(kind));
         }
@@ -229,7 +229,7 @@ impl TransactionState {
     /// connection is lost. A read takes a snapshot.
     pub(super) async fn run<T>(
         &self,
-        (kind, ran): (Kind, Ran),
+        (kind, ran): (DbErrKind, Ran),
         work: impl Future<Output = Result<T, DbErr>> + Send,
     ) -> Result<T, DbErr> {
         self.check(kind)?;
@@ -285,7 +285,7 @@ impl TransactionState {
     /// after its BEGIN (rule R6): at READ COMMITTED every statement takes one, at REPEATABLE READ the first. So the
     /// statement waits for its own node, which has to come as far as the session had when the statement arrived; later
     /// writes do not prolong that (C5).
-    pub(super) async fn wait_until_fresh(&self, kind: Kind) -> Result<(), DbErr> {
+    pub(super) async fn wait_until_fresh(&self, kind: DbErrKind) -> Result<(), DbErr> {
         let root = &self.root;
         let begun = root.begun.load(Ordering::Acquire);
         let snapshot = begun && root.opening.one_snapshot;

@@ -5,7 +5,7 @@
 
 use crate::intent::dialect::Dialect;
 use crate::intent::functions::{self, Class};
-use crate::intent::judged::{Judged, Kind, Name, Needs, Ruling};
+use crate::intent::judged::{Judged, Name, Needs, Ruling, TextKind};
 use crate::intent::lexer::{self, Token};
 use crate::intent::relations;
 use crate::intent::scan;
@@ -125,11 +125,11 @@ const STRUCTURE: [&str; 64] = [
 
 pub(crate) fn judge(body: &str, settings: &Settings) -> Judged {
     let Ok(tokens) = lexer::tokens(Dialect::Postgres, body) else {
-        return Judged::of(Ruling::unparsed("a function's body"), Kind::Other);
+        return Judged::of(Ruling::unparsed("a function's body"), TextKind::Other);
     };
     let tokens: Vec<Token> = tokens
         .into_iter()
-        .filter(|t| t.kind != lexer::Kind::Comment)
+        .filter(|t| t.kind != lexer::TokenKind::Comment)
         .collect();
     let statement = statement::Statement {
         dialect: Dialect::Postgres,
@@ -137,22 +137,22 @@ pub(crate) fn judge(body: &str, settings: &Settings) -> Judged {
         sql: body,
         tokens: &tokens,
     };
-    let mut judged = Judged::of(Ruling::READ, Kind::Other);
+    let mut judged = Judged::of(Ruling::READ, TextKind::Other);
     judged.traits.functions_built_in = false;
     for (at, token) in tokens.iter().enumerate() {
         let name = match token.kind {
-            lexer::Kind::Word => token.text(body).to_lowercase(),
-            lexer::Kind::Quoted => statement::unquoted(&statement, token),
-            lexer::Kind::Symbol => {
+            lexer::TokenKind::Word => token.text(body).to_lowercase(),
+            lexer::TokenKind::Quoted => statement::unquoted(&statement, token),
+            lexer::TokenKind::Symbol => {
                 symbol(&tokens, body, at, &mut judged);
                 continue;
             }
             _ => continue,
         };
-        if token.kind == lexer::Kind::Word && denied(&statement, at, &name) {
+        if token.kind == lexer::TokenKind::Word && denied(&statement, at, &name) {
             judged.ruling.raise(Ruling::unparsed("a function's body"));
         }
-        if statement.kind(at + 1) == Some(lexer::Kind::Open) {
+        if statement.kind(at + 1) == Some(lexer::TokenKind::Open) {
             call(&statement, at, name.clone(), &mut judged);
         } else if name.starts_with("pg_") {
             let mut ignored = Needs::default();
@@ -165,7 +165,7 @@ pub(crate) fn judge(body: &str, settings: &Settings) -> Judged {
             .needs
             .perhaps_relations
             .insert(Name::new(None, name.clone()));
-        if at > 0 && statement.kind(at - 1) == Some(lexer::Kind::Dot) {
+        if at > 0 && statement.kind(at - 1) == Some(lexer::TokenKind::Dot) {
             judged.needs.attributes.insert(name.clone());
         }
         judged.needs.words.insert(name);
@@ -180,11 +180,11 @@ fn denied(statement: &statement::Statement<'_>, at: usize, name: &str) -> bool {
 }
 
 fn call(statement: &statement::Statement<'_>, at: usize, name: String, judged: &mut Judged) {
-    let schema = (at >= 2 && statement.kind(at - 1) == Some(lexer::Kind::Dot))
+    let schema = (at >= 2 && statement.kind(at - 1) == Some(lexer::TokenKind::Dot))
         .then(|| statement.tokens.get(at - 2))
         .flatten()
         .map(|token| match token.kind {
-            lexer::Kind::Quoted => statement::unquoted(statement, token),
+            lexer::TokenKind::Quoted => statement::unquoted(statement, token),
             _ => token.text(statement.sql).to_lowercase(),
         });
     if schema.is_none() && STRUCTURE.contains(&name.as_str()) {

@@ -11,7 +11,7 @@ use metrics::{Key, KeyName, Label, Level, Metadata, Recorder};
 use super::super::counters::{Counted, statement_at};
 use super::super::histogram::Buckets;
 use super::super::names::{
-    IN_FLIGHT, Kind, Metric, NODE_ELIGIBLE, NODE_HEALTH, NODE_LAG_BYTES, NODE_LAG_SECONDS,
+    IN_FLIGHT, Metric, MetricKind, NODE_ELIGIBLE, NODE_HEALTH, NODE_LAG_BYTES, NODE_LAG_SECONDS,
     NODE_ROLE, NodeCounter, POOL_CONNECTIONS, POOL_IDLE, POOL_MAX, POOL_USED, RETRIES, STATEMENTS,
 };
 use super::series::Published;
@@ -39,9 +39,9 @@ impl<'a> Writer<'a> {
         let name = KeyName::from_const_str(metric.name);
         let (unit, text) = (Some(metric.unit), metric.text.into());
         match metric.kind {
-            Kind::Counter => self.recorder.describe_counter(name, unit, text),
-            Kind::Gauge => self.recorder.describe_gauge(name, unit, text),
-            Kind::Histogram => self.recorder.describe_histogram(name, unit, text),
+            MetricKind::Counter => self.recorder.describe_counter(name, unit, text),
+            MetricKind::Gauge => self.recorder.describe_gauge(name, unit, text),
+            MetricKind::Histogram => self.recorder.describe_histogram(name, unit, text),
         }
     }
 

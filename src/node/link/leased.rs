@@ -7,7 +7,7 @@ use sea_orm::{DbErr, sqlx::Connection};
 use super::{Guide, PooledConnection};
 use crate::causality::ReplayReport;
 #[cfg(feature = "postgres")]
-use crate::{error::Kind, signal::Silence};
+use crate::{error::DbErrKind, signal::Silence};
 
 impl PooledConnection {
     /// Runs a statement as a stream, which owns the connection from here on.
@@ -45,7 +45,7 @@ impl PooledConnection {
             #[cfg(feature = "postgres")]
             Self::Postgres(conn) => crate::node::greet::position(conn)
                 .await
-                .map_err(|err| Kind::Conn.of_sqlx(err)),
+                .map_err(|err| DbErrKind::Conn.of_sqlx(err)),
             _ => Ok(None),
         }
     }

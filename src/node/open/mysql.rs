@@ -11,7 +11,7 @@ use self::pointed::pointed;
 use super::{silent, tuned};
 use crate::{
     config::{Config, NodeConfig, NodeUrl},
-    error::Kind,
+    error::DbErrKind,
     node::{Lent, NodePool},
     vocabulary::Role,
 };
@@ -74,7 +74,7 @@ fn parsed(url: &NodeUrl) -> Result<MySqlConnectOptions, DbErr> {
     let options: MySqlConnectOptions = url
         .without_password()
         .parse()
-        .map_err(|err: sqlx::Error| Kind::Conn.of_sqlx(err))?;
+        .map_err(|err: sqlx::Error| DbErrKind::Conn.of_sqlx(err))?;
     Ok(with_password(options, url))
 }
 

@@ -15,7 +15,7 @@ use self::{pointed::pointed, slot::made};
 use super::{silent, tuned};
 use crate::{
     config::{Config, Discovery, NodeConfig, NodeUrl, Slot},
-    error::Kind,
+    error::DbErrKind,
     node::{
         Handed, Lent, NodePool,
         door::{Door, Guide},
@@ -113,7 +113,7 @@ fn parsed(url: &NodeUrl) -> Result<PgConnectOptions, DbErr> {
     let options: PgConnectOptions = url
         .without_password()
         .parse()
-        .map_err(|err: sqlx::Error| Kind::Conn.of_sqlx(err))?;
+        .map_err(|err: sqlx::Error| DbErrKind::Conn.of_sqlx(err))?;
     Ok(with_password(options, url))
 }
 

@@ -15,7 +15,7 @@ use sea_orm::{
 use super::{silent, tuned, url_of};
 use crate::{
     config::{Config, NodeConfig, NodeUrl, percent_decode},
-    error::Kind,
+    error::DbErrKind,
     node::{Lent, NodePool},
     vocabulary::Role,
 };
@@ -101,7 +101,7 @@ fn pointed(
     let text = url.without_password();
     let plain: SqliteConnectOptions = text
         .parse()
-        .map_err(|err: sqlx::Error| Kind::Conn.of_sqlx(err))?;
+        .map_err(|err: sqlx::Error| DbErrKind::Conn.of_sqlx(err))?;
     let memory = is_memory(&text);
     // A file shares no cache unless it says so, and a database in memory is nothing without: of the other kind, the
     // template cannot speak for it.

@@ -2,7 +2,7 @@
 
 use sea_orm::DbBackend;
 
-use crate::intent::{Classifier, Kind, Knowledge, Settings};
+use crate::intent::{Classifier, Knowledge, Settings, TextKind};
 use crate::{Intent, Reason, classify};
 
 fn classifier(backend: DbBackend) -> Classifier {
@@ -14,29 +14,29 @@ fn classifier(backend: DbBackend) -> Classifier {
 fn only_one_plain_statement_is_plain() {
     let classifier = classifier(DbBackend::Postgres);
     for (sql, kind) in [
-        ("SELECT 1", Kind::Plain),
-        ("SELECT 1;", Kind::Plain),
-        ("WITH x AS (SELECT 1) SELECT * FROM x", Kind::Plain),
+        ("SELECT 1", TextKind::Plain),
+        ("SELECT 1;", TextKind::Plain),
+        ("WITH x AS (SELECT 1) SELECT * FROM x", TextKind::Plain),
         (
             "WITH x AS (DELETE FROM t RETURNING id) SELECT * FROM x",
-            Kind::Plain,
+            TextKind::Plain,
         ),
-        ("INSERT INTO t VALUES (1)", Kind::Plain),
-        ("insert into t values (';')", Kind::Plain),
-        ("UPDATE t SET a = 1", Kind::Plain),
-        ("DELETE FROM t", Kind::Plain),
+        ("INSERT INTO t VALUES (1)", TextKind::Plain),
+        ("insert into t values (';')", TextKind::Plain),
+        ("UPDATE t SET a = 1", TextKind::Plain),
+        ("DELETE FROM t", TextKind::Plain),
         (
             "MERGE INTO t USING s ON true WHEN MATCHED THEN DO NOTHING",
-            Kind::Plain,
+            TextKind::Plain,
         ),
-        ("INSERT INTO t VALUES (1); SELECT 1", Kind::Several),
-        ("CALL p()", Kind::Other),
-        ("DO $$BEGIN END$$", Kind::Other),
-        ("VACUUM t", Kind::Other),
-        ("CREATE INDEX CONCURRENTLY i ON t (a)", Kind::Other),
-        ("COPY (SELECT 1) TO PROGRAM 'cat'", Kind::Other),
-        ("", Kind::Empty),
-        (" ; -- nothing", Kind::Empty),
+        ("INSERT INTO t VALUES (1); SELECT 1", TextKind::Several),
+        ("CALL p()", TextKind::Other),
+        ("DO $$BEGIN END$$", TextKind::Other),
+        ("VACUUM t", TextKind::Other),
+        ("CREATE INDEX CONCURRENTLY i ON t (a)", TextKind::Other),
+        ("COPY (SELECT 1) TO PROGRAM 'cat'", TextKind::Other),
+        ("", TextKind::Empty),
+        (" ; -- nothing", TextKind::Empty),
     ] {
         assert_eq!(classifier.verdict(sql).kind, kind, "{sql}");
     }

@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use metrics_util::MetricKind;
+use metrics_util::MetricKind as SeenKind;
 use metrics_util::debugging::{DebugValue, DebuggingRecorder};
 
 use crate::metrics::{
-    ALL, ClusterCounter, ClusterMetrics, ClusterSums, Kind, NodeCounter, NodeMetrics, NodeSums,
-    PoolSums, Publisher,
+    ALL, ClusterCounter, ClusterMetrics, ClusterSums, MetricKind, NodeCounter, NodeMetrics,
+    NodeSums, PoolSums, Publisher,
 };
 use crate::vocabulary::{Intent, NodeId, Reason, RetryCause, Role};
 
@@ -269,9 +269,9 @@ fn every_metric_is_described_and_carries_the_labels_of_the_table() {
         let metric = metric.unwrap_or_else(|| panic!("{key} is not in the table"));
         missing.remove(metric.name);
         let kind = match kind {
-            MetricKind::Counter => Kind::Counter,
-            MetricKind::Gauge => Kind::Gauge,
-            MetricKind::Histogram => Kind::Histogram,
+            SeenKind::Counter => MetricKind::Counter,
+            SeenKind::Gauge => MetricKind::Gauge,
+            SeenKind::Histogram => MetricKind::Histogram,
         };
         assert_eq!(kind, metric.kind, "{key}");
         assert_eq!(unit, Some(metric.unit), "{key}");

@@ -1,13 +1,13 @@
 //! The table of metrics in `docs/metrics.md`.
 
-use crate::metrics::{ALL, Kind};
+use crate::metrics::{ALL, MetricKind};
 
 fn table() -> String {
     let rows = ALL.iter().map(|metric| {
         let kind = match metric.kind {
-            Kind::Counter => "counter",
-            Kind::Gauge => "gauge",
-            Kind::Histogram => "histogram",
+            MetricKind::Counter => "counter",
+            MetricKind::Gauge => "gauge",
+            MetricKind::Histogram => "histogram",
         };
         let labels = metric.labels.iter().map(|label| format!("`{label}`"));
         let labels: Vec<_> = labels.collect();

@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 use sea_orm::{DatabaseConnection, DbBackend};
 
 use super::TransactionState;
-use crate::{causality::OpenWrite, error::Kind, node::closed};
+use crate::{causality::OpenWrite, error::DbErrKind, node::closed};
 
 impl TransactionState {
     /// Leaves it to whoever has its connection now; whether there is anything to leave. It counts as open until its
@@ -15,7 +15,7 @@ impl TransactionState {
     /// SeaORM's transaction gives no sign when it ends. Its metric callback would have been one, at the cost of two
     /// allocations for each transaction that is never given away.
     pub(in crate::connection::transaction) fn give_away(self) -> bool {
-        if self.check(Kind::Exec).is_err() {
+        if self.check(DbErrKind::Exec).is_err() {
             return false;
         }
         self.note_unseen();

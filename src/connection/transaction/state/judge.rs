@@ -6,7 +6,7 @@ use sea_orm::{AccessMode, DbErr, TransactionOptions};
 
 use super::TransactionState;
 use crate::{
-    error::{Error, Kind},
+    error::{DbErrKind, Error},
     state::{Ran, TextHash},
     vocabulary::{Intent, Reason, Role},
 };
@@ -19,7 +19,7 @@ impl TransactionState {
     pub(in crate::connection::transaction) async fn judge(
         &self,
         sql: &str,
-        kind: Kind,
+        kind: DbErrKind,
     ) -> Result<Ran, DbErr> {
         self.check(kind)?;
         let root = &self.root;
@@ -88,12 +88,12 @@ impl TransactionState {
     ) -> Result<(), DbErr> {
         let writes = options.access_mode == Some(AccessMode::ReadWrite);
         match writes && self.root.lease.role() == Role::Replica {
-            true => Err(self.only_reads(Intent::Write, Reason::Write, Kind::Exec)),
+            true => Err(self.only_reads(Intent::Write, Reason::Write, DbErrKind::Exec)),
             false => Ok(()),
         }
     }
 
-    fn only_reads(&self, intent: Intent, reason: Reason, kind: Kind) -> DbErr {
+    fn only_reads(&self, intent: Intent, reason: Reason, kind: DbErrKind) -> DbErr {
         let node = self.root.lease.name();
         Error::OnlyReads {
             node,

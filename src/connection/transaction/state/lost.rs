@@ -7,7 +7,7 @@ use sea_orm::DbErr;
 use super::{Root, TransactionState};
 use crate::{
     causality::{OpenWrite, losses::Orphan},
-    error::{Error, Kind},
+    error::{DbErrKind, Error},
     metrics::NodeCounter,
     route::retry,
     signal::Signal,
@@ -53,7 +53,7 @@ impl TransactionState {
     pub(in crate::connection::transaction) async fn broke(
         &self,
         err: DbErr,
-        (kind, ran): (Kind, Ran),
+        (kind, ran): (DbErrKind, Ran),
     ) -> DbErr {
         let silent = self.signal(&err) == Signal::Disconnected;
         let typed = self.typed(err.clone(), (kind, ran));
@@ -75,7 +75,7 @@ impl TransactionState {
     pub(in crate::connection::transaction) fn typed(
         &self,
         err: DbErr,
-        (kind, ran): (Kind, Ran),
+        (kind, ran): (DbErrKind, Ran),
     ) -> DbErr {
         let given_up = matches!(
             Error::from_db_err(&err),
@@ -99,14 +99,17 @@ impl TransactionState {
     }
 
     /// Fails when its connection is known to be gone.
-    pub(in crate::connection::transaction) fn is_there(&self, kind: Kind) -> Result<(), DbErr> {
+    pub(in crate::connection::transaction) fn is_there(
+        &self,
+        kind: DbErrKind,
+    ) -> Result<(), DbErr> {
         match self.root.lost.get() {
             Some(err) => Err(self.lost_error(err.clone(), kind)),
             None => Ok(()),
         }
     }
 
-    fn lost_error(&self, source: DbErr, kind: Kind) -> DbErr {
+    fn lost_error(&self, source: DbErr, kind: DbErrKind) -> DbErr {
         let node = self.lease().name();
         if self.root.may_have_ended.load(Ordering::Acquire) {
             let stage = Stage::Send;
@@ -123,7 +126,7 @@ impl TransactionState {
     /// Whether COMMIT may have been executed although it failed (rule T9).
     pub(in crate::connection::transaction) fn commit_is_unknown(&self, err: &DbErr) -> bool {
         let failure = retry::Failure {
-            kind: retry::Kind::Commit,
+            kind: retry::SentKind::Commit,
             stage: Stage::Commit,
             signal: self.signal(err),
             role: self.lease().role(),

@@ -8,7 +8,7 @@ use sea_orm::{
 use super::parsed;
 use crate::{
     config::NodeUrl,
-    error::Kind,
+    error::DbErrKind,
     node::open::{Certificate, logged, take_certificates, unread, url_of},
 };
 
@@ -82,7 +82,7 @@ fn off_socket(
         .map(|(key, value)| (key.into_owned(), value.into_owned()))
         .collect();
     url.query_pairs_mut().clear().extend_pairs(kept);
-    let free = MySqlConnectOptions::from_url(&url).map_err(|err| Kind::Conn.of_sqlx(err))?;
+    let free = MySqlConnectOptions::from_url(&url).map_err(|err| DbErrKind::Conn.of_sqlx(err))?;
     let mut free = logged(free, template)
         .username(options.get_username())
         .charset(options.get_charset());

@@ -8,7 +8,7 @@ use sea_orm::{
 use super::parsed;
 use crate::{
     config::NodeUrl,
-    error::Kind,
+    error::DbErrKind,
     node::open::{Certificate, logged, password_in, take_certificates, unread, url_of},
 };
 
@@ -106,7 +106,7 @@ fn off_socket(
     if let Some(text) = options.get_options() {
         url.query_pairs_mut().append_pair("options", text);
     }
-    let free = PgConnectOptions::from_url(&url).map_err(|err| Kind::Conn.of_sqlx(err))?;
+    let free = PgConnectOptions::from_url(&url).map_err(|err| DbErrKind::Conn.of_sqlx(err))?;
     let mut free = logged(free, template).username(user);
     for (key, certificate) in certificates {
         free = match (key.as_str(), certificate) {

@@ -19,7 +19,7 @@ use sea_orm::{
 use super::{retargeted, silent};
 use crate::{
     config::{Config, NodeConfig, Slot},
-    error::Kind,
+    error::DbErrKind,
 };
 
 /// A search path that nobody has, as SeaORM takes it and as the server shows it.
@@ -86,7 +86,7 @@ async fn path(
         conn.close().await?;
         sqlx::Row::try_get(&row, 0)
     };
-    shown.await.map_err(|err| Kind::Conn.of_sqlx(err))
+    shown.await.map_err(|err| DbErrKind::Conn.of_sqlx(err))
 }
 
 /// The pool's options as SeaORM and the caller's closure make them.
