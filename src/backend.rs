@@ -34,7 +34,7 @@ use crate::{
 /// What one probe saw of a server.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Facts {
-    /// Whether it is a standby; `None` where the backend has no such thing.
+    /// Whether the server is a standby; `None` where the backend has no such thing.
     pub(crate) in_recovery: Option<bool>,
     /// Which cluster it belongs to: PostgreSQL's system identifier.
     pub(crate) cluster: Option<u64>,
@@ -48,11 +48,11 @@ pub(crate) struct Facts {
     pub(crate) position: Option<u64>,
     /// Of how many transactions it knows, where all of them have ended.
     pub(crate) ended: Option<u64>,
-    /// Its address and start time, as one number.
+    /// The server's address and start time, as one number.
     pub(crate) server: Option<u64>,
-    /// Its start time alone: one server has many addresses.
+    /// The server's start time alone: one server has many addresses.
     pub(crate) started: Option<u64>,
-    /// Its address alone, where it has one.
+    /// The server's address alone, where it has one.
     pub(crate) place: Option<u64>,
     /// Transactions are serializable by default, of which a standby refuses every statement.
     pub(crate) serializable: bool,
@@ -126,7 +126,7 @@ pub(crate) async fn probe(
     Ok(facts)
 }
 
-/// The same for a node of which nothing is known: its connection is waited for as long as one may take.
+/// Asks a node of which nothing is known: its connection is waited for as long as one may take.
 pub(crate) async fn meet(
     config: &Config,
     node: &NodeConfig,

@@ -53,13 +53,13 @@ use crate::position::{Lsn, Position};
 /// One session on one cluster.
 #[derive(Debug, Default)]
 pub(crate) struct Session {
-    /// It is everything that the process does, so that every tick of the clock is its own.
+    /// The session is everything that the process does, so that every tick of the clock is its own.
     is_process: bool,
-    /// It is a client's, and this is what it reads in beside it.
+    /// The session is a client's, and this is what it reads in beside it.
     outer: Option<Current>,
     /// The clock when its last write returned; 0 before the first. Of the process: of what no other session wrote.
     tick: AtomicU64,
-    /// The same as it stood when it began.
+    /// The tick as it stood when the session began.
     #[cfg(feature = "tower")]
     base: u64,
     /// Up to which of its ticks the position below stands.
@@ -94,7 +94,7 @@ struct Rest {
 }
 
 impl Session {
-    /// That of the process.
+    /// The session of the process.
     fn of_process() -> Self {
         Self {
             is_process: true,
@@ -132,8 +132,8 @@ impl Session {
         child
     }
 
-    /// It has to see what the other one has to, as well. What cannot be handed on, bookmarks and reads, is covered by
-    /// what the primary has now.
+    /// The session has to see what the other one has to, as well. What cannot be handed on, bookmarks and reads, is
+    /// covered by what the primary has now.
     pub(crate) fn join(&self, clock: &Clock, other: &Self) {
         for open in other.hold.share().into_open() {
             self.hold.add(open);
@@ -200,7 +200,7 @@ impl Session {
         held.waits || held.lost
     }
 
-    /// The same as far as what has returned.
+    /// What a read of this session needs as far as what has returned.
     fn covered_need(&self, clock: &Clock, tick: u64) -> ReadRequirement {
         let own = if self.is_process {
             clock.need_of(tick)
@@ -233,7 +233,7 @@ impl Session {
         }
     }
 
-    /// What it is known to need apart from uncovered writes.
+    /// What the session is known to need apart from uncovered writes.
     #[inline]
     fn position(&self, clock: &Clock) -> ReadRequirement {
         if self.is_unsettled() {
@@ -283,7 +283,7 @@ impl Session {
         clock.position_lost();
     }
 
-    /// How often that happened.
+    /// How often a position of this session was of an epoch that is over.
     pub(crate) fn positions_lost(&self) -> u64 {
         self.rest().lost
     }
@@ -293,7 +293,7 @@ impl Session {
         self.tick.fetch_max(tick, Ordering::AcqRel);
     }
 
-    /// The same where there are no positions.
+    /// A write of this session returned where there are no positions: its reads are pinned for so long.
     pub(crate) fn pinned(&self, now: Instant, pin: Duration) {
         self.pin.extend(now, pin);
     }
@@ -303,13 +303,13 @@ impl Session {
         self.concrete.store(true, Ordering::Release);
     }
 
-    /// Whether that is so.
+    /// Whether what is done through `concrete()` may be this session's own.
     pub(crate) fn may_use_concrete(&self) -> bool {
         self.is_process || self.concrete.load(Ordering::Acquire)
     }
 
-    /// Whether it wrote or saw something beside this position, or has found that the position is over or was never
-    /// written.
+    /// Whether the session wrote or saw something beside this position, or has found that the position is over or was
+    /// never written.
     #[cfg(feature = "tower")]
     pub(crate) fn moved_from(&self, clock: &Clock, brought: Asks) -> bool {
         if self.written(clock) > self.base || self.hold.any() {
@@ -335,7 +335,7 @@ impl Session {
         self.lenient.store(true, Ordering::Release);
     }
 
-    /// Whether that is so.
+    /// Whether bookmarks of another cluster are dropped without a word.
     pub(crate) fn forgives_foreign(&self) -> bool {
         self.lenient.load(Ordering::Acquire)
     }

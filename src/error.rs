@@ -43,7 +43,7 @@ pub enum Error {
         text::node(.node, .place), text::within(.limit.as_deref()), signal::told(.source)
     )]
     Start {
-        /// Its name.
+        /// The node's name.
         node: String,
         /// Host and port, or the file.
         place: Box<str>,
@@ -58,7 +58,7 @@ pub enum Error {
         "cannot start: node `{node}` is configured as the primary but is in recovery (a standby); point DATABASE_URL at the primary"
     )]
     PrimaryInRecovery {
-        /// Its name.
+        /// The node's name.
         node: String,
     },
 
@@ -82,7 +82,7 @@ pub enum Error {
         waited: Duration,
         /// The setting that ended the wait, where one did, with its value.
         limit: Option<Box<str>>,
-        /// Whether it had been sent before, to where it was not executed.
+        /// Whether the statement had been sent before, to where it was not executed.
         sent: bool,
         /// What the last attempt failed with, where there was one.
         #[source]
@@ -96,7 +96,7 @@ pub enum Error {
     NoReplica {
         /// Each node and its state.
         nodes: String,
-        /// Whether it had been sent before, to where it was not executed.
+        /// Whether the statement had been sent before, to where it was not executed.
         sent: bool,
     },
 
@@ -132,17 +132,17 @@ pub enum Error {
     Unavailable {
         /// The last node tried.
         node: String,
-        /// Its host and port, or its file; empty where the application made the connection.
+        /// The node's host and port, or its file; empty where the application made the connection.
         place: Box<str>,
         /// How far the statement had come.
         stage: Stage,
-        /// How long it took in all.
+        /// How long the statement took in all.
         waited: Duration,
         /// The setting that ended the wait, where one did, with its value: `SEALANE_ACQUIRE_TIMEOUT=30s`.
         limit: Option<Box<str>>,
         /// What stood in the way: the server's own last answer, where there is one.
         detail: Box<str>,
-        /// Whether it had been sent before, to where it was not executed.
+        /// Whether the statement had been sent before, to where it was not executed.
         sent: bool,
         /// The driver's error, where it was one.
         #[source]
@@ -156,7 +156,7 @@ pub enum Error {
     StillWriting {
         /// What stands in the way.
         what: String,
-        /// How long it waited.
+        /// How long the call waited.
         waited: Duration,
     },
 
@@ -167,9 +167,9 @@ pub enum Error {
     NotCaughtUp {
         /// The node the transaction is on, or the replicas that were waited for.
         nodes: Vec<String>,
-        /// How long it waited.
+        /// How long the read waited.
         waited: Duration,
-        /// Whether it had been sent before, to where it was not executed.
+        /// Whether the statement had been sent before, to where it was not executed.
         sent: bool,
     },
 
@@ -186,7 +186,7 @@ pub enum Error {
     EpochNotSeen {
         /// The timeline that the bookmark names.
         timeline: u32,
-        /// How long it waited.
+        /// How long the call waited.
         waited: Duration,
     },
 
@@ -203,7 +203,7 @@ pub enum Error {
     PositionUntold {
         /// What stands in the way.
         why: String,
-        /// How long it waited.
+        /// How long the call waited.
         waited: Duration,
     },
 
@@ -218,7 +218,7 @@ pub enum Error {
         reached: usize,
         /// Which ones have.
         nodes: String,
-        /// How long it waited.
+        /// How long the call waited.
         waited: Duration,
     },
 
@@ -270,9 +270,9 @@ pub enum Error {
     KeptBack {
         /// The node whose server crashed.
         node: String,
-        /// How long it waited.
+        /// How long the statement waited.
         waited: Duration,
-        /// Whether it had been sent before, to where it was not executed.
+        /// Whether the statement had been sent before, to where it was not executed.
         sent: bool,
     },
 

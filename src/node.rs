@@ -73,7 +73,7 @@ pub(crate) struct Node {
     /// Since when it has everything that the primary had written by then, in milliseconds after the cluster's start;
     /// 0 while that is not known.
     pub(crate) fresh: Arc<AtomicU64>,
-    /// What it lacked of the primary's log when it was asked last, in bytes plus 1; 0 while that is not known.
+    /// What the node lacked of the primary's log when it was asked last, in bytes plus 1; 0 while that is not known.
     pub(crate) behind: Arc<AtomicU64>,
     /// A task asks it for that.
     pub(crate) followed: AtomicBool,
@@ -122,7 +122,7 @@ impl Node {
         }
     }
 
-    /// The same server in the same life, under another name.
+    /// This node with the same server in the same life, under another name.
     pub(crate) fn renamed(&self, name: Arc<str>) -> Self {
         Self {
             direct: self.direct.clone(),

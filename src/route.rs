@@ -87,10 +87,10 @@ impl Tried {
 /// Which replicas are as far as a read needs them (rules C2, C14).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Fresh {
-    /// All of them.
+    /// All replicas.
     #[default]
     Any,
-    /// Those of which that is known.
+    /// Replicas of which that is known.
     Covering,
     /// None.
     Primary,
@@ -110,8 +110,8 @@ pub(crate) struct Request<'a> {
     pub(crate) tried: Tried,
     /// Whom it must not crash as well (rule R5).
     pub(crate) spares: Spares,
-    /// It was sent before. Where the primary is in doubt, a first attempt is made all the same, since there is nobody
-    /// else; a repeat waits for what its probe says, or a burst of repeats would be over before that.
+    /// The statement was sent before. Where the primary is in doubt, a first attempt is made all the same, since there
+    /// is nobody else; a repeat waits for what its probe says, or a burst of repeats would be over before that.
     pub(crate) retried: bool,
     /// How many wait for a node.
     pub(crate) waiting: u32,
@@ -128,7 +128,7 @@ pub(crate) struct Route {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub(crate) enum Decision {
-    /// There.
+    /// To this node.
     Go(Route),
     /// On the transaction's own node, whose lease the caller holds; for this reason.
     Stay(Reason),
@@ -146,9 +146,9 @@ pub(crate) enum Refusal {
     NotARead { reason: Reason },
     /// A `replica()` handle, and no replica is eligible.
     NoReplica,
-    /// So many wait for a node already.
+    /// Too many statements wait for a node already: as many as this limit.
     TooManyWaiting { limit: u32 },
-    /// It asks for the primary, and may have crashed another server.
+    /// The statement asks for the primary, and may have crashed another server.
     KeptBack,
 }
 

@@ -121,7 +121,7 @@ impl Signal {
         Self::Unknown,
     ];
 
-    /// Whether it says something of the node, and not only of the statement.
+    /// Whether the signal says something of the node, and not only of the statement.
     #[must_use]
     pub(crate) const fn concerns_node(self) -> bool {
         match self {
@@ -245,7 +245,7 @@ pub(crate) enum Severity {
     Error,
     /// The session is over.
     Fatal,
-    /// It does not say: MariaDB's and MySQL's packets carry none, nor do some poolers'.
+    /// The server does not say: MariaDB's and MySQL's packets carry none, nor do some poolers'.
     Untold,
 }
 

@@ -13,7 +13,7 @@ use crate::{
     state::{View, ViewNode},
 };
 
-/// See the module.
+/// The immutable picture of all nodes that one decision reads.
 #[derive(Debug)]
 pub(crate) struct Snapshot {
     pub(crate) view: View,

@@ -50,7 +50,7 @@ pub(crate) use view::{Candidate, Group, View, ViewNode};
 pub(crate) struct Moment(pub(crate) Duration);
 
 impl Moment {
-    /// So much later.
+    /// A moment so much later.
     #[must_use]
     pub(crate) fn after(self, time: Duration) -> Self {
         Self(self.0.saturating_add(time))
@@ -92,7 +92,7 @@ pub(crate) struct NodeSpec {
     pub(crate) name: Arc<str>,
     /// `Primary` or `Replica`.
     pub(crate) role: Role,
-    /// Its share of reads; 0 takes none.
+    /// The node's share of reads; 0 takes none.
     pub(crate) weight: u32,
     pub(crate) zone: Option<Arc<str>>,
     /// Which database server this is, in a normal form and without a password: the same text is the same node.
@@ -181,7 +181,7 @@ pub(crate) struct NodeState {
     pub(crate) fence: Option<FenceReason>,
     /// The fence that was told.
     pub(crate) fence_told: Option<FenceReason>,
-    /// Its monitor's logins were refused when they were tried last.
+    /// The monitor's logins were refused when they were tried last.
     pub(crate) rejected: bool,
     pub(crate) stand: Membership,
     pub(crate) health: Health,
@@ -205,15 +205,15 @@ pub(crate) struct NodeState {
     pub(crate) serializable: bool,
     pub(crate) position: Option<u64>,
     pub(crate) server: Fact<u64>,
-    /// When it was started.
+    /// When the server was started.
     pub(crate) started: Option<u64>,
-    /// Its address, as it sees it.
+    /// The server's address, as it sees it.
     pub(crate) place: Option<u64>,
     /// The epoch in which it claimed to be the primary when an authority named another.
     pub(crate) overruled: Option<u64>,
     /// Since when it has everything that the primary had written by then.
     pub(crate) fresh: Option<Moment>,
-    /// It had replayed more than the primary had written when that was asked later, in this life.
+    /// The node had replayed more than the primary had written when that was asked later, in this life.
     pub(crate) astray: bool,
     /// Too far behind.
     pub(crate) lagging: bool,
@@ -290,8 +290,8 @@ impl NodeState {
         }
     }
 
-    /// Its share of reads as a replica. Where it is configured as the primary its weight has another meaning, and none
-    /// is the default there.
+    /// The node's share of reads as a replica. Where it is configured as the primary its weight has another meaning,
+    /// and none is the default there.
     pub(crate) fn weight(&self) -> u32 {
         match self.spec.role {
             Role::Primary => self.spec.weight.max(1),

@@ -43,7 +43,7 @@ pub(crate) struct Process {
     pub(crate) begun: Option<i64>,
     /// For how long that was when the answer was made.
     pub(crate) for_micros: Option<i64>,
-    /// When it last began or ended something.
+    /// When the process last began or ended something.
     pub(crate) changed: Option<i64>,
     pub(crate) idle: bool,
 }

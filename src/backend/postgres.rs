@@ -75,7 +75,7 @@ enum Tells {
 pub(crate) struct Kept {
     conn: PgConnection,
     tells: Tells,
-    /// Its transactions were serializable by default, which kept it from asking a standby.
+    /// Transactions here were serializable by default, which kept the connection from asking a standby.
     serializable: bool,
     opened: Instant,
     /// The one that takes its place.

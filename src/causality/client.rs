@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Clock, Current, Session};
 
 impl Session {
-    /// That of a client that brings nothing: its reads see what the others of the process see as well.
+    /// The session of a client that brings nothing: its reads see what the others of the process see as well.
     pub(crate) fn of_client(outer: Current) -> Self {
         Self {
             outer: Some(outer),
@@ -13,8 +13,8 @@ impl Session {
         }
     }
 
-    /// That of a client that brings a bookmark. What the process did by itself, a migration at its start for one,
-    /// counts for everybody; what other clients wrote does not.
+    /// The session of a client that brings a bookmark. What the process did by itself, a migration at its start for
+    /// one, counts for everybody; what other clients wrote does not.
     pub(crate) fn beside_process(clock: &Clock) -> Self {
         let tick = clock.process.own_tick().max(clock.concrete_tick());
         // Of what is done out of our sight meanwhile nobody can tell whose it is: the request reads beside it. Taking it for

@@ -48,7 +48,7 @@ pub(super) const NOBODY: u64 = u64::MAX;
 pub(crate) struct Clock {
     /// How many writes have returned.
     ticks: AtomicU64,
-    /// How many of them the last capture covers; stored after its position.
+    /// How many returned writes the last capture covers; stored after its position.
     covered: AtomicU64,
     /// The position of the last capture, in the epoch below.
     lsn: AtomicU64,
@@ -59,7 +59,7 @@ pub(crate) struct Clock {
     said: watch::Sender<Word>,
     /// Everything that this process writes and sees (rule C8).
     pub(crate) process: Arc<Session>,
-    /// The same by task, where that is the scope.
+    /// What each task writes and sees, where that is the scope.
     pub(crate) tasks: Tasks,
     /// When a connection of `concrete()` last came back, or was out while somebody read.
     concrete: AtomicU64,
@@ -73,7 +73,7 @@ pub(crate) struct Clock {
     lost: AtomicU64,
     /// A capture is wanted.
     pub(crate) wanted: Notify,
-    /// The same for another reason than a write, so that also a handle without replicas sees to it.
+    /// A capture is wanted for another reason than a write, so that also a handle without replicas sees to it.
     pub(crate) wished: Notify,
     /// Somebody reads: without that, nobody needs to know where writes lie.
     read: AtomicBool,
@@ -155,7 +155,7 @@ impl Clock {
         ReadRequirement::Position { epoch, lsn }
     }
 
-    /// The same by the first capture that covers them, as far back as captures are remembered.
+    /// What such a read needs by the first capture that covers the writes, as far back as captures are remembered.
     pub(super) fn first_need_of(&self, ticks: u64) -> ReadRequirement {
         if ticks == 0 || self.covered.load(Ordering::Acquire) < ticks {
             return self.need_of(ticks);

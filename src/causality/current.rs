@@ -26,14 +26,14 @@ pub(crate) enum Current {
     Session(Arc<Session>),
     /// A client's, which reads in another one as well, and writes in its own.
     Client(Arc<Session>),
-    /// That of a tokio task.
+    /// The session of a tokio task.
     Task(Id),
     /// None: it needs nothing, and leaves nothing behind.
     Untracked,
 }
 
 impl Current {
-    /// Such a session.
+    /// An explicit session, or a client's.
     #[inline]
     pub(crate) fn of(session: Arc<Session>) -> Self {
         match session.outer {
@@ -42,7 +42,7 @@ impl Current {
         }
     }
 
-    /// What it wrote and saw itself.
+    /// What the session wrote and saw itself.
     pub(crate) fn own(self) -> Self {
         match self {
             Self::Client(session) => Self::Session(session),
@@ -58,7 +58,7 @@ impl Current {
         }
     }
 
-    /// Both, for what is a client's.
+    /// The own session and the outer one, for what is a client's.
     fn both(session: &Arc<Session>) -> (Self, &Self) {
         let outer = session.outer.as_ref().unwrap_or(&Self::Untracked);
         (Self::Session(Arc::clone(session)), outer)
@@ -79,7 +79,7 @@ impl Current {
         }
     }
 
-    /// What it has written, up to now: to be asked about by [`covered_need`](Self::covered_need).
+    /// What the session has written, up to now: to be asked about by [`covered_need`](Self::covered_need).
     pub(crate) fn written(&self, clock: &Clock) -> u64 {
         match self {
             Self::Process => clock.ticks(),
@@ -164,7 +164,7 @@ impl Current {
         }
     }
 
-    /// Where it may read, as far as earlier reads bind it.
+    /// Where the session may read, as far as earlier reads bind it.
     pub(crate) fn bound(&self, clock: &Clock) -> ReadAffinity {
         let own = match self.session(clock) {
             Some(session) if session.has_rest() => session.bound(clock),
@@ -273,7 +273,7 @@ impl Current {
         }
     }
 
-    /// It has to see what a bookmark stands for.
+    /// The session has to see what a bookmark stands for.
     pub(crate) fn observe(&self, clock: &Clock, mark: Asks) {
         let gave_way = match self {
             Self::Untracked => false,
@@ -345,17 +345,17 @@ pub(crate) struct Abandoned {
     open: Arc<Open>,
     pin: Duration,
     over: bool,
-    /// It is under way for as long as this.
+    /// The write is under way for as long as this.
     _writing: Option<Writing>,
 }
 
 impl Abandoned {
-    /// Its connection is gone, while its server may still execute it.
+    /// The write's connection is gone, while its server may still execute it.
     pub(crate) fn mark_lost(&self) {
         self.open.lose();
     }
 
-    /// Its server has answered, or will never execute anything of it any more.
+    /// The write's server has answered, or will never execute anything of it any more.
     pub(crate) fn end(mut self) {
         self.over = true;
     }

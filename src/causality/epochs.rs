@@ -88,7 +88,7 @@ impl Epochs {
         self.current() != Some(epoch) && self.seen.iter().any(|seen| seen.epoch == epoch)
     }
 
-    /// Where it began, once that is known.
+    /// Where the epoch began, once that is known.
     pub(super) fn first_position(&self, ordinal: u64) -> Option<u64> {
         self.get(ordinal)?.first
     }

@@ -20,10 +20,10 @@ use tokio::sync::Notify;
 use super::pin::nanos;
 use crate::metrics::{Sharded, shard};
 
-/// How long it is shut at the most: far longer than a planned change of the primary takes.
+/// How long the gate is shut at the most: far longer than a planned change of the primary takes.
 pub(crate) const SHUT_AT_MOST: Duration = Duration::from_mins(10);
 
-/// See the module.
+/// The gate that every write goes through, and that may be shut.
 #[derive(Debug, Default)]
 pub(crate) struct Gate {
     /// Until when it is shut, in nanoseconds of [`nanos`]; 0 while it is open.
@@ -40,7 +40,7 @@ impl Gate {
         self.is_open().then_some(writing)
     }
 
-    /// Whether it is open, or has been shut for as long as it may.
+    /// Whether the gate is open, or has been shut for as long as it may.
     #[inline]
     fn is_open(&self) -> bool {
         self.shut.load(Ordering::SeqCst) == 0 || self.left().is_zero()

@@ -32,7 +32,7 @@ pub(crate) enum By {
     Backend(Backend),
     /// The COMMIT of a transaction that began between these: its connection cannot be asked.
     Began(Instant, Instant),
-    /// Nothing.
+    /// No mark: the write is not known there by anything.
     Nothing,
 }
 
@@ -62,7 +62,7 @@ impl std::fmt::Debug for Kept {
     }
 }
 
-/// Those of one handle that nobody has begun to look for.
+/// The lost writes of one handle that nobody has begun to look for.
 #[derive(Debug, Default)]
 pub(crate) struct Losses {
     waiting: Mutex<Vec<Lost>>,
@@ -131,7 +131,7 @@ impl Orphan {
         self.kept = Some(Kept(kept));
     }
 
-    /// Its server has answered.
+    /// The write's server has answered.
     pub(crate) fn mark_returned(mut self) {
         if let Some((abandoned, _)) = self.write.take() {
             abandoned.end();

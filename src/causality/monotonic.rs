@@ -35,7 +35,7 @@ pub(crate) enum ReadAffinity {
 }
 
 impl ReadAffinity {
-    /// Both.
+    /// An affinity that meets both.
     pub(super) fn and(self, other: Self) -> Self {
         match (self, other) {
             (Self::No, bound) | (bound, Self::No) => bound,

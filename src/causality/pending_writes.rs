@@ -20,14 +20,14 @@ pub(crate) const UNKNOWN_HOLD: Duration = Duration::from_secs(30);
 pub(super) struct Open {
     /// The tick of its return; 0 while it has not returned.
     closed: AtomicU64,
-    /// Its connection is gone: what becomes of it has to be found out in another way.
+    /// The write's connection is gone: what becomes of it has to be found out in another way.
     lost: AtomicBool,
     /// Nobody can find it out: it counts as returned then.
     until: OnceLock<Instant>,
 }
 
 impl Open {
-    /// It was lost from sight.
+    /// The write was lost from sight.
     pub(super) fn lose(&self) {
         self.lost.store(true, Ordering::Release);
     }
@@ -39,7 +39,7 @@ impl Open {
         let _ = self.until.set(Instant::now() + UNKNOWN_HOLD);
     }
 
-    /// It returned; that was its tick.
+    /// The write returned; that was its tick.
     pub(super) fn close(&self, tick: u64) {
         self.closed.store(tick, Ordering::Release);
     }
@@ -126,7 +126,7 @@ impl PendingWrites {
         u64::try_from(open.count()).unwrap_or(u64::MAX)
     }
 
-    /// The same ones for another session.
+    /// The pending writes, for another session.
     pub(super) fn share(&self) -> Self {
         let all = self.open().clone();
         Self {

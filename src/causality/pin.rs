@@ -77,7 +77,7 @@ impl Mark {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Stood {
     pub(crate) pin: Mark,
-    /// How much it had written. The pin alone does not tell: one that is over is taken away.
+    /// How much the session had written. The pin alone does not tell: one that is over is taken away.
     pub(crate) written: u64,
 }
 

@@ -26,7 +26,7 @@ use sample::Notes;
 pub(crate) use sample::ReadCovers;
 pub(crate) use sample::{LastReport, ReplayObservation, ReplayReport, Upstream};
 
-/// See the module.
+/// How far one replica is known to have replayed.
 #[derive(Debug)]
 pub(crate) struct Replayed {
     /// 0 while nothing is known.
@@ -36,7 +36,7 @@ pub(crate) struct Replayed {
     opaque: AtomicU64,
     /// Several servers answer under this name: what one of them has replayed proves nothing for another.
     mixed: AtomicBool,
-    /// That was told.
+    /// Whether the several servers were reported already.
     reported: AtomicBool,
     /// How often the connection that asks again and again was opened: while this stands, the server lives on.
     life: AtomicU64,
@@ -100,7 +100,7 @@ impl Replayed {
         &self.reached
     }
 
-    /// It is known from before that several servers answer under this name.
+    /// The name is known from before to have several servers that answer under it.
     pub(crate) fn has_several(&self) {
         self.mixed.store(true, Ordering::Release);
         self.reported.store(true, Ordering::Release);
@@ -182,7 +182,7 @@ impl Replayed {
         self.openings.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// How often that happened.
+    /// How often a connection for statements was opened, or may have been.
     pub(crate) fn openings(&self) -> u64 {
         self.openings.load(Ordering::Acquire)
     }

@@ -17,7 +17,8 @@ pub(crate) enum ReadRequirement {
 }
 
 impl ReadRequirement {
-    /// Both. A position of a later epoch contains what survived of an earlier one, and the rest is nowhere (C10).
+    /// A requirement that meets both. A position of a later epoch contains what survived of an earlier one, and the
+    /// rest is
     pub(crate) fn and(self, other: Self) -> Self {
         match (self, other) {
             (Self::Primary, _) | (_, Self::Primary) => Self::Primary,

@@ -24,7 +24,7 @@ pub(crate) struct Tasks {
     sessions: HashMap<Id, Arc<Session>, foldhash::fast::RandomState>,
     /// In the order of their first writes.
     order: Mutex<VecDeque<Id>>,
-    /// Those over the limit.
+    /// The tasks over the limit, as one session.
     folded: Arc<Session>,
 }
 
@@ -43,7 +43,7 @@ impl Tasks {
         own.map_or(folded, |own| own.and(folded))
     }
 
-    /// The same where there is only time.
+    /// Whether reads of this task keep to the primary, where there is only time.
     pub(super) fn is_pinned(&self, task: Id) -> bool {
         let pinned = |session: &Session| session.pin.holds(Instant::now);
         self.get(task).is_some_and(|own| pinned(&own)) || pinned(&self.folded)
@@ -118,7 +118,7 @@ impl Tasks {
         });
     }
 
-    /// Those over the limit, as one session.
+    /// The tasks over the limit, as one session.
     pub(crate) fn folded(&self) -> &Arc<Session> {
         &self.folded
     }

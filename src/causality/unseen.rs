@@ -24,7 +24,7 @@ pub(crate) trait HandsOut: Send + Sync {
 pub(crate) struct Settled(AtomicBool);
 
 impl Settled {
-    /// They have, all of them.
+    /// The clocks have ticked, all of them.
     pub(crate) fn settle(&self) {
         self.0.store(true, Ordering::Release);
     }
@@ -57,7 +57,7 @@ impl One {
 
 type Those = Vec<One>;
 
-/// Who has, of a clock's handles.
+/// The handles of a clock that have handed connections out.
 #[derive(Default)]
 pub(super) struct HandedOut {
     any: AtomicBool,
@@ -87,7 +87,7 @@ impl HandedOut {
 }
 
 impl Clock {
-    /// This one hands connections out from now on; nobody has one yet. `settled`: once it is gone, it counts as in use
+    /// A handle hands connections out from now on; nobody has one yet. `settled`: once it is gone, it counts as in use
     /// until this says that the clocks have ticked.
     pub(crate) fn hands_out(&self, who: Weak<dyn HandsOut>, settled: Arc<Settled>) {
         let new = vec![One { who, settled }];

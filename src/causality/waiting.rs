@@ -14,7 +14,7 @@ use crate::position::Asks;
 /// How many may wait in one session.
 const MOST_BOOKMARKS: usize = 64;
 
-/// One of them.
+/// A bookmark that a session brought, and that waits to be held against the primary.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Waiting {
     pub(crate) mark: Asks,
@@ -47,7 +47,7 @@ impl Waiting {
         }
     }
 
-    /// Whether it is this one, which came once: not one of the same text that came later.
+    /// Whether the other is this bookmark, which came once: not one of the same text that came later.
     fn is(&self, other: &Self) -> bool {
         self.mark == other.mark && self.came == other.came
     }
@@ -66,7 +66,7 @@ impl Session {
         session
     }
 
-    /// It has to see what a bookmark stands for, once that was held against the primary.
+    /// The session has to see what a bookmark stands for, once that was held against the primary.
     ///
     /// Nobody need ever read in it, so only so many wait. True when one gave way: what the primary has now covers it.
     pub(crate) fn observe(&self, mark: Asks) -> bool {
@@ -91,7 +91,7 @@ impl Session {
         full
     }
 
-    /// Those that wait.
+    /// The bookmarks that wait.
     pub(crate) fn waiting(&self) -> Vec<Waiting> {
         self.rest().bookmarks.clone()
     }
@@ -105,7 +105,7 @@ impl Session {
         }
     }
 
-    /// It was held against the primary, and needs nothing more of its own.
+    /// The bookmark was held against the primary, and needs nothing more of its own.
     pub(crate) fn settled_bookmark(&self, settled: &Waiting) {
         let mut rest = self.rest();
         rest.bookmarks.retain(|waiting| !waiting.is(settled));

@@ -20,7 +20,7 @@ pub(crate) struct OpenWrite {
     lost: bool,
     /// By what it is known at its server; nothing before it was sent.
     trace: Option<Trace>,
-    /// It went through the gate.
+    /// The write's passage through the gate.
     writing: Writing,
 }
 
@@ -45,7 +45,7 @@ impl OpenWrite {
         }
     }
 
-    /// It is about to be sent, and can be found there by this.
+    /// The write is about to be sent, and can be found there by this.
     pub(crate) fn is_sent(&mut self, trace: Trace) {
         self.trace = Some(trace);
     }

@@ -25,7 +25,7 @@ const CHECK_EVERY: Duration = Duration::from_millis(500);
 /// What a bookmark is worth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Worth {
-    /// It is of another cluster.
+    /// A bookmark of another cluster.
     Foreign,
     /// Of an epoch that is over: the first position of the current one stands for it.
     Older,
@@ -37,7 +37,7 @@ pub(crate) enum Worth {
     Newer,
     /// The primary was asked after it had come, and has not come so far: nobody wrote what it stands for.
     False,
-    /// It is whatever the primary has when it comes, and the primary was asked then.
+    /// The bookmark is whatever the primary has when it comes, and the primary was asked then.
     LastReport,
 }
 
@@ -185,7 +185,7 @@ async fn settle_one(
     Ok(())
 }
 
-/// What it is worth by what is known now.
+/// What a bookmark is worth by what is known now.
 pub(crate) fn worth(clock: &Clock, mark: Asks, asked: bool) -> Worth {
     let greatest = clock.greatest();
     match mark {
@@ -196,8 +196,8 @@ pub(crate) fn worth(clock: &Clock, mark: Asks, asked: bool) -> Worth {
     }
 }
 
-/// What it stands for is nowhere: nobody wrote it, or the servers were restored to an earlier moment. What survived of
-/// it the primary has now, and what it has now costs a session nothing where replicas keep up.
+/// What the bookmark stands for is nowhere: nobody wrote it, or the servers were restored to an earlier moment. What
+/// survived of it the primary has now, and what it has now costs a session nothing where replicas keep up.
 fn see_what_is_there(clock: &Clock, session: &Session) {
     if let Some(now) = clock.greatest() {
         session.raise(clock, clock.epoch(), now.lsn.0);

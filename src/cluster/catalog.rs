@@ -35,7 +35,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// After DDL of our own, it rests for so many times what the last one took.
 const REST: u32 = 4;
 
-/// And never longer than this.
+/// After DDL of our own, the longest rest.
 const LONGEST_REST: Duration = Duration::from_secs(5);
 
 /// What is only wished for waits so long after the last reading; in vain, twice as long the next time.
@@ -61,7 +61,7 @@ pub(super) struct CatalogReader {
     reading: Option<Instant>,
     /// How long the next one rests after the last.
     rests_until: Option<Instant>,
-    /// The same for one that is only wished for.
+    /// How long the next reading rests after the last, where it is only wished for.
     wish_gap: Duration,
     wishes_from: Option<Instant>,
     by_wish: bool,

@@ -62,7 +62,7 @@ struct Made {
     #[cfg(feature = "postgres")]
     direct: Option<Arc<NodeConfig>>,
     connection: DatabaseConnection,
-    /// Its pool was closed, and what comes back to it is waited for.
+    /// The pool was closed, and what comes back to it is waited for.
     retired: AtomicBool,
     /// How many of its connections were opened, and how many there are, as it was last looked at.
     counted: AtomicU64,
@@ -136,7 +136,7 @@ impl Concrete {
         }
     }
 
-    /// The same, where nothing is read from but the primary: as far as that can be told.
+    /// Whether a connection of these is busy, where nothing is read from but the primary: as far as that can be told.
     pub(crate) fn is_busy(&self, shared: &Shared) -> bool {
         let primary = shared.primary_node();
         self.in_use(false)
@@ -228,7 +228,7 @@ impl Made {
         }
     }
 
-    /// Whether it is what this node is reached by, and its server is the one of now.
+    /// Whether this connection is what the node is reached by, and its server is the one of now.
     fn is_of(&self, primary: Option<&Arc<Node>>) -> bool {
         let same_node = self.primary == primary.map(|primary| primary.id);
         same_node

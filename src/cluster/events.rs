@@ -44,73 +44,73 @@ pub enum ClusterEvent {
     PrimaryLost,
     /// This node and another one are primaries of one epoch (see [`OnConflict`](crate::OnConflict)).
     Conflict {
-        /// One of them.
+        /// The name of one of the two.
         node: String,
     },
-    /// One of them follows again, or was accepted as the primary.
+    /// The conflict is over: one of the primaries follows again, or was accepted as the primary.
     ConflictOver,
     /// The node answers and is not used.
     Fenced {
-        /// Its name.
+        /// The node's name.
         node: String,
         /// Why.
         reason: FenceReason,
     },
-    /// It is used again.
+    /// The node is used again.
     Unfenced {
-        /// Its name.
+        /// The node's name.
         node: String,
     },
     /// The replica answers and serves no balanced reads any more. What has an event of its own (ejected, fenced,
     /// drained, removed, made the primary) is not told twice.
     LeftRotation {
-        /// Its name.
+        /// The node's name.
         node: String,
         /// Why; its word is the label `reason` of `sealane_node_eligible`.
         reason: Ineligible,
     },
-    /// It serves them again.
+    /// The replica serves balanced reads again.
     JoinedRotation {
-        /// Its name.
+        /// The node's name.
         node: String,
     },
     /// The node was found dead: it gets nothing until it answers.
     Ejected {
-        /// Its name.
+        /// The node's name.
         node: String,
         /// What was heard of it.
         cause: EjectionCause,
     },
-    /// It answers again; its share of reads grows step by step.
+    /// The node answers again; its share of reads grows step by step.
     Readmitted {
-        /// Its name.
+        /// The node's name.
         node: String,
-        /// How long it was away.
+        /// How long the node was away.
         after: Duration,
     },
-    /// It was silent for so long that what was in flight there has been ended.
+    /// The node was silent for so long that what was in flight there has been ended.
     Dead {
-        /// Its name.
+        /// The node's name.
         node: String,
     },
     /// A write was refused as read only by the node held for the primary: a setting of the server, or a switch-over.
     PrimaryRefusesWrites {
-        /// Its name.
+        /// The node's name.
         node: String,
     },
     /// The node joined the list.
     Added {
-        /// Its name.
+        /// The node's name.
         node: String,
     },
     /// The node left the list; it may finish what it runs.
     Removed {
-        /// Its name.
+        /// The node's name.
         node: String,
     },
     /// Nothing is in flight on a drained node any more.
     Drained {
-        /// Its name.
+        /// The node's name.
         node: String,
     },
     /// The subscriber was too slow: so many events are lost.

@@ -40,7 +40,7 @@ const APART: Duration = Duration::from_secs(1);
 /// A lost write, and what was seen of it.
 struct Followed {
     lost: Lost,
-    /// It cannot be seen there: only time is left.
+    /// The write cannot be seen at its server: only time is left.
     unseen: bool,
     /// When its process had last begun or ended something, as it was first seen.
     #[cfg(feature = "postgres")]
@@ -165,7 +165,7 @@ impl Following {
         Ok(())
     }
 
-    /// They cannot be asked for.
+    /// The lost writes cannot be asked for.
     #[cfg(feature = "postgres")]
     fn end_with_nothing(&mut self) {
         for one in &mut self.all {

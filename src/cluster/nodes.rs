@@ -33,11 +33,11 @@ use crate::{
 #[derive(Debug, Default)]
 pub(super) struct Nodes {
     open: HashMap<NodeId, Open>,
-    /// Those that were named, until their pools are made.
+    /// The nodes that were named, until their pools are made.
     named: Vec<Source>,
     /// Waiters for pools that are there, and will be seen with the next snapshot.
     awaited: Vec<watch::Sender<()>>,
-    /// Who hears what connections say of their servers.
+    /// The cluster that hears what connections say of their servers.
     shared: Option<Weak<Shared>>,
 }
 
@@ -47,7 +47,7 @@ struct Open {
     /// Fenced.
     reader: Option<Arc<Member>>,
     writer: Option<Arc<Member>>,
-    /// It takes writes now.
+    /// The node takes writes now.
     writes: bool,
     source: Source,
     metrics: Arc<NodeMetrics>,

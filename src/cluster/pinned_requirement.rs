@@ -9,9 +9,9 @@ use crate::causality::{Current, ReadRequirement};
 pub(crate) struct PinnedRequirement {
     current: Current,
     written: u64,
-    /// It had writes that had not returned: what they wrote counts too.
+    /// The session had writes that had not returned: what they wrote counts too.
     open: bool,
-    /// It does not wait for what will never be heard of.
+    /// The requirement does not wait for what will never be heard of.
     forgives: bool,
     need: ReadRequirement,
 }
@@ -31,7 +31,7 @@ impl PinnedRequirement {
         }
     }
 
-    /// The same without the writes of which nobody knows whether they were executed.
+    /// The need as it stands now, without the writes of which nobody knows whether they were executed.
     pub(crate) fn without_lost(shared: &Shared, current: Current) -> Self {
         Self {
             forgives: true,

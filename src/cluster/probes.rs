@@ -85,7 +85,7 @@ impl Probes {
         self.0.entry(id).or_default().wire = wire;
     }
 
-    /// It has ended, whichever way.
+    /// The probe of a node has ended, whichever way.
     pub(super) fn ended(&mut self, id: NodeId, wire: MonitorConnection) {
         if let Some(slot) = self.0.get_mut(&id) {
             slot.running = false;

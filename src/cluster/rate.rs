@@ -11,7 +11,7 @@ use tokio::time::Instant;
 const PER_SECOND: f64 = 1_000.0;
 const AT_ONCE: f64 = 4.0;
 
-/// See the module.
+/// A limit of how often something is asked.
 #[derive(Debug)]
 pub(super) struct Rate {
     left: f64,

@@ -163,7 +163,7 @@ impl Pace {
 
 /// How long to wait before the next question.
 enum Next {
-    /// So long.
+    /// The fixed pause after a failure, whoever asks.
     Pause,
     /// As long at the most, unless somebody asks.
     Within(Duration),

@@ -21,7 +21,7 @@ impl Demand {
         self.news.notify_waiters();
     }
 
-    /// How often that happened.
+    /// How often [`ask`](Self::ask) was called.
     pub(super) fn asked(&self) -> u64 {
         self.asked.load(Ordering::Acquire)
     }

@@ -47,7 +47,7 @@ pub(crate) struct Settings {
     /// How long reads of a session keep to the primary after a write where only time protects. Zero where reads are
     /// always fresh (SQLite) and where it is switched off.
     pub(crate) pin: Duration,
-    /// It is the operator's word that no replica is further behind. Without that, time proves nothing.
+    /// The operator's word that no replica is further behind. Without that, time proves nothing.
     pub(crate) trusts_pin: bool,
 }
 
@@ -212,7 +212,7 @@ impl Shared {
         self.need_of_seen(current)
     }
 
-    /// The same without what is done out of our sight.
+    /// What a read of this session needs, without what is done out of our sight.
     pub(crate) fn need_of_seen(&self, current: &Current) -> ReadRequirement {
         match self.positions.load(Ordering::Acquire) {
             true => {

@@ -28,13 +28,13 @@ pub struct Topology {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct NodeStatus {
-    /// Its ordinal in this process; never used again.
+    /// The node's ordinal in this process; never used again.
     pub id: NodeId,
     /// The configured name (`?name=`), or the server's: the host, with the port where it is not the usual one, or the file.
     pub name: String,
-    /// Its host and port, or its file; empty where the application made the connection.
+    /// The node's host and port, or its file; empty where the application made the connection.
     pub host: String,
-    /// What it may do now.
+    /// What the node may do now.
     pub role: Role,
     /// The primaryship that it shows or follows (PostgreSQL's timeline); `None` where it is not known.
     pub epoch: Option<u64>,
@@ -130,7 +130,7 @@ pub struct TopologyChange {
     pub added: Vec<String>,
     /// No longer in the list; their ordinals, since their names may be taken again.
     pub removed: Vec<NodeId>,
-    /// The same as before.
+    /// Nodes that are the same as before.
     pub kept: Vec<String>,
     /// Kept with their pools; name, weight or zone changed.
     pub changed: Vec<String>,

@@ -60,7 +60,7 @@ pub(crate) enum Message {
     ReadCatalog,
     /// Some name is not in it, or something ran that may have changed it.
     WishCatalog,
-    /// It has been read, from a node of this role.
+    /// The catalog has been read, from a node of this role.
     CatalogRead(Role, Result<Box<Catalog>, String>),
     /// A statement waits for a primary.
     Wanted,

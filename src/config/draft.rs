@@ -271,7 +271,7 @@ impl Draft {
         self.config.warnings.extend(warnings);
     }
 
-    /// Both spellings of the replicas at once.
+    /// Refuses both spellings of the replicas at once.
     pub(super) fn refuse_both(&mut self) {
         let other = self.problems.source().name(REPLICAS);
         self.problems.add(

@@ -18,7 +18,7 @@ impl Config {
             .collect()
     }
 
-    /// One of them as whoever configured this would write it: `SEALANE_ROUTE_TIMEOUT=5s`.
+    /// One setting as whoever configured this would write it: `SEALANE_ROUTE_TIMEOUT=5s`.
     pub(crate) fn setting(&self, field: &str) -> String {
         let shown = table::by_field(field).and_then(|setting| self.shown(setting));
         let name = match self.of_template(field) {

@@ -65,7 +65,7 @@ impl Config {
         Self::from_os_vars(prefix, as_os(variables))
     }
 
-    /// The same from values that may be anything.
+    /// Reads given variables whose values may be anything, as if they were the whole environment.
     pub(crate) fn from_os_vars(
         prefix: &str,
         variables: impl IntoIterator<Item = (OsString, OsString)>,
@@ -78,7 +78,7 @@ impl Config {
         read("", relevant("", std::env::vars_os()), Some(options))
     }
 
-    /// The same from given variables.
+    /// Replicas and tuning from given variables, the primary and the template from the caller.
     #[cfg(test)]
     pub(crate) fn from_vars_with_options(
         options: ConnectOptions,

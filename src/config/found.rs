@@ -11,7 +11,7 @@ pub(crate) enum Slot {
     Taken,
 }
 
-/// See the module.
+/// What servers told of the caller's template, shared by all nodes.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Found(Arc<OnceLock<Slot>>);
 

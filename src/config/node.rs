@@ -86,21 +86,21 @@ impl NodeConfig {
         self.role
     }
 
-    /// The same node under this label.
+    /// This node under this label.
     #[must_use]
     pub fn with_name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
     }
 
-    /// The same node with this share of the reads, 0 to 1000.
+    /// This node with this share of the reads, 0 to 1000.
     #[must_use]
     pub fn with_weight(mut self, weight: u32) -> Self {
         self.weight = weight;
         self
     }
 
-    /// The same node in this zone.
+    /// This node in this zone.
     #[must_use]
     pub fn with_zone(mut self, zone: impl Into<String>) -> Self {
         self.zone = Some(zone.into());
@@ -131,7 +131,7 @@ impl NodeConfig {
         }
     }
 
-    /// The same node as one of this role connects to it.
+    /// The node's configuration as one of this role connects to it.
     pub(crate) fn as_role(&self, role: Role) -> Self {
         Self {
             role,

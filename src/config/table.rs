@@ -28,7 +28,7 @@ pub(crate) struct Setting {
     pub(crate) default: &'static str,
     /// A right value.
     pub(crate) example: &'static str,
-    /// What it does, in one sentence.
+    /// What the setting does, in one sentence.
     #[cfg_attr(
         not(test),
         expect(dead_code, reason = "the documentation's table reads it")

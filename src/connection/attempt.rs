@@ -34,7 +34,7 @@ use crate::{
     vocabulary::{Consistency, Intent, NodeId, Reason, Role},
 };
 
-/// See the module.
+/// One statement on its way to its end.
 pub(super) struct Attempt<'a> {
     shared: &'a Arc<Shared>,
     scope: &'a Overrides,
@@ -42,7 +42,8 @@ pub(super) struct Attempt<'a> {
     /// The verdict on the text, where it was judged.
     verdict: Option<Summary>,
     sql: Option<&'a str>,
-    /// When it first had to wait or failed; what comes before that is microseconds, and the clock costs as much.
+    /// When the statement first had to wait or failed; what comes before that is microseconds, and the clock costs as
+    /// much.
     started: Option<Instant>,
     spent: Spent,
     /// Why it goes where it goes now.
@@ -59,15 +60,15 @@ pub(super) struct Attempt<'a> {
     unbound: ReadRequirement,
     /// Bookmarks of its session waited when it arrived, or reads.
     has_rest: bool,
-    /// When it arrived, a connection of `concrete()` was out (see there).
+    /// A connection of `concrete()` was out when the statement arrived (see there).
     unseen: bool,
-    /// It has waited for a replica as long as it may.
+    /// The read has waited for a replica as long as it may.
     waited_out: bool,
     /// The read under way, where later ones must not fall behind it.
     seen: Option<ObservedRead>,
     tried: Tried,
     retries: u8,
-    /// How often it was sent again because what a connection had prepared was out of date.
+    /// How often the statement was sent again because what a connection had prepared was out of date.
     renewed: u8,
     /// The newest snapshot that was asked.
     version: u64,
@@ -83,7 +84,7 @@ pub(super) struct Attempt<'a> {
     silent: Option<Phase>,
     /// The primary that refused it as one that takes no writes.
     doubted: Option<NodeId>,
-    /// What it has to do with servers that crashed.
+    /// What the statement has to do with servers that crashed.
     crashes: Crashes,
 }
 
@@ -377,7 +378,7 @@ impl<'a> Attempt<'a> {
         self.write.as_ref()
     }
 
-    /// Whether it may write.
+    /// Whether the statement may write.
     fn writes(&self) -> bool {
         self.ask.may_write() || self.refused.is_some()
     }
@@ -388,7 +389,7 @@ impl<'a> Attempt<'a> {
         self.write.take()
     }
 
-    /// The same back, when the stream did not come to its first row.
+    /// Gives the write back, when the stream did not come to its first row.
     #[cfg(feature = "stream")]
     pub(super) fn give_write(&mut self, write: Option<OpenWrite>) {
         self.write = write;

@@ -21,7 +21,7 @@ pub(crate) struct Overrides {
     pub(crate) stale_wait: Option<NonZeroU32>,
     /// How far behind a replica may be, in milliseconds.
     pub(crate) max_lag: Option<NonZeroU32>,
-    /// It belongs to no session.
+    /// The handle belongs to no session.
     pub(crate) untracked: bool,
     pub(crate) session: Option<Arc<Session>>,
     pub(crate) zone: Option<Arc<str>>,

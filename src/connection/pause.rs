@@ -13,7 +13,7 @@ use crate::{
     position::Bookmark,
 };
 
-/// How often it is looked whether the last write has ended.
+/// The time between two looks whether the last write has ended.
 const LOOK_EVERY: Duration = Duration::from_millis(2);
 
 /// Writes of this process wait until this is dropped; see [`Cluster::pause_writes`].

@@ -36,7 +36,7 @@ use crate::{
 /// [`Error::UnknownOutcome`](crate::Error::UnknownOutcome).
 pub struct RoutedStream<'a> {
     rows: Option<Rows<'a>>,
-    /// It is not proven to be a read: run again, it may write twice.
+    /// The stream is not proven to be a read: run again, it may write twice.
     writes: bool,
     /// The row that was asked for before the stream was handed out.
     first: Option<Result<QueryResult, DbErr>>,

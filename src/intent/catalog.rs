@@ -51,7 +51,7 @@ pub(crate) enum RelationKind {
     Unlogged,
     /// Of one session, on one node.
     Temporary,
-    /// Its value on a standby runs ahead.
+    /// A sequence: its value on a standby runs ahead.
     Sequence,
     /// Read through a wrapper that may do anything on the host.
     ForeignOther,
@@ -88,7 +88,7 @@ pub(crate) struct Relation {
     pub(crate) kind: RelationKind,
     /// Reading it reaches another server.
     pub(crate) outside: bool,
-    /// It rests on other objects: a view, a table with partitions, policies or computed columns.
+    /// The relation rests on other objects: a view, a table with partitions, policies or computed columns.
     pub(crate) composed: bool,
     /// The user's types that its columns have, and those inside them.
     pub(crate) types: BTreeSet<i64>,
@@ -123,13 +123,13 @@ pub(crate) struct Catalog {
     pub(crate) operators: HashMap<String, Harm>,
     /// Names of types that an explicit cast with a harmful function leads to.
     pub(crate) casts: HashMap<String, Harm>,
-    /// The same where the text need not mention it, by the type that is cast.
+    /// Casts with a harmful function that the text need not mention, by the type that is cast.
     pub(crate) silent_casts: BTreeMap<i64, String>,
     /// A cast from a type of the server's with a harmful function that needs no mention in the text.
     pub(crate) silent_cast: Option<String>,
     /// Symbols of operators that call functions which anybody may replace.
     pub(crate) soft_operators: BTreeSet<String>,
-    /// Such functions stand behind casts.
+    /// Functions which anybody may replace stand behind casts.
     pub(crate) soft_casts: bool,
     /// The user's types that operators give for others.
     pub(crate) results: HashMap<String, BTreeSet<i64>>,

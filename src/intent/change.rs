@@ -27,7 +27,7 @@ impl Change {
         *self == Self::Nothing
     }
 
-    /// Both.
+    /// Adds another change to this one.
     pub(crate) fn add(&mut self, other: Self) {
         let one = std::mem::take(self);
         *self = match (one, other) {

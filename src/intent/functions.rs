@@ -11,7 +11,7 @@ use super::dialect::Dialect;
 /// What a call of a built-in function asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Class {
-    /// The same on every node, with no effect: a replica may answer.
+    /// A function that gives the same on every node, with no effect: a replica may answer.
     Read,
     /// Reads or changes the state of one connection.
     Session,

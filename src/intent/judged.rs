@@ -103,7 +103,7 @@ pub(crate) struct Needs {
     pub(crate) words: BTreeSet<String>,
     /// How many literals without a type of their own stand in it.
     pub(crate) literals: usize,
-    /// It may have values of types that it does not name.
+    /// The statement may have values of types that it does not name.
     pub(crate) any_type: bool,
 }
 

@@ -135,8 +135,8 @@ impl Buckets {
         }
     }
 
-    /// The same distribution with about `most` values, if there are more. No bucket that holds anything becomes empty,
-    /// since the rare values are what one looks for.
+    /// A thinned copy: this distribution with about `most` values, if there are more. No bucket that holds anything
+    /// becomes empty, since the rare values are what one looks for.
     #[must_use]
     pub(crate) fn thinned(&self, most: u64) -> Self {
         let count = u128::from(self.count());

@@ -197,7 +197,7 @@ counted! {
         Capture = CAPTURES,
         /// A read waited for a replica.
         StaleWait = STALE_WAITS,
-        /// It waited in vain.
+        /// A read waited for a replica in vain.
         StaleTimeout = STALE_TIMEOUTS,
         /// A bookmark of an older epoch.
         Exchanged = EXCHANGED,

@@ -58,7 +58,7 @@ impl NodeMetrics {
         Entered(shard)
     }
 
-    /// It ends, on whatever thread.
+    /// A statement, stream or transaction ends, on whatever thread.
     #[inline]
     pub(crate) fn leave(&self, entered: Entered) {
         self.hot.at(entered.0).ended.fetch_add(1, Relaxed);

@@ -53,7 +53,7 @@ struct Recorder {
 }
 
 impl Recorder {
-    /// What it has not had of this histogram.
+    /// The values of this histogram that the recorder has not had.
     fn news(
         &mut self,
         node: Option<&Arc<str>>,

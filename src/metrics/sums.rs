@@ -120,7 +120,7 @@ impl AddAssign for PoolSums {
 #[derive(Clone, Debug)]
 pub(crate) struct NodeSums {
     pub(crate) id: NodeId,
-    /// What it is called. The next node with this name continues its series.
+    /// The node's name. The next node with this name continues its series.
     pub(crate) label: Arc<str>,
     pub(crate) role: Role,
     pub(crate) in_flight: u64,
@@ -133,7 +133,7 @@ pub(crate) struct NodeSums {
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Observed {
     pub(crate) healthy: bool,
-    /// Whether it serves reads as a replica, or why not, as the metric's label says it.
+    /// Whether the node serves reads as a replica, or why not, as the metric's label says it.
     pub(crate) eligible: &'static str,
     pub(crate) lag: Option<Duration>,
     pub(crate) bytes: Option<u64>,

@@ -15,7 +15,7 @@ pub(super) enum Carrier {
         /// Over HTTPS only.
         secure: bool,
     },
-    /// The same header in both directions.
+    /// A header, the same one in both directions.
     Header(HeaderName),
 }
 

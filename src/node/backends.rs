@@ -26,20 +26,20 @@ use sea_orm::{
 
 use crate::{causality::losses::Backend, error::DbErrKind};
 
-/// Its own process, and when that began.
+/// Asks a connection for its own process, and when that began.
 const WHO: &str = "SELECT pid, (pg_catalog.date_part('epoch', backend_start) * 1000000)::pg_catalog.int8 \
      FROM pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid())";
 
 /// How many connections are remembered; one that is forgotten is asked again.
 const MOST: usize = 1024;
 
-/// See the module.
+/// The processes of the server that stand behind connections.
 #[derive(Debug, Default)]
 pub(crate) struct Backends {
     /// By the place of the description, which is kept so that no other can come to that place.
     known: HashMap<usize, (PgStatement, Backend), foldhash::fast::RandomState>,
     order: Mutex<VecDeque<usize>>,
-    /// Its connections keep no descriptions.
+    /// The pool's connections keep no descriptions.
     off: AtomicBool,
 }
 

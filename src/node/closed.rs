@@ -28,7 +28,7 @@ pub(crate) fn closed(backend: DbBackend) -> DatabaseConnection {
     }
 }
 
-/// It keeps nothing up, which would need a task: this may be made outside of a runtime.
+/// A pool that keeps nothing up, which would need a task: this may be made outside of a runtime.
 fn pool<DB: Database>(options: <DB::Connection as Connection>::Options) -> Pool<DB> {
     let pool = PoolOptions::new()
         .idle_timeout(None)

@@ -32,7 +32,7 @@ use crate::{
 /// A name that leads elsewhere twice within this time has several servers behind it; else it has moved.
 const MOVES: Duration = Duration::from_mins(1);
 
-/// How long that is believed. Afterwards the name is looked at anew when its pools are.
+/// How long a name is believed to have several servers. Afterwards it is looked at anew when its pools are.
 const SEVERAL: Duration = Duration::from_mins(10);
 
 /// How many servers are remembered that were left.
@@ -45,9 +45,9 @@ pub(crate) struct Hello {
     pub(crate) in_recovery: bool,
     /// The one that it writes, or receives.
     pub(crate) timeline: Option<u64>,
-    /// When it was started, which is what tells one server from another: one has many addresses.
+    /// When the server was started, which is what tells one server from another: one has many addresses.
     pub(crate) started: Option<u64>,
-    /// Its address, as the server sees it; none on a socket of the file system.
+    /// The server's address, as it sees it; none on a socket of the file system.
     pub(crate) place: Option<u64>,
     /// The session cannot write unless it says so.
     pub(crate) fenced: bool,
@@ -107,7 +107,7 @@ pub(crate) struct Door {
     inside: Mutex<Inside>,
     /// Pools of an older one are over.
     version: AtomicU64,
-    /// The same of those whose server may live on at another address.
+    /// How often pools ended whose server may live on at another address.
     elsewhere: AtomicU64,
     listener: OnceLock<Listener>,
     /// A session does not read a backslash in a string as one.
@@ -117,7 +117,7 @@ pub(crate) struct Door {
 /// What the topology knows of the node.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Expected {
-    /// It takes writes.
+    /// The node takes writes.
     pub(crate) reigns: bool,
     /// Of which cluster.
     pub(crate) cluster: Option<u64>,
@@ -142,7 +142,7 @@ struct Inside {
     expected: Expected,
     /// The server to which connections that may write lead, and its timeline.
     home: Option<Server>,
-    /// Those that were met before it took writes.
+    /// The servers that were met before the node took writes.
     met: Vec<Server>,
     left: Vec<u64>,
     last_move: Option<Instant>,
@@ -175,7 +175,7 @@ impl Door {
         self.strange_strings.store(true, Ordering::Release);
     }
 
-    /// Who hears of it from now on; the first one only.
+    /// Sets who hears of news from now on; the first one only.
     pub(crate) fn listen(&self, listener: Listener) {
         let _ = self.listener.set(listener);
     }

@@ -100,8 +100,8 @@ impl Guide {
             .map_err(|stranger| sqlx::Error::Configuration(Box::new(stranger)))
     }
 
-    /// The same where a pool did not ask it as it was opened, for whoever takes it; waits for the topology where that has
-    /// to speak first, as the pool would.
+    /// Asks a connection late, where a pool did not as it was opened, for whoever takes it; waits for the topology
+    /// where that has to speak first, as the pool would.
     pub(in crate::node) async fn greet_late(
         &self,
         conn: &mut PgConnection,
@@ -135,7 +135,7 @@ impl Guide {
     }
 }
 
-/// The same of a transaction that has begun, through SeaORM: whose server it is.
+/// Asks a transaction that has begun, through SeaORM: whose server it is.
 pub(crate) async fn ask_begun(guide: &Guide, begun: &DatabaseTransaction) -> Result<Hello, DbErr> {
     let sql = match guide.little.load(Ordering::Relaxed) {
         true => LITTLE,
@@ -184,7 +184,7 @@ async fn ask(sql: &'static str, conn: &mut PgConnection) -> Result<Hello, sqlx::
     read(&row, begun)
 }
 
-/// The same of a standby where transactions are serializable by default: the session is left as its role has it.
+/// Asks a standby where transactions are serializable by default: the session is left as its role has it.
 async fn ask_lower(sql: &'static str, conn: &mut PgConnection) -> Result<PgRow, sqlx::Error> {
     let begin = "BEGIN ISOLATION LEVEL READ COMMITTED, READ ONLY";
     sqlx::raw_sql(begin).execute(&mut *conn).await?;

@@ -32,14 +32,14 @@ const GONE: usize = 1024;
 pub(crate) struct Handed {
     /// To which its connections lead; none where that is a socket of the file system.
     port: Option<u16>,
-    /// How many of them were opened.
+    /// How many connections of the pool were opened.
     opened: AtomicU32,
     inside: Mutex<Inside>,
 }
 
 #[derive(Debug, Default)]
 struct Inside {
-    /// How often they were cut; one that was being opened meanwhile is of before.
+    /// How often the connections were cut; one that was being opened meanwhile is of before.
     cuts: u64,
     /// Nobody is to have one any more. The pool's end is not enough: who is opening one goes on, and when that is
     /// refused the pool opens another without asking whether it was closed.
@@ -131,7 +131,7 @@ mod postgres {
         node::sockets::{Ends, Socket},
     };
 
-    /// Its own process, when that began, and its ends.
+    /// Asks a connection for its own process, when that began, and its ends.
     const WHO: &str = "SELECT pid, (pg_catalog.date_part('epoch', backend_start) * 1000000)::pg_catalog.int8, \
          pg_catalog.host(pg_catalog.inet_client_addr()), pg_catalog.inet_client_port(), \
          pg_catalog.host(pg_catalog.inet_server_addr()), pg_catalog.inet_server_port() \

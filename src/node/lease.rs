@@ -71,7 +71,7 @@ pub(crate) struct Lease {
     pub(super) seat: Arc<Seat>,
     role: Role,
     entered: Entered,
-    /// Its place in the node's pool; none before it has one, and none where it keeps it itself.
+    /// The lease's place in the node's pool; none before it has one, and none where something else holds it instead.
     place: Option<Place>,
     /// When the statement was handed to a connection; none where nothing was, or where a transaction times its own.
     sent: Option<Instant>,
@@ -106,7 +106,7 @@ impl Lease {
         &self.seat
     }
 
-    /// Whether it has a place in the pool now, if one is free.
+    /// Whether the lease has a place in the pool now, if one is free.
     pub(crate) fn try_place(&mut self, line: &Line) -> bool {
         if self.place.is_none() {
             self.place = self.node().places.try_take(line);
@@ -119,7 +119,7 @@ impl Lease {
         self.place = place;
     }
 
-    /// Its place, for what holds it instead.
+    /// Takes the lease's place, for what holds it instead.
     pub(crate) fn take_place(&mut self) -> Option<Place> {
         self.place.take()
     }

@@ -50,7 +50,7 @@ pub(crate) enum PooledConnection {
     Adopted(DatabaseConnection),
 }
 
-/// The same expression for whichever pool it is; the second one where there is none.
+/// Writes an expression once for whichever pool it is; the second one where there is none.
 macro_rules! with_pool {
     ($link:expr, |$pool:ident| $of_pool:expr, $otherwise:expr) => {
         match $link {

@@ -16,7 +16,7 @@ pub(crate) struct PendingPool {
 }
 
 impl PendingPool {
-    /// Those who wait go on when the sender is dropped, or fail after this time.
+    /// A place without a pool: waiters go on when the sender is dropped, or fail after this time.
     pub(crate) fn new(limit: Duration) -> (Self, watch::Sender<()>) {
         let (sender, opened) = watch::channel(());
         let absent = Self {

@@ -82,7 +82,7 @@ impl Places {
 }
 
 impl Place {
-    /// Whether it is one of a share.
+    /// Whether this place is one of a share.
     #[cfg(feature = "stream")]
     pub(crate) fn is_shared(&self) -> bool {
         self.share.is_some()

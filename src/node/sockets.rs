@@ -78,7 +78,7 @@ fn open_files() -> impl Iterator<Item = std::os::fd::RawFd> {
 mod own {
     use std::net::SocketAddr;
 
-    /// Both ends of a connection over a network.
+    /// The two ends of a connection over a network.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub(crate) struct Ends {
         pub(crate) own: SocketAddr,
@@ -95,12 +95,12 @@ mod own {
             None
         }
 
-        /// Those with nothing unread that lead to this port.
+        /// The sockets with nothing unread that lead to this port.
         pub(crate) fn quiet(_: Option<u16>) -> Vec<Self> {
             Vec::new()
         }
 
-        /// Its own end.
+        /// The socket's own end.
         pub(crate) fn own(&self) -> Option<SocketAddr> {
             match *self {}
         }
@@ -110,7 +110,7 @@ mod own {
             match *self {}
         }
 
-        /// Whether it is open still.
+        /// Whether the socket is open still.
         pub(crate) fn is_open(&self) -> bool {
             match *self {}
         }

@@ -105,7 +105,8 @@ impl Trouble {
         self.refused_since(begun.checked_sub(REST)?).or_else(before)
     }
 
-    /// The same in words, with the error that says so. `full`: this process has or opens all that this setting allows.
+    /// The trouble in words, with the error that says so. `full`: this process has or opens all that this setting
+    /// allows.
     pub(crate) fn explain(&self, begun: Instant, full: Option<&str>) -> (String, Option<DbErr>) {
         let beside = full.map_or_else(String::new, |setting| {
             format!("; this process has or opens all that it may have there ({setting})")
@@ -176,7 +177,7 @@ impl Drop for Asking {
 }
 
 impl Node {
-    /// The same, reached directly in this way.
+    /// This node, reached directly in this way.
     pub(crate) fn reached(mut self, direct: Option<&NodeConfig>, trouble: &Arc<Trouble>) -> Self {
         self.direct = direct.cloned().map(Arc::new);
         self.trouble = Arc::clone(trouble);

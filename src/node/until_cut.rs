@@ -28,7 +28,7 @@ impl UntilCut {
         self.waiting.await;
     }
 
-    /// The same, and wakes whoever waits for rows when it comes.
+    /// Polls whether the node was cut off, and wakes whoever waits for rows when it is.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
         let waiting = self.waiting.as_mut().poll(cx);
         match (self.now(), waiting) {

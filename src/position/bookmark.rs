@@ -45,7 +45,7 @@ const EMPTY: &str = "1n";
 const PRIMARY: &str = "1u";
 
 impl Bookmark {
-    /// Whether it asks for nothing.
+    /// Whether the bookmark asks for nothing.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         matches!(self.0, Asks::Nothing)

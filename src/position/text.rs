@@ -39,7 +39,7 @@ pub(crate) enum NotAPosition {
     /// Longer than any.
     #[error("the bookmark is {length} bytes long, and none is longer than {LONGEST}")]
     Length {
-        /// Its length in bytes.
+        /// The text's length in bytes.
         length: usize,
     },
 }

@@ -23,12 +23,12 @@ pub enum NotSent {
     },
     /// A `replica()` handle, and no replica is eligible.
     NoReplica,
-    /// So many statements wait for a node already that no more may.
+    /// As many statements wait for a node already as may.
     TooManyWaiting {
         /// How many may wait.
         limit: u32,
     },
-    /// It needs the primary, and a statement of this text was the first to break when another server crashed.
+    /// The statement needs the primary, and one of this text was the first to break when another server crashed.
     KeptBack,
 }
 

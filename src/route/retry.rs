@@ -37,9 +37,9 @@ pub(crate) struct Failure {
     pub(crate) in_transaction: bool,
     /// The statement meets the conditions of the safety net (see [`safety`](super::safety)).
     pub(crate) correctable: bool,
-    /// How often it was sent again already.
+    /// How often the statement was sent again already.
     pub(crate) retries: u8,
-    /// How often that was because what a connection had prepared was out of date. As often as it may be where the
+    /// How often a repeat was because what a connection had prepared was out of date. As often as it may be where the
     /// connection is not ours to mend.
     pub(crate) renewed: u8,
     /// What is known of the crash that it broke in.
@@ -52,11 +52,11 @@ pub(crate) enum Crash {
     /// None that is known.
     #[default]
     No,
-    /// Its text was the first to break there.
+    /// The read's text was the first to break there.
     Suspected,
-    /// It ran beside the first one.
+    /// The read ran beside the first one.
     Beside,
-    /// It ran beside the first one, and that is the second time.
+    /// The read ran beside the first one, and that is the second time.
     BesideAgain,
 }
 
@@ -93,7 +93,7 @@ pub(crate) enum Again {
     Elsewhere,
     /// Route anew with the newest snapshot; if that is the one that was used, wait for the next.
     NewSnapshot,
-    /// The same node, on another connection.
+    /// On the same node, on another connection.
     SameNode,
     /// Wherever the primary is, once the node that refused to be it was asked (T8).
     AfterProbe,
@@ -104,8 +104,8 @@ pub(crate) enum Again {
 }
 
 impl Again {
-    /// Whether it spends the budget and counts among the retries. A pool that the topology closed is nobody's failure,
-    /// and a misroute is ours: it is sent once and cannot come back.
+    /// Whether the repeat spends the budget and counts among the retries. A pool that the topology closed is nobody's
+    /// failure, and a misroute is ours: it is sent once and cannot come back.
     #[must_use]
     pub(crate) const fn costs(self, signal: Signal) -> bool {
         match self {
@@ -211,7 +211,7 @@ pub(crate) fn verdict(failure: &Failure) -> Verdict {
     }
 }
 
-/// Whether it has to be asked first what became of the server: a read that ran on a connection that broke without a word.
+/// Whether the server has to be asked first what became of it: the read ran on a connection that broke without a word.
 #[must_use]
 pub(crate) fn may_have_crashed(failure: &Failure) -> bool {
     let sent = match failure.stage {

@@ -30,7 +30,7 @@ pub(crate) fn said(err: &DbErr) -> String {
     mask(&text)
 }
 
-/// The same, and what to do about it, where that can be told.
+/// The error's text, and what to do about it, where that can be told.
 pub(crate) fn told(err: &DbErr) -> String {
     let said = said(err);
     advice(err).map_or_else(|| said.clone(), |advice| format!("{said}; {advice}"))

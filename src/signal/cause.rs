@@ -30,7 +30,7 @@ impl Signal {
         }
     }
 
-    /// The same of a node that was found dead by it, as events say it.
+    /// The cause of an ejection: of a node that was found dead by this signal, as events say it.
     #[must_use]
     pub(crate) const fn ejection(self) -> EjectionCause {
         match self {

@@ -56,7 +56,7 @@ pub(crate) struct Outage {
     pub(crate) cause: Cause,
     /// What broke first.
     pub(crate) first: Ran,
-    /// It serves again, or has had its time.
+    /// The node serves again, or has had its time.
     pub(crate) over: bool,
     /// A fresh connection was answered, and is asked once more.
     answered: bool,
@@ -67,9 +67,9 @@ pub(crate) struct Outage {
 pub(crate) enum Fate {
     /// Not told yet.
     Open,
-    /// It crashed, and this was the first to break.
+    /// The server crashed, and this was the first to break.
     Crashed(Ran),
-    /// It is gone, or it is well.
+    /// The server is gone, or it is well.
     Other,
 }
 
@@ -78,14 +78,14 @@ pub(crate) enum Fate {
 pub(crate) enum Spares {
     #[default]
     Nobody,
-    /// It may have crashed a server: the primary must not be the next one.
+    /// The read may have crashed a server: the primary must not be the next one.
     Primary,
-    /// It may have crashed two.
+    /// The read may have crashed two servers.
     Everybody,
 }
 
 impl Spares {
-    /// Whether it keeps away from a node of this role.
+    /// Whether the read keeps away from a node of this role.
     pub(crate) fn bars(self, role: Role) -> bool {
         match self {
             Self::Nobody => false,

@@ -42,11 +42,11 @@ pub(crate) enum Event {
     Drain { node: NodeId },
     /// Take it back.
     Resume { node: NodeId },
-    /// This is the list of nodes now. The ticket comes back with the answer.
+    /// The list of nodes is this one now. The ticket comes back with the answer.
     Replace { ticket: u64, nodes: Vec<NodeSpec> },
     /// A new node gave its first connection.
     Warmed { node: NodeId },
-    /// It did not.
+    /// A new node did not give its first connection.
     WarmFailed { node: NodeId, signal: Signal },
     /// Nothing is in flight on a drained or leaving node.
     DrainedOut { node: NodeId },
@@ -54,13 +54,13 @@ pub(crate) enum Event {
     Wanted(bool),
     /// Something was silent for suspiciously long: ask every node what it is (T6).
     AskAll,
-    /// Its name leads to another server than before: its pools and what was asked of it are of that one (C4).
+    /// The node's name leads to another server than before: its pools and what was asked of it are of that one (C4).
     Moved { node: NodeId },
     /// An authority says that this node is the primary (T3, T4).
     Promoted { node: NodeId },
     /// An authority says that this node is to be taken for it, whatever was seen (T3).
     Accept { node: NodeId },
-    /// It has said so to another handle of this process, and positions have begun anew with that.
+    /// An authority has said so to another handle of this process, and positions have begun anew with that.
     Told { node: NodeId },
 }
 
@@ -81,9 +81,9 @@ pub(crate) struct ProbeFacts {
     pub(crate) position: Option<u64>,
     /// Of how many transactions it knows, where all of them have ended.
     pub(crate) ended: Option<u64>,
-    /// Its address and start time, as one number.
+    /// The server's address and start time, as one number.
     pub(crate) server: Fact<u64>,
-    /// When it was started, and where it is.
+    /// When the server was started, and where it is.
     pub(crate) started: Option<u64>,
     pub(crate) place: Option<u64>,
 }
@@ -156,7 +156,7 @@ pub(crate) enum Notice {
     Dead {
         node: NodeId,
     },
-    /// It broke connections without a word, and recovers from a crash.
+    /// The node broke connections without a word, and recovers from a crash.
     Crashed {
         node: NodeId,
     },
@@ -191,7 +191,7 @@ pub(crate) enum Notice {
         node: NodeId,
         why: Ineligible,
     },
-    /// It serves them again.
+    /// The replica serves balanced reads again.
     JoinedRotation {
         node: NodeId,
     },
@@ -210,7 +210,7 @@ pub(crate) enum Notice {
     Conflict {
         node: NodeId,
     },
-    /// One of them is left, or was named.
+    /// The conflict is over: one primary is left, or was named.
     ConflictOver,
     /// The node held for the primary refused a write (T8).
     PrimaryRefusesWrites {

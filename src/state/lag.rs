@@ -21,7 +21,7 @@ const UNPROVEN_EVERY: Duration = Duration::from_millis(20);
 /// What the primary said of itself, and when it was asked.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct History {
-    /// Its positions, the newest last.
+    /// The primary's positions, the newest last.
     positions: VecDeque<(u64, Moment)>,
     /// Of how many transactions it knew when all of them had ended. A position alone makes the replicas of an idle
     /// primary late: what a read logs that prunes a page and then fails it sends with the next commit or after some 20 s,

@@ -40,13 +40,13 @@ pub(crate) enum StartProblem {
     /// Several say so, of different epochs, and nobody knows which one counts.
     #[error("{why}; or set SEALANE_START_WITHOUT_PRIMARY=true to serve reads meanwhile")]
     Undecided { why: String },
-    /// It is a standby.
+    /// The node configured as the primary is a standby.
     #[error(
         "node `{name}` is configured as the primary and is in recovery: point DATABASE_URL at the primary, \
          or list this node as a replica"
     )]
     PrimaryInRecovery { name: Arc<str> },
-    /// It does not answer.
+    /// The primary does not answer.
     #[error(
         "the primary `{name}` cannot be reached: start it, or set SEALANE_START_WITHOUT_PRIMARY=true to serve reads \
          without it"

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-/// See the module.
+/// The figures that transitions and routing depend on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Tuning {
     /// Off: everything on the primary.

@@ -39,9 +39,9 @@ pub(crate) struct ViewNode {
 /// A node to choose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Candidate {
-    /// Its place among the view's nodes.
+    /// The node's place among the view's nodes.
     pub(crate) index: usize,
-    /// Its weight, as far as its ramp goes, over its latency. Never 0.
+    /// The node's weight, as far as its ramp goes, over its latency. Never 0.
     pub(crate) capacity: u64,
 }
 
@@ -52,7 +52,7 @@ pub(crate) struct Group {
     pub(crate) total: u64,
 }
 
-/// See the module.
+/// What one routing decision reads of all nodes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct View {
     pub(crate) version: u64,
@@ -242,8 +242,8 @@ impl Reader<'_> {
     }
 }
 
-/// Those who are not avoided, unless all are; of these, those inside the window over the fastest. One whose latency is
-/// not known yet is outside, unless nobody's is known: at the start all are used.
+/// The readers that are not avoided, unless all are; of these, those inside the window over the fastest. One whose
+/// latency is not known yet is outside, unless nobody's is known: at the start all are used.
 fn group<'s>(readers: impl Iterator<Item = Reader<'s>> + Clone, window: Duration) -> Group {
     let some_free = readers.clone().any(|reader| !reader.avoided());
     let usable = readers.filter(|reader| !(some_free && reader.avoided()));

@@ -25,9 +25,9 @@ word! {
         /// The primary serves it.
         #[default]
         Primary = "primary",
-        /// It waits for a replica, for `SEALANE_STALE_WAIT`; then the primary serves it.
+        /// The read waits for a replica, for `SEALANE_STALE_WAIT`; then the primary serves it.
         Wait = "wait",
-        /// It waits for a replica as long; then it fails with `Error::NotCaughtUp`.
+        /// The read waits for a replica as long; then it fails with `Error::NotCaughtUp`.
         Error = "error",
     }
 }
@@ -37,10 +37,10 @@ word! {
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
     #[non_exhaustive]
     Scope {
-        /// Those of the whole process.
+        /// Writes of the whole process.
         #[default]
         Process = "process",
-        /// Those of the same tokio task; outside a task, those of the process.
+        /// Writes of the same tokio task; outside a task, those of the process.
         Task = "task",
     }
 }
@@ -53,11 +53,11 @@ word! {
         /// The nodes are asked what they are, and the greatest epoch wins.
         #[default]
         Auto = "auto",
-        /// The same, but a greater epoch counts only with a witness: the old primary does not answer as one any more,
+        /// As `Auto`, but a greater epoch counts only with a witness: the old primary does not answer as one any more,
         /// another node follows the new one, or an authority names it. For those who promote a replica beside a healthy
         /// primary on purpose.
         Confirmed = "confirmed",
-        /// It is the configured one.
+        /// The primary is the configured one.
         Off = "off",
     }
 }

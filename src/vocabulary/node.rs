@@ -36,35 +36,35 @@ word! {
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     #[non_exhaustive]
     Ineligible without Display {
-        /// It is the primary, and the primary has no share in reads.
+        /// The node is the primary, and the primary has no share in reads.
         Primary = "primary",
         /// Nobody has seen yet what it is.
         UnknownRole = "unknown_role",
-        /// It answers and is not to be used: see [`FenceReason`].
+        /// The node answers and is not to be used: see [`FenceReason`].
         Fenced = "fenced",
-        /// It is not in the list, or not yet.
+        /// The node is not in the list, or not yet.
         NotInTheList = "not_in_the_list",
         /// Drained on demand, by [`Cluster::drain`](crate::Cluster::drain).
         Drained = "drained",
-        /// It was found dead, and gets nothing until it answers.
+        /// The node was found dead, and gets nothing until it answers.
         Ejected = "ejected",
-        /// It is in grave doubt until its next probe.
+        /// The node is in grave doubt until its next probe.
         Suspected = "suspected",
-        /// Its weight is 0.
+        /// The node's weight is 0.
         NoWeight = "no_weight",
-        /// It belongs to another cluster than the primary, or could not tell.
+        /// The node belongs to another cluster than the primary, or could not tell.
         OtherCluster = "other_cluster",
-        /// It follows an older primary, or could not tell.
+        /// The node follows an older primary, or could not tell.
         OlderEpoch = "older_epoch",
-        /// It is further behind than `SEALANE_MAX_LAG`, or could not tell.
+        /// The node is further behind than `SEALANE_MAX_LAG`, or could not tell.
         TooFarBehind = "too_far_behind",
-        /// It has not replayed the first position that the primary told: a matter of milliseconds, if it is well.
+        /// The node has not replayed the first position that the primary told: a matter of milliseconds, if it is well.
         NotKnownToBeNear = "not_known_to_be_near",
-        /// It receives nothing from a primary.
+        /// The node receives nothing from a primary.
         NotReceiving = "not_receiving",
-        /// Its transactions are serializable by default, and a standby refuses these.
+        /// The node's transactions are serializable by default, and a standby refuses these.
         Serializable = "serializable",
-        /// It has replayed what the primary does not have: its history is another one.
+        /// The node has replayed what the primary does not have: its history is another one.
         AheadOfThePrimary = "ahead_of_the_primary",
     }
 }
@@ -98,16 +98,16 @@ word! {
     FenceReason without Display {
         /// Configured as a replica, and not in recovery: a primary, perhaps an old one.
         NotInRecovery = "not_in_recovery",
-        /// Its system identifier is not the primary's.
+        /// The node's system identifier is not the primary's.
         OtherCluster = "other_cluster",
         /// A primary of an epoch that is over.
         Stale = "stale",
-        /// It shows a greater epoch than the primary, and nobody vouches for it: perhaps a copy that was promoted
+        /// The node shows a greater epoch than the primary, and nobody vouches for it: perhaps a copy that was promoted
         /// elsewhere.
         Quarantined = "quarantined",
-        /// It is the primary of the same epoch as another node.
+        /// The node is the primary of the same epoch as another node.
         Conflict = "conflict",
-        /// It is the primary under another name.
+        /// The node is the primary under another name.
         SameServer = "same_server",
     }
 }
@@ -132,9 +132,9 @@ word! {
     EjectionCause {
         /// No connection came about: refused, unreachable, not found.
         Refused = "refused",
-        /// Its connections broke.
+        /// The node's connections broke.
         Disconnected = "disconnected",
-        /// It did not answer in time.
+        /// The node did not answer in time.
         TimedOut = "timed_out",
         /// The server is there and accepts no sessions yet.
         Starting = "starting",
@@ -142,11 +142,11 @@ word! {
         Recovering = "recovering",
         /// The server is there and accepts no sessions any more.
         Stopping = "stopping",
-        /// It ended sessions, by command or for a reason of its own.
+        /// The node ended sessions, by command or for a reason of its own.
         Terminated = "terminated",
         /// The server does not let us in: login, host rules, database.
         Rejected = "rejected",
-        /// It has no connection left for us, or its pool had none in time.
+        /// The node has no connection left for us, or its pool had none in time.
         Overloaded = "overloaded",
         /// Anything else.
         Other = "other",

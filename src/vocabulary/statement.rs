@@ -65,7 +65,7 @@ word! {
         NotExecuted = "not_executed",
         /// Certainly executed.
         Executed = "executed",
-        /// It may or may not have been executed: it is never sent again.
+        /// The statement may or may not have been executed: it is never sent again.
         Unknown = "unknown",
     }
 }

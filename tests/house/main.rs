@@ -9,6 +9,7 @@
     reason = "a test's failure is its report"
 )]
 
+mod comments;
 mod imports;
 mod links;
 mod rules;

@@ -22,7 +22,7 @@ const SERVERS: usize = 64;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Whose {
     pub(crate) system: Option<u64>,
-    /// Those of its servers that were seen, each by when it was started.
+    /// The servers of the cluster that were seen, each by when it was started.
     pub(crate) servers: Vec<u64>,
     /// As it is configured; counts where no server says what it is.
     pub(crate) name: String,

@@ -13,15 +13,15 @@ pub(crate) struct ReplayReport {
     pub(crate) complete: bool,
     pub(crate) source: Upstream,
     pub(crate) cluster: u64,
-    /// Its address and start time, as one number.
+    /// The server's address and start time, as one number.
     pub(crate) server: u64,
-    /// Its address, where it has one; a server that was started again has it still.
+    /// The server's address, where it has one; a server that was started again has it still.
     pub(crate) place: Option<u64>,
     /// The life of the connection that was asked, where it is the one that asks again and again.
     pub(crate) life: Option<u64>,
 }
 
-/// The same in the words of the cluster's clock.
+/// A [`ReplayReport`] in the words of the cluster's clock.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ReplayObservation {
     pub(crate) told: LastReport,
@@ -49,7 +49,7 @@ pub(crate) enum Upstream {
     Nobody,
 }
 
-/// Who said it, and when.
+/// The last report of a position: who said it, and when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct LastReport {
     /// Before the question was sent.

@@ -18,9 +18,9 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// What to do about a node next.
 enum Next {
     Ask,
-    /// Its probes knock at its door, and nobody else (T1).
+    /// The node's probes knock at its door, and nobody else (T1).
     Wait,
-    /// It has left, or it was the primary all the time.
+    /// The node has left, or it was the primary all the time.
     Leave,
 }
 

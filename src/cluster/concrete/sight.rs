@@ -15,7 +15,7 @@ use crate::{
     vocabulary::NodeId,
 };
 
-/// See the module.
+/// The connections that were handed out, as far as the clock has to be told of them.
 pub(super) struct Sight {
     clock: Arc<Clock>,
     losses: Arc<Losses>,

@@ -172,7 +172,7 @@ impl Nodes {
         true
     }
 
-    /// Those who waited for a pool find it in the snapshot that was just published.
+    /// Wakes the waiters for a pool: they find it in the snapshot that was just published.
     pub(in crate::cluster) fn wake(&mut self) {
         self.awaited.clear();
     }

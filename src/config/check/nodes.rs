@@ -142,7 +142,7 @@ impl<'a> Nodes<'a> {
         kept
     }
 
-    /// The same endpoint or the same name twice.
+    /// Finds the same endpoint or the same name twice.
     fn check_twins(&mut self, primary: &NodeConfig, replicas: &[Numbered]) {
         let mut endpoints: HashMap<Endpoint, usize> = HashMap::new();
         let mut names: HashMap<&str, String> = HashMap::new();

@@ -62,7 +62,7 @@ impl Attempt<'_> {
         self.ask.intent() == Intent::Read && self.refused.is_none()
     }
 
-    /// What it has to do with the crash of its server, if there was one.
+    /// What the statement has to do with the crash of its server, if there was one.
     pub(super) async fn crash(&mut self, lease: &Lease, ran: Ran) -> Crash {
         let begun = Instant::now();
         self.started.get_or_insert(begun);

@@ -19,7 +19,7 @@ use crate::{
 };
 
 impl Attempt<'_> {
-    /// It ran.
+    /// The statement ran.
     pub(in crate::connection) fn succeeded(&mut self, sql: &str) {
         self.saw();
         if let Some(refusal) = self.refused
@@ -34,7 +34,7 @@ impl Attempt<'_> {
         }
     }
 
-    /// It did not run as it should: `Ok` when it is to be tried again, else the error for the caller.
+    /// The statement did not run as it should: `Ok` when it is to be tried again, else the error for the caller.
     pub(in crate::connection) async fn failed(
         &mut self,
         lease: &Lease,

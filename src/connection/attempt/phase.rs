@@ -54,7 +54,7 @@ impl Attempt<'_> {
         now + whole.saturating_sub(self.spent.0[phase as usize])
     }
 
-    /// It lasted from then until now.
+    /// The phase lasted from then until now.
     pub(super) fn spend(&mut self, phase: Phase, since: Instant) {
         self.spent.0[phase as usize] += since.elapsed();
     }
@@ -64,7 +64,7 @@ impl Attempt<'_> {
         self.spent.0[Phase::Route as usize] < self.shared.settings.route_timeout
     }
 
-    /// When it first had to wait.
+    /// When the statement first had to wait.
     pub(super) fn started(&mut self) -> Instant {
         *self.started.get_or_insert_with(Instant::now)
     }

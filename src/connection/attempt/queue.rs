@@ -38,11 +38,11 @@ struct Spot {
     work: Pin<Box<dyn Future<Output = Had> + Send>>,
 }
 
-/// All of them.
+/// All lines that a statement stands in.
 #[derive(Default)]
 struct Spots {
     spots: Vec<Spot>,
-    /// Where it got nothing: there is nothing to be had before there is another pool.
+    /// Pools where the statement got nothing: there is nothing to be had before there is another pool.
     left: Vec<Arc<NodePool>>,
 }
 

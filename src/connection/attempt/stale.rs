@@ -99,7 +99,7 @@ impl Attempt<'_> {
         !fresh.is_zero() && now.saturating_sub(fresh) <= Duration::from_millis(most.get().into())
     }
 
-    /// Whether it waits for a replica rather than go to the primary. By time alone there is nothing to wait for.
+    /// Whether the read waits for a replica rather than go to the primary. By time alone there is nothing to wait for.
     pub(super) fn may_wait(&self) -> bool {
         !self.waited_out
             && (self.unseen || self.scope.on_stale(self.shared) != OnStale::Primary)
@@ -216,13 +216,13 @@ impl Attempt<'_> {
         self.need = self.need.and(self.unbound);
     }
 
-    /// It is about to be sent, on a connection that it holds.
+    /// The statement is about to be sent, on a connection that it holds.
     pub(in crate::connection) fn sends(&mut self, lease: &Lease) {
         let counts = self.level == Consistency::Monotonic && lease.role() == Role::Replica;
         self.seen = counts.then(|| ObservedRead::begin(&lease.node().replayed));
     }
 
-    /// It returned: later reads of its session see as much.
+    /// The read returned: later reads of its session see as much.
     pub(super) fn saw(&mut self) {
         if self.level == Consistency::Monotonic && !self.writes() {
             self.current.saw(&self.shared.clock, self.seen.take());

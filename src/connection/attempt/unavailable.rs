@@ -50,12 +50,12 @@ impl Obstacle {
         }
     }
 
-    /// It was refused.
+    /// The obstacle that this error tells of.
     pub(super) fn said(err: DbErr) -> Self {
         Self::of_ours(signal::told(&err)).by(err)
     }
 
-    /// It was not even asked for.
+    /// An obstacle of our own: no node was asked.
     pub(super) fn of_ours(detail: String) -> Self {
         Self {
             phase: None,
@@ -101,7 +101,7 @@ impl Attempt<'_> {
         }
     }
 
-    /// It never got as far as a node: the primary's error, where one is known.
+    /// The statement never got as far as a node: the primary's error, where one is known.
     pub(super) fn at_no_node(&self, obstacle: Obstacle) -> Error {
         let snapshot = self.shared.snapshot.load();
         let nodes = snapshot.describe();

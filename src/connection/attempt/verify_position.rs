@@ -41,7 +41,7 @@ pub(in crate::connection) struct Unasked {
 }
 
 impl Unasked {
-    /// It has begun, so its connection was open by now.
+    /// The transaction has begun, so its connection was open by now.
     pub(in crate::connection) fn mark_begun(&mut self) {
         self.opened = Some(Instant::now());
     }
@@ -155,9 +155,10 @@ impl Attempt<'_> {
         Ok(())
     }
 
-    /// The same for a transaction that has begun, and whether it is as far as it has to be. Its connection cannot be
-    /// asked: at REPEATABLE READ the question would take the snapshot, before the answer. So the node is asked on
-    /// another one, after this one was open: a server that began a new life in between has ended this one with it.
+    /// Whether the node of a transaction that has begun is as far as it has to be; asks where that is not known. The
+    /// transaction's connection cannot be asked: at REPEATABLE READ the question would take the snapshot, before the
+    /// answer. So the node is asked on another one, after this one was open: a server that began a new life in between
+    /// has ended this one with it.
     pub(in crate::connection) async fn prove_begun(&mut self, lease: &Lease) -> bool {
         let (node, shared) = (lease.node(), self.shared);
         let bound = lease.role() == Role::Replica && self.scope.force != Forced::Replica;

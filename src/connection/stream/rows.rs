@@ -28,7 +28,7 @@ enum Source<'a> {
     Borrowed(Pin<Box<dyn Stream<Item = Row> + Send + 'a>>),
 }
 
-/// See the module.
+/// The rows of a stream, and the write that they may be.
 pub(super) struct Rows<'a> {
     source: Option<Source<'a>>,
     write: Option<OpenWrite>,

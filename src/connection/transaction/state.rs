@@ -49,7 +49,7 @@ struct Root {
     /// The read that it is, where later ones must not fall behind it. Its connection was open by now, so that what it
     /// reads later it reads in this life of its server.
     seen: Option<ObservedRead>,
-    /// Where it may write.
+    /// The write that the transaction is, where it may write.
     write: Option<OpenWrite>,
     /// A read has returned, so that a snapshot that serves to the end exists. Only then: a savepoint or a `SET` takes
     /// none, and one that waited in vain or runs beside this one must wait as well.
@@ -99,7 +99,7 @@ impl Root {
         }
     }
 
-    /// Its reads so far are not to be undone by later ones (rule C9).
+    /// The transaction's reads so far are not to be undone by later ones (rule C9).
     fn saw(&self) {
         if self.level == Consistency::Monotonic {
             self.current.saw(&self.shared.clock, self.seen.clone());

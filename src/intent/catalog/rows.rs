@@ -14,7 +14,7 @@ pub(crate) struct FunctionRow {
     pub(crate) body: String,
     /// The extension that it belongs to, else empty.
     pub(crate) extension: String,
-    /// It changes settings other than the search path while it runs.
+    /// The function changes settings other than the search path while it runs.
     pub(crate) configured: bool,
     /// One argument is enough, and that may be a row.
     pub(crate) attribute: bool,
@@ -49,7 +49,7 @@ pub(crate) struct TypeRow {
     pub(crate) open: bool,
 }
 
-/// That one object runs or reads another when it is used.
+/// A use: one object runs or reads another when it is used.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct UseRow {
     /// `function`, `relation`, `type`, `operator`, `cast` or `silent_cast`; `column`, `becomes` and `result` only tell

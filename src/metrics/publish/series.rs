@@ -13,7 +13,7 @@ use super::super::names::{ACQUIRE_SECONDS, Metric, REPLAYED_SECONDS, STATEMENT_S
 use super::super::sums::{NodeSums, NodeTotals, Observed, PoolSums};
 use crate::vocabulary::{NodeId, Role};
 
-/// So many names of nodes that are gone keep their totals.
+/// How many names of nodes that are gone keep their totals.
 const KEPT: usize = 64;
 
 /// Everything published under one label.
@@ -107,7 +107,7 @@ impl Series {
         self.forget();
     }
 
-    /// Those that are gone for longest, beyond what is kept. Their gauges were published at zero before.
+    /// Forgets the names that are gone for longest, beyond what is kept. Their gauges were published at zero before.
     fn forget(&mut self) {
         let gone = self.named.iter();
         let gone = gone.filter_map(|(label, one)| Some((one.gone?, Arc::clone(label))));

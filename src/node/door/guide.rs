@@ -22,7 +22,7 @@ pub(crate) struct Guide {
     /// The door's, when the pool was made or renewed.
     version: AtomicU64,
     elsewhere: u64,
-    /// Its connections are asked as they are opened, and given this search path; else whoever takes one has to ask it.
+    /// The search path that connections get as they are opened and asked; unset where whoever takes one has to ask it.
     hooked: OnceLock<Option<String>>,
     /// The role may not be told everything.
     pub(crate) little: AtomicBool,
@@ -51,12 +51,12 @@ impl Guide {
         })
     }
 
-    /// Its pool asks every new connection by itself, and gives it this search path.
+    /// The guide's pool asks every new connection by itself, and gives it this search path.
     pub(crate) fn hook(&self, path: Option<&String>) {
         let _ = self.hooked.set(path.cloned());
     }
 
-    /// Whether that is so.
+    /// Whether the pool asks every new connection by itself.
     #[inline]
     pub(crate) fn is_hooked(&self) -> bool {
         self.hooked.get().is_some()
@@ -78,7 +78,7 @@ impl Guide {
         self.writes && self.elsewhere != self.door.elsewhere()
     }
 
-    /// Its pool goes on, with connections to the server of now.
+    /// The guide's pool goes on, with connections to the server of now.
     pub(crate) fn renew(&self) {
         self.version.store(self.door.version(), Ordering::Release);
     }

@@ -63,7 +63,8 @@ impl PooledConnection {
         }
     }
 
-    /// It forgets what it has prepared, which may not fit the schema any more; where it cannot it is thrown away.
+    /// The connection forgets what it has prepared, which may not fit the schema any more; where it cannot it is thrown
+    /// away.
     #[cfg_attr(
         not(feature = "postgres"),
         expect(unused_mut, reason = "other servers prepare anew by themselves")

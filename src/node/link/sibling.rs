@@ -17,7 +17,7 @@ use crate::node::greet::hooked;
 /// A connection that comes back.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Returned {
-    /// Its server had answered all that was sent on it.
+    /// The server had answered all that was sent on the connection.
     pub(crate) answered: bool,
     /// How often the server's catalog was changed by then, where it counts that.
     pub(crate) changes: Option<i64>,
@@ -26,11 +26,11 @@ pub(crate) struct Returned {
 /// What hears of it.
 pub(crate) type OnReturn = Arc<dyn Fn(Returned) + Send + Sync>;
 
-/// See the module.
+/// A second pool to a node's server, which is handed out whole.
 pub(crate) struct Sibling {
     pub(crate) link: NodePool,
     pub(crate) handed: Arc<Handed>,
-    /// Whether it counts the connections that are opened, so that one that was opened and closed is noticed.
+    /// Whether the pool counts the connections that are opened, so that one that was opened and closed is noticed.
     pub(crate) counts: bool,
 }
 

@@ -31,14 +31,14 @@ use nix::{
 
 use super::OPEN_FILES;
 
-/// Both ends of a connection over a network.
+/// The two ends of a connection over a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Ends {
     pub(crate) own: SocketAddr,
     pub(crate) peer: SocketAddr,
 }
 
-/// See the module.
+/// One socket of this process, known again for certain.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Socket {
     file: RawFd,
@@ -57,7 +57,7 @@ impl Socket {
         found.find(|found| found.ends == Some(ends))
     }
 
-    /// Those with nothing unread that lead to this port, or those of the file system.
+    /// The sockets with nothing unread that lead to this port, or those of the file system.
     pub(crate) fn quiet(port: Option<u16>) -> Vec<Self> {
         let leads_there = |found: &Self| found.ends.map(|ends| ends.peer.port()) == port;
         super::open_files()
@@ -66,7 +66,7 @@ impl Socket {
             .collect()
     }
 
-    /// Its own end.
+    /// The socket's own end.
     pub(crate) fn own(&self) -> Option<SocketAddr> {
         self.ends.map(|ends| ends.own)
     }
@@ -89,7 +89,7 @@ impl Socket {
         recv(self.file, unread, flags).unwrap_or(0)
     }
 
-    /// Whether it is open still.
+    /// Whether the socket is open still.
     pub(crate) fn is_open(&self) -> bool {
         self.is_at(self.file)
     }

@@ -65,9 +65,9 @@ fn has_witness(state: &State, node: &NodeState, epoch: u64) -> bool {
     }
 }
 
-/// Whether it is the primary for all that is known: not in recovery, and not found dead by its monitor. One broken
-/// connection is no death here, or a copy would win with the next backend that somebody terminates; neither is a refused
-/// login, which a wrong password makes of a primary that lives.
+/// Whether the node is the primary for all that is known: not in recovery, and not found dead by its monitor. One
+/// broken connection is no death here, or a copy would win with the next backend that somebody terminates; neither is a
+/// refused login, which a wrong password makes of a primary that lives.
 fn may_reign(node: &NodeState) -> bool {
     let dead = matches!(node.health, Health::Ejected { failures, .. } if failures > 1);
     (node.rejected || !dead) && node.in_recovery != Fact::Known(true)

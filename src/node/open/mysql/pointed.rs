@@ -64,7 +64,7 @@ fn put(options: MySqlConnectOptions, key: &str, value: &str) -> Result<MySqlConn
     })
 }
 
-/// The same options without a socket, which would win over every host and cannot be taken back.
+/// The options without a socket, which would win over every host and cannot be taken back.
 fn off_socket(
     options: MySqlConnectOptions,
     template: &ConnectOptions,

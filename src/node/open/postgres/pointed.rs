@@ -89,7 +89,7 @@ fn server_options(text: &str) -> Vec<(String, String)> {
         .collect()
 }
 
-/// The same options without a socket, which would win over every host and cannot be taken back.
+/// The options without a socket, which would win over every host and cannot be taken back.
 fn off_socket(
     options: PgConnectOptions,
     template: &ConnectOptions,
