@@ -76,7 +76,8 @@ fn doc(line: &str) -> Option<&str> {
 
 /// The opening that a comment should not have, if it has one.
 fn empty_opening(text: &str) -> Option<&'static str> {
-    let ends = |rest: &str| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_' || c == '\'');
+    let ends =
+        |rest: &str| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_' || c == '\'');
     let found = EMPTY.iter();
     let mut found = found.filter(|opening| text.strip_prefix(**opening).is_some_and(ends));
     found.next().copied()
@@ -126,7 +127,13 @@ fn a_doc_comment_names_its_noun() {
 fn an_empty_opening_is_found_at_the_beginning_of_a_comment_only() {
     let text = "/// Its name.\nname: String,\n/// A node.\n/// It is named.\nstruct Node;\n    /// The same.\nkept: u8,\n";
     assert_eq!(faults(text), [(1, "Its name."), (6, "The same.")]);
-    for fine in ["Items in order.", "This node.", "Nothing is left.", "Bothersome.", ""] {
+    for fine in [
+        "Items in order.",
+        "This node.",
+        "Nothing is left.",
+        "Bothersome.",
+        "",
+    ] {
         assert_eq!(empty_opening(fine), None, "{fine}");
     }
 }
