@@ -169,9 +169,13 @@ async fn what_broke_off_and_found_no_other_node_is_not_called_unsent() {
         nodes.iter().all(|node| node.role != Role::Primary)
     })
     .await;
+    let text = "SELECT pg_sleep(30) AS broken";
+    until("the standby for reads", async || {
+        db.explain(text).reason == sealane::Reason::Replica
+    })
+    .await;
     let read = tokio::spawn({
         let db = db.clone();
-        let text = "SELECT pg_sleep(30) AS broken";
         async move {
             db.query_one_raw(Statement::from_string(db.get_database_backend(), text))
                 .await
