@@ -1,6 +1,6 @@
 //! What the router costs: the decision alone, its allocations, and point selects through it against a bare connection.
 //!
-//! `cargo bench --bench overhead [-- [--short] [--rounds N] [--slice 25ms] [--quick SECTION]…]` with the sections
+//! `cargo bench --features bench --bench overhead [-- [--short] [--rounds N] [--slice 25ms] [--quick SECTION]…]` with the sections
 //! `decision`, `allocations`, `sqlite` and `postgres`. Everything that is compared runs in turn within each round, since two
 //! runs one after the other differ by more than what is measured; a ratio is the median of the rounds' ratios, and the
 //! bracket behind it is its 95 % interval. `bare again` is the control: what its ratio shows is noise. The last line is

@@ -1,4 +1,4 @@
-//! For the benches of this crate, and for nobody else: what they measure has no other name outside.
+//! One decision by itself, for the crate's own benches (feature `bench`): no part of what a version promises.
 
 use crate::connection::RoutedConnection;
 

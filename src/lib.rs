@@ -12,7 +12,7 @@
 compile_error!("sealane needs a backend: enable one of the features `postgres`, `mysql`, `sqlite`");
 
 mod backend;
-#[doc(hidden)]
+#[cfg(feature = "bench")]
 pub mod bench;
 #[cfg_attr(
     not(feature = "postgres"),

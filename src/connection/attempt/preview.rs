@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use sea_orm::DatabaseConnection;
 
-use super::{Attempt, Step};
+use super::Attempt;
+#[cfg(feature = "bench")]
+use super::Step;
 use crate::{
     cluster::shared::Shared,
     connection::RoutedConnection,
@@ -45,6 +47,7 @@ impl RoutedConnection {
     }
 
     /// One decision for a query of this text, and the lease it gives.
+    #[cfg(feature = "bench")]
     pub(crate) fn decide_once(&self, sql: &str) -> Option<Lease> {
         let shared = self.shared().ok()?;
         match Attempt::statement(shared, self, sql, false).decide() {
