@@ -13,11 +13,11 @@ const FIRST: u32 = 1;
 /// By ordinal, counted from 1: readers compare ordinals, which are one word each.
 #[derive(Debug, Default)]
 pub(super) struct Epochs {
-    seen: Vec<ObservedRead>,
+    seen: Vec<SeenEpoch>,
 }
 
 #[derive(Debug)]
-struct ObservedRead {
+struct SeenEpoch {
     epoch: Epoch,
     /// The first position that its primary told: what survived of the epochs before lies below it. Nothing while an
     /// authority has named the epoch and its primary was not asked yet.
@@ -35,7 +35,7 @@ impl Epochs {
     /// same timeline, and no position of the old one proves anything for it.
     pub(super) fn admit(&mut self, position: Position, life: u64) -> Option<u64> {
         let Position { epoch, lsn } = position;
-        let told = ObservedRead {
+        let told = SeenEpoch {
             epoch,
             first: Some(lsn.0),
             greatest: lsn.0,
@@ -55,7 +55,7 @@ impl Epochs {
 
     /// An authority says that this epoch counts from now on, whatever was seen: its ordinal.
     pub(super) fn expect(&mut self, epoch: Epoch) -> Option<u64> {
-        self.seen.push(ObservedRead {
+        self.seen.push(SeenEpoch {
             epoch,
             first: None,
             greatest: 0,
@@ -69,7 +69,7 @@ impl Epochs {
         u64::try_from(self.seen.len()).ok()
     }
 
-    fn get(&self, ordinal: u64) -> Option<&ObservedRead> {
+    fn get(&self, ordinal: u64) -> Option<&SeenEpoch> {
         let place = usize::try_from(ordinal).ok()?.checked_sub(1)?;
         self.seen.get(place)
     }
@@ -115,7 +115,7 @@ impl Epochs {
     }
 
     fn never_promoted(&self) -> bool {
-        let first = |seen: &ObservedRead| seen.epoch.timeline == FIRST;
+        let first = |seen: &SeenEpoch| seen.epoch.timeline == FIRST;
         !self.seen.is_empty() && self.seen.iter().all(first)
     }
 
