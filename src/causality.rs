@@ -89,6 +89,8 @@ struct Rest {
     waited: bool,
     /// Reads on replicas after which no position was told yet.
     seen: Vec<ObservedRead>,
+    /// The tick that stands for reads which were forgotten for a later one.
+    seen_tick: u64,
     /// Positions that were of an epoch that is over.
     lost: u64,
 }
@@ -124,6 +126,7 @@ impl Session {
                 bookmarks: rest.bookmarks.clone(),
                 waited: rest.waited,
                 seen: rest.seen.clone(),
+                seen_tick: 0,
                 lost: 0,
             }),
             ..Self::default()

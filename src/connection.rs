@@ -138,7 +138,13 @@ impl RoutedConnection {
     /// One pool of a cluster by itself, for a callback of the application's that is told of it.
     pub(crate) fn of_one_pool(connection: DatabaseConnection) -> Self {
         // A pool that was just opened leads somewhere.
-        start::alone(connection).map(Self::of).unwrap_or_default()
+        start::alone(connection).map_or_else(
+            |err| {
+                tracing::error!("the callback gets a handle that leads nowhere: {err}");
+                Self::default()
+            },
+            Self::of,
+        )
     }
 
     /// The topology behind this handle.

@@ -169,7 +169,9 @@ async fn ask(kept: &mut Kept) -> Result<Facts, sqlx::Error> {
     if kept.tells == Tells::Little {
         let started = Instant::now();
         match sqlx::query(LITTLE).fetch_one(&mut kept.conn).await {
-            Err(err) if is_not_told(&err) => kept.tells = Tells::Least,
+            Err(err) if is_not_told(&err) && !is_refused_as_serializable(&err) => {
+                kept.tells = Tells::Least;
+            }
             row => return answered(row, started),
         }
     }

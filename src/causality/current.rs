@@ -121,6 +121,13 @@ impl Current {
         }
     }
 
+    /// What its reads need that have returned, where a position or a tick stands for them now; without its writes.
+    pub(crate) fn seen_need(&self, clock: &Clock) -> ReadRequirement {
+        let tick = |of: &Self| of.session(clock).map_or(0, |session| session.seen_tick());
+        let outer = self.outer().map_or(0, tick);
+        self.covered_need(clock, tick(self).max(outer))
+    }
+
     /// The session itself, where there is one.
     pub(crate) fn session(&self, clock: &Clock) -> Option<Arc<Session>> {
         match self {
@@ -267,7 +274,7 @@ impl Current {
                 let before = Instant::now();
                 self.wrote(clock, Duration::ZERO);
                 if let Some(session) = self.session(clock) {
-                    session.forget_seen(before);
+                    session.forget_seen(before, self.written(clock));
                 }
             }
         }

@@ -84,10 +84,17 @@ impl Session {
     }
 
     /// A later read, which a tick stands for, has seen as much as those that had returned by then.
-    pub(super) fn forget_seen(&self, returned: Instant) {
+    pub(super) fn forget_seen(&self, returned: Instant, tick: u64) {
         let mut rest = self.rest();
+        // Under one lock: whoever finds a read forgotten finds what stands for it.
+        rest.seen_tick = rest.seen_tick.max(tick);
         rest.seen.retain(|one| one.returned >= returned);
         self.note_rest(&rest);
+    }
+
+    /// The tick that stands for what was forgotten.
+    pub(super) fn seen_tick(&self) -> u64 {
+        self.rest().seen_tick
     }
 
     /// Takes in the positions that were told since, and says what is left.

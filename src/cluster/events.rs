@@ -3,11 +3,12 @@
 use std::{
     fmt,
     pin::Pin,
+    sync::{Mutex, PoisonError},
     task::{Context, Poll},
     time::Duration,
 };
 
-use futures_util::{Stream, stream::BoxStream};
+use futures_util::{Stream, StreamExt, stream::BoxStream};
 use tokio::sync::broadcast::{self, error::RecvError};
 
 use super::nodes::Nodes;
@@ -168,7 +169,9 @@ impl fmt::Display for ClusterEvent {
 ///
 /// It is a [`Stream`], which ends when the cluster's last handle is gone. A subscriber that falls 256 events behind loses
 /// the oldest, and is told so by [`ClusterEvent::Missed`].
-pub struct ClusterEvents(BoxStream<'static, ClusterEvent>);
+///
+/// The lock is for [`Sync`] alone: whoever polls has it for himself.
+pub struct ClusterEvents(Mutex<BoxStream<'static, ClusterEvent>>);
 
 impl ClusterEvents {
     fn of(receiver: broadcast::Receiver<ClusterEvent>) -> Self {
@@ -180,12 +183,14 @@ impl ClusterEvents {
             };
             Some((event, receiver))
         };
-        Self(Box::pin(futures_util::stream::unfold(receiver, next)))
+        // Fused: one that is asked again after its end says so again.
+        let events = futures_util::stream::unfold(receiver, next).fuse();
+        Self(Mutex::new(Box::pin(events)))
     }
 
     /// The next event; `None` when the cluster's last handle is gone. Dropping the future loses nothing.
     pub async fn next(&mut self) -> Option<ClusterEvent> {
-        std::future::poll_fn(|cx| self.0.as_mut().poll_next(cx)).await
+        std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }
 }
 
@@ -193,7 +198,8 @@ impl Stream for ClusterEvents {
     type Item = ClusterEvent;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<ClusterEvent>> {
-        self.0.as_mut().poll_next(cx)
+        let events = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
+        events.as_mut().poll_next(cx)
     }
 }
 

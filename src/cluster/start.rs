@@ -89,7 +89,7 @@ async fn connect_as(config: Config, name: ClusterName) -> Result<Arc<Shared>, Er
     let reads_catalog = backend != DbBackend::Sqlite;
     let classifier = Classifier::new(backend, judging(&config), Knowledge::Trusted);
     if reads_catalog {
-        classifier.learn(Knowledge::PinnedRequirement);
+        classifier.learn(Knowledge::Awaited);
         starting.read_catalog(&classifier, &config).await;
     }
     let shared = starting.run(config, (backend, classifier, clock), reads_catalog);

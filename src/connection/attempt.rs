@@ -57,7 +57,7 @@ pub(super) struct Attempt<'a> {
     /// Where earlier reads let it go (rule C9).
     bound: ReadAffinity,
     /// What those need that bind it no more, because a position covers them now.
-    unbound: ReadRequirement,
+    unbound: Option<ReadRequirement>,
     /// Bookmarks of its session waited when it arrived, or reads.
     has_rest: bool,
     /// A connection of `concrete()` was out when the statement arrived (see there).
@@ -172,8 +172,8 @@ impl<'a> Attempt<'a> {
                 _ => shared.need(&current),
             },
             stood,
+            unbound: (!matches!(bound, ReadAffinity::No)).then_some(ReadRequirement::Nothing),
             bound,
-            unbound: ReadRequirement::Nothing,
             has_rest,
             unseen: stale::unseen(shared, &current, (level, ask)),
             waited_out: false,

@@ -108,7 +108,7 @@ fn setting(statement: &Statement<'_>, basis: Basis<'_>) -> bool {
             catalog.functions.contains_key(&name) || doubt.touches(&name)
         }
         Basis::Trusted => false,
-        Basis::PinnedRequirement => true,
+        Basis::Awaited => true,
     };
     let inside = statement.between(3, statement.tokens.len() - 1);
     let arguments: Vec<&[Token]> = inside

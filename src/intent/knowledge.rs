@@ -15,7 +15,7 @@ pub(crate) enum Knowledge {
     #[default]
     Trusted,
     /// The catalog has not been read yet.
-    PinnedRequirement,
+    Awaited,
     Known(Arc<Catalog>),
     /// The schema changed since: what the change cannot have touched is still known.
     Doubted(Arc<Catalog>, Arc<Doubt>),
@@ -25,7 +25,7 @@ impl Knowledge {
     pub(crate) fn basis(&self) -> Basis<'_> {
         match self {
             Self::Trusted => Basis::Trusted,
-            Self::PinnedRequirement => Basis::PinnedRequirement,
+            Self::Awaited => Basis::Awaited,
             Self::Known(catalog) => Basis::Known(catalog),
             Self::Doubted(catalog, doubt) => Basis::Doubted(catalog, doubt),
         }
@@ -34,7 +34,7 @@ impl Knowledge {
     /// The catalog of the last reading.
     pub(crate) fn catalog(&self) -> Option<&Arc<Catalog>> {
         match self {
-            Self::Trusted | Self::PinnedRequirement => None,
+            Self::Trusted | Self::Awaited => None,
             Self::Known(catalog) | Self::Doubted(catalog, _) => Some(catalog),
         }
     }

@@ -45,6 +45,8 @@ impl fmt::Display for NotSent {
     }
 }
 
+impl std::error::Error for NotSent {}
+
 impl From<Refusal> for NotSent {
     fn from(refusal: Refusal) -> Self {
         match refusal {

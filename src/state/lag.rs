@@ -82,6 +82,11 @@ impl State {
     /// How much of the primary's log this node had not replayed when it was asked last, in bytes, of what the primary had
     /// written then.
     pub(crate) fn bytes_behind(&self, node: &NodeState) -> Option<u64> {
+        // One of an older epoch is not measured by the positions of a newer one.
+        let other = |own| self.primaryship.epoch.is_some_and(|now| now != own);
+        if node.epoch.known().is_some_and(other) {
+            return None;
+        }
         let newest = self.primaryship.history.newest().zip(node.position);
         newest.map(|(newest, own)| newest.saturating_sub(own))
     }

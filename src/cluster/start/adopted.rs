@@ -60,7 +60,7 @@ fn adopt_as(
     let mut starting = Starting::new(&config, sources, (origin, name))?;
     starting.adopt();
     let knowledge = if reads_catalog {
-        Knowledge::PinnedRequirement
+        Knowledge::Awaited
     } else {
         Knowledge::Trusted
     };

@@ -172,9 +172,11 @@ impl Attempt<'_> {
     ) {
         if let Some(awaited) = awaited {
             self.unbind();
-            if self.need == ReadRequirement::Primary {
-                self.need = awaited.need(self.shared).and(self.unbound);
-            }
+            let pinned = match self.need {
+                ReadRequirement::Primary => awaited.need(self.shared),
+                known => known,
+            };
+            self.need = self.with_unbound(pinned);
         }
         let snapshot = self.shared.snapshot.load();
         self.version = snapshot.view.version;

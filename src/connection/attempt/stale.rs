@@ -119,7 +119,8 @@ impl Attempt<'_> {
             // From here on nothing is missed, whatever is looked at next.
             news.as_mut().enable();
             self.unbind();
-            self.need = awaited.need(shared).and(self.unbound);
+            let pinned = awaited.need(shared);
+            self.need = self.with_unbound(pinned);
             if !self.is_behind() {
                 self.spend(Phase::Route, begun);
                 self.spend(Phase::Fresh, begun);
@@ -202,18 +203,24 @@ impl Attempt<'_> {
         Ok(())
     }
 
-    /// Looks again at the reads that bound it when it arrived. One that a position covers by now binds no more, and that
-    /// position is needed from then on: whoever takes over the one takes over the other, or a read is held by neither.
+    /// Looks again at the reads that bound it when it arrived. One for which a position or a tick stands by now binds no more,
+    /// and that is needed from then on: whoever takes over the one takes over the other, or a read is held by neither.
     /// Reads that returned after its arrival do not concern it, so what binds nothing is never bound.
     pub(super) fn unbind(&mut self) {
-        if matches!(self.bound, ReadAffinity::No) {
+        let (clock, current) = (&self.shared.clock, &self.current);
+        let Some(unbound) = &mut self.unbound else {
             return;
+        };
+        if !matches!(self.bound, ReadAffinity::No) {
+            self.bound = current.bound(clock);
         }
-        let clock = &self.shared.clock;
-        self.bound = self.current.bound(clock);
-        // Without its writes: those that were there at its arrival are in its need already.
-        self.unbound = self.unbound.and(self.current.covered_need(clock, 0));
-        self.need = self.need.and(self.unbound);
+        // Anew each time: what takes the primary now is covered by a position in a moment.
+        *unbound = current.seen_need(clock);
+    }
+
+    /// This, and what the reads need that bind it no more.
+    pub(super) fn with_unbound(&self, need: ReadRequirement) -> ReadRequirement {
+        self.unbound.map_or(need, |unbound| need.and(unbound))
     }
 
     /// The statement is about to be sent, on a connection that it holds.
@@ -266,6 +273,7 @@ impl Attempt<'_> {
             return false;
         }
         self.unbind();
+        self.need = self.with_unbound(self.need);
         let stale = !self.may_read(lease.node());
         if stale {
             // Rare, and the primary is sure.

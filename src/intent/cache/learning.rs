@@ -77,12 +77,12 @@ impl Classifier {
     pub(crate) fn awaits_catalog(&self) -> bool {
         matches!(
             **self.knowledge.load(),
-            Knowledge::PinnedRequirement | Knowledge::Doubted(..)
+            Knowledge::Awaited | Knowledge::Doubted(..)
         )
     }
 
     /// Whether nothing of the user's is known at all.
     pub(crate) fn knows_nothing(&self) -> bool {
-        matches!(**self.knowledge.load(), Knowledge::PinnedRequirement)
+        matches!(**self.knowledge.load(), Knowledge::Awaited)
     }
 }

@@ -16,7 +16,7 @@ pub(crate) enum Basis<'a> {
     /// No catalog is wanted: relations, types and operators are taken for harmless.
     Trusted,
     /// The catalog has not been read yet: nothing of the user's is.
-    PinnedRequirement,
+    Awaited,
     Known(&'a Catalog),
     /// The schema changed since.
     Doubted(&'a Catalog, &'a Doubt),
@@ -29,7 +29,7 @@ pub(crate) fn resolve(judged: &Judged, basis: Basis<'_>) -> (Ruling, Traits) {
     }
     let objection = match basis {
         Basis::Trusted => unknown_function(judged),
-        Basis::PinnedRequirement => unknown_function(judged).or_else(|| not_yet_known(judged)),
+        Basis::Awaited => unknown_function(judged).or_else(|| not_yet_known(judged)),
         Basis::Known(catalog) => {
             traits.may_act_outside |= acts_outside(judged, catalog);
             catalog.object(judged)
@@ -45,7 +45,7 @@ pub(crate) fn resolve(judged: &Judged, basis: Basis<'_>) -> (Ruling, Traits) {
     traits.unknown = objection.is_some()
         && match basis {
             Basis::Trusted => false,
-            Basis::PinnedRequirement | Basis::Doubted(..) => true,
+            Basis::Awaited | Basis::Doubted(..) => true,
             Basis::Known(catalog) => catalog.lacks(judged),
         };
     (objection.unwrap_or(Ruling::READ), traits)

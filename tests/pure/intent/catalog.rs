@@ -252,11 +252,7 @@ fn the_users_lists_decide_and_denial_wins() {
 /// Until the catalog is read, nothing of the user's is known; what is built in is.
 #[test]
 fn before_the_first_reading_only_built_ins_are_reads() {
-    let awaiting = Classifier::new(
-        DbBackend::Postgres,
-        Settings::default(),
-        Knowledge::PinnedRequirement,
-    );
+    let awaiting = Classifier::new(DbBackend::Postgres, Settings::default(), Knowledge::Awaited);
     check(
         &awaiting,
         true,
@@ -272,11 +268,7 @@ fn before_the_first_reading_only_built_ins_are_reads() {
 /// A verdict that rests on an older reading is not used again.
 #[test]
 fn a_new_reading_changes_verdicts_that_were_cached() {
-    let awaiting = Classifier::new(
-        DbBackend::Postgres,
-        Settings::default(),
-        Knowledge::PinnedRequirement,
-    );
+    let awaiting = Classifier::new(DbBackend::Postgres, Settings::default(), Knowledge::Awaited);
     let text = "SELECT v FROM v_jobs";
     assert_eq!(awaiting.verdict(text).intent, Intent::Primary);
     awaiting.learn(Knowledge::Known(
