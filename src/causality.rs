@@ -43,7 +43,7 @@ pub(crate) use self::{
     requirement::ReadRequirement,
     scopes::{Scopes, within},
     unseen::{HandsOut, Settled},
-    waiting::Waiting,
+    waiting::WaitingBookmark,
     write::OpenWrite,
 };
 use crate::position::Asks;
@@ -84,7 +84,7 @@ pub(crate) struct Session {
 #[derive(Debug, Default)]
 struct Rest {
     /// Bookmarks that were not held against the primary yet.
-    bookmarks: Vec<Waiting>,
+    bookmarks: Vec<WaitingBookmark>,
     /// A read has waited for them as long as it may.
     waited: bool,
     /// Reads on replicas after which no position was told yet.

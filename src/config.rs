@@ -47,7 +47,7 @@ pub use url::NodeUrl;
 pub(crate) use url::scheme_of;
 
 use crate::vocabulary::{Consistency, Failover, OnConflict, OnStale, Scope};
-use error::{Problems, Source};
+use error::{Problems, SettingSource};
 
 /// Everything that one cluster's router is told.
 ///
@@ -217,7 +217,7 @@ pub struct Config {
     /// (default: no: the error says it; [`drop_in::Database`](crate::drop_in::Database) sets it). Builder only.
     pub keep_seaorm_errors: bool,
     warnings: Vec<String>,
-    source: Source,
+    source: SettingSource,
     /// What was found out of the template.
     #[cfg(feature = "postgres")]
     pub(crate) found: Found,
@@ -279,7 +279,7 @@ impl Config {
             connect_options: None,
             keep_seaorm_errors: false,
             warnings: Vec::new(),
-            source: Source::Fields,
+            source: SettingSource::Fields,
             #[cfg(feature = "postgres")]
             found: Found::default(),
         }

@@ -226,7 +226,7 @@ impl fmt::Display for Signal {
 
 /// Whose answer it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Dialect {
+pub(crate) enum ServerDialect {
     #[cfg(feature = "postgres")]
     Postgres,
     #[cfg(feature = "mysql")]
@@ -252,8 +252,8 @@ pub(crate) enum Severity {
 /// An error answer of a server.
 #[allow(dead_code, reason = "each backend's reader looks at its own part")]
 #[derive(Clone, Debug)]
-pub(crate) struct Answer<'e> {
-    pub(crate) dialect: Dialect,
+pub(crate) struct ServerAnswer<'e> {
+    pub(crate) dialect: ServerDialect,
     pub(crate) severity: Severity,
     /// SQLSTATE; on SQLite the extended result code in decimal.
     pub(crate) code: Cow<'e, str>,
@@ -267,7 +267,7 @@ pub(crate) struct Answer<'e> {
 /// What an error says, before it is judged.
 #[derive(Clone, Debug)]
 pub(crate) enum ErrorFacts<'e> {
-    Server(Answer<'e>),
+    Server(ServerAnswer<'e>),
     Io(io::ErrorKind),
     Tls,
     WorkerCrashed,
@@ -281,16 +281,16 @@ pub(crate) enum ErrorFacts<'e> {
 }
 
 /// One backend's reader: what its error type says, and what that means.
-struct Reader {
-    dialect: Dialect,
-    answer: for<'e> fn(&'e (dyn DatabaseError + 'static)) -> Option<Answer<'e>>,
-    signal: fn(&Answer<'_>, Role) -> Signal,
+struct ErrorReader {
+    dialect: ServerDialect,
+    answer: for<'e> fn(&'e (dyn DatabaseError + 'static)) -> Option<ServerAnswer<'e>>,
+    signal: fn(&ServerAnswer<'_>, Role) -> Signal,
     /// Whether the answer leaves open that the session is over, so that the connection is to be looked at.
-    is_doubtful: fn(&Answer<'_>) -> bool,
+    is_doubtful: fn(&ServerAnswer<'_>) -> bool,
 }
 
 /// The readers of the backends that we were built with. SeaORM may have more on than we do.
-const READERS: &[Reader] = &[
+const READERS: &[ErrorReader] = &[
     #[cfg(feature = "postgres")]
     postgres::READER,
     #[cfg(feature = "mysql")]

@@ -10,7 +10,7 @@ use crate::{
         Settings,
         catalog::{
             Catalog, build, queries,
-            rows::{FunctionRow, RelationRow, Rows, TypeRow, UseRow},
+            rows::{CatalogRows, FunctionRow, RelationRow, TypeRow, UseRow},
         },
     },
     node::Node,
@@ -61,12 +61,12 @@ pub(crate) async fn read_catalog(
         for (id, relation) in (1..).zip(&mut relations) {
             relation.id = id;
         }
-        Rows {
+        CatalogRows {
             relations,
-            ..Rows::default()
+            ..CatalogRows::default()
         }
     } else {
-        Rows {
+        CatalogRows {
             functions: ask(node, queries::FUNCTIONS, function).await?,
             relations: ask(node, queries::RELATIONS, relation).await?,
             types: ask(node, queries::TYPES, named_type).await?,
@@ -77,8 +77,8 @@ pub(crate) async fn read_catalog(
 }
 
 #[cfg(feature = "postgres")]
-async fn ask_own(own: &mut sqlx::PgConnection) -> Result<Rows, DbErr> {
-    Ok(Rows {
+async fn ask_own(own: &mut sqlx::PgConnection) -> Result<CatalogRows, DbErr> {
+    Ok(CatalogRows {
         functions: ask_on(own, queries::FUNCTIONS, function).await?,
         relations: ask_on(own, queries::RELATIONS, relation).await?,
         types: ask_on(own, queries::TYPES, named_type).await?,

@@ -13,7 +13,7 @@ use super::{
     Clock, ReadRequirement, Session,
     gate::Writing,
     monotonic::{ObservedRead, ReadAffinity},
-    pending_writes::Open,
+    pending_writes::PendingWrite,
     pin::{Mark, Stood},
 };
 
@@ -233,7 +233,7 @@ impl Current {
         }
     }
 
-    fn holds(&self, clock: &Clock, open: &Arc<Open>) {
+    fn holds(&self, clock: &Clock, open: &Arc<PendingWrite>) {
         match self {
             Self::Untracked => return,
             Self::Process => {}
@@ -349,7 +349,7 @@ impl Session {
 pub(crate) struct Abandoned {
     clock: Arc<Clock>,
     current: Current,
-    open: Arc<Open>,
+    open: Arc<PendingWrite>,
     pin: Duration,
     over: bool,
     /// The write is under way for as long as this.

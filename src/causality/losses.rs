@@ -50,13 +50,15 @@ pub(crate) struct Lost {
     pub(crate) trace: Trace,
     pub(crate) since: Instant,
     /// Held for its drop.
-    _kept: Option<Kept>,
+    _kept: Option<KeptCompanion>,
 }
 
 /// What lives until a write that was lost from sight is known to be over.
-pub(crate) struct Kept(#[expect(dead_code, reason = "held for its drop")] Arc<dyn Send + Sync>);
+pub(crate) struct KeptCompanion(
+    #[expect(dead_code, reason = "held for its drop")] Arc<dyn Send + Sync>,
+);
 
-impl std::fmt::Debug for Kept {
+impl std::fmt::Debug for KeptCompanion {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Kept")
     }
@@ -114,7 +116,7 @@ impl Drop for Watch {
 pub(crate) struct Orphan {
     losses: Arc<Losses>,
     write: Option<(Abandoned, Option<Trace>)>,
-    kept: Option<Kept>,
+    kept: Option<KeptCompanion>,
 }
 
 impl Orphan {
@@ -128,7 +130,7 @@ impl Orphan {
 
     /// Keeps this until it is known to be over.
     pub(crate) fn keep(&mut self, kept: Arc<dyn Send + Sync>) {
-        self.kept = Some(Kept(kept));
+        self.kept = Some(KeptCompanion(kept));
     }
 
     /// The write's server has answered.

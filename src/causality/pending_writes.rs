@@ -17,7 +17,7 @@ pub(crate) const UNKNOWN_HOLD: Duration = Duration::from_secs(30);
 
 /// One such write, shared by every session that has to see it.
 #[derive(Debug, Default)]
-pub(super) struct Open {
+pub(super) struct PendingWrite {
     /// The tick of its return; 0 while it has not returned.
     closed: AtomicU64,
     /// The write's connection is gone: what becomes of it has to be found out in another way.
@@ -26,7 +26,7 @@ pub(super) struct Open {
     until: OnceLock<Instant>,
 }
 
-impl Open {
+impl PendingWrite {
     /// The write was lost from sight.
     pub(super) fn lose(&self) {
         self.lost.store(true, Ordering::Release);
@@ -68,7 +68,7 @@ impl Open {
 #[derive(Debug, Default)]
 pub(super) struct PendingWrites {
     any: AtomicBool,
-    open: Mutex<Vec<Arc<Open>>>,
+    open: Mutex<Vec<Arc<PendingWrite>>>,
 }
 
 /// How a hold stands.
@@ -88,7 +88,7 @@ impl PendingWrites {
         self.any.load(Ordering::Acquire)
     }
 
-    pub(super) fn add(&self, open: Arc<Open>) {
+    pub(super) fn add(&self, open: Arc<PendingWrite>) {
         let mut all = self.open();
         all.push(open);
         self.any.store(true, Ordering::Release);
@@ -135,13 +135,13 @@ impl PendingWrites {
         }
     }
 
-    pub(super) fn into_open(self) -> Vec<Arc<Open>> {
+    pub(super) fn into_open(self) -> Vec<Arc<PendingWrite>> {
         self.open
             .into_inner()
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn open(&self) -> MutexGuard<'_, Vec<Arc<Open>>> {
+    fn open(&self) -> MutexGuard<'_, Vec<Arc<PendingWrite>>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -112,7 +112,7 @@ impl Replayed {
         let mut notes = self.notes();
         if notes.meet(server, place) && !mutants::lives("balanced_name_as_one_server") {
             self.mixed.store(true, Ordering::Release);
-            self.set((0, 0));
+            self.set(0, 0);
         }
     }
 
@@ -135,7 +135,7 @@ impl Replayed {
                 (Some(epoch), Some(lsn)) if !self.is_mixed() => (epoch, lsn),
                 _ => (0, 0),
             };
-            self.set(known);
+            self.set(known.0, known.1);
             self.counted.send_replace(Some(sample.told));
         }
         match self.is_mixed() && !self.reported.swap(true, Ordering::AcqRel) {
@@ -155,7 +155,7 @@ impl Replayed {
         self.opened();
         let is_older = |last: &LastReport| last.begun <= opened;
         if self.counted.borrow().as_ref().is_none_or(is_older) {
-            self.set((0, 0));
+            self.set(0, 0);
             self.counted.send_replace(Some(LastReport::nothing(opened)));
         }
     }
@@ -194,7 +194,7 @@ impl Replayed {
         covers.then_some(witness.position)
     }
 
-    fn set(&self, (epoch, lsn): (u64, u64)) {
+    fn set(&self, epoch: u64, lsn: u64) {
         if self.epoch.load(Ordering::Acquire) != epoch {
             self.lsn.store(0, Ordering::Release);
             self.epoch.store(epoch, Ordering::Release);

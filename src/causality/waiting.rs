@@ -16,7 +16,7 @@ const MOST_BOOKMARKS: usize = 64;
 
 /// A bookmark that a session brought, and that waits to be held against the primary.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Waiting {
+pub(crate) struct WaitingBookmark {
     pub(crate) mark: Asks,
     pub(crate) came: Instant,
     /// The question to the primary that was asked for it.
@@ -27,7 +27,7 @@ pub(crate) struct Waiting {
     until: Option<Instant>,
 }
 
-impl Waiting {
+impl WaitingBookmark {
     fn new(mark: Asks) -> Self {
         let came = Instant::now();
         let until = match mark {
@@ -84,7 +84,7 @@ impl Session {
             rest.bookmarks.remove(0);
         }
         if new {
-            rest.bookmarks.push(Waiting::new(mark));
+            rest.bookmarks.push(WaitingBookmark::new(mark));
             rest.waited = false;
         }
         self.note_rest(&rest);
@@ -92,12 +92,12 @@ impl Session {
     }
 
     /// The bookmarks that wait.
-    pub(crate) fn waiting(&self) -> Vec<Waiting> {
+    pub(crate) fn waiting(&self) -> Vec<WaitingBookmark> {
         self.rest().bookmarks.clone()
     }
 
     /// What was asked for one of them.
-    pub(crate) fn note_waiting(&self, waiting: Waiting) {
+    pub(crate) fn note_waiting(&self, waiting: WaitingBookmark) {
         let mut rest = self.rest();
         let known = rest.bookmarks.iter_mut();
         for one in known.filter(|one| one.is(&waiting)) {
@@ -106,7 +106,7 @@ impl Session {
     }
 
     /// The bookmark was held against the primary, and needs nothing more of its own.
-    pub(crate) fn settled_bookmark(&self, settled: &Waiting) {
+    pub(crate) fn settled_bookmark(&self, settled: &WaitingBookmark) {
         let mut rest = self.rest();
         rest.bookmarks.retain(|waiting| !waiting.is(settled));
         self.note_rest(&rest);

@@ -26,7 +26,8 @@ pub(crate) struct OpenWrite {
 
 impl OpenWrite {
     pub(crate) fn new(
-        (clock, losses): (&Arc<Clock>, &Arc<Losses>),
+        clock: &Arc<Clock>,
+        losses: &Arc<Losses>,
         writing: Writing,
         current: &Current,
         pin: Option<Duration>,

@@ -11,7 +11,7 @@ use std::{
 
 use super::{shared::Shared, worker::Message};
 use crate::{
-    causality::{Clock, Current, LastReport, Session, Upstream, Waiting},
+    causality::{Clock, Current, LastReport, Session, Upstream, WaitingBookmark},
     error::Error,
     metrics::ClusterCounter,
     position::{Asks, Position},
@@ -38,13 +38,13 @@ pub(crate) enum Worth {
     /// The primary was asked after it had come, and has not come so far: nobody wrote what it stands for.
     False,
     /// The bookmark is whatever the primary has when it comes, and the primary was asked then.
-    LastReport,
+    Told,
 }
 
 /// Judges it by the greatest position of the primary. `asked`: that was told after the bookmark had come. `over`: its
 /// epoch was that of the primary once, and is no more, whatever its number: after a restore it may be the greater one,
 /// or another cluster's.
-fn judge(bookmark: Position, greatest: Option<Position>, (over, asked): (bool, bool)) -> Worth {
+fn judge(bookmark: Position, greatest: Option<Position>, over: bool, asked: bool) -> Worth {
     let Some(greatest) = greatest else {
         return Worth::Ahead;
     };
@@ -104,7 +104,7 @@ pub(crate) async fn are_settled(
 async fn settle_one(
     shared: &Arc<Shared>,
     session: &Session,
-    mut waiting: Waiting,
+    mut waiting: WaitingBookmark,
     deadline: Instant,
 ) -> Result<(), Error> {
     let (clock, mark) = (&shared.clock, waiting.mark);
@@ -143,7 +143,7 @@ async fn settle_one(
                 pin(shared, session);
                 break;
             }
-            Worth::LastReport => {
+            Worth::Told => {
                 see_what_is_there(clock, session);
                 pin(shared, session);
                 break;
@@ -190,8 +190,8 @@ pub(crate) fn worth(clock: &Clock, mark: Asks, asked: bool) -> Worth {
     let greatest = clock.greatest();
     match mark {
         Asks::Nothing => Worth::Known,
-        Asks::At(position) => judge(position, greatest, (clock.is_over(position.epoch), asked)),
-        Asks::Primary { .. } if asked && greatest.is_some() => Worth::LastReport,
+        Asks::At(position) => judge(position, greatest, clock.is_over(position.epoch), asked),
+        Asks::Primary { .. } if asked && greatest.is_some() => Worth::Told,
         Asks::Primary { .. } => Worth::Ahead,
     }
 }
@@ -209,7 +209,7 @@ fn pin(shared: &Shared, session: &Session) {
     session.pinned(Instant::now(), shared.settings.pin);
 }
 
-fn given_up(shared: &Shared, waiting: &Waiting) -> Error {
+fn given_up(shared: &Shared, waiting: &WaitingBookmark) -> Error {
     let waited = waiting.came.elapsed();
     match (worth(&shared.clock, waiting.mark, false), waiting.mark) {
         (Worth::Newer, Asks::At(bookmark)) => Error::EpochNotSeen {
@@ -234,7 +234,7 @@ fn given_up(shared: &Shared, waiting: &Waiting) -> Error {
 }
 
 /// Whether some replica shows the bookmark's epoch, asked after it had come.
-fn shown(shared: &Shared, waiting: &Waiting) -> Shown {
+fn shown(shared: &Shared, waiting: &WaitingBookmark) -> Shown {
     let Asks::At(bookmark) = waiting.mark else {
         return Shown::Nowhere;
     };

@@ -94,14 +94,14 @@ pub(super) fn adopted(connection: &DatabaseConnection) -> Called {
             let options = connection.get_postgres_connection_pool().connect_options();
             let socket = options.get_socket().map(|path| path.to_string_lossy());
             let place = socket.unwrap_or(options.get_host().into());
-            url::at(&place, (options.get_port(), 5432), options.get_database())
+            url::at(&place, options.get_port(), 5432, options.get_database())
         }
         #[cfg(feature = "mysql")]
         DatabaseConnectionType::SqlxMySqlPoolConnection(_) => {
             let options = connection.get_mysql_connection_pool().connect_options();
             let socket = options.get_socket().map(|path| path.to_string_lossy());
             let place = socket.unwrap_or(options.get_host().into());
-            url::at(&place, (options.get_port(), 3306), options.get_database())
+            url::at(&place, options.get_port(), 3306, options.get_database())
         }
         #[cfg(feature = "sqlite")]
         DatabaseConnectionType::SqlxSqlitePoolConnection(_) => {

@@ -135,7 +135,7 @@ impl CatalogReader {
 
     /// Reads the primary's now.
     pub(super) fn read(&mut self, shared: &Arc<Shared>, outbox: &WeakUnboundedSender<Message>) {
-        self.begin(shared.primary_node(), Role::Primary, (shared, outbox));
+        self.begin(shared.primary_node(), Role::Primary, shared, outbox);
     }
 
     /// Reads a replica's, where that may do.
@@ -148,7 +148,7 @@ impl CatalogReader {
         if self.changed {
             self.read(shared, outbox);
         } else {
-            self.begin(Some(Arc::clone(replica)), Role::Replica, (shared, outbox));
+            self.begin(Some(Arc::clone(replica)), Role::Replica, shared, outbox);
         }
     }
 
@@ -156,7 +156,8 @@ impl CatalogReader {
         &mut self,
         node: Option<Arc<Node>>,
         role: Role,
-        (shared, outbox): (&Arc<Shared>, &WeakUnboundedSender<Message>),
+        shared: &Arc<Shared>,
+        outbox: &WeakUnboundedSender<Message>,
     ) {
         if !self.wanted {
             return;

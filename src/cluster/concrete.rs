@@ -322,7 +322,7 @@ impl Made {
         #[cfg(feature = "postgres")]
         if let (Some(node), Some(direct), false) = (self.primary, &self.direct, backends.is_empty())
         {
-            end::end(shared, (node, Arc::clone(direct)), backends);
+            end::end(shared, node, Arc::clone(direct), backends);
         }
         #[cfg(not(feature = "postgres"))]
         drop(backends);

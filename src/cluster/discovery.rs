@@ -34,7 +34,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 
 /// A node as a source tells it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Found {
+struct FoundNode {
     name: String,
     /// `host:port`, or a host alone.
     place: String,
@@ -45,7 +45,7 @@ struct Found {
 /// What a source says at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Answer {
-    nodes: Vec<Found>,
+    nodes: Vec<FoundNode>,
     /// The node that was made the primary, by an authority's word.
     leader: Option<String>,
 }
@@ -71,7 +71,7 @@ pub(super) fn look_after(shared: &Arc<Shared>) {
     );
     let mut alive = shared.changed.subscribe();
     let asking = async move {
-        let (mut teller, mut kept) = (Teller::default(), Kept::default());
+        let (mut teller, mut kept) = (Teller::default(), KeptList::default());
         loop {
             let Some(config) = weak.upgrade().map(|shared| shared.config.clone()) else {
                 return;
@@ -101,7 +101,7 @@ pub(super) async fn first(config: &Config) -> (Vec<NodeConfig>, Option<String>) 
         return (configured.cloned().collect(), None);
     }
     let mut leader = None;
-    let found = match ask(config, &mut Kept::default()).await {
+    let found = match ask(config, &mut KeptList::default()).await {
         Ok(answer) => {
             leader.clone_from(&answer.leader);
             nodes(&answer, &config.primary)
@@ -126,18 +126,18 @@ async fn closed(alive: &mut tokio::sync::watch::Receiver<u64>) {
 
 /// What a source keeps between two questions.
 #[derive(Default)]
-struct Kept {
+struct KeptList {
     #[cfg(all(feature = "discovery", feature = "postgres"))]
-    aurora: aurora::Kept,
+    aurora: aurora::KeptConnection,
     #[cfg(feature = "dns")]
-    dns: dns::Kept,
+    dns: dns::KeptResolver,
 }
 
 #[cfg_attr(
     not(any(feature = "dns", all(feature = "discovery", feature = "postgres"))),
     expect(unused_variables, reason = "only Aurora and DNS keep anything")
 )]
-async fn ask(config: &Config, kept: &mut Kept) -> Result<Answer, NoAnswer> {
+async fn ask(config: &Config, kept: &mut KeptList) -> Result<Answer, NoAnswer> {
     match &config.discovery {
         Discovery::Static => Ok(Answer::default()),
         #[cfg(feature = "dns")]

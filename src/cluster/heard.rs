@@ -12,11 +12,11 @@ use crate::{
 impl Shared {
     /// A replica said how far it has come.
     pub(crate) fn learn_replay(&self, node: &Node, replay: ReplayReport) {
-        self.learn_of((node.id, &node.replayed), replay);
+        self.learn_of(node.id, &node.replayed, replay);
     }
 
     /// A connection of this pool said it.
-    pub(crate) fn learn_of(&self, (id, replayed): (NodeId, &Arc<Replayed>), replay: ReplayReport) {
+    pub(crate) fn learn_of(&self, id: NodeId, replayed: &Arc<Replayed>, replay: ReplayReport) {
         let sample = ReplayObservation {
             told: LastReport {
                 begun: replay.begun,

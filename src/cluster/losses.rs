@@ -228,7 +228,7 @@ impl Followed {
                 let own = self.candidates.get_or_insert_with(|| {
                     let processes = at_work.processes.iter();
                     processes
-                        .filter(|one| may_be(one, at_work, (from, to)))
+                        .filter(|one| may_be(one, at_work, from, to))
                         .filter_map(transaction)
                         .collect()
                 });
@@ -264,7 +264,7 @@ fn transaction(process: &Process) -> Option<(Backend, i64)> {
 
 /// Whether its transaction may have begun between these.
 #[cfg(feature = "postgres")]
-fn may_be(process: &Process, at_work: &AtWork, (from, to): (Instant, Instant)) -> bool {
+fn may_be(process: &Process, at_work: &AtWork, from: Instant, to: Instant) -> bool {
     let most = at_work.answered.saturating_duration_since(from);
     let least = at_work.asked.saturating_duration_since(to);
     let apart = APART + most / 100;

@@ -14,7 +14,7 @@ use sea_orm::{DatabaseConnection, DbErr};
 use tokio::sync::watch;
 
 pub(crate) use self::pools::Opened;
-pub(super) use self::pools::Opening;
+pub(super) use self::pools::PoolOpening;
 use self::probe::Asked;
 pub(super) use self::probe::{Probe, said, unanswered};
 
@@ -32,7 +32,7 @@ use crate::{
 /// What is open, by node.
 #[derive(Debug, Default)]
 pub(super) struct Nodes {
-    open: HashMap<NodeId, Open>,
+    open: HashMap<NodeId, OpenNode>,
     /// The nodes that were named, until their pools are made.
     named: Vec<Source>,
     /// Waiters for pools that are there, and will be seen with the next snapshot.
@@ -43,7 +43,7 @@ pub(super) struct Nodes {
 
 /// One node: a pool for each role that it has had, so that a change of role needs no connection (rule T7).
 #[derive(Debug)]
-struct Open {
+struct OpenNode {
     /// Fenced.
     reader: Option<Arc<Member>>,
     writer: Option<Arc<Member>>,
@@ -60,7 +60,7 @@ struct Open {
     waiters: [Option<watch::Sender<()>>; 2],
 }
 
-impl Open {
+impl OpenNode {
     fn new(source: Source) -> Self {
         Self {
             reader: None,
@@ -138,7 +138,7 @@ impl Nodes {
     /// Takes a pool in as a node's first, for the role that it is configured for.
     pub(super) fn adopt(&mut self, id: NodeId, link: Arc<NodePool>, source: Source) {
         self.listen(id, &source.door);
-        let mut open = Open::new(source);
+        let mut open = OpenNode::new(source);
         let writes = open.writes;
         let node = made(id, &open, link);
         open.put(writes, node);
@@ -153,11 +153,11 @@ impl Nodes {
         spec: &NodeSpec,
         role: Role,
         config: &Config,
-    ) -> Option<Opening> {
+    ) -> Option<PoolOpening> {
         if !self.open.contains_key(&id) {
             let source = self.named(spec)?;
             self.listen(id, &source.door);
-            self.open.insert(id, Open::new(source));
+            self.open.insert(id, OpenNode::new(source));
         }
         let writes = role == Role::Primary;
         match self.open.get_mut(&id)?.side(writes) {
@@ -198,7 +198,7 @@ impl Nodes {
         id: NodeId,
         spec: &NodeSpec,
         config: &Config,
-    ) -> (bool, Option<Opening>) {
+    ) -> (bool, Option<PoolOpening>) {
         let new = self.open.get(&id).is_some_and(|open| open.writer.is_none());
         let opening = self.make_ready(id, spec, Role::Primary, config);
         let writer = self.open.get(&id).and_then(|open| open.writer.as_ref());
@@ -275,7 +275,7 @@ impl Nodes {
 
     /// Closes every pool, and waits for what was taken from them.
     pub(super) async fn close_all(&self) {
-        for member in self.open.values().flat_map(Open::members) {
+        for member in self.open.values().flat_map(OpenNode::members) {
             member.node.link.close().await;
         }
     }
@@ -300,13 +300,13 @@ impl Nodes {
     }
 }
 
-fn made(id: NodeId, open: &Open, link: Arc<NodePool>) -> Node {
+fn made(id: NodeId, open: &OpenNode, link: Arc<NodePool>) -> Node {
     let name = Arc::clone(&open.source.spec.name);
     Node::new(id, name, open.generation, link).reached(open.source.config(), &open.source.trouble)
 }
 
 /// Opens a pool, within the time that one connection may take.
-async fn opened(source: &Source, (writes, config): (bool, &Config)) -> Result<NodePool, DbErr> {
+async fn opened(source: &Source, writes: bool, config: &Config) -> Result<NodePool, DbErr> {
     let role = match writes {
         true => Role::Primary,
         false => Role::Replica,

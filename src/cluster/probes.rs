@@ -12,10 +12,10 @@ use crate::{backend::MonitorConnection, state::Moment, vocabulary::NodeId};
 
 /// The orders, by node.
 #[derive(Debug, Default)]
-pub(super) struct Probes(HashMap<NodeId, Slot>);
+pub(super) struct Probes(HashMap<NodeId, ProbeSlot>);
 
 #[derive(Debug, Default)]
-struct Slot {
+struct ProbeSlot {
     at: Option<Moment>,
     running: bool,
     /// The connection of the probe that runs is not to be kept.
@@ -41,7 +41,7 @@ impl Probes {
 
     /// The nodes whose probe is to begin now.
     pub(super) fn due(&self, now: Moment) -> Vec<NodeId> {
-        let due = |slot: &Slot| !slot.running && slot.at.is_some_and(|at| at <= now);
+        let due = |slot: &ProbeSlot| !slot.running && slot.at.is_some_and(|at| at <= now);
         self.0
             .iter()
             .filter(|(_, slot)| due(slot))

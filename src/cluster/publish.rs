@@ -31,7 +31,7 @@ pub(super) fn sums(shared: &Shared, state: &State) -> ClusterSums {
             role: node.role,
             in_flight: member.metrics.in_flight(),
             pool,
-            observed: observed((state, now), node.id, node.ineligible),
+            observed: observed(state, now, node.id, node.ineligible),
             totals,
         }
     });
@@ -62,7 +62,7 @@ pub(super) fn sums(shared: &Shared, state: &State) -> ClusterSums {
 }
 
 /// What probes have found of a node.
-fn observed((state, now): (&State, Moment), id: NodeId, why: Option<Ineligible>) -> Observed {
+fn observed(state: &State, now: Moment, id: NodeId, why: Option<Ineligible>) -> Observed {
     let Some(node) = state.node(id) else {
         return Observed::default();
     };

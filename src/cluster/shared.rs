@@ -42,7 +42,7 @@ const PIN: Duration = Duration::from_secs(2);
 
 /// The parts of the configuration that statements read.
 #[derive(Debug)]
-pub(crate) struct Settings {
+pub(crate) struct StatementSettings {
     pub(crate) route_timeout: Duration,
     /// How long reads of a session keep to the primary after a write where only time protects. Zero where reads are
     /// always fresh (SQLite) and where it is switched off.
@@ -54,7 +54,7 @@ pub(crate) struct Settings {
 /// One cluster, behind all of its handles.
 pub(crate) struct Shared {
     pub(crate) backend: DbBackend,
-    pub(crate) settings: Settings,
+    pub(crate) settings: StatementSettings,
     pub(crate) config: Config,
     pub(crate) snapshot: ArcSwap<Snapshot>,
     /// Tells waiters that a snapshot with a greater number was published.
@@ -125,7 +125,7 @@ impl Shared {
             reads_catalog,
             name,
         } = parts;
-        let settings = Settings {
+        let settings = StatementSettings {
             route_timeout: config.route_timeout,
             pin: if backend == DbBackend::Sqlite {
                 Duration::ZERO
@@ -193,7 +193,8 @@ impl Shared {
     pub(crate) fn open_write(&self, current: &Current, writing: Writing) -> OpenWrite {
         let tracked = self.backend != DbBackend::Sqlite;
         OpenWrite::new(
-            (&self.clock, &self.losses),
+            &self.clock,
+            &self.losses,
             writing,
             current,
             tracked.then_some(self.settings.pin),
@@ -250,7 +251,7 @@ impl Shared {
     }
 
     /// Tells the topology what was heard of a node, when it says something of the node, and what ran there.
-    pub(crate) fn report(&self, lease: &Lease, (stage, signal): (Stage, Signal), ran: Ran) {
+    pub(crate) fn report(&self, lease: &Lease, stage: Stage, signal: Signal, ran: Ran) {
         if signal.concerns_node() {
             if signal != Signal::ReadOnly {
                 lease.metrics().count(NodeCounter::ConnectionError);

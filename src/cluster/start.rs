@@ -27,7 +27,7 @@ use super::{
     shared::{Parts, Shared},
     source::Source,
     whose::whose,
-    worker::{Message, Worker},
+    worker::{Begun, Message, Worker},
 };
 use crate::{
     backend::{self, MonitorConnection},
@@ -79,7 +79,7 @@ async fn connect_as(config: Config, name: ClusterName) -> Result<Arc<Shared>, Er
     let reader = sqlite_reader(&config, &config.primary);
     let (configured, leader) = discovery::first(&config).await;
     let sources = Source::all(configured.into_iter().chain(reader));
-    let mut starting = Starting::new(&config, sources, (origin, name))?;
+    let mut starting = Starting::new(&config, sources, backend, origin, name)?;
     starting.open(&config).await?;
     starting.find(&config, leader.as_deref()).await?;
     starting.warn(&config);
@@ -92,7 +92,7 @@ async fn connect_as(config: Config, name: ClusterName) -> Result<Arc<Shared>, Er
         classifier.learn(Knowledge::Awaited);
         starting.read_catalog(&classifier, &config).await;
     }
-    let shared = starting.run(config, (backend, classifier, clock), reads_catalog);
+    let shared = starting.run(config, classifier, clock, reads_catalog);
     #[cfg(feature = "postgres")]
     super::positions::look_after(&shared).await;
     discovery::look_after(&shared);
@@ -116,6 +116,7 @@ pub(super) fn sqlite_reader(config: &Config, primary: &NodeConfig) -> Option<Nod
 
 /// A cluster on its way.
 struct Starting {
+    backend: DbBackend,
     state: State,
     nodes: Nodes,
     sources: Vec<Source>,
@@ -132,7 +133,9 @@ impl Starting {
     fn new(
         config: &Config,
         sources: Vec<Source>,
-        (origin, name): (Instant, ClusterName),
+        backend: DbBackend,
+        origin: Instant,
+        name: ClusterName,
     ) -> Result<Self, Error> {
         let mut nodes = Nodes::default();
         let specs = nodes.learn(sources.clone());
@@ -142,6 +145,7 @@ impl Starting {
         let (state, effects) =
             State::start(tuning(config), specs, Moment::default()).map_err(refused)?;
         Ok(Self {
+            backend,
             state,
             nodes,
             sources,
@@ -163,7 +167,7 @@ impl Starting {
                 Ok(link) => self.nodes.adopt(id, Arc::new(link), source),
                 // A file that cannot be opened stays away; of servers another one may be the primary by now.
                 Err(err) if spec.role == Role::Primary && Self::is_file(config) => {
-                    return Err(self.refused(&spec.name, (config, false), err));
+                    return Err(self.refused(&spec.name, config, false, err));
                 }
                 Err(err) => {
                     tracing::warn!(
@@ -284,9 +288,11 @@ impl Starting {
     fn run(
         self,
         config: Config,
-        (backend, classifier, clock): (DbBackend, Classifier, Arc<Clock>),
+        classifier: Classifier,
+        clock: Arc<Clock>,
         reads_catalog: bool,
     ) -> Arc<Shared> {
+        let backend = self.backend;
         let positions = backend == DbBackend::Postgres && self.sources.iter().all(Source::is_ours);
         let view = View::new(&self.state);
         let members = self.nodes.members(&view);
@@ -315,12 +321,13 @@ impl Starting {
         }
         if let Some(runtime) = runtime {
             let _context = runtime.enter();
-            Worker::spawn(
-                &shared,
-                received,
-                (self.state, nodes),
-                (self.effects, self.catalog_read),
-            );
+            let begun = Begun {
+                state: self.state,
+                nodes,
+                effects: self.effects,
+                catalog_read: self.catalog_read,
+            };
+            Worker::spawn(&shared, received, begun);
         }
         shared
     }

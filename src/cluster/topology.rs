@@ -59,10 +59,13 @@ pub struct NodeStatus {
 impl Topology {
     pub(super) fn of(shared: &Shared) -> Self {
         let snapshot = shared.snapshot.load();
+        // While nobody takes writes, nobody falls behind.
+        let now = shared.origin.elapsed();
+        let now = snapshot.view.lost.map_or(now, |lost| lost.0.min(now));
         let nodes = snapshot.view.nodes().iter().zip(snapshot.members());
         let nodes = nodes.enumerate().map(|(index, (node, member))| NodeStatus {
             host: member.node.place(),
-            lag: lag((shared.origin.elapsed(), &snapshot), node, &member.node),
+            lag: lag(now, node, &member.node),
             lag_bytes: lag_bytes(node, &member.node),
             in_flight: member.metrics.in_flight(),
             connections: snapshot.pool_size(index).size,
@@ -96,11 +99,9 @@ impl NodeStatus {
     }
 }
 
-/// While nobody takes writes, nobody falls behind.
-fn lag((now, snapshot): (Duration, &Snapshot), node: &ViewNode, pool: &Node) -> Option<Duration> {
+fn lag(now: Duration, node: &ViewNode, pool: &Node) -> Option<Duration> {
     let fresh = Duration::from_millis(pool.fresh.load(Ordering::Relaxed));
     let known = node.role == Role::Replica && !fresh.is_zero();
-    let now = snapshot.view.lost.map_or(now, |lost| lost.0.min(now));
     known.then(|| now.saturating_sub(fresh))
 }
 

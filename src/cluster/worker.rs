@@ -4,6 +4,7 @@
 //! It awaits only its inbox and the next moment something is due. Whatever takes time (a probe, a warm-up, a reading of
 //! the catalog) runs as a task of its own and ends in a message, so no node can hold up another.
 
+mod begun;
 mod publish;
 mod standby;
 mod tasks;
@@ -20,6 +21,7 @@ use fastrand::Rng;
 use tokio::sync::{mpsc, oneshot};
 use tracing::Instrument;
 
+pub(super) use self::begun::Begun;
 use self::{tasks::open_beside, word::Words};
 use super::{
     catalog::CatalogReader,
@@ -118,9 +120,14 @@ impl Worker {
     pub(super) fn spawn(
         shared: &Arc<Shared>,
         inbox: mpsc::UnboundedReceiver<Message>,
-        (state, nodes): (State, Nodes),
-        (effects, catalog_read): (Vec<Effect>, bool),
+        begun: Begun,
     ) {
+        let Begun {
+            state,
+            nodes,
+            effects,
+            catalog_read,
+        } = begun;
         let catalog = CatalogReader::new(
             shared.config.catalog_refresh,
             shared.reads_catalog,
@@ -256,7 +263,7 @@ impl Worker {
                 }
                 self.feed(event).await;
             }
-            Message::Probed(id, event, wire) => self.probed(shared, (id, event, wire)).await,
+            Message::Probed(id, event, wire) => self.probed(shared, id, event, wire).await,
             Message::Warmed(warm) => {
                 let node = warm.id;
                 self.nodes.adopt(node, warm.link, warm.source);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use sea_orm::ConnectOptions;
 
 use super::draft::{Draft, Given};
-use super::error::{ConfigError, Source};
+use super::error::{ConfigError, SettingSource};
 use super::node::NodeConfig;
 use super::table::PRIMARY;
 use super::{Config, Discovery};
@@ -36,7 +36,7 @@ pub struct Builder {
 impl Default for Builder {
     fn default() -> Self {
         Self {
-            draft: Draft::new(Source::Fields),
+            draft: Draft::new(SettingSource::Fields),
         }
     }
 }

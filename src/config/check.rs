@@ -7,12 +7,12 @@ pub(crate) mod nodes;
 
 pub(super) use nodes::{Numbered, SQLITE_REPLICA, numbered};
 
-use nodes::Nodes;
+use nodes::GivenNodes;
 
 use sea_orm::DbBackend;
 
 use super::Config;
-use super::error::{ConfigError, Problems, Source};
+use super::error::{ConfigError, Problems, SettingSource};
 use super::table::SETTINGS;
 use crate::vocabulary::{Failover, Role};
 
@@ -24,7 +24,7 @@ pub(super) fn complete(
 ) -> Result<Config, ConfigError> {
     check_ranges(&config, &mut problems);
     check_pairs(&config, &mut problems);
-    let mut nodes = Nodes::new(&mut problems);
+    let mut nodes = GivenNodes::new(&mut problems);
     config.replicas = nodes.check(&config.primary, replicas);
     let mut warnings = nodes.warnings;
     warnings.extend(doubts(&config, problems.source()));
@@ -127,7 +127,7 @@ fn shown(config: &Config, field: &str) -> String {
 }
 
 /// What is allowed and probably not meant.
-fn doubts(config: &Config, source: &Source) -> Vec<String> {
+fn doubts(config: &Config, source: &SettingSource) -> Vec<String> {
     let mut doubts = Vec::new();
     if let Some(zone) = &config.zone
         && !config.replicas.is_empty()

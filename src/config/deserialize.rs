@@ -11,7 +11,7 @@ use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAcce
 
 use super::Config;
 use super::draft::{Draft, Given};
-use super::error::Source;
+use super::error::SettingSource;
 use super::names;
 use super::table::{self, REPLICAS, STRICTNESS, Setting};
 
@@ -36,7 +36,7 @@ impl<'de> Visitor<'de> for File {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Config, A::Error> {
-        let mut draft = Draft::new(Source::Fields);
+        let mut draft = Draft::new(SettingSource::Fields);
         while let Some(key) = map.next_key::<String>()? {
             let value: Raw = map.next_value()?;
             let known = table::variables()

@@ -10,7 +10,7 @@ use sea_orm::ConnectOptions;
 
 use super::Config;
 use super::check::{self, Numbered};
-use super::error::{ConfigError, Problems, Source};
+use super::error::{ConfigError, Problems, SettingSource};
 use super::item::Item;
 use super::kind::Zero;
 use super::kind::{SettingKind, split_list};
@@ -42,7 +42,7 @@ pub(super) struct Draft {
 }
 
 impl Draft {
-    pub(super) fn new(source: Source) -> Self {
+    pub(super) fn new(source: SettingSource) -> Self {
         Self {
             config: Config::new(NodeConfig::nowhere()),
             primary: None,
@@ -235,7 +235,7 @@ impl Draft {
                 Given::Text(text) => match Item::parse(text.trim()) {
                     Ok(item) => {
                         self.warn(REPLICAS, &label, item.warnings.clone());
-                        replicas.extend(self.complete_item(item, primary, (number, &label)));
+                        replicas.extend(self.complete_item(item, primary, number, &label));
                     }
                     Err(message) => self.problems.add(REPLICAS, of_item(&label, &message)),
                 },
@@ -249,7 +249,8 @@ impl Draft {
         &mut self,
         item: Item,
         primary: Option<&NodeConfig>,
-        (number, label): (usize, &str),
+        number: usize,
+        label: &str,
     ) -> Option<Numbered> {
         if primary.is_none() && item.inherits() {
             return None;

@@ -10,7 +10,7 @@ use sea_orm::ConnectOptions;
 
 use super::Config;
 use super::draft::{Draft, is_blank};
-use super::error::{ConfigError, Source};
+use super::error::{ConfigError, SettingSource};
 use super::names;
 use super::table::{self, REPLICA, STRICTNESS};
 
@@ -121,7 +121,7 @@ fn read(
         text.is_some_and(|text| text.is_none_or(|text| !is_blank(text)))
     };
     let singular = has("DATABASE_REPLICA_URL") && !has("DATABASE_REPLICA_URLS");
-    let mut draft = Draft::new(Source::Environment {
+    let mut draft = Draft::new(SettingSource::Environment {
         prefix: prefix.to_owned(),
         singular,
     });
@@ -159,7 +159,7 @@ fn read(
     }
     for (name, value) in &variables {
         if names::is_unknown(name, value.as_deref().unwrap_or_default()) {
-            unknown(&mut draft, (prefix, name), strict);
+            unknown(&mut draft, prefix, name, strict);
         }
     }
     draft.finish()
@@ -189,7 +189,7 @@ fn is_strictness(text: &str) -> bool {
         .any(|word| text.trim().eq_ignore_ascii_case(word))
 }
 
-fn unknown(draft: &mut Draft, (prefix, name): (&str, &str), strict: bool) {
+fn unknown(draft: &mut Draft, prefix: &str, name: &str, strict: bool) {
     let full = format!("{prefix}{name}");
     let nearest = names::nearest(name);
     let hint = nearest.map_or_else(

@@ -80,14 +80,14 @@ fn lines(problems: &[Problem]) -> String {
 
 /// Who wrote the configuration: it decides under which names problems and values are shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Source {
+pub(crate) enum SettingSource {
     /// Environment variables behind this prefix; the flag says that the replica came by the singular variable.
     Environment { prefix: String, singular: bool },
     /// Setters, constructors, or the keys of a file: the fields' own names.
     Fields,
 }
 
-impl Source {
+impl SettingSource {
     /// The name under which the writer knows this field.
     pub(crate) fn name(&self, field: &str) -> String {
         match self {
@@ -123,14 +123,14 @@ impl Source {
 /// A field that already has a problem takes no part in comparisons: one mistake gives one line.
 #[derive(Clone, Debug)]
 pub(crate) struct Problems {
-    source: Source,
+    source: SettingSource,
     /// With the row of the field; what belongs to no row comes last.
     found: Vec<(usize, Problem)>,
     fields: BTreeSet<&'static str>,
 }
 
 impl Problems {
-    pub(crate) fn new(source: Source) -> Self {
+    pub(crate) fn new(source: SettingSource) -> Self {
         Self {
             source,
             found: Vec::new(),
@@ -138,7 +138,7 @@ impl Problems {
         }
     }
 
-    pub(crate) fn source(&self) -> &Source {
+    pub(crate) fn source(&self) -> &SettingSource {
         &self.source
     }
 
@@ -185,7 +185,7 @@ impl Problems {
 
     /// The error of a single problem.
     pub(crate) fn only(field: &'static str, message: String) -> ConfigError {
-        let mut problems = Self::new(Source::Fields);
+        let mut problems = Self::new(SettingSource::Fields);
         problems.add(field, message);
         problems.error()
     }

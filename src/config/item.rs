@@ -11,10 +11,10 @@ use crate::config::redact::percent_decode;
 pub(super) struct Item {
     own: Own,
     pub(super) warnings: Vec<String>,
-    place: Place,
+    place: ItemPlace,
 }
 
-enum Place {
+enum ItemPlace {
     Url(NodeUrl),
     Host { host: String, port: Option<u16> },
 }
@@ -27,7 +27,7 @@ impl Item {
             return Ok(Self {
                 own: parsed.own,
                 warnings: parsed.warnings,
-                place: Place::Url(parsed.url),
+                place: ItemPlace::Url(parsed.url),
             });
         }
         Self::parse_host(text)
@@ -58,7 +58,7 @@ impl Item {
         Ok(Self {
             own,
             warnings: Vec::new(),
-            place: Place::Host {
+            place: ItemPlace::Host {
                 host: host.to_owned(),
                 port,
             },
@@ -67,7 +67,7 @@ impl Item {
 
     /// Whether the item says nothing without a primary.
     pub(super) fn inherits(&self) -> bool {
-        matches!(self.place, Place::Host { .. })
+        matches!(self.place, ItemPlace::Host { .. })
     }
 
     /// The replica, with what was left out filled in from the primary.
@@ -80,17 +80,19 @@ impl Item {
     fn url(self, primary: Option<&NodeConfig>) -> Result<NodeUrl, String> {
         let primary = primary.map(|primary| &primary.url);
         match (self.place, primary) {
-            (Place::Url(url), Some(primary)) if url.backend == primary.backend => {
+            (ItemPlace::Url(url), Some(primary)) if url.backend == primary.backend => {
                 Ok(filled(url, primary))
             }
-            (Place::Url(url), _) => Ok(url),
-            (Place::Host { .. }, None) => Err(
+            (ItemPlace::Url(url), _) => Ok(url),
+            (ItemPlace::Host { .. }, None) => Err(
                 "has no scheme: without a primary to inherit from, write a whole URL".to_owned(),
             ),
-            (Place::Host { .. }, Some(primary)) if matches!(primary.address, Address::File(_)) => {
+            (ItemPlace::Host { .. }, Some(primary))
+                if matches!(primary.address, Address::File(_)) =>
+            {
                 Err(super::check::SQLITE_REPLICA.to_owned())
             }
-            (Place::Host { host, port }, Some(primary)) => {
+            (ItemPlace::Host { host, port }, Some(primary)) => {
                 let url = NodeUrl {
                     backend: primary.backend,
                     address: Address::Host {

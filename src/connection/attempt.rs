@@ -89,7 +89,7 @@ pub(super) struct Attempt<'a> {
 }
 
 /// What a decision came to.
-enum Step {
+enum NextMove {
     Go(Lease),
     Wait,
     /// No replica is known to be fresh enough, and it may wait for one.
@@ -175,7 +175,7 @@ impl<'a> Attempt<'a> {
             unbound: (!matches!(bound, ReadAffinity::No)).then_some(ReadRequirement::Nothing),
             bound,
             has_rest,
-            unseen: stale::unseen(shared, &current, (level, ask)),
+            unseen: stale::unseen(shared, &current, level, ask),
             waited_out: false,
             seen: None,
             current,
@@ -222,11 +222,11 @@ impl<'a> Attempt<'a> {
         }
         loop {
             match self.decide() {
-                Step::Go(lease) => return Ok(lease),
-                Step::Wait => self.wait().await?,
-                Step::Stale => self.wait_until_fresh().await?,
-                Step::Paused => self.wait_for_gate().await?,
-                Step::Refuse(refusal) => return Err(self.refused(refusal)),
+                NextMove::Go(lease) => return Ok(lease),
+                NextMove::Wait => self.wait().await?,
+                NextMove::Stale => self.wait_until_fresh().await?,
+                NextMove::Paused => self.wait_for_gate().await?,
+                NextMove::Refuse(refusal) => return Err(self.refused(refusal)),
             }
         }
     }
@@ -237,14 +237,14 @@ impl<'a> Attempt<'a> {
     }
 
     /// One decision: no lock, no allocation, and no guard of the snapshot that outlives it.
-    fn decide(&mut self) -> Step {
+    fn decide(&mut self) -> NextMove {
         let snapshot = self.shared.snapshot.load();
         self.version = snapshot.view.version;
         self.note_suspicion(&snapshot);
         let route = match self.question(&snapshot) {
             Decision::Go(route) => route,
-            Decision::Wait => return Step::Wait,
-            Decision::Refuse(refusal) => return Step::Refuse(refusal),
+            Decision::Wait => return NextMove::Wait,
+            Decision::Refuse(refusal) => return NextMove::Refuse(refusal),
             // Never asked inside a transaction; the primary is where such a thing would belong.
             Decision::Stay(reason) => Route {
                 index: snapshot.view.primary.unwrap_or(0),
@@ -252,25 +252,25 @@ impl<'a> Attempt<'a> {
             },
         };
         if route.reason == Reason::NotCaughtUp && self.may_wait() {
-            return Step::Stale;
+            return NextMove::Stale;
         }
         self.admit(route.reason);
         self.reason = route.reason;
         if self.write.is_none() && self.writes() {
             let Some(writing) = self.enter() else {
-                return Step::Paused;
+                return NextMove::Paused;
             };
             self.write = Some(self.shared.open_write(&self.current, writing));
         }
         if self.ask == Ask::Begin && self.writing.is_none() {
             self.writing = self.enter();
             if self.writing.is_none() {
-                return Step::Paused;
+                return NextMove::Paused;
             }
         }
         let role = snapshot.view.nodes()[route.index].role;
         let seat = snapshot.member(route.index).seat();
-        Step::Go(self.take(seat, role, route.reason))
+        NextMove::Go(self.take(seat, role, route.reason))
     }
 
     fn question(&self, snapshot: &Snapshot) -> Decision {

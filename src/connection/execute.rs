@@ -15,7 +15,7 @@ use super::{
     transaction::RoutedTransaction,
 };
 use crate::{
-    connection::transaction::Opening,
+    connection::transaction::BeginOptions,
     error::DbErrKind,
     node::{Lease, NodePool, run::Call},
     vocabulary::Stage,
@@ -140,7 +140,7 @@ impl RoutedConnection {
             };
             match begun {
                 Ok(Some(inner)) => {
-                    let held = attempt.into_held(lease, Opening::of(&options, since));
+                    let held = attempt.into_held(lease, BeginOptions::of(&options, since));
                     return Ok(RoutedTransaction { inner, held });
                 }
                 // Its node was not as far as it had seemed.

@@ -36,7 +36,7 @@ impl PausedWrites {
 impl Drop for PausedWrites {
     /// The writes go on once the nodes were asked who the primary is, or at the latest after `SEALANE_CHECK_TIMEOUT`.
     fn drop(&mut self) {
-        let opening = Opening(Arc::clone(&self.shared), self.shut);
+        let opening = PauseEnd(Arc::clone(&self.shared), self.shut);
         let Some(runtime) = self.shared.runtime.clone() else {
             return;
         };
@@ -51,9 +51,9 @@ impl Drop for PausedWrites {
 }
 
 /// Opens the gate when it is dropped, wherever that is.
-struct Opening(Arc<Shared>, Shut);
+struct PauseEnd(Arc<Shared>, Shut);
 
-impl Drop for Opening {
+impl Drop for PauseEnd {
     fn drop(&mut self) {
         self.0.clock.gate.open(self.1);
     }

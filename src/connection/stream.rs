@@ -156,7 +156,7 @@ impl<'a> RoutedStream<'a> {
         };
         let signal = signal::of_db_err(err, lease.role());
         if Error::from_db_err(err).is_none() && signal.ends_connection() {
-            shared.report(lease, (Stage::Yield, signal), *ran);
+            shared.report(lease, Stage::Yield, signal, *ran);
         }
     }
 

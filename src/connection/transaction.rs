@@ -15,7 +15,7 @@ use sea_orm::{
     Statement, TransactionError, TransactionOptions, TransactionSession, TransactionTrait,
 };
 
-pub(crate) use self::state::{Opening, TransactionState};
+pub(crate) use self::state::{BeginOptions, Reads, TransactionState};
 use crate::{error::DbErrKind, state::Ran, vocabulary::Role};
 
 /// A transaction begun through a [`RoutedConnection`](crate::RoutedConnection); stands where a
@@ -94,14 +94,14 @@ impl RoutedTransaction {
     pub(super) async fn execute_stmt(&self, stmt: Statement) -> Result<ExecResult, DbErr> {
         let ran = self.held.judge(&stmt.sql, DbErrKind::Exec).await?;
         self.held
-            .run((DbErrKind::Exec, ran), self.inner.execute_raw(stmt))
+            .run(DbErrKind::Exec, ran, self.inner.execute_raw(stmt))
             .await
     }
 
     pub(super) async fn execute_text(&self, sql: &str) -> Result<ExecResult, DbErr> {
         let ran = self.held.judge(sql, DbErrKind::Exec).await?;
         self.held
-            .run((DbErrKind::Exec, ran), self.inner.execute_unprepared(sql))
+            .run(DbErrKind::Exec, ran, self.inner.execute_unprepared(sql))
             .await
     }
 
@@ -111,14 +111,14 @@ impl RoutedTransaction {
     ) -> Result<Option<QueryResult>, DbErr> {
         let ran = self.held.judge(&stmt.sql, DbErrKind::Query).await?;
         self.held
-            .run((DbErrKind::Query, ran), self.inner.query_one_raw(stmt))
+            .run(DbErrKind::Query, ran, self.inner.query_one_raw(stmt))
             .await
     }
 
     pub(super) async fn query_all_stmt(&self, stmt: Statement) -> Result<Vec<QueryResult>, DbErr> {
         let ran = self.held.judge(&stmt.sql, DbErrKind::Query).await?;
         self.held
-            .run((DbErrKind::Query, ran), self.inner.query_all_raw(stmt))
+            .run(DbErrKind::Query, ran, self.inner.query_all_raw(stmt))
             .await
     }
 
@@ -134,7 +134,7 @@ impl RoutedTransaction {
         let outdated = self.held.doubt();
         let rows = self
             .held
-            .run((DbErrKind::Query, ran), self.inner.stream_raw(stmt))
+            .run(DbErrKind::Query, ran, self.inner.stream_raw(stmt))
             .await?;
         Ok(crate::connection::RoutedStream::borrowed(rows, self.node())
             .of_transaction(self.held.lease(), outdated))
@@ -149,7 +149,8 @@ impl RoutedTransaction {
         let begun = self
             .held
             .run(
-                (DbErrKind::Exec, Ran::Other),
+                DbErrKind::Exec,
+                Ran::Other,
                 self.inner.begin_with_options(options),
             )
             .await;

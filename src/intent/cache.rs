@@ -239,7 +239,7 @@ impl Classifier {
         let knowledge = self.knowledge.load();
         !self.distrusts(sql)
             && self.dialect.is_some_and(|dialect| {
-                inside::belongs(dialect, sql, (&self.settings, knowledge.basis()))
+                inside::belongs(dialect, sql, &self.settings, knowledge.basis())
             })
     }
 

@@ -32,11 +32,7 @@ const LOCAL: [&str; 15] = [
 ];
 
 /// Whether the text is one such statement. What is not surely one, is none.
-pub(crate) fn belongs(
-    dialect: Dialect,
-    sql: &str,
-    (settings, basis): (&Settings, Basis<'_>),
-) -> bool {
+pub(crate) fn belongs(dialect: Dialect, sql: &str, settings: &Settings, basis: Basis<'_>) -> bool {
     if sql.len() > settings.longest_parsed() || sql.contains('\0') {
         return false;
     }

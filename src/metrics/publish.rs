@@ -35,11 +35,11 @@ const MOST_AT_FIRST: u64 = 100_000;
 #[derive(Debug)]
 pub(crate) struct Publisher {
     cluster: Arc<str>,
-    state: Mutex<State>,
+    state: Mutex<PublisherState>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct PublisherState {
     nodes: Series,
     recorders: Vec<Recorder>,
 }
@@ -87,7 +87,7 @@ impl Publisher {
         state.nodes.update(&sums.nodes);
         metrics::with_recorder(|recorder| {
             let writer = Writer::new(recorder, &self.cluster);
-            let State { nodes, recorders } = &mut *state;
+            let PublisherState { nodes, recorders } = &mut *state;
             let known = remembered(recorders, &writer);
             for (word, total) in ClusterCounter::ALL.iter().zip(&sums.counters) {
                 writer.counter(word.metric(), Vec::new(), *total);

@@ -8,7 +8,8 @@ use crate::causality::losses::Orphan;
 /// Keeps its session on the primary until the connection is ready again, however long that takes; where that cannot be
 /// waited for, the write counts as lost.
 pub(super) fn until_ready(
-    (orphan, mut conn): (Orphan, PooledConnection),
+    orphan: Orphan,
+    mut conn: PooledConnection,
     place: Option<Place>,
     seat: Arc<Seat>,
 ) {

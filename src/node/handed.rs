@@ -34,23 +34,23 @@ pub(crate) struct Handed {
     port: Option<u16>,
     /// How many connections of the pool were opened.
     opened: AtomicU32,
-    inside: Mutex<Inside>,
+    inside: Mutex<HandedState>,
 }
 
 #[derive(Debug, Default)]
-struct Inside {
+struct HandedState {
     /// How often the connections were cut; one that was being opened meanwhile is of before.
     cuts: u64,
     /// Nobody is to have one any more. The pool's end is not enough: who is opening one goes on, and when that is
     /// refused the pool opens another without asking whether it was closed.
     over: bool,
-    known: Vec<Known>,
+    known: Vec<HandedConnection>,
     /// The processes of those that were closed on this side.
     gone: VecDeque<Backend>,
 }
 
 #[derive(Debug)]
-struct Known {
+struct HandedConnection {
     socket: Socket,
     backend: Option<Backend>,
 }
@@ -79,7 +79,7 @@ impl Handed {
         let mut inside = self.inside();
         inside.cuts += 1;
         let known = std::mem::take(&mut inside.known);
-        let end = |known: Known| {
+        let end = |known: HandedConnection| {
             known.socket.end();
             known.backend
         };
@@ -99,12 +99,12 @@ impl Handed {
         self.inside().over = true;
     }
 
-    fn inside(&self) -> MutexGuard<'_, Inside> {
+    fn inside(&self) -> MutexGuard<'_, HandedState> {
         self.inside.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Inside {
+impl HandedState {
     fn note_closed(&mut self) {
         let closed = self.known.extract_if(.., |one| !one.socket.is_open());
         self.gone.extend(closed.filter_map(|one| one.backend));
@@ -125,7 +125,7 @@ mod postgres {
 
     use sea_orm::sqlx::{self, AssertSqlSafe, PgConnection, Row, postgres::PgRow};
 
-    use super::{Handed, Known};
+    use super::{Handed, HandedConnection};
     use crate::{
         causality::losses::Backend,
         node::sockets::{Ends, Socket},
@@ -175,7 +175,10 @@ mod postgres {
             Ok(())
         }
 
-        async fn find(&self, conn: &mut PgConnection) -> Result<Option<Known>, sqlx::Error> {
+        async fn find(
+            &self,
+            conn: &mut PgConnection,
+        ) -> Result<Option<HandedConnection>, sqlx::Error> {
             let told = match sqlx::raw_sql(WHO).fetch_one(&mut *conn).await {
                 Ok(row) => Told::read(&row),
                 // Something that only speaks the protocol, or a role that may not ask.
@@ -187,7 +190,7 @@ mod postgres {
                 Some(socket) => Some(socket),
                 None => self.watch(conn, told.own).await?,
             };
-            Ok(socket.map(|socket| Known {
+            Ok(socket.map(|socket| HandedConnection {
                 socket,
                 backend: told
                     .backend

@@ -244,7 +244,7 @@ impl Drop for Flight<'_> {
         let place = self.place.take();
         match self.open.and_then(OpenWrite::abandon) {
             Some(orphan) => {
-                abandoned::until_ready((orphan, conn), place, Arc::clone(self.seat));
+                abandoned::until_ready(orphan, conn, place, Arc::clone(self.seat));
             }
             None => abandoned::give_back(conn, place),
         }

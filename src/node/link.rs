@@ -244,7 +244,8 @@ impl NodePool {
         with_pool!(
             self,
             |pool| Some(PoolSize::read(
-                (pool.size(), pool.num_idle()),
+                pool.size(),
+                pool.num_idle(),
                 pool.options().get_max_connections(),
             )),
             None

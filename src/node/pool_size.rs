@@ -11,7 +11,7 @@ pub(crate) struct PoolSize {
 impl PoolSize {
     /// sqlx counts a connection as idle after it can be taken already, and sets the counts of a pool that is closed to
     /// nothing while connections of it are still out: both can be below zero, which shows as a huge number.
-    pub(crate) fn read((size, idle): (u32, usize), max: u32) -> Self {
+    pub(crate) fn read(size: u32, idle: usize, max: u32) -> Self {
         let size = if size > max { 0 } else { size };
         let idle = u32::try_from(idle).ok().filter(|idle| *idle <= max);
         Self {
@@ -29,7 +29,7 @@ mod tests {
     #[test]
     fn counts_below_zero_are_no_huge_numbers() {
         let read = |size, idle| {
-            let read = PoolSize::read((size, idle), 10);
+            let read = PoolSize::read(size, idle, 10);
             (read.size, read.idle)
         };
         assert_eq!(read(3, 2), (3, 2));

@@ -155,11 +155,11 @@ mod look {
         began: Instant,
         /// When they were looked at, in microseconds after that; 0 before the first time.
         looked: AtomicU64,
-        list: Mutex<List>,
+        list: Mutex<SocketList>,
     }
 
     #[derive(Debug, Default)]
-    struct List {
+    struct SocketList {
         files: Vec<RawFd>,
         /// How many connections the pool had when it was made, and when that was.
         of: Option<(u32, Instant)>,

@@ -80,7 +80,7 @@ impl Crash {
 /// What to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
-pub(crate) enum Verdict {
+pub(crate) enum RetryVerdict {
     Again(Again),
     /// The error goes to the caller, with what is known.
     Give(Outcome),
@@ -173,9 +173,9 @@ pub(crate) fn outcome(failure: &Failure) -> Outcome {
 }
 
 /// What to do about a statement that failed (R5). The budget is asked by the caller, if the repeat costs.
-pub(crate) fn verdict(failure: &Failure) -> Verdict {
+pub(crate) fn verdict(failure: &Failure) -> RetryVerdict {
     let known = outcome(failure);
-    let give = Verdict::Give(known);
+    let give = RetryVerdict::Give(known);
     let fixed = failure.in_transaction
         || match failure.stage {
             Stage::Yield | Stage::Commit => true,
@@ -205,7 +205,7 @@ pub(crate) fn verdict(failure: &Failure) -> Verdict {
     };
     match again {
         Some(again) if failure.retries < MOST_RETRIES || !again.costs(failure.signal) => {
-            Verdict::Again(again)
+            RetryVerdict::Again(again)
         }
         _ => give,
     }

@@ -6,7 +6,9 @@ use sea_orm::error::ConnAcquireErr;
 use sea_orm::sqlx::Error as SqlxError;
 use sea_orm::{DbErr, RuntimeErr};
 
-use super::{Answer, Dialect, ErrorFacts, READERS, Severity, Signal, Silence, judge, signal};
+use super::{
+    ErrorFacts, READERS, ServerAnswer, ServerDialect, Severity, Signal, Silence, judge, signal,
+};
 use crate::vocabulary::{Role, Stage};
 
 /// What sqlx's error says.
@@ -14,8 +16,8 @@ pub(crate) fn facts(error: &SqlxError) -> ErrorFacts<'_> {
     match error {
         SqlxError::Database(error) => {
             let answer = READERS.iter().find_map(|reader| (reader.answer)(&**error));
-            ErrorFacts::Server(answer.unwrap_or_else(|| Answer {
-                dialect: Dialect::Other,
+            ErrorFacts::Server(answer.unwrap_or_else(|| ServerAnswer {
+                dialect: ServerDialect::Other,
                 severity: Severity::Error,
                 code: error.code().unwrap_or_default(),
                 number: None,

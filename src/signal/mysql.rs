@@ -6,20 +6,20 @@
 use sea_orm::sqlx::error::DatabaseError;
 use sea_orm::sqlx::mysql::MySqlDatabaseError;
 
-use super::{Answer, Dialect, Reader, Severity, Signal, refusal};
+use super::{ErrorReader, ServerAnswer, ServerDialect, Severity, Signal, refusal};
 use crate::vocabulary::Role;
 
-pub(super) const READER: Reader = Reader {
-    dialect: Dialect::MySql,
+pub(super) const READER: ErrorReader = ErrorReader {
+    dialect: ServerDialect::MySql,
     answer,
     signal,
     is_doubtful,
 };
 
-fn answer<'e>(error: &'e (dyn DatabaseError + 'static)) -> Option<Answer<'e>> {
+fn answer<'e>(error: &'e (dyn DatabaseError + 'static)) -> Option<ServerAnswer<'e>> {
     let error = error.try_downcast_ref::<MySqlDatabaseError>()?;
-    Some(Answer {
-        dialect: Dialect::MySql,
+    Some(ServerAnswer {
+        dialect: ServerDialect::MySql,
         severity: Severity::Untold,
         code: error.code().unwrap_or_default().into(),
         number: Some(error.number()),
@@ -28,7 +28,7 @@ fn answer<'e>(error: &'e (dyn DatabaseError + 'static)) -> Option<Answer<'e>> {
     })
 }
 
-fn signal(answer: &Answer<'_>, on: Role) -> Signal {
+fn signal(answer: &ServerAnswer<'_>, on: Role) -> Signal {
     let replica = on == Role::Replica;
     match answer.number.unwrap_or_default() {
         1290 if answer.message.contains("read-only") || answer.message.contains("read_only") => {
@@ -52,7 +52,7 @@ fn signal(answer: &Answer<'_>, on: Role) -> Signal {
 
 /// Whether the session may be over. The packets carry no severity, so the connection is looked at where that is
 /// possible. SIGNAL may set any of these numbers, but its state is `45000` then, unless its author set that as well.
-fn is_doubtful(answer: &Answer<'_>) -> bool {
+fn is_doubtful(answer: &ServerAnswer<'_>) -> bool {
     let ends = matches!(
         answer.number.unwrap_or_default(),
         1053 | 1152 | 1158..=1161 | 1184 | 1927 | 2006 | 2013

@@ -8,20 +8,20 @@
 use sea_orm::sqlx::error::DatabaseError;
 use sea_orm::sqlx::postgres::{PgDatabaseError, PgSeverity};
 
-use super::{Answer, Dialect, Reader, Severity, Signal, refusal};
+use super::{ErrorReader, ServerAnswer, ServerDialect, Severity, Signal, refusal};
 use crate::{mutants, vocabulary::Role};
 
-pub(super) const READER: Reader = Reader {
-    dialect: Dialect::Postgres,
+pub(super) const READER: ErrorReader = ErrorReader {
+    dialect: ServerDialect::Postgres,
     answer,
     signal,
     is_doubtful,
 };
 
-fn answer<'e>(error: &'e (dyn DatabaseError + 'static)) -> Option<Answer<'e>> {
+fn answer<'e>(error: &'e (dyn DatabaseError + 'static)) -> Option<ServerAnswer<'e>> {
     let error = error.try_downcast_ref::<PgDatabaseError>()?;
-    Some(Answer {
-        dialect: Dialect::Postgres,
+    Some(ServerAnswer {
+        dialect: ServerDialect::Postgres,
         severity: match error.severity() {
             PgSeverity::Panic | PgSeverity::Fatal => Severity::Fatal,
             PgSeverity::Error => Severity::Error,
@@ -36,7 +36,7 @@ fn answer<'e>(error: &'e (dyn DatabaseError + 'static)) -> Option<Answer<'e>> {
 
 /// The severity says whether the session is over, and never the class of the code: a missing bind value is `08P01`, and
 /// a trigger may raise whatever its author likes.
-fn signal(answer: &Answer<'_>, on: Role) -> Signal {
+fn signal(answer: &ServerAnswer<'_>, on: Role) -> Signal {
     match answer.severity {
         _ if mutants::lives("class_decides") && answer.code.starts_with("08") => {
             Signal::Disconnected
@@ -49,7 +49,7 @@ fn signal(answer: &Answer<'_>, on: Role) -> Signal {
 
 /// Whether an answer that leaves the session open, by what it says, may come from something between that has lost the
 /// server, or is about to close. What the server itself says names the routine that raised it.
-fn is_doubtful(answer: &Answer<'_>) -> bool {
+fn is_doubtful(answer: &ServerAnswer<'_>) -> bool {
     let of_sessions = ["08", "57P", "53300"];
     answer.severity != Severity::Fatal
         && (answer.severity == Severity::Untold || answer.routine.is_none())
@@ -59,7 +59,7 @@ fn is_doubtful(answer: &Answer<'_>) -> bool {
 }
 
 /// A statement that failed in a session that goes on.
-fn refused(answer: &Answer<'_>, on: Role) -> Signal {
+fn refused(answer: &ServerAnswer<'_>, on: Role) -> Signal {
     if answer.routine.as_deref() == Some(RAISE) {
         return Signal::Server;
     }
@@ -77,7 +77,7 @@ fn refused(answer: &Answer<'_>, on: Role) -> Signal {
 }
 
 /// The end of a session.
-fn ended(answer: &Answer<'_>, on: Role) -> Signal {
+fn ended(answer: &ServerAnswer<'_>, on: Role) -> Signal {
     match &*answer.code {
         // A statement, an idle session and a commit that got this answer were not executed (0 of 600); the same code
         // as a warning, for a commit that was, never reaches us as an error.
@@ -154,7 +154,7 @@ const MESSAGES: &[(&str, &str)] = &[
     ("XX000", "cannot make new WAL entries during recovery"),
 ];
 
-fn refused_in_recovery(answer: &Answer<'_>) -> bool {
+fn refused_in_recovery(answer: &ServerAnswer<'_>) -> bool {
     let by_routine = answer.routine.as_deref().is_some_and(|routine| {
         ROUTINES
             .iter()

@@ -7,21 +7,21 @@
 use sea_orm::sqlx::error::DatabaseError;
 use sea_orm::sqlx::sqlite::SqliteError;
 
-use super::{Answer, Dialect, Reader, Severity, Signal, refusal};
+use super::{ErrorReader, ServerAnswer, ServerDialect, Severity, Signal, refusal};
 use crate::vocabulary::Role;
 
-pub(super) const READER: Reader = Reader {
-    dialect: Dialect::Sqlite,
+pub(super) const READER: ErrorReader = ErrorReader {
+    dialect: ServerDialect::Sqlite,
     answer,
     signal,
     // The engine is in this process: its answer is the end of it.
     is_doubtful: |_| false,
 };
 
-fn answer<'e>(error: &'e (dyn DatabaseError + 'static)) -> Option<Answer<'e>> {
+fn answer<'e>(error: &'e (dyn DatabaseError + 'static)) -> Option<ServerAnswer<'e>> {
     let error = error.try_downcast_ref::<SqliteError>()?;
-    Some(Answer {
-        dialect: Dialect::Sqlite,
+    Some(ServerAnswer {
+        dialect: ServerDialect::Sqlite,
         severity: Severity::Error,
         code: error.code().unwrap_or_default(),
         number: None,
@@ -30,7 +30,7 @@ fn answer<'e>(error: &'e (dyn DatabaseError + 'static)) -> Option<Answer<'e>> {
     })
 }
 
-fn signal(answer: &Answer<'_>, on: Role) -> Signal {
+fn signal(answer: &ServerAnswer<'_>, on: Role) -> Signal {
     let extended: u32 = answer.code.parse().unwrap_or_default();
     match (extended, extended & 0xff) {
         (8, _) => refusal(on, false),

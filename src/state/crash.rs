@@ -121,12 +121,7 @@ impl Outage {
 }
 
 /// A statement failed. Where its connection broke without a word, it may have been the first.
-pub(super) fn broke(
-    step: &mut Step<'_>,
-    id: NodeId,
-    generation: u64,
-    (signal, ran): (Signal, Ran),
-) {
+pub(super) fn broke(step: &mut Step<'_>, id: NodeId, generation: u64, signal: Signal, ran: Ran) {
     let now = step.now;
     let Some(node) = step.node_mut(id) else {
         return;

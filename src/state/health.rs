@@ -66,9 +66,16 @@ fn blame(signal: Signal, stage: Stage, role: Role) -> Blame {
     }
 }
 
+/// What the statement path says of a failure on a node.
+pub(super) struct Report {
+    pub(super) stage: Stage,
+    pub(super) signal: Signal,
+    pub(super) ran: Ran,
+}
+
 /// A report of the statement path.
-pub(super) fn failed(step: &mut Step<'_>, id: NodeId, generation: u64, what: (Stage, Signal, Ran)) {
-    let (stage, signal, ran) = what;
+pub(super) fn failed(step: &mut Step<'_>, id: NodeId, generation: u64, report: Report) {
+    let Report { stage, signal, ran } = report;
     let now = step.now;
     let Some(node) = step.state.nodes.iter_mut().find(|node| node.id == id) else {
         return;
@@ -78,7 +85,7 @@ pub(super) fn failed(step: &mut Step<'_>, id: NodeId, generation: u64, what: (St
     }
     if generation < node.generation {
         step.out.notice(Notice::Stale { node: id });
-        crash::broke(step, id, generation, (signal, ran));
+        crash::broke(step, id, generation, signal, ran);
         return;
     }
     match blame(signal, stage, node.role) {
@@ -97,7 +104,7 @@ pub(super) fn failed(step: &mut Step<'_>, id: NodeId, generation: u64, what: (St
         Blame::Full => step.saturate(id),
         Blame::Dead => step.eject(id, signal, 1),
     }
-    crash::broke(step, id, generation, (signal, ran));
+    crash::broke(step, id, generation, signal, ran);
 }
 
 /// Ends ramps and penalties whose time has come, and shows the next step of those that go on.

@@ -20,9 +20,9 @@ pub(super) fn succeeded(
     step: &mut Step<'_>,
     id: NodeId,
     begun: Moment,
-    what: (Duration, ProbeFacts),
+    rtt: Duration,
+    facts: ProbeFacts,
 ) {
-    let (rtt, facts) = what;
     let now = step.now;
     let Some(node) = step.node_mut(id) else {
         return;

@@ -34,7 +34,8 @@ pub(crate) fn reduce(state: &mut State, event: Event, now: Moment, rng: &mut Rng
             signal,
             ran,
         } => {
-            health::failed(&mut step, node, generation, (stage, signal, ran));
+            let report = health::Report { stage, signal, ran };
+            health::failed(&mut step, node, generation, report);
         }
         Event::ProbeOk {
             node,
@@ -42,7 +43,7 @@ pub(crate) fn reduce(state: &mut State, event: Event, now: Moment, rng: &mut Rng
             rtt,
             facts,
         } => {
-            probe::succeeded(&mut step, node, begun, (rtt, facts));
+            probe::succeeded(&mut step, node, begun, rtt, facts);
         }
         Event::ProbeFailed {
             node,

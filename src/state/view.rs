@@ -101,11 +101,11 @@ impl View {
                 untold: node.epoch == Fact::Unknown && state.primaryship.changes > 0,
             })
             .collect();
-        let readers: Vec<Reader<'_>> = members
+        let readers: Vec<ReadCandidate<'_>> = members
             .iter()
             .enumerate()
             .filter(|(index, _)| nodes[*index].ineligible.is_none())
-            .map(|(index, node)| Reader {
+            .map(|(index, node)| ReadCandidate {
                 index,
                 node,
                 weight: node.weight(),
@@ -117,7 +117,7 @@ impl View {
                 let weight = state.tuning.primary_weight;
                 let takes_part =
                     node.role == Role::Primary && weight > 0 && out_of_service(node).is_none();
-                takes_part.then_some(Reader {
+                takes_part.then_some(ReadCandidate {
                     index,
                     node,
                     weight,
@@ -163,7 +163,7 @@ impl View {
                 .any(|node| node.outage.as_ref().and_then(Outage::suspect).is_some()),
             any_untold: nodes.iter().any(|node| node.untold),
             zones: zones.into_boxed_slice(),
-            replicas: Group::new(readers.iter().map(Reader::candidate).collect()),
+            replicas: Group::new(readers.iter().map(ReadCandidate::candidate).collect()),
             nodes,
             waiters_limit: state.tuning.waiters_limit,
         }
@@ -216,13 +216,13 @@ impl Group {
 }
 
 #[derive(Clone, Copy)]
-struct Reader<'s> {
+struct ReadCandidate<'s> {
     index: usize,
     node: &'s NodeState,
     weight: u32,
 }
 
-impl Reader<'_> {
+impl ReadCandidate<'_> {
     /// Short of connections, or perhaps dead: others first.
     fn avoided(&self) -> bool {
         self.node.saturated_until.is_some() || self.node.suspicion.is_some()
@@ -244,7 +244,7 @@ impl Reader<'_> {
 
 /// The readers that are not avoided, unless all are; of these, those inside the window over the fastest. One whose
 /// latency is not known yet is outside, unless nobody's is known: at the start all are used.
-fn group<'s>(readers: impl Iterator<Item = Reader<'s>> + Clone, window: Duration) -> Group {
+fn group<'s>(readers: impl Iterator<Item = ReadCandidate<'s>> + Clone, window: Duration) -> Group {
     let some_free = readers.clone().any(|reader| !reader.avoided());
     let usable = readers.filter(|reader| !(some_free && reader.avoided()));
     let fastest = usable

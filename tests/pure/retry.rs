@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::words::{role, rows, signal, stage, str_of};
-use crate::route::retry::{Again, Crash, Failure, SentKind, Verdict, outcome, verdict};
+use crate::route::retry::{Again, Crash, Failure, RetryVerdict, SentKind, outcome, verdict};
 use crate::route::safety::corrects;
 use crate::signal::Signal;
 use crate::state::{Fate, Ran, TextHash};
@@ -18,15 +18,15 @@ const KINDS: &[(&str, SentKind)] = &[
     ("commit", SentKind::Commit),
 ];
 
-fn text(verdict: Verdict) -> String {
+fn text(verdict: RetryVerdict) -> String {
     match verdict {
-        Verdict::Again(Again::Elsewhere) => "again elsewhere".to_owned(),
-        Verdict::Again(Again::NewSnapshot) => "again new_snapshot".to_owned(),
-        Verdict::Again(Again::SameNode) => "again same_node".to_owned(),
-        Verdict::Again(Again::AfterProbe) => "again after_probe".to_owned(),
-        Verdict::Again(Again::Primary) => "again primary".to_owned(),
-        Verdict::Again(Again::Renewed) => "again renewed".to_owned(),
-        Verdict::Give(outcome) => format!("give {outcome}"),
+        RetryVerdict::Again(Again::Elsewhere) => "again elsewhere".to_owned(),
+        RetryVerdict::Again(Again::NewSnapshot) => "again new_snapshot".to_owned(),
+        RetryVerdict::Again(Again::SameNode) => "again same_node".to_owned(),
+        RetryVerdict::Again(Again::AfterProbe) => "again after_probe".to_owned(),
+        RetryVerdict::Again(Again::Primary) => "again primary".to_owned(),
+        RetryVerdict::Again(Again::Renewed) => "again renewed".to_owned(),
+        RetryVerdict::Give(outcome) => format!("give {outcome}"),
     }
 }
 
@@ -138,7 +138,7 @@ proptest! {
     #[test]
     fn never_a_write_twice(failure in failures()) {
         let write = matches!(failure.kind, SentKind::Plain | SentKind::Opaque | SentKind::Commit);
-        if let (true, Verdict::Again(_)) = (write, verdict(&failure)) {
+        if let (true, RetryVerdict::Again(_)) = (write, verdict(&failure)) {
             prop_assert_eq!(outcome(&failure), Outcome::NotExecuted);
         }
     }
@@ -150,14 +150,14 @@ proptest! {
             || matches!(failure.stage, Stage::Yield | Stage::Commit)
             || failure.kind == SentKind::Commit && failure.stage == Stage::Send;
         if fixed {
-            prop_assert!(matches!(verdict(&failure), Verdict::Give(_)));
+            prop_assert!(matches!(verdict(&failure), RetryVerdict::Give(_)));
         }
     }
 
     /// R5: whoever follows the verdicts comes to an end.
     #[test]
     fn after_three_repeats_only_what_is_free_is_repeated(failure in failures()) {
-        if let (true, Verdict::Again(again)) = (failure.retries >= 3, verdict(&failure)) {
+        if let (true, RetryVerdict::Again(again)) = (failure.retries >= 3, verdict(&failure)) {
             prop_assert!(!again.costs(failure.signal));
         }
     }
@@ -165,7 +165,7 @@ proptest! {
     /// R5: what a schema change put out of date is repeated so often, whatever else was.
     #[test]
     fn what_was_prepared_is_renewed_three_times_at_the_most(failure in failures()) {
-        if let Verdict::Again(Again::Renewed) = verdict(&failure) {
+        if let RetryVerdict::Again(Again::Renewed) = verdict(&failure) {
             prop_assert!(failure.renewed < 3 && failure.signal == Signal::Outdated);
         }
     }
@@ -181,7 +181,7 @@ proptest! {
     /// I6: the primary is asked only for what a replica refused as a write.
     #[test]
     fn only_a_refusal_by_a_replica_goes_to_the_primary(failure in failures()) {
-        if verdict(&failure) == Verdict::Again(Again::Primary) {
+        if verdict(&failure) == RetryVerdict::Again(Again::Primary) {
             let refused = matches!(failure.signal, Signal::RefusedAsWrite { .. });
             let begin = failure.kind == SentKind::Begin { read_only: true };
             prop_assert!(refused && (failure.correctable || begin));

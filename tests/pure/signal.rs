@@ -10,7 +10,8 @@ use serde_json::Value;
 
 use super::words::{role, rows, str_of};
 use crate::signal::{
-    Answer, Dialect, ErrorFacts, Severity, Signal, facts, judge, of_db_err, signal, stage_of,
+    ErrorFacts, ServerAnswer, ServerDialect, Severity, Signal, facts, judge, of_db_err, signal,
+    stage_of,
 };
 use crate::vocabulary::{Role, Stage};
 
@@ -38,17 +39,17 @@ fn every_foreign_error_is_read_as_what_it_means() {
     );
 }
 
-fn answer(row: &Value) -> Option<Answer<'_>> {
+fn answer(row: &Value) -> Option<ServerAnswer<'_>> {
     let dialect = match str_of(row, "dialect") {
         #[cfg(feature = "postgres")]
-        "postgres" => Dialect::Postgres,
+        "postgres" => ServerDialect::Postgres,
         #[cfg(feature = "mysql")]
-        "mysql" => Dialect::MySql,
+        "mysql" => ServerDialect::MySql,
         #[cfg(feature = "sqlite")]
-        "sqlite" => Dialect::Sqlite,
+        "sqlite" => ServerDialect::Sqlite,
         _ => return None,
     };
-    Some(Answer {
+    Some(ServerAnswer {
         dialect,
         severity: match str_of(row, "severity") {
             "fatal" => Severity::Fatal,
@@ -172,7 +173,10 @@ async fn a_write_on_a_sqlite_reader_is_read_from_the_drivers_own_error() {
     let ErrorFacts::Server(answer) = facts(&error) else {
         panic!("{error}")
     };
-    assert_eq!((answer.dialect, &*answer.code), (Dialect::Sqlite, "8"));
+    assert_eq!(
+        (answer.dialect, &*answer.code),
+        (ServerDialect::Sqlite, "8")
+    );
     assert_eq!(
         signal(&error, Role::Replica),
         Signal::RefusedAsWrite { certain: false }

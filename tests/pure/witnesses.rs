@@ -10,7 +10,7 @@ fn proven(samples: &[(u64, u64, u64, u64, bool)]) -> Option<(u64, u64, (u64, u64
     let mut witnesses = ReadCovers::default();
     for &(life, at, epoch, lsn, complete) in samples {
         let said = (lsn > 0).then_some(((epoch, lsn), complete));
-        witnesses.hear((life, start + Duration::from_millis(at)), said);
+        witnesses.hear(life, start + Duration::from_millis(at), said);
     }
     witnesses.proven().map(|one| {
         let at = one.begun.duration_since(start).as_millis();

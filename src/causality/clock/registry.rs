@@ -13,7 +13,7 @@ use std::sync::{
 use super::Clock;
 
 /// The clocks of this process; weak, so that a cluster that was dropped leaves nothing behind.
-static CLOCKS: LazyLock<Mutex<Vec<Entry>>> = LazyLock::new(Mutex::default);
+static CLOCKS: LazyLock<Mutex<Vec<KnownClock>>> = LazyLock::new(Mutex::default);
 
 /// How many servers are remembered of a cluster: each start of one is another.
 const SERVERS: usize = 64;
@@ -56,7 +56,7 @@ impl Whose {
     }
 }
 
-struct Entry {
+struct KnownClock {
     clock: Weak<Clock>,
     whose: Whose,
 }
@@ -88,7 +88,7 @@ impl Clock {
             }
         }
         let clock = Arc::new(Self::default());
-        clocks.push(Entry {
+        clocks.push(KnownClock {
             clock: Arc::downgrade(&clock),
             whose,
         });
@@ -98,7 +98,8 @@ impl Clock {
     /// A handle with this clock knows more of its cluster.
     pub(crate) fn learn_whose(self: &Arc<Self>, whose: &Whose) {
         let mut clocks = clocks();
-        let is_own = |entry: &&mut Entry| std::ptr::eq(entry.clock.as_ptr(), Arc::as_ptr(self));
+        let is_own =
+            |entry: &&mut KnownClock| std::ptr::eq(entry.clock.as_ptr(), Arc::as_ptr(self));
         // That of connections which the application made is nobody else's.
         let Some(own) = clocks.iter_mut().find(is_own) else {
             return;
@@ -155,6 +156,6 @@ impl Clock {
     }
 }
 
-fn clocks() -> MutexGuard<'static, Vec<Entry>> {
+fn clocks() -> MutexGuard<'static, Vec<KnownClock>> {
     CLOCKS.lock().unwrap_or_else(PoisonError::into_inner)
 }

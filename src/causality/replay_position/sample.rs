@@ -102,7 +102,7 @@ impl ReadCovers {
     }
 
     /// Another sample of the same server, if it told a position; nothing else is known of a new life.
-    pub(crate) fn hear(&mut self, (life, begun): (u64, Instant), said: Option<((u64, u64), bool)>) {
+    pub(crate) fn hear(&mut self, life: u64, begun: Instant, said: Option<((u64, u64), bool)>) {
         let last = self.last.take().filter(|last| last.life == life);
         self.proven = self.proven.filter(|proven| proven.life == life);
         let Some((position, complete)) = said else {
@@ -169,7 +169,7 @@ impl Notes {
         if let Some(life) = sample.life {
             let position = sample.epoch.zip(sample.lsn);
             let said = position.map(|position| (position, sample.complete));
-            self.witnesses.hear((life, sample.told.begun), said);
+            self.witnesses.hear(life, sample.told.begun, said);
         }
     }
 }

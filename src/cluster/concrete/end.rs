@@ -16,7 +16,7 @@ use crate::{
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// What to do about a node next.
-enum Next {
+enum EndStep {
     Ask,
     /// The node's probes knock at its door, and nobody else (T1).
     Wait,
@@ -27,23 +27,24 @@ enum Next {
 /// In the background, until the server has heard of it.
 pub(super) fn end(
     shared: &Arc<Shared>,
-    (node, direct): (NodeId, Arc<NodeConfig>),
+    node: NodeId,
+    direct: Arc<NodeConfig>,
     backends: Vec<Backend>,
 ) {
-    let (weak, mut next) = (Arc::downgrade(shared), Next::Ask);
+    let (weak, mut next) = (Arc::downgrade(shared), EndStep::Ask);
     if shared.is_ejected(node) {
-        next = Next::Wait;
+        next = EndStep::Wait;
     }
     background_runtime::spawn(async move {
         loop {
             match next {
-                Next::Ask if ask(&weak, &direct, &backends).await => return,
-                Next::Ask | Next::Wait => tokio::time::sleep(PAUSE).await,
-                Next::Leave => return,
+                EndStep::Ask if ask(&weak, &direct, &backends).await => return,
+                EndStep::Ask | EndStep::Wait => tokio::time::sleep(PAUSE).await,
+                EndStep::Leave => return,
             }
             next = weak
                 .upgrade()
-                .map_or(Next::Leave, |shared| of(node, &shared));
+                .map_or(EndStep::Leave, |shared| of(node, &shared));
         }
     });
 }
@@ -58,16 +59,16 @@ async fn ask(weak: &Weak<Shared>, direct: &NodeConfig, backends: &[Backend]) -> 
     matches!(tokio::time::timeout(limit, asked).await, Ok(Ok(())))
 }
 
-fn of(id: NodeId, shared: &Shared) -> Next {
+fn of(id: NodeId, shared: &Shared) -> EndStep {
     let snapshot = shared.snapshot.load();
     let node = snapshot.view.nodes().iter().find(|node| node.id == id);
     let reigns = snapshot
         .primary()
         .is_some_and(|primary| primary.node.id == id);
     match node {
-        Some(_) if reigns || shared.is_closed() => Next::Leave,
-        Some(node) if node.ejected => Next::Wait,
-        Some(_) => Next::Ask,
-        None => Next::Leave,
+        Some(_) if reigns || shared.is_closed() => EndStep::Leave,
+        Some(node) if node.ejected => EndStep::Wait,
+        Some(_) => EndStep::Ask,
+        None => EndStep::Leave,
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use sea_orm::sqlx::{self, ConnectOptions, PgConnection, Row};
 
-use super::{Answer, Found, NoAnswer};
+use super::{Answer, FoundNode, NoAnswer};
 use crate::{config::Config, node::open::direct_postgres};
 
 /// One question, connecting included.
@@ -23,12 +23,12 @@ const STATUS: &str = "SELECT server_id::text, session_id::text = 'MAS' || 'TER_S
 
 /// The connection that is kept between two questions.
 #[derive(Default)]
-pub(super) struct Kept(Option<PgConnection>);
+pub(super) struct KeptConnection(Option<PgConnection>);
 
 pub(super) async fn ask(
     config: &Config,
     pattern: &str,
-    kept: &mut Kept,
+    kept: &mut KeptConnection,
 ) -> Result<Answer, NoAnswer> {
     let mut conn = kept.0.take();
     let asked = async {
@@ -60,10 +60,10 @@ pub(super) async fn ask(
         {
             answer.leader = Some(name.clone());
         }
-        answer.nodes.push(Found {
+        answer.nodes.push(FoundNode {
             place: pattern.replace('?', &name),
             name,
-            ..Found::default()
+            ..FoundNode::default()
         });
     }
     Ok(answer)

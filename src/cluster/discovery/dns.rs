@@ -16,7 +16,7 @@ use hickory_resolver::{
     proto::rr::{RData, RecordType, rdata::SRV},
 };
 
-use super::{Answer, Found, NoAnswer};
+use super::{Answer, FoundNode, NoAnswer};
 use crate::config::{Config, DnsName, DnsQuestion, NodeConfig};
 
 /// All questions for one answer.
@@ -26,9 +26,13 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Who is asked, and how far that has come.
 #[derive(Default)]
-pub(super) struct Kept(Option<TokioResolver>);
+pub(super) struct KeptResolver(Option<TokioResolver>);
 
-pub(super) async fn ask(config: &Config, asked: &str, kept: &mut Kept) -> Result<Answer, NoAnswer> {
+pub(super) async fn ask(
+    config: &Config,
+    asked: &str,
+    kept: &mut KeptResolver,
+) -> Result<Answer, NoAnswer> {
     let question: DnsQuestion = asked.parse().map_err(NoAnswer)?;
     let resolver = match kept.0.take() {
         Some(resolver) => resolver,
@@ -83,7 +87,7 @@ async fn collect(
     }
     for name in &question.names {
         if name.is_service() {
-            service(resolver, (name, question.server.is_some()), &mut nodes).await?;
+            service(resolver, name, question.server.is_some(), &mut nodes).await?;
             continue;
         }
         for place in places(resolver, &name.name, name.port.unwrap_or(port)).await? {
@@ -98,12 +102,12 @@ async fn collect(
 
 /// In the order of their addresses, so that the same answer is the same list in whatever order it came. A name that
 /// several would have is nobody's: they are called by their addresses.
-fn list(nodes: BTreeMap<String, Found>) -> Vec<Found> {
+fn list(nodes: BTreeMap<String, FoundNode>) -> Vec<FoundNode> {
     let mut count: BTreeMap<String, usize> = BTreeMap::new();
     for found in nodes.values() {
         *count.entry(found.name.clone()).or_default() += 1;
     }
-    let listed = |(place, mut found): (String, Found)| {
+    let listed = |(place, mut found): (String, FoundNode)| {
         if count.get(&found.name).is_some_and(|count| *count > 1) {
             found.name.clear();
         }
@@ -114,13 +118,13 @@ fn list(nodes: BTreeMap<String, Found>) -> Vec<Found> {
 }
 
 /// The addresses of a configured node's host have its name and its zone, and a replica's its weight.
-fn like(node: &NodeConfig) -> Found {
+fn like(node: &NodeConfig) -> FoundNode {
     let replica = node.role() == crate::vocabulary::Role::Replica;
-    Found {
+    FoundNode {
         name: node.name.clone().unwrap_or_default(),
         weight: replica.then_some(node.weight),
         zone: node.zone.clone(),
-        ..Found::default()
+        ..FoundNode::default()
     }
 }
 
@@ -128,8 +132,9 @@ fn like(node: &NodeConfig) -> Found {
 /// named knows them. Weights are shares of the reads where they differ from each other; priorities are not looked at.
 async fn service(
     resolver: &TokioResolver,
-    (asked, by_address): (&DnsName, bool),
-    nodes: &mut BTreeMap<String, Found>,
+    asked: &DnsName,
+    by_address: bool,
+    nodes: &mut BTreeMap<String, FoundNode>,
 ) -> Result<(), NoAnswer> {
     let records = lookup(resolver, &asked.name, RecordType::SRV).await?;
     let services: Vec<SRV> = records
@@ -143,10 +148,10 @@ async fn service(
     for service in &services {
         let target = text(&service.target);
         let label = target.split('.').next().unwrap_or_default();
-        let found = Found {
+        let found = FoundNode {
             name: label.to_owned(),
             weight: (weights.len() > 1).then(|| u32::from(service.weight).min(1000)),
-            ..Found::default()
+            ..FoundNode::default()
         };
         let places = match by_address {
             true => places(resolver, &target, service.port).await?,
@@ -226,9 +231,9 @@ mod tests {
     #[test]
     fn a_name_that_several_would_have_is_nobodys() {
         let of = |(place, name): (&str, &str)| {
-            let found = Found {
+            let found = FoundNode {
                 name: name.to_owned(),
-                ..Found::default()
+                ..FoundNode::default()
             };
             (place.to_owned(), found)
         };

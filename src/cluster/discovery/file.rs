@@ -13,18 +13,18 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::{Answer, Found, NoAnswer};
+use super::{Answer, FoundNode, NoAnswer};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct List {
-    nodes: Vec<Node>,
+struct FileList {
+    nodes: Vec<FileNode>,
     primary: Option<String>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Node {
+struct FileNode {
     host: String,
     #[serde(default)]
     name: String,
@@ -41,13 +41,13 @@ pub(super) async fn read(path: &Path) -> Result<Answer, NoAnswer> {
     });
     let text = text.await.map_err(|err| NoAnswer(err.to_string()))?;
     let text = text.map_err(|err| NoAnswer(format!("{shown}: {err}")))?;
-    let list: List = match path.extension().is_some_and(|ending| ending == "json") {
+    let list: FileList = match path.extension().is_some_and(|ending| ending == "json") {
         true => serde_json::from_str(&text).map_err(|err| NoAnswer(format!("{shown}: {err}")))?,
         false => {
             toml::from_str(&text).map_err(|err| NoAnswer(format!("{shown}: {}", err.message())))?
         }
     };
-    let found = |node: Node| Found {
+    let found = |node: FileNode| FoundNode {
         name: node.name,
         place: node.host,
         weight: node.weight,

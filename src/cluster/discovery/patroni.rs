@@ -7,18 +7,18 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::{Answer, Found, NoAnswer};
+use super::{Answer, FoundNode, NoAnswer};
 
 /// One question, connecting included.
 const LIMIT: Duration = Duration::from_secs(2);
 
 #[derive(Deserialize)]
-struct Cluster {
-    members: Vec<Member>,
+struct PatroniCluster {
+    members: Vec<PatroniMember>,
 }
 
 #[derive(Deserialize)]
-struct Member {
+struct PatroniMember {
     name: String,
     role: String,
     #[serde(default)]
@@ -49,7 +49,7 @@ pub(super) async fn ask(urls: &str) -> Result<Answer, NoAnswer> {
     Err(why)
 }
 
-fn get(url: &str) -> Result<Cluster, NoAnswer> {
+fn get(url: &str) -> Result<PatroniCluster, NoAnswer> {
     let agent: ureq::Agent = ureq::Agent::config_builder()
         .timeout_global(Some(LIMIT))
         .build()
@@ -60,8 +60,8 @@ fn get(url: &str) -> Result<Cluster, NoAnswer> {
     serde_json::from_str(&text).map_err(|err| NoAnswer(format!("Patroni's answer: {err}")))
 }
 
-fn told(cluster: Cluster) -> Answer {
-    let leads = |member: &&Member| {
+fn told(cluster: PatroniCluster) -> Answer {
+    let leads = |member: &&PatroniMember| {
         matches!(member.role.as_str(), "leader" | "standby_leader") && member.state == "running"
     };
     let leader = cluster
@@ -69,14 +69,14 @@ fn told(cluster: Cluster) -> Answer {
         .iter()
         .find(leads)
         .map(|leader| leader.name.clone());
-    let found = |member: Member| {
+    let found = |member: PatroniMember| {
         let host = member.host?;
         // An IPv6 address needs brackets beside a port.
         let host = match host.contains(':') {
             true => format!("[{host}]"),
             false => host,
         };
-        Some(Found {
+        Some(FoundNode {
             name: member.name,
             place: member
                 .port
@@ -85,7 +85,7 @@ fn told(cluster: Cluster) -> Answer {
             zone: None,
         })
     };
-    let mut nodes: Vec<Found> = cluster.members.into_iter().filter_map(found).collect();
+    let mut nodes: Vec<FoundNode> = cluster.members.into_iter().filter_map(found).collect();
     // In whatever order they come: the same members are the same list.
     nodes.sort_by(|one, other| one.name.cmp(&other.name));
     Answer { nodes, leader }

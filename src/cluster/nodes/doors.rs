@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Weak};
 
-use super::{Nodes, Open};
+use super::{Nodes, OpenNode};
 use crate::{
     causality::Replayed,
     cluster::{shared::Shared, worker::Message},
@@ -32,7 +32,7 @@ impl Nodes {
             return;
         };
         door.listen(Box::new(move |pool, news| {
-            hear(&shared, (id, pool), news);
+            hear(&shared, id, pool, news);
         }));
     }
 
@@ -82,7 +82,7 @@ impl Nodes {
     }
 }
 
-impl Open {
+impl OpenNode {
     /// A pool is known by what it knows of its servers.
     fn pools(&self) -> impl Iterator<Item = &Arc<Replayed>> {
         self.members().map(|member| &member.node.replayed)
@@ -111,14 +111,14 @@ fn expected(node: &NodeState, state: &State) -> Expected {
     }
 }
 
-fn hear(shared: &Weak<Shared>, (id, pool): (NodeId, &Arc<Replayed>), news: News) {
+fn hear(shared: &Weak<Shared>, id: NodeId, pool: &Arc<Replayed>, news: News) {
     let Some(shared) = shared.upgrade() else {
         return;
     };
     match news {
         News::Moved => shared.tell(Message::Moved(id, Arc::clone(pool))),
         News::Ahead => shared.tell(Message::News(Event::AskAll)),
-        News::Met(replay) => shared.learn_of((id, pool), replay),
+        News::Met(replay) => shared.learn_of(id, pool, replay),
         News::Strings => shared.strange_strings(id),
     }
 }

@@ -10,7 +10,7 @@ use std::{pin::Pin, sync::Arc, time::Duration};
 use futures_util::FutureExt;
 use sea_orm::DbErr;
 
-use super::{Nodes, Open, close, opened};
+use super::{Nodes, OpenNode, close, opened};
 use crate::{
     config::Config,
     node::{Node, NodePool, PendingPool},
@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// A pool whose place is kept.
-struct Place {
+struct PoolPlace {
     id: NodeId,
     writes: bool,
     generation: u64,
@@ -29,12 +29,12 @@ struct Place {
 }
 
 /// One that is being opened.
-pub(in crate::cluster) struct Opening {
-    place: Place,
+pub(in crate::cluster) struct PoolOpening {
+    place: PoolPlace,
     pool: Pin<Box<dyn Future<Output = Result<NodePool, DbErr>> + Send>>,
 }
 
-impl Opening {
+impl PoolOpening {
     pub(in crate::cluster) async fn end(self) -> Opened {
         Opened {
             place: self.place,
@@ -45,15 +45,20 @@ impl Opening {
 
 /// One that has been opened, or could not be.
 pub(crate) struct Opened {
-    place: Place,
+    place: PoolPlace,
     pool: Result<NodePool, DbErr>,
 }
 
 impl Nodes {
     /// Opens a pool of a node for this role. Nothing is returned where it is there at once.
-    pub(super) fn pool(&mut self, id: NodeId, writes: bool, config: &Config) -> Option<Opening> {
+    pub(super) fn pool(
+        &mut self,
+        id: NodeId,
+        writes: bool,
+        config: &Config,
+    ) -> Option<PoolOpening> {
         let open = self.open.get(&id)?;
-        let place = Place {
+        let place = PoolPlace {
             id,
             writes,
             generation: open.generation,
@@ -61,7 +66,7 @@ impl Nodes {
         };
         let (source, config) = (open.source.clone(), config.clone());
         let limit = place.limit;
-        let mut pool = async move { opened(&source, (writes, &config)).await }.boxed();
+        let mut pool = async move { opened(&source, writes, &config).await }.boxed();
         match (&mut pool).now_or_never() {
             Some(pool) => {
                 self.settle(Opened { place, pool });
@@ -69,7 +74,7 @@ impl Nodes {
             }
             None => {
                 self.leave(id, writes, limit);
-                Some(Opening { place, pool })
+                Some(PoolOpening { place, pool })
             }
         }
     }
@@ -80,7 +85,7 @@ impl Nodes {
             return;
         };
         self.listen(id, &source.door);
-        let mut open = Open::new(source);
+        let mut open = OpenNode::new(source);
         let writes = open.writes;
         open.missing[usize::from(writes)] = true;
         self.open.insert(id, open);
@@ -98,7 +103,7 @@ impl Nodes {
         generation: u64,
         hard: bool,
         config: &Config,
-    ) -> Vec<Opening> {
+    ) -> Vec<PoolOpening> {
         let Some(open) = self.open.get_mut(&id) else {
             return Vec::new();
         };
@@ -132,7 +137,7 @@ impl Nodes {
         &mut self,
         id: NodeId,
         config: &Config,
-    ) -> Option<Vec<Opening>> {
+    ) -> Option<Vec<PoolOpening>> {
         let missing = std::mem::take(&mut self.open.get_mut(&id)?.missing);
         let sides = [false, true].into_iter().zip(missing);
         let sides = sides.filter(|(_, missing)| *missing);
@@ -145,7 +150,7 @@ impl Nodes {
     /// Puts a pool in the place that was kept for it, unless the node has gone on meanwhile. Whether it did.
     pub(in crate::cluster) fn settle(&mut self, Opened { place, pool }: Opened) -> bool {
         let (id, writes, limit) = (place.id, place.writes, place.limit);
-        let name = |open: &Open| Arc::clone(&open.source.spec.name);
+        let name = |open: &OpenNode| Arc::clone(&open.source.spec.name);
         let waited_for = self
             .open
             .get(&id)

@@ -23,7 +23,7 @@ pub(crate) fn adopt(
     primary: DatabaseConnection,
     replicas: Vec<DatabaseConnection>,
 ) -> Result<Arc<Shared>, Error> {
-    adopt_as((Config::adopted(), true), primary, replicas)
+    adopt_as(Config::adopted(), true, primary, replicas)
 }
 
 /// One pool of a cluster, for a callback of the application's: nothing is asked of it behind the callback's back.
@@ -31,11 +31,12 @@ pub(crate) fn alone(connection: DatabaseConnection) -> Result<Arc<Shared>, Error
     let mut config = Config::adopted();
     // The cluster itself may not have its name yet.
     config.cluster_name = "callback".to_owned();
-    adopt_as((config, false), connection, Vec::new())
+    adopt_as(config, false, connection, Vec::new())
 }
 
 fn adopt_as(
-    (config, may_ask): (Config, bool),
+    config: Config,
+    may_ask: bool,
     primary: DatabaseConnection,
     replicas: Vec<DatabaseConnection>,
 ) -> Result<Arc<Shared>, Error> {
@@ -57,7 +58,7 @@ fn adopt_as(
     let sources = Source::all_adopted(connections.collect());
     let name = ClusterName::claim(&config.cluster_name);
     let _span = name.span().entered();
-    let mut starting = Starting::new(&config, sources, (origin, name))?;
+    let mut starting = Starting::new(&config, sources, backend, origin, name)?;
     starting.adopt();
     let knowledge = if reads_catalog {
         Knowledge::Awaited
@@ -67,7 +68,8 @@ fn adopt_as(
     let classifier = Classifier::new(backend, judging(&config), knowledge);
     Ok(starting.run(
         config,
-        (backend, classifier, Arc::new(Clock::default())),
+        classifier,
+        Arc::new(Clock::default()),
         reads_catalog,
     ))
 }

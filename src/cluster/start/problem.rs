@@ -23,7 +23,7 @@ impl Starting {
             Some(StartProblem::PrimaryUnreachable { name }) => {
                 let unknown = || DbErr::ConnectionAcquire(sea_orm::ConnAcquireErr::Timeout);
                 let source = self.primary_error.take().unwrap_or_else(unknown);
-                Err(self.refused(&name, (config, self.waits), source))
+                Err(self.refused(&name, config, self.waits, source))
             }
             Some(problem @ (StartProblem::NoPrimary | StartProblem::Undecided { .. })) => {
                 Err(Error::CannotStart {
@@ -40,7 +40,8 @@ impl Starting {
     pub(super) fn refused(
         &self,
         name: &str,
-        (config, waited): (&Config, bool),
+        config: &Config,
+        waited: bool,
         source: DbErr,
     ) -> Error {
         let at = |one: &&Source| &*one.spec.name == name;

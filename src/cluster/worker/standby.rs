@@ -50,7 +50,9 @@ impl Worker {
     pub(super) async fn probed(
         &mut self,
         shared: &Arc<Shared>,
-        (id, event, wire): (NodeId, Event, MonitorConnection),
+        id: NodeId,
+        event: Event,
+        wire: MonitorConnection,
     ) {
         self.probes.ended(id, wire);
         if let Event::ProbeFailed { signal, .. } = event

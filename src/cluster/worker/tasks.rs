@@ -9,7 +9,7 @@ use super::{Message, Warm, Worker, tell};
 use crate::{
     backend::MonitorConnection,
     cluster::{
-        nodes::{self, Opening},
+        nodes::{self, PoolOpening},
         shared::Shared,
     },
     signal::Signal,
@@ -88,7 +88,7 @@ impl Worker {
 
 /// Opens what could not be opened at once.
 pub(super) fn open_beside(
-    opening: impl IntoIterator<Item = Opening>,
+    opening: impl IntoIterator<Item = PoolOpening>,
     outbox: &mpsc::WeakUnboundedSender<Message>,
 ) {
     for opening in opening {

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use sea_orm::DbBackend;
 
-use crate::config::error::{ConfigError, Problems, Source};
+use crate::config::error::{ConfigError, Problems, SettingSource};
 use crate::config::kind::{self, SettingKind};
 use crate::config::node::NodeConfig;
 use crate::config::table::{PRIMARY, REPLICA, REPLICAS};
@@ -49,8 +49,8 @@ pub(crate) fn arrange(
         }
         (None, _) => return Err(Problems::only(PRIMARY, "is missing among the nodes".into())),
     };
-    let mut problems = Problems::new(Source::Fields);
-    let mut nodes = Nodes::new(&mut problems);
+    let mut problems = Problems::new(SettingSource::Fields);
+    let mut nodes = GivenNodes::new(&mut problems);
     nodes.check_weight(&primary);
     let replicas = nodes.check(&primary, numbered(replicas));
     let (warnings, dropped) = (nodes.warnings, nodes.dropped);
@@ -70,7 +70,7 @@ pub(in crate::config) fn numbered(replicas: Vec<NodeConfig>) -> Vec<Numbered> {
 }
 
 /// The checks of one set of nodes.
-pub(super) struct Nodes<'a> {
+pub(super) struct GivenNodes<'a> {
     problems: &'a mut Problems,
     pub(super) warnings: Vec<String>,
     dropped: Vec<String>,
@@ -79,7 +79,7 @@ pub(super) struct Nodes<'a> {
     places: bool,
 }
 
-impl<'a> Nodes<'a> {
+impl<'a> GivenNodes<'a> {
     pub(super) fn new(problems: &'a mut Problems) -> Self {
         let places = !problems.has(REPLICAS) && !problems.has(REPLICA);
         Self {

@@ -8,7 +8,7 @@ use super::{Address, NodeUrl};
 /// as they made it (a user or a password that a closure rotates, on every node), and so does what the node's leaves out;
 /// whatever the node's URL says otherwise is put on top.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Said<'a> {
+pub(crate) struct SaidBeside<'a> {
     /// Another host, socket or file.
     pub(crate) address: bool,
     /// Another user. The template's password is none of its business.
@@ -20,7 +20,7 @@ pub(crate) struct Said<'a> {
 
 impl NodeUrl {
     /// Against a template's URL; where that cannot be read, all that this one says.
-    pub(crate) fn beside<'a>(&'a self, template: Option<&NodeUrl>) -> Said<'a> {
+    pub(crate) fn beside<'a>(&'a self, template: Option<&NodeUrl>) -> SaidBeside<'a> {
         let names_one = !matches!(
             self.address,
             Address::Host {
@@ -33,7 +33,7 @@ impl NodeUrl {
             .parameters
             .iter()
             .filter(|own| template.is_none_or(|template| !template.parameters.contains(own)));
-        Said {
+        SaidBeside {
             address: names_one && template.is_none_or(|template| template.address != self.address),
             user: self
                 .user

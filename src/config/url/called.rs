@@ -16,9 +16,9 @@ impl NodeUrl {
         match &self.address {
             Address::Host { host, port } => {
                 let host = host.as_deref().unwrap_or("localhost");
-                at(host, (port.unwrap_or(usual), usual), database)
+                at(host, port.unwrap_or(usual), usual, database)
             }
-            Address::Socket { path, port } => at(path, (port.unwrap_or(usual), usual), database),
+            Address::Socket { path, port } => at(path, port.unwrap_or(usual), usual, database),
             Address::File(text) => file(text),
         }
     }
@@ -45,7 +45,7 @@ pub(super) fn default_port(backend: DbBackend) -> u16 {
 }
 
 /// A host or a socket, with its port and the usual one.
-pub(crate) fn at(place: &str, (port, usual): (u16, u16), database: Option<&str>) -> Vec<String> {
+pub(crate) fn at(place: &str, port: u16, usual: u16, database: Option<&str>) -> Vec<String> {
     let place = match place.starts_with('/') {
         true => place.trim_end_matches('/').to_owned(),
         false => bracketed(&place.to_ascii_lowercase()),

@@ -50,7 +50,7 @@ impl Attempt<'_> {
         };
         let ran = self.ran(stage);
         self.sent |= ran != Ran::Nothing;
-        self.shared.report(lease, (stage, signal), ran);
+        self.shared.report(lease, stage, signal, ran);
         let mut failure = retry::Failure {
             kind: self.kind(),
             stage,
@@ -74,7 +74,7 @@ impl Attempt<'_> {
             failure.crash = self.crash(lease, ran).await;
         }
         match retry::verdict(&failure) {
-            retry::Verdict::Again(again) if self.may_repeat(again, signal) => {
+            retry::RetryVerdict::Again(again) if self.may_repeat(again, signal) => {
                 self.prepare(again, lease, signal);
                 self.last = Some(err);
                 Ok(())
@@ -84,10 +84,10 @@ impl Attempt<'_> {
                 source: err,
             }
             .into_db(kind)),
-            retry::Verdict::Again(_) => {
+            retry::RetryVerdict::Again(_) => {
                 Err(self.give(retry::outcome(&failure), lease, (stage, err), kind))
             }
-            retry::Verdict::Give(outcome) => {
+            retry::RetryVerdict::Give(outcome) => {
                 if signal == Signal::Outdated {
                     lease.node().forget_prepared();
                 }

@@ -6,7 +6,7 @@ use sea_orm::DatabaseConnection;
 
 use super::Attempt;
 #[cfg(feature = "bench")]
-use super::Step;
+use super::NextMove;
 use crate::{
     cluster::shared::Shared,
     connection::RoutedConnection,
@@ -51,8 +51,8 @@ impl RoutedConnection {
     pub(crate) fn decide_once(&self, sql: &str) -> Option<Lease> {
         let shared = self.shared().ok()?;
         match Attempt::statement(shared, self, sql, false).decide() {
-            Step::Go(lease) => Some(lease),
-            Step::Wait | Step::Stale | Step::Paused | Step::Refuse(_) => None,
+            NextMove::Go(lease) => Some(lease),
+            NextMove::Wait | NextMove::Stale | NextMove::Paused | NextMove::Refuse(_) => None,
         }
     }
 

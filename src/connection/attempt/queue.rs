@@ -114,7 +114,7 @@ impl Attempt<'_> {
             // From here on nothing is missed, whatever is looked at next.
             news.as_mut().enable();
             if looks {
-                self.look(&mut spots, awaited.as_mut(), (late, connects));
+                self.look(&mut spots, awaited.as_mut(), late, connects);
             }
             if spots.spots.is_empty() {
                 // There is another picture, or there will be one.
@@ -139,7 +139,7 @@ impl Attempt<'_> {
                             return Err(err);
                         }
                         let signal = signal::of_db_err(&err, lost.role());
-                        shared.report(&lost, (Stage::Acquire, signal), Ran::Nothing);
+                        shared.report(&lost, Stage::Acquire, signal, Ran::Nothing);
                         looks = true;
                     }
                 },
@@ -168,7 +168,8 @@ impl Attempt<'_> {
         &mut self,
         spots: &mut Spots,
         awaited: Option<&mut PinnedRequirement>,
-        (late, connects): (bool, bool),
+        late: bool,
+        connects: bool,
     ) {
         if let Some(awaited) = awaited {
             self.unbind();

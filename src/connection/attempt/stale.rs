@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Whether something is being done out of our sight that such a statement has to see.
-pub(super) fn unseen(shared: &Shared, current: &Current, (level, ask): (Consistency, Ask)) -> bool {
+pub(super) fn unseen(shared: &Shared, current: &Current, level: Consistency, ask: Ask) -> bool {
     level != Consistency::Eventual && ask.intent() == Intent::Read && shared.has_unseen(current)
 }
 

@@ -15,7 +15,7 @@ use sea_orm::{ConnAcquireErr, DatabaseTransaction, DbErr};
 use super::{Attempt, phase::Phase};
 use crate::{
     causality::{ReadAffinity, ReadRequirement, ReplayReport, Replayed},
-    connection::transaction::{Opening, TransactionState},
+    connection::transaction::{BeginOptions, Reads, TransactionState},
     node::{Lease, PooledConnection},
     route::Forced,
     vocabulary::{Consistency, Role},
@@ -189,15 +189,19 @@ impl Attempt<'_> {
     pub(in crate::connection) fn into_held(
         self,
         lease: Lease,
-        opening: Opening,
+        opening: BeginOptions,
     ) -> TransactionState {
         // A handle that insists on a replica takes what it has.
         let level = match self.scope.force {
             Forced::Replica => Consistency::Eventual,
             Forced::No | Forced::Primary => self.level,
         };
-        let whose = (self.current, level, self.stood);
-        let held = (lease, self.writing);
-        TransactionState::new(Arc::clone(self.shared), held, opening, whose)
+        let reads = Reads {
+            current: self.current,
+            level,
+            stood: self.stood,
+        };
+        let shared = Arc::clone(self.shared);
+        TransactionState::new(shared, lease, self.writing, opening, reads)
     }
 }

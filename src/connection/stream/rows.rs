@@ -21,7 +21,7 @@ use crate::{
 type Row = Result<QueryResult, DbErr>;
 type Owned = Pin<Box<dyn Stream<Item = Row> + Send + 'static>>;
 
-enum Source<'a> {
+enum RowSource<'a> {
     /// On a connection of their own.
     Owned(Owned),
     /// On a transaction's.
@@ -30,7 +30,7 @@ enum Source<'a> {
 
 /// The rows of a stream, and the write that they may be.
 pub(super) struct Rows<'a> {
-    source: Option<Source<'a>>,
+    source: Option<RowSource<'a>>,
     write: Option<OpenWrite>,
     /// In the pool of the connection that they own.
     place: Option<Place>,
@@ -44,7 +44,7 @@ impl<'a> Rows<'a> {
         write: Option<OpenWrite>,
     ) -> Self {
         Self {
-            source: Some(Source::Owned(Box::pin(rows))),
+            source: Some(RowSource::Owned(Box::pin(rows))),
             write,
             place: None,
             cut: None,
@@ -53,7 +53,7 @@ impl<'a> Rows<'a> {
 
     pub(super) fn borrowed(rows: impl Stream<Item = Row> + Send + 'a) -> Self {
         Self {
-            source: Some(Source::Borrowed(Box::pin(rows))),
+            source: Some(RowSource::Borrowed(Box::pin(rows))),
             write: None,
             place: None,
             cut: None,
@@ -96,8 +96,8 @@ impl Stream for Rows<'_> {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Row>> {
         match &mut self.get_mut().source {
-            Some(Source::Owned(rows)) => rows.poll_next_unpin(cx),
-            Some(Source::Borrowed(rows)) => rows.poll_next_unpin(cx),
+            Some(RowSource::Owned(rows)) => rows.poll_next_unpin(cx),
+            Some(RowSource::Borrowed(rows)) => rows.poll_next_unpin(cx),
             None => Poll::Ready(None),
         }
     }
@@ -105,7 +105,7 @@ impl Stream for Rows<'_> {
 
 impl Drop for Rows<'_> {
     fn drop(&mut self) {
-        let Some(Source::Owned(rows)) = self.source.take() else {
+        let Some(RowSource::Owned(rows)) = self.source.take() else {
             return;
         };
         let place = self.place.take();

@@ -32,7 +32,7 @@ impl RoutedTransaction {
         // Boxed, as both are rare and large.
         if held.is_outermost() && held.is_doubtful() && TransactionState::aborts_silently(backend) {
             let look = Box::pin(look(&inner, &held));
-            if look.await? == State::Aborted {
+            if look.await? == CommitState::Aborted {
                 Box::pin(inner.rollback()).await?;
                 let node = held.lease().name();
                 return Err(Error::CommitAborted { node }.into_db(DbErrKind::Query));
@@ -46,7 +46,7 @@ impl RoutedTransaction {
             let restored = Box::pin(restoring).await;
             restored
                 .unwrap_or_else(|cut| Err(cut.into_db(DbErrKind::Query)))
-                .map_err(|err| held.typed(err, (DbErrKind::Query, Ran::Other)))?;
+                .map_err(|err| held.typed(err, DbErrKind::Query, Ran::Other))?;
         }
         if !held.is_outermost() {
             return Box::pin(send(inner, held)).await;
@@ -66,33 +66,32 @@ impl RoutedTransaction {
         let rolled_back = held.lease().guard(inner.rollback());
         match Box::pin(rolled_back).await {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(err)) => Err(held.typed(err, (DbErrKind::Query, Ran::Other))),
-            Err(cut) => Err(held.typed(
-                cut.into_db(DbErrKind::Query),
-                (DbErrKind::Query, Ran::Other),
-            )),
+            Ok(Err(err)) => Err(held.typed(err, DbErrKind::Query, Ran::Other)),
+            Err(cut) => {
+                Err(held.typed(cut.into_db(DbErrKind::Query), DbErrKind::Query, Ran::Other))
+            }
         }
     }
 }
 
 /// How a transaction is that may have been aborted.
 #[derive(PartialEq)]
-enum State {
+enum CommitState {
     Open,
     Aborted,
 }
 
 /// Asks for it.
-async fn look(inner: &DatabaseTransaction, held: &TransactionState) -> Result<State, DbErr> {
+async fn look(inner: &DatabaseTransaction, held: &TransactionState) -> Result<CommitState, DbErr> {
     let backend = ConnectionTrait::get_database_backend(inner);
     let asking = inner.query_one_raw(Statement::from_string(backend, "SELECT 1"));
     let asked = held.lease().guard(asking).await;
     match asked.unwrap_or_else(|cut| Err(cut.into_db(DbErrKind::Query))) {
-        Ok(_) => Ok(State::Open),
+        Ok(_) => Ok(CommitState::Open),
         Err(err) if signal::code(&err).as_deref() == Some(IN_FAILED_TRANSACTION) => {
-            Ok(State::Aborted)
+            Ok(CommitState::Aborted)
         }
-        Err(err) => Err(held.typed(err, (DbErrKind::Query, Ran::Other))),
+        Err(err) => Err(held.typed(err, DbErrKind::Query, Ran::Other)),
     }
 }
 
@@ -122,12 +121,11 @@ async fn send(inner: DatabaseTransaction, held: TransactionState) -> Result<(), 
             }
             .into_db(DbErrKind::Query))
         }
-        Ok(Err(err)) => Err(held.typed(err, (DbErrKind::Query, Ran::Other))),
+        Ok(Err(err)) => Err(held.typed(err, DbErrKind::Query, Ran::Other)),
         // A savepoint's end stores nothing, and a COMMIT that was not sent neither.
-        Err(cut) if answered || !held.is_outermost() => Err(held.typed(
-            cut.into_db(DbErrKind::Query),
-            (DbErrKind::Query, Ran::Other),
-        )),
+        Err(cut) if answered || !held.is_outermost() => {
+            Err(held.typed(cut.into_db(DbErrKind::Query), DbErrKind::Query, Ran::Other))
+        }
         Err(cut) => {
             held.lease().metrics().count(NodeCounter::UnknownOutcome);
             Err(cut.into_db(DbErrKind::Query))

@@ -17,7 +17,7 @@ use std::{
 use sea_orm::{DbBackend, DbErr};
 
 pub(super) use self::given::nothing;
-pub(crate) use self::opening::Opening;
+pub(crate) use self::opening::BeginOptions;
 use crate::{
     causality::{
         Current, ObservedRead, OpenWrite, ReadAffinity, Stood,
@@ -40,7 +40,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(5);
 struct Root {
     shared: Arc<Shared>,
     lease: Lease,
-    opening: Opening,
+    opening: BeginOptions,
     /// Whose it is, and what its reads may miss.
     current: Current,
     level: Consistency,
@@ -124,6 +124,14 @@ impl Drop for Armed<'_> {
     }
 }
 
+/// What the reads of a transaction obey.
+pub(crate) struct Reads {
+    pub(crate) current: Current,
+    pub(crate) level: Consistency,
+    /// How the session stood before the transaction began.
+    pub(crate) stood: Stood,
+}
+
 /// One level of a transaction's hold on its root.
 pub(crate) struct TransactionState {
     root: Arc<Root>,
@@ -133,10 +141,16 @@ pub(crate) struct TransactionState {
 impl TransactionState {
     pub(crate) fn new(
         shared: Arc<Shared>,
-        (lease, writing): (Lease, Option<Writing>),
-        opening: Opening,
-        (current, level, stood): (Current, Consistency, Stood),
+        lease: Lease,
+        writing: Option<Writing>,
+        opening: BeginOptions,
+        reads: Reads,
     ) -> Self {
+        let Reads {
+            current,
+            level,
+            stood,
+        } = reads;
         let counts = level == Consistency::Monotonic && lease.role() == Role::Replica;
         let seen = counts.then(|| ObservedRead::begin(&lease.node().replayed));
         let write = writing.filter(|_| !opening.read_only).map(|writing| {
@@ -229,7 +243,8 @@ impl TransactionState {
     /// connection is lost. A read takes a snapshot.
     pub(super) async fn run<T>(
         &self,
-        (kind, ran): (DbErrKind, Ran),
+        kind: DbErrKind,
+        ran: Ran,
         work: impl Future<Output = Result<T, DbErr>> + Send,
     ) -> Result<T, DbErr> {
         self.check(kind)?;
@@ -255,7 +270,7 @@ impl TransactionState {
         if signal::is_outdated(&err) {
             self.root.outdated.store(true, Ordering::Release);
         }
-        Err(self.broke(err, (kind, ran)).await)
+        Err(self.broke(err, kind, ran).await)
     }
 
     /// What the driver's error means on this node.
@@ -265,8 +280,8 @@ impl TransactionState {
 
     /// Tells the topology what the driver said of this node, and what ran there.
     pub(super) fn report(&self, stage: Stage, err: &DbErr, ran: Ran) {
-        let heard = (stage, self.signal(err));
-        self.root.shared.report(self.lease(), heard, ran);
+        let heard = self.signal(err);
+        self.root.shared.report(self.lease(), stage, heard, ran);
     }
 
     /// COMMIT is being sent; or it has been answered, or never arrived.

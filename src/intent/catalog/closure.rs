@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use sea_orm::DbBackend;
 
 use super::resolve::{self, Basis};
-use super::rows::{FunctionRow, RelationRow, Rows, UseRow};
+use super::rows::{CatalogRows, FunctionRow, RelationRow, UseRow};
 use super::{
     Catalog, Function, Harm, Relation, RelationKind, Trust, Type, extensions, plpgsql, reach,
 };
@@ -22,7 +22,7 @@ use crate::intent::settings::Settings;
 use crate::vocabulary::Intent;
 
 /// Builds the catalog of one reading.
-pub(crate) fn build(backend: DbBackend, rows: &Rows, settings: &Settings) -> Catalog {
+pub(crate) fn build(backend: DbBackend, rows: &CatalogRows, settings: &Settings) -> Catalog {
     let Some(dialect) = Dialect::of(backend) else {
         return Catalog::default();
     };
@@ -33,7 +33,7 @@ pub(crate) fn build(backend: DbBackend, rows: &Rows, settings: &Settings) -> Cat
 
 struct Closure<'a> {
     dialect: Dialect,
-    rows: &'a Rows,
+    rows: &'a CatalogRows,
     trust: HashMap<i64, Trust>,
     /// Compiled functions of extensions: nobody replaces their bodies.
     compiled: HashSet<i64>,
@@ -59,7 +59,7 @@ struct Closure<'a> {
 }
 
 impl<'a> Closure<'a> {
-    fn new(dialect: Dialect, rows: &'a Rows, settings: &Settings) -> Self {
+    fn new(dialect: Dialect, rows: &'a CatalogRows, settings: &Settings) -> Self {
         let mut closure = Self {
             dialect,
             rows,

@@ -8,7 +8,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::rows::{Rows, UseRow};
+use super::rows::{CatalogRows, UseRow};
 use super::{Catalog, Harm};
 use crate::intent::judged::{Judged, Name};
 
@@ -29,7 +29,7 @@ pub(super) fn compared(operators: &HashMap<String, Harm>) -> BTreeSet<i64> {
 }
 
 /// The types that stand in or behind each of the user's.
-pub(super) fn types_within(rows: &Rows) -> HashMap<i64, BTreeSet<i64>> {
+pub(super) fn types_within(rows: &CatalogRows) -> HashMap<i64, BTreeSet<i64>> {
     let mut within: HashMap<i64, BTreeSet<i64>> = rows
         .types
         .iter()

@@ -76,7 +76,7 @@ pub(crate) struct UseRow {
 
 /// All rows of one reading.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Rows {
+pub(crate) struct CatalogRows {
     pub(crate) functions: Vec<FunctionRow>,
     pub(crate) relations: Vec<RelationRow>,
     pub(crate) types: Vec<TypeRow>,

@@ -95,12 +95,16 @@ impl NodePool {
 
 /// Waits until the server has answered all that was sent, which a statement of a dropped future may need, and asks.
 #[cfg(any(feature = "postgres", feature = "mysql"))]
-type Ask<DB> = for<'c> fn(
+type AskChanges<DB> = for<'c> fn(
     &'c mut <DB as sqlx::Database>::Connection,
 ) -> BoxFuture<'c, Result<Option<i64>, sqlx::Error>>;
 
 #[cfg(any(feature = "postgres", feature = "mysql"))]
-fn twin<DB: sqlx::Database>(pool: &Pool<DB>, on_return: OnReturn, ask: Ask<DB>) -> PoolOptions<DB> {
+fn twin<DB: sqlx::Database>(
+    pool: &Pool<DB>,
+    on_return: OnReturn,
+    ask: AskChanges<DB>,
+) -> PoolOptions<DB> {
     let options = pool.options().clone();
     options
         .min_connections(0)

@@ -6,17 +6,17 @@ use serde_json::Value;
 
 use super::corpus;
 use crate::Intent;
-use crate::intent::catalog::rows::{FunctionRow, RelationRow, Rows, TypeRow, UseRow};
+use crate::intent::catalog::rows::{CatalogRows, FunctionRow, RelationRow, TypeRow, UseRow};
 use crate::intent::catalog::{self, Catalog, RelationKind};
 use crate::intent::{Classifier, Knowledge, Settings};
 
-fn rows() -> Rows {
+fn rows() -> CatalogRows {
     let all: Value = serde_json::from_str(include_str!("catalog.json")).unwrap();
     let of = |key: &str| all[key].as_array().unwrap().clone();
     let text = |row: &Value, key: &str| row[key].as_str().unwrap().to_owned();
     let flag = |row: &Value, key: &str| row[key].as_bool().unwrap();
     let id = |row: &Value, key: &str| row[key].as_i64().unwrap();
-    Rows {
+    CatalogRows {
         functions: of("functions")
             .iter()
             .map(|row| FunctionRow {
@@ -333,7 +333,7 @@ fn mysql_rows_of_the_corpus_that_need_the_catalog_hold() {
         definition: definition.to_owned(),
         ..RelationRow::default()
     };
-    let rows = Rows {
+    let rows = CatalogRows {
         relations: vec![
             relation(1, "jobs", "r", ""),
             relation(2, "sq", "S", ""),
@@ -353,7 +353,7 @@ fn mysql_rows_of_the_corpus_that_need_the_catalog_hold() {
             relation(6, "v_hidden", "v", ""),
             relation(7, "far", "f", ""),
         ],
-        ..Rows::default()
+        ..CatalogRows::default()
     };
     let catalog = catalog::build(DbBackend::MySql, &rows, &Settings::default());
     let knowledge = Knowledge::Known(catalog.into());

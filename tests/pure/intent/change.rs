@@ -6,12 +6,12 @@ use crate::intent::{
     Change, Classifier, Knowledge, Settings,
     catalog::{
         self,
-        rows::{FunctionRow, RelationRow, Rows, UseRow},
+        rows::{CatalogRows, FunctionRow, RelationRow, UseRow},
     },
 };
 use crate::vocabulary::Intent;
 
-fn classifier(rows: &Rows) -> Classifier {
+fn classifier(rows: &CatalogRows) -> Classifier {
     let catalog = catalog::build(DbBackend::Postgres, rows, &Settings::default());
     let knowledge = Knowledge::Known(catalog.into());
     Classifier::new(DbBackend::Postgres, Settings::default(), knowledge)
@@ -29,7 +29,7 @@ fn relation(id: i64, name: &str, kind: &str) -> RelationRow {
 }
 
 /// Two tables, a view over one, a table with a partition, and an operator of a function that may be replaced.
-fn rows() -> Rows {
+fn rows() -> CatalogRows {
     let uses = |class: &str, id: i64, name: &str, target: &str, target_id: i64| UseRow {
         class: class.to_owned(),
         id,
@@ -39,7 +39,7 @@ fn rows() -> Rows {
         support: true,
         ..UseRow::default()
     };
-    Rows {
+    CatalogRows {
         functions: vec![FunctionRow {
             id: 9,
             schema: "public".to_owned(),
@@ -61,7 +61,7 @@ fn rows() -> Rows {
             uses("relation", 4, "", "relation", 5),
             uses("operator", 0, "<->", "function", 9),
         ],
-        ..Rows::default()
+        ..CatalogRows::default()
     }
 }
 

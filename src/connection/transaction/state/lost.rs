@@ -53,10 +53,11 @@ impl TransactionState {
     pub(in crate::connection::transaction) async fn broke(
         &self,
         err: DbErr,
-        (kind, ran): (DbErrKind, Ran),
+        kind: DbErrKind,
+        ran: Ran,
     ) -> DbErr {
         let silent = self.signal(&err) == Signal::Disconnected;
-        let typed = self.typed(err.clone(), (kind, ran));
+        let typed = self.typed(err.clone(), kind, ran);
         let Ran::Read(_) = ran else {
             return typed;
         };
@@ -75,7 +76,8 @@ impl TransactionState {
     pub(in crate::connection::transaction) fn typed(
         &self,
         err: DbErr,
-        (kind, ran): (DbErrKind, Ran),
+        kind: DbErrKind,
+        ran: Ran,
     ) -> DbErr {
         let given_up = matches!(
             Error::from_db_err(&err),

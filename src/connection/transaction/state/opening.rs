@@ -6,7 +6,7 @@ use sea_orm::{AccessMode, IsolationLevel, TransactionOptions};
 
 /// How a transaction was opened.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Opening {
+pub(crate) struct BeginOptions {
     /// Declared read only, so that its end pins nothing.
     pub(super) read_only: bool,
     /// One snapshot, taken by the first statement, serves to the end.
@@ -15,7 +15,7 @@ pub(crate) struct Opening {
     pub(super) since: Instant,
 }
 
-impl Opening {
+impl BeginOptions {
     pub(crate) fn of(options: &TransactionOptions, since: Instant) -> Self {
         Self {
             since,
