@@ -14,6 +14,8 @@ const PAGE: &str = include_str!("../../docs/grants.md");
 async fn connect(cluster: &Cluster) -> RoutedConnection {
     let app = |url: String| url.replace("postgres@", "app@");
     RoutedConnection::builder()
+        // A name of its own: a test beside this one may hold the default name, and that is a warning.
+        .cluster_name("grants")
         .primary(app(cluster.primary().url()))
         .replica(app(cluster.standby(0).url()))
         .check_interval(Duration::from_millis(20))
