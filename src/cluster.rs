@@ -16,15 +16,16 @@ mod events;
     allow(dead_code, reason = "only PostgreSQL's servers say so much")
 )]
 mod heard;
+pub(crate) mod inbox;
 mod log;
 mod losses;
+mod metric_sums;
 mod name;
 mod nodes;
 pub(crate) mod pinned_requirement;
 #[cfg(feature = "postgres")]
 mod positions;
 mod probes;
-mod publish;
 #[cfg(feature = "postgres")]
 mod rate;
 #[cfg(feature = "postgres")]
@@ -41,6 +42,7 @@ pub(crate) mod start;
 mod topology;
 mod whose;
 mod worker;
+pub(crate) mod worker_handle;
 
 use std::{fmt, sync::Arc};
 
@@ -52,11 +54,11 @@ pub use self::{
     control::ClusterSignal,
     events::{ClusterEvent, ClusterEvents},
 };
-use self::{shared::Shared, source::Source, worker::Message};
+use self::{inbox::HandleOrder, shared::Shared, source::Source};
 use crate::{
     config::{NodeConfig, arrange, scheme_of},
     error::Error,
-    state::Event,
+    vocabulary::NodeId,
 };
 
 /// A handle to the topology: what it is now, and how to change it.
@@ -139,7 +141,7 @@ impl Cluster {
             .chain(start::sqlite_reader(&shared.config, &arrangement.primary));
         let sources = Source::all(std::iter::once(arrangement.primary).chain(replicas));
         let (answer, answered) = oneshot::channel();
-        shared.tell(Message::Replace(sources, answer));
+        shared.order(HandleOrder::Replace(sources, answer));
         let changes = answered.await.map_err(|_| gone())??;
         let mut replaced = TopologyChange::of(&changes, &shared.snapshot.load());
         replaced.dropped.extend(arrangement.dropped);
@@ -151,7 +153,7 @@ impl Cluster {
     /// # Errors
     /// [`Error::Topology`] when no replica has this name.
     pub fn drain(&self, node: &str) -> Result<(), Error> {
-        self.news_of(node, |node| Event::Drain { node })
+        self.order_for(node, HandleOrder::Drain)
     }
 
     /// Takes a drained node back.
@@ -159,13 +161,13 @@ impl Cluster {
     /// # Errors
     /// [`Error::Topology`] when no replica has this name.
     pub fn resume(&self, node: &str) -> Result<(), Error> {
-        self.news_of(node, |node| Event::Resume { node })
+        self.order_for(node, HandleOrder::Resume)
     }
 
-    fn news_of(
+    fn order_for(
         &self,
         name: &str,
-        event: impl FnOnce(crate::vocabulary::NodeId) -> Event,
+        order: impl FnOnce(NodeId) -> HandleOrder,
     ) -> Result<(), Error> {
         let shared = self.shared()?;
         let snapshot = shared.snapshot.load();
@@ -177,7 +179,7 @@ impl Cluster {
             .find(|(_, node)| &*node.name == name);
         match known {
             Some((index, node)) if snapshot.view.primary != Some(index) => {
-                shared.tell(Message::News(event(node.id)));
+                shared.order(order(node.id));
                 Ok(())
             }
             Some(_) => Err(Error::Topology {
@@ -198,7 +200,7 @@ impl Cluster {
     /// [`Error::Topology`] when the runtime that looked after this cluster is gone.
     pub async fn publish_metrics(&self) -> Result<(), Error> {
         let (done, published) = oneshot::channel();
-        self.shared()?.tell(Message::Publish(done));
+        self.shared()?.order(HandleOrder::Publish(done));
         published.await.map_err(|_| gone())
     }
 }
@@ -208,7 +210,7 @@ impl Shared {
     pub(crate) async fn close(&self) {
         self.mark_closed();
         let (done, closed) = oneshot::channel();
-        self.tell(Message::Close(done));
+        self.order(HandleOrder::Close(done));
         if closed.await.is_err() {
             // The worker is gone with its runtime, or closed everything before; the pools are still there.
             for member in self.snapshot.load_full().members() {

@@ -231,7 +231,7 @@ impl fmt::Debug for RoutedConnection {
         let mut debug = f.debug_struct("RoutedConnection");
         match &self.shared {
             None => debug.field("nodes", &"disconnected"),
-            Some(shared) => debug.field("nodes", &shared.describe()),
+            Some(shared) => debug.field("nodes", &shared.snapshot.describe()),
         };
         debug.field("scope", &self.scope).finish_non_exhaustive()
     }

@@ -81,7 +81,7 @@ impl RoutedConnection {
                 reason: Reason::Unparsed,
             };
         };
-        let verdict = shared.classifier.explain(sql);
+        let verdict = shared.judging.classifier.explain(sql);
         let (node, role, reason) = self.preview(shared, &verdict);
         Explanation {
             intent: verdict.intent(),

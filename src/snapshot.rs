@@ -2,6 +2,8 @@
 //!
 //! Built by the worker only and swapped in whole, so a decision never sees half a change.
 
+mod published;
+
 use std::sync::Arc;
 
 use sea_orm::DbErr;
@@ -12,6 +14,8 @@ use crate::{
     signal,
     state::{View, ViewNode},
 };
+
+pub(crate) use self::published::Published;
 
 /// The immutable picture of all nodes that one decision reads.
 #[derive(Debug)]

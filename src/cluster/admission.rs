@@ -1,14 +1,48 @@
-//! What only so many may have at a time: repeats, and waiters (rules R5, R7).
+//! What only so many may have at a time: repeats, places of the primary for diverted reads, and waiters (rules R5, R7).
 
-use std::sync::{Arc, atomic::Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, AtomicU64, Ordering},
+};
 
-use super::{shared::Shared, worker::Message};
-use crate::{metrics::ClusterCounter, route::budget::Budget, state::Moment};
+use tokio::sync::Semaphore;
 
-impl Shared {
+use super::{inbox::StatementNews, shared::Shared};
+use crate::{
+    config::Config,
+    metrics::ClusterCounter,
+    node::Line,
+    route::budget::{Budget, Rates},
+    state::Moment,
+};
+
+/// The limits of one cluster, shared by its handles.
+pub(crate) struct Admission {
+    /// The retry budget, as one word.
+    budget: AtomicU64,
+    rates: Rates,
+    /// The places of the primary that reads may have for want of a replica (rule R7).
+    pub(crate) share: Line,
+    waiting: AtomicU32,
+}
+
+impl Admission {
+    pub(super) fn new(config: &Config) -> Self {
+        let share = usize::try_from(config.diversion_limit.max(1)).unwrap_or(1);
+        let rates = Rates {
+            per_second: config.retries_per_second,
+            percent: config.retry_percent,
+        };
+        Self {
+            budget: AtomicU64::new(Budget::new(Moment::default(), rates).to_bits()),
+            rates,
+            share: Line::Share(Arc::new(Semaphore::new(share))),
+            waiting: AtomicU32::new(0),
+        }
+    }
+
     /// Takes one repeat from the budget, if one is left (rule R5).
-    pub(crate) fn spend_retry(&self) -> bool {
-        let now = Moment(self.origin.elapsed());
+    pub(crate) fn spend_retry(&self, now: Moment) -> bool {
         let spend = |bits| {
             Budget::from_bits(bits)
                 .spend(now, self.rates)
@@ -20,14 +54,12 @@ impl Shared {
     }
 
     /// How many repeats the budget allows now.
-    pub(super) fn retries_left(&self) -> u64 {
-        let now = Moment(self.origin.elapsed());
+    pub(super) fn retries_left(&self, now: Moment) -> u64 {
         Budget::from_bits(self.budget.load(Ordering::Acquire)).left(now, self.rates)
     }
 
     /// Credits the requests since the last time to the retry budget.
-    pub(super) fn credit_retries(&self, requests: u64) {
-        let now = Moment(self.origin.elapsed());
+    pub(super) fn credit_retries(&self, requests: u64, now: Moment) {
         let credit = |bits| {
             Some(
                 Budget::from_bits(bits)
@@ -41,18 +73,22 @@ impl Shared {
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, credit);
     }
 
-    /// Counts one that waits for a node, until it is dropped.
-    pub(crate) fn wait(self: &Arc<Self>) -> Waiting {
-        self.metrics.count(ClusterCounter::Wait);
-        if self.waiting.fetch_add(1, Ordering::AcqRel) == 0 {
-            // Somebody has to look for a primary now, if there is none.
-            self.tell(Message::Wanted);
-        }
-        Waiting(Arc::clone(self))
-    }
-
+    /// How many statements wait for a node.
+    #[inline]
     pub(crate) fn waiting(&self) -> u32 {
         self.waiting.load(Ordering::Acquire)
+    }
+}
+
+impl Shared {
+    /// Counts one that waits for a node, until it is dropped.
+    pub(crate) fn wait(self: &Arc<Self>) -> Waiting {
+        self.count(ClusterCounter::Wait);
+        if self.admission.waiting.fetch_add(1, Ordering::AcqRel) == 0 {
+            // Somebody has to look for a primary now, if there is none.
+            self.tell(StatementNews::Waits);
+        }
+        Waiting(Arc::clone(self))
     }
 }
 
@@ -61,6 +97,6 @@ pub(crate) struct Waiting(Arc<Shared>);
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        self.0.waiting.fetch_sub(1, Ordering::AcqRel);
+        self.0.admission.waiting.fetch_sub(1, Ordering::AcqRel);
     }
 }

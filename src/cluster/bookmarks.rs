@@ -9,13 +9,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{shared::Shared, worker::Message};
+use super::{inbox::StatementNews, shared::Shared};
 use crate::{
     causality::{Clock, Current, LastReport, Session, Upstream, WaitingBookmark},
     error::Error,
     metrics::ClusterCounter,
     position::{Asks, Position},
-    state::Event,
     vocabulary::Role,
 };
 
@@ -135,7 +134,7 @@ async fn settle_one(
                 break;
             }
             Worth::Older => {
-                shared.metrics.count(ClusterCounter::Exchanged);
+                shared.count(ClusterCounter::Exchanged);
                 let epoch = clock.epoch();
                 if let Some(first) = clock.first_of(epoch) {
                     session.raise(clock, epoch, first);
@@ -149,13 +148,13 @@ async fn settle_one(
                 break;
             }
             Worth::False => {
-                shared.metrics.count(ClusterCounter::FalseBookmark);
+                shared.count(ClusterCounter::FalseBookmark);
                 see_what_is_there(clock, session);
                 break;
             }
             Worth::Newer if asked => match shown(shared, &waiting) {
                 Shown::Nowhere => {
-                    shared.metrics.count(ClusterCounter::LostBookmark);
+                    shared.count(ClusterCounter::LostBookmark);
                     see_what_is_there(clock, session);
                     break;
                 }
@@ -165,7 +164,7 @@ async fn settle_one(
                     if last.is_none_or(|last| last.elapsed() >= CHECK_EVERY) {
                         waiting.demanded = Some(Instant::now());
                         shared.demand.ask();
-                        shared.tell(Message::News(Event::AskAll));
+                        shared.tell(StatementNews::Ahead);
                     }
                 }
             },
@@ -216,14 +215,14 @@ fn given_up(shared: &Shared, waiting: &WaitingBookmark) -> Error {
             timeline: bookmark.epoch.timeline,
             waited,
         },
-        _ => match shared.primary_name() {
+        _ => match shared.snapshot.primary_name() {
             Some(node) => Error::NotCaughtUp {
                 nodes: vec![node],
                 waited,
                 sent: false,
             },
             None => Error::NoPrimary {
-                nodes: shared.describe(),
+                nodes: shared.snapshot.describe(),
                 waited,
                 limit: Some(shared.config.setting("stale_wait").into()),
                 sent: false,

@@ -47,14 +47,15 @@ impl Capture {
     /// Captures until every write is covered, then waits for the next one; ends with the cluster.
     pub(super) fn spawn(mut self, shared: &Arc<Shared>) {
         let (clock, weak) = (Arc::clone(&shared.clock), Arc::downgrade(shared));
-        let mut alive = shared.changed.subscribe();
+        let mut alive = shared.snapshot.subscribe();
         background_runtime::spawn(async move {
             let (mut rate, mut forgotten) = (Rate::new(), Instant::now());
             loop {
                 // A handle without replicas leaves what writes wish to another one that has some.
                 let able = |shared: &Shared| shared.positions.load(Ordering::Acquire);
                 let open = weak.upgrade().filter(|shared| !shared.is_closed());
-                let Some((reads, able)) = open.map(|shared| (shared.has_replicas(), able(&shared)))
+                let Some((reads, able)) =
+                    open.map(|shared| (shared.snapshot.has_replicas(), able(&shared)))
                 else {
                     return;
                 };
@@ -110,7 +111,7 @@ impl Capture {
         }
         let limit = shared.config.connect_timeout;
         let captured = tokio::time::timeout(limit, self.ask(&shared)).await;
-        shared.metrics.count(ClusterCounter::Capture);
+        shared.count(ClusterCounter::Capture);
         Some(match captured {
             Ok(Ok(ended)) => ended,
             Ok(Err(err)) => {
@@ -126,6 +127,7 @@ impl Capture {
 
     async fn ask(&mut self, shared: &Shared) -> Result<Ended, DbErr> {
         let primary = shared
+            .snapshot
             .primary_node()
             .and_then(|node| Some((node.direct.clone()?, node)));
         let Some((direct, node)) = primary else {
@@ -158,7 +160,10 @@ impl Capture {
         let life = conn.started();
         self.conn = Some((id, generation, conn));
         // A node that was the primary until now: what was written to its successor lies elsewhere.
-        let still = shared.primary_node().is_some_and(|node| node.id == id)
+        let still = shared
+            .snapshot
+            .primary_node()
+            .is_some_and(|node| node.id == id)
             && self
                 .conn
                 .as_ref()

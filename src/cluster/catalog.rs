@@ -16,15 +16,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::sync::mpsc::WeakUnboundedSender;
+use tokio::sync::watch;
 
 use super::{
+    inbox::{StatementNews, TaskInbox, TaskReport},
     shared::Shared,
-    worker::{Message, tell},
 };
 use crate::{
     backend,
-    intent::{Change, Summary, catalog::Catalog},
+    intent::{Change, Classifier, Summary, catalog::Catalog},
     node::Node,
     vocabulary::Role,
 };
@@ -42,13 +42,34 @@ const LONGEST_REST: Duration = Duration::from_secs(5);
 const WISH_EVERY: Duration = Duration::from_secs(2);
 const WISH_SELDOM: Duration = Duration::from_secs(60);
 
-/// What statements know of the readings.
-#[derive(Debug, Default)]
-pub(crate) struct Readings {
-    /// Somebody wished for one, and that was passed on.
+/// What statements judge texts by, and what they know of the readings.
+pub(crate) struct Judging {
+    pub(crate) classifier: Classifier,
+    /// A server with a catalog is behind it.
+    reads_catalog: bool,
+    /// Tells waiters that the catalog was read.
+    learned: watch::Sender<()>,
+    /// Somebody wished for a reading, and that was passed on.
     wished: AtomicBool,
     /// When a wish will be heard, in milliseconds after the cluster's start.
     heard_at: AtomicU64,
+}
+
+impl Judging {
+    pub(super) fn new(classifier: Classifier, reads_catalog: bool) -> Self {
+        Self {
+            classifier,
+            reads_catalog,
+            learned: watch::Sender::new(()),
+            wished: AtomicBool::new(false),
+            heard_at: AtomicU64::new(0),
+        }
+    }
+
+    /// A server with a catalog is behind it.
+    pub(super) fn reads_catalog(&self) -> bool {
+        self.reads_catalog
+    }
 }
 
 #[derive(Debug)]
@@ -134,8 +155,13 @@ impl CatalogReader {
     }
 
     /// Reads the primary's now.
-    pub(super) fn read(&mut self, shared: &Arc<Shared>, outbox: &WeakUnboundedSender<Message>) {
-        self.begin(shared.primary_node(), Role::Primary, shared, outbox);
+    pub(super) fn read(&mut self, shared: &Arc<Shared>, outbox: &TaskInbox) {
+        self.begin(
+            shared.snapshot.primary_node(),
+            Role::Primary,
+            shared,
+            outbox,
+        );
     }
 
     /// Reads a replica's, where that may do.
@@ -143,7 +169,7 @@ impl CatalogReader {
         &mut self,
         replica: &Arc<Node>,
         shared: &Arc<Shared>,
-        outbox: &WeakUnboundedSender<Message>,
+        outbox: &TaskInbox,
     ) {
         if self.changed {
             self.read(shared, outbox);
@@ -157,7 +183,7 @@ impl CatalogReader {
         node: Option<Arc<Node>>,
         role: Role,
         shared: &Arc<Shared>,
-        outbox: &WeakUnboundedSender<Message>,
+        outbox: &TaskInbox,
     ) {
         if !self.wanted {
             return;
@@ -169,7 +195,7 @@ impl CatalogReader {
         self.reading = Some(Instant::now());
         self.next = None;
         if role == Role::Primary {
-            shared.classifier.reading_begins();
+            shared.judging.classifier.reading_begins();
         }
         let reader = Arc::clone(shared);
         let limit = shared.config.acquire_timeout;
@@ -179,7 +205,7 @@ impl CatalogReader {
                 let Some(node) = node else {
                     return Err("there is no primary".to_owned());
                 };
-                let settings = reader.classifier.settings();
+                let settings = reader.judging.classifier.settings();
                 let read = backend::read_catalog(&node, Some(&reader.config), settings).await;
                 read.map_err(|err| crate::signal::told(&err))
             };
@@ -188,7 +214,7 @@ impl CatalogReader {
                 let limit = reader.config.setting("acquire_timeout");
                 Err(format!("no answer within {limit}"))
             });
-            tell(&outbox, Message::CatalogRead(role, read.map(Box::new)));
+            outbox.send(TaskReport::CatalogRead(role, read.map(Box::new)));
         });
     }
 
@@ -210,16 +236,16 @@ impl CatalogReader {
         match read {
             Ok(_) if self.changed && role != Role::Primary => self.next = Some(now),
             Ok(catalog) => {
-                if shared.classifier.knows_nothing() {
+                if shared.judging.classifier.knows_nothing() {
                     say_unlisted(&catalog);
                 }
-                let new = shared.classifier.has_read(*catalog);
+                let new = shared.judging.classifier.has_read(*catalog);
                 self.wish_gap = match (new, by_wish) {
                     (true, _) => WISH_EVERY,
                     (false, true) => (self.wish_gap * 2).min(WISH_SELDOM),
                     (false, false) => self.wish_gap,
                 };
-                shared.learned.send_replace(());
+                shared.judging.learned.send_replace(());
                 self.provisional = role != Role::Primary;
                 self.changed &= again || role != Role::Primary;
                 self.next = self.every.map(|every| now + every);
@@ -239,8 +265,8 @@ impl CatalogReader {
         self.wishes_from = Some(wishes);
         let wishes = wishes.saturating_duration_since(shared.origin).as_millis();
         let wishes = u64::try_from(wishes).unwrap_or(u64::MAX);
-        shared.readings.heard_at.store(wishes, Ordering::Release);
-        shared.readings.wished.store(false, Ordering::Release);
+        shared.judging.heard_at.store(wishes, Ordering::Release);
+        shared.judging.wished.store(false, Ordering::Release);
     }
 }
 
@@ -260,24 +286,24 @@ pub(super) fn say_unlisted(catalog: &Catalog) {
 impl Shared {
     /// The schema may have changed: what that may have touched is not believed until it has been read again (rule I5).
     pub(crate) fn schema_changed(&self, change: &Change) {
-        if !self.reads_catalog || change.is_nothing() {
+        if !self.judging.reads_catalog || change.is_nothing() {
             return;
         }
-        match self.classifier.doubt(change) {
-            true => self.tell(Message::ReadCatalog),
+        match self.judging.classifier.doubt(change) {
+            true => self.tell(StatementNews::SchemaChanged),
             false => self.wish_catalog(),
         }
     }
 
     /// Some text goes to the primary for a name that the catalog lacks: another process may have made it since.
     pub(crate) fn wish_catalog(&self) {
-        let wished = &self.readings.wished;
+        let wished = &self.judging.wished;
         // Nearly always it was said already.
-        if self.reads_catalog
+        if self.judging.reads_catalog
             && !wished.load(Ordering::Acquire)
             && !wished.swap(true, Ordering::AcqRel)
         {
-            self.tell(Message::WishCatalog);
+            self.tell(StatementNews::WishCatalog);
         }
     }
 
@@ -289,26 +315,26 @@ impl Shared {
         verdict: Summary,
         deadline: Instant,
     ) -> Summary {
-        if !verdict.unknown || !self.reads_catalog {
+        if !verdict.unknown || !self.judging.reads_catalog {
             return verdict;
         }
-        let mut learned = self.learned.subscribe();
+        let mut learned = self.judging.learned.subscribe();
         let now = u64::try_from(self.origin.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let waits = !self.classifier.awaits_catalog()
-            && self.readings.heard_at.load(Ordering::Acquire) <= now;
+        let waits = !self.judging.classifier.awaits_catalog()
+            && self.judging.heard_at.load(Ordering::Acquire) <= now;
         if waits {
             self.wish_catalog();
         }
         let mut waits = waits;
-        while std::mem::take(&mut waits) || self.classifier.awaits_catalog() {
+        while std::mem::take(&mut waits) || self.judging.classifier.awaits_catalog() {
             let news = tokio::time::timeout_at(deadline.into(), learned.changed()).await;
             if !matches!(news, Ok(Ok(()))) {
                 break;
             }
-            if !self.classifier.verdict(sql).unknown {
+            if !self.judging.classifier.verdict(sql).unknown {
                 break;
             }
         }
-        self.classifier.verdict(sql)
+        self.judging.classifier.verdict(sql)
     }
 }

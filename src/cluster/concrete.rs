@@ -72,7 +72,8 @@ impl Concrete {
     /// The connection to the current primary, made at the first call under it. Without a primary it is one whose every
     /// statement is an error: SeaORM's `Disconnected` would panic, and what hangs on it would hang on nobody's.
     pub(crate) fn current<'a>(&'a self, shared: &Arc<Shared>) -> &'a DatabaseConnection {
-        let primary = shared.primary_node().filter(|node| node.link.is_there());
+        let primary = shared.snapshot.primary_node();
+        let primary = primary.filter(|node| node.link.is_there());
         let id = primary.as_ref().map(|primary| primary.id);
         let _one = self.making.lock().unwrap_or_else(PoisonError::into_inner);
         let last = self
@@ -113,7 +114,11 @@ impl Concrete {
         }
         let made = &self.made[self.made.push(made)];
         // The primary may have changed before this was in the list.
-        if shared.primary_node().is_some_and(|now| Some(now.id) != id) {
+        if shared
+            .snapshot
+            .primary_node()
+            .is_some_and(|now| Some(now.id) != id)
+        {
             made.retire(shared);
         }
         &made.connection
@@ -138,7 +143,7 @@ impl Concrete {
 
     /// Whether a connection of these is busy, where nothing is read from but the primary: as far as that can be told.
     pub(crate) fn is_busy(&self, shared: &Shared) -> bool {
-        let primary = shared.primary_node();
+        let primary = shared.snapshot.primary_node();
         self.in_use(false)
             || self.made.iter().any(|(_, made)| {
                 let primary = primary.as_ref().filter(|_| made.own.is_none());
@@ -336,7 +341,7 @@ impl Made {
         }
         if let Some(own) = &self.own {
             own.handed.end();
-            let (own, runtime) = (Arc::clone(own), shared.runtime.clone());
+            let (own, runtime) = (Arc::clone(own), shared.worker.runtime.clone());
             let sight = Sight::of(shared);
             if let Some(runtime) = runtime {
                 runtime.spawn(async move {
@@ -352,16 +357,16 @@ impl Made {
 
 fn make(shared: &Arc<Shared>, primary: &Arc<Node>) -> Made {
     // A lazy pool starts its housekeeping at once, and this may be called from outside the runtime.
-    let _context = shared.runtime.as_ref().map(|runtime| runtime.enter());
+    let _context = shared.worker.enter();
     let mut made = Made::of(Some(primary), primary.link.connection().clone());
-    if shared.may_split() && !shared.is_closed() {
+    if shared.snapshot.may_split() && !shared.is_closed() {
         made.own = sibling(shared, primary).map(Arc::new);
     }
     match &made.own {
         Some(own) => made.connection = own.link.connection().clone(),
         None => primary.link.lend(),
     }
-    if let (Some(pool), Some(runtime)) = (made.pool(), &shared.runtime) {
+    if let (Some(pool), Some(runtime)) = (made.pool(), &shared.worker.runtime) {
         let (weak, closed) = (Arc::downgrade(shared), pool.until_closed());
         runtime.spawn(async move {
             closed.await;

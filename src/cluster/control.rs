@@ -1,12 +1,7 @@
 //! What an application may tell the cluster: who the primary is, who is down, and that it should look.
 
-use super::{Cluster, events::ClusterEvents, worker::Message};
-use crate::{
-    error::Error,
-    signal::Signal,
-    state::{Event, Ran},
-    vocabulary::{NodeId, Stage},
-};
+use super::{Cluster, events::ClusterEvents, inbox::HandleOrder};
+use crate::{error::Error, vocabulary::NodeId};
 
 /// What an application knows of its servers, from a cluster manager, a cloud's event or an administrator.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,23 +38,15 @@ impl Cluster {
     /// [`Error::Topology`] when no node has this name.
     pub fn signal(&self, signal: ClusterSignal) -> Result<(), Error> {
         let shared = self.shared()?;
-        let event = match signal {
-            ClusterSignal::Refresh => Event::AskAll,
-            ClusterSignal::Promoted(name) => Event::Promoted {
-                node: self.node(&name)?.0,
-            },
+        let order = match signal {
+            ClusterSignal::Refresh => HandleOrder::Refresh,
+            ClusterSignal::Promoted(name) => HandleOrder::Promoted(self.node(&name)?.0),
             ClusterSignal::Down(name) => {
                 let (node, generation) = self.node(&name)?;
-                Event::Failed {
-                    node,
-                    generation,
-                    stage: Stage::Acquire,
-                    signal: Signal::Refused,
-                    ran: Ran::Nothing,
-                }
+                HandleOrder::Down(node, generation)
             }
         };
-        shared.tell(Message::News(event));
+        shared.order(order);
         Ok(())
     }
 
@@ -81,14 +68,14 @@ impl Cluster {
         let shared = self.shared()?;
         let (id, _) = self.node(node)?;
         shared.check(id).await;
-        shared.tell(Message::News(Event::Accept { node: id }));
+        shared.order(HandleOrder::Accept(id));
         shared.check(id).await;
-        match shared.primary_node() {
+        match shared.snapshot.primary_node() {
             Some(primary) if primary.id == id => Ok(()),
             _ => Err(Error::Topology {
                 why: format!(
                     "`{node}` does not say that it is a primary: {}",
-                    shared.describe()
+                    shared.snapshot.describe()
                 ),
             }),
         }
@@ -113,7 +100,7 @@ impl Cluster {
     /// # Errors
     /// [`Error::Disconnected`].
     pub fn subscribe(&self) -> Result<ClusterEvents, Error> {
-        Ok(self.shared()?.events.subscribe())
+        Ok(self.shared()?.telemetry.events.subscribe())
     }
 
     /// A node by its name, with its generation.

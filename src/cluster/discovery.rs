@@ -22,10 +22,9 @@ use std::{
 use tokio::sync::oneshot;
 use tracing::Instrument;
 
-use super::{shared::Shared, source::Source, worker::Message};
+use super::{inbox::HandleOrder, shared::Shared, source::Source};
 use crate::{
     config::{Config, Discovery, NodeConfig},
-    state::Event,
     vocabulary::{NodeId, Role},
 };
 
@@ -69,7 +68,7 @@ pub(super) fn look_after(shared: &Arc<Shared>) {
         Arc::downgrade(shared),
         shared.config.check_interval.max(PAUSE / 5),
     );
-    let mut alive = shared.changed.subscribe();
+    let mut alive = shared.snapshot.subscribe();
     let asking = async move {
         let (mut teller, mut kept) = (Teller::default(), KeptList::default());
         loop {
@@ -202,7 +201,7 @@ impl Teller {
             }
             let sources = Source::all(nodes);
             let (done, replaced) = oneshot::channel();
-            shared.tell(Message::Replace(sources, done));
+            shared.order(HandleOrder::Replace(sources, done));
             drop(shared);
             match replaced.await {
                 Ok(Ok(_)) => self.told.nodes.clone_from(&answer.nodes),
@@ -217,9 +216,12 @@ impl Teller {
         if let (Some(leader), Some(shared)) = (&answer.leader, weak.upgrade())
             && let Some(node) = by_name(&shared).get(leader.as_str())
             && (answer.leader != self.told.leader
-                || shared.primary_node().is_none_or(|now| now.id != *node))
+                || shared
+                    .snapshot
+                    .primary_node()
+                    .is_none_or(|now| now.id != *node))
         {
-            shared.tell(Message::News(Event::Promoted { node: *node }));
+            shared.order(HandleOrder::Promoted(*node));
         }
         self.told.leader.clone_from(&answer.leader);
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{shared::Shared, worker::Message};
+use super::{inbox::StatementNews, shared::Shared};
 use crate::{
     causality::{LastReport, ReplayObservation, ReplayReport, Replayed, Several},
     node::Node,
@@ -38,10 +38,10 @@ impl Shared {
                 replayed.reached().record(at.elapsed());
             }
         }
-        let _span = self.span.enter();
+        let _span = self.worker.span.enter();
         match several {
             Several::NoNews => {}
-            Several::Restarted => self.tell(Message::Moved(id, Arc::clone(replayed))),
+            Several::Restarted => self.tell(StatementNews::Moved(id, Arc::clone(replayed))),
             Several::Found => self.met_several(id, replayed),
         }
         self.clock.news.notify_waiters();
@@ -56,7 +56,7 @@ impl Shared {
                 .is_some_and(|guide| guide.door.met_another())
         });
         if !several {
-            self.tell(Message::Moved(id, Arc::clone(pool)));
+            self.tell(StatementNews::Moved(id, Arc::clone(pool)));
             return;
         }
         tracing::warn!(
@@ -83,8 +83,8 @@ impl Shared {
 
     /// A server reads strings in another way than the judge does.
     pub(crate) fn strange_strings(&self, id: NodeId) {
-        let _span = self.span.enter();
-        if self.classifier.distrust_backslashes() {
+        let _span = self.worker.span.enter();
+        if self.judging.classifier.distrust_backslashes() {
             tracing::warn!(
                 node = self.name_of(id),
                 "a session begins with standard_conforming_strings=off: texts with a backslash are not judged there, and \

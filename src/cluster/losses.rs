@@ -54,7 +54,7 @@ struct Followed {
 pub(super) fn follow(shared: &Arc<Shared>) {
     let (weak, losses) = (Arc::downgrade(shared), Arc::clone(&shared.losses));
     let watch = losses.watch();
-    let mut alive = shared.changed.subscribe();
+    let mut alive = shared.snapshot.subscribe();
     background_runtime::spawn(async move {
         let _watch = watch;
         let mut following = Following::default();
@@ -128,8 +128,9 @@ impl Following {
     async fn look(&mut self, shared: &Shared) -> Result<(), sea_orm::DbErr> {
         // Its probes knock at the door of a node that was found dead, and nobody else (T1).
         let primary = shared
+            .snapshot
             .primary_node()
-            .filter(|node| !shared.is_ejected(node.id));
+            .filter(|node| !shared.snapshot.is_ejected(node.id));
         let Some(primary) = primary else {
             return Ok(());
         };
@@ -157,6 +158,7 @@ impl Following {
         self.observer = Some((primary.id, primary.generation, observer));
         // Asked of a node that was the primary until now, the answer says nothing.
         if shared
+            .snapshot
             .primary_node()
             .is_some_and(|now| now.id == primary.id)
         {
@@ -188,7 +190,7 @@ impl Followed {
 
     /// Another node is the primary, so that nobody will ever see it.
     fn is_elsewhere(&self, shared: &Shared) -> bool {
-        let primary = shared.primary_node();
+        let primary = shared.snapshot.primary_node();
         primary.is_some_and(|primary| primary.id != self.lost.trace.node)
     }
 

@@ -11,7 +11,7 @@ pub(super) async fn look_after(shared: &Arc<Shared>) {
         return;
     }
     let mut capture = Capture::default();
-    if shared.has_replicas() {
+    if shared.snapshot.has_replicas() {
         capture.first(shared).await;
     }
     capture.spawn(shared);

@@ -2,11 +2,9 @@
 
 use std::collections::HashMap;
 
-use tokio::sync::mpsc::WeakUnboundedSender;
-
 use super::{
+    inbox::{TaskInbox, TaskReport},
     nodes::Probe,
-    worker::{Message, tell},
 };
 use crate::{backend::MonitorConnection, state::Moment, vocabulary::NodeId};
 
@@ -55,7 +53,7 @@ impl Probes {
         id: NodeId,
         begun: Moment,
         probe: Option<Probe>,
-        outbox: &WeakUnboundedSender<Message>,
+        outbox: &TaskInbox,
     ) {
         let Some(probe) = probe else {
             self.0.remove(&id);
@@ -68,7 +66,7 @@ impl Probes {
         let outbox = outbox.clone();
         tokio::spawn(async move {
             let event = probe.run(begun, &mut wire).await;
-            tell(&outbox, Message::Probed(id, event, wire));
+            outbox.send(TaskReport::Probed(id, event, wire));
         });
     }
 

@@ -38,7 +38,7 @@ const LINGER: Duration = Duration::from_millis(100);
 /// Asks this replica for as long as it is one of the cluster's.
 pub(super) fn follow(shared: &Arc<Shared>, node: &Arc<Node>) {
     let (weak, following) = (Arc::downgrade(shared), Arc::downgrade(node));
-    let mut alive = shared.changed.subscribe();
+    let mut alive = shared.snapshot.subscribe();
     background_runtime::spawn(async move {
         let mut conn = None;
         let (mut pace, mut rate) = (Pace::new(), Rate::new());
@@ -98,7 +98,7 @@ async fn sample(
     let mut open = match (conn.take(), &node.direct) {
         (Some(open), _) => open,
         // Its probes knock at its door, and nobody else (T1).
-        (None, _) if shared.is_ejected(node.id) => {
+        (None, _) if shared.snapshot.is_ejected(node.id) => {
             return Err(DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed));
         }
         (None, Some(direct)) => {

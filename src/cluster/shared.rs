@@ -7,34 +7,35 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
 
-use arc_swap::ArcSwap;
 use sea_orm::DbBackend;
-use tokio::{
-    runtime::Handle,
-    sync::{Semaphore, mpsc, oneshot, watch},
-};
+use tokio::{runtime::Handle, sync::oneshot};
 
 use crate::{
     causality::{Clock, Current, OpenWrite, ReadRequirement, gate::Writing, losses::Losses},
     config::{Config, Discovery},
     intent::Classifier,
-    metrics::{ClusterMetrics, NodeCounter, Publisher},
-    node::{Lease, Line, Node},
-    route::budget::{Budget, Rates},
+    metrics::{ClusterCounter, ClusterMetrics, NodeCounter, Publisher},
+    node::{Lease, Node},
     signal::Signal,
-    snapshot::Snapshot,
-    state::{Event, Moment, Ran},
-    vocabulary::{NodeId, Role, Stage},
+    snapshot::{Published, Snapshot},
+    state::{Moment, Ran},
+    vocabulary::{NodeId, Stage},
 };
 
 use super::{
-    catalog::Readings, concrete::Concrete, events::Outlet, name::ClusterName,
-    sampling_demand::Demand, worker::Message,
+    admission::Admission,
+    catalog::Judging,
+    concrete::Concrete,
+    events::Outlet,
+    inbox::{HandleInbox, HandleOrder, StatementInbox, StatementNews},
+    name::ClusterName,
+    sampling_demand::Demand,
+    worker_handle::WorkerHandle,
 };
 
 /// How long reads are not asked for in vain behind a name with several servers, where nothing else was said (rule C6).
@@ -56,14 +57,8 @@ pub(crate) struct Shared {
     pub(crate) backend: DbBackend,
     pub(crate) settings: StatementSettings,
     pub(crate) config: Config,
-    pub(crate) snapshot: ArcSwap<Snapshot>,
-    /// Tells waiters that a snapshot with a greater number was published.
-    pub(crate) changed: watch::Sender<u64>,
-    pub(crate) classifier: Classifier,
-    /// Tells waiters that the catalog was read.
-    pub(crate) learned: watch::Sender<()>,
-    /// How the next reading of the catalog stands.
-    pub(crate) readings: Readings,
+    pub(crate) snapshot: Published,
+    pub(crate) judging: Judging,
     pub(crate) clock: Arc<Clock>,
     /// The last word of an authority on the epoch that this handle heard.
     pub(super) word: AtomicU64,
@@ -73,30 +68,18 @@ pub(crate) struct Shared {
     pub(crate) positions: AtomicBool,
     pub(crate) demand: Arc<Demand>,
     pub(crate) concrete: Concrete,
-    pub(crate) metrics: ClusterMetrics,
-    pub(crate) events: Outlet,
-    pub(crate) publisher: Arc<Publisher>,
-    /// What the cluster is called; held so that nobody else is.
-    _name: ClusterName,
-    /// What log lines about the cluster stand in, also those that a statement's task writes.
-    pub(crate) span: tracing::Span,
-    /// The runtime in which it was connected, if there was one.
-    pub(crate) runtime: Option<Handle>,
-    /// A server with a catalog is behind it.
-    pub(crate) reads_catalog: bool,
+    pub(crate) telemetry: Telemetry,
+    pub(crate) worker: WorkerHandle,
+    pub(crate) admission: Admission,
     /// When the cluster began: moments of the reducer count from here.
     pub(crate) origin: Instant,
-    pub(super) inbox: mpsc::UnboundedSender<Message>,
-    /// The retry budget, as one word.
-    pub(super) budget: AtomicU64,
-    pub(super) rates: Rates,
-    /// The places of the primary that reads may have for want of a replica (rule R7).
-    pub(crate) share: Line,
-    pub(super) waiting: AtomicU32,
-    /// The application closed it.
-    closed: AtomicBool,
-    /// The warning that nobody looks after it was given.
-    warned: AtomicBool,
+}
+
+/// What a cluster tells of itself.
+pub(crate) struct Telemetry {
+    pub(crate) metrics: ClusterMetrics,
+    pub(super) events: Outlet,
+    pub(super) publisher: Arc<Publisher>,
 }
 
 /// What a new cluster starts from.
@@ -107,7 +90,7 @@ pub(super) struct Parts {
     pub(super) classifier: Classifier,
     pub(super) clock: Arc<Clock>,
     pub(super) positions: bool,
-    pub(super) inbox: mpsc::UnboundedSender<Message>,
+    pub(super) inboxes: (StatementInbox, HandleInbox),
     pub(super) reads_catalog: bool,
     pub(super) name: ClusterName,
 }
@@ -121,7 +104,7 @@ impl Shared {
             classifier,
             clock,
             positions,
-            inbox,
+            inboxes: (statements, orders),
             reads_catalog,
             name,
         } = parts;
@@ -134,43 +117,38 @@ impl Shared {
             },
             trusts_pin: backend == DbBackend::Sqlite || config.pin.is_some(),
         };
-        let share = usize::try_from(config.diversion_limit.max(1)).unwrap_or(1);
-        let share = Line::Share(Arc::new(Semaphore::new(share)));
-        let rates = Rates {
-            per_second: config.retries_per_second,
-            percent: config.retry_percent,
-        };
         Self {
             backend,
             settings,
+            admission: Admission::new(&config),
+            snapshot: Published::new(snapshot, config.discovery != Discovery::Static),
             config,
-            changed: watch::Sender::new(snapshot.view.version),
-            snapshot: ArcSwap::from_pointee(snapshot),
-            classifier,
-            learned: watch::Sender::new(()),
-            readings: Readings::default(),
+            judging: Judging::new(classifier, reads_catalog),
             word: AtomicU64::new(clock.word()),
             clock,
             losses: Arc::default(),
             positions: AtomicBool::new(positions),
             demand: Arc::default(),
             concrete: Concrete::default(),
-            metrics: ClusterMetrics::default(),
-            events: Outlet::default(),
-            publisher: Arc::new(Publisher::new(name.as_str())),
-            span: name.span(),
-            _name: name,
-            runtime,
-            reads_catalog,
+            telemetry: Telemetry {
+                metrics: ClusterMetrics::default(),
+                events: Outlet::default(),
+                publisher: Arc::new(Publisher::new(name.as_str())),
+            },
+            worker: WorkerHandle::new(statements, orders, name, runtime),
             origin,
-            inbox,
-            budget: AtomicU64::new(Budget::new(Moment::default(), rates).to_bits()),
-            rates,
-            share,
-            waiting: AtomicU32::new(0),
-            closed: AtomicBool::new(false),
-            warned: AtomicBool::new(false),
         }
+    }
+
+    /// Counts something that concerns no node.
+    #[inline]
+    pub(crate) fn count(&self, what: ClusterCounter) {
+        self.telemetry.metrics.count(what);
+    }
+
+    /// The reducer's time.
+    pub(crate) fn now(&self) -> Moment {
+        Moment(self.origin.elapsed())
     }
 
     /// A write of this session returned, whichever way.
@@ -186,7 +164,7 @@ impl Shared {
     pub(crate) fn has_unseen(&self, current: &Current) -> bool {
         self.clock.has_handed_out()
             && current.may_use_concrete()
-            && self.clock.is_in_use(self.has_replicas())
+            && self.clock.is_in_use(self.snapshot.has_replicas())
     }
 
     /// A write of this session is under way until this is dropped.
@@ -260,27 +238,34 @@ impl Shared {
             // Where nobody can ask whether a server crashed, nothing is suspected of it.
             let can_ask = self.backend == DbBackend::Postgres && lease.node().direct.is_some();
             let ran = if can_ask { ran } else { Ran::Nothing };
-            self.tell(Message::News(Event::Failed {
+            self.tell(StatementNews::Failed {
                 node,
                 generation,
                 stage,
                 signal,
                 ran,
-            }));
+            });
         }
     }
 
     /// Waits until this node was asked what it is, and the picture shows the answer.
     pub(crate) async fn check(&self, node: NodeId) {
         let (answer, answered) = oneshot::channel();
-        self.tell(Message::Check(node, answer));
+        self.tell(StatementNews::Check(node, answer));
         // Without an answer the picture is what it is.
         let _ = tokio::time::timeout(self.config.check_timeout, answered).await;
     }
 
-    /// Hands a message to the worker, if it is still there.
-    pub(crate) fn tell(&self, message: Message) {
-        if self.inbox.send(message).is_err() {
+    /// Tells the worker, if it is still there.
+    pub(crate) fn tell(&self, news: StatementNews) {
+        if !self.worker.statements.send(news) {
+            self.warn_if_orphaned();
+        }
+    }
+
+    /// Lets the worker do something, if it is still there.
+    pub(super) fn order(&self, order: HandleOrder) {
+        if !self.worker.orders.send(order) {
             self.warn_if_orphaned();
         }
     }
@@ -289,66 +274,21 @@ impl Shared {
     /// `#[tokio::test]`s): then statements go on with the last snapshot, and one warning says so. Connections that were
     /// made in that runtime are dead.
     pub(crate) fn warn_if_orphaned(&self) -> bool {
-        let orphaned = self.inbox.is_closed() && self.runtime.is_some() && !self.is_closed();
-        if orphaned && !self.warned.swap(true, Ordering::Relaxed) {
-            let _span = self.span.enter();
-            tracing::warn!(
-                "the runtime in which this cluster was connected is gone: statements go on with the last known \
-                 topology, each on a connection of its own, and nothing looks after it; connect inside the runtime that uses the handle"
-            );
+        let orphaned = self.worker.is_orphaned() && !self.is_closed();
+        if orphaned {
+            self.worker.warn_orphaned();
         }
         orphaned
     }
 
     /// Whether the application closed it, or a pool that it was given: there will be no other pool.
     pub(crate) fn is_closed(&self) -> bool {
-        self.closed.load(Ordering::Acquire) || self.concrete.was_closed()
+        self.worker.was_closed() || self.concrete.was_closed()
     }
 
     pub(super) fn mark_closed(&self) {
-        self.closed.store(true, Ordering::Release);
+        self.worker.mark_closed();
         // Whoever keeps a connection of its own wakes, and gives it up.
-        self.changed.send_modify(|_| {});
-    }
-
-    /// The primary's pool as the newest snapshot has it.
-    pub(crate) fn primary_node(&self) -> Option<Arc<Node>> {
-        Some(Arc::clone(&self.snapshot.load().primary()?.node))
-    }
-
-    /// What the primary is called, in errors. Where none is known there is no name: a stand-in reads like a server's.
-    pub(crate) fn primary_name(&self) -> Option<String> {
-        self.primary_node().map(|node| node.name.to_string())
-    }
-
-    /// What the replicas are called, in errors.
-    pub(crate) fn replica_names(&self) -> Vec<String> {
-        let snapshot = self.snapshot.load();
-        let nodes = snapshot.view.nodes().iter();
-        let replicas = nodes.filter(|node| node.role == Role::Replica);
-        replicas.map(|node| node.name.to_string()).collect()
-    }
-
-    /// Whether there is somewhere else than the primary to go.
-    pub(crate) fn has_replicas(&self) -> bool {
-        self.snapshot.load().view.splits
-    }
-
-    /// Whether there may be replicas to read from, now or when they are found.
-    pub(crate) fn may_split(&self) -> bool {
-        self.snapshot.load().view.nodes().len() > 1 || self.config.discovery != Discovery::Static
-    }
-
-    /// Whether a node was found dead.
-    #[cfg(feature = "postgres")]
-    pub(crate) fn is_ejected(&self, id: NodeId) -> bool {
-        let snapshot = self.snapshot.load();
-        let node = snapshot.view.nodes().iter().find(|node| node.id == id);
-        node.is_some_and(|node| node.ejected)
-    }
-
-    /// Every node and its state, in words.
-    pub(crate) fn describe(&self) -> String {
-        self.snapshot.load().describe()
+        self.snapshot.wake();
     }
 }

@@ -15,19 +15,20 @@ mod warnings;
 use std::{sync::Arc, time::Instant};
 
 use sea_orm::{DbBackend, DbErr};
-use tokio::{runtime::Handle, sync::mpsc};
+use tokio::runtime::Handle;
 use tracing::Instrument;
 
 pub(crate) use self::adopted::{adopt, alone};
 use self::settings::{judging, tuning};
 use super::{
     discovery,
+    inbox::{self, StatementNews},
     name::ClusterName,
     nodes::Nodes,
     shared::{Parts, Shared},
     source::Source,
     whose::whose,
-    worker::{Begun, Message, Worker},
+    worker::{Begun, Worker},
 };
 use crate::{
     backend::{self, MonitorConnection},
@@ -296,7 +297,7 @@ impl Starting {
         let positions = backend == DbBackend::Postgres && self.sources.iter().all(Source::is_ours);
         let view = View::new(&self.state);
         let members = self.nodes.members(&view);
-        let (inbox, received) = mpsc::unbounded_channel();
+        let (statements, orders, mailbox) = inbox::open();
         let runtime = Handle::try_current().ok();
         let snapshot = Snapshot::new(view, members);
         let parts = Parts {
@@ -306,13 +307,13 @@ impl Starting {
             classifier,
             clock,
             positions,
-            inbox,
+            inboxes: (statements, orders),
             reads_catalog,
             name: self.name,
         };
         let shared = Arc::new(Shared::new(parts, runtime.clone(), self.origin));
         for (node, pool) in self.nodes.expect(&self.state) {
-            shared.tell(Message::Moved(node, pool));
+            shared.tell(StatementNews::Moved(node, pool));
         }
         let mut nodes = self.nodes;
         nodes.attach(&shared);
@@ -327,7 +328,7 @@ impl Starting {
                 effects: self.effects,
                 catalog_read: self.catalog_read,
             };
-            Worker::spawn(&shared, received, begun);
+            Worker::spawn(&shared, mailbox, begun);
         }
         shared
     }

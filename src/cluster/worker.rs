@@ -5,6 +5,8 @@
 //! the catalog) runs as a task of its own and ends in a message, so no node can hold up another.
 
 mod begun;
+mod effects;
+mod messages;
 mod publish;
 mod standby;
 mod tasks;
@@ -12,7 +14,6 @@ mod word;
 
 use std::{
     collections::{HashMap, HashSet},
-    ops::ControlFlow,
     sync::{Arc, Weak},
     time::{Duration, Instant},
 };
@@ -22,11 +23,11 @@ use tokio::sync::{mpsc, oneshot};
 use tracing::Instrument;
 
 pub(super) use self::begun::Begun;
-use self::{tasks::open_beside, word::Words};
+use self::word::Words;
 use super::{
     catalog::CatalogReader,
-    log,
-    nodes::{Nodes, Opened},
+    inbox::{Mailbox, Message, StatementNews, TaskInbox},
+    nodes::Nodes,
     probes::Probes,
     shared::Shared,
     source::Source,
@@ -34,50 +35,19 @@ use super::{
 };
 use crate::{
     backend::MonitorConnection,
-    causality::{Replayed, Whose},
+    causality::Whose,
     error::Error,
-    intent::catalog::Catalog,
     metrics::Publisher,
     node::NodePool,
-    state::{Changes, Effect, Event, Moment, State, reduce::reduce},
-    vocabulary::{NodeId, Role},
+    state::{Changes, Event, Moment, State, reduce::reduce},
+    vocabulary::NodeId,
 };
 
 /// How often counters are published.
 const PUBLISH_EVERY: Duration = Duration::from_secs(1);
 
-/// What the worker is told.
-pub(crate) enum Message {
-    /// News for the reducer.
-    News(Event),
-    /// A probe ended, with these news.
-    Probed(NodeId, Event, MonitorConnection),
-    /// A new node gave its first connection and answered its first probe.
-    Warmed(Box<Warm>),
-    /// A pool that takes the place of another one was opened.
-    Opened(Opened),
-    /// The list of nodes is to be this one.
-    Replace(Vec<Source>, oneshot::Sender<Result<Changes, Error>>),
-    /// The catalog is out of date.
-    ReadCatalog,
-    /// Some name is not in it, or something ran that may have changed it.
-    WishCatalog,
-    /// The catalog has been read, from a node of this role.
-    CatalogRead(Role, Result<Box<Catalog>, String>),
-    /// A statement waits for a primary.
-    Wanted,
-    /// Ask this node, and say when a probe of it has ended that was sent from now on.
-    Check(NodeId, oneshot::Sender<()>),
-    /// Publish the counters now, and say when that is done.
-    Publish(oneshot::Sender<()>),
-    /// Connections to this node lead to another server than those that this pool has.
-    Moved(NodeId, Arc<Replayed>),
-    /// Close every pool; statements fail from now on.
-    Close(oneshot::Sender<()>),
-}
-
 /// A new node, ready for its first statement.
-pub(crate) struct Warm {
+pub(super) struct Warm {
     id: NodeId,
     link: Arc<NodePool>,
     source: Source,
@@ -89,8 +59,8 @@ pub(crate) struct Warm {
 pub(super) struct Worker {
     shared: Weak<Shared>,
     inbox: mpsc::UnboundedReceiver<Message>,
-    /// For the tasks that answer into the inbox; weak, or the worker would keep itself alive.
-    outbox: mpsc::WeakUnboundedSender<Message>,
+    /// For the tasks that answer into the inbox.
+    outbox: TaskInbox,
     state: State,
     nodes: Nodes,
     probes: Probes,
@@ -117,11 +87,7 @@ pub(super) struct Worker {
 
 impl Worker {
     /// Starts looking after a cluster. It ends when the last handle is dropped.
-    pub(super) fn spawn(
-        shared: &Arc<Shared>,
-        inbox: mpsc::UnboundedReceiver<Message>,
-        begun: Begun,
-    ) {
+    pub(super) fn spawn(shared: &Arc<Shared>, mailbox: Mailbox, begun: Begun) {
         let Begun {
             state,
             nodes,
@@ -130,18 +96,18 @@ impl Worker {
         } = begun;
         let catalog = CatalogReader::new(
             shared.config.catalog_refresh,
-            shared.reads_catalog,
+            shared.judging.reads_catalog(),
             catalog_read,
         );
         let mut worker = Self {
             shared: Arc::downgrade(shared),
-            inbox,
-            outbox: shared.inbox.downgrade(),
+            inbox: mailbox.messages,
+            outbox: mailbox.tasks,
             state,
             nodes,
             probes: Probes::default(),
             catalog,
-            publisher: Arc::clone(&shared.publisher),
+            publisher: Arc::clone(&shared.telemetry.publisher),
             answers: HashMap::new(),
             tickets: 0,
             watched: HashSet::new(),
@@ -155,11 +121,11 @@ impl Worker {
             credited: 0,
         };
         let work = async move {
-            worker.carry_out(effects).await;
+            worker.apply(effects).await;
             worker.fill_all();
             worker.run().await;
         };
-        tokio::spawn(work.instrument(shared.span.clone()));
+        tokio::spawn(work.instrument(shared.worker.span.clone()));
     }
 
     async fn run(&mut self) {
@@ -172,7 +138,7 @@ impl Worker {
                     None => break,
                 },
                 // The sender is gone with the last handle.
-                Ok(()) = self.words.changed() => Some(Message::News(Event::AskAll)),
+                Ok(()) = self.words.changed() => Some(StatementNews::Ahead.into()),
                 () = tokio::time::sleep_until(due) => None,
             };
             let Some(shared) = self.shared.upgrade() else {
@@ -180,7 +146,7 @@ impl Worker {
             };
             match message {
                 Some(message) => {
-                    if self.hear(&shared, message).await.is_break() {
+                    if self.on_message(&shared, message).await.is_break() {
                         return;
                     }
                 }
@@ -214,10 +180,10 @@ impl Worker {
     async fn tick(&mut self, shared: &Arc<Shared>) {
         let now = self.now();
         if self.looks_for_stalls() && self.stalls.look(shared, Instant::now()) {
-            self.feed(Event::AskAll).await;
+            self.dispatch(Event::AskAll).await;
         }
         if self.state.next_tick().is_some_and(|due| due <= now) {
-            self.feed(Event::Tick).await;
+            self.dispatch(Event::Tick).await;
         }
         for id in self.probes.due(now) {
             if self.state.connects_anew(id) {
@@ -254,120 +220,10 @@ impl Worker {
         self.state.primary().is_some_and(|primary| primary.seen)
     }
 
-    /// Breaks when there is nothing left to look after.
-    async fn hear(&mut self, shared: &Arc<Shared>, message: Message) -> ControlFlow<()> {
-        match message {
-            Message::News(event) => {
-                if let Event::DrainedOut { node } = event {
-                    self.watched.remove(&node);
-                }
-                self.feed(event).await;
-            }
-            Message::Probed(id, event, wire) => self.probed(shared, id, event, wire).await,
-            Message::Warmed(warm) => {
-                let node = warm.id;
-                self.nodes.adopt(node, warm.link, warm.source);
-                self.probes.keep(node, warm.wire);
-                self.feed(warm.probed).await;
-                self.feed(Event::Warmed { node }).await;
-            }
-            Message::Opened(opened) => {
-                if self.nodes.settle(opened) {
-                    self.publish(shared).await;
-                }
-            }
-            Message::Replace(sources, answer) => {
-                self.tickets += 1;
-                self.answers.insert(self.tickets, answer);
-                let nodes = self.nodes.learn(sources);
-                self.feed(Event::Replace {
-                    ticket: self.tickets,
-                    nodes,
-                })
-                .await;
-            }
-            Message::ReadCatalog => self.catalog.schema_changed(),
-            Message::WishCatalog => self.catalog.wish(),
-            Message::CatalogRead(role, read) => self.catalog.ended(shared, role, read),
-            // Who waits is noted after every message.
-            Message::Wanted => {}
-            Message::Check(node, answer) => {
-                self.checks.push((node, self.now(), answer));
-                self.feed(Event::AskAll).await;
-            }
-            Message::Moved(node, pool) => {
-                if self.nodes.has_pool(node, &pool) {
-                    self.moved(node).await;
-                }
-            }
-            Message::Publish(done) => {
-                self.publish_metrics(shared);
-                // Whoever asked may have stopped waiting.
-                let _ = done.send(());
-            }
-            Message::Close(done) => {
-                self.nodes.close_all().await;
-                shared.concrete.close(shared).await;
-                // Whoever asked may have stopped waiting.
-                let _ = done.send(());
-                // Looked after any longer, a node found dead would be given a fresh pool.
-                return ControlFlow::Break(());
-            }
-        }
-        ControlFlow::Continue(())
-    }
-
-    pub(super) async fn feed(&mut self, event: Event) {
+    pub(super) async fn dispatch(&mut self, event: Event) {
         let now = self.now();
         let effects = reduce(&mut self.state, event, now, &mut self.rng);
-        self.carry_out(effects).await;
-    }
-
-    async fn carry_out(&mut self, effects: Vec<Effect>) {
-        let Some(shared) = self.shared.upgrade() else {
-            return;
-        };
-        for effect in effects {
-            match effect {
-                Effect::Probe { node, at } => self.probes.order(node, at),
-                Effect::ReplacePool {
-                    node,
-                    generation,
-                    hard,
-                } => {
-                    if hard {
-                        shared.concrete.cut(node, &shared);
-                    }
-                    let opening = self
-                        .nodes
-                        .replace_pool(node, generation, hard, &shared.config);
-                    open_beside(opening, &self.outbox);
-                    shared.concrete.renew(node, &shared);
-                }
-                Effect::Warm { node, until } => self.warm(node, until, &shared),
-                Effect::Watch { node } => self.watch(node),
-                Effect::ClosePool { node } => self.forget(node, false),
-                Effect::CloseHard { node } => {
-                    shared.concrete.cut(node, &shared);
-                    self.forget(node, true);
-                }
-                Effect::Publish => self.publish(&shared).await,
-                Effect::Replaced(changes) => self.answer(changes.ticket, Ok(changes)),
-                Effect::ReplaceRefused { ticket, problem } => {
-                    self.answer(
-                        ticket,
-                        Err(Error::Topology {
-                            why: problem.to_string(),
-                        }),
-                    );
-                }
-                Effect::Accepted(named) => Self::take_word(&shared, named),
-                Effect::Notice(what) => {
-                    log::tell(&what, &self.state, &self.nodes, &shared.metrics);
-                    shared.events.tell(&what, &self.state, &self.nodes);
-                }
-            }
-        }
+        self.apply(effects).await;
     }
 
     fn answer(&mut self, ticket: u64, answer: Result<Changes, Error>) {
@@ -386,13 +242,5 @@ impl Worker {
         self.watched.remove(&id);
         self.stalls.forget(id);
         self.checks.retain(|(node, ..)| *node != id);
-    }
-}
-
-/// Tells the worker, if it is still there.
-pub(super) fn tell(outbox: &mpsc::WeakUnboundedSender<Message>, message: Message) {
-    if let Some(inbox) = outbox.upgrade() {
-        // A closed inbox means that the cluster is gone, and with it everybody whom the news concern.
-        let _ = inbox.send(message);
     }
 }

@@ -110,8 +110,8 @@ impl<'a> Attempt<'a> {
     ) -> Self {
         let (mut intent, mut reason, mut verdict) = (Intent::Write, Reason::Execute, None);
         if !executes {
-            let judged = shared.classifier.verdict(sql);
-            shared.metrics.count(ClusterCounter::CacheHit);
+            let judged = shared.judging.classifier.verdict(sql);
+            shared.count(ClusterCounter::CacheHit);
             if judged.unknown {
                 shared.wish_catalog();
             }
@@ -304,7 +304,8 @@ impl<'a> Attempt<'a> {
             Forced::No if strong => Forced::Primary,
             // Nothing of it could be proved to be a read (rule R6).
             Forced::No
-                if self.ask == Ask::BeginReadOnly && self.shared.classifier.knows_nothing() =>
+                if self.ask == Ask::BeginReadOnly
+                    && self.shared.judging.classifier.knows_nothing() =>
             {
                 Forced::Primary
             }
@@ -328,16 +329,16 @@ impl<'a> Attempt<'a> {
             tried: self.tried,
             spares: self.spares(snapshot),
             retried: self.retries > 0,
-            waiting: self.shared.waiting(),
+            waiting: self.shared.admission.waiting(),
         }
     }
 
     /// Counts what is rare about a route.
     fn admit(&self, reason: Reason) {
         match reason {
-            Reason::NoReplica => self.shared.metrics.count(ClusterCounter::Diverted),
+            Reason::NoReplica => self.shared.count(ClusterCounter::Diverted),
             Reason::NotCaughtUp => {
-                self.shared.metrics.count(ClusterCounter::Pinned);
+                self.shared.count(ClusterCounter::Pinned);
                 self.shared.demand.ask();
             }
             _ => {}

@@ -37,13 +37,13 @@ impl Drop for PausedWrites {
     /// The writes go on once the nodes were asked who the primary is, or at the latest after `SEALANE_CHECK_TIMEOUT`.
     fn drop(&mut self) {
         let opening = PauseEnd(Arc::clone(&self.shared), self.shut);
-        let Some(runtime) = self.shared.runtime.clone() else {
+        let Some(runtime) = self.shared.worker.runtime.clone() else {
             return;
         };
         // A runtime that has ended drops this at once, and with it what opens the gate.
         runtime.spawn(async move {
             let shared = &opening.0;
-            if let Some(primary) = shared.primary_node() {
+            if let Some(primary) = shared.snapshot.primary_node() {
                 shared.check(primary.id).await;
             }
         });

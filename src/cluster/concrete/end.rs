@@ -32,7 +32,7 @@ pub(super) fn end(
     backends: Vec<Backend>,
 ) {
     let (weak, mut next) = (Arc::downgrade(shared), EndStep::Ask);
-    if shared.is_ejected(node) {
+    if shared.snapshot.is_ejected(node) {
         next = EndStep::Wait;
     }
     background_runtime::spawn(async move {

@@ -5,10 +5,10 @@ use std::sync::{Arc, Weak};
 use super::{Nodes, OpenNode};
 use crate::{
     causality::Replayed,
-    cluster::{shared::Shared, worker::Message},
+    cluster::{inbox::StatementNews, shared::Shared},
     node::door::{Door, Expected, Hello, News},
     snapshot::Member,
-    state::{Event, Fact, NodeState, ProbeFacts, State},
+    state::{Fact, NodeState, ProbeFacts, State},
     vocabulary::{NodeId, Role},
 };
 
@@ -19,7 +19,7 @@ impl Nodes {
         for (id, open) in &self.open {
             self.listen(*id, &open.source.door);
             if let Some(pool) = open.stranded() {
-                shared.tell(Message::Moved(*id, Arc::clone(pool)));
+                shared.tell(StatementNews::Moved(*id, Arc::clone(pool)));
             }
             if open.source.door.has_strange_strings() {
                 shared.strange_strings(*id);
@@ -116,8 +116,8 @@ fn hear(shared: &Weak<Shared>, id: NodeId, pool: &Arc<Replayed>, news: News) {
         return;
     };
     match news {
-        News::Moved => shared.tell(Message::Moved(id, Arc::clone(pool))),
-        News::Ahead => shared.tell(Message::News(Event::AskAll)),
+        News::Moved => shared.tell(StatementNews::Moved(id, Arc::clone(pool))),
+        News::Ahead => shared.tell(StatementNews::Ahead),
         News::Met(replay) => shared.learn_of(id, pool, replay),
         News::Strings => shared.strange_strings(id),
     }

@@ -2,9 +2,9 @@
 
 use std::{sync::Arc, time::Instant};
 
-use super::{Message, PUBLISH_EVERY, Worker, tasks::open_beside};
+use super::{PUBLISH_EVERY, Worker, tasks::open_beside};
 use crate::{
-    cluster::{publish, shared::Shared},
+    cluster::{inbox::StatementNews, metric_sums, shared::Shared},
     metrics::ClusterCounter,
     snapshot::Snapshot,
     state::View,
@@ -14,9 +14,10 @@ use crate::{
 impl Worker {
     pub(super) fn publish_metrics(&mut self, shared: &Shared) {
         self.publisher
-            .publish(|| publish::sums(shared, &self.state));
-        let requests = publish::requests(shared);
-        shared.credit_retries(requests.saturating_sub(self.credited));
+            .publish(|| metric_sums::sums(shared, &self.state));
+        let requests = metric_sums::requests(shared);
+        let fresh = requests.saturating_sub(self.credited);
+        shared.admission.credit_retries(fresh, shared.now());
         self.credited = requests;
         self.publish_at = Instant::now() + PUBLISH_EVERY;
     }
@@ -32,24 +33,24 @@ impl Worker {
             self.nodes.set_role(node.id, node.role);
         }
         for (node, pool) in self.nodes.expect(&self.state) {
-            shared.tell(Message::Moved(node, pool));
+            shared.tell(StatementNews::Moved(node, pool));
         }
         let (members, beside) = (self.nodes.members(&view), self.nodes.beside(&view));
         let snapshot = Snapshot::new(view, members).beside(beside);
         let primary = snapshot.primary().map(|primary| primary.node.id);
-        let before = shared.primary_node().map(|node| node.id);
+        let before = shared.snapshot.primary_node().map(|node| node.id);
         let may_reign = |id| {
             let node = self.state.node(id);
             node.is_some_and(|node| matches!(node.role, Role::Primary | Role::Unknown))
         };
         shared.concrete.keep(may_reign, shared);
-        shared.metrics.count(ClusterCounter::SnapshotChange);
+        shared.count(ClusterCounter::SnapshotChange);
         let version = snapshot.view.version;
-        shared.snapshot.store(Arc::new(snapshot));
+        shared.snapshot.store(snapshot);
         // One that was asked for meanwhile may be of the primary before.
         shared.concrete.keep(may_reign, shared);
         self.nodes.wake();
-        shared.changed.send_replace(version);
+        shared.snapshot.announce(version);
         if primary.is_some() && primary != before {
             // The new one's epoch is what positions are held against from now on.
             shared.clock.ask();

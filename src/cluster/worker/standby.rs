@@ -21,9 +21,9 @@ impl Worker {
     /// Lets the reducer know whether anybody waits for a primary.
     pub(super) async fn note_waiters(&mut self, shared: &Shared) {
         let primaryship = &self.state.primaryship;
-        let wanted = primaryship.lost.is_some() && shared.waiting() > 0;
+        let wanted = primaryship.lost.is_some() && shared.admission.waiting() > 0;
         if wanted != primaryship.wanted {
-            self.feed(Event::Wanted(wanted)).await;
+            self.dispatch(Event::Wanted(wanted)).await;
         }
     }
 
@@ -70,7 +70,7 @@ impl Worker {
             Event::ProbeOk { facts, .. } => self.nodes.probed(id, facts),
             _ => false,
         };
-        self.feed(event).await;
+        self.dispatch(event).await;
         self.note_whose(shared);
         if moved {
             self.moved(id).await;
@@ -113,7 +113,7 @@ impl Worker {
              several servers answer under it; what was open to it is opened anew"
         );
         self.probes.renew(id);
-        self.feed(Event::Moved { node: id }).await;
+        self.dispatch(Event::Moved { node: id }).await;
     }
 
     pub(super) fn answer_checks(&mut self, id: NodeId, begun: Moment) {

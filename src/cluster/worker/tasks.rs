@@ -3,17 +3,17 @@
 use std::{sync::Arc, time::Duration};
 
 use sea_orm::DbErr;
-use tokio::sync::mpsc;
 
-use super::{Message, Warm, Worker, tell};
+use super::{Warm, Worker};
 use crate::{
     backend::MonitorConnection,
     cluster::{
+        inbox::{TaskInbox, TaskReport},
         nodes::{self, PoolOpening},
         shared::Shared,
     },
     signal::Signal,
-    state::{Event, Moment},
+    state::Moment,
     vocabulary::NodeId,
 };
 
@@ -40,24 +40,18 @@ impl Worker {
                 Ok((link, probed))
             };
             let warmed: Result<Result<_, DbErr>, _> = tokio::time::timeout_at(limit, warming).await;
-            let message = match warmed {
-                Ok(Ok((link, probed))) => Message::Warmed(Box::new(Warm {
+            let report = match warmed {
+                Ok(Ok((link, probed))) => TaskReport::Warmed(Box::new(Warm {
                     id,
                     link: Arc::new(link),
                     source,
                     probed,
                     wire,
                 })),
-                Ok(Err(err)) => Message::News(Event::WarmFailed {
-                    node: id,
-                    signal: nodes::unanswered(&err),
-                }),
-                Err(_) => Message::News(Event::WarmFailed {
-                    node: id,
-                    signal: Signal::TimedOut,
-                }),
+                Ok(Err(err)) => TaskReport::WarmFailed(id, nodes::unanswered(&err)),
+                Err(_) => TaskReport::WarmFailed(id, Signal::TimedOut),
             };
-            tell(&outbox, message);
+            outbox.send(report);
         });
     }
 
@@ -77,22 +71,19 @@ impl Worker {
         tokio::spawn(async move {
             while metrics.in_flight() > 0 {
                 tokio::time::sleep(WATCH_EVERY).await;
-                if outbox.strong_count() == 0 {
+                if outbox.is_over() {
                     return;
                 }
             }
-            tell(&outbox, Message::News(Event::DrainedOut { node: id }));
+            outbox.send(TaskReport::DrainedOut(id));
         });
     }
 }
 
 /// Opens what could not be opened at once.
-pub(super) fn open_beside(
-    opening: impl IntoIterator<Item = PoolOpening>,
-    outbox: &mpsc::WeakUnboundedSender<Message>,
-) {
+pub(super) fn open_beside(opening: impl IntoIterator<Item = PoolOpening>, outbox: &TaskInbox) {
     for opening in opening {
         let outbox = outbox.clone();
-        tokio::spawn(async move { tell(&outbox, Message::Opened(opening.end().await)) });
+        tokio::spawn(async move { outbox.send(TaskReport::Opened(opening.end().await)) });
     }
 }

@@ -30,7 +30,7 @@ impl Worker {
             return;
         }
         if let Some(node) = self.state.named(named) {
-            self.feed(Event::Told { node }).await;
+            self.dispatch(Event::Told { node }).await;
             // After the picture shows it, so that nobody asks the one before.
             shared.word.store(number, Ordering::Release);
         }

@@ -33,7 +33,7 @@ impl Shared {
         if self.backend != DbBackend::Postgres || node.direct.is_none() || self.warn_if_orphaned() {
             return Fate::Other;
         }
-        let mut changed = self.changed.subscribe();
+        let mut changed = self.snapshot.subscribe();
         let told = async {
             loop {
                 changed.borrow_and_update();

@@ -25,12 +25,12 @@ impl Attempt<'_> {
         if let Some(refusal) = self.refused
             && safety::corrects(refusal, true)
         {
-            self.shared.metrics.count(ClusterCounter::Corrected);
-            self.shared.classifier.correct(sql);
+            self.shared.count(ClusterCounter::Corrected);
+            self.shared.judging.classifier.correct(sql);
         }
         if self.writes() {
             self.shared
-                .schema_changed(&self.shared.classifier.change(sql));
+                .schema_changed(&self.shared.judging.classifier.change(sql));
         }
     }
 
@@ -99,7 +99,7 @@ impl Attempt<'_> {
     fn may_repeat(&mut self, again: retry::Again, signal: Signal) -> bool {
         !self.shared.is_closed()
             && self.may_go_on()
-            && (!again.costs(signal) || self.shared.spend_retry())
+            && (!again.costs(signal) || self.shared.admission.spend_retry(self.shared.now()))
     }
 
     fn prepare(&mut self, again: retry::Again, lease: &Lease, signal: Signal) {
@@ -123,7 +123,7 @@ impl Attempt<'_> {
                 if safety::corrects(signal, false)
                     && let Some(sql) = self.sql
                 {
-                    self.shared.classifier.correct(sql);
+                    self.shared.judging.classifier.correct(sql);
                 }
                 // Routed anew, it goes through the gate as a write.
             }
@@ -186,7 +186,7 @@ impl Attempt<'_> {
             // Judged only now that it failed: a text handed to `execute` was not.
             Ask::Statement { .. } => match self
                 .sql
-                .map(|sql| self.shared.classifier.verdict(sql).is_plain())
+                .map(|sql| self.shared.judging.classifier.verdict(sql).is_plain())
             {
                 Some(true) => retry::SentKind::Plain,
                 Some(false) | None => retry::SentKind::Opaque,
@@ -195,7 +195,7 @@ impl Attempt<'_> {
     }
 
     pub(super) fn refused(&mut self, refusal: Refusal) -> Error {
-        let nodes = self.shared.describe();
+        let nodes = self.shared.snapshot.describe();
         match refusal {
             Refusal::NotARead { reason } => Error::NotARead {
                 intent: self.ask.intent(),
@@ -207,7 +207,7 @@ impl Attempt<'_> {
             },
             Refusal::KeptBack => self.kept_back(),
             Refusal::TooManyWaiting { .. } => {
-                self.shared.metrics.count(ClusterCounter::Refused);
+                self.shared.count(ClusterCounter::Refused);
                 self.at_no_node(Obstacle::of_ours(refusal.to_string()))
             }
         }

@@ -82,6 +82,6 @@ impl RoutedConnection {
         ask: impl FnOnce(&DatabaseConnection) -> T,
     ) -> Option<T> {
         let shared = self.shared().ok()?;
-        Some(ask(shared.primary_node()?.link.connection()))
+        Some(ask(shared.snapshot.primary_node()?.link.connection()))
     }
 }

@@ -97,7 +97,7 @@ impl Attempt<'_> {
         let shared = self.shared;
         let limit = self.limit(Phase::Place);
         let patience = Instant::now() + shared.config.replica_acquire_timeout;
-        let mut changed = shared.changed.subscribe();
+        let mut changed = shared.snapshot.subscribe();
         let mut awaited = self
             .heeds_news()
             .then(|| PinnedRequirement::now(shared, self.current.clone()));
@@ -160,7 +160,7 @@ impl Attempt<'_> {
         self.ask.intent() == Intent::Read
             && self.scope.force == Forced::No
             && (bound || self.scope.max_lag.is_some())
-            && self.shared.has_replicas()
+            && self.shared.snapshot.has_replicas()
     }
 
     /// Leaves the lines in which there is nothing for it any more, and joins those that have come to be.
@@ -245,7 +245,7 @@ impl Attempt<'_> {
     /// The line that such a statement stands in.
     pub(super) fn line(&self, reason: Reason) -> Line {
         match reason {
-            Reason::NoReplica => self.shared.share.clone(),
+            Reason::NoReplica => self.shared.admission.share.clone(),
             _ => Line::Own,
         }
     }

@@ -109,7 +109,7 @@ impl Attempt<'_> {
     /// Waits until one replica is known to be fresh enough, and no longer than it may.
     pub(super) async fn wait_until_fresh(&mut self) -> Result<(), Error> {
         let shared = self.shared;
-        shared.metrics.count(ClusterCounter::StaleWait);
+        shared.count(ClusterCounter::StaleWait);
         let begun = Instant::now();
         let limit = self.limit(Phase::Fresh).min(self.limit(Phase::Route));
         let mut awaited = PinnedRequirement::now(shared, self.current.clone());
@@ -124,7 +124,7 @@ impl Attempt<'_> {
             if !self.is_behind() {
                 self.spend(Phase::Route, begun);
                 self.spend(Phase::Fresh, begun);
-                shared.metrics.stale_waits.record(begun.elapsed());
+                shared.telemetry.metrics.stale_waits.record(begun.elapsed());
                 return Ok(());
             }
             if self.need != ReadRequirement::Primary && !asked {
@@ -139,11 +139,11 @@ impl Attempt<'_> {
         self.spend(Phase::Route, begun);
         self.spend(Phase::Fresh, begun);
         self.waited_out = true;
-        shared.metrics.stale_waits.record(begun.elapsed());
-        shared.metrics.count(ClusterCounter::StaleTimeout);
+        shared.telemetry.metrics.stale_waits.record(begun.elapsed());
+        shared.count(ClusterCounter::StaleTimeout);
         match self.scope.on_stale(shared) {
             OnStale::Error => Err(Error::NotCaughtUp {
-                nodes: shared.replica_names(),
+                nodes: shared.snapshot.replica_names(),
                 waited: begun.elapsed(),
                 sent: self.sent,
             }),
@@ -169,7 +169,7 @@ impl Attempt<'_> {
         let obeys = self.ask.intent() == Intent::Read
             && self.scope.force == Forced::No
             && !matches!(self.level, Consistency::Eventual | Consistency::Strong)
-            && self.shared.has_replicas();
+            && self.shared.snapshot.has_replicas();
         if !obeys {
             return Ok(());
         }
@@ -239,7 +239,10 @@ impl Attempt<'_> {
     /// Whether the verdict holds no more: the connection that it was given may be the first to say that its session
     /// reads strings in another way than the lexer does. Then it is judged anew.
     fn is_misread(&mut self) -> bool {
-        let Some(sql) = self.sql.filter(|sql| self.shared.classifier.distrusts(sql)) else {
+        let Some(sql) = self
+            .sql
+            .filter(|sql| self.shared.judging.classifier.distrusts(sql))
+        else {
             return false;
         };
         let Ask::Statement {
@@ -249,7 +252,7 @@ impl Attempt<'_> {
         else {
             return false;
         };
-        let verdict = self.shared.classifier.verdict(sql);
+        let verdict = self.shared.judging.classifier.verdict(sql);
         self.ask = Ask::Statement {
             intent: verdict.intent,
             reason: verdict.reason,

@@ -17,12 +17,10 @@ impl Attempt<'_> {
             return Ok(());
         };
         self.shared.check(doubted).await;
-        let primary = self.shared.primary_node().map(|node| node.id);
+        let primary = self.shared.snapshot.primary_node().map(|node| node.id);
         match self.last.take() {
             Some(err) if primary == Some(doubted) => {
-                self.shared
-                    .metrics
-                    .count(ClusterCounter::PrimaryRefusesWrites);
+                self.shared.count(ClusterCounter::PrimaryRefusesWrites);
                 Err(err)
             }
             last => {
@@ -56,7 +54,7 @@ impl Attempt<'_> {
     pub(super) async fn wait(&mut self) -> Result<(), Error> {
         let shared = self.shared;
         let _waiting = shared.wait();
-        let mut changed = shared.changed.subscribe();
+        let mut changed = shared.snapshot.subscribe();
         let version = self.version;
         // What only the primary may run waits for that one; a read for whoever comes.
         let phase = match self.ask.intent() {
@@ -89,7 +87,7 @@ impl Attempt<'_> {
             Err(_) => Err(match self.crashes.spared {
                 Some(_) => self.kept_back(),
                 None if stale => Error::NotCaughtUp {
-                    nodes: shared.replica_names(),
+                    nodes: shared.snapshot.replica_names(),
                     waited: self.started().elapsed(),
                     sent: self.sent,
                 },

@@ -146,9 +146,9 @@ impl RoutedConnection {
                 .await
                 .is_err()
             {
-                let why = match shared.primary_name() {
+                let why = match shared.snapshot.primary_name() {
                     Some(name) => format!("`{name}` has not told it"),
-                    None => format!("no primary is known: {}", shared.describe()),
+                    None => format!("no primary is known: {}", shared.snapshot.describe()),
                 };
                 return Err(untold(&why, begun));
             }

@@ -26,7 +26,7 @@ impl TransactionState {
         if let Some(kept) = self.kept_back(sql).await {
             return Err(kept.into_db(kind));
         }
-        let classifier = &root.shared.classifier;
+        let classifier = &root.shared.judging.classifier;
         if root.lease.role() != Role::Replica {
             root.note_change(classifier.change(sql));
             if classifier.may_end_transaction(sql) {
@@ -57,10 +57,10 @@ impl TransactionState {
         let begun = Instant::now();
         let text = {
             let snapshot = shared.snapshot.load();
-            let reads = || shared.classifier.verdict(sql).intent == Intent::Read;
+            let reads = || shared.judging.classifier.verdict(sql).intent == Intent::Read;
             (snapshot.view.any_suspect && reads()).then(|| TextHash::of(sql))?
         };
-        let mut changed = shared.changed.subscribe();
+        let mut changed = shared.snapshot.subscribe();
         let told = async {
             loop {
                 changed.borrow_and_update();

@@ -36,9 +36,9 @@ pub(super) fn sums(shared: &Shared, state: &State) -> ClusterSums {
         }
     });
     let nodes: Vec<NodeSums> = nodes.collect();
-    let mut counters = shared.metrics.totals();
+    let mut counters = shared.telemetry.metrics.totals();
     // A look-up counts as a hit where it happens, since that is sharded and a miss is rare.
-    let misses = shared.classifier.misses();
+    let misses = shared.judging.classifier.misses();
     let hits = &mut counters[ClusterCounter::CacheHit as usize];
     *hits = hits.saturating_sub(misses);
     counters[ClusterCounter::CacheMiss as usize] = misses;
@@ -49,13 +49,17 @@ pub(super) fn sums(shared: &Shared, state: &State) -> ClusterSums {
         open_writes: shared.clock.open_writes(),
         epoch: state.primaryship.greatest.unwrap_or_default(),
         has_primary: state.primaryship.primary.is_some(),
-        waiters: shared.waiting().into(),
-        retry_budget: shared.retries_left(),
+        waiters: shared.admission.waiting().into(),
+        retry_budget: shared.admission.retries_left(now),
         tracked_tasks: u64::try_from(shared.clock.tasks.len()).unwrap_or(u64::MAX),
         ..ClusterSums::default()
     };
-    shared.metrics.stale_waits.sum_into(&mut sums.stale_waits);
-    let without = &shared.metrics.without_primary;
+    shared
+        .telemetry
+        .metrics
+        .stale_waits
+        .sum_into(&mut sums.stale_waits);
+    let without = &shared.telemetry.metrics.without_primary;
     without.sum_into(&mut sums.without_primary);
     shared.clock.covering().sum_into(&mut sums.covering);
     sums

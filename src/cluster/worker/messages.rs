@@ -1,0 +1,133 @@
+//! What comes in, in the reducer's words.
+
+use std::{ops::ControlFlow, sync::Arc};
+
+use super::Worker;
+use crate::{
+    cluster::{
+        inbox::{HandleOrder, Message, StatementNews, TaskReport},
+        shared::Shared,
+    },
+    signal::Signal,
+    state::{Event, Ran},
+    vocabulary::Stage,
+};
+
+impl Worker {
+    /// Breaks when there is nothing left to look after.
+    pub(super) async fn on_message(
+        &mut self,
+        shared: &Arc<Shared>,
+        message: Message,
+    ) -> ControlFlow<()> {
+        match message {
+            Message::Statement(news) => self.on_news(news).await,
+            Message::Task(report) => self.on_report(shared, report).await,
+            Message::Handle(order) => return self.on_order(shared, order).await,
+        }
+        ControlFlow::Continue(())
+    }
+
+    async fn on_news(&mut self, news: StatementNews) {
+        match news {
+            StatementNews::Failed {
+                node,
+                generation,
+                stage,
+                signal,
+                ran,
+            } => {
+                self.dispatch(Event::Failed {
+                    node,
+                    generation,
+                    stage,
+                    signal,
+                    ran,
+                })
+                .await;
+            }
+            StatementNews::Ahead => self.dispatch(Event::AskAll).await,
+            // Who waits is noted after every message.
+            StatementNews::Waits => {}
+            StatementNews::Check(node, answer) => {
+                self.checks.push((node, self.now(), answer));
+                self.dispatch(Event::AskAll).await;
+            }
+            StatementNews::Moved(node, pool) => {
+                if self.nodes.has_pool(node, &pool) {
+                    self.moved(node).await;
+                }
+            }
+            StatementNews::SchemaChanged => self.catalog.schema_changed(),
+            StatementNews::WishCatalog => self.catalog.wish(),
+        }
+    }
+
+    async fn on_report(&mut self, shared: &Arc<Shared>, report: TaskReport) {
+        match report {
+            TaskReport::Probed(id, event, wire) => self.probed(shared, id, event, wire).await,
+            TaskReport::Warmed(warm) => {
+                let node = warm.id;
+                self.nodes.adopt(node, warm.link, warm.source);
+                self.probes.keep(node, warm.wire);
+                self.dispatch(warm.probed).await;
+                self.dispatch(Event::Warmed { node }).await;
+            }
+            TaskReport::WarmFailed(node, signal) => {
+                self.dispatch(Event::WarmFailed { node, signal }).await;
+            }
+            TaskReport::Opened(opened) => {
+                if self.nodes.settle(opened) {
+                    self.publish(shared).await;
+                }
+            }
+            TaskReport::CatalogRead(role, read) => self.catalog.ended(shared, role, read),
+            TaskReport::DrainedOut(node) => {
+                self.watched.remove(&node);
+                self.dispatch(Event::DrainedOut { node }).await;
+            }
+        }
+    }
+
+    async fn on_order(&mut self, shared: &Arc<Shared>, order: HandleOrder) -> ControlFlow<()> {
+        let event = match order {
+            HandleOrder::Replace(sources, answer) => {
+                self.tickets += 1;
+                self.answers.insert(self.tickets, answer);
+                let nodes = self.nodes.learn(sources);
+                Event::Replace {
+                    ticket: self.tickets,
+                    nodes,
+                }
+            }
+            HandleOrder::Drain(node) => Event::Drain { node },
+            HandleOrder::Resume(node) => Event::Resume { node },
+            HandleOrder::Refresh => Event::AskAll,
+            HandleOrder::Promoted(node) => Event::Promoted { node },
+            HandleOrder::Accept(node) => Event::Accept { node },
+            HandleOrder::Down(node, generation) => Event::Failed {
+                node,
+                generation,
+                stage: Stage::Acquire,
+                signal: Signal::Refused,
+                ran: Ran::Nothing,
+            },
+            HandleOrder::Publish(done) => {
+                self.publish_metrics(shared);
+                // Whoever asked may have stopped waiting.
+                let _ = done.send(());
+                return ControlFlow::Continue(());
+            }
+            HandleOrder::Close(done) => {
+                self.nodes.close_all().await;
+                shared.concrete.close(shared).await;
+                // Whoever asked may have stopped waiting.
+                let _ = done.send(());
+                // Looked after any longer, a node found dead would be given a fresh pool.
+                return ControlFlow::Break(());
+            }
+        };
+        self.dispatch(event).await;
+        ControlFlow::Continue(())
+    }
+}
