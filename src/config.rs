@@ -111,8 +111,8 @@ pub struct Config {
     /// How long a read may spend on decisions, freshness and nodes that fail (default: 5 s). Waiting for a place in a
     /// pool is not counted.
     pub route_timeout: Duration,
-    /// Limit of a statement's run on the server (default: none, as SeaORM, so that long reports go on working).
-    /// PostgreSQL only, as with SeaORM.
+    /// Limit of a statement's run on the server (default: none, as SeaORM, so that long reports go on working; zero in a
+    /// setter is none as well). PostgreSQL only, as with SeaORM.
     pub statement_timeout: Option<Duration>,
     /// Age at which an idle connection is closed (default: 10 min, as sqlx); `None`, which only code can say:
     /// never.
@@ -142,8 +142,8 @@ pub struct Config {
     pub read_functions: Vec<String>,
     /// Functions that need the primary; this wins over every allowance.
     pub primary_functions: Vec<String>,
-    /// How often the catalog is read again (default: 5 min, since other processes change the schema too); `None`:
-    /// only at the start and after own changes.
+    /// How often the catalog is read again (default: 5 min, since other processes change the schema too); `None`,
+    /// or zero in a setter: only at the start and after own changes.
     pub catalog_refresh: Option<Duration>,
     /// Size of the cache of verdicts in bytes (default: 4 MiB, room for about 10 000 texts of 250 bytes).
     pub intent_cache: usize,
@@ -173,7 +173,8 @@ pub struct Config {
     pub check_timeout: Duration,
     /// How long after a node was found silent what is in flight there is ended (default: 2 s).
     pub dead_after: Duration,
-    /// How far a replica may be behind and still serve reads (default: 10 s); `None`: any lag.
+    /// How far a replica may be behind and still serve reads (default: 10 s); `None`, or zero in a setter: any
+    /// lag.
     pub max_lag: Option<Duration>,
     /// Whether the primary is found by asking the nodes what they are, or is the configured one whatever happens
     /// (default: found). PostgreSQL only; elsewhere roles are as configured.
@@ -227,62 +228,7 @@ impl Config {
     /// The defaults around a primary.
     #[must_use]
     pub fn new(primary: NodeConfig) -> Self {
-        const MAX_CONNECTIONS: u32 = 10;
-        Self {
-            primary,
-            replicas: Vec::new(),
-            enabled: true,
-            zone: None,
-            start_without_primary: false,
-            max_connections: MAX_CONNECTIONS,
-            replica_max_connections: MAX_CONNECTIONS,
-            min_connections: 1,
-            connect_timeout: Duration::from_secs(2),
-            acquire_timeout: Duration::from_secs(30),
-            replica_acquire_timeout: Duration::from_millis(500),
-            route_timeout: Duration::from_secs(5),
-            statement_timeout: None,
-            idle_timeout: Some(Duration::from_mins(10)),
-            max_lifetime: Some(Duration::from_mins(30)),
-            ping_after_idle: Some(Duration::from_secs(10)),
-            diversion_limit: diversion_limit(MAX_CONNECTIONS),
-            latency_window: Duration::from_millis(15),
-            eject_max: Duration::from_secs(30),
-            ramp_up: Duration::from_secs(10),
-            drain_timeout: Duration::from_secs(30),
-            fence: true,
-            read_functions: Vec::new(),
-            primary_functions: Vec::new(),
-            catalog_refresh: Some(Duration::from_mins(5)),
-            intent_cache: 4 << 20,
-            max_statement_size: 64 << 10,
-            consistency: Consistency::default(),
-            scope: Scope::default(),
-            on_stale: OnStale::default(),
-            stale_wait: Duration::from_millis(10),
-            pin: None,
-            check_interval: Duration::from_secs(1),
-            check_timeout: Duration::from_secs(1),
-            dead_after: Duration::from_secs(2),
-            max_lag: Some(Duration::from_secs(10)),
-            failover: Failover::default(),
-            failover_timeout: Duration::from_secs(30),
-            on_conflict: OnConflict::default(),
-            discovery: Discovery::default(),
-            cluster_name: DEFAULT_CLUSTER.to_owned(),
-            retry_percent: 10,
-            retries_per_second: 10,
-            cached_text_limit: 16 << 10,
-            warm_up_timeout: Duration::from_secs(5),
-            eject_first: Duration::from_millis(100),
-            keep_journal_mode: false,
-            connect_options: None,
-            keep_seaorm_errors: false,
-            warnings: Vec::new(),
-            source: SettingSource::Fields,
-            #[cfg(feature = "postgres")]
-            found: Found::default(),
-        }
+        table::defaults(primary)
     }
 
     /// The defaults for a cluster of connections that the application made.
@@ -322,12 +268,4 @@ impl Config {
         let replicas = check::numbered(std::mem::take(&mut self.replicas));
         check::complete(self, replicas, problems)
     }
-}
-
-/// What a cluster is called that nobody has named.
-const DEFAULT_CLUSTER: &str = "default";
-
-/// Half of the primary's pool, so that diverted reads leave room for writes; at least one.
-fn diversion_limit(max_connections: u32) -> u32 {
-    (max_connections / 2).max(1)
 }

@@ -8,7 +8,7 @@ use sea_orm::ConnectOptions;
 use super::draft::{Draft, Given};
 use super::error::{ConfigError, SettingSource};
 use super::node::NodeConfig;
-use super::table::PRIMARY;
+use super::table::{PRIMARY, settings};
 use super::{Config, Discovery};
 use crate::vocabulary::{Consistency, Failover, OnConflict, OnStale, Role, Scope};
 
@@ -42,67 +42,60 @@ impl Default for Builder {
 }
 
 macro_rules! setters {
-    ($($(#[$meta:meta])* $field:ident: $type:ty;)+) => {
+    (nodes $nodes:tt knobs {$(
+        $variable:tt $field:ident: $type:tt = $default:expr, $kind:expr,
+        $example:literal, $what:literal, $reason:literal $(, follows $followed:ident, $shown:literal)?;
+    )+}) => {
         /// One setter for each knob.
         impl Builder {
-            $(
-                #[doc = concat!("Sets [`Config::", stringify!($field), "`].")]
-                $(#[$meta])*
-                pub fn $field(mut self, value: $type) -> Self {
-                    self.draft.config.$field = value.into();
-                    self.draft.assigned.insert(stringify!($field));
-                    self
-                }
-            )+
+            $(setters!(@one $variable $field $type);)+
+        }
+    };
+    // A flag that only code can give is off unless it is asked for.
+    (@one "" $field:ident [bool]) => {
+        #[doc = concat!("Turns on [`Config::", stringify!($field), "`].")]
+        pub fn $field(mut self) -> Self {
+            self.draft.config.$field = true;
+            self.draft.assigned.insert(stringify!($field));
+            self
+        }
+    };
+    (@one $variable:tt $field:ident [Vec<String>]) => {
+        #[doc = concat!("Adds to [`Config::", stringify!($field), "`].")]
+        pub fn $field<I>(mut self, names: I) -> Self
+        where
+            I: IntoIterator,
+            I::Item: Into<String>,
+        {
+            let names = names.into_iter().map(Into::into);
+            self.draft.config.$field.extend(names);
+            self.draft.assigned.insert(stringify!($field));
+            self
+        }
+    };
+    (@one $variable:tt $field:ident [Option<String>]) => {
+        setters!(@set $field, impl Into<String>, |value| Some(value.into()));
+    };
+    (@one $variable:tt $field:ident [String]) => {
+        setters!(@set $field, impl Into<String>, |value| value.into());
+    };
+    (@one $variable:tt $field:ident [Option<Duration>]) => {
+        setters!(@set $field, impl Into<Option<Duration>>, |value| value.into());
+    };
+    (@one $variable:tt $field:ident [$type:ident]) => {
+        setters!(@set $field, $type, |value| value);
+    };
+    (@set $field:ident, $type:ty, |$value:ident| $stored:expr) => {
+        #[doc = concat!("Sets [`Config::", stringify!($field), "`].")]
+        pub fn $field(mut self, $value: $type) -> Self {
+            self.draft.config.$field = $stored;
+            self.draft.assigned.insert(stringify!($field));
+            self
         }
     };
 }
 
-setters! {
-    enabled: bool;
-    start_without_primary: bool;
-    max_connections: u32;
-    replica_max_connections: u32;
-    min_connections: u32;
-    connect_timeout: Duration;
-    acquire_timeout: Duration;
-    replica_acquire_timeout: Duration;
-    route_timeout: Duration;
-    /// Zero is no limit, like `None`.
-    statement_timeout: impl Into<Option<Duration>>;
-    idle_timeout: impl Into<Option<Duration>>;
-    max_lifetime: impl Into<Option<Duration>>;
-    ping_after_idle: impl Into<Option<Duration>>;
-    diversion_limit: u32;
-    latency_window: Duration;
-    eject_max: Duration;
-    ramp_up: Duration;
-    drain_timeout: Duration;
-    fence: bool;
-    /// Zero is off, like `None`.
-    catalog_refresh: impl Into<Option<Duration>>;
-    intent_cache: usize;
-    max_statement_size: usize;
-    consistency: Consistency;
-    scope: Scope;
-    on_stale: OnStale;
-    stale_wait: Duration;
-    pin: impl Into<Option<Duration>>;
-    check_interval: Duration;
-    check_timeout: Duration;
-    dead_after: Duration;
-    /// Zero is any lag, like `None`.
-    max_lag: impl Into<Option<Duration>>;
-    failover: Failover;
-    failover_timeout: Duration;
-    on_conflict: OnConflict;
-    discovery: Discovery;
-    retry_percent: u32;
-    retries_per_second: u32;
-    cached_text_limit: usize;
-    warm_up_timeout: Duration;
-    eject_first: Duration;
-}
+settings!(setters);
 
 impl Builder {
     /// Sets the primary's URL.
@@ -138,53 +131,6 @@ impl Builder {
     pub fn primary_weight(mut self, weight: u32) -> Self {
         self.draft.config.primary.weight = weight;
         self.draft.assigned.insert("primary_weight");
-        self
-    }
-
-    /// Sets [`Config::cluster_name`].
-    pub fn cluster_name(mut self, name: impl Into<String>) -> Self {
-        self.draft.config.cluster_name = name.into();
-        self.draft.assigned.insert("cluster_name");
-        self
-    }
-
-    /// Sets [`Config::zone`].
-    pub fn zone(mut self, zone: impl Into<String>) -> Self {
-        self.draft.config.zone = Some(zone.into());
-        self
-    }
-
-    /// Adds to [`Config::read_functions`].
-    pub fn read_functions<I>(mut self, names: I) -> Self
-    where
-        I: IntoIterator,
-        I::Item: Into<String>,
-    {
-        let names = names.into_iter().map(Into::into);
-        self.draft.config.read_functions.extend(names);
-        self
-    }
-
-    /// Adds to [`Config::primary_functions`].
-    pub fn primary_functions<I>(mut self, names: I) -> Self
-    where
-        I: IntoIterator,
-        I::Item: Into<String>,
-    {
-        let names = names.into_iter().map(Into::into);
-        self.draft.config.primary_functions.extend(names);
-        self
-    }
-
-    /// Leaves an SQLite file in its journal mode.
-    pub fn keep_journal_mode(mut self) -> Self {
-        self.draft.config.keep_journal_mode = true;
-        self
-    }
-
-    /// Answers a full pool with SeaORM's own error, for code that compares it. Node and limit stand in a warning then.
-    pub fn keep_seaorm_errors(mut self) -> Self {
-        self.draft.config.keep_seaorm_errors = true;
         self
     }
 

@@ -59,7 +59,7 @@ impl Draft {
             return;
         }
         if text.is_empty() {
-            let default = match setting.default {
+            let default = match setting.default().as_str() {
                 "required" => String::new(),
                 default => format!("; leave it out for the default ({default})"),
             };
@@ -110,11 +110,12 @@ impl Draft {
     }
 
     fn resolve_defaults(&mut self) {
-        if !self.assigned.contains("replica_max_connections") {
-            self.config.replica_max_connections = self.config.max_connections;
-        }
-        if !self.assigned.contains("diversion_limit") {
-            self.config.diversion_limit = super::diversion_limit(self.config.max_connections);
+        for setting in SETTINGS {
+            if let Some(follower) = &setting.follower
+                && !self.assigned.contains(setting.field)
+            {
+                (follower.resolve)(&mut self.config);
+            }
         }
         // Where 0 is the absence of a limit, code that says zero means the same as a text that does.
         for setting in SETTINGS {

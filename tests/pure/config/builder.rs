@@ -5,7 +5,6 @@ use std::time::Duration;
 use sea_orm::ConnectOptions;
 
 use crate::config::check::nodes::arrange;
-use crate::config::table::SETTINGS;
 use crate::{Config, NodeConfig, Role};
 
 const PRIMARY: &str = "postgres://app:secret@db1/app";
@@ -209,16 +208,4 @@ fn with_connect_options_the_environment_gives_replicas_and_tuning() {
             .starts_with("connect_options: its URL has no scheme"),
         "{error}"
     );
-}
-
-/// A knob that only the environment could set would be a knob that no program can test.
-#[test]
-fn every_knob_has_a_setter() {
-    let source = include_str!("../../../src/config/builder.rs");
-    for setting in SETTINGS.iter().filter(|setting| setting.access.is_some()) {
-        let field = setting.field;
-        let generated = source.contains(&format!("    {field}: "));
-        let written = source.contains(&format!("pub fn {field}"));
-        assert!(generated || written, "{field}");
-    }
 }

@@ -2,33 +2,59 @@
 
 use std::collections::BTreeSet;
 
+use crate::config::kind::SettingKind;
 use crate::config::table::{SETTINGS, variables};
-use crate::config::value::Value;
 use crate::{Config, NodeConfig};
 
 #[test]
-fn every_default_in_the_table_is_the_default_in_the_code() {
-    let config = Config::new(NodeConfig::primary("postgres://db1/app").unwrap());
+fn every_default_is_in_range_and_shown_as_a_variable_takes_it() {
+    let config = Config::adopted();
     for setting in SETTINGS {
         let Some(access) = &setting.access else {
             continue;
         };
         let value = (access.get)(&config);
-        match setting.default {
-            "unset" if value == Value::Time(None) => {}
-            "unset" | "empty" => {
-                assert_eq!(value.to_string(), setting.default, "{}", setting.field)
-            }
-            "as above" => assert_eq!(config.replica_max_connections, config.max_connections),
-            "half the primary's pool" => assert_eq!(value.to_string(), "5"),
-            default => assert_eq!(
-                setting.kind.parse(default).unwrap(),
-                value,
-                "{}",
-                setting.field
-            ),
-        }
         assert_eq!(setting.kind.check(&value), Ok(()), "{}", setting.field);
+        let shown = setting.default();
+        match shown.as_str() {
+            "unset" | "empty" => assert!(setting.is_optional(), "{}", setting.field),
+            _ if setting.follower.is_some() => {}
+            shown => assert_eq!(setting.kind.parse(shown), Ok(value), "{}", setting.field),
+        }
+    }
+    assert_eq!(config.replica_max_connections, config.max_connections);
+    assert_eq!(config.diversion_limit, 5);
+}
+
+/// The text of a field is written by hand; the default in it is not another one than the row's.
+#[test]
+fn the_text_of_a_field_names_the_default_of_its_row() {
+    let source = include_str!("../../../src/config.rs");
+    for setting in SETTINGS {
+        let words = match setting.kind {
+            SettingKind::Flag => vec![("true", "yes"), ("false", "no")],
+            SettingKind::Count { .. } | SettingKind::Bytes { .. } => Vec::new(),
+            SettingKind::Time { .. } => vec![("0", "none"), ("unset", "none")],
+            _ => continue,
+        };
+        let field = format!("\n    pub {}: ", setting.field);
+        let before = source.split(&field).next().unwrap();
+        let (_, text) = before.rsplit_once("\n\n").unwrap_or(("", before));
+        let text = text.rsplit("    pub ").next().unwrap().replace("///", "");
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let (_, named) = text
+            .split_once("efault: ")
+            .unwrap_or_else(|| panic!("{}: its text names no default", setting.field));
+        let named = named.split([',', ';', ')', ':']).next().unwrap();
+        if setting.follower.is_some() {
+            assert!(named.contains("`max_connections`"), "{}", setting.field);
+            continue;
+        }
+        let shown = setting.default();
+        let word = words.iter().find(|(value, _)| *value == shown);
+        let expected = word.map_or(shown.as_str(), |(_, word)| word);
+        let named = named.replace(' ', "").replace("min", "m");
+        assert_eq!(named, expected, "{}", setting.field);
     }
 }
 

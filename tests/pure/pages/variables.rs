@@ -10,7 +10,7 @@ fn table(head: &str, named: impl Fn(&Setting) -> Option<&'static str>) -> String
             named(setting)?,
             setting.what,
             setting.kind.describe(),
-            setting.default,
+            setting.default(),
             setting.reason
         ))
     });
