@@ -3,12 +3,10 @@
 //! It is an `Arc` and a few words of scope, so every narrowing (`primary()`, `replica()`, `in_zone()`) returns another
 //! one of the same type, and a function that takes `&DatabaseConnection` under the drop-in alias takes them all.
 
-mod attempt;
 mod concrete;
 mod execute;
-mod finish_in_background;
 mod inherent;
-mod overrides;
+mod narrowing;
 pub(crate) mod pause;
 mod seaorm;
 mod session;
@@ -20,13 +18,13 @@ use std::{fmt, sync::Arc};
 
 use sea_orm::{DatabaseConnection, DbBackend};
 
-use self::overrides::Overrides;
 pub use self::session::scope;
 #[cfg(feature = "stream")]
 pub use self::stream::RoutedStream;
 use crate::{
     cluster::{Cluster, shared::Shared, start},
     config::{Builder, Config},
+    dispatch::Overrides,
     error::Error,
     node::Callback,
 };
@@ -163,6 +161,11 @@ impl RoutedConnection {
 
     pub(crate) fn shared(&self) -> Result<&Arc<Shared>, Error> {
         self.shared.as_ref().ok_or(Error::Disconnected)
+    }
+
+    /// What the handle asks for beyond what its cluster is configured to.
+    pub(crate) fn overrides(&self) -> &Overrides {
+        &self.scope
     }
 
     /// The backend, which SeaORM's traits give without a way to fail.

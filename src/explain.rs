@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::{
     connection::RoutedConnection,
+    dispatch::preview,
     route::NotSent,
     vocabulary::{Intent, Reason, Role},
 };
@@ -82,7 +83,7 @@ impl RoutedConnection {
             };
         };
         let verdict = shared.judging.classifier.explain(sql);
-        let (node, role, reason) = self.preview(shared, &verdict);
+        let (node, role, reason) = preview(shared, self.overrides(), &verdict);
         Explanation {
             intent: verdict.intent(),
             part: verdict.part().to_owned(),

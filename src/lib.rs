@@ -22,6 +22,7 @@ mod causality;
 mod cluster;
 mod config;
 mod connection;
+mod dispatch;
 pub mod drop_in;
 mod error;
 mod explain;

@@ -5,7 +5,12 @@ use std::sync::LazyLock;
 use sea_orm::DatabaseConnection;
 
 use super::RoutedConnection;
-use crate::causality::Current;
+use crate::{
+    causality::Current,
+    error::Error,
+    node::Lease,
+    vocabulary::{Intent, Reason, Role},
+};
 
 impl RoutedConnection {
     /// SeaORM's own connection to the current primary: for migrations, RBAC, and functions that name SeaORM's type.
@@ -60,5 +65,30 @@ impl RoutedConnection {
             Some(shared) => shared.concrete.current(shared),
             None => &DISCONNECTED,
         }
+    }
+    /// A lease on the primary, for what is not a statement.
+    pub(super) fn lease_primary(&self) -> Result<Lease, Error> {
+        let shared = self.shared()?;
+        let snapshot = shared.snapshot.load();
+        let primary = snapshot.primary().ok_or_else(|| Error::NoPrimary {
+            waited: std::time::Duration::ZERO,
+            limit: None,
+            sent: false,
+            source: None,
+            nodes: snapshot.describe(),
+        })?;
+        let seat = primary.seat();
+        Ok(Lease::take(
+            seat,
+            Role::Primary,
+            Intent::Primary,
+            Reason::PrimaryOnly,
+        ))
+    }
+
+    /// Asks the primary's connection something that sends nothing.
+    pub(super) fn with_primary<T>(&self, ask: impl FnOnce(&DatabaseConnection) -> T) -> Option<T> {
+        let shared = self.shared().ok()?;
+        Some(ask(shared.snapshot.primary_node()?.link.connection()))
     }
 }

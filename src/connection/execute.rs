@@ -10,12 +10,10 @@ use sea_orm::{ConnAcquireErr, DbErr, Statement, TransactionOptions, metric};
 
 use super::{
     Callback, RoutedConnection,
-    attempt::{Attempt, asking_why},
-    finish_in_background::FinishInBackground,
-    transaction::RoutedTransaction,
+    transaction::{BeginOptions, RoutedTransaction, TransactionState},
 };
 use crate::{
-    connection::transaction::BeginOptions,
+    dispatch::{Attempt, FinishInBackground, asking_why},
     error::DbErrKind,
     node::{Lease, NodePool, run::Call},
     vocabulary::Stage,
@@ -25,7 +23,7 @@ impl RoutedConnection {
     /// Runs a statement where it belongs, and again elsewhere when it is certain that it was not executed.
     pub(super) async fn run<C: Call>(&self, call: &C, stmt: Statement) -> Result<C::Output, DbErr> {
         let shared = self.shared().map_err(|err| err.into_db(C::KIND))?;
-        let mut attempt = Attempt::statement(shared, self, &stmt.sql, C::EXECUTES);
+        let mut attempt = Attempt::statement(shared, &self.scope, &stmt.sql, C::EXECUTES);
         attempt.settle_verdict().await;
         loop {
             let mut lease = attempt.lease().await.map_err(|err| err.into_db(C::KIND))?;
@@ -65,7 +63,7 @@ impl RoutedConnection {
         use super::RoutedStream;
 
         let shared = self.shared().map_err(|err| err.into_db(DbErrKind::Query))?;
-        let mut attempt = Attempt::statement(shared, self, &stmt.sql, false);
+        let mut attempt = Attempt::statement(shared, &self.scope, &stmt.sql, false);
         attempt.settle_verdict().await;
         loop {
             let mut lease = attempt
@@ -127,7 +125,7 @@ impl RoutedConnection {
         options: TransactionOptions,
     ) -> Result<RoutedTransaction, DbErr> {
         let shared = self.shared().map_err(|err| err.into_db(DbErrKind::Exec))?;
-        let mut attempt = Attempt::begin(shared, self, &options);
+        let mut attempt = Attempt::begin(shared, &self.scope, &options);
         loop {
             let mut lease = attempt
                 .lease()
@@ -140,7 +138,10 @@ impl RoutedConnection {
             };
             match begun {
                 Ok(Some(inner)) => {
-                    let held = attempt.into_held(lease, BeginOptions::of(&options, since));
+                    let opening = BeginOptions::of(&options, since);
+                    let (reads, writing) = attempt.into_held();
+                    let shared = Arc::clone(shared);
+                    let held = TransactionState::new(shared, lease, writing, opening, reads);
                     return Ok(RoutedTransaction { inner, held });
                 }
                 // Its node was not as far as it had seemed.

@@ -15,7 +15,7 @@ use sea_orm::{
     Statement, TransactionError, TransactionOptions, TransactionSession, TransactionTrait,
 };
 
-pub(crate) use self::state::{BeginOptions, Reads, TransactionState};
+pub(crate) use self::state::{BeginOptions, TransactionState};
 use crate::{error::DbErrKind, state::Ran, vocabulary::Role};
 
 /// A transaction begun through a [`RoutedConnection`](crate::RoutedConnection); stands where a

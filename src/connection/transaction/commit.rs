@@ -5,7 +5,7 @@ use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, Statement};
 use super::{RoutedTransaction, TransactionState};
 use crate::{
     backend::restore_fence,
-    connection::finish_in_background::FinishInBackground,
+    dispatch::FinishInBackground,
     error::{DbErrKind, Error},
     metrics::NodeCounter,
     signal,

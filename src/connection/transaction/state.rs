@@ -25,6 +25,7 @@ use crate::{
         losses::{By, Trace},
     },
     cluster::{bookmarks, pinned_requirement::PinnedRequirement, shared::Shared},
+    dispatch::Reads,
     error::{DbErrKind, Error},
     intent::Change,
     node::Lease,
@@ -122,14 +123,6 @@ impl Drop for Armed<'_> {
             flag.store(true, Ordering::Release);
         }
     }
-}
-
-/// What the reads of a transaction obey.
-pub(crate) struct Reads {
-    pub(crate) current: Current,
-    pub(crate) level: Consistency,
-    /// How the session stood before the transaction began.
-    pub(crate) stood: Stood,
 }
 
 /// One level of a transaction's hold on its root.

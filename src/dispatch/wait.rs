@@ -12,7 +12,7 @@ use crate::{
 impl Attempt<'_> {
     /// A node that refuses writes although it is the primary, by a probe begun after that, means what it says: a setting
     /// of the server, a role or a transaction (T8). The error goes to the caller at once.
-    pub(in crate::connection) async fn check_primary(&mut self) -> Result<(), DbErr> {
+    pub(crate) async fn check_primary(&mut self) -> Result<(), DbErr> {
         let Some(doubted) = self.doubted.take() else {
             return Ok(());
         };

@@ -43,7 +43,7 @@ impl Attempt<'_> {
 
     /// The mutant `check_inside_read`: the read took its snapshot before its node's position was looked at. Whether that
     /// was not enough.
-    pub(in crate::connection) async fn wait_late(&mut self, lease: &Lease) -> bool {
+    pub(crate) async fn wait_late(&mut self, lease: &Lease) -> bool {
         let counts = lease.role() == Role::Replica && self.need != ReadRequirement::Nothing;
         if !mutants::lives("check_inside_read") || !counts {
             return false;
@@ -224,7 +224,7 @@ impl Attempt<'_> {
     }
 
     /// The statement is about to be sent, on a connection that it holds.
-    pub(in crate::connection) fn sends(&mut self, lease: &Lease) {
+    pub(crate) fn sends(&mut self, lease: &Lease) {
         let counts = self.level == Consistency::Monotonic && lease.role() == Role::Replica;
         self.seen = counts.then(|| ObservedRead::begin(&lease.node().replayed));
     }
@@ -264,7 +264,7 @@ impl Attempt<'_> {
     /// Sends a read to the primary instead, when the node is not as far as it needs, now that it holds a connection. What was
     /// known when it was routed may have fallen: the connection may be one that another statement opened to a server in a
     /// new life. Whether it has to be routed again.
-    pub(in crate::connection) fn reroute_if_stale(&mut self, lease: &Lease) -> bool {
+    pub(crate) fn reroute_if_stale(&mut self, lease: &Lease) -> bool {
         if lease.role() == Role::Replica && self.is_misread() {
             return true;
         }

@@ -50,7 +50,7 @@ impl Shared {
 
 impl Attempt<'_> {
     /// What of the caller's was running when it failed.
-    pub(in crate::connection) fn ran(&self, stage: Stage) -> Ran {
+    pub(crate) fn ran(&self, stage: Stage) -> Ran {
         match (stage, self.sql) {
             (Stage::Route | Stage::Acquire, _) | (_, None) => Ran::Nothing,
             (_, Some(sql)) if self.reads() => Ran::Read(TextHash::of(sql)),

@@ -15,7 +15,7 @@ use tokio::runtime::Handle;
 type Work<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// Runs as it is polled; dropped before its end, it goes on in a task.
-pub(super) struct FinishInBackground<T, L, G>
+pub(crate) struct FinishInBackground<T, L, G>
 where
     T: Send + 'static,
     L: FnOnce() -> G + Unpin,
@@ -32,7 +32,7 @@ where
     G: Send + 'static,
 {
     /// `leave` is called when the caller is gone; what it gives is held until the work is done.
-    pub(super) fn new(work: impl Future<Output = T> + Send + 'static, leave: L) -> Self {
+    pub(crate) fn new(work: impl Future<Output = T> + Send + 'static, leave: L) -> Self {
         Self {
             work: Some(Box::pin(work)),
             leave: Some(leave),

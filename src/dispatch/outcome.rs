@@ -20,7 +20,7 @@ use crate::{
 
 impl Attempt<'_> {
     /// The statement ran.
-    pub(in crate::connection) fn succeeded(&mut self, sql: &str) {
+    pub(crate) fn succeeded(&mut self, sql: &str) {
         self.saw();
         if let Some(refusal) = self.refused
             && safety::corrects(refusal, true)
@@ -35,7 +35,7 @@ impl Attempt<'_> {
     }
 
     /// The statement did not run as it should: `Ok` when it is to be tried again, else the error for the caller.
-    pub(in crate::connection) async fn failed(
+    pub(crate) async fn failed(
         &mut self,
         lease: &Lease,
         stage: Stage,

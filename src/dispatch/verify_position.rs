@@ -14,12 +14,21 @@ use sea_orm::{ConnAcquireErr, DatabaseTransaction, DbErr};
 
 use super::{Attempt, phase::Phase};
 use crate::{
-    causality::{ReadAffinity, ReadRequirement, ReplayReport, Replayed},
-    connection::transaction::{BeginOptions, Reads, TransactionState},
+    causality::{
+        Current, ReadAffinity, ReadRequirement, ReplayReport, Replayed, Stood, gate::Writing,
+    },
     node::{Lease, PooledConnection},
     route::Forced,
     vocabulary::{Consistency, Role},
 };
+
+/// What the reads of a transaction obey.
+pub(crate) struct Reads {
+    pub(crate) current: Current,
+    pub(crate) level: Consistency,
+    /// How the session stood before the transaction began.
+    pub(crate) stood: Stood,
+}
 
 /// A connection on its way to its proof; dropped on the way, it is thrown away, so that nobody finds it in the pool.
 struct Unproven(Option<PooledConnection>);
@@ -35,14 +44,14 @@ impl Drop for Unproven {
 /// A transaction that begins, on a connection that may be new and cannot be asked itself. When this is dropped, what
 /// was known of the node before counts no more, unless the node was asked since. Drop it before the connection can be
 /// found in the pool; one that could not begin goes back there by way of a round trip.
-pub(in crate::connection) struct Unasked {
+pub(crate) struct Unasked {
     replayed: Option<Arc<Replayed>>,
     opened: Option<Instant>,
 }
 
 impl Unasked {
     /// The transaction has begun, so its connection was open by now.
-    pub(in crate::connection) fn mark_begun(&mut self) {
+    pub(crate) fn mark_begun(&mut self) {
         self.opened = Some(Instant::now());
     }
 }
@@ -124,7 +133,7 @@ impl Attempt<'_> {
     }
 
     /// For a transaction that is about to begin there.
-    pub(in crate::connection) fn unasked(&self, lease: &Lease) -> Unasked {
+    pub(crate) fn unasked(&self, lease: &Lease) -> Unasked {
         let node = lease.node();
         let hooked = node.link.guide().is_some_and(|guide| guide.is_hooked());
         let gives = lease.role() == Role::Replica && self.shared.gives_position(node) && !hooked;
@@ -136,7 +145,7 @@ impl Attempt<'_> {
 
     /// Where a pool could not ask its connection, the transaction that may write is asked: a name may have moved. One that
     /// leads elsewhere cannot be taken out of the pool from here, so the whole pool is opened anew.
-    pub(in crate::connection) async fn greet_begun(
+    pub(crate) async fn greet_begun(
         &self,
         lease: &Lease,
         begun: &DatabaseTransaction,
@@ -159,7 +168,7 @@ impl Attempt<'_> {
     /// transaction's connection cannot be asked: at REPEATABLE READ the question would take the snapshot, before the
     /// answer. So the node is asked on another one, after this one was open: a server that began a new life in between
     /// has ended this one with it.
-    pub(in crate::connection) async fn prove_begun(&mut self, lease: &Lease) -> bool {
+    pub(crate) async fn prove_begun(&mut self, lease: &Lease) -> bool {
         let (node, shared) = (lease.node(), self.shared);
         let bound = lease.role() == Role::Replica && self.scope.force != Forced::Replica;
         let free = self.need == ReadRequirement::Nothing && matches!(self.bound, ReadAffinity::No);
@@ -185,12 +194,8 @@ impl Attempt<'_> {
         !self.reroute_if_stale(lease)
     }
 
-    /// What the transaction that this became holds.
-    pub(in crate::connection) fn into_held(
-        self,
-        lease: Lease,
-        opening: BeginOptions,
-    ) -> TransactionState {
+    /// What the transaction that this became holds: what its reads obey, and its passage through the gate.
+    pub(crate) fn into_held(self) -> (Reads, Option<Writing>) {
         // A handle that insists on a replica takes what it has.
         let level = match self.scope.force {
             Forced::Replica => Consistency::Eventual,
@@ -201,7 +206,6 @@ impl Attempt<'_> {
             level,
             stood: self.stood,
         };
-        let shared = Arc::clone(self.shared);
-        TransactionState::new(shared, lease, self.writing, opening, reads)
+        (reads, self.writing)
     }
 }

@@ -15,11 +15,10 @@ use std::{
 
 use sea_orm::{ConnAcquireErr, DbErr};
 
-use super::{Attempt, acquire::named, phase::Phase, unavailable::asking_why};
+use super::{Attempt, FinishInBackground, acquire::named, phase::Phase, unavailable::asking_why};
 use crate::{
     causality::{ReadAffinity, ReadRequirement},
     cluster::pinned_requirement::PinnedRequirement,
-    connection::finish_in_background::FinishInBackground,
     node::{Lease, Line, NodePool, Place, PooledConnection, Seat},
     route::{Forced, Route, lines::lines},
     signal,

@@ -2,7 +2,9 @@
 
 mod acquire;
 mod crash;
+mod finish_in_background;
 mod outcome;
+mod overrides;
 mod phase;
 mod preview;
 mod queue;
@@ -17,8 +19,12 @@ use sea_orm::{AccessMode, DbErr, IsolationLevel, TransactionOptions};
 
 use self::crash::Crashes;
 use self::phase::{Phase, Spent};
-pub(super) use self::unavailable::asking_why;
-use super::{RoutedConnection, overrides::Overrides};
+#[cfg(feature = "bench")]
+pub(crate) use self::preview::decide_once;
+pub(crate) use self::{
+    finish_in_background::FinishInBackground, overrides::Overrides, preview::preview,
+    unavailable::asking_why, verify_position::Reads,
+};
 use crate::{
     causality::{
         Current, ObservedRead, OpenWrite, ReadAffinity, ReadRequirement, Stood, gate::Writing,
@@ -35,7 +41,7 @@ use crate::{
 };
 
 /// One statement on its way to its end.
-pub(super) struct Attempt<'a> {
+pub(crate) struct Attempt<'a> {
     shared: &'a Arc<Shared>,
     scope: &'a Overrides,
     ask: Ask,
@@ -102,9 +108,9 @@ enum NextMove {
 impl<'a> Attempt<'a> {
     /// For a statement outside a transaction. `executes`: it was handed to `execute…`, which is not judged (I4).
     #[inline]
-    pub(super) fn statement(
+    pub(crate) fn statement(
         shared: &'a Arc<Shared>,
-        db: &'a RoutedConnection,
+        scope: &'a Overrides,
         sql: &'a str,
         executes: bool,
     ) -> Self {
@@ -121,15 +127,15 @@ impl<'a> Attempt<'a> {
         Self {
             sql: Some(sql),
             verdict,
-            ..Self::new(shared, &db.scope, ask)
+            ..Self::new(shared, scope, ask)
         }
     }
 
     /// For a `begin`. Only what is declared read only, and is not serializable, may go to a replica: a standby refuses
     /// every statement of a serializable transaction.
-    pub(super) fn begin(
+    pub(crate) fn begin(
         shared: &'a Arc<Shared>,
-        db: &'a RoutedConnection,
+        scope: &'a Overrides,
         options: &TransactionOptions,
     ) -> Self {
         let read_only = options.access_mode == Some(AccessMode::ReadOnly);
@@ -139,7 +145,7 @@ impl<'a> Attempt<'a> {
         } else {
             Ask::Begin
         };
-        Self::new(shared, &db.scope, ask)
+        Self::new(shared, scope, ask)
     }
 
     #[inline]
@@ -197,7 +203,7 @@ impl<'a> Attempt<'a> {
 
     /// A `replica()` handle would be refused for what is only not known yet: after DDL of our own the catalog is being
     /// read again. So it waits for that, and only it: a plain handle has the primary meanwhile.
-    pub(super) async fn settle_verdict(&mut self) {
+    pub(crate) async fn settle_verdict(&mut self) {
         let (Some(sql), Some(verdict)) = (self.sql, self.verdict) else {
             return;
         };
@@ -216,7 +222,7 @@ impl<'a> Attempt<'a> {
     }
 
     /// A lease on the node it goes to next, waiting for one within the deadline.
-    pub(super) async fn lease(&mut self) -> Result<Lease, Error> {
+    pub(crate) async fn lease(&mut self) -> Result<Lease, Error> {
         if self.has_rest {
             self.settle_bookmarks().await?;
         }
@@ -374,25 +380,8 @@ impl<'a> Attempt<'a> {
         Lease::moved(seat, role)
     }
 
-    /// The write that this is.
-    pub(super) fn open_write(&self) -> Option<&OpenWrite> {
-        self.write.as_ref()
-    }
-
     /// Whether the statement may write.
     fn writes(&self) -> bool {
         self.ask.may_write() || self.refused.is_some()
-    }
-
-    /// The write that this is, for the stream that it becomes: it is under way for as long as that one.
-    #[cfg(feature = "stream")]
-    pub(super) fn take_write(&mut self) -> Option<OpenWrite> {
-        self.write.take()
-    }
-
-    /// Gives the write back, when the stream did not come to its first row.
-    #[cfg(feature = "stream")]
-    pub(super) fn give_write(&mut self, write: Option<OpenWrite>) {
-        self.write = write;
     }
 }

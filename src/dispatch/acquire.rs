@@ -7,17 +7,17 @@ use tokio::sync::watch;
 
 use super::{Attempt, phase::Phase};
 use crate::{
-    causality::losses::{By, Trace},
+    causality::{
+        OpenWrite,
+        losses::{By, Trace},
+    },
     error::DbErrKind,
     node::{Lease, PooledConnection, door::Stranger},
 };
 
 impl Attempt<'_> {
     /// A connection of the leased node, or of the first that has a place: the lease is on that one then.
-    pub(in crate::connection) async fn acquire(
-        &mut self,
-        lease: &mut Lease,
-    ) -> Result<PooledConnection, DbErr> {
+    pub(crate) async fn acquire(&mut self, lease: &mut Lease) -> Result<PooledConnection, DbErr> {
         let conn = self.connection(lease).await?;
         let conn = match self.renewed {
             0 => conn,
@@ -96,7 +96,7 @@ impl Attempt<'_> {
     }
 
     /// A place on the leased node, or on the first that has one, for what takes its connection itself.
-    pub(in crate::connection) async fn place(&mut self, lease: &mut Lease) -> Result<(), DbErr> {
+    pub(crate) async fn place(&mut self, lease: &mut Lease) -> Result<(), DbErr> {
         self.sweep(lease);
         if !lease.try_place(&self.line(self.reason)) {
             self.queue(lease, false).await?;
@@ -106,10 +106,27 @@ impl Attempt<'_> {
     }
 
     /// Makes sure that the connection it gets is made in a runtime that lives.
-    pub(in crate::connection) fn sweep(&self, lease: &Lease) {
+    pub(crate) fn sweep(&self, lease: &Lease) {
         if self.shared.warn_if_orphaned() {
             lease.node().link.sweep();
         }
+    }
+
+    /// The write that this is.
+    pub(crate) fn open_write(&self) -> Option<&OpenWrite> {
+        self.write.as_ref()
+    }
+
+    /// The write that this is, for the stream that it becomes: it is under way for as long as that one.
+    #[cfg(feature = "stream")]
+    pub(crate) fn take_write(&mut self) -> Option<OpenWrite> {
+        self.write.take()
+    }
+
+    /// Gives the write back, when the stream did not come to its first row.
+    #[cfg(feature = "stream")]
+    pub(crate) fn give_write(&mut self, write: Option<OpenWrite>) {
+        self.write = write;
     }
 }
 

@@ -134,7 +134,7 @@ impl Attempt<'_> {
     }
 
     /// Since when it has tried, where nothing before had to be timed.
-    pub(in crate::connection) fn tries_since(&mut self, begun: Instant) {
+    pub(crate) fn tries_since(&mut self, begun: Instant) {
         self.started.get_or_insert(begun);
     }
 
@@ -174,7 +174,7 @@ impl Attempt<'_> {
 
 /// Waits for a connection. Where that takes long, the server is asked beside why: sqlx tries again in silence what it was
 /// refused, and the monitor, which has its connection, hears nothing of it.
-pub(in crate::connection) async fn asking_why<T>(
+pub(crate) async fn asking_why<T>(
     shared: &Arc<Shared>,
     node: &Arc<Node>,
     work: impl Future<Output = T>,

@@ -1,0 +1,52 @@
+//! Decisions without a statement behind them: for `explain`, and for the benches.
+
+use std::sync::Arc;
+
+#[cfg(feature = "bench")]
+use super::NextMove;
+use super::{Attempt, Overrides};
+#[cfg(feature = "bench")]
+use crate::node::Lease;
+use crate::{
+    cluster::shared::Shared,
+    intent::Verdict,
+    route::{Ask, Decision, NotSent, Route},
+    vocabulary::{Reason, Role},
+};
+
+/// Where a statement with this verdict would go now; nothing is counted and nothing is held.
+pub(crate) fn preview(
+    shared: &Arc<Shared>,
+    scope: &Overrides,
+    verdict: &Verdict,
+) -> (Result<String, NotSent>, Option<Role>, Reason) {
+    let ask = Ask::Statement {
+        intent: verdict.intent(),
+        reason: verdict.reason(),
+    };
+    let snapshot = shared.snapshot.load();
+    match Attempt::new(shared, scope, ask).question(&snapshot) {
+        Decision::Go(Route { index, reason }) => {
+            let node = &snapshot.view.nodes()[index];
+            (Ok(node.name.to_string()), Some(node.role), reason)
+        }
+        Decision::Stay(reason) => (Ok("the transaction's node".to_owned()), None, reason),
+        Decision::Wait => (
+            Err(NotSent::Waits {
+                nodes: snapshot.describe(),
+            }),
+            None,
+            verdict.reason(),
+        ),
+        Decision::Refuse(refusal) => (Err(refusal.into()), None, verdict.reason()),
+    }
+}
+
+/// One decision for a query of this text, and the lease it gives.
+#[cfg(feature = "bench")]
+pub(crate) fn decide_once(shared: &Arc<Shared>, scope: &Overrides, sql: &str) -> Option<Lease> {
+    match Attempt::statement(shared, scope, sql, false).decide() {
+        NextMove::Go(lease) => Some(lease),
+        NextMove::Wait | NextMove::Stale | NextMove::Paused | NextMove::Refuse(_) => None,
+    }
+}
