@@ -7,8 +7,6 @@ mod catalog;
 #[cfg(feature = "mysql")]
 pub(crate) mod mysql;
 #[cfg(feature = "postgres")]
-pub(crate) mod positions;
-#[cfg(feature = "postgres")]
 pub(crate) mod postgres;
 
 use std::time::{Duration, Instant};

@@ -1,20 +1,12 @@
 //! The topology behind a handle, for those who look at it or change it.
 
 pub(crate) mod admission;
-mod background_runtime;
-pub(crate) mod bookmarks;
 pub(crate) mod called;
-#[cfg(feature = "postgres")]
-mod capture;
 mod catalog;
 mod concrete;
 mod control;
 mod discovery;
 mod events;
-#[cfg_attr(
-    not(feature = "postgres"),
-    allow(dead_code, reason = "only PostgreSQL's servers say so much")
-)]
 mod heard;
 pub(crate) mod inbox;
 mod log;
@@ -22,19 +14,7 @@ mod losses;
 mod metric_sums;
 mod name;
 mod nodes;
-pub(crate) mod pinned_requirement;
-#[cfg(feature = "postgres")]
-mod positions;
 mod probes;
-#[cfg(feature = "postgres")]
-mod rate;
-#[cfg(feature = "postgres")]
-mod replay;
-#[cfg_attr(
-    not(feature = "postgres"),
-    allow(dead_code, reason = "only PostgreSQL gives positions")
-)]
-pub(crate) mod sampling_demand;
 pub(crate) mod shared;
 mod source;
 mod stalls;

@@ -175,7 +175,7 @@ impl<'a> Attempt<'a> {
                 Consistency::Eventual => ReadRequirement::Nothing,
                 // Only reads choose.
                 _ if ask.intent() != Intent::Read => ReadRequirement::Nothing,
-                _ => shared.need(&current),
+                _ => shared.tracker.need(&current),
             },
             stood,
             unbound: (!matches!(bound, ReadAffinity::No)).then_some(ReadRequirement::Nothing),
@@ -266,7 +266,7 @@ impl<'a> Attempt<'a> {
             let Some(writing) = self.enter() else {
                 return NextMove::Paused;
             };
-            self.write = Some(self.shared.open_write(&self.current, writing));
+            self.write = Some(self.shared.tracker.open_write(&self.current, writing));
         }
         if self.ask == Ask::Begin && self.writing.is_none() {
             self.writing = self.enter();
@@ -345,7 +345,7 @@ impl<'a> Attempt<'a> {
             Reason::NoReplica => self.shared.count(ClusterCounter::Diverted),
             Reason::NotCaughtUp => {
                 self.shared.count(ClusterCounter::Pinned);
-                self.shared.demand.ask();
+                self.shared.tracker.demand.ask();
             }
             _ => {}
         }

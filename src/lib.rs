@@ -41,6 +41,7 @@ mod node;
     allow(dead_code, reason = "only PostgreSQL gives positions")
 )]
 mod position;
+mod positions;
 mod route;
 mod signal;
 mod snapshot;

@@ -13,7 +13,7 @@ use crate::{
     error::DbErrKind,
 };
 
-use super::positions::open_plain;
+use super::postgres::open_plain;
 
 /// Whether transactions of others can be seen: a role sees those of its own sessions, unless nobody keeps count.
 const COUNTED: &str = "SELECT pg_catalog.current_setting('track_activities')::pg_catalog.bool";

@@ -36,7 +36,7 @@ pub(crate) async fn read_catalog(
     let backend = ConnectionTrait::get_database_backend(node.link.connection());
     #[cfg(feature = "postgres")]
     if let (DbBackend::Postgres, Some(config), Some(direct)) = (backend, beside, &node.direct) {
-        let mut own = super::positions::open_plain(config, direct, "sealane-catalog").await?;
+        let mut own = super::postgres::open_plain(config, direct, "sealane-catalog").await?;
         let rows = ask_own(&mut own).await?;
         // The server ends it either way.
         let _ = sqlx::Connection::close(own).await;

@@ -59,6 +59,20 @@ const SERIALIZABLE: &str = "serializable";
 
 pub(crate) use crate::node::greet::NOT_TOLD;
 
+/// Opens a connection beside the node's pools, without asking where it leads to.
+pub(crate) async fn open_plain(
+    config: &Config,
+    node: &NodeConfig,
+    name: &str,
+) -> Result<PgConnection, DbErr> {
+    let options = direct_postgres(config, node)
+        .await?
+        .application_name(name)
+        .disable_statement_logging();
+    let connected = options.connect().await;
+    connected.map_err(|err| DbErrKind::Conn.of_sqlx(err))
+}
+
 /// How long a connection is kept: a new one may lead elsewhere, since names move.
 const RENEW: Duration = Duration::from_secs(10);
 

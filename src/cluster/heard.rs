@@ -4,49 +4,32 @@ use std::sync::Arc;
 
 use super::{inbox::StatementNews, shared::Shared};
 use crate::{
-    causality::{LastReport, ReplayObservation, ReplayReport, Replayed, Several},
+    causality::{Replayed, Several},
     node::Node,
+    positions::tracker::ClusterAccess,
     vocabulary::NodeId,
 };
 
-impl Shared {
-    /// A replica said how far it has come.
-    pub(crate) fn learn_replay(&self, node: &Node, replay: ReplayReport) {
-        self.learn_of(node.id, &node.replayed, replay);
+impl ClusterAccess for Shared {
+    fn is_closed(&self) -> bool {
+        Shared::is_closed(self)
     }
 
-    /// A connection of this pool said it.
-    pub(crate) fn learn_of(&self, id: NodeId, replayed: &Arc<Replayed>, replay: ReplayReport) {
-        let sample = ReplayObservation {
-            told: LastReport {
-                begun: replay.begun,
-                server: Some(replay.server),
-                source: replay.source,
-                lsn: replay.lsn,
-            },
-            epoch: self.clock.ordinal(replay.cluster, replay.source),
-            lsn: replay.lsn,
-            complete: replay.complete,
-            place: replay.place,
-            life: replay.life,
-        };
-        let (epoch, before) = replayed.known();
-        let several = replayed.learn(&sample);
-        let (now, after) = replayed.known();
-        if now == epoch && after > before {
-            for at in self.clock.captured(epoch, before, after) {
-                replayed.reached().record(at.elapsed());
-            }
-        }
+    fn on_several(&self, id: NodeId, pool: &Arc<Replayed>, several: Several) {
         let _span = self.worker.span.enter();
         match several {
             Several::NoNews => {}
-            Several::Restarted => self.tell(StatementNews::Moved(id, Arc::clone(replayed))),
-            Several::Found => self.met_several(id, replayed),
+            Several::Restarted => self.tell(StatementNews::Moved(id, Arc::clone(pool))),
+            Several::Found => self.met_several(id, pool),
         }
-        self.clock.news.notify_waiters();
     }
 
+    fn ask_everyone(&self) {
+        self.tell(StatementNews::Ahead);
+    }
+}
+
+impl Shared {
     /// A pool's connections lead to two servers. The name has moved, and then opening all of them anew makes them lead to
     /// one; or that is how it is under this name.
     fn met_several(&self, id: NodeId, pool: &Arc<Replayed>) {

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use super::{background_runtime, shared::Shared};
+use super::shared::Shared;
 #[cfg(feature = "postgres")]
 use crate::{
     backend::activity::{AtWork, Observer, Process},
@@ -23,6 +23,7 @@ use crate::{
         losses::{By, Losses, Lost},
     },
     mutants,
+    positions::background_runtime,
 };
 
 /// Between two looks: the first, and the most.
@@ -52,7 +53,7 @@ struct Followed {
 
 /// Follows this handle's lost writes for as long as it lives.
 pub(super) fn follow(shared: &Arc<Shared>) {
-    let (weak, losses) = (Arc::downgrade(shared), Arc::clone(&shared.losses));
+    let (weak, losses) = (Arc::downgrade(shared), Arc::clone(&shared.tracker.losses));
     let watch = losses.watch();
     let mut alive = shared.snapshot.subscribe();
     background_runtime::spawn(async move {

@@ -5,10 +5,7 @@
 //! this, so the last handle's drop ends it.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
+    sync::{Arc, Weak},
     time::{Duration, Instant},
 };
 
@@ -16,11 +13,12 @@ use sea_orm::DbBackend;
 use tokio::{runtime::Handle, sync::oneshot};
 
 use crate::{
-    causality::{Clock, Current, OpenWrite, ReadRequirement, gate::Writing, losses::Losses},
+    causality::Clock,
     config::{Config, Discovery},
     intent::Classifier,
     metrics::{ClusterCounter, ClusterMetrics, NodeCounter, Publisher},
-    node::{Lease, Node},
+    node::Lease,
+    positions::tracker::{PinSettings, Tracker, TrackerParts},
     signal::Signal,
     snapshot::{Published, Snapshot},
     state::{Moment, Ran},
@@ -34,7 +32,6 @@ use super::{
     events::Outlet,
     inbox::{HandleInbox, HandleOrder, StatementInbox, StatementNews},
     name::ClusterName,
-    sampling_demand::Demand,
     worker_handle::WorkerHandle,
 };
 
@@ -45,28 +42,17 @@ const PIN: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(crate) struct StatementSettings {
     pub(crate) route_timeout: Duration,
-    /// How long reads of a session keep to the primary after a write where only time protects. Zero where reads are
-    /// always fresh (SQLite) and where it is switched off.
-    pub(crate) pin: Duration,
-    /// The operator's word that no replica is further behind. Without that, time proves nothing.
-    pub(crate) trusts_pin: bool,
 }
 
 /// One cluster, behind all of its handles.
 pub(crate) struct Shared {
     pub(crate) backend: DbBackend,
     pub(crate) settings: StatementSettings,
-    pub(crate) config: Config,
-    pub(crate) snapshot: Published,
+    pub(crate) config: Arc<Config>,
+    pub(crate) snapshot: Arc<Published>,
     pub(crate) judging: Judging,
     pub(crate) clock: Arc<Clock>,
-    /// The last word of an authority on the epoch that this handle heard.
-    pub(super) word: AtomicU64,
-    /// Writes of this handle that were lost from sight.
-    pub(crate) losses: Arc<Losses>,
-    /// The primary says how far it has written; else only the time pin is left (rule C14).
-    pub(crate) positions: AtomicBool,
-    pub(crate) demand: Arc<Demand>,
+    pub(crate) tracker: Arc<Tracker>,
     pub(crate) concrete: Concrete,
     pub(crate) telemetry: Telemetry,
     pub(crate) worker: WorkerHandle,
@@ -77,7 +63,7 @@ pub(crate) struct Shared {
 
 /// What a cluster tells of itself.
 pub(crate) struct Telemetry {
-    pub(crate) metrics: ClusterMetrics,
+    pub(crate) metrics: Arc<ClusterMetrics>,
     pub(super) events: Outlet,
     pub(super) publisher: Arc<Publisher>,
 }
@@ -96,7 +82,13 @@ pub(super) struct Parts {
 }
 
 impl Shared {
-    pub(super) fn new(parts: Parts, runtime: Option<Handle>, origin: Instant) -> Self {
+    /// `own`: where it will be.
+    pub(super) fn new(
+        parts: Parts,
+        runtime: Option<Handle>,
+        origin: Instant,
+        own: &Weak<Self>,
+    ) -> Self {
         let Parts {
             backend,
             config,
@@ -108,30 +100,32 @@ impl Shared {
             reads_catalog,
             name,
         } = parts;
-        let settings = StatementSettings {
-            route_timeout: config.route_timeout,
-            pin: if backend == DbBackend::Sqlite {
-                Duration::ZERO
-            } else {
-                config.pin.unwrap_or(PIN)
-            },
-            trusts_pin: backend == DbBackend::Sqlite || config.pin.is_some(),
+        let config = Arc::new(config);
+        let grows = config.discovery != Discovery::Static;
+        let snapshot = Arc::new(Published::new(snapshot, grows));
+        let metrics = Arc::<ClusterMetrics>::default();
+        let tracker = TrackerParts {
+            clock: Arc::clone(&clock),
+            has_positions: positions,
+            pin: pin_settings(backend, &config),
+            snapshot: Arc::clone(&snapshot),
+            config: Arc::clone(&config),
+            metrics: Arc::clone(&metrics),
         };
         Self {
             backend,
-            settings,
+            settings: StatementSettings {
+                route_timeout: config.route_timeout,
+            },
             admission: Admission::new(&config),
-            snapshot: Published::new(snapshot, config.discovery != Discovery::Static),
+            snapshot,
             config,
             judging: Judging::new(classifier, reads_catalog),
-            word: AtomicU64::new(clock.word()),
             clock,
-            losses: Arc::default(),
-            positions: AtomicBool::new(positions),
-            demand: Arc::default(),
+            tracker: Arc::new(Tracker::new(tracker, own.clone())),
             concrete: Concrete::default(),
             telemetry: Telemetry {
-                metrics: ClusterMetrics::default(),
+                metrics,
                 events: Outlet::default(),
                 publisher: Arc::new(Publisher::new(name.as_str())),
             },
@@ -149,83 +143,6 @@ impl Shared {
     /// The reducer's time.
     pub(crate) fn now(&self) -> Moment {
         Moment(self.origin.elapsed())
-    }
-
-    /// A write of this session returned, whichever way.
-    pub(crate) fn wrote(&self, current: &Current) {
-        if self.backend != DbBackend::Sqlite {
-            current.wrote(&self.clock, self.settings.pin);
-        }
-    }
-
-    /// Whether something is being done through a connection of a `concrete()`, of this handle or of another one to the
-    /// cluster, that a replica may lack and this session has to see.
-    #[inline]
-    pub(crate) fn has_unseen(&self, current: &Current) -> bool {
-        self.clock.has_handed_out()
-            && current.may_use_concrete()
-            && self.clock.is_in_use(self.snapshot.has_replicas())
-    }
-
-    /// A write of this session is under way until this is dropped.
-    pub(crate) fn open_write(&self, current: &Current, writing: Writing) -> OpenWrite {
-        let tracked = self.backend != DbBackend::Sqlite;
-        OpenWrite::new(
-            &self.clock,
-            &self.losses,
-            writing,
-            current,
-            tracked.then_some(self.settings.pin),
-        )
-    }
-
-    /// What a read of this session that arrives now needs of the node that serves it.
-    #[inline]
-    pub(crate) fn need(&self, current: &Current) -> ReadRequirement {
-        if self.has_unseen(current) {
-            if !self.positions.load(Ordering::Acquire) {
-                return ReadRequirement::Primary;
-            }
-            self.clock.concrete_is_out();
-        }
-        self.need_of_seen(current)
-    }
-
-    /// What a read of this session needs, without what is done out of our sight.
-    pub(crate) fn need_of_seen(&self, current: &Current) -> ReadRequirement {
-        match self.positions.load(Ordering::Acquire) {
-            true => {
-                self.clock.reads();
-                current.need(&self.clock)
-            }
-            // What has not returned has no pin yet.
-            false if self.has_open_writes(current) => ReadRequirement::Primary,
-            // A pin that is over says nothing of a replica that is further behind, and nobody can tell how far it is.
-            false if !self.settings.trusts_pin && current.written(&self.clock) > 0 => {
-                ReadRequirement::Primary
-            }
-            false => current.pinned_need(&self.clock),
-        }
-    }
-
-    /// Whether this session has writes that have not returned although nobody waits for them, and whether it has some
-    /// whose connections are gone.
-    pub(crate) fn open_writes(&self, current: &Current) -> (bool, bool) {
-        // Where there are positions, what is committed there is covered like what has returned.
-        let concrete = !self.positions.load(Ordering::Acquire) && self.has_unseen(current);
-        let (waits, lost) = current.open_writes(&self.clock);
-        (waits || concrete, lost)
-    }
-
-    /// Whether this session has either.
-    pub(crate) fn has_open_writes(&self, current: &Current) -> bool {
-        let (waits, lost) = self.open_writes(current);
-        waits || lost
-    }
-
-    /// Whether this node's connections can say how far its server has replayed.
-    pub(crate) fn gives_position(&self, node: &Node) -> bool {
-        node.direct.is_some() && self.positions.load(Ordering::Acquire)
     }
 
     /// Tells the topology what was heard of a node, when it says something of the node, and what ran there.
@@ -290,5 +207,17 @@ impl Shared {
         self.worker.mark_closed();
         // Whoever keeps a connection of its own wakes, and gives it up.
         self.snapshot.wake();
+    }
+}
+
+fn pin_settings(backend: DbBackend, config: &Config) -> PinSettings {
+    let reads_are_fresh = backend == DbBackend::Sqlite;
+    PinSettings {
+        length: match reads_are_fresh {
+            true => Duration::ZERO,
+            false => config.pin.unwrap_or(PIN),
+        },
+        is_trusted: reads_are_fresh || config.pin.is_some(),
+        reads_are_fresh,
     }
 }

@@ -95,7 +95,7 @@ async fn connect_as(config: Config, name: ClusterName) -> Result<Arc<Shared>, Er
     }
     let shared = starting.run(config, classifier, clock, reads_catalog);
     #[cfg(feature = "postgres")]
-    super::positions::look_after(&shared).await;
+    crate::positions::look_after(&shared.tracker).await;
     discovery::look_after(&shared);
     tracing::info!("started: {}", standing::line(&shared.snapshot.load().view));
     Ok(shared)
@@ -311,7 +311,8 @@ impl Starting {
             reads_catalog,
             name: self.name,
         };
-        let shared = Arc::new(Shared::new(parts, runtime.clone(), self.origin));
+        let (on, origin) = (runtime.clone(), self.origin);
+        let shared = Arc::new_cyclic(|own| Shared::new(parts, on, origin, own));
         for (node, pool) in self.nodes.expect(&self.state) {
             shared.tell(StatementNews::Moved(node, pool));
         }

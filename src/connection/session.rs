@@ -97,7 +97,7 @@ impl RoutedConnection {
     /// ```
     pub fn note_external_write(&self) {
         if let Some(shared) = &self.shared {
-            shared.wrote(&self.scope.current(shared));
+            shared.tracker.wrote(&self.scope.current(shared));
         }
     }
 
@@ -124,8 +124,8 @@ impl RoutedConnection {
         let Some(shared) = &self.shared else {
             return self.clone();
         };
-        let positions = shared.backend == sea_orm::DbBackend::Sqlite
-            || shared.positions.load(std::sync::atomic::Ordering::Acquire);
+        let positions =
+            shared.backend == sea_orm::DbBackend::Sqlite || shared.tracker.has_positions();
         let session = match (positions, narrow) {
             (false, true) => self.begin_session(shared),
             (true, true) => Session::default(),
@@ -149,7 +149,7 @@ impl RoutedConnection {
     fn begin_session(&self, shared: &Shared) -> Session {
         let current = self.scope.current(shared);
         // Before the clock is read: what it finds closed behind our back counts as a write.
-        let concrete = shared.has_unseen(&current);
+        let concrete = shared.tracker.has_unseen(&current);
         match current.session(&shared.clock) {
             Some(session) => {
                 let session = session.after(&shared.clock, concrete);

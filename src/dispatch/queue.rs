@@ -18,8 +18,8 @@ use sea_orm::{ConnAcquireErr, DbErr};
 use super::{Attempt, FinishInBackground, acquire::named, phase::Phase, unavailable::asking_why};
 use crate::{
     causality::{ReadAffinity, ReadRequirement},
-    cluster::pinned_requirement::PinnedRequirement,
     node::{Lease, Line, NodePool, Place, PooledConnection, Seat},
+    positions::pinned_requirement::PinnedRequirement,
     route::{Forced, Route, lines::lines},
     signal,
     state::Ran,
@@ -99,7 +99,7 @@ impl Attempt<'_> {
         let mut changed = shared.snapshot.subscribe();
         let mut awaited = self
             .heeds_news()
-            .then(|| PinnedRequirement::now(shared, self.current.clone()));
+            .then(|| PinnedRequirement::now(&shared.tracker, self.current.clone()));
         // Whoever has a place waits for its connection, and looks elsewhere only when that takes long.
         let place = lease.take_place();
         let (mut looks, mut late) = (place.is_none(), false);
@@ -173,7 +173,7 @@ impl Attempt<'_> {
         if let Some(awaited) = awaited {
             self.unbind();
             let pinned = match self.need {
-                ReadRequirement::Primary => awaited.need(self.shared),
+                ReadRequirement::Primary => awaited.need(&self.shared.tracker),
                 known => known,
             };
             self.need = self.with_unbound(pinned);
@@ -186,7 +186,7 @@ impl Attempt<'_> {
         let stays = lines(&request, &snapshot.view, serves, true);
         let joins = lines(&request, &snapshot.view, serves, late);
         if joins.iter().any(|to| to.reason == Reason::NotCaughtUp) {
-            self.shared.demand.ask();
+            self.shared.tracker.demand.ask();
         }
         let link = |to: &Route| &snapshot.member(to.index).node.link;
         spots

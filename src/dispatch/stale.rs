@@ -9,11 +9,12 @@ use std::{
 use super::{Attempt, phase::Phase};
 use crate::{
     causality::{Current, ObservedRead, ReadAffinity, ReadRequirement},
-    cluster::{bookmarks, pinned_requirement::PinnedRequirement, shared::Shared},
+    cluster::shared::Shared,
     error::Error,
     metrics::ClusterCounter,
     mutants,
     node::{Lease, Node},
+    positions::{bookmark_check, pinned_requirement::PinnedRequirement},
     route::{Ask, Decision, Forced, Route},
     snapshot::Snapshot,
     vocabulary::{Consistency, Intent, OnStale, Reason, Role},
@@ -21,7 +22,9 @@ use crate::{
 
 /// Whether something is being done out of our sight that such a statement has to see.
 pub(super) fn unseen(shared: &Shared, current: &Current, level: Consistency, ask: Ask) -> bool {
-    level != Consistency::Eventual && ask.intent() == Intent::Read && shared.has_unseen(current)
+    level != Consistency::Eventual
+        && ask.intent() == Intent::Read
+        && shared.tracker.has_unseen(current)
 }
 
 impl Attempt<'_> {
@@ -50,7 +53,7 @@ impl Attempt<'_> {
         }
         let mut news = lease.node().replayed.news();
         let returned = Instant::now();
-        self.shared.demand.ask();
+        self.shared.tracker.demand.ask();
         let told = news.wait_for(|told| told.is_some_and(|told| told.begun > returned));
         // Whatever comes of it, the position is looked at.
         let _ = tokio::time::timeout(std::time::Duration::from_secs(1), told).await;
@@ -90,7 +93,7 @@ impl Attempt<'_> {
         let Some(most) = self.scope.max_lag else {
             return true;
         };
-        if !self.shared.gives_position(node) {
+        if !self.shared.tracker.gives_position(node) {
             return true;
         }
         let fresh = Duration::from_millis(node.fresh.load(Ordering::Relaxed));
@@ -103,7 +106,7 @@ impl Attempt<'_> {
     pub(super) fn may_wait(&self) -> bool {
         !self.waited_out
             && (self.unseen || self.scope.on_stale(self.shared) != OnStale::Primary)
-            && self.shared.positions.load(Ordering::Acquire)
+            && self.shared.tracker.has_positions()
     }
 
     /// Waits until one replica is known to be fresh enough, and no longer than it may.
@@ -112,14 +115,14 @@ impl Attempt<'_> {
         shared.count(ClusterCounter::StaleWait);
         let begun = Instant::now();
         let limit = self.limit(Phase::Fresh).min(self.limit(Phase::Route));
-        let mut awaited = PinnedRequirement::now(shared, self.current.clone());
+        let mut awaited = PinnedRequirement::now(&shared.tracker, self.current.clone());
         let mut asked = false;
         loop {
             let mut news = pin!(shared.clock.news.notified());
             // From here on nothing is missed, whatever is looked at next.
             news.as_mut().enable();
             self.unbind();
-            let pinned = awaited.need(shared);
+            let pinned = awaited.need(&shared.tracker);
             self.need = self.with_unbound(pinned);
             if !self.is_behind() {
                 self.spend(Phase::Route, begun);
@@ -129,7 +132,7 @@ impl Attempt<'_> {
             }
             if self.need != ReadRequirement::Primary && !asked {
                 // Before the primary has told the position, the replicas' would say nothing.
-                shared.demand.ask();
+                shared.tracker.demand.ask();
                 asked = true;
             }
             if tokio::time::timeout_at(limit.into(), news).await.is_err() {
@@ -173,7 +176,7 @@ impl Attempt<'_> {
         if !obeys {
             return Ok(());
         }
-        if !self.shared.positions.load(Ordering::Acquire) {
+        if !self.shared.tracker.has_positions() {
             // Nobody can tell what a bookmark stands for, but the primary has it.
             self.need = ReadRequirement::Primary;
             return Ok(());
@@ -185,7 +188,7 @@ impl Attempt<'_> {
                 true => begun,
                 false => self.limit(Phase::Fresh),
             };
-            let settled = bookmarks::settle(self.shared, &session, deadline).await;
+            let settled = bookmark_check::settle(&self.shared.tracker, &session, deadline).await;
             self.spend(Phase::Fresh, begun);
             match settled {
                 Ok(()) => {}
@@ -199,7 +202,7 @@ impl Attempt<'_> {
                 }
             }
         }
-        self.need = self.shared.need(&self.current);
+        self.need = self.shared.tracker.need(&self.current);
         Ok(())
     }
 

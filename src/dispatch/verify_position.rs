@@ -136,7 +136,8 @@ impl Attempt<'_> {
     pub(crate) fn unasked(&self, lease: &Lease) -> Unasked {
         let node = lease.node();
         let hooked = node.link.guide().is_some_and(|guide| guide.is_hooked());
-        let gives = lease.role() == Role::Replica && self.shared.gives_position(node) && !hooked;
+        let gives =
+            lease.role() == Role::Replica && self.shared.tracker.gives_position(node) && !hooked;
         Unasked {
             replayed: gives.then(|| Arc::clone(&node.replayed)),
             opened: None,
@@ -172,7 +173,7 @@ impl Attempt<'_> {
         let (node, shared) = (lease.node(), self.shared);
         let bound = lease.role() == Role::Replica && self.scope.force != Forced::Replica;
         let free = self.need == ReadRequirement::Nothing && matches!(self.bound, ReadAffinity::No);
-        if !bound || free || !shared.gives_position(node) {
+        if !bound || free || !shared.tracker.gives_position(node) {
             return true;
         }
         if node.link.guide().is_some_and(|guide| guide.is_hooked()) {
@@ -181,7 +182,7 @@ impl Attempt<'_> {
         }
         let opened = Instant::now();
         let mut news = node.replayed.news();
-        shared.demand.ask();
+        shared.tracker.demand.ask();
         let asked = news.wait_for(|told| told.is_some_and(|told| told.begun > opened));
         let limit = self.limit(Phase::Fresh);
         let asked = tokio::time::timeout_at(limit.into(), asked).await;

@@ -65,7 +65,7 @@ impl Attempt<'_> {
         let news = shared.clock.news.notified();
         let stale = self.need != ReadRequirement::Nothing && self.ask.intent() == Intent::Read;
         if stale {
-            shared.demand.ask();
+            shared.tracker.demand.ask();
         }
         let newer = async {
             tokio::select! {
@@ -81,7 +81,7 @@ impl Attempt<'_> {
                 Ok(())
             }
             Ok(false) => {
-                self.need = shared.need(&self.current);
+                self.need = shared.tracker.need(&self.current);
                 Ok(())
             }
             Err(_) => Err(match self.crashes.spared {

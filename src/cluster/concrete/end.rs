@@ -7,9 +7,10 @@ use std::{
     time::Duration,
 };
 
-use super::{super::background_runtime, Shared};
+use super::Shared;
 use crate::{
-    backend::activity, causality::losses::Backend, config::NodeConfig, vocabulary::NodeId,
+    backend::activity, causality::losses::Backend, config::NodeConfig,
+    positions::background_runtime, vocabulary::NodeId,
 };
 
 /// Between two attempts on a server that does not answer (rule T1).

@@ -26,8 +26,8 @@ impl Sight {
     pub(super) fn of(shared: &Shared) -> Self {
         Self {
             clock: Arc::clone(&shared.clock),
-            losses: Arc::clone(&shared.losses),
-            pin: shared.settings.pin,
+            losses: Arc::clone(&shared.tracker.losses),
+            pin: shared.tracker.pin.length,
         }
     }
 

@@ -118,7 +118,7 @@ fn hear(shared: &Weak<Shared>, id: NodeId, pool: &Arc<Replayed>, news: News) {
     match news {
         News::Moved => shared.tell(StatementNews::Moved(id, Arc::clone(pool))),
         News::Ahead => shared.tell(StatementNews::Ahead),
-        News::Met(replay) => shared.learn_of(id, pool, replay),
+        News::Met(replay) => shared.tracker.learn(id, pool, replay),
         News::Strings => shared.strange_strings(id),
     }
 }

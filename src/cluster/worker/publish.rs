@@ -56,6 +56,6 @@ impl Worker {
             shared.clock.ask();
         }
         #[cfg(feature = "postgres")]
-        crate::cluster::positions::follow_all(shared);
+        crate::positions::follow_all(&shared.tracker);
     }
 }

@@ -4,8 +4,6 @@
 //! was told, and takes the same server as soon as that says here as well that it is the primary. Letting only the handle
 //! that was told go on was rejected: the others covered nothing any more, for good where that one was dropped.
 
-use std::sync::atomic::Ordering;
-
 use super::Worker;
 use crate::{
     causality::{Named, Word},
@@ -18,21 +16,21 @@ pub(super) type Words = tokio::sync::watch::Receiver<Word>;
 impl Worker {
     /// This handle was told.
     pub(super) fn take_word(shared: &Shared, named: Named) {
-        let heard = shared.word.load(Ordering::Acquire);
+        let heard = shared.tracker.word();
         let word = shared.clock.takes_word(named, heard);
-        shared.word.store(word, Ordering::Release);
+        shared.tracker.set_word(word);
     }
 
     /// Another one may have been. Until its server is found here, nothing that is asked through this handle covers a write.
     pub(super) async fn obey_word(&mut self, shared: &Shared) {
         let Word { number, named } = *self.words.borrow();
-        if number == shared.word.load(Ordering::Acquire) {
+        if number == shared.tracker.word() {
             return;
         }
         if let Some(node) = self.state.named(named) {
             self.dispatch(Event::Told { node }).await;
             // After the picture shows it, so that nobody asks the one before.
-            shared.word.store(number, Ordering::Release);
+            shared.tracker.set_word(number);
         }
     }
 }

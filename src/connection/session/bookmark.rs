@@ -1,23 +1,19 @@
 //! A session's position, out of this process and into it (rules C10–C12).
 
-use std::{
-    pin::pin,
-    sync::{Arc, atomic::Ordering},
-    time::Instant,
-};
+use std::{pin::pin, sync::Arc, time::Instant};
 
 use sea_orm::DbBackend;
 
 use crate::{
     causality::{ReadRequirement, Session},
-    cluster::{
-        bookmarks::{self, Worth},
-        pinned_requirement::PinnedRequirement,
-        shared::Shared,
-    },
+    cluster::shared::Shared,
     connection::RoutedConnection,
     error::Error,
     position::{Asks, Bookmark, Lsn, Position},
+    positions::{
+        bookmark_check::{self, Worth},
+        pinned_requirement::PinnedRequirement,
+    },
 };
 
 impl RoutedConnection {
@@ -74,17 +70,20 @@ impl RoutedConnection {
         let Ok(shared) = self.shared() else {
             return Bookmark::default();
         };
-        let tells = shared.positions.load(Ordering::Acquire);
+        let tells = shared.tracker.has_positions();
         if shared.backend == DbBackend::Sqlite || !tells {
             return Bookmark::default();
         }
         let current = self.scope.current(shared).own();
         let limit = self.scope.stale_wait(shared);
-        let placed = self.place(shared, PinnedRequirement::now(shared, current.clone()));
+        let placed = self.place(
+            shared,
+            PinnedRequirement::now(&shared.tracker, current.clone()),
+        );
         let mark = match tokio::time::timeout(limit, placed).await {
             Ok(Ok(position)) => position.map_or(Asks::Nothing, Asks::At),
             Ok(Err(Error::NoPosition)) => Asks::Nothing,
-            _ => current.unplaced(&shared.clock, shared.has_open_writes(&current)),
+            _ => current.unplaced(&shared.clock, shared.tracker.has_open_writes(&current)),
         };
         Bookmark(mark)
     }
@@ -92,8 +91,11 @@ impl RoutedConnection {
     /// Where the current session stands, once a capture has told it.
     pub(super) async fn position(&self, shared: &Arc<Shared>) -> Result<Option<Position>, Error> {
         let current = self.scope.current(shared).own();
-        self.place(shared, PinnedRequirement::without_lost(shared, current))
-            .await
+        self.place(
+            shared,
+            PinnedRequirement::without_lost(&shared.tracker, current),
+        )
+        .await
     }
 
     async fn place(
@@ -107,9 +109,9 @@ impl RoutedConnection {
         if let Some(session) = current.session(clock)
             && session.has_rest()
         {
-            if shared.positions.load(Ordering::Acquire) {
+            if shared.tracker.has_positions() {
                 let deadline = begun + shared.settings.route_timeout;
-                bookmarks::settle(shared, &session, deadline)
+                bookmark_check::settle(&shared.tracker, &session, deadline)
                     .await
                     .map_err(|err| untold(&err, begun))?;
             }
@@ -123,7 +125,7 @@ impl RoutedConnection {
             let mut news = pin!(clock.news.notified());
             // From here on nothing is missed, whatever is looked at next.
             news.as_mut().enable();
-            match awaited.need(shared) {
+            match awaited.need(&shared.tracker) {
                 ReadRequirement::Nothing => return Ok(None),
                 ReadRequirement::Position { epoch, lsn } => {
                     let epoch = clock.epoch_of(epoch);
@@ -132,7 +134,7 @@ impl RoutedConnection {
                         lsn: Lsn(lsn),
                     }));
                 }
-                ReadRequirement::Primary if !shared.positions.load(Ordering::Acquire) => {
+                ReadRequirement::Primary if !shared.tracker.has_positions() => {
                     return Err(Error::NoPosition);
                 }
                 ReadRequirement::Primary if !asked => {
@@ -177,7 +179,7 @@ impl RoutedConnection {
     pub fn observe(&self, bookmark: &Bookmark) -> Result<(), Error> {
         let shared = self.shared()?;
         let (clock, mark) = (&shared.clock, bookmark.0);
-        if bookmarks::worth(clock, mark, false) == Worth::Foreign {
+        if bookmark_check::worth(clock, mark, false) == Worth::Foreign {
             return Err(Error::OtherCluster);
         }
         self.scope.current(shared).observe(clock, mark);

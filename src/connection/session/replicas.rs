@@ -63,7 +63,7 @@ impl RoutedConnection {
             if there.len() >= wanted {
                 return Ok(());
             }
-            shared.demand.ask();
+            shared.tracker.demand.ask();
             let left = limit.saturating_sub(begun.elapsed());
             if tokio::time::timeout(left, news).await.is_err() {
                 return Err(Error::NotReplicated {

@@ -24,11 +24,12 @@ use crate::{
         gate::Writing,
         losses::{By, Trace},
     },
-    cluster::{bookmarks, pinned_requirement::PinnedRequirement, shared::Shared},
+    cluster::shared::Shared,
     dispatch::Reads,
     error::{DbErrKind, Error},
     intent::Change,
     node::Lease,
+    positions::{bookmark_check, pinned_requirement::PinnedRequirement},
     signal::{self, Signal},
     state::Ran,
     vocabulary::{Consistency, Role, Stage},
@@ -147,7 +148,7 @@ impl TransactionState {
         let counts = level == Consistency::Monotonic && lease.role() == Role::Replica;
         let seen = counts.then(|| ObservedRead::begin(&lease.node().replayed));
         let write = writing.filter(|_| !opening.read_only).map(|writing| {
-            let mut write = shared.open_write(&current, writing);
+            let mut write = shared.tracker.open_write(&current, writing);
             write.is_sent(Trace {
                 node: lease.node().id,
                 by: match shared.backend {
@@ -302,7 +303,7 @@ impl TransactionState {
             return Ok(());
         }
         let (limit, asked) = (root.shared.settings.route_timeout, Instant::now());
-        let fresh = if root.shared.gives_position(root.lease.node()) {
+        let fresh = if root.shared.tracker.gives_position(root.lease.node()) {
             self.node_catches_up(limit).await
         } else {
             self.pin_ends(limit).await
@@ -321,24 +322,24 @@ impl TransactionState {
     async fn node_catches_up(&self, limit: Duration) -> bool {
         let (shared, replayed) = (&self.root.shared, &self.root.lease.node().replayed);
         // In this order: what the first finds told raises what the second finds needed.
-        if self.is_unbound() && replayed.covers(shared.need(&self.root.current)) {
+        if self.is_unbound() && replayed.covers(shared.tracker.need(&self.root.current)) {
             return true;
         }
-        let mut awaited = PinnedRequirement::now(shared, self.root.current.clone());
+        let mut awaited = PinnedRequirement::now(&shared.tracker, self.root.current.clone());
         let deadline = Instant::now() + limit;
         let catching_up = async {
             // What was observed since it began: where that is not known, nobody here has it for certain.
-            if !bookmarks::are_settled(shared, &self.root.current, deadline).await {
+            if !bookmark_check::are_settled(&shared.tracker, &self.root.current, deadline).await {
                 return false;
             }
             loop {
                 let mut news = pin!(shared.clock.news.notified());
                 // From here on nothing is missed, whatever is looked at next.
                 news.as_mut().enable();
-                if self.is_unbound() && replayed.covers(awaited.need(shared)) {
+                if self.is_unbound() && replayed.covers(awaited.need(&shared.tracker)) {
                     return true;
                 }
-                shared.demand.ask();
+                shared.tracker.demand.ask();
                 news.await;
             }
         };
@@ -361,7 +362,7 @@ impl TransactionState {
     async fn pin_ends(&self, limit: Duration) -> bool {
         let (shared, began) = (&self.root.shared, Instant::now());
         // What has not returned has no pin yet.
-        while shared.has_open_writes(&self.root.current) {
+        while shared.tracker.has_open_writes(&self.root.current) {
             if began.elapsed() >= limit {
                 return false;
             }
@@ -369,7 +370,7 @@ impl TransactionState {
         }
         let limit = limit.saturating_sub(began.elapsed());
         let (stood, now) = (&self.root.stood, self.root.current.stands(&shared.clock));
-        if !shared.settings.trusts_pin {
+        if !shared.tracker.pin.is_trusted {
             // However long it would wait.
             return now.written <= stood.written;
         }

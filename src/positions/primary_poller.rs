@@ -12,12 +12,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{background_runtime, rate::Rate, shared::Shared};
+use super::{background_runtime, rate::Rate, sql, tracker::Tracker};
 use crate::{
-    backend::{positions, postgres::NOT_TOLD},
-    causality::Clock,
-    metrics::ClusterCounter,
-    mutants, signal,
+    backend::postgres::NOT_TOLD, causality::Clock, metrics::ClusterCounter, mutants, signal,
     vocabulary::NodeId,
 };
 use sea_orm::DbErr;
@@ -40,22 +37,21 @@ enum Ended {
 #[derive(Debug, Default)]
 pub(super) struct Capture {
     /// With the life of the primary that it leads to: the answer of another node says nothing of this one's writes.
-    conn: Option<(NodeId, u64, positions::Direct)>,
+    conn: Option<(NodeId, u64, sql::Direct)>,
 }
 
 impl Capture {
     /// Captures until every write is covered, then waits for the next one; ends with the cluster.
-    pub(super) fn spawn(mut self, shared: &Arc<Shared>) {
-        let (clock, weak) = (Arc::clone(&shared.clock), Arc::downgrade(shared));
-        let mut alive = shared.snapshot.subscribe();
+    pub(super) fn spawn(mut self, tracker: &Arc<Tracker>) {
+        let (clock, weak) = (Arc::clone(&tracker.clock), Arc::downgrade(tracker));
+        let mut alive = tracker.snapshot.subscribe();
         background_runtime::spawn(async move {
             let (mut rate, mut forgotten) = (Rate::new(), Instant::now());
             loop {
                 // A handle without replicas leaves what writes wish to another one that has some.
-                let able = |shared: &Shared| shared.positions.load(Ordering::Acquire);
-                let open = weak.upgrade().filter(|shared| !shared.is_closed());
+                let open = weak.upgrade().filter(|tracker| !tracker.is_over());
                 let Some((reads, able)) =
-                    open.map(|shared| (shared.snapshot.has_replicas(), able(&shared)))
+                    open.map(|tracker| (tracker.snapshot.has_replicas(), tracker.has_positions()))
                 else {
                     return;
                 };
@@ -104,19 +100,19 @@ impl Capture {
     }
 
     /// One capture; nothing when the cluster is gone or closed.
-    async fn once(&mut self, weak: &Weak<Shared>) -> Option<Ended> {
-        let shared = weak.upgrade().filter(|shared| !shared.is_closed())?;
-        if !shared.positions.load(Ordering::Acquire) {
+    async fn once(&mut self, weak: &Weak<Tracker>) -> Option<Ended> {
+        let tracker = weak.upgrade().filter(|tracker| !tracker.is_over())?;
+        if !tracker.has_positions() {
             return Some(Ended::Impossible);
         }
-        let limit = shared.config.connect_timeout;
-        let captured = tokio::time::timeout(limit, self.ask(&shared)).await;
-        shared.count(ClusterCounter::Capture);
+        let limit = tracker.config.connect_timeout;
+        let captured = tokio::time::timeout(limit, self.ask(&tracker)).await;
+        tracker.count(ClusterCounter::Capture);
         Some(match captured {
             Ok(Ok(ended)) => ended,
             Ok(Err(err)) => {
                 self.conn = None;
-                judge(&shared, &err)
+                judge(&tracker, &err)
             }
             Err(_) => {
                 self.conn = None;
@@ -125,8 +121,8 @@ impl Capture {
         })
     }
 
-    async fn ask(&mut self, shared: &Shared) -> Result<Ended, DbErr> {
-        let primary = shared
+    async fn ask(&mut self, tracker: &Tracker) -> Result<Ended, DbErr> {
+        let primary = tracker
             .snapshot
             .primary_node()
             .and_then(|node| Some((node.direct.clone()?, node)));
@@ -135,32 +131,32 @@ impl Capture {
         };
         let (id, generation) = (node.id, node.generation);
         // Its name may lead to another server than the one that the writes went to.
-        let leads_home = |conn: &positions::Direct| {
+        let leads_home = |conn: &sql::Direct| {
             let guide = node.link.guide();
             guide.is_none_or(|guide| !guide.is_over() && guide.door.is_home(conn.started()))
         };
         let mut conn = match self.conn.take() {
             Some((of, life, conn)) if (of, life) == (id, generation) && leads_home(&conn) => conn,
-            _ => positions::open(&shared.config, &direct, "sealane-capture").await?,
+            _ => sql::open(&tracker.config, &direct, "sealane-capture").await?,
         };
         if !leads_home(&conn) {
             return Ok(Ended::Failed);
         }
         // Before the question is sent: what returned up to here lies below the answer.
-        let word = shared.word.load(Ordering::Acquire);
-        let question = shared.clock.question(word);
+        let word = tracker.word();
+        let question = tracker.clock.question(word);
         let position = conn.capture().await?;
         let question = match mutants::lives("capture_covers_later_ticks") {
             true => {
                 tokio::time::sleep(Duration::from_millis(1)).await;
-                shared.clock.question(word)
+                tracker.clock.question(word)
             }
             false => question,
         };
         let life = conn.started();
         self.conn = Some((id, generation, conn));
         // A node that was the primary until now: what was written to its successor lies elsewhere.
-        let still = shared
+        let still = tracker
             .snapshot
             .primary_node()
             .is_some_and(|node| node.id == id)
@@ -169,7 +165,7 @@ impl Capture {
                 .as_ref()
                 .is_some_and(|(.., conn)| leads_home(conn));
         Ok(
-            match still && shared.clock.cover(question, position, life) {
+            match still && tracker.clock.cover(question, position, life) {
                 true => Ended::Covered,
                 false => Ended::Failed,
             },
@@ -177,11 +173,11 @@ impl Capture {
     }
 
     /// Finds out whether the primary gives positions, before the first statement. A primary that does not answer may.
-    pub(super) async fn first(&mut self, shared: &Shared) {
-        let limit = shared.config.connect_timeout;
-        if let Ok(Err(err)) = tokio::time::timeout(limit, self.ask(shared)).await {
+    pub(super) async fn first(&mut self, tracker: &Tracker) {
+        let limit = tracker.config.connect_timeout;
+        if let Ok(Err(err)) = tokio::time::timeout(limit, self.ask(tracker)).await {
             self.conn = None;
-            judge(shared, &err);
+            judge(tracker, &err);
         }
     }
 }
@@ -224,15 +220,15 @@ fn wants(clock: &Clock, reads: bool) -> bool {
     clock.is_asked() || (reads && clock.wants_capture() && clock.is_read())
 }
 
-fn judge(shared: &Shared, err: &DbErr) -> Ended {
+fn judge(tracker: &Tracker, err: &DbErr) -> Ended {
     let code = signal::code(err);
     if code.is_some_and(|code| NOT_TOLD.contains(&code.as_str())) {
-        if shared.positions.swap(false, Ordering::AcqRel) {
+        if tracker.mark_untold() {
             tracing::warn!(
                 error = %err,
                 "the primary does not say how far it has written, so nobody can tell which replica has it: {}; let the role \
                  execute pg_current_wal_insert_lsn(), pg_walfile_name() and pg_control_system()",
-                match shared.settings.trusts_pin {
+                match tracker.pin.is_trusted {
                     true => "after a write, reads stay on the primary for SEALANE_PIN",
                     false => "reads of a session that wrote stay on the primary",
                 }

@@ -1,6 +1,6 @@
 //! What a read waits for that arrived before it was known (rule C5).
 
-use super::shared::Shared;
+use super::tracker::Tracker;
 use crate::causality::{Current, ReadRequirement};
 
 /// The need of one session as it stood at one moment, fixed as soon as a capture tells it: what the session writes
@@ -18,12 +18,12 @@ pub(crate) struct PinnedRequirement {
 
 impl PinnedRequirement {
     /// As it stands now.
-    pub(crate) fn now(shared: &Shared, current: Current) -> Self {
-        if shared.has_unseen(&current) {
-            shared.clock.concrete_is_out();
+    pub(crate) fn now(tracker: &Tracker, current: Current) -> Self {
+        if tracker.has_unseen(&current) {
+            tracker.clock.concrete_is_out();
         }
         Self {
-            written: current.written(&shared.clock),
+            written: current.written(&tracker.clock),
             open: true,
             forgives: false,
             need: ReadRequirement::Primary,
@@ -32,28 +32,28 @@ impl PinnedRequirement {
     }
 
     /// The need as it stands now, without the writes of which nobody knows whether they were executed.
-    pub(crate) fn without_lost(shared: &Shared, current: Current) -> Self {
+    pub(crate) fn without_lost(tracker: &Tracker, current: Current) -> Self {
         Self {
             forgives: true,
-            ..Self::now(shared, current)
+            ..Self::now(tracker, current)
         }
     }
 
     /// As far as it is known.
-    pub(crate) fn need(&mut self, shared: &Shared) -> ReadRequirement {
+    pub(crate) fn need(&mut self, tracker: &Tracker) -> ReadRequirement {
         if self.need == ReadRequirement::Primary {
             // It waits for a capture, and captures rest while nobody reads.
-            shared.clock.reads();
+            tracker.clock.reads();
             if self.open {
-                let (waits, lost) = shared.open_writes(&self.current);
+                let (waits, lost) = tracker.open_writes(&self.current);
                 if waits || (lost && !self.forgives) {
                     return ReadRequirement::Primary;
                 }
                 // After they have returned, so that the ticks of their returns are in it.
-                self.written = self.current.written(&shared.clock);
+                self.written = self.current.written(&tracker.clock);
                 self.open = false;
             }
-            self.need = self.current.covered_need(&shared.clock, self.written);
+            self.need = self.current.covered_need(&tracker.clock, self.written);
         }
         self.need
     }

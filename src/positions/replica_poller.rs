@@ -12,9 +12,8 @@ use std::{
 use sea_orm::{ConnAcquireErr, DbErr};
 use tokio::time::Instant;
 
-use super::{background_runtime, rate::Rate, sampling_demand::Demand, shared::Shared};
+use super::{background_runtime, rate::Rate, sampling_demand::Demand, sql, tracker::Tracker};
 use crate::{
-    backend::positions,
     causality::{Current, ReplayReport},
     node::Node,
 };
@@ -36,9 +35,9 @@ const PAUSE: Duration = Duration::from_millis(500);
 const LINGER: Duration = Duration::from_millis(100);
 
 /// Asks this replica for as long as it is one of the cluster's.
-pub(super) fn follow(shared: &Arc<Shared>, node: &Arc<Node>) {
-    let (weak, following) = (Arc::downgrade(shared), Arc::downgrade(node));
-    let mut alive = shared.snapshot.subscribe();
+pub(super) fn follow(tracker: &Arc<Tracker>, node: &Arc<Node>) {
+    let (weak, following) = (Arc::downgrade(tracker), Arc::downgrade(node));
+    let mut alive = tracker.snapshot.subscribe();
     background_runtime::spawn(async move {
         let mut conn = None;
         let (mut pace, mut rate) = (Pace::new(), Rate::new());
@@ -63,20 +62,20 @@ pub(super) fn follow(shared: &Arc<Shared>, node: &Arc<Node>) {
 
 /// One question; nothing when the replica, or the cluster, is gone.
 async fn ask(
-    weak: &Weak<Shared>,
+    weak: &Weak<Tracker>,
     node: &Weak<Node>,
-    conn: &mut Option<positions::Direct>,
+    conn: &mut Option<sql::Direct>,
     pace: &mut Pace,
 ) -> Option<Arc<Demand>> {
-    let shared = weak.upgrade().filter(|shared| !shared.is_closed())?;
+    let tracker = weak.upgrade().filter(|tracker| !tracker.is_over())?;
     let node = node.upgrade().filter(|node| !node.link.is_closed())?;
-    pace.hear(shared.demand.asked());
-    let limit = shared.config.connect_timeout;
-    let sampled = tokio::time::timeout(limit, sample(&shared, &node, conn)).await;
+    pace.hear(tracker.demand.asked());
+    let limit = tracker.config.connect_timeout;
+    let sampled = tokio::time::timeout(limit, sample(&tracker, &node, conn)).await;
     let answered = match sampled {
         Ok(Ok(replay)) => {
-            shared.learn_replay(&node, replay);
-            super::positions::sweep(&shared);
+            tracker.learn(node.id, &node.replayed, replay);
+            super::sweep(&tracker);
             true
         }
         // What was known stays known: it was true of the life that every open connection still belongs to.
@@ -86,23 +85,23 @@ async fn ask(
         }
     };
     pace.failed = !answered;
-    pace.satisfied = node.replayed.covers(Current::Process.need(&shared.clock));
-    Some(Arc::clone(&shared.demand))
+    pace.satisfied = node.replayed.covers(Current::Process.need(&tracker.clock));
+    Some(Arc::clone(&tracker.demand))
 }
 
 async fn sample(
-    shared: &Shared,
+    tracker: &Tracker,
     node: &Node,
-    conn: &mut Option<positions::Direct>,
+    conn: &mut Option<sql::Direct>,
 ) -> Result<ReplayReport, DbErr> {
     let mut open = match (conn.take(), &node.direct) {
         (Some(open), _) => open,
         // Its probes knock at its door, and nobody else (T1).
-        (None, _) if shared.snapshot.is_ejected(node.id) => {
+        (None, _) if tracker.snapshot.is_ejected(node.id) => {
             return Err(DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed));
         }
         (None, Some(direct)) => {
-            let open = positions::open(&shared.config, direct, "sealane-replay").await?;
+            let open = sql::open(&tracker.config, direct, "sealane-replay").await?;
             node.replayed.begin_life();
             open
         }

@@ -4,18 +4,16 @@ use std::time::{Duration, Instant};
 
 use sea_orm::{
     DbErr,
-    sqlx::{self, ConnectOptions, PgConnection, Row, postgres::PgRow},
+    sqlx::{self, PgConnection, Row, postgres::PgRow},
 };
 
 use crate::{
+    backend::postgres::open_plain,
     causality::{ReplayReport, Upstream},
     config::{Config, NodeConfig},
     error::DbErrKind,
     mutants,
-    node::{
-        greet::{allow_reads, is_refused_as_serializable, server_of, timeline_replayed},
-        open::direct_postgres,
-    },
+    node::greet::{allow_reads, is_refused_as_serializable, server_of, timeline_replayed},
     position::{ClusterId, Epoch, Lsn, Position},
 };
 
@@ -81,20 +79,6 @@ pub(crate) async fn open(config: &Config, node: &NodeConfig, name: &str) -> Resu
         identity,
         reached: None,
     })
-}
-
-/// Opens one without asking where it leads to.
-pub(crate) async fn open_plain(
-    config: &Config,
-    node: &NodeConfig,
-    name: &str,
-) -> Result<PgConnection, DbErr> {
-    let options = direct_postgres(config, node)
-        .await?
-        .application_name(name)
-        .disable_statement_logging();
-    let connected = options.connect().await;
-    connected.map_err(|err| DbErrKind::Conn.of_sqlx(err))
 }
 
 async fn identify(conn: &mut PgConnection) -> Result<Identity, sqlx::Error> {

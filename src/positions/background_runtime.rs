@@ -20,7 +20,7 @@ static HANDLE: LazyLock<Option<Handle>> = LazyLock::new(|| {
 });
 
 /// Runs a task there, under the span of whoever begins it; where no thread could be had, among the application's.
-pub(super) fn spawn(task: impl Future<Output = ()> + Send + 'static) {
+pub(crate) fn spawn(task: impl Future<Output = ()> + Send + 'static) {
     let task = task.in_current_span();
     match &*HANDLE {
         Some(handle) => drop(handle.spawn(task)),

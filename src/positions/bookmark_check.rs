@@ -5,11 +5,10 @@
 
 use std::{
     cmp::Ordering,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
-use super::{inbox::StatementNews, shared::Shared};
+use super::tracker::Tracker;
 use crate::{
     causality::{Clock, Current, LastReport, Session, Upstream, WaitingBookmark},
     error::Error,
@@ -78,37 +77,33 @@ enum Shown {
 /// # Errors
 /// [`Error::OtherCluster`]; [`Error::EpochNotSeen`] and [`Error::NotCaughtUp`] for what is not known.
 pub(crate) async fn settle(
-    shared: &Arc<Shared>,
+    tracker: &Tracker,
     session: &Session,
     deadline: Instant,
 ) -> Result<(), Error> {
     for waiting in session.waiting() {
-        settle_one(shared, session, waiting, deadline).await?;
+        settle_one(tracker, session, waiting, deadline).await?;
     }
     Ok(())
 }
 
 /// Whether everything that this one brought is known by the deadline.
-pub(crate) async fn are_settled(
-    shared: &Arc<Shared>,
-    current: &Current,
-    deadline: Instant,
-) -> bool {
-    match current.session(&shared.clock) {
-        Some(session) if session.has_rest() => settle(shared, &session, deadline).await.is_ok(),
+pub(crate) async fn are_settled(tracker: &Tracker, current: &Current, deadline: Instant) -> bool {
+    match current.session(&tracker.clock) {
+        Some(session) if session.has_rest() => settle(tracker, &session, deadline).await.is_ok(),
         _ => true,
     }
 }
 
 async fn settle_one(
-    shared: &Arc<Shared>,
+    tracker: &Tracker,
     session: &Session,
     mut waiting: WaitingBookmark,
     deadline: Instant,
 ) -> Result<(), Error> {
-    let (clock, mark) = (&shared.clock, waiting.mark);
+    let (clock, mark) = (&tracker.clock, waiting.mark);
     if waiting.is_early() {
-        return Err(given_up(shared, &waiting));
+        return Err(given_up(tracker, &waiting));
     }
     loop {
         let mut news = std::pin::pin!(clock.news.notified());
@@ -130,31 +125,31 @@ async fn settle_one(
                 if let Asks::At(position) = mark {
                     session.raise(clock, clock.epoch(), position.lsn.0);
                 }
-                pin(shared, session);
+                pin(tracker, session);
                 break;
             }
             Worth::Older => {
-                shared.count(ClusterCounter::Exchanged);
+                tracker.count(ClusterCounter::Exchanged);
                 let epoch = clock.epoch();
                 if let Some(first) = clock.first_of(epoch) {
                     session.raise(clock, epoch, first);
                 }
-                pin(shared, session);
+                pin(tracker, session);
                 break;
             }
             Worth::Told => {
                 see_what_is_there(clock, session);
-                pin(shared, session);
+                pin(tracker, session);
                 break;
             }
             Worth::False => {
-                shared.count(ClusterCounter::FalseBookmark);
+                tracker.count(ClusterCounter::FalseBookmark);
                 see_what_is_there(clock, session);
                 break;
             }
-            Worth::Newer if asked => match shown(shared, &waiting) {
+            Worth::Newer if asked => match shown(tracker, &waiting) {
                 Shown::Nowhere => {
-                    shared.count(ClusterCounter::LostBookmark);
+                    tracker.count(ClusterCounter::LostBookmark);
                     see_what_is_there(clock, session);
                     break;
                 }
@@ -163,8 +158,8 @@ async fn settle_one(
                     let last = waiting.demanded;
                     if last.is_none_or(|last| last.elapsed() >= CHECK_EVERY) {
                         waiting.demanded = Some(Instant::now());
-                        shared.demand.ask();
-                        shared.tell(StatementNews::Ahead);
+                        tracker.demand.ask();
+                        tracker.ask_everyone();
                     }
                 }
             },
@@ -177,7 +172,7 @@ async fn settle_one(
         if tokio::time::timeout_at(again.into(), news).await.is_err() && Instant::now() >= deadline
         {
             session.note_waiting(waiting);
-            return Err(given_up(shared, &waiting));
+            return Err(given_up(tracker, &waiting));
         }
     }
     session.settled_bookmark(&waiting);
@@ -204,27 +199,27 @@ fn see_what_is_there(clock: &Clock, session: &Session) {
 }
 
 /// Where positions prove nothing there is only time, and when the bookmark was written nobody knows (rule C6).
-fn pin(shared: &Shared, session: &Session) {
-    session.pinned(Instant::now(), shared.settings.pin);
+fn pin(tracker: &Tracker, session: &Session) {
+    session.pinned(Instant::now(), tracker.pin.length);
 }
 
-fn given_up(shared: &Shared, waiting: &WaitingBookmark) -> Error {
+fn given_up(tracker: &Tracker, waiting: &WaitingBookmark) -> Error {
     let waited = waiting.came.elapsed();
-    match (worth(&shared.clock, waiting.mark, false), waiting.mark) {
+    match (worth(&tracker.clock, waiting.mark, false), waiting.mark) {
         (Worth::Newer, Asks::At(bookmark)) => Error::EpochNotSeen {
             timeline: bookmark.epoch.timeline,
             waited,
         },
-        _ => match shared.snapshot.primary_name() {
+        _ => match tracker.snapshot.primary_name() {
             Some(node) => Error::NotCaughtUp {
                 nodes: vec![node],
                 waited,
                 sent: false,
             },
             None => Error::NoPrimary {
-                nodes: shared.snapshot.describe(),
+                nodes: tracker.snapshot.describe(),
                 waited,
-                limit: Some(shared.config.setting("stale_wait").into()),
+                limit: Some(tracker.config.setting("stale_wait").into()),
                 sent: false,
                 source: None,
             },
@@ -233,11 +228,11 @@ fn given_up(shared: &Shared, waiting: &WaitingBookmark) -> Error {
 }
 
 /// Whether some replica shows the bookmark's epoch, asked after it had come.
-fn shown(shared: &Shared, waiting: &WaitingBookmark) -> Shown {
+fn shown(tracker: &Tracker, waiting: &WaitingBookmark) -> Shown {
     let Asks::At(bookmark) = waiting.mark else {
         return Shown::Nowhere;
     };
-    let snapshot = shared.snapshot.load();
+    let snapshot = tracker.snapshot.load();
     let nodes = snapshot.view.nodes().iter().zip(snapshot.members());
     let mut shown = Shown::Nowhere;
     for (_, member) in nodes.filter(|(node, _)| node.role != Role::Primary) {

@@ -1,0 +1,92 @@
+//! Read-your-writes, its half that asks: how far the primary has written, how far each replica has replayed, and the
+//! waiting for either (rules C2, C4, C5, C11).
+//!
+//! One task asks the primary, one each of the replicas, on a thread of their own. What they hear they put into the
+//! cluster's clock and the replicas' positions ([`causality`](crate::causality)), which is all that a read looks at.
+//! They know the [`Tracker`] alone, and that knows of its cluster what [`ClusterAccess`] says: so nothing here depends on
+//! who owns the topology.
+
+pub(crate) mod background_runtime;
+pub(crate) mod bookmark_check;
+pub(crate) mod pinned_requirement;
+#[cfg(feature = "postgres")]
+mod primary_poller;
+#[cfg(feature = "postgres")]
+mod rate;
+#[cfg(feature = "postgres")]
+mod replica_poller;
+#[cfg_attr(
+    not(feature = "postgres"),
+    allow(dead_code, reason = "only PostgreSQL gives positions")
+)]
+mod sampling_demand;
+#[cfg(feature = "postgres")]
+mod sql;
+#[cfg_attr(
+    not(feature = "postgres"),
+    allow(dead_code, reason = "only PostgreSQL gives positions")
+)]
+pub(crate) mod tracker;
+
+#[cfg(feature = "postgres")]
+use std::sync::{Arc, atomic::Ordering};
+
+#[cfg(feature = "postgres")]
+use self::primary_poller::Capture;
+#[cfg(feature = "postgres")]
+use self::tracker::Tracker;
+#[cfg(feature = "postgres")]
+use crate::vocabulary::Role;
+
+/// Finds out whether there are positions, and keeps them known from then on.
+#[cfg(feature = "postgres")]
+pub(crate) async fn look_after(tracker: &Arc<Tracker>) {
+    if !tracker.has_positions() {
+        return;
+    }
+    let mut capture = Capture::default();
+    if tracker.snapshot.has_replicas() {
+        capture.first(tracker).await;
+    }
+    capture.spawn(tracker);
+    follow_all(tracker);
+}
+
+/// Lets tasks be forgotten whose writes every replica has replayed.
+#[cfg(feature = "postgres")]
+fn sweep(tracker: &Tracker) {
+    let tasks = &tracker.clock.tasks;
+    if tasks.len() == 0 {
+        return;
+    }
+    let snapshot = tracker.snapshot.load();
+    let nodes = snapshot.view.nodes().iter().zip(snapshot.members());
+    let replicas: Vec<_> = nodes
+        .filter(|(node, _)| node.role == Role::Replica)
+        .map(|(_, member)| member)
+        .collect();
+    if replicas.is_empty() {
+        return;
+    }
+    tasks.sweep(&tracker.clock, |need| {
+        replicas
+            .iter()
+            .all(|member| member.node.replayed.covers(need))
+    });
+}
+
+/// Begins to ask those replicas that nobody asks yet.
+#[cfg(feature = "postgres")]
+pub(crate) fn follow_all(tracker: &Arc<Tracker>) {
+    if !tracker.has_positions() {
+        return;
+    }
+    let snapshot = tracker.snapshot.load();
+    let nodes = snapshot.view.nodes().iter().zip(snapshot.members());
+    for (_, member) in nodes.filter(|(node, _)| node.role == Role::Replica) {
+        let node = &member.node;
+        if node.direct.is_some() && !node.followed.swap(true, Ordering::AcqRel) {
+            replica_poller::follow(tracker, node);
+        }
+    }
+}

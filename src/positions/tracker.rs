@@ -1,0 +1,246 @@
+//! What one cluster knows of positions: whose writes a read has to see, and who can be asked for them.
+//!
+//! Statements ask it what a read needs and tell it of writes; the tasks that ask servers put in what they hear. It is
+//! shared on its own, so that those tasks keep alive neither the cluster's pools nor its worker.
+
+use std::{
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use super::sampling_demand::Demand;
+use crate::{
+    causality::{
+        Clock, Current, LastReport, OpenWrite, ReadRequirement, ReplayObservation, ReplayReport,
+        Replayed, Several, gate::Writing, losses::Losses,
+    },
+    config::Config,
+    metrics::{ClusterCounter, ClusterMetrics},
+    node::Node,
+    snapshot::Published,
+    vocabulary::NodeId,
+};
+
+/// What is asked of the cluster that a tracker belongs to. It is the cluster's own, and not its worker's inbox, because
+/// a cluster outlives its worker.
+pub(crate) trait ClusterAccess: Send + Sync {
+    /// Whether the application closed it: nothing is asked for it any more.
+    fn is_closed(&self) -> bool;
+
+    /// A pool's connections lead to more than one server, or to one that was started again.
+    fn on_several(&self, node: NodeId, pool: &Arc<Replayed>, several: Several);
+
+    /// Has every node asked what it is: somebody has seen more than the picture shows.
+    fn ask_everyone(&self);
+}
+
+/// How time protects reads where positions do not (rule C14).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PinSettings {
+    /// How long reads of a session keep to the primary after a write. Zero where reads are always fresh (SQLite) and
+    /// where it is switched off.
+    pub(crate) length: Duration,
+    /// The operator's word that no replica is further behind. Without that, time proves nothing.
+    pub(crate) is_trusted: bool,
+    /// Reads are always fresh: writes leave nothing behind that a read has to see.
+    pub(crate) reads_are_fresh: bool,
+}
+
+/// The positions of one cluster, behind all of its handles.
+pub(crate) struct Tracker {
+    pub(crate) clock: Arc<Clock>,
+    /// The last word of an authority on the epoch that this handle heard.
+    word: AtomicU64,
+    /// Writes of this handle that were lost from sight.
+    pub(crate) losses: Arc<Losses>,
+    /// The primary says how far it has written; else only the time pin is left (rule C14).
+    told: AtomicBool,
+    pub(crate) demand: Arc<Demand>,
+    pub(crate) pin: PinSettings,
+    pub(super) snapshot: Arc<Published>,
+    pub(super) config: Arc<Config>,
+    metrics: Arc<ClusterMetrics>,
+    cluster: Weak<dyn ClusterAccess>,
+}
+
+/// What a new tracker begins from.
+pub(crate) struct TrackerParts {
+    pub(crate) clock: Arc<Clock>,
+    /// Servers may say how far they have come.
+    pub(crate) has_positions: bool,
+    pub(crate) pin: PinSettings,
+    pub(crate) snapshot: Arc<Published>,
+    pub(crate) config: Arc<Config>,
+    pub(crate) metrics: Arc<ClusterMetrics>,
+}
+
+impl Tracker {
+    pub(crate) fn new(parts: TrackerParts, cluster: Weak<dyn ClusterAccess>) -> Self {
+        let TrackerParts {
+            clock,
+            has_positions,
+            pin,
+            snapshot,
+            config,
+            metrics,
+        } = parts;
+        Self {
+            word: AtomicU64::new(clock.word()),
+            clock,
+            losses: Arc::default(),
+            told: AtomicBool::new(has_positions),
+            demand: Arc::default(),
+            pin,
+            snapshot,
+            config,
+            metrics,
+            cluster,
+        }
+    }
+
+    /// Whether servers say how far they have come.
+    #[inline]
+    pub(crate) fn has_positions(&self) -> bool {
+        self.told.load(Ordering::Acquire)
+    }
+
+    /// The primary says that it will not tell. Whether that is new.
+    pub(super) fn mark_untold(&self) -> bool {
+        self.told.swap(false, Ordering::AcqRel)
+    }
+
+    /// Whether this node's connections can say how far its server has replayed.
+    pub(crate) fn gives_position(&self, node: &Node) -> bool {
+        node.direct.is_some() && self.has_positions()
+    }
+
+    /// The last word of an authority on the epoch that this handle heard.
+    pub(crate) fn word(&self) -> u64 {
+        self.word.load(Ordering::Acquire)
+    }
+
+    /// This handle has heard that one.
+    pub(crate) fn set_word(&self, word: u64) {
+        self.word.store(word, Ordering::Release);
+    }
+
+    /// A write of this session returned, whichever way.
+    pub(crate) fn wrote(&self, current: &Current) {
+        if !self.pin.reads_are_fresh {
+            current.wrote(&self.clock, self.pin.length);
+        }
+    }
+
+    /// A write of this session is under way until this is dropped.
+    pub(crate) fn open_write(&self, current: &Current, writing: Writing) -> OpenWrite {
+        let pin = (!self.pin.reads_are_fresh).then_some(self.pin.length);
+        OpenWrite::new(&self.clock, &self.losses, writing, current, pin)
+    }
+
+    /// Whether something is being done through a connection of a `concrete()`, of this handle or of another one to the
+    /// cluster, that a replica may lack and this session has to see.
+    #[inline]
+    pub(crate) fn has_unseen(&self, current: &Current) -> bool {
+        self.clock.has_handed_out()
+            && current.may_use_concrete()
+            && self.clock.is_in_use(self.snapshot.has_replicas())
+    }
+
+    /// What a read of this session that arrives now needs of the node that serves it.
+    #[inline]
+    pub(crate) fn need(&self, current: &Current) -> ReadRequirement {
+        if self.has_unseen(current) {
+            if !self.has_positions() {
+                return ReadRequirement::Primary;
+            }
+            self.clock.concrete_is_out();
+        }
+        self.need_of_seen(current)
+    }
+
+    /// What a read of this session needs, without what is done out of our sight.
+    fn need_of_seen(&self, current: &Current) -> ReadRequirement {
+        match self.has_positions() {
+            true => {
+                self.clock.reads();
+                current.need(&self.clock)
+            }
+            // What has not returned has no pin yet.
+            false if self.has_open_writes(current) => ReadRequirement::Primary,
+            // A pin that is over says nothing of a replica that is further behind, and nobody can tell how far it is.
+            false if !self.pin.is_trusted && current.written(&self.clock) > 0 => {
+                ReadRequirement::Primary
+            }
+            false => current.pinned_need(&self.clock),
+        }
+    }
+
+    /// Whether this session has writes that have not returned although nobody waits for them, and whether it has some
+    /// whose connections are gone.
+    pub(super) fn open_writes(&self, current: &Current) -> (bool, bool) {
+        // Where there are positions, what is committed there is covered like what has returned.
+        let concrete = !self.has_positions() && self.has_unseen(current);
+        let (waits, lost) = current.open_writes(&self.clock);
+        (waits || concrete, lost)
+    }
+
+    /// Whether this session has either.
+    pub(crate) fn has_open_writes(&self, current: &Current) -> bool {
+        let (waits, lost) = self.open_writes(current);
+        waits || lost
+    }
+
+    /// A connection of this pool, or the one that asks again and again, said how far its server has come.
+    pub(crate) fn learn(&self, node: NodeId, replayed: &Arc<Replayed>, report: ReplayReport) {
+        let sample = ReplayObservation {
+            told: LastReport {
+                begun: report.begun,
+                server: Some(report.server),
+                source: report.source,
+                lsn: report.lsn,
+            },
+            epoch: self.clock.ordinal(report.cluster, report.source),
+            lsn: report.lsn,
+            complete: report.complete,
+            place: report.place,
+            life: report.life,
+        };
+        let (epoch, before) = replayed.known();
+        let several = replayed.learn(&sample);
+        let (now, after) = replayed.known();
+        if now == epoch && after > before {
+            for at in self.clock.captured(epoch, before, after) {
+                replayed.reached().record(at.elapsed());
+            }
+        }
+        if several != Several::NoNews
+            && let Some(cluster) = self.cluster.upgrade()
+        {
+            cluster.on_several(node, replayed, several);
+        }
+        self.clock.news.notify_waiters();
+    }
+
+    /// Has every node asked what it is.
+    pub(super) fn ask_everyone(&self) {
+        if let Some(cluster) = self.cluster.upgrade() {
+            cluster.ask_everyone();
+        }
+    }
+
+    /// Whether nobody is left for whom anything could be asked.
+    #[cfg(feature = "postgres")]
+    pub(super) fn is_over(&self) -> bool {
+        self.cluster
+            .upgrade()
+            .is_none_or(|cluster| cluster.is_closed())
+    }
+
+    /// Counts something that concerns no node.
+    pub(super) fn count(&self, what: ClusterCounter) {
+        self.metrics.count(what);
+    }
+}
