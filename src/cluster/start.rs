@@ -210,11 +210,12 @@ impl Starting {
                 (false, false) => break,
             }
         }
-        // The line at the start says how each replica stands.
+        // The line at the start says how each replica stands, and the start asks for a position by itself.
         self.effects.retain(|effect| {
             !matches!(
                 effect,
                 Effect::Notice(Notice::LeftRotation { .. } | Notice::JoinedRotation { .. })
+                    | Effect::AskPosition
             )
         });
         // It was only looked for.

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use super::lag::History;
 use super::reduce::Step;
-use super::{Fact, Moment, NodeState, Notice, State};
+use super::{Effect, Fact, Moment, NodeState, Notice, State};
 use crate::causality::Named;
 use crate::vocabulary::{FenceReason, NodeId, Role};
 use claims::{claimed, same_server};
@@ -142,6 +142,7 @@ pub(super) fn settle(step: &mut Step<'_>) {
                 .take()
                 .map(|since| now.since(since));
             step.out.notice(Notice::PrimaryIs { node, without });
+            step.out.answer(Effect::AskPosition);
         }
         None => {
             step.state.primaryship.lost = Some(now);

@@ -326,6 +326,7 @@ impl Bench {
             Effect::ClosePool { node } => format!("close {}", name(*node)),
             Effect::CloseHard { node } => format!("close {} hard", name(*node)),
             Effect::Publish => "publish".to_owned(),
+            Effect::AskPosition => "ask position".to_owned(),
             Effect::Replaced(Changes {
                 ticket,
                 added,

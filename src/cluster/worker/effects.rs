@@ -43,6 +43,9 @@ impl Worker {
                         }),
                     );
                 }
+                Effect::AskPosition => {
+                    shared.clock.ask();
+                }
                 Effect::Accepted(named) => Self::take_word(&shared, named),
                 Effect::Notice(what) => {
                     log::tell(&what, &self.state, &self.nodes, &shared.telemetry.metrics);

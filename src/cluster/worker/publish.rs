@@ -37,8 +37,6 @@ impl Worker {
         }
         let (members, beside) = (self.nodes.members(&view), self.nodes.beside(&view));
         let snapshot = Snapshot::new(view, members).beside(beside);
-        let primary = snapshot.primary().map(|primary| primary.node.id);
-        let before = shared.snapshot.primary_node().map(|node| node.id);
         let may_reign = |id| {
             let node = self.state.node(id);
             node.is_some_and(|node| matches!(node.role, Role::Primary | Role::Unknown))
@@ -51,10 +49,6 @@ impl Worker {
         shared.concrete.keep(may_reign, shared);
         self.nodes.wake();
         shared.snapshot.announce(version);
-        if primary.is_some() && primary != before {
-            // The new one's epoch is what positions are held against from now on.
-            shared.clock.ask();
-        }
         #[cfg(feature = "postgres")]
         crate::positions::follow_all(&shared.tracker);
     }
