@@ -112,12 +112,6 @@ impl Snapshot {
         self.view.primary.and_then(|index| self.members.get(index))
     }
 
-    /// An eligible replica's pool, if there is one.
-    pub(crate) fn replica(&self) -> Option<&Arc<Node>> {
-        let replica = self.view.replicas.members.first()?;
-        Some(&self.members[replica.index].node)
-    }
-
     /// What this node said last, where it is in doubt for it.
     pub(crate) fn said_last(&self, index: usize) -> Option<DbErr> {
         said_last(&self.view.nodes()[index], &self.members[index])

@@ -16,12 +16,15 @@
 //! Whoever takes a connection keeps the node's id and generation as they stood in the snapshot, and reports failures
 //! with them: news of an older generation changes nothing (T10).
 
+mod catalog;
+mod checks;
 mod crash;
 mod effect;
 mod eligible;
 mod health;
 mod lag;
 mod members;
+mod pools;
 mod primaryship;
 mod probe;
 pub(crate) mod reduce;
@@ -37,8 +40,10 @@ use std::time::Duration;
 
 use crate::vocabulary::{FenceReason, Ineligible, NodeId, Role};
 
+pub(crate) use catalog::{CatalogNews, CatalogSchedule, Reading};
 pub(crate) use crash::{Fate, Outage, Ran, Spares, TextHash};
 pub(crate) use effect::{Changes, Effect, Event, Notice, Outbox, ProbeFacts};
+pub(crate) use pools::PoolNews;
 pub(crate) use primaryship::Primaryship;
 pub(crate) use roster::ReplaceProblem;
 pub(crate) use start::StartProblem;
@@ -219,6 +224,10 @@ pub(crate) struct NodeState {
     pub(crate) lagging: bool,
     /// How connections to it ended last.
     pub(crate) outage: Option<Outage>,
+    /// A pool of this generation could not be had.
+    lacks_pool: bool,
+    /// Since when its probes have to connect anew: the connection that they had led to another server.
+    strayed: Option<Moment>,
     /// What was told of its place in the rotation last; nothing while nothing was.
     pub(crate) rotation: Option<Option<Ineligible>>,
     /// When the last probe that ended was sent.
@@ -246,6 +255,8 @@ pub(crate) struct State {
     /// Counts what was published.
     pub(crate) version: u64,
     pub(crate) primaryship: Primaryship,
+    catalog: CatalogSchedule,
+    checks: Vec<checks::Check>,
     next_id: u32,
     pending: Option<Pending>,
     queue: VecDeque<(u64, Vec<NodeSpec>, Vec<Arc<str>>)>,
@@ -283,6 +294,8 @@ impl NodeState {
             astray: false,
             lagging: false,
             outage: None,
+            lacks_pool: false,
+            strayed: None,
             rotation: None,
             asked: None,
             probe_at: None,

@@ -1,19 +1,12 @@
-//! Keeps what is known of the server's catalog fresh: read at start, after DDL of our own, and every
-//! `SEALANE_CATALOG_REFRESH`, because others do DDL too (rule I5). A name that it lacks asks for a reading as well.
-//!
-//! It is the primary's. Only a cluster that started without its primary reads a replica's, or every read would be
-//! refused for not being known as one; what is found there is provisional, and never believed after DDL of our own.
-//!
-//! One reading at a time, on a connection of its own, so that it is in no statement's way, and then a rest that grows
-//! with what the reading took. What changed while it ran stays in doubt until the next one. Reading again at once, until
-//! one was disturbed by nothing, kept a busy schema's catalog unknown for ever, and the primary busy.
+//! What statements know of the server's catalog, and how it is read (rule I5). When, and from whom, the reducer says
+//! (`state::catalog`).
 
 use std::{
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use tokio::sync::watch;
@@ -26,21 +19,9 @@ use crate::{
     backend,
     intent::{Change, Classifier, Summary, catalog::Catalog},
     node::Node,
+    state::{Moment, Reading},
     vocabulary::Role,
 };
-
-/// After a failed reading the next one waits this long.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
-
-/// After DDL of our own, it rests for so many times what the last one took.
-const REST: u32 = 4;
-
-/// After DDL of our own, the longest rest.
-const LONGEST_REST: Duration = Duration::from_secs(5);
-
-/// What is only wished for waits so long after the last reading; in vain, twice as long the next time.
-const WISH_EVERY: Duration = Duration::from_secs(2);
-const WISH_SELDOM: Duration = Duration::from_secs(60);
 
 /// What statements judge texts by, and what they know of the readings.
 pub(crate) struct Judging {
@@ -72,201 +53,63 @@ impl Judging {
     }
 }
 
-#[derive(Debug)]
-pub(super) struct CatalogReader {
-    /// Only a real server has a catalog to read.
-    wanted: bool,
-    every: Option<Duration>,
-    next: Option<Instant>,
-    /// Since when one runs.
-    reading: Option<Instant>,
-    /// How long the next one rests after the last.
-    rests_until: Option<Instant>,
-    /// How long the next reading rests after the last, where it is only wished for.
-    wish_gap: Duration,
-    wishes_from: Option<Instant>,
-    by_wish: bool,
-    again: bool,
-    /// What is known comes from a replica.
-    provisional: bool,
-    /// There was DDL of our own that no reading has seen: a replica's catalog may lack it.
-    changed: bool,
+/// Reads the catalog from this node, in a task of its own and on a connection of its own, so that it is in no statement's
+/// way.
+pub(super) fn read(node: Option<Arc<Node>>, role: Role, shared: &Arc<Shared>, outbox: &TaskInbox) {
+    if role == Role::Primary {
+        shared.judging.classifier.reading_begins();
+    }
+    let reader = Arc::clone(shared);
+    let limit = shared.config.acquire_timeout;
+    let outbox = outbox.clone();
+    tokio::spawn(async move {
+        let reading = async {
+            let Some(node) = node else {
+                return Err("there is no primary".to_owned());
+            };
+            let settings = reader.judging.classifier.settings();
+            let read = backend::read_catalog(&node, Some(&reader.config), settings).await;
+            read.map_err(|err| crate::signal::told(&err))
+        };
+        let read = tokio::time::timeout(limit, reading).await;
+        let read = read.unwrap_or_else(|_| {
+            let limit = reader.config.setting("acquire_timeout");
+            Err(format!("no answer within {limit}"))
+        });
+        outbox.send(TaskReport::CatalogRead(role, read.map(Box::new)));
+    });
 }
 
-impl CatalogReader {
-    pub(super) fn new(every: Option<Duration>, wanted: bool, read: bool) -> Self {
-        let now = Instant::now();
-        let next = if read {
-            every.map(|every| now + every)
-        } else {
-            Some(now)
-        };
-        Self {
-            wanted,
-            every,
-            next: next.filter(|_| wanted),
-            reading: None,
-            rests_until: None,
-            wish_gap: WISH_EVERY,
-            wishes_from: None,
-            by_wish: false,
-            again: false,
-            provisional: false,
-            changed: false,
-        }
-    }
-
-    pub(super) fn next_due(&self) -> Option<Instant> {
-        self.next.filter(|_| self.reading.is_none())
-    }
-
-    pub(super) fn is_due(&self) -> bool {
-        self.next_due().is_some_and(|next| next <= Instant::now())
-    }
-
-    /// Whether the primary's own is still to be read.
-    pub(super) fn is_provisional(&self) -> bool {
-        self.provisional && self.reading.is_none()
-    }
-
-    /// There was DDL of our own: the next reading begins as soon as it may.
-    pub(super) fn schema_changed(&mut self) {
-        self.changed = true;
-        match self.reading {
-            Some(_) => self.again = true,
-            None => self.no_later_than(self.rests_until),
-        }
-    }
-
-    /// Another reading may tell something that somebody asked for. One that runs may tell it, too.
-    pub(super) fn wish(&mut self) {
-        if self.reading.is_none() {
-            self.by_wish |= self
-                .next
-                .is_none_or(|next| next > Instant::now() + WISH_EVERY);
-            self.no_later_than(self.wishes_from);
-        }
-    }
-
-    fn no_later_than(&mut self, at: Option<Instant>) {
-        let at = at.unwrap_or_else(Instant::now);
-        let next = self.next.map_or(at, |next| next.min(at));
-        self.next = Some(next).filter(|_| self.wanted);
-    }
-
-    /// Reads the primary's now.
-    pub(super) fn read(&mut self, shared: &Arc<Shared>, outbox: &TaskInbox) {
-        self.begin(
-            shared.snapshot.primary_node(),
-            Role::Primary,
-            shared,
-            outbox,
-        );
-    }
-
-    /// Reads a replica's, where that may do.
-    pub(super) fn read_from(
-        &mut self,
-        replica: &Arc<Node>,
-        shared: &Arc<Shared>,
-        outbox: &TaskInbox,
-    ) {
-        if self.changed {
-            self.read(shared, outbox);
-        } else {
-            self.begin(Some(Arc::clone(replica)), Role::Replica, shared, outbox);
-        }
-    }
-
-    fn begin(
-        &mut self,
-        node: Option<Arc<Node>>,
-        role: Role,
-        shared: &Arc<Shared>,
-        outbox: &TaskInbox,
-    ) {
-        if !self.wanted {
-            return;
-        }
-        if self.reading.is_some() {
-            self.again = true;
-            return;
-        }
-        self.reading = Some(Instant::now());
-        self.next = None;
-        if role == Role::Primary {
-            shared.judging.classifier.reading_begins();
-        }
-        let reader = Arc::clone(shared);
-        let limit = shared.config.acquire_timeout;
-        let outbox = outbox.clone();
-        tokio::spawn(async move {
-            let reading = async {
-                let Some(node) = node else {
-                    return Err("there is no primary".to_owned());
-                };
-                let settings = reader.judging.classifier.settings();
-                let read = backend::read_catalog(&node, Some(&reader.config), settings).await;
-                read.map_err(|err| crate::signal::told(&err))
-            };
-            let read = tokio::time::timeout(limit, reading).await;
-            let read = read.unwrap_or_else(|_| {
-                let limit = reader.config.setting("acquire_timeout");
-                Err(format!("no answer within {limit}"))
-            });
-            outbox.send(TaskReport::CatalogRead(role, read.map(Box::new)));
-        });
-    }
-
-    /// A reading has ended.
-    pub(super) fn ended(
-        &mut self,
-        shared: &Shared,
-        role: Role,
-        read: Result<Box<Catalog>, String>,
-    ) {
-        let now = Instant::now();
-        let took = self
-            .reading
-            .take()
-            .map_or(Duration::ZERO, |begun| now - begun);
-        self.rests_until = Some(now + (took * REST).min(LONGEST_REST));
-        let by_wish = std::mem::take(&mut self.by_wish);
-        let again = std::mem::take(&mut self.again);
-        match read {
-            Ok(_) if self.changed && role != Role::Primary => self.next = Some(now),
-            Ok(catalog) => {
-                if shared.judging.classifier.knows_nothing() {
-                    say_unlisted(&catalog);
-                }
-                let new = shared.judging.classifier.has_read(*catalog);
-                self.wish_gap = match (new, by_wish) {
-                    (true, _) => WISH_EVERY,
-                    (false, true) => (self.wish_gap * 2).min(WISH_SELDOM),
-                    (false, false) => self.wish_gap,
-                };
-                shared.judging.learned.send_replace(());
-                self.provisional = role != Role::Primary;
-                self.changed &= again || role != Role::Primary;
-                self.next = self.every.map(|every| now + every);
-            }
+impl Judging {
+    /// Takes what was read, if it is believed.
+    pub(super) fn take(&self, read: Result<Box<Catalog>, String>, believed: bool) -> Reading {
+        let catalog = match read {
+            Ok(catalog) if believed => catalog,
+            Ok(_) => return Reading::Known,
             Err(error) => {
                 tracing::warn!(
                     error,
                     "the catalog could not be read: what is not known goes to the primary until it can"
                 );
-                self.next = Some(now + RETRY_AFTER);
+                return Reading::Failed;
             }
+        };
+        if self.classifier.knows_nothing() {
+            say_unlisted(&catalog);
         }
-        if again {
-            self.no_later_than(self.rests_until);
+        let new = self.classifier.has_read(*catalog);
+        self.learned.send_replace(());
+        match new {
+            true => Reading::New,
+            false => Reading::Known,
         }
-        let wishes = now + self.wish_gap;
-        self.wishes_from = Some(wishes);
-        let wishes = wishes.saturating_duration_since(shared.origin).as_millis();
-        let wishes = u64::try_from(wishes).unwrap_or(u64::MAX);
-        shared.judging.heard_at.store(wishes, Ordering::Release);
-        shared.judging.wished.store(false, Ordering::Release);
+    }
+
+    /// Wishes are heard again, from this moment on.
+    pub(super) fn hear_wishes(&self, from: Moment) {
+        let from = u64::try_from(from.0.as_millis()).unwrap_or(u64::MAX);
+        self.heard_at.store(from, Ordering::Release);
+        self.wished.store(false, Ordering::Release);
     }
 }
 

@@ -277,6 +277,7 @@ fn event(notice: &Notice, state: &State, nodes: &Nodes) -> Option<ClusterEvent> 
         Notice::Removed { node } => ClusterEvent::Removed { node: name(*node) },
         Notice::Drained { node } => ClusterEvent::Drained { node: name(*node) },
         Notice::Suspected { .. }
+        | Notice::Moved { .. }
         | Notice::Cleared { .. }
         | Notice::Crashed { .. }
         | Notice::Saturated { .. }

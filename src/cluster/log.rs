@@ -52,6 +52,11 @@ pub(super) fn tell(notice: &Notice, state: &State, nodes: &Nodes, metrics: &Clus
         Notice::Suspected { node, cause } => {
             tracing::debug!(node = name(*node), %cause, "in doubt until its next probe")
         }
+        Notice::Moved { node } => tracing::warn!(
+            node = name(*node),
+            "connections to this node lead to another server than before: it was started again, its name has moved, or \
+             several servers answer under it; what was open to it is opened anew"
+        ),
         Notice::Cleared { node } => tracing::debug!(node = name(*node), "the doubt was unfounded"),
         Notice::Saturated { node } => {
             tracing::debug!(node = name(*node), "alive and short of connections")

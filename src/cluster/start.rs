@@ -210,12 +210,14 @@ impl Starting {
                 (false, false) => break,
             }
         }
-        // The line at the start says how each replica stands, and the start asks for a position by itself.
+        // The line at the start says how each replica stands, and the start asks for a position by itself. Standing
+        // writers are for later: a start opens no connection that no statement needs.
         self.effects.retain(|effect| {
             !matches!(
                 effect,
                 Effect::Notice(Notice::LeftRotation { .. } | Notice::JoinedRotation { .. })
                     | Effect::AskPosition
+                    | Effect::StandBy { .. }
             )
         });
         // It was only looked for.

@@ -13,7 +13,7 @@ mod tasks;
 mod word;
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{HashMap, HashSet, VecDeque},
     sync::{Arc, Weak},
     time::{Duration, Instant},
 };
@@ -25,7 +25,6 @@ use tracing::Instrument;
 pub(super) use self::begun::Begun;
 use self::word::Words;
 use super::{
-    catalog::CatalogReader,
     inbox::{Mailbox, Message, StatementNews, TaskInbox},
     nodes::Nodes,
     probes::Probes,
@@ -39,7 +38,7 @@ use crate::{
     error::Error,
     metrics::Publisher,
     node::NodePool,
-    state::{Changes, Event, Moment, State, reduce::reduce},
+    state::{CatalogNews, Changes, Effect, Event, Moment, State, reduce::reduce},
     vocabulary::NodeId,
 };
 
@@ -64,15 +63,15 @@ pub(super) struct Worker {
     state: State,
     nodes: Nodes,
     probes: Probes,
-    catalog: CatalogReader,
     publisher: Arc<Publisher>,
     answers: HashMap<u64, oneshot::Sender<Result<Changes, Error>>>,
     tickets: u64,
     /// Nodes that a task watches until nothing is in flight there. One for each: swaps may come faster than a busy node
     /// has a quiet moment.
     watched: HashSet<NodeId>,
-    /// Who waits for a probe that was sent after this moment.
-    checks: Vec<(NodeId, Moment, oneshot::Sender<()>)>,
+    /// Who waits for news of a node, by ticket; and who has them, once all is done that came with them.
+    checks: HashMap<u64, oneshot::Sender<()>>,
+    checked: Vec<oneshot::Sender<()>>,
     stalls: Stalls,
     /// What the clock was told of the cluster.
     whose: Whose,
@@ -94,11 +93,7 @@ impl Worker {
             effects,
             catalog_read,
         } = begun;
-        let catalog = CatalogReader::new(
-            shared.config.catalog_refresh,
-            shared.judging.reads_catalog(),
-            catalog_read,
-        );
+        let exists = shared.judging.reads_catalog();
         let mut worker = Self {
             shared: Arc::downgrade(shared),
             inbox: mailbox.messages,
@@ -106,12 +101,12 @@ impl Worker {
             state,
             nodes,
             probes: Probes::default(),
-            catalog,
             publisher: Arc::clone(&shared.telemetry.publisher),
             answers: HashMap::new(),
             tickets: 0,
             watched: HashSet::new(),
-            checks: Vec::new(),
+            checks: HashMap::new(),
+            checked: Vec::new(),
             stalls: Stalls::new(),
             whose: Whose::default(),
             words: shared.clock.words(),
@@ -121,8 +116,7 @@ impl Worker {
             credited: 0,
         };
         let work = async move {
-            worker.apply(effects).await;
-            worker.fill_all();
+            worker.begin(effects, exists.then_some(catalog_read)).await;
             worker.run().await;
         };
         tokio::spawn(work.instrument(shared.worker.span.clone()));
@@ -168,10 +162,9 @@ impl Worker {
             .into_iter()
             .flatten()
             .map(|moment| self.origin + moment.0);
-        let looks = self.looks_for_stalls().then(|| self.stalls.next_due());
+        let looks = self.state.may_fail_over().then(|| self.stalls.next_due());
         moments
             .chain(looks)
-            .chain(self.catalog.next_due())
             .chain([self.publish_at])
             .min()
             .unwrap_or(self.publish_at)
@@ -179,7 +172,7 @@ impl Worker {
 
     async fn tick(&mut self, shared: &Arc<Shared>) {
         let now = self.now();
-        if self.looks_for_stalls() && self.stalls.look(shared, Instant::now()) {
+        if self.state.may_fail_over() && self.stalls.look(shared, Instant::now()) {
             self.dispatch(Event::AskAll).await;
         }
         if self.state.next_tick().is_some_and(|due| due <= now) {
@@ -192,38 +185,29 @@ impl Worker {
             let probe = self.nodes.probe(id, &shared.config);
             self.probes.run(id, now, probe, &self.outbox);
         }
-        if self.catalog.is_due() {
-            let replica = match self.primary_was_seen() {
-                true => None,
-                false => shared.snapshot.load().replica().cloned(),
-            };
-            match replica {
-                Some(replica) => self.catalog.read_from(&replica, shared, &self.outbox),
-                None => self.catalog.read(shared, &self.outbox),
-            }
-        }
         if self.publish_at <= Instant::now() {
             self.publish_metrics(shared);
         }
     }
 
-    /// Fills the pools of the nodes that have answered already.
-    fn fill_all(&self) {
-        if let Some(shared) = self.shared.upgrade() {
-            for node in self.state.members().filter(|node| node.latency.is_some()) {
-                self.nodes.fill(node.id, &shared.config);
-            }
+    /// What the start has left to do, and what it knows that the reducer does not.
+    async fn begin(&mut self, effects: Vec<Effect>, catalog: Option<bool>) {
+        let mut follow_ups = self.apply(effects).await;
+        follow_ups.extend(self.nodes.missing());
+        let catalog = catalog.map(|read| Event::Catalog(CatalogNews::Exists { read }));
+        for event in follow_ups.into_iter().chain(catalog) {
+            self.dispatch(event).await;
         }
     }
 
-    fn primary_was_seen(&self) -> bool {
-        self.state.primary().is_some_and(|primary| primary.seen)
-    }
-
+    /// Reduces an event, carries its effects out, and goes on with what these did.
     pub(super) async fn dispatch(&mut self, event: Event) {
-        let now = self.now();
-        let effects = reduce(&mut self.state, event, now, &mut self.rng);
-        self.apply(effects).await;
+        let mut events = VecDeque::from([event]);
+        while let Some(event) = events.pop_front() {
+            let now = self.now();
+            let effects = reduce(&mut self.state, event, now, &mut self.rng);
+            events.extend(self.apply(effects).await);
+        }
     }
 
     fn answer(&mut self, ticket: u64, answer: Result<Changes, Error>) {
@@ -241,6 +225,5 @@ impl Worker {
         self.probes.forget(id);
         self.watched.remove(&id);
         self.stalls.forget(id);
-        self.checks.retain(|(node, ..)| *node != id);
     }
 }

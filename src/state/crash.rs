@@ -11,7 +11,7 @@
 use std::{hash::BuildHasher, time::Duration};
 
 use super::reduce::Step;
-use super::{Moment, NodeState, Notice, State, View, ViewNode};
+use super::{Moment, Notice, State, View, ViewNode};
 use crate::signal::Signal;
 use crate::vocabulary::{NodeId, Role};
 
@@ -277,11 +277,12 @@ impl Outage {
 
 impl State {
     /// Whether the next probe of this node has to connect anew: a connection that is open already may be answered by a
-    /// server that has not noticed yet that it has crashed.
+    /// server that has not noticed yet that it has crashed, or lead to another server than the node is now.
     #[must_use]
     pub(crate) fn connects_anew(&self, id: NodeId) -> bool {
-        let outage = self.node(id).and_then(|node: &NodeState| node.outage);
-        outage.is_some_and(|outage| outage.is_open() && !outage.answered)
+        let asks = |outage: Outage| outage.is_open() && !outage.answered;
+        self.node(id)
+            .is_some_and(|node| node.strayed.is_some() || node.outage.is_some_and(asks))
     }
 }
 

@@ -6,10 +6,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Fact, Moment, NodeSpec, Ran, ReplaceProblem};
+use super::{CatalogNews, Fact, Moment, NodeSpec, PoolNews, Ran, ReplaceProblem};
 use crate::causality::Named;
 use crate::signal::Signal;
-use crate::vocabulary::{FenceReason, Ineligible, NodeId, Stage};
+use crate::vocabulary::{FenceReason, Ineligible, NodeId, Role, Stage};
 
 /// News.
 #[derive(Clone, Debug)]
@@ -54,6 +54,16 @@ pub(crate) enum Event {
     Wanted(bool),
     /// Something was silent for suspiciously long: ask every node what it is (T6).
     AskAll,
+    /// Somebody waits until this node was asked what it is. The ticket comes back with the answer.
+    Check { ticket: u64, node: NodeId },
+    /// A pool of this generation that took its time was opened, or could not be.
+    Pool {
+        node: NodeId,
+        generation: u64,
+        news: PoolNews,
+    },
+    /// News of the server's catalog.
+    Catalog(CatalogNews),
     /// The node's name leads to another server than before: its pools and what was asked of it are of that one (C4).
     Moved { node: NodeId },
     /// An authority says that this node is the primary (T3, T4).
@@ -86,6 +96,40 @@ pub(crate) struct ProbeFacts {
     /// When the server was started, and where it is.
     pub(crate) started: Option<u64>,
     pub(crate) place: Option<u64>,
+    /// Connections to the node lead to another server than this one.
+    pub(crate) moved: bool,
+}
+
+/// The end of a probe.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ProbeEnd {
+    pub(super) node: NodeId,
+    pub(super) begun: Moment,
+    pub(super) answered: bool,
+    pub(super) moved: bool,
+}
+
+impl Event {
+    /// The end of a probe that it tells of.
+    pub(super) fn probe_end(&self) -> Option<ProbeEnd> {
+        match *self {
+            Self::ProbeOk {
+                node, begun, facts, ..
+            } => Some(ProbeEnd {
+                node,
+                begun,
+                answered: true,
+                moved: facts.moved,
+            }),
+            Self::ProbeFailed { node, begun, .. } => Some(ProbeEnd {
+                node,
+                begun,
+                answered: false,
+                moved: false,
+            }),
+            _ => None,
+        }
+    }
 }
 
 /// An order, to be carried out in the order given.
@@ -101,6 +145,18 @@ pub(crate) enum Effect {
         generation: u64,
         hard: bool,
     },
+    /// Try again to open the pools of this node that could not be had.
+    OpenMissing { node: NodeId },
+    /// Open the connections of this node that are to be kept, if some of them are not there.
+    Fill { node: NodeId },
+    /// Keep a connection ready that may write, on a replica that may become the primary.
+    StandBy { node: NodeId },
+    /// Read the catalog from this node, which has this role; without a node the reading has failed.
+    ReadCatalog { role: Role, node: Option<NodeId> },
+    /// A wish for another reading is heard from then on.
+    HearWishes { at: Moment },
+    /// Who waited for news of a node has them.
+    Checked { ticket: u64 },
     /// Make this new node's pool and take one connection, until then; answer with `Warmed` or `WarmFailed`.
     Warm { node: NodeId, until: Moment },
     /// Watch what is in flight there, and answer with `DrainedOut` when there is nothing (again).
@@ -167,6 +223,10 @@ pub(crate) enum Notice {
     Suspected {
         node: NodeId,
         cause: Signal,
+    },
+    /// Connections to it lead to another server than before.
+    Moved {
+        node: NodeId,
     },
     /// The doubt was unfounded.
     Cleared {

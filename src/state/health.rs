@@ -277,6 +277,7 @@ impl Step<'_> {
             return;
         };
         node.generation += 1;
+        node.lacks_pool = false;
         let generation = node.generation;
         self.out.push(Effect::ReplacePool {
             node: id,

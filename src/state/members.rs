@@ -10,7 +10,9 @@ use std::sync::Arc;
 
 use super::reduce::Step;
 use super::roster::check;
-use super::{Changes, Effect, Health, Membership, NodeSpec, NodeState, Notice, Pending, State};
+use super::{
+    Changes, Effect, Health, Membership, NodeSpec, NodeState, Notice, Pending, State, checks,
+};
 use crate::signal::Signal;
 use crate::vocabulary::{NodeId, Role};
 
@@ -269,6 +271,7 @@ impl Step<'_> {
 
     fn forget(&mut self, id: NodeId, hard: bool) {
         self.state.nodes.retain(|node| node.id != id);
+        checks::forget(self, id);
         self.out.push(if hard {
             Effect::CloseHard { node: id }
         } else {

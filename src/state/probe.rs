@@ -30,6 +30,7 @@ pub(super) fn succeeded(
     node.probe_at = None;
     node.probed = Some(now);
     node.asked = Some(begun);
+    node.strayed = node.strayed.filter(|since| begun < *since);
     // What is gone changes nothing any more (T12).
     if let Membership::Leaving { .. } = node.stand {
         return;
@@ -91,11 +92,13 @@ pub(super) fn moved(step: &mut Step<'_>, id: NodeId) {
     if !node.is_member() {
         return;
     }
+    node.strayed = Some(now);
     let wrote = match node.role {
         Role::Primary | Role::Unknown => true,
         Role::Replica | Role::Fenced => false,
     };
     node.fresh = None;
+    step.out.notice(Notice::Moved { node: id });
     step.fresh_pool(id, wrote);
     step.out.publish();
     step.ask_probe(id, now);
@@ -111,6 +114,7 @@ pub(super) fn failed(step: &mut Step<'_>, id: NodeId, begun: Moment, signal: Sig
     node.probe_at = None;
     node.probed = Some(now);
     node.asked = Some(begun);
+    node.strayed = node.strayed.filter(|since| begun < *since);
     let seen = node.seen;
     if !node.is_member() {
         return;

@@ -6,7 +6,8 @@
 use fastrand::Rng;
 
 use super::{
-    Effect, Event, Moment, Outbox, State, crash, health, lag, members, primaryship, probe,
+    Effect, Event, Moment, Outbox, State, catalog, checks, crash, health, lag, members, pools,
+    primaryship, probe,
 };
 
 /// What one transition needs besides its event.
@@ -26,6 +27,25 @@ pub(crate) fn reduce(state: &mut State, event: Event, now: Moment, rng: &mut Rng
         rng,
         out: Outbox::default(),
     };
+    let probe_end = event.probe_end();
+    transition(&mut step, event);
+    primaryship::settle(&mut step);
+    if let Some(probe) = probe_end.filter(|probe| probe.moved) {
+        probe::moved(&mut step, probe.node);
+    }
+    lag::settle(&mut step);
+    if let Some(probe) = probe_end {
+        if probe.answered {
+            pools::answered(&mut step, probe.node);
+        }
+        catalog::answered(&mut step);
+        checks::ended(&mut step, probe.node, probe.begun);
+    }
+    step.tell_rotation();
+    step.finish()
+}
+
+fn transition(step: &mut Step<'_>, event: Event) {
     match event {
         Event::Failed {
             node,
@@ -35,7 +55,7 @@ pub(crate) fn reduce(state: &mut State, event: Event, now: Moment, rng: &mut Rng
             ran,
         } => {
             let report = health::Report { stage, signal, ran };
-            health::failed(&mut step, node, generation, report);
+            health::failed(step, node, generation, report);
         }
         Event::ProbeOk {
             node,
@@ -43,31 +63,39 @@ pub(crate) fn reduce(state: &mut State, event: Event, now: Moment, rng: &mut Rng
             rtt,
             facts,
         } => {
-            probe::succeeded(&mut step, node, begun, rtt, facts);
+            probe::succeeded(step, node, begun, rtt, facts);
         }
         Event::ProbeFailed {
             node,
             begun,
             signal,
         } => {
-            probe::failed(&mut step, node, begun, signal);
+            probe::failed(step, node, begun, signal);
         }
         Event::Tick => {
-            health::tick(&mut step);
-            crash::tick(&mut step);
-            members::tick(&mut step);
+            health::tick(step);
+            crash::tick(step);
+            members::tick(step);
+            catalog::tick(step);
             // After those who come back with this tick: one that fell silent before is due at once.
-            health::end_what_waits(&mut step);
+            health::end_what_waits(step);
         }
-        Event::Drain { node } => members::drain(&mut step, node),
-        Event::Resume { node } => members::resume(&mut step, node),
-        Event::Replace { ticket, nodes } => members::replace(&mut step, ticket, nodes),
-        Event::Warmed { node } => members::warmed(&mut step, node),
-        Event::WarmFailed { node, signal } => members::warm_failed(&mut step, node, signal),
-        Event::DrainedOut { node } => members::drained_out(&mut step, node),
-        Event::Wanted(wanted) => probe::wanted(&mut step, wanted),
+        Event::Drain { node } => members::drain(step, node),
+        Event::Resume { node } => members::resume(step, node),
+        Event::Replace { ticket, nodes } => members::replace(step, ticket, nodes),
+        Event::Warmed { node } => members::warmed(step, node),
+        Event::WarmFailed { node, signal } => members::warm_failed(step, node, signal),
+        Event::DrainedOut { node } => members::drained_out(step, node),
+        Event::Wanted(wanted) => probe::wanted(step, wanted),
         Event::AskAll => step.ask_everyone(),
-        Event::Moved { node } => probe::moved(&mut step, node),
+        Event::Check { ticket, node } => checks::ask(step, ticket, node),
+        Event::Pool {
+            node,
+            generation,
+            news,
+        } => pools::news(step, node, generation, news),
+        Event::Catalog(news) => catalog::news(step, news),
+        Event::Moved { node } => probe::moved(step, node),
         Event::Promoted { node } => step.take_word(node),
         Event::Accept { node } => {
             if step.accept_word(node) {
@@ -78,10 +106,6 @@ pub(crate) fn reduce(state: &mut State, event: Event, now: Moment, rng: &mut Rng
             step.accept_word(node);
         }
     }
-    primaryship::settle(&mut step);
-    lag::settle(&mut step);
-    step.tell_rotation();
-    step.finish()
 }
 
 impl Step<'_> {

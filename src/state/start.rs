@@ -16,8 +16,8 @@ use super::primaryship::configured;
 use super::reduce::Step;
 use super::roster::check;
 use super::{
-    Effect, Fact, Health, Membership, Moment, NodeSpec, NodeState, Notice, Outbox, Primaryship,
-    ReplaceProblem, State, Tuning, health, lag,
+    CatalogSchedule, Effect, Fact, Health, Membership, Moment, NodeSpec, NodeState, Notice, Outbox,
+    Primaryship, ReplaceProblem, State, Tuning, health, lag,
 };
 use crate::vocabulary::NodeId;
 
@@ -68,6 +68,8 @@ impl State {
             nodes: Vec::new(),
             version: 1,
             primaryship: Primaryship::default(),
+            catalog: CatalogSchedule::default(),
+            checks: Vec::new(),
             next_id: 0,
             pending: None,
             queue: VecDeque::new(),
@@ -135,6 +137,7 @@ impl State {
         self.confirm_at().map(&mut at_latest);
         lag::next_tick(self).map(&mut at_latest);
         crash::next_tick(self).map(&mut at_latest);
+        self.catalog.next_tick().map(&mut at_latest);
         for node in &self.nodes {
             if let Health::Ramping { since, shown, .. } = node.health {
                 at_latest(since.after(ramp_step.saturating_mul(shown + 1)));

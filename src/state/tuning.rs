@@ -46,6 +46,8 @@ pub(crate) struct Tuning {
     pub(crate) connect_every: Duration,
     /// How long a new node may take to give its first connection.
     pub(crate) warm_limit: Duration,
+    /// How often the catalog is read, whatever happens; none: only for a reason.
+    pub(crate) catalog_refresh: Option<Duration>,
     /// How long a text is suspected of a crash whose server does not come back.
     pub(crate) crash_memory: Duration,
 }
@@ -77,6 +79,7 @@ impl Default for Tuning {
             failover_timeout: Duration::from_secs(30),
             connect_every: Duration::from_millis(500),
             warm_limit: Duration::from_secs(5),
+            catalog_refresh: None,
             // Longer than most recoveries; a text that is innocent must not be kept from the primary for good.
             crash_memory: Duration::from_secs(60),
         }

@@ -10,8 +10,9 @@ use super::words::{duration, node, option, scenarios, signal, stage, str_of, tun
 use crate::signal::Signal;
 use crate::state::reduce::reduce;
 use crate::state::{
-    Changes, Effect, Event, Fact, Fate, Health, Membership, Moment, NodeSpec, NodeState,
-    ProbeFacts, Ran, Spares, StartProblem, State, TextHash, Tuning, View,
+    CatalogNews, Changes, Effect, Event, Fact, Fate, Health, Membership, Moment, NodeSpec,
+    NodeState, PoolNews, ProbeFacts, Ran, Reading, Spares, StartProblem, State, TextHash, Tuning,
+    View,
 };
 use crate::vocabulary::{NodeId, Role, Stage};
 
@@ -25,6 +26,8 @@ const FILES: &[(&str, &str)] = &[
     ("topology", include_str!("reduce/topology.json")),
     ("start", include_str!("reduce/start.json")),
     ("lag", include_str!("reduce/lag.json")),
+    ("pools", include_str!("reduce/pools.json")),
+    ("catalog", include_str!("reduce/catalog.json")),
 ];
 
 #[test]
@@ -131,6 +134,15 @@ fn run(file: &str, scenario: &Value) {
                 "{name}: on the old connection"
             );
         }
+        if let Some(expected) = step.get("believes") {
+            let role = super::words::role(expected.as_str().unwrap());
+            let other = match role {
+                Role::Primary => Role::Replica,
+                _ => Role::Primary,
+            };
+            assert!(bench.state.believes_catalog_of(role), "{name}: {role}");
+            assert!(!bench.state.believes_catalog_of(other), "{name}: {other}");
+        }
         if let Some(expected) = step.get("next_tick") {
             let next = bench.state.next_tick().map(|next| next.0);
             assert_eq!(next, expected.as_str().map(duration), "{name}: next tick");
@@ -201,6 +213,12 @@ impl Bench {
         NodeId(u32::try_from(place.unwrap_or_else(|| panic!("no node `{name}`"))).unwrap())
     }
 
+    /// The generation in the text, or the present one.
+    fn generation(&self, text: &str, name: &str) -> u64 {
+        let present = self.find(name).map_or(0, |node| node.generation);
+        option(text, "generation").map_or(present, |text| text.parse().unwrap())
+    }
+
     fn event(&self, text: &str, now: Moment) -> Event {
         let words: Vec<&str> = text.split_whitespace().collect();
         let begun = option(text, "begun").map_or(now, |begun| Moment(duration(begun)));
@@ -209,6 +227,20 @@ impl Bench {
             ["wanted"] => Event::Wanted(true),
             ["unwanted"] => Event::Wanted(false),
             ["ask_all"] => Event::AskAll,
+            ["check", ticket, name] => Event::Check {
+                ticket: ticket.parse().expect("a ticket"),
+                node: self.id(name),
+            },
+            ["pool", name, what, ..] => Event::Pool {
+                node: self.id(name),
+                generation: self.generation(text, name),
+                news: match what {
+                    "opened" => PoolNews::Opened,
+                    "missing" => PoolNews::Missing,
+                    _ => panic!("no news of a pool: `{text}`"),
+                },
+            },
+            ["catalog", ..] => Event::Catalog(catalog_news(text)),
             ["accept", name] => Event::Accept {
                 node: self.id(name),
             },
@@ -237,21 +269,17 @@ impl Bench {
                 node: self.id(name),
                 signal: signal(cause),
             },
-            ["failed", name, at, cause, ..] => {
-                let present = self.find(name).map_or(0, |node| node.generation);
-                Event::Failed {
-                    node: self.id(name),
-                    generation: option(text, "generation")
-                        .map_or(present, |text| text.parse().unwrap()),
-                    stage: stage(at),
-                    signal: signal(cause),
-                    ran: match option(text, "ran") {
-                        None => Ran::Nothing,
-                        Some("other") => Ran::Other,
-                        Some(hash) => Ran::Read(TextHash(hash.parse().unwrap())),
-                    },
-                }
-            }
+            ["failed", name, at, cause, ..] => Event::Failed {
+                node: self.id(name),
+                generation: self.generation(text, name),
+                stage: stage(at),
+                signal: signal(cause),
+                ran: match option(text, "ran") {
+                    None => Ran::Nothing,
+                    Some("other") => Ran::Other,
+                    Some(hash) => Ran::Read(TextHash(hash.parse().unwrap())),
+                },
+            },
             ["probe", name, "ok", rtt, ..] => Event::ProbeOk {
                 node: self.id(name),
                 begun,
@@ -267,6 +295,7 @@ impl Bench {
                     server: fact(text, "server"),
                     reached: option(text, "reached").map(|text| text.parse().unwrap()),
                     serializable: option(text, "serializable").is_some(),
+                    moved: text.ends_with(" moved"),
                     ..ProbeFacts::default()
                 },
             },
@@ -326,6 +355,15 @@ impl Bench {
             Effect::ClosePool { node } => format!("close {}", name(*node)),
             Effect::CloseHard { node } => format!("close {} hard", name(*node)),
             Effect::Publish => "publish".to_owned(),
+            Effect::OpenMissing { node } => format!("open missing {}", name(*node)),
+            Effect::Fill { node } => format!("fill {}", name(*node)),
+            Effect::StandBy { node } => format!("stand by {}", name(*node)),
+            Effect::ReadCatalog { role, node } => {
+                let node = node.map_or("nobody", |node| name(node).as_str());
+                format!("read catalog of {node} as {role}")
+            }
+            Effect::HearWishes { at } => format!("hear wishes in {:?}", at.since(now)),
+            Effect::Checked { ticket } => format!("checked {ticket}"),
             Effect::AskPosition => "ask position".to_owned(),
             Effect::Replaced(Changes {
                 ticket,
@@ -388,6 +426,28 @@ fn matches(found: &str, expected: &str) -> bool {
             * 1000
     };
     node == wanted && (millis(from)..=millis(to)).contains(&micros)
+}
+
+fn catalog_news(text: &str) -> CatalogNews {
+    let read = |of: &str, reading| CatalogNews::Read(super::words::role(of), reading);
+    match text.split_once("catalog ").expect("news").1 {
+        "exists" => CatalogNews::Exists { read: false },
+        "exists read" => CatalogNews::Exists { read: true },
+        "changed" => CatalogNews::Changed,
+        "wished" => CatalogNews::Wished,
+        other => match other.split(' ').collect::<Vec<_>>()[..] {
+            ["read", of, found] => read(
+                of,
+                match found {
+                    "failed" => Reading::Failed,
+                    "known" => Reading::Known,
+                    "new" => Reading::New,
+                    _ => panic!("no reading `{found}`"),
+                },
+            ),
+            _ => panic!("no news of the catalog: `{text}`"),
+        },
+    }
 }
 
 fn fact<T: std::str::FromStr>(text: &str, key: &str) -> Fact<T> {

@@ -104,6 +104,7 @@ pub(super) fn tuning(value: &Value) -> Tuning {
             "failover" => tuning.failover = value.as_bool().expect("a bool"),
             "confirmed" => tuning.confirmed = value.as_bool().expect("a bool"),
             "keep_first" => tuning.keep_first = value.as_bool().expect("a bool"),
+            "catalog_refresh" => tuning.catalog_refresh = Some(time()),
             "first_backoff" => tuning.first_backoff = time(),
             "eject_max" => tuning.eject_max = time(),
             other => panic!("no tuning `{other}`"),

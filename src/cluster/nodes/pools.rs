@@ -15,7 +15,7 @@ use crate::{
     config::Config,
     node::{Node, NodePool, PendingPool},
     signal,
-    state::NodeSpec,
+    state::{Event, NodeSpec, PoolNews},
     vocabulary::NodeId,
 };
 
@@ -68,15 +68,16 @@ impl Nodes {
         let limit = place.limit;
         let mut pool = async move { opened(&source, writes, &config).await }.boxed();
         match (&mut pool).now_or_never() {
-            Some(pool) => {
-                self.settle(Opened { place, pool });
-                None
+            Some(Ok(link)) => {
+                self.put(id, writes, Arc::new(link));
+                return None;
             }
-            None => {
-                self.leave(id, writes, limit);
-                Some(PoolOpening { place, pool })
-            }
+            // What could not be had is told like what took its time.
+            Some(Err(err)) => pool = std::future::ready(Err(err)).boxed(),
+            None => {}
         }
+        self.leave(id, writes, limit);
+        Some(PoolOpening { place, pool })
     }
 
     /// A node whose pool could not be had at the start.
@@ -132,23 +133,33 @@ impl Nodes {
         opening
     }
 
-    /// Tries again what could not be had, of a node that has answered; `None` where it has everything.
-    pub(in crate::cluster) fn retry(
-        &mut self,
-        id: NodeId,
-        config: &Config,
-    ) -> Option<Vec<PoolOpening>> {
-        let missing = std::mem::take(&mut self.open.get_mut(&id)?.missing);
-        let sides = [false, true].into_iter().zip(missing);
+    /// Tries again to open what could not be had.
+    pub(in crate::cluster) fn retry(&mut self, id: NodeId, config: &Config) -> Vec<PoolOpening> {
+        let open = self.open.get_mut(&id);
+        let missing = open.map(|open| std::mem::take(&mut open.missing));
+        let sides = [false, true].into_iter().zip(missing.unwrap_or_default());
         let sides = sides.filter(|(_, missing)| *missing);
-        let opening = |(writes, _)| self.pool(id, writes, config);
-        missing
-            .contains(&true)
-            .then(|| sides.filter_map(opening).collect())
+        sides
+            .filter_map(|(writes, _)| self.pool(id, writes, config))
+            .collect()
     }
 
-    /// Puts a pool in the place that was kept for it, unless the node has gone on meanwhile. Whether it did.
-    pub(in crate::cluster) fn settle(&mut self, Opened { place, pool }: Opened) -> bool {
+    /// The nodes that lack a pool since the start.
+    pub(in crate::cluster) fn missing(&self) -> Vec<Event> {
+        let lacking = self
+            .open
+            .iter()
+            .filter(|(_, open)| open.missing.contains(&true));
+        let news = |(node, open): (&NodeId, &OpenNode)| Event::Pool {
+            node: *node,
+            generation: open.generation,
+            news: PoolNews::Missing,
+        };
+        lacking.map(news).collect()
+    }
+
+    /// Puts a pool in the place that was kept for it, unless the node has gone on meanwhile; and says what became of it.
+    pub(in crate::cluster) fn settle(&mut self, Opened { place, pool }: Opened) -> Option<Event> {
         let (id, writes, limit) = (place.id, place.writes, place.limit);
         let name = |open: &OpenNode| Arc::clone(&open.source.spec.name);
         let waited_for = self
@@ -160,11 +171,12 @@ impl Nodes {
             if let Ok(link) = pool {
                 tokio::spawn(async move { link.close().await });
             }
-            return false;
+            return None;
         };
-        match pool {
+        let news = match pool {
             Ok(link) => {
                 self.put(id, writes, Arc::new(link));
+                PoolNews::Opened
             }
             Err(err) => {
                 tracing::warn!(node = &*name, error = %signal::told(&err), "its pool could not be made");
@@ -172,9 +184,14 @@ impl Nodes {
                 if let Some(open) = self.open.get_mut(&id) {
                     open.missing[usize::from(writes)] = true;
                 }
+                PoolNews::Missing
             }
-        }
-        true
+        };
+        Some(Event::Pool {
+            node: id,
+            generation: place.generation,
+            news,
+        })
     }
 
     /// Wakes the waiters for a pool: they find it in the snapshot that was just published.

@@ -82,5 +82,6 @@ pub(in crate::cluster) fn said(facts: &Facts) -> ProbeFacts {
         server: facts.server.map_or(Fact::NotChecked, Fact::Known),
         started: facts.started,
         place: facts.place,
+        moved: false,
     }
 }

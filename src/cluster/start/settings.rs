@@ -42,6 +42,7 @@ pub(super) fn tuning(config: &Config) -> Tuning {
         confirmed: config.failover == Failover::Confirmed,
         keep_first: config.on_conflict == OnConflict::KeepFirst,
         failover_timeout: config.failover_timeout,
+        catalog_refresh: config.catalog_refresh,
         ..Tuning::default()
     }
 }

@@ -1,13 +1,20 @@
 //! What the reducer orders, carried out.
 
+use std::sync::Arc;
+
 use super::{Worker, tasks::open_beside};
-use crate::{cluster::log, error::Error, state::Effect};
+use crate::{
+    cluster::{catalog, log},
+    error::Error,
+    state::{Effect, Event},
+};
 
 impl Worker {
-    /// Carries the effects out in their order.
-    pub(super) async fn apply(&mut self, effects: Vec<Effect>) {
+    /// Carries the effects out in their order. What is returned is news of what they did, to be dispatched next.
+    pub(super) async fn apply(&mut self, effects: Vec<Effect>) -> Vec<Event> {
+        let mut follow_ups = Vec::new();
         let Some(shared) = self.shared.upgrade() else {
-            return;
+            return follow_ups;
         };
         for effect in effects {
             match effect {
@@ -43,6 +50,19 @@ impl Worker {
                         }),
                     );
                 }
+                Effect::OpenMissing { node } => {
+                    let opening = self.nodes.retry(node, &shared.config);
+                    open_beside(opening, &self.outbox);
+                }
+                Effect::Fill { node } => self.nodes.fill(node, &shared.config),
+                Effect::StandBy { node } => follow_ups.extend(self.stand_by(node, &shared)),
+                Effect::ReadCatalog { role, node } => {
+                    let member = node.and_then(|node| self.nodes.member(node));
+                    let node = member.map(|member| Arc::clone(&member.node));
+                    catalog::read(node, role, &shared, &self.outbox);
+                }
+                Effect::HearWishes { at } => shared.judging.hear_wishes(at),
+                Effect::Checked { ticket } => self.checked.extend(self.checks.remove(&ticket)),
                 Effect::AskPosition => {
                     shared.clock.ask();
                 }
@@ -56,5 +76,6 @@ impl Worker {
                 }
             }
         }
+        follow_ups
     }
 }

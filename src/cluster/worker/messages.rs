@@ -9,7 +9,7 @@ use crate::{
         shared::Shared,
     },
     signal::Signal,
-    state::{Event, Ran},
+    state::{CatalogNews, Event, Ran},
     vocabulary::Stage,
 };
 
@@ -24,6 +24,10 @@ impl Worker {
             Message::Statement(news) => self.on_news(news).await,
             Message::Task(report) => self.on_report(shared, report).await,
             Message::Handle(order) => return self.on_order(shared, order).await,
+        }
+        for answer in self.checked.drain(..) {
+            // Whoever asked may have stopped waiting.
+            let _ = answer.send(());
         }
         ControlFlow::Continue(())
     }
@@ -50,16 +54,22 @@ impl Worker {
             // Who waits is noted after every message.
             StatementNews::Waits => {}
             StatementNews::Check(node, answer) => {
-                self.checks.push((node, self.now(), answer));
-                self.dispatch(Event::AskAll).await;
+                self.tickets += 1;
+                let ticket = self.tickets;
+                self.checks.insert(ticket, answer);
+                self.dispatch(Event::Check { ticket, node }).await;
             }
             StatementNews::Moved(node, pool) => {
                 if self.nodes.has_pool(node, &pool) {
-                    self.moved(node).await;
+                    self.dispatch(Event::Moved { node }).await;
                 }
             }
-            StatementNews::SchemaChanged => self.catalog.schema_changed(),
-            StatementNews::WishCatalog => self.catalog.wish(),
+            StatementNews::SchemaChanged => {
+                self.dispatch(Event::Catalog(CatalogNews::Changed)).await;
+            }
+            StatementNews::WishCatalog => {
+                self.dispatch(Event::Catalog(CatalogNews::Wished)).await;
+            }
         }
     }
 
@@ -77,11 +87,16 @@ impl Worker {
                 self.dispatch(Event::WarmFailed { node, signal }).await;
             }
             TaskReport::Opened(opened) => {
-                if self.nodes.settle(opened) {
-                    self.publish(shared).await;
+                if let Some(event) = self.nodes.settle(opened) {
+                    self.dispatch(event).await;
                 }
             }
-            TaskReport::CatalogRead(role, read) => self.catalog.ended(shared, role, read),
+            TaskReport::CatalogRead(role, read) => {
+                let believed = self.state.believes_catalog_of(role);
+                let reading = shared.judging.take(read, believed);
+                let news = CatalogNews::Read(role, reading);
+                self.dispatch(Event::Catalog(news)).await;
+            }
             TaskReport::DrainedOut(node) => {
                 self.watched.remove(&node);
                 self.dispatch(Event::DrainedOut { node }).await;

@@ -1,0 +1,58 @@
+//! What a node's pools are given when it has answered: what could not be opened is tried again, connections that are to be
+//! kept are opened, and a replica that may become the primary gets one that may write (T7).
+//!
+//! Nothing is opened to a node that has not answered: on one that is silent each attempt would last as long as a
+//! connection may take. A warm connection for writes was weighed against connecting at the promotion: all writes wait then.
+
+use super::reduce::Step;
+use super::{Effect, State};
+use crate::vocabulary::{NodeId, Role};
+
+/// What became of a pool that took its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PoolNews {
+    /// The pool stands in its place.
+    Opened,
+    /// The pool could not be had.
+    Missing,
+}
+
+/// A pool of this generation was opened, or could not be. The picture has to show it: statements wait there.
+pub(super) fn news(step: &mut Step<'_>, id: NodeId, generation: u64, news: PoolNews) {
+    let Some(node) = step.node_mut(id) else {
+        return;
+    };
+    if node.generation == generation {
+        node.lacks_pool |= news == PoolNews::Missing;
+        step.out.publish();
+    }
+}
+
+/// The node has answered a probe.
+pub(super) fn answered(step: &mut Step<'_>, id: NodeId) {
+    let may_rise = step.state.may_fail_over();
+    let Some(node) = step.node_mut(id) else {
+        return;
+    };
+    if !node.is_member() {
+        return;
+    }
+    let stands_by = may_rise && node.role == Role::Replica;
+    if std::mem::take(&mut node.lacks_pool) {
+        step.out.push(Effect::OpenMissing { node: id });
+        step.out.publish();
+    }
+    step.out.answer(Effect::Fill { node: id });
+    if stands_by {
+        step.out.answer(Effect::StandBy { node: id });
+    }
+}
+
+impl State {
+    /// Whether another node could take over. Where none could, asking changes nothing.
+    #[must_use]
+    pub(crate) fn may_fail_over(&self) -> bool {
+        let others = self.members().nth(1).is_some();
+        others && self.tuning.failover && self.primaryship.epoch.is_some()
+    }
+}
