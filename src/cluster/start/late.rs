@@ -35,7 +35,12 @@ impl Starting {
             match self.may_pass(&problem) {
                 true if config.is_lazy() => return Ok(()),
                 true if !left.is_zero() => {}
-                _ => return self.check(config),
+                true => {
+                    // Also where the first round took as long as all of them may.
+                    self.waits = true;
+                    return self.check(config);
+                }
+                false => return self.check(config),
             }
             if !self.waits {
                 self.waits = true;
