@@ -27,6 +27,7 @@ mod sql;
     allow(dead_code, reason = "only PostgreSQL gives positions")
 )]
 pub(crate) mod tracker;
+pub(crate) mod wait;
 
 #[cfg(feature = "postgres")]
 use std::sync::{Arc, atomic::Ordering};

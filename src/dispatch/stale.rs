@@ -1,7 +1,6 @@
 //! Reads that no replica is known to be fresh enough for: whether they wait, and what they must not fall behind.
 
 use std::{
-    pin::pin,
     sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
@@ -14,7 +13,7 @@ use crate::{
     metrics::ClusterCounter,
     mutants,
     node::{Lease, Node},
-    positions::{bookmark_check, pinned_requirement::PinnedRequirement},
+    positions::{bookmark_check, pinned_requirement::PinnedRequirement, wait::Look},
     route::{Ask, Decision, Forced, Route},
     snapshot::Snapshot,
     vocabulary::{Consistency, Intent, OnStale, Reason, Role},
@@ -117,32 +116,28 @@ impl Attempt<'_> {
         let limit = self.limit(Phase::Fresh).min(self.limit(Phase::Route));
         let mut awaited = PinnedRequirement::now(&shared.tracker, self.current.clone());
         let mut asked = false;
-        loop {
-            let mut news = pin!(shared.clock.news.notified());
-            // From here on nothing is missed, whatever is looked at next.
-            news.as_mut().enable();
+        let look = || {
             self.unbind();
             let pinned = awaited.need(&shared.tracker);
             self.need = self.with_unbound(pinned);
             if !self.is_behind() {
-                self.spend(Phase::Route, begun);
-                self.spend(Phase::Fresh, begun);
-                shared.telemetry.metrics.stale_waits.record(begun.elapsed());
-                return Ok(());
+                return Look::Met(());
             }
             if self.need != ReadRequirement::Primary && !asked {
                 // Before the primary has told the position, the replicas' would say nothing.
                 shared.tracker.demand.ask();
                 asked = true;
             }
-            if tokio::time::timeout_at(limit.into(), news).await.is_err() {
-                break;
-            }
-        }
+            Look::NotYet
+        };
+        let caught_up = shared.tracker.wait_until(limit, look).await.is_some();
         self.spend(Phase::Route, begun);
         self.spend(Phase::Fresh, begun);
-        self.waited_out = true;
         shared.telemetry.metrics.stale_waits.record(begun.elapsed());
+        if caught_up {
+            return Ok(());
+        }
+        self.waited_out = true;
         shared.count(ClusterCounter::StaleTimeout);
         match self.scope.on_stale(shared) {
             OnStale::Error => Err(Error::NotCaughtUp {

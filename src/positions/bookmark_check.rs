@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::tracker::Tracker;
+use super::{tracker::Tracker, wait::Look};
 use crate::{
     causality::{Clock, Current, LastReport, Session, Upstream, WaitingBookmark},
     error::Error,
@@ -101,82 +101,83 @@ async fn settle_one(
     mut waiting: WaitingBookmark,
     deadline: Instant,
 ) -> Result<(), Error> {
-    let (clock, mark) = (&tracker.clock, waiting.mark);
     if waiting.is_early() {
         return Err(given_up(tracker, &waiting));
     }
-    loop {
-        let mut news = std::pin::pin!(clock.news.notified());
-        // From here on nothing is missed, whatever is looked at next.
-        news.as_mut().enable();
-        let asked = waiting
-            .question
-            .is_some_and(|asked| clock.is_answered(asked));
-        match worth(clock, mark, asked) {
-            Worth::Foreign => {
-                // Said once: a session that everybody shares must not fail for ever.
-                session.settled_bookmark(&waiting);
-                if session.forgives_foreign() {
-                    return Ok(());
-                }
-                return Err(Error::OtherCluster);
-            }
-            Worth::Known => {
-                if let Asks::At(position) = mark {
-                    session.raise(clock, clock.epoch(), position.lsn.0);
-                }
-                pin(tracker, session);
-                break;
-            }
-            Worth::Older => {
-                tracker.count(ClusterCounter::Exchanged);
-                let epoch = clock.epoch();
-                if let Some(first) = clock.first_of(epoch) {
-                    session.raise(clock, epoch, first);
-                }
-                pin(tracker, session);
-                break;
-            }
-            Worth::Told => {
-                see_what_is_there(clock, session);
-                pin(tracker, session);
-                break;
-            }
-            Worth::False => {
-                tracker.count(ClusterCounter::FalseBookmark);
-                see_what_is_there(clock, session);
-                break;
-            }
-            Worth::Newer if asked => match shown(tracker, &waiting) {
-                Shown::Nowhere => {
-                    tracker.count(ClusterCounter::LostBookmark);
-                    see_what_is_there(clock, session);
-                    break;
-                }
-                Shown::Unasked | Shown::Perhaps => {
-                    // The answers to the last question are news as well: asking at each would be asking all the time.
-                    let last = waiting.demanded;
-                    if last.is_none_or(|last| last.elapsed() >= CHECK_EVERY) {
-                        waiting.demanded = Some(Instant::now());
-                        tracker.demand.ask();
-                        tracker.ask_everyone();
-                    }
-                }
-            },
-            Worth::Ahead | Worth::Newer => {
-                waiting.question.get_or_insert_with(|| clock.ask());
-            }
+    let look = || look(tracker, session, &mut waiting);
+    match tracker.wait_until(deadline, look).await {
+        Some(end) => {
+            // Also what is refused: that is said once, and a session that everybody shares must not fail for ever.
+            session.settled_bookmark(&waiting);
+            end
         }
-        let demanded = waiting.demanded;
-        let again = demanded.map_or(deadline, |last| deadline.min(last + CHECK_EVERY));
-        if tokio::time::timeout_at(again.into(), news).await.is_err() && Instant::now() >= deadline
-        {
+        None => {
             session.note_waiting(waiting);
-            return Err(given_up(tracker, &waiting));
+            Err(given_up(tracker, &waiting))
         }
     }
-    session.settled_bookmark(&waiting);
-    Ok(())
+}
+
+/// Does what can be done about it by what is known now: lets the session need what it stands for, or asks whoever may know.
+fn look(
+    tracker: &Tracker,
+    session: &Session,
+    waiting: &mut WaitingBookmark,
+) -> Look<Result<(), Error>> {
+    let (clock, mark) = (&tracker.clock, waiting.mark);
+    let asked = waiting
+        .question
+        .is_some_and(|asked| clock.is_answered(asked));
+    match worth(clock, mark, asked) {
+        Worth::Foreign if session.forgives_foreign() => {}
+        Worth::Foreign => return Look::Met(Err(Error::OtherCluster)),
+        Worth::Known => {
+            if let Asks::At(position) = mark {
+                session.raise(clock, clock.epoch(), position.lsn.0);
+            }
+            pin(tracker, session);
+        }
+        Worth::Older => {
+            tracker.count(ClusterCounter::Exchanged);
+            let epoch = clock.epoch();
+            if let Some(first) = clock.first_of(epoch) {
+                session.raise(clock, epoch, first);
+            }
+            pin(tracker, session);
+        }
+        Worth::Told => {
+            see_what_is_there(clock, session);
+            pin(tracker, session);
+        }
+        Worth::False => {
+            tracker.count(ClusterCounter::FalseBookmark);
+            see_what_is_there(clock, session);
+        }
+        Worth::Newer if asked && shown(tracker, waiting) == Shown::Nowhere => {
+            tracker.count(ClusterCounter::LostBookmark);
+            see_what_is_there(clock, session);
+        }
+        Worth::Newer if asked => return Look::NotYetAgainAt(ask_everyone(tracker, waiting)),
+        Worth::Ahead | Worth::Newer => {
+            waiting.question.get_or_insert_with(|| clock.ask());
+            // The primary's answer is news.
+            return Look::NotYet;
+        }
+    }
+    Look::Met(Ok(()))
+}
+
+/// Has every node asked for an epoch that none has shown yet, unless that was done a moment ago; when it is due again. The
+/// answers to the last question are news as well: asking at each would be asking all the time.
+fn ask_everyone(tracker: &Tracker, waiting: &mut WaitingBookmark) -> Instant {
+    let last = waiting.demanded.filter(|last| last.elapsed() < CHECK_EVERY);
+    let last = last.unwrap_or_else(|| {
+        tracker.demand.ask();
+        tracker.ask_everyone();
+        Instant::now()
+    });
+    waiting.demanded = Some(last);
+    last + CHECK_EVERY
 }
 
 /// What a bookmark is worth by what is known now.

@@ -8,10 +8,13 @@ use std::{
         Arc, Weak,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use super::sampling_demand::Demand;
+use super::{
+    sampling_demand::Demand,
+    wait::{self, Look},
+};
 use crate::{
     causality::{
         Clock, Current, LastReport, OpenWrite, ReadRequirement, ReplayObservation, ReplayReport,
@@ -222,6 +225,16 @@ impl Tracker {
             cluster.on_several(node, replayed, several);
         }
         self.clock.news.notify_waiters();
+    }
+
+    /// Looks now, and again whenever the primary or a replica says how far it has come; nothing when the deadline comes
+    /// first.
+    pub(crate) async fn wait_until<T>(
+        &self,
+        deadline: Instant,
+        look: impl FnMut() -> Look<T>,
+    ) -> Option<T> {
+        wait::wait_until(&self.clock.news, deadline, look).await
     }
 
     /// Has every node asked what it is.

@@ -1,6 +1,6 @@
 //! A session's position, out of this process and into it (rules C10–C12).
 
-use std::{pin::pin, sync::Arc, time::Instant};
+use std::{sync::Arc, time::Instant};
 
 use sea_orm::DbBackend;
 
@@ -13,6 +13,7 @@ use crate::{
     positions::{
         bookmark_check::{self, Worth},
         pinned_requirement::PinnedRequirement,
+        wait::Look,
     },
 };
 
@@ -121,40 +122,33 @@ impl RoutedConnection {
             }
         }
         let mut asked = false;
-        loop {
-            let mut news = pin!(clock.news.notified());
-            // From here on nothing is missed, whatever is looked at next.
-            news.as_mut().enable();
-            match awaited.need(&shared.tracker) {
-                ReadRequirement::Nothing => return Ok(None),
-                ReadRequirement::Position { epoch, lsn } => {
-                    let epoch = clock.epoch_of(epoch);
-                    return Ok(epoch.map(|epoch| Position {
-                        epoch,
-                        lsn: Lsn(lsn),
-                    }));
-                }
-                ReadRequirement::Primary if !shared.tracker.has_positions() => {
-                    return Err(Error::NoPosition);
-                }
-                ReadRequirement::Primary if !asked => {
+        let look = || match awaited.need(&shared.tracker) {
+            ReadRequirement::Nothing => Look::Met(Ok(None)),
+            ReadRequirement::Position { epoch, lsn } => {
+                let epoch = clock.epoch_of(epoch);
+                let lsn = Lsn(lsn);
+                Look::Met(Ok(epoch.map(|epoch| Position { epoch, lsn })))
+            }
+            ReadRequirement::Primary if !shared.tracker.has_positions() => {
+                Look::Met(Err(Error::NoPosition))
+            }
+            ReadRequirement::Primary => {
+                if !asked {
                     clock.ask();
                     asked = true;
                 }
-                ReadRequirement::Primary => {}
+                Look::NotYet
             }
-            let deadline = begun + shared.settings.route_timeout;
-            if tokio::time::timeout_at(deadline.into(), news)
-                .await
-                .is_err()
-            {
-                let why = match shared.snapshot.primary_name() {
-                    Some(name) => format!("`{name}` has not told it"),
-                    None => format!("no primary is known: {}", shared.snapshot.describe()),
-                };
-                return Err(untold(&why, begun));
-            }
-        }
+        };
+        let deadline = begun + shared.settings.route_timeout;
+        let placed = shared.tracker.wait_until(deadline, look).await;
+        placed.unwrap_or_else(|| {
+            let why = match shared.snapshot.primary_name() {
+                Some(name) => format!("`{name}` has not told it"),
+                None => format!("no primary is known: {}", shared.snapshot.describe()),
+            };
+            Err(untold(&why, begun))
+        })
     }
 
     /// This handle with a session that has seen what the bookmark stands for, and nothing else.

@@ -1,14 +1,14 @@
 //! Waiting until what was written has been replayed elsewhere (rule C13).
 
-use std::{
-    pin::pin,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use crate::{
     causality::ReadRequirement, cluster::shared::Shared, connection::RoutedConnection,
-    error::Error, position::Position, vocabulary::Role,
+    error::Error, position::Position, positions::wait::Look, vocabulary::Role,
 };
+
+/// A limit beyond this is none: no moment that far ahead can be told.
+const LONGEST: Duration = Duration::from_hours(24 * 365);
 
 impl RoutedConnection {
     /// Waits until so many replicas are known to have replayed what the current session wrote.
@@ -54,29 +54,34 @@ impl RoutedConnection {
         let Some(position) = position else {
             return Ok(());
         };
-        loop {
-            let mut news = pin!(shared.clock.news.notified());
-            // From here on nothing is missed, whatever is looked at next.
-            news.as_mut().enable();
-            let need = need_of(shared, position)?;
-            let there = reached(shared, need);
+        let mut there = Vec::new();
+        let look = || {
+            let need = match need_of(shared, position) {
+                Ok(need) => need,
+                Err(lost) => return Look::Met(Err(lost)),
+            };
+            there = reached(shared, need);
             if there.len() >= wanted {
-                return Ok(());
+                return Look::Met(Ok(()));
             }
             shared.tracker.demand.ask();
-            let left = limit.saturating_sub(begun.elapsed());
-            if tokio::time::timeout(left, news).await.is_err() {
-                return Err(Error::NotReplicated {
-                    wanted,
-                    reached: there.len(),
-                    nodes: match there.is_empty() {
-                        true => "none".to_owned(),
-                        false => there.join(", "),
-                    },
-                    waited: begun.elapsed(),
-                });
-            }
-        }
+            Look::NotYet
+        };
+        let replicated = shared
+            .tracker
+            .wait_until(begun + limit.min(LONGEST), look)
+            .await;
+        replicated.unwrap_or_else(|| {
+            Err(Error::NotReplicated {
+                wanted,
+                reached: there.len(),
+                nodes: match there.is_empty() {
+                    true => "none".to_owned(),
+                    false => there.join(", "),
+                },
+                waited: begun.elapsed(),
+            })
+        })
     }
 }
 

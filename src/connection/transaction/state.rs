@@ -6,7 +6,6 @@ mod lost;
 mod opening;
 
 use std::{
-    pin::pin,
     sync::{
         Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -29,7 +28,7 @@ use crate::{
     error::{DbErrKind, Error},
     intent::Change,
     node::Lease,
-    positions::{bookmark_check, pinned_requirement::PinnedRequirement},
+    positions::{bookmark_check, pinned_requirement::PinnedRequirement, wait::Look},
     signal::{self, Signal},
     state::Ran,
     vocabulary::{Consistency, Role, Stage},
@@ -327,23 +326,18 @@ impl TransactionState {
         }
         let mut awaited = PinnedRequirement::now(&shared.tracker, self.root.current.clone());
         let deadline = Instant::now() + limit;
-        let catching_up = async {
-            // What was observed since it began: where that is not known, nobody here has it for certain.
-            if !bookmark_check::are_settled(&shared.tracker, &self.root.current, deadline).await {
-                return false;
+        // What was observed since it began: where that is not known, nobody here has it for certain.
+        if !bookmark_check::are_settled(&shared.tracker, &self.root.current, deadline).await {
+            return false;
+        }
+        let look = || {
+            if self.is_unbound() && replayed.covers(awaited.need(&shared.tracker)) {
+                return Look::Met(());
             }
-            loop {
-                let mut news = pin!(shared.clock.news.notified());
-                // From here on nothing is missed, whatever is looked at next.
-                news.as_mut().enable();
-                if self.is_unbound() && replayed.covers(awaited.need(&shared.tracker)) {
-                    return true;
-                }
-                shared.tracker.demand.ask();
-                news.await;
-            }
+            shared.tracker.demand.ask();
+            Look::NotYet
         };
-        matches!(tokio::time::timeout(limit, catching_up).await, Ok(true))
+        shared.tracker.wait_until(deadline, look).await.is_some()
     }
 
     /// Whether earlier reads of the session, elsewhere, let it read here (rule C9).
