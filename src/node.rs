@@ -46,7 +46,7 @@ pub(crate) use self::{
     link::{Lent, NodePool, PooledConnection, Returned, Sibling},
     pending_pool::PendingPool,
     places::{Line, Place, Places},
-    pool_size::PoolSize,
+    pool_size::{PoolLook, PoolSize},
     trouble::Trouble,
 };
 use crate::{causality::Replayed, config::NodeConfig, vocabulary::NodeId};

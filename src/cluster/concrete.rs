@@ -7,10 +7,15 @@
 //! is taken for a write. While one of its connections is out, anything may be committed on it at any time; what was by the
 //! time a bare read arrives lies below any position of the primary that is asked for afterwards. So the read waits for
 //! that, and for a replica to come so far. Reading on the primary until the connection is back was rejected: a listener
-//! never gives it back. The handle's own was rejected there: nothing tells a connection that the application took
-//! from one that a statement took, unless two of the pool's slots are filled (`before_acquire`, `after_release`), of which
-//! each pool has one. Both may hold what the application put there by SeaORM's options, which nobody can look into, and
-//! what prepares a connection for a tenant must not be replaced.
+//! never gives it back. The handle's own was rejected there. None of the pool's slots runs when an idle connection is taken
+//! by `try_acquire`, so only its counts tell that the application has one. In these a connection of ours stays for a round
+//! trip longer than we have it, because sqlx asks it before it is idle again; and a transaction's or a stream's is given
+//! back by SeaORM, in a task of sqlx's that nothing of ours can mark or wait for. So after migrations once at the start,
+//! reads would ask the primary whenever something there has just ended. Nor does `after_release` run for a connection
+//! beyond its greatest age, or of a closed pool; and it may be the application's by SeaORM's options, which nobody can look
+//! into: what prepares a connection for a tenant must not be replaced.
+//!
+//! A closed pool says nothing of what comes back to it. So it counts as in use until all has, and that is a write.
 //!
 //! References live as long as the handle, in a list that only grows, and only when one is asked for under a new primary.
 //! Closing any of these pools closes the handle.
@@ -109,9 +114,12 @@ impl Concrete {
         &made.connection
     }
 
-    /// Whether something is being done through a connection of these, out of our sight.
-    fn in_use(&self, splits: bool) -> bool {
-        self.made.iter().any(|(_, made)| made.in_use(splits))
+    /// Whether something is being done through a connection of these, out of our sight. Each is asked, because each notes
+    /// what was closed where it was used since the last time, which tells nobody.
+    fn look(&self, splits: bool, shared: &Shared) -> bool {
+        self.made.iter().fold(false, |in_use, (_, made)| {
+            made.is_in_use(splits, shared) || in_use
+        })
     }
 
     /// Whether anything may have been written through one of these that a replica lacks.
@@ -119,21 +127,13 @@ impl Concrete {
         self.made.iter().any(|(_, made)| made.may_have_written())
     }
 
-    /// Notes what was closed where it was used since the last time, which tells nobody.
-    fn look(&self, shared: &Shared) {
-        for (_, made) in self.made.iter() {
-            made.look(shared);
-        }
-    }
-
     /// Whether a connection of these is busy, where nothing is read from but the primary: as far as that can be told.
     pub(crate) fn is_busy(&self, shared: &Shared) -> bool {
         let primary = shared.snapshot.primary_node();
-        self.in_use(false)
-            || self.made.iter().any(|(_, made)| {
-                let primary = primary.as_ref().filter(|_| made.own.is_none());
-                primary.is_some_and(|primary| made.has_more_out_than_us(primary))
-            })
+        self.made.iter().any(|(_, made)| {
+            let primary = primary.as_ref().filter(|_| made.own.is_none());
+            made.is_out() || primary.is_some_and(|primary| made.has_more_out_than_us(primary))
+        })
     }
 
     /// Whether the schema may have changed since a connection last came back. Taken for granted each time, it kept a
@@ -197,8 +197,6 @@ impl Concrete {
 
 impl HandsOut for Shared {
     fn is_in_use(&self, splits: bool) -> bool {
-        let in_use = self.concrete.in_use(splits);
-        self.concrete.look(self);
-        in_use
+        self.concrete.look(splits, self)
     }
 }

@@ -181,6 +181,62 @@ async fn what_was_done_through_a_handle_that_is_gone_is_seen_by_the_others() {
     assert_eq!(in_a_new_task(&two).await, [3; 2], "closed");
 }
 
+/// Nothing runs where a connection comes back to a closed pool, and the handle that gave it is there still.
+#[tokio::test]
+async fn what_was_done_through_a_pool_that_was_closed_is_seen_by_other_handles() {
+    let place = SLOT.alone("unseen_pool_closed").await;
+    let two = connect(&place, Scope::Process).await;
+    let mut rows = 0;
+    for (beside, closes) in [(false, false), (false, true), (true, false), (true, true)] {
+        let one = match beside {
+            true => connect(&place, Scope::Process).await,
+            false => {
+                let alone = RoutedConnection::builder().primary(place.primary_url());
+                alone.connect().await.unwrap()
+            }
+        };
+        place.caught_up();
+        until("the replica", async || {
+            number(&two, COUNT).await;
+            two.explain(COUNT).reason == Reason::Replica
+        })
+        .await;
+        let frozen = place.freeze_replay();
+        let pool = one.get_postgres_connection_pool();
+        let mut conn = pool.acquire().await.unwrap();
+        drop(pool.close());
+        insert(&mut conn).await;
+        rows += 1;
+        if closes {
+            conn.close().await.unwrap();
+            // At once: no task has run since that could have been told.
+            assert_eq!(number(&two, COUNT).await, rows, "{beside}, closed");
+        } else {
+            assert_eq!(number(&two, COUNT).await, rows, "{beside}, out");
+            drop(conn);
+        }
+        pool.close().await;
+        assert_eq!(in_a_new_task(&two).await, [rows; 2], "{beside} {closes}");
+        drop(frozen);
+    }
+}
+
+/// sqlx runs nothing of ours when a connection is taken that was idle, by `try_acquire`.
+#[tokio::test]
+async fn what_is_committed_on_one_that_was_taken_without_waiting_is_seen() {
+    let place = SLOT.alone("unseen_try_acquire").await;
+    let db = connect(&place, Scope::Process).await;
+    let pool = db.get_postgres_connection_pool();
+    drop(pool.acquire().await.unwrap());
+    until("one to be idle", async || pool.num_idle() == 1).await;
+    let _frozen = place.freeze_replay();
+    let mut conn = pool.try_acquire().unwrap();
+    for n in 1..=3 {
+        insert(&mut conn).await;
+        assert_eq!(in_a_new_task(&db).await, [n; 2]);
+    }
+}
+
 /// With a closure of the caller's on new connections nobody counts those that are opened.
 #[tokio::test]
 async fn what_was_opened_and_closed_is_seen_where_nobody_counts_connections() {

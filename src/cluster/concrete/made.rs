@@ -33,6 +33,8 @@ pub(super) struct Made {
     retired: AtomicBool,
     /// How many of its connections were opened, and how many there are, as it was last looked at.
     counted: AtomicU64,
+    /// The pool was closed, everything came back to it, and that was told as a write.
+    settled: Arc<AtomicBool>,
 }
 
 impl Made {
@@ -47,6 +49,7 @@ impl Made {
             connection,
             retired: AtomicBool::new(false),
             counted: AtomicU64::new(0),
+            settled: Arc::default(),
         }
     }
 
@@ -65,26 +68,35 @@ impl Made {
     }
 
     /// The pool that the application has.
-    pub(super) fn pool(&self) -> Option<&NodePool> {
+    pub(super) fn pool(&self) -> Option<&Arc<NodePool>> {
         let own = self.own.as_ref().map(|own| &own.link);
-        own.or(self.link.as_deref())
+        own.or(self.link.as_ref())
     }
 
     pub(super) fn was_closed(&self) -> bool {
         self.pool().is_some_and(|pool| pool.was_closed())
     }
 
-    pub(super) fn in_use(&self, splits: bool) -> bool {
+    /// Whether somebody has a connection of it that was opened to be used, where nothing is read from but the primary.
+    pub(super) fn is_out(&self) -> bool {
+        self.own.as_ref().is_some_and(|own| own.look().in_use)
+    }
+
+    /// Whether something is being done through it that a replica may lack. What came back or was closed since the last
+    /// time is noted, which nobody else tells. `splits`: whoever asks has replicas.
+    pub(super) fn is_in_use(&self, splits: bool, shared: &Shared) -> bool {
         match (&self.own, &self.link) {
+            // Nothing runs where one comes back to a closed pool, so only the end of all of them is told.
+            (Some(own), _) if own.link.is_closed() => !self.settled.load(Ordering::Acquire),
             (Some(own), _) => {
-                let pool = own.link.pool_size();
                 // One that was opened, written on and closed since the last time leaves no trace where nobody counts.
-                let hidden = splits && !own.counts && !own.link.is_closed();
-                hidden || pool.is_some_and(|pool| pool.size > pool.idle)
+                let hidden = splits && !own.counts;
+                self.look(own, shared) || hidden
             }
-            // Replicas came later: what of it is the application's, nobody knows.
+            // Replicas came later, or another handle has them: what of it is the application's, nobody knows.
             (None, Some(link)) => {
-                splits && link.needs_sibling() && link.is_lent() && !link.is_closed()
+                let lent = splits && link.needs_sibling() && link.is_lent();
+                lent && !self.settled.load(Ordering::Acquire)
             }
             (None, None) => false,
         }
@@ -101,18 +113,14 @@ impl Made {
         size.is_some_and(|pool| primary.places.taken() < pool.size - pool.idle)
     }
 
-    /// Each of its connections was opened to be used, and one that comes back stays for a while.
-    pub(super) fn look(&self, shared: &Shared) {
-        let Some(own) = self.own.as_ref().filter(|own| !own.link.is_closed()) else {
-            return;
-        };
+    /// Each of its connections was opened to be used, and one that comes back stays for a while. Whether somebody may have
+    /// one: by the same look, or one that is opened between two would hide one that was closed.
+    fn look(&self, own: &Sibling, shared: &Shared) -> bool {
         loop {
             let known = self.counted.load(Ordering::Acquire);
-            let opened = own.handed.opened();
-            let size = own.link.pool_size().map_or(0, |pool| pool.size);
-            let now = (u64::from(opened) << u32::BITS) | u64::from(size);
-            if now == known {
-                return;
+            let look = own.look();
+            if look.count() == known {
+                return look.in_use;
             }
             let sight = Sight::of(shared);
             // Before it is noted: who finds it noted has to find what follows from it as well.
@@ -122,8 +130,9 @@ impl Made {
             }
             sight.returned();
             let (new, old) = (Ordering::AcqRel, Ordering::Acquire);
-            if self.counted.compare_exchange(known, now, new, old).is_ok() {
-                return;
+            let noted = self.counted.compare_exchange(known, look.count(), new, old);
+            if noted.is_ok() {
+                return look.in_use;
             }
         }
     }
@@ -158,14 +167,9 @@ impl Made {
         }
         if let Some(own) = &self.own {
             own.handed.end();
-            let (own, runtime) = (Arc::clone(own), shared.worker.runtime.clone());
-            let sight = Sight::of(shared);
+            let (link, runtime) = (Arc::clone(&own.link), &shared.worker.runtime);
             if let Some(runtime) = runtime {
-                runtime.spawn(async move {
-                    own.link.close().await;
-                    // A closed pool says nothing of the connections that come back to it.
-                    sight.returned();
-                });
+                runtime.spawn(async move { link.close().await });
             }
         }
         true
@@ -185,12 +189,25 @@ pub(super) fn make(shared: &Arc<Shared>, primary: &Arc<Node>) -> Made {
     }
     if let (Some(pool), Some(runtime)) = (made.pool(), &shared.worker.runtime) {
         let (weak, closed) = (Arc::downgrade(shared), pool.until_closed());
+        let (pool, settled) = (Arc::downgrade(pool), Arc::clone(&made.settled));
+        let sight = Sight::of(shared);
         runtime.spawn(async move {
             closed.await;
-            let shared = weak.upgrade();
-            if let Some(shared) = shared.filter(|shared| shared.concrete.was_closed()) {
-                shared.close().await;
-            }
+            let handle = async {
+                let shared = weak.upgrade();
+                if let Some(shared) = shared.filter(|shared| shared.concrete.was_closed()) {
+                    shared.close().await;
+                }
+            };
+            let returns = async {
+                // Once it is dropped nothing of it is out.
+                if let Some(pool) = pool.upgrade() {
+                    pool.close().await;
+                }
+                sight.returned();
+                settled.store(true, Ordering::Release);
+            };
+            tokio::join!(handle, returns);
         });
     }
     made

@@ -49,7 +49,7 @@ impl Sight {
 impl Drop for Shared {
     fn drop(&mut self) {
         if self.concrete.may_have_written() {
-            self.concrete.look(self);
+            self.concrete.look(true, self);
             Sight::of(self).returned();
         }
         self.concrete.settled.settle();

@@ -10,9 +10,9 @@ use sea_orm::sqlx::{self, Connection, Pool, pool::PoolOptions};
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 use super::Lent;
 use super::NodePool;
-use crate::node::Handed;
 #[cfg(feature = "postgres")]
 use crate::node::greet::hooked;
+use crate::node::{Handed, PoolLook};
 
 /// A connection that comes back.
 #[derive(Clone, Copy, Debug)]
@@ -28,10 +28,20 @@ pub(crate) type OnReturn = Arc<dyn Fn(Returned) + Send + Sync>;
 
 /// A second pool to a node's server, which is handed out whole.
 pub(crate) struct Sibling {
-    pub(crate) link: NodePool,
+    pub(crate) link: Arc<NodePool>,
     pub(crate) handed: Arc<Handed>,
     /// Whether the pool counts the connections that are opened, so that one that was opened and closed is noticed.
     pub(crate) counts: bool,
+}
+
+impl Sibling {
+    /// How many of its connections there are, and whether somebody may have one.
+    pub(crate) fn look(&self) -> PoolLook {
+        PoolLook::take(
+            || self.handed.opened(),
+            || self.link.pool_size().unwrap_or_default(),
+        )
+    }
 }
 
 impl NodePool {
@@ -60,7 +70,7 @@ impl NodePool {
                     sea_orm::SqlxPostgresConnector::from_sqlx_postgres_pool(pool.clone());
                 let link = Self::Postgres(pool, connection, Arc::clone(guide), Lent::default());
                 Some(Sibling {
-                    link,
+                    link: Arc::new(link),
                     handed,
                     counts: path.is_some(),
                 })
@@ -81,7 +91,7 @@ impl NodePool {
                 let connection = sea_orm::SqlxMySqlConnector::from_sqlx_mysql_pool(pool.clone());
                 let link = Self::MySql(pool, connection, Lent::default());
                 Some(Sibling {
-                    link,
+                    link: Arc::new(link),
                     handed,
                     counts: lent.has_free_slot(),
                 })
