@@ -36,8 +36,8 @@ pub use self::{
 };
 use self::{inbox::HandleOrder, shared::Shared, source::Source};
 use crate::{
-    config::{NodeConfig, arrange, scheme_of},
-    error::Error,
+    config::{NodeConfig, arrange},
+    error::{Error, causes::TopologyProblem},
     vocabulary::NodeId,
 };
 
@@ -108,9 +108,12 @@ impl Cluster {
         let shared = self.shared()?;
         let arrangement = arrange(nodes)?;
         if arrangement.primary.url.backend() != shared.backend {
-            let [its, ours] = [arrangement.primary.url.backend(), shared.backend].map(scheme_of);
-            let why = format!("its backend is {its}, and this cluster's is {ours}");
-            return Err(Error::Topology { why });
+            return Err(Error::Topology {
+                why: TopologyProblem::OtherBackend {
+                    its: arrangement.primary.url.backend(),
+                    ours: shared.backend,
+                },
+            });
         }
         for warning in &arrangement.warnings {
             tracing::warn!("{warning}");
@@ -163,13 +166,15 @@ impl Cluster {
                 Ok(())
             }
             Some(_) => Err(Error::Topology {
-                why: format!("`{name}` is the primary, which cannot be drained"),
+                why: TopologyProblem::IsThePrimary {
+                    node: name.to_owned(),
+                },
             }),
             None => Err(Error::Topology {
-                why: format!(
-                    "no node is called `{name}`; there are: {}",
-                    snapshot.describe()
-                ),
+                why: TopologyProblem::NoSuchNode {
+                    node: name.to_owned(),
+                    nodes: snapshot.describe(),
+                },
             }),
         }
     }
@@ -202,7 +207,7 @@ impl Shared {
 
 fn gone() -> Error {
     Error::Topology {
-        why: "this cluster was closed, or the runtime in which it was connected is gone".to_owned(),
+        why: TopologyProblem::Closed,
     }
 }
 

@@ -234,7 +234,7 @@ impl fmt::Debug for RoutedConnection {
         let mut debug = f.debug_struct("RoutedConnection");
         match &self.shared {
             None => debug.field("nodes", &"disconnected"),
-            Some(shared) => debug.field("nodes", &shared.snapshot.describe()),
+            Some(shared) => debug.field("nodes", &shared.snapshot.describe().to_string()),
         };
         debug.field("scope", &self.scope).finish_non_exhaustive()
     }

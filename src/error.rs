@@ -1,20 +1,22 @@
-//! The crate's one error, and its way into and out of `DbErr`.
+//! The crate's one error.
 //!
 //! What a server answers passes unchanged; only what the server did not say is said here. A message names the node,
 //! how far things had come and what to do. It never holds a password or a bound value.
 
-mod kind;
+pub mod causes;
+mod db_err;
 mod outcome;
 mod text;
 
-use std::{error::Error as StdError, fmt, io, sync::Arc, time::Duration};
+use std::{error::Error as StdError, fmt, time::Duration};
 
-use sea_orm::{DbErr, RuntimeErr, sqlx};
+use sea_orm::DbErr;
 
-pub(crate) use self::kind::DbErrKind;
+use self::causes::{CannotStart, PositionDelay, SeenNodes, TopologyProblem, UnderWay};
+pub(crate) use self::db_err::DbErrKind;
 use crate::config::ConfigError;
 use crate::signal;
-use crate::vocabulary::{Intent, Outcome, Reason, Stage};
+use crate::vocabulary::{Intent, Reason, Stage};
 
 /// What went wrong, where the server did not say so itself.
 ///
@@ -66,7 +68,7 @@ pub enum Error {
     #[error("cannot start: {why}")]
     CannotStart {
         /// What is open, and the ways out.
-        why: String,
+        why: CannotStart,
     },
 
     /// The handle was made by `Default` and never connected.
@@ -74,10 +76,15 @@ pub enum Error {
     Disconnected,
 
     /// No primary is known or reachable for a statement that needs it.
-    #[error("no primary to send to{}: {nodes}; {}", text::after(.waited, .limit.as_deref()), text::unsent(*.sent))]
+    #[error(
+        "no primary to send to{}: {}{nodes}; {}",
+        text::after(.waited, .limit.as_deref()), text::before(.detail), text::unsent(*.sent)
+    )]
     NoPrimary {
         /// Each node and its state.
-        nodes: String,
+        nodes: SeenNodes,
+        /// What else stood in the way; empty where that is all.
+        detail: Box<str>,
         /// How long one was waited for.
         waited: Duration,
         /// The setting that ended the wait, where one did, with its value.
@@ -95,7 +102,7 @@ pub enum Error {
     )]
     NoReplica {
         /// Each node and its state.
-        nodes: String,
+        nodes: SeenNodes,
         /// Whether the statement had been sent before, to where it was not executed.
         sent: bool,
     },
@@ -155,7 +162,7 @@ pub enum Error {
     )]
     StillWriting {
         /// What stands in the way.
-        what: String,
+        what: UnderWay,
         /// How long the call waited.
         waited: Duration,
     },
@@ -202,22 +209,23 @@ pub enum Error {
     )]
     PositionUntold {
         /// What stands in the way.
-        why: String,
+        why: PositionDelay,
         /// How long the call waited.
         waited: Duration,
     },
 
     /// What was written has not reached so many replicas in time; it stays written.
     #[error(
-        "what this session wrote is on the primary and known to be replayed by {reached} of the {wanted} replicas asked for, after {waited:?} ({nodes})"
+        "what this session wrote is on the primary and known to be replayed by {reached} of the {wanted} replicas asked for, after {waited:?} ({})",
+        text::reached(.nodes.as_deref())
     )]
     NotReplicated {
         /// How many replicas were asked for.
         wanted: usize,
         /// How many are known to have replayed it.
         reached: usize,
-        /// Which ones have.
-        nodes: String,
+        /// Which ones have; `None` where the primary has not told how far that is.
+        nodes: Option<Vec<String>>,
         /// How long the call waited.
         waited: Duration,
     },
@@ -338,7 +346,7 @@ pub enum Error {
     #[error("the topology stays as it is: {why}")]
     Topology {
         /// What is wrong with what was asked for.
-        why: String,
+        why: TopologyProblem,
     },
 }
 
@@ -346,45 +354,6 @@ pub enum Error {
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
-    }
-}
-
-impl Error {
-    /// The sealane error that a `DbErr` carries, if it carries one.
-    #[must_use]
-    pub fn from_db_err(err: &DbErr) -> Option<&Error> {
-        let (DbErr::Conn(runtime) | DbErr::Exec(runtime) | DbErr::Query(runtime)) = err else {
-            return None;
-        };
-        let RuntimeErr::SqlxError(sqlx) = runtime else {
-            return None;
-        };
-        let sqlx::Error::Io(io) = sqlx.as_ref() else {
-            return None;
-        };
-        io.get_ref()?.downcast_ref()
-    }
-
-    /// Into a `DbErr` of the kind that SeaORM gives for the same call: `Conn` where nothing was executed.
-    pub(crate) fn into_db(self, kind: DbErrKind) -> DbErr {
-        let kind = if self.outcome() == Outcome::NotExecuted {
-            DbErrKind::Conn
-        } else {
-            kind
-        };
-        let carried = RuntimeErr::SqlxError(Arc::new(sqlx::Error::Io(io::Error::other(self))));
-        match kind {
-            DbErrKind::Conn => DbErr::Conn(carried),
-            DbErrKind::Exec => DbErr::Exec(carried),
-            DbErrKind::Query => DbErr::Query(carried),
-        }
-    }
-}
-
-impl From<Error> for DbErr {
-    /// `?` in a function that returns `DbErr`. An error from the driver at start is handed on as it came.
-    fn from(err: Error) -> Self {
-        err.into_db(DbErrKind::Conn)
     }
 }
 

@@ -1,5 +1,8 @@
 //! What would happen to a statement, and why: the decision without the sending.
 
+#[cfg(feature = "serde")]
+mod flat;
+
 use std::fmt;
 
 use crate::{
@@ -13,6 +16,8 @@ use crate::{
 ///
 /// It is taken for a `query_…` outside a transaction, at this moment, and sends nothing. Among several eligible
 /// replicas the next statement may meet another one.
+///
+/// With the feature `serde` it is a map: `node` is the name or null, and `not_sent` says why there is none.
 ///
 /// ```
 /// # #[cfg(feature = "sqlite")]
@@ -33,6 +38,11 @@ use crate::{
 /// # fn main() {}
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(into = "flat::Flat", try_from = "flat::Flat")
+)]
 #[non_exhaustive]
 pub struct Explanation {
     /// What the statement needs.

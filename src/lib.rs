@@ -59,7 +59,7 @@ pub use connection::RoutedStream;
 pub use connection::{
     RoutedConnection, pause::PausedWrites, scope, transaction::RoutedTransaction,
 };
-pub use error::Error;
+pub use error::{Error, causes};
 pub use explain::Explanation;
 pub use intent::{Verdict, classify};
 pub use position::{Bookmark, ParseBookmarkError};

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use sea_orm::DbErr;
 
 use crate::{
+    error::causes::{SeenNode, SeenNodes},
     metrics::{NodeMetrics, shard, shards},
     node::{Node, PoolSize, Seat},
     signal,
@@ -117,31 +118,17 @@ impl Snapshot {
         said_last(&self.view.nodes()[index], &self.members[index])
     }
 
-    /// Every node and its state, for errors: names and words, and of one in doubt where it is and what it said last.
-    /// Where there is no primary, also which the last was.
-    pub(crate) fn describe(&self) -> String {
-        let state = |node: &ViewNode| match &node.ineligible {
-            _ if node.role != crate::vocabulary::Role::Replica => {
-                format!("{} is {}", node.name, node.role)
-            }
-            None => format!("{} is an eligible replica", node.name),
-            Some(why) => format!("{} is a replica, {why}", node.name),
-        };
+    /// Every node and its state, for errors; of one in doubt also what it said last. Where there is no primary, also which
+    /// the last was.
+    pub(crate) fn describe(&self) -> SeenNodes {
         let nodes = self.view.nodes().iter().zip(&self.members);
-        let states = nodes.map(|(node, member)| match said_last(node, member) {
-            Some(answer) => {
-                let (place, said) = (member.node.place(), signal::said(&answer));
-                format!("{} ({place}: {said})", state(node))
-            }
-            None => state(node),
+        let seen = nodes.map(|(node, member)| {
+            let said = said_last(node, member).map(|answer| signal::said(&answer));
+            SeenNode::new(&node.name, node.role, node.ineligible).at(member.node.place(), said)
         });
         let lost = self.view.last_primary.as_deref();
         let lost = lost.filter(|_| self.view.primary.is_none());
-        let lost = lost.map(|name| format!("the last was {name}"));
-        lost.into_iter()
-            .chain(states)
-            .collect::<Vec<_>>()
-            .join("; ")
+        SeenNodes::new(lost, seen.collect())
     }
 }
 

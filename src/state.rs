@@ -45,7 +45,6 @@ pub(crate) use crash::{Fate, Outage, Ran, Spares, TextHash};
 pub(crate) use effect::{Changes, Effect, Event, Notice, Outbox, ProbeFacts};
 pub(crate) use pools::PoolNews;
 pub(crate) use primaryship::Primaryship;
-pub(crate) use roster::ReplaceProblem;
 pub(crate) use start::StartProblem;
 pub(crate) use tuning::Tuning;
 pub(crate) use view::{Candidate, Group, View, ViewNode};

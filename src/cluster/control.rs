@@ -1,7 +1,10 @@
 //! What an application may tell the cluster: who the primary is, who is down, and that it should look.
 
 use super::{Cluster, events::ClusterEvents, inbox::HandleOrder};
-use crate::{error::Error, vocabulary::NodeId};
+use crate::{
+    error::{Error, causes::TopologyProblem},
+    vocabulary::NodeId,
+};
 
 /// What an application knows of its servers, from a cluster manager, a cloud's event or an administrator.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,10 +76,10 @@ impl Cluster {
         match shared.snapshot.primary_node() {
             Some(primary) if primary.id == id => Ok(()),
             _ => Err(Error::Topology {
-                why: format!(
-                    "`{node}` does not say that it is a primary: {}",
-                    shared.snapshot.describe()
-                ),
+                why: TopologyProblem::NotAPrimary {
+                    node: node.to_owned(),
+                    nodes: shared.snapshot.describe(),
+                },
             }),
         }
     }
@@ -111,10 +114,10 @@ impl Cluster {
         known
             .map(|node| (node.id, node.generation))
             .ok_or_else(|| Error::Topology {
-                why: format!(
-                    "no node is called `{name}`; there are: {}",
-                    snapshot.describe()
-                ),
+                why: TopologyProblem::NoSuchNode {
+                    node: name.to_owned(),
+                    nodes: snapshot.describe(),
+                },
             })
     }
 }

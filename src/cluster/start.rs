@@ -34,7 +34,7 @@ use crate::{
     backend::{self, MonitorConnection},
     causality::Clock,
     config::{Config, NodeConfig},
-    error::Error,
+    error::{Error, causes::NodeListProblem},
     intent::{Classifier, Knowledge},
     signal,
     snapshot::Snapshot,
@@ -140,8 +140,8 @@ impl Starting {
     ) -> Result<Self, Error> {
         let mut nodes = Nodes::default();
         let specs = nodes.learn(sources.clone());
-        let refused = |problem: crate::state::ReplaceProblem| Error::CannotStart {
-            why: problem.to_string(),
+        let refused = |problem: NodeListProblem| Error::CannotStart {
+            why: problem.into(),
         };
         let (state, effects) =
             State::start(tuning(config), specs, Moment::default()).map_err(refused)?;

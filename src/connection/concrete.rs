@@ -76,6 +76,7 @@ impl RoutedConnection {
             sent: false,
             source: None,
             nodes: snapshot.describe(),
+            detail: "".into(),
         })?;
         let seat = primary.seat();
         Ok(Lease::take(

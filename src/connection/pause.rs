@@ -9,7 +9,7 @@ use super::RoutedConnection;
 use crate::{
     causality::gate::Shut,
     cluster::{Cluster, shared::Shared},
-    error::Error,
+    error::{Error, causes::UnderWay},
     position::Bookmark,
 };
 
@@ -107,7 +107,7 @@ impl Cluster {
         let gate = &shared.clock.gate;
         let Some(shut) = gate.shut() else {
             return Err(Error::StillWriting {
-                what: "the writes of this process are paused already".to_owned(),
+                what: UnderWay::Paused,
                 waited: Duration::ZERO,
             });
         };
@@ -119,8 +119,8 @@ impl Cluster {
             }
             if begun.elapsed() >= limit {
                 let what = match concrete {
-                    true => "a connection of concrete() is in use".to_owned(),
-                    false => format!("{open} writes or transactions are under way"),
+                    true => UnderWay::Concrete,
+                    false => UnderWay::Writes { count: open },
                 };
                 return Err(Error::StillWriting {
                     what,

@@ -110,7 +110,7 @@ impl Attempt<'_> {
                 let obstacle = match snapshot.said_last(index) {
                     _ if !obstacle.detail.is_empty() => obstacle,
                     None => Obstacle {
-                        detail: nodes,
+                        detail: nodes.to_string(),
                         ..obstacle
                     },
                     Some(answer) => Obstacle {
@@ -121,10 +121,8 @@ impl Attempt<'_> {
                 self.at_node(&snapshot.member(index).node, Stage::Route, obstacle)
             }
             None => Error::NoPrimary {
-                nodes: match obstacle.detail.is_empty() {
-                    true => nodes,
-                    false => format!("{}; {nodes}", obstacle.detail),
-                },
+                nodes,
+                detail: obstacle.detail.into(),
                 waited: self.waited(),
                 limit: obstacle.phase.map(|phase| self.limit_of(phase)),
                 sent: self.sent,

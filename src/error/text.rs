@@ -37,3 +37,39 @@ pub(super) const fn unsent(sent: bool) -> &'static str {
         false => "the statement was not sent",
     }
 }
+
+/// The setting that ended a wait, in front of what was found then.
+pub(super) fn in_time(limit: Option<&str>) -> String {
+    limit.map_or_else(String::new, |limit| format!("within {limit}, "))
+}
+
+/// One after the other.
+pub(super) fn parts<T: ToString>(parts: &[T]) -> String {
+    let parts: Vec<String> = parts.iter().map(ToString::to_string).collect();
+    parts.join("; ")
+}
+
+/// Behind something else, one after the other.
+pub(super) fn further<T: ToString>(parts: &[T]) -> String {
+    parts
+        .iter()
+        .map(|part| format!("; {}", part.to_string()))
+        .collect()
+}
+
+/// A text in front of another one, where there is one.
+pub(super) fn before(text: &str) -> String {
+    match text {
+        "" => String::new(),
+        text => format!("{text}; "),
+    }
+}
+
+/// Which replicas have replayed what was written, or that nobody has told how far that is.
+pub(super) fn reached(nodes: Option<&[String]>) -> String {
+    match nodes {
+        None => "the primary has not told its position".to_owned(),
+        Some([]) => "none".to_owned(),
+        Some(nodes) => nodes.join(", "),
+    }
+}

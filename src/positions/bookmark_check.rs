@@ -219,6 +219,7 @@ fn given_up(tracker: &Tracker, waiting: &WaitingBookmark) -> Error {
             },
             None => Error::NoPrimary {
                 nodes: tracker.snapshot.describe(),
+                detail: "".into(),
                 waited,
                 limit: Some(tracker.config.setting("stale_wait").into()),
                 sent: false,

@@ -3,10 +3,18 @@
 use std::fmt;
 
 use super::Refusal;
-use crate::{error::Error, vocabulary::Reason};
+use crate::{
+    error::{Error, causes::SeenNodes},
+    vocabulary::Reason,
+};
 
 /// Why a statement would not be sent now.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(tag = "why", rename_all = "snake_case")
+)]
 #[non_exhaustive]
 pub enum NotSent {
     /// The handle was never connected.
@@ -14,7 +22,7 @@ pub enum NotSent {
     /// No node can take it: it would wait for one, up to the time-out of its kind.
     Waits {
         /// Each node and its state.
-        nodes: String,
+        nodes: SeenNodes,
     },
     /// A `replica()` handle was given something that is not proven to be a read.
     NotARead {

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 
 use super::Snapshot;
 #[cfg(feature = "postgres")]
+use crate::error::causes::SeenNodes;
 use crate::vocabulary::NodeId;
 use crate::{node::Node, vocabulary::Role};
 
@@ -102,7 +103,7 @@ impl Published {
     }
 
     /// Every node and its state, in words.
-    pub(crate) fn describe(&self) -> String {
+    pub(crate) fn describe(&self) -> SeenNodes {
         self.load().describe()
     }
 }

@@ -6,8 +6,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{CatalogNews, Fact, Moment, NodeSpec, PoolNews, Ran, ReplaceProblem};
+use super::{CatalogNews, Fact, Moment, NodeSpec, PoolNews, Ran};
 use crate::causality::Named;
+use crate::error::causes::NodeListProblem;
 use crate::signal::Signal;
 use crate::vocabulary::{FenceReason, Ineligible, NodeId, Role, Stage};
 
@@ -178,7 +179,7 @@ pub(crate) enum Effect {
     /// A replacement was refused; nothing has changed.
     ReplaceRefused {
         ticket: u64,
-        problem: ReplaceProblem,
+        problem: NodeListProblem,
     },
     /// For logs and metrics.
     Notice(Notice),

@@ -5,52 +5,28 @@
 
 use std::sync::Arc;
 
-use thiserror::Error;
-
 use super::NodeSpec;
+use crate::error::causes::NodeListProblem;
 use crate::vocabulary::Role;
-
-/// Why a list of nodes cannot be taken.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub(crate) enum ReplaceProblem {
-    /// Nobody to write to.
-    #[error("the list of nodes has no primary: give exactly one")]
-    NoPrimary,
-    /// Two to write to.
-    #[error("the list of nodes has two primaries, `{first}` and `{second}`: give exactly one")]
-    TwoPrimaries { first: Arc<str>, second: Arc<str> },
-    /// One server twice.
-    #[error(
-        "`{first}` and `{second}` are the same node: list it once, and give it a weight for a greater share"
-    )]
-    SameNode { first: Arc<str>, second: Arc<str> },
-    /// One name twice.
-    #[error("two nodes are named `{name}`: names tell nodes apart in metrics and logs")]
-    SameName { name: Arc<str> },
-    /// A role that cannot be configured.
-    #[error("node `{name}` is given the role {role}: configure it as primary or as replica")]
-    Role { name: Arc<str>, role: Role },
-}
 
 /// Checks a list. A replica that is the primary is left out and returned by name, to be warned about.
 pub(crate) fn check(
     nodes: Vec<NodeSpec>,
-) -> Result<(Vec<NodeSpec>, Vec<Arc<str>>), ReplaceProblem> {
+) -> Result<(Vec<NodeSpec>, Vec<Arc<str>>), NodeListProblem> {
     let mut primary: Option<&NodeSpec> = None;
     for node in &nodes {
         match node.role {
             Role::Primary => {
                 if let Some(first) = primary {
                     let (first, second) = (first.name.clone(), node.name.clone());
-                    return Err(ReplaceProblem::TwoPrimaries { first, second });
+                    return Err(NodeListProblem::TwoPrimaries { first, second });
                 }
                 primary = Some(node);
             }
             Role::Replica | Role::Unknown => {}
             role @ Role::Fenced => {
                 let name = node.name.clone();
-                return Err(ReplaceProblem::Role { name, role });
+                return Err(NodeListProblem::Role { name, role });
             }
         }
     }
@@ -59,7 +35,7 @@ pub(crate) fn check(
     let endpoint = match primary {
         Some(primary) => Some(primary.endpoint.clone()),
         None if open => None,
-        None => return Err(ReplaceProblem::NoPrimary),
+        None => return Err(NodeListProblem::NoPrimary),
     };
     let (nodes, same): (Vec<_>, Vec<_>) = nodes
         .into_iter()
@@ -68,11 +44,11 @@ pub(crate) fn check(
         for earlier in &nodes[..index] {
             if earlier.endpoint == node.endpoint {
                 let (first, second) = (earlier.name.clone(), node.name.clone());
-                return Err(ReplaceProblem::SameNode { first, second });
+                return Err(NodeListProblem::SameNode { first, second });
             }
             if earlier.name == node.name {
                 let name = node.name.clone();
-                return Err(ReplaceProblem::SameName { name });
+                return Err(NodeListProblem::SameName { name });
             }
         }
     }

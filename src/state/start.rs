@@ -17,8 +17,9 @@ use super::reduce::Step;
 use super::roster::check;
 use super::{
     CatalogSchedule, Effect, Fact, Health, Membership, Moment, NodeSpec, NodeState, Notice, Outbox,
-    Primaryship, ReplaceProblem, State, Tuning, health, lag,
+    Primaryship, State, Tuning, health, lag,
 };
+use crate::error::causes::{CannotStart, NodeListProblem, UndecidedPrimary};
 use crate::vocabulary::NodeId;
 
 /// In how many steps a re-admitted node's weight grows.
@@ -29,17 +30,14 @@ const RAMP_STEPS: u32 = 20;
 #[non_exhaustive]
 pub(crate) enum StartProblem {
     /// The list of nodes has none.
-    #[error("no primary is configured")]
+    #[error("{}", CannotStart::NoPrimary)]
     NoPrimary,
     /// The list leaves open who it is, and nobody says so.
-    #[error(
-        "none of the nodes says that it is the primary: start or promote one, or set \
-         SEALANE_START_WITHOUT_PRIMARY=true to serve reads without it"
-    )]
+    #[error("{}", CannotStart::NobodyClaims { limit: None, answers: Vec::new() })]
     NobodyClaims,
     /// Several say so, of different epochs, and nobody knows which one counts.
-    #[error("{why}; or set SEALANE_START_WITHOUT_PRIMARY=true to serve reads meanwhile")]
-    Undecided { why: String },
+    #[error("{}", CannotStart::Undecided(.0.clone()))]
+    Undecided(UndecidedPrimary),
     /// The node configured as the primary is a standby.
     #[error(
         "node `{name}` is configured as the primary and is in recovery: point DATABASE_URL at the primary, \
@@ -61,7 +59,7 @@ impl State {
         tuning: Tuning,
         nodes: Vec<NodeSpec>,
         now: Moment,
-    ) -> Result<(Self, Vec<Effect>), ReplaceProblem> {
+    ) -> Result<(Self, Vec<Effect>), NodeListProblem> {
         let (nodes, dropped) = check(nodes)?;
         let mut state = Self {
             tuning,
@@ -106,7 +104,7 @@ impl State {
     #[must_use]
     pub(crate) fn start_problem(&self, without_primary: bool) -> Option<StartProblem> {
         if let (Some(why), false) = (self.undecided(), without_primary) {
-            return Some(StartProblem::Undecided { why });
+            return Some(StartProblem::Undecided(why));
         }
         if self.has_other_primary() {
             return None;

@@ -1,8 +1,8 @@
 //! Words, states and events as types: read from text, written by serde, streamed.
 
 use sealane::{
-    ClusterEvent, Consistency, EjectionCause, FenceReason, Ineligible, OnStale, RoutedConnection,
-    Topology,
+    ClusterEvent, Consistency, EjectionCause, Error, Explanation, FenceReason, Ineligible,
+    NodeConfig, OnStale, Role, RoutedConnection, Topology, causes::TopologyProblem,
 };
 
 #[test]
@@ -42,6 +42,63 @@ fn events_and_states_go_through_json_and_back() {
         assert_eq!(serde_json::from_str::<Ineligible>(&text).unwrap(), *why);
     }
     assert!(serde_json::from_str::<Consistency>("\"sometimes\"").is_err());
+}
+
+/// What an error names it names as data: nobody has to read its text for a node's name.
+#[tokio::test]
+async fn errors_and_explanations_tell_their_causes_as_types() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("shop.db");
+    let url = format!("sqlite://{}?mode=rwc", file.display());
+    let db = RoutedConnection::builder()
+        .primary(&*url)
+        .connect()
+        .await
+        .unwrap();
+    let cluster = db.cluster();
+    let Err(Error::Topology { why }) = cluster.drain("db9") else {
+        panic!("a node that is not there was drained");
+    };
+    let TopologyProblem::NoSuchNode { node, nodes } = &why else {
+        panic!("{why}");
+    };
+    assert_eq!(node, "db9");
+    let names: Vec<&str> = nodes.nodes.iter().map(|node| &*node.name).collect();
+    assert_eq!(names, ["shop.db", "shop.db (readers)"]);
+    assert_eq!(nodes.nodes[0].role, Role::Primary);
+    assert_eq!(nodes.nodes[1].ineligible, None);
+    assert!(nodes.nodes[0].host.ends_with("shop.db"));
+    assert_eq!(
+        why.to_string(),
+        "no node is called `db9`; there are: shop.db is primary; shop.db (readers) is an eligible replica"
+    );
+    let postgres = NodeConfig::primary("postgres://db1/app").unwrap();
+    let refused = cluster.replace_nodes([postgres]).await;
+    let Err(Error::Topology { why }) = refused else {
+        panic!("{refused:?}");
+    };
+    assert!(matches!(why, TopologyProblem::OtherBackend { .. }), "{why}");
+    let explained = db.explain("SELECT 1");
+    let refused = db.replica().explain("DELETE FROM ticket");
+    #[cfg(feature = "serde")]
+    {
+        let text = serde_json::to_string(&explained).unwrap();
+        assert_eq!(
+            text,
+            r#"{"intent":"read","part":"the whole text","node":"shop.db (readers)","not_sent":null,"role":"replica","reason":"replica"}"#
+        );
+        let text = serde_json::to_string(&refused).unwrap();
+        assert!(
+            text.contains(r#""node":null,"not_sent":{"why":"not_a_read","reason":"write"}"#),
+            "{text}"
+        );
+        for one in [explained, refused] {
+            let text = serde_json::to_string(&one).unwrap();
+            assert_eq!(serde_json::from_str::<Explanation>(&text).unwrap(), one);
+        }
+        let neither = text.replace(r#"{"why":"not_a_read","reason":"write"}"#, "null");
+        assert!(serde_json::from_str::<Explanation>(&neither).is_err());
+    }
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use std::{
 use sea_orm::{DbErr, RuntimeErr, sqlx};
 
 use crate::{
-    error::Error,
+    error::{Error, causes::SeenNodes},
     node::Trouble,
     signal::{Silence, of_server, of_tls, told},
     vocabulary::{Outcome, Stage},
@@ -190,10 +190,11 @@ fn silence_on_an_open_connection_is_no_reason_why_there_is_no_other() {
 fn what_was_sent_to_a_node_before_is_not_called_unsent() {
     let waited = Duration::ZERO;
     let all = |sent| {
-        let (nodes, node) = (String::new(), String::new());
+        let (nodes, node) = (SeenNodes::default(), String::new());
         [
             Error::NoPrimary {
                 nodes: nodes.clone(),
+                detail: "".into(),
                 waited,
                 limit: None,
                 sent,

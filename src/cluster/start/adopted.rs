@@ -9,7 +9,7 @@ use crate::{
     causality::Clock,
     cluster::{name::ClusterName, shared::Shared, source::Source},
     config::Config,
-    error::Error,
+    error::{Error, causes::TopologyProblem},
     intent::{Classifier, Knowledge},
     node::{NodePool, link},
 };
@@ -50,8 +50,9 @@ fn adopt_as(
         .iter()
         .any(|replica| ConnectionTrait::get_database_backend(replica) != backend)
     {
-        let why = "a cluster has one backend, and these connections have several".to_owned();
-        return Err(Error::Topology { why });
+        return Err(Error::Topology {
+            why: TopologyProblem::SeveralBackends,
+        });
     }
     let reads_catalog = may_ask && backend != DbBackend::Sqlite && link::is_live(&primary);
     let connections = std::iter::once(primary).chain(replicas);

@@ -69,7 +69,7 @@ impl Starting {
             }),
             StartProblem::NoPrimary
             | StartProblem::PrimaryInRecovery { .. }
-            | StartProblem::Undecided { .. } => false,
+            | StartProblem::Undecided(_) => false,
         }
     }
 
@@ -79,7 +79,7 @@ impl Starting {
         let now = Moment(self.origin.elapsed());
         let begun = State::start(tuning(config), specs.collect(), now);
         (self.state, self.effects) = begun.map_err(|problem| Error::CannotStart {
-            why: problem.to_string(),
+            why: problem.into(),
         })?;
         Ok(())
     }

@@ -1,11 +1,18 @@
 //! What forbids a start, as the error of whoever connects.
 
-use std::iter;
-
 use sea_orm::DbErr;
 
 use super::Starting;
-use crate::{cluster::source::Source, config::Config, error::Error, signal, state::StartProblem};
+use crate::{
+    cluster::source::Source,
+    config::Config,
+    error::{
+        Error,
+        causes::{CannotStart, NodeAnswer},
+    },
+    signal,
+    state::StartProblem,
+};
 
 impl Starting {
     /// The error of a start that cannot be; a start that serves reads only says why.
@@ -25,13 +32,14 @@ impl Starting {
                 let source = self.primary_error.take().unwrap_or_else(unknown);
                 Err(self.refused(&name, config, self.waits, source))
             }
-            Some(problem @ (StartProblem::NoPrimary | StartProblem::Undecided { .. })) => {
-                Err(Error::CannotStart {
-                    why: problem.to_string(),
-                })
-            }
-            Some(problem @ StartProblem::NobodyClaims) => Err(Error::CannotStart {
-                why: self.nobody(config, &problem),
+            Some(StartProblem::NoPrimary) => Err(Error::CannotStart {
+                why: CannotStart::NoPrimary,
+            }),
+            Some(StartProblem::Undecided(why)) => Err(Error::CannotStart {
+                why: CannotStart::Undecided(why),
+            }),
+            Some(StartProblem::NobodyClaims) => Err(Error::CannotStart {
+                why: self.nobody(config),
             }),
         }
     }
@@ -58,25 +66,16 @@ impl Starting {
 
     /// Nobody is the primary, and what the nodes said that could not be asked. Where that are all of them, none is there
     /// to promote.
-    fn nobody(&self, config: &Config, problem: &StartProblem) -> String {
+    fn nobody(&self, config: &Config) -> CannotStart {
         let answer = |one: &Source| {
             let answer = signal::told(&one.trouble.since(self.origin)?);
-            Some(format!("`{}`: {answer}", one.spec.name))
+            Some(NodeAnswer::new(&one.spec.name, answer))
         };
-        let answers: Vec<String> = self.sources.iter().filter_map(answer).collect();
-        let within = match self.waits {
-            true => format!("within {}, ", config.setting("acquire_timeout")),
-            false => String::new(),
-        };
+        let answers: Vec<NodeAnswer> = self.sources.iter().filter_map(answer).collect();
+        let limit = self.waits.then(|| config.setting("acquire_timeout"));
         match answers.len() == self.sources.len() {
-            true => format!(
-                "{within}no node could be asked whether it is the primary: {}",
-                answers.join("; ")
-            ),
-            false => {
-                let parts = iter::once(format!("{within}{problem}")).chain(answers);
-                parts.collect::<Vec<_>>().join("; ")
-            }
+            true => CannotStart::NobodyAnswers { limit, answers },
+            false => CannotStart::NobodyClaims { limit, answers },
         }
     }
 }

@@ -46,7 +46,7 @@ impl Worker {
                     self.answer(
                         ticket,
                         Err(Error::Topology {
-                            why: problem.to_string(),
+                            why: problem.into(),
                         }),
                     );
                 }

@@ -8,7 +8,7 @@ use crate::{
     causality::{ReadRequirement, Session},
     cluster::shared::Shared,
     connection::RoutedConnection,
-    error::Error,
+    error::{Error, causes::PositionDelay},
     position::{Asks, Bookmark, Lsn, Position},
     positions::{
         bookmark_check::{self, Worth},
@@ -114,7 +114,7 @@ impl RoutedConnection {
                 let deadline = begun + shared.settings.route_timeout;
                 bookmark_check::settle(&shared.tracker, &session, deadline)
                     .await
-                    .map_err(|err| untold(&err, begun))?;
+                    .map_err(|err| untold(PositionDelay::Bookmark(Box::new(err)), begun))?;
             }
             if session.has_rest() {
                 // Reads that no position covers yet: the primary's covers them.
@@ -144,10 +144,12 @@ impl RoutedConnection {
         let placed = shared.tracker.wait_until(deadline, look).await;
         placed.unwrap_or_else(|| {
             let why = match shared.snapshot.primary_name() {
-                Some(name) => format!("`{name}` has not told it"),
-                None => format!("no primary is known: {}", shared.snapshot.describe()),
+                Some(node) => PositionDelay::PrimarySilent { node },
+                None => PositionDelay::NoPrimary {
+                    nodes: shared.snapshot.describe(),
+                },
             };
-            Err(untold(&why, begun))
+            Err(untold(why, begun))
         })
     }
 
@@ -182,9 +184,9 @@ impl RoutedConnection {
 }
 
 /// What was asked for came after the write, so that it says nothing of that (rule C12).
-fn untold(why: &impl ToString, begun: Instant) -> Error {
+fn untold(why: PositionDelay, begun: Instant) -> Error {
     Error::PositionUntold {
-        why: why.to_string(),
+        why,
         waited: begun.elapsed(),
     }
 }

@@ -46,7 +46,7 @@ impl RoutedConnection {
                 return Err(Error::NotReplicated {
                     wanted,
                     reached: 0,
-                    nodes: "the primary has not told its position".to_owned(),
+                    nodes: None,
                     waited: begun.elapsed(),
                 });
             }
@@ -75,10 +75,7 @@ impl RoutedConnection {
             Err(Error::NotReplicated {
                 wanted,
                 reached: there.len(),
-                nodes: match there.is_empty() {
-                    true => "none".to_owned(),
-                    false => there.join(", "),
-                },
+                nodes: Some(there),
                 waited: begun.elapsed(),
             })
         })

@@ -6,6 +6,7 @@
 //! one has a witness was rejected for the start: a process that lived through the failover writes to the other one.
 
 use super::configured;
+use crate::error::causes::UndecidedPrimary;
 use crate::state::{Fact, Health, NodeState, State};
 use crate::vocabulary::{NodeId, Role};
 
@@ -127,27 +128,20 @@ pub(super) fn undecided(state: &State, claims: &[(NodeId, u64)]) -> Option<Undec
 }
 
 impl State {
-    /// What nobody can decide at the start, in words with the ways out.
-    pub(crate) fn undecided(&self) -> Option<String> {
+    /// What nobody can decide at the start.
+    pub(crate) fn undecided(&self) -> Option<UndecidedPrimary> {
         let Undecided {
             older,
             newer,
             follows,
         } = self.primaryship.undecided?;
         let name = |id: NodeId| self.node(id).map(|node| node.spec.name.to_string());
-        let (one, other) = (name(older.0)?, name(newer.0)?);
-        let (first, second) = (older.1, newer.1);
-        Some(match follows {
-            true => format!(
-                "`{one}` takes writes on timeline {first}, but `{other}` follows a primary of timeline {second} that is \
-                 no node of this cluster or does not answer: add that primary to the nodes or start it, or take the \
-                 node that is wrong out of them"
-            ),
-            false => format!(
-                "`{one}` takes writes on timeline {first} and `{other}` on timeline {second}, and nobody confirms which one \
-                 is right (SEALANE_FAILOVER=confirmed): stop the wrong one or take it out of the nodes, let a replica \
-                 follow the right one, name it by an authority (Patroni), or set SEALANE_FAILOVER=auto to take the greater timeline"
-            ),
+        Some(UndecidedPrimary {
+            older: name(older.0)?,
+            older_timeline: older.1,
+            newer: name(newer.0)?,
+            newer_timeline: newer.1,
+            follows,
         })
     }
 
