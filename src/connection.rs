@@ -4,10 +4,10 @@
 //! one of the same type, and a function that takes `&DatabaseConnection` under the drop-in alias takes them all.
 
 mod concrete;
-mod execute;
 mod inherent;
 mod narrowing;
 pub(crate) mod pause;
+mod query;
 mod seaorm;
 mod session;
 #[cfg(feature = "stream")]

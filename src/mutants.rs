@@ -1,7 +1,8 @@
 //! Rules broken on purpose, so that the checkers of histories and storms can show that they would notice.
 //!
 //! There is none unless the crate is compiled with `--cfg sealane_mutants` (see `tests/mutants`); then
-//! `SEALANETEST_MUTANT` names the one that lives. Each stands at the line whose rule it breaks.
+//! `SEALANETEST_MUTANT` names the one that lives. Each stands at the line whose rule it breaks; what one needs
+//! besides stands at the edge of the loop of statements (`dispatch/mutant.rs`).
 
 #[cfg(sealane_mutants)]
 use std::sync::LazyLock;

@@ -5,7 +5,7 @@
 //!
 //! The order of calls, for whoever executes:
 //!
-//! 1. Load the snapshot, judge the text, fill a [`Request`]; call [`route`] with the snapshot's [`View`], a generator
+//! 1. Load the snapshot, judge the text, fill a [`RouteRequest`]; call [`route`] with the snapshot's [`View`], a generator
 //!    of the thread's own, and a function that reads a node's count of statements in flight.
 //! 2. [`Decision::Go`]: take a lease on the node at that index of the snapshot, then a place in its pool. With
 //!    [`Reason::NoReplica`] that is one of the share that diverted reads have. Where none is free, ask [`lines`] who else
@@ -14,7 +14,7 @@
 //!    tried ([`Tried::forget`]) and ask again. [`Decision::Refuse`]: an error, at once.
 //! 4. A failure: read it ([`crate::signal`]), report it ([`Event::Failed`](crate::state::Event::Failed)) with the lease's
 //!    id and generation, ask [`retry::verdict`]; for a repeat that costs, ask the [`budget`]; then add the node to
-//!    [`Request::tried`] and start over with the newest snapshot.
+//!    [`RouteRequest::tried`] and start over with the newest snapshot.
 
 pub(crate) mod balance;
 pub(crate) mod budget;
@@ -98,11 +98,9 @@ pub(crate) enum Fresh {
 
 /// One question to [`route`].
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Request<'a> {
+pub(crate) struct RouteRequest<'a> {
     pub(crate) ask: Ask,
     pub(crate) forced: Forced,
-    /// Asked inside a transaction.
-    pub(crate) in_transaction: bool,
     /// What this session wrote or saw.
     pub(crate) fresh: Fresh,
     /// The zone that this handle wants instead of the configured one.
@@ -130,8 +128,6 @@ pub(crate) struct Route {
 pub(crate) enum Decision {
     /// To this node.
     Go(Route),
-    /// On the transaction's own node, whose lease the caller holds; for this reason.
-    Stay(Reason),
     /// Nowhere yet: a new snapshot may change it.
     Wait,
     /// Nowhere, and a new snapshot would not change it.
@@ -176,50 +172,18 @@ impl fmt::Display for Refusal {
 /// Decides. `in_flight` tells how many statements run on the node at that index; it is asked for two nodes at the most.
 /// `covers` tells whether that node is known to be as far as the read needs it.
 pub(crate) fn route(
-    request: &Request<'_>,
+    request: &RouteRequest<'_>,
     view: &View,
     rng: &mut Rng,
     in_flight: impl Fn(usize) -> u32,
     covers: impl Fn(usize) -> bool,
 ) -> Decision {
-    if request.in_transaction {
-        return Decision::Stay(Reason::Transaction);
-    }
-    if request.forced == Forced::Primary {
-        return primary(request, view, Reason::Forced);
-    }
-    let reason = match request.ask {
-        Ask::Statement {
-            intent: Intent::Read,
-            ..
-        } => Reason::Replica,
-        Ask::BeginReadOnly => Reason::ReadOnlyTransaction,
-        Ask::Statement {
-            intent: Intent::Session | Intent::Primary | Intent::Write,
-            reason,
-        } => {
-            return not_a_read(request, view, reason);
-        }
-        Ask::Begin => return not_a_read(request, view, Reason::Transaction),
+    let reason = match row(request, view) {
+        RouteRow::Refused(reason) => return Decision::Refuse(Refusal::NotARead { reason }),
+        RouteRow::Primary(reason) => return primary(request, view, reason),
+        RouteRow::ReplicasOnly => return strictly_replica(request, view, rng, in_flight),
+        RouteRow::Read(reason) => reason,
     };
-    if !view.splits {
-        let strict = request.forced == Forced::Replica;
-        return primary(
-            request,
-            view,
-            if strict {
-                Reason::Forced
-            } else {
-                Reason::OnlyPrimary
-            },
-        );
-    }
-    if request.forced == Forced::Replica {
-        return strictly_replica(request, view, rng, in_flight);
-    }
-    if request.fresh == Fresh::Primary {
-        return primary(request, view, Reason::NotCaughtUp);
-    }
     if !view.replicas.members.is_empty() {
         // The primary is as far as itself, also where it takes part in reads.
         let fresh =
@@ -238,12 +202,8 @@ pub(crate) fn route(
         if let Some(index) = choice {
             return Decision::Go(Route { index, reason });
         }
-        if view
-            .replicas
-            .members
-            .iter()
-            .any(|candidate| !fresh(candidate.index))
-        {
+        let mut replicas = view.replicas.members.iter();
+        if replicas.any(|candidate| !fresh(candidate.index)) {
             return primary(request, view, Reason::NotCaughtUp);
         }
     }
@@ -251,16 +211,48 @@ pub(crate) fn route(
     primary(request, view, Reason::NoReplica)
 }
 
-fn not_a_read(request: &Request<'_>, view: &View, reason: Reason) -> Decision {
-    match request.forced {
-        Forced::Replica => Decision::Refuse(Refusal::NotARead { reason }),
-        Forced::No | Forced::Primary => primary(request, view, reason),
+/// The row of table R: who may serve a request at all, before it is asked who of them is near, fresh and not busy.
+enum RouteRow {
+    /// Nobody: the handle insists on a replica, and this is the reason why none may.
+    Refused(Reason),
+    /// The primary, for this reason.
+    Primary(Reason),
+    /// Replicas and nobody else.
+    ReplicasOnly,
+    /// Replicas, for this reason; for want of one the primary.
+    Read(Reason),
+}
+
+#[inline]
+fn row(request: &RouteRequest<'_>, view: &View) -> RouteRow {
+    let strict = request.forced == Forced::Replica;
+    let read = match request.ask {
+        _ if request.forced == Forced::Primary => return RouteRow::Primary(Reason::Forced),
+        Ask::Statement {
+            intent: Intent::Read,
+            ..
+        } => Ok(Reason::Replica),
+        Ask::BeginReadOnly => Ok(Reason::ReadOnlyTransaction),
+        Ask::Statement {
+            intent: Intent::Session | Intent::Primary | Intent::Write,
+            reason,
+        } => Err(reason),
+        Ask::Begin => Err(Reason::Transaction),
+    };
+    match read {
+        Err(reason) if strict => RouteRow::Refused(reason),
+        Err(reason) => RouteRow::Primary(reason),
+        Ok(_) if !view.splits && strict => RouteRow::Primary(Reason::Forced),
+        Ok(_) if !view.splits => RouteRow::Primary(Reason::OnlyPrimary),
+        Ok(_) if strict => RouteRow::ReplicasOnly,
+        Ok(_) if request.fresh == Fresh::Primary => RouteRow::Primary(Reason::NotCaughtUp),
+        Ok(reason) => RouteRow::Read(reason),
     }
 }
 
 /// Never the primary, even if it takes part in reads; a pin does not matter.
 fn strictly_replica(
-    request: &Request<'_>,
+    request: &RouteRequest<'_>,
     view: &View,
     rng: &mut Rng,
     in_flight: impl Fn(usize) -> u32,
@@ -284,7 +276,7 @@ fn strictly_replica(
     }
 }
 
-fn primary(request: &Request<'_>, view: &View, reason: Reason) -> Decision {
+fn primary(request: &RouteRequest<'_>, view: &View, reason: Reason) -> Decision {
     match view.primary {
         // For its own recovery, if it is the one that crashed, or for a replica.
         Some(index) if spared(request, view, index) => {
@@ -303,7 +295,7 @@ fn primary(request: &Request<'_>, view: &View, reason: Reason) -> Decision {
     }
 }
 
-fn wait(request: &Request<'_>, view: &View) -> Decision {
+fn wait(request: &RouteRequest<'_>, view: &View) -> Decision {
     if request.waiting >= view.waiters_limit {
         return Decision::Refuse(Refusal::TooManyWaiting {
             limit: view.waiters_limit,
@@ -312,13 +304,13 @@ fn wait(request: &Request<'_>, view: &View) -> Decision {
     Decision::Wait
 }
 
-fn tried(request: &Request<'_>, view: &View, index: usize) -> bool {
+fn tried(request: &RouteRequest<'_>, view: &View, index: usize) -> bool {
     view.nodes
         .get(index)
         .is_some_and(|node| request.tried.has(node.id))
 }
 
-fn spared(request: &Request<'_>, view: &View, index: usize) -> bool {
+fn spared(request: &RouteRequest<'_>, view: &View, index: usize) -> bool {
     match request.spares {
         Spares::Nobody => false,
         Spares::Primary => view.primary == Some(index),

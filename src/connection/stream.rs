@@ -3,6 +3,7 @@
 //! Its first row is asked for before the stream is handed out, because until a row was yielded a read may still move
 //! to another node; from the first row on it never moves (rule R5).
 
+mod open;
 mod rows;
 
 use std::{
@@ -156,7 +157,7 @@ impl<'a> RoutedStream<'a> {
         };
         let signal = signal::of_db_err(err, lease.role());
         if Error::from_db_err(err).is_none() && signal.ends_connection() {
-            shared.report(lease, Stage::Yield, signal, *ran);
+            shared.report(lease, Stage::Send, signal, *ran);
         }
     }
 

@@ -4,6 +4,7 @@
 //! the pin after a commit, the poison after a failed nested `begin` (rule R9), and a typed error for a lost connection.
 //! The type has no `Drop` of its own, so that `commit(self)` can move the inner transaction out; its [`Held`] has one.
 
+mod begin;
 mod commit;
 mod state;
 mod traits;

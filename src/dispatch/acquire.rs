@@ -5,7 +5,7 @@ use std::{future::poll_fn, pin::pin, task::Poll, time::Instant};
 use sea_orm::{ConnAcquireErr, DbErr, sqlx};
 use tokio::sync::watch;
 
-use super::{Attempt, phase::Phase};
+use super::{Attempt, Failed, phase::Phase};
 use crate::{
     causality::{
         OpenWrite,
@@ -13,13 +13,59 @@ use crate::{
     },
     error::DbErrKind,
     node::{Lease, PooledConnection, door::Stranger},
+    route::Forced,
+    vocabulary::Role,
 };
 
 impl Attempt<'_> {
+    /// A connection that the statement may be sent on now; nothing where it has to be routed anew.
+    pub(crate) async fn connect(
+        &mut self,
+        lease: &mut Lease,
+    ) -> Result<Option<PooledConnection>, Failed> {
+        let conn = self.acquire(lease).await.map_err(Failed::to_acquire)?;
+        if self.reroute_if_stale(lease) {
+            return Ok(None);
+        }
+        if lease.is_cut() {
+            // The node lost its role while the statement was on its way: nothing new is sent there (T7).
+            return Err(Failed::to_acquire(DbErr::ConnectionAcquire(
+                ConnAcquireErr::ConnectionClosed,
+            )));
+        }
+        self.freshness.begin_read(&self.request, lease);
+        Ok(Some(conn))
+    }
+
+    /// Sends a read to the primary instead, when the node is not as far as it needs, now that it holds a connection. What was
+    /// known when it was routed may have fallen: the connection may be one that another statement opened to a server in a
+    /// new life. Whether it has to be routed again.
+    pub(super) fn reroute_if_stale(&mut self, lease: &Lease) -> bool {
+        let replica = lease.role() == Role::Replica;
+        if replica && self.classified.judge_anew(&self.request) {
+            return true;
+        }
+        // What did not have to wait was decided just now.
+        if self.timing.started().is_some() && self.notes_node_to_spare(lease) {
+            return true;
+        }
+        if !replica || self.request.scope.force == Forced::Replica {
+            return false;
+        }
+        self.freshness.renew(&self.request, |need| need);
+        let ask = self.classified.ask;
+        let stale = !self.freshness.allows(&self.request, ask, lease.node());
+        if stale {
+            self.freshness.take_the_primary();
+            self.freshness.waited_out = true;
+        }
+        stale
+    }
+
     /// A connection of the leased node, or of the first that has a place: the lease is on that one then.
-    pub(crate) async fn acquire(&mut self, lease: &mut Lease) -> Result<PooledConnection, DbErr> {
+    async fn acquire(&mut self, lease: &mut Lease) -> Result<PooledConnection, DbErr> {
         let conn = self.connection(lease).await?;
-        let conn = match self.renewed {
+        let conn = match self.progress.renewed {
             0 => conn,
             // Whichever connection it got: it may be another one that has the old statement.
             _ => {
@@ -29,7 +75,7 @@ impl Attempt<'_> {
                     .unwrap_or_else(|cut| Err(cut.into_db(DbErrKind::Conn)))?
             }
         };
-        match self.write.is_some() {
+        match self.guards.write.is_some() {
             true => self.trace(lease, conn).await,
             false => Ok(conn),
         }
@@ -42,18 +88,18 @@ impl Attempt<'_> {
         lease: &Lease,
         conn: PooledConnection,
     ) -> Result<PooledConnection, DbErr> {
-        let limit = self.shared.config.acquire_timeout;
+        let limit = self.request.shared.config.acquire_timeout;
         // Dropped on the way, it goes back to its pool by way of a round trip.
         let asked = lease.guard(tokio::time::timeout(limit, conn.backend(lease.node())));
         let (conn, backend) = match asked.await {
             Ok(Ok(answer)) => answer?,
             Ok(Err(_)) => {
-                self.silent = Some(Phase::Place);
+                self.progress.silent = Some(Phase::Place);
                 return Err(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout));
             }
             Err(cut) => return Err(cut.into_db(DbErrKind::Conn)),
         };
-        if let Some(write) = &mut self.write {
+        if let Some(write) = &mut self.guards.write {
             write.is_sent(Trace {
                 node: lease.node().id,
                 by: backend.map_or(By::Nothing, By::Backend),
@@ -66,24 +112,24 @@ impl Attempt<'_> {
     async fn connection(&mut self, lease: &mut Lease) -> Result<PooledConnection, DbErr> {
         self.sweep(lease);
         // The place first: who comes while the sockets are looked at comes after this one.
-        let placed = lease.try_place(&self.line(self.reason));
+        let placed = lease.try_place(&self.line(self.progress.reason));
         lease.node().weed().await;
         if placed && lease.node().link.has_idle() {
             let link = &lease.node().link;
             let mut acquiring = pin!(link.acquire());
             if let Poll::Ready(done) = poll_fn(|cx| Poll::Ready(acquiring.as_mut().poll(cx))).await
             {
-                return match self.asks_each(lease) {
+                return match self.freshness.asks_each(&self.request, lease) {
                     false => done,
                     true => self.prove(lease, done?).await,
                 };
             }
             // It is being pinged, or somebody was quicker.
             let waited = Instant::now();
-            self.started.get_or_insert(waited);
-            let limit = self.shared.config.replica_acquire_timeout;
+            self.timing.start(waited);
+            let limit = self.request.shared.config.replica_acquire_timeout;
             let soon = tokio::time::timeout(limit, link.while_open(acquiring)).await;
-            self.spend(Phase::Place, waited);
+            self.timing.spend(Phase::Place, waited);
             if let Ok(done) = soon {
                 lease.metrics().acquired(waited.elapsed());
                 return self.prove(lease, done?).await;
@@ -98,7 +144,7 @@ impl Attempt<'_> {
     /// A place on the leased node, or on the first that has one, for what takes its connection itself.
     pub(crate) async fn place(&mut self, lease: &mut Lease) -> Result<(), DbErr> {
         self.sweep(lease);
-        if !lease.try_place(&self.line(self.reason)) {
+        if !lease.try_place(&self.line(self.progress.reason)) {
             self.queue(lease, false).await?;
         }
         lease.node().weed().await;
@@ -107,26 +153,26 @@ impl Attempt<'_> {
 
     /// Makes sure that the connection it gets is made in a runtime that lives.
     pub(crate) fn sweep(&self, lease: &Lease) {
-        if self.shared.warn_if_orphaned() {
+        if self.request.shared.warn_if_orphaned() {
             lease.node().link.sweep();
         }
     }
 
     /// The write that this is.
     pub(crate) fn open_write(&self) -> Option<&OpenWrite> {
-        self.write.as_ref()
+        self.guards.write.as_ref()
     }
 
     /// The write that this is, for the stream that it becomes: it is under way for as long as that one.
     #[cfg(feature = "stream")]
     pub(crate) fn take_write(&mut self) -> Option<OpenWrite> {
-        self.write.take()
+        self.guards.write.take()
     }
 
     /// Gives the write back, when the stream did not come to its first row.
     #[cfg(feature = "stream")]
     pub(crate) fn give_write(&mut self, write: Option<OpenWrite>) {
-        self.write = write;
+        self.guards.write = write;
     }
 }
 

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// What a read has to do with servers that crashed.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Crashes {
     /// The node that crashed while it ran there, and which of its pools that was.
     ran_in: Option<(NodeId, u64)>,
@@ -48,10 +48,24 @@ impl Shared {
     }
 }
 
+impl Crashes {
+    /// Which nodes a statement keeps away from; `text`: what it reads.
+    pub(super) fn spares(&self, snapshot: &Snapshot, text: Option<&str>) -> Spares {
+        let text = match text {
+            Some(sql) => snapshot.view.spares(TextHash::of(sql)),
+            None => Spares::Nobody,
+        };
+        match self.spared {
+            Some(_) => text.max(Spares::Primary),
+            None => text,
+        }
+    }
+}
+
 impl Attempt<'_> {
     /// What of the caller's was running when it failed.
     pub(crate) fn ran(&self, stage: Stage) -> Ran {
-        match (stage, self.sql) {
+        match (stage, self.request.sql) {
             (Stage::Route | Stage::Acquire, _) | (_, None) => Ran::Nothing,
             (_, Some(sql)) if self.reads() => Ran::Read(TextHash::of(sql)),
             _ => Ran::Other,
@@ -59,72 +73,63 @@ impl Attempt<'_> {
     }
 
     fn reads(&self) -> bool {
-        self.ask.intent() == Intent::Read && self.refused.is_none()
+        self.classified.intent() == Intent::Read && self.progress.refused.is_none()
     }
 
-    /// What the statement has to do with the crash of its server, if there was one.
-    pub(super) async fn crash(&mut self, lease: &Lease, ran: Ran) -> Crash {
+    /// The text of a read, which may be suspected of a crash.
+    #[inline]
+    pub(super) fn read_text(&self) -> Option<&str> {
+        self.request.sql.filter(|_| self.reads())
+    }
+
+    /// Asks what the statement has to do with the crash of its server, if there was one.
+    pub(super) async fn ask_for_crash(&mut self, lease: &Lease, ran: Ran) -> Crash {
         let begun = Instant::now();
-        self.started.get_or_insert(begun);
-        let fate = self.shared.fate(lease).await;
-        self.spend(Phase::Route, begun);
+        self.timing.start(begun);
+        let fate = self.request.shared.fate(lease).await;
+        self.timing.spend(Phase::Route, begun);
         let node = lease.node();
-        let crash = Crash::of(fate, ran, self.crashes.ran_in.is_some());
+        let crashes = &mut self.progress.crashes;
+        let crash = Crash::of(fate, ran, crashes.ran_in.is_some());
         if crash != Crash::No {
-            self.crashes.ran_in = Some((node.id, node.generation));
+            crashes.ran_in = Some((node.id, node.generation));
         }
         crash
     }
 
-    /// Which nodes it keeps away from.
-    pub(super) fn spares(&self, snapshot: &Snapshot) -> Spares {
-        if self.crashes.spared.is_none() && !snapshot.view.any_suspect {
-            return Spares::Nobody;
-        }
-        let text = match self.sql {
-            Some(sql) if self.reads() => snapshot.view.spares(TextHash::of(sql)),
-            _ => Spares::Nobody,
-        };
-        match self.crashes.spared {
-            Some(_) => text.max(Spares::Primary),
-            None => text,
-        }
-    }
-
     /// Looks whether it is one to be kept away from the primary.
     pub(super) fn note_suspicion(&mut self, snapshot: &Snapshot) {
-        let Crashes { ran_in, spared } = self.crashes;
-        let text = match self.sql {
-            Some(sql) if snapshot.view.any_suspect && self.reads() => Some(TextHash::of(sql)),
-            _ => None,
-        };
-        self.crashes.spared = snapshot.view.spared(text, ran_in, spared);
+        let Crashes { ran_in, spared } = self.progress.crashes;
+        let text = self.read_text().filter(|_| snapshot.view.any_suspect);
+        let text = text.map(TextHash::of);
+        self.progress.crashes.spared = snapshot.view.spared(text, ran_in, spared);
     }
 
-    /// Whether the node that it was sent to is one to keep away from by now.
-    pub(super) fn is_kept_off(&mut self, lease: &Lease) -> bool {
-        let snapshot = self.shared.snapshot.load();
+    /// Looks whether the node that it was sent to is one to keep away from by now.
+    pub(super) fn notes_node_to_spare(&mut self, lease: &Lease) -> bool {
+        let snapshot = self.request.shared.snapshot.load();
         self.note_suspicion(&snapshot);
         self.spares(&snapshot).bars(lease.role())
     }
 
     /// Why it was sent nowhere, or nowhere else than where it ran beside what crashed its server.
     pub(super) fn kept_back(&mut self) -> Error {
-        let snapshot = self.shared.snapshot.load();
+        let snapshot = self.request.shared.snapshot.load();
         let name = |id: Option<NodeId>| {
             let mut nodes = snapshot.view.nodes().iter();
             let known = nodes.find(|node| Some(node.id) == id);
             known.map_or_else(String::new, |node| node.name.to_string())
         };
-        match (self.crashes.ran_in, self.last.take()) {
+        let Crashes { ran_in, spared } = self.progress.crashes;
+        match (ran_in, self.progress.last.take()) {
             (Some((node, _)), Some(source)) => Error::ServerCrashed {
                 node: name(Some(node)),
                 source,
             },
             _ => Error::KeptBack {
-                node: name(self.crashes.spared),
-                waited: self.started().elapsed(),
-                sent: self.sent,
+                node: name(spared),
+                waited: self.timing.waited(),
+                sent: self.progress.sent,
             },
         }
     }

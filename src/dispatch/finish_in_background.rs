@@ -12,7 +12,7 @@ use std::{
 
 use tokio::runtime::Handle;
 
-type Work<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+type BoxedWork<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// Runs as it is polled; dropped before its end, it goes on in a task.
 pub(crate) struct FinishInBackground<T, L, G>
@@ -21,7 +21,7 @@ where
     L: FnOnce() -> G + Unpin,
     G: Send + 'static,
 {
-    work: Option<Work<T>>,
+    work: Option<BoxedWork<T>>,
     leave: Option<L>,
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::Attempt;
+use super::request::Request;
 
 /// What a statement may have to wait for before it is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,40 +32,54 @@ impl Phase {
     }
 }
 
-/// What each phase has taken so far. One clock for all of them was rejected: a write that had waited for the new primary
-/// was late before it stood in its line.
+/// When a statement first had to wait or failed, and what each phase has taken since. One clock for all of them was rejected:
+/// a write that had waited for the new primary was late before it stood in its line.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Spent([Duration; 5]);
+pub(super) struct Timing {
+    /// What comes before the first wait is microseconds, and the clock costs as much.
+    started: Option<Instant>,
+    spent: [Duration; 5],
+}
 
-impl Attempt<'_> {
+impl Timing {
     /// Until when this phase may last that goes on now.
-    pub(super) fn limit(&mut self, phase: Phase) -> Instant {
-        let (config, now) = (&self.shared.config, Instant::now());
-        self.started.get_or_insert(now);
+    pub(super) fn limit(&mut self, request: &Request<'_>, phase: Phase) -> Instant {
+        let shared = request.shared;
+        let (config, now) = (&shared.config, Instant::now());
+        self.start(now);
         let whole = match phase {
-            Phase::Route => self.shared.settings.route_timeout,
+            Phase::Route => shared.settings.route_timeout,
             Phase::Fresh => {
-                let wait = self.scope.stale_wait(self.shared);
-                wait.min(self.shared.settings.route_timeout)
+                let wait = request.scope.stale_wait(shared);
+                wait.min(shared.settings.route_timeout)
             }
             Phase::Primary => config.failover_timeout,
             Phase::Pause | Phase::Place => config.acquire_timeout,
         };
-        now + whole.saturating_sub(self.spent.0[phase as usize])
+        now + whole.saturating_sub(self.spent[phase as usize])
     }
 
     /// The phase lasted from then until now.
     pub(super) fn spend(&mut self, phase: Phase, since: Instant) {
-        self.spent.0[phase as usize] += since.elapsed();
+        self.spent[phase as usize] += since.elapsed();
     }
 
     /// Whether there is time left for another node.
-    pub(super) fn may_go_on(&self) -> bool {
-        self.spent.0[Phase::Route as usize] < self.shared.settings.route_timeout
+    pub(super) fn may_go_on(&self, request: &Request<'_>) -> bool {
+        self.spent[Phase::Route as usize] < request.shared.settings.route_timeout
     }
 
-    /// When the statement first had to wait.
-    pub(super) fn started(&mut self) -> Instant {
-        *self.started.get_or_insert_with(Instant::now)
+    /// Counts from this moment, unless something before had to be timed.
+    pub(super) fn start(&mut self, at: Instant) {
+        self.started.get_or_insert(at);
+    }
+
+    /// Since when it is timed; nothing where all of it went straight.
+    pub(super) fn started(&self) -> Option<Instant> {
+        self.started
+    }
+
+    pub(super) fn waited(&self) -> Duration {
+        self.started.map_or(Duration::ZERO, |since| since.elapsed())
     }
 }

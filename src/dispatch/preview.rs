@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 #[cfg(feature = "bench")]
-use super::NextMove;
-use super::{Attempt, Overrides};
+use super::{Arrival, NextMove};
+use super::{Attempt, Classification, Overrides};
 #[cfg(feature = "bench")]
 use crate::node::Lease;
 use crate::{
     cluster::shared::Shared,
     intent::Verdict,
-    route::{Ask, Decision, NotSent, Route},
+    route::{Decision, NotSent, Route},
     vocabulary::{Reason, Role},
 };
 
@@ -20,17 +20,13 @@ pub(crate) fn preview(
     scope: &Overrides,
     verdict: &Verdict,
 ) -> (Result<String, NotSent>, Option<Role>, Reason) {
-    let ask = Ask::Statement {
-        intent: verdict.intent(),
-        reason: verdict.reason(),
-    };
+    let classified = Classification::told(verdict);
     let snapshot = shared.snapshot.load();
-    match Attempt::new(shared, scope, ask).question(&snapshot) {
+    match Attempt::new(shared, scope, classified, None).question(&snapshot) {
         Decision::Go(Route { index, reason }) => {
             let node = &snapshot.view.nodes()[index];
             (Ok(node.name.to_string()), Some(node.role), reason)
         }
-        Decision::Stay(reason) => (Ok("the transaction's node".to_owned()), None, reason),
         Decision::Wait => (
             Err(NotSent::Waits {
                 nodes: snapshot.describe(),
@@ -45,7 +41,7 @@ pub(crate) fn preview(
 /// One decision for a query of this text, and the lease it gives.
 #[cfg(feature = "bench")]
 pub(crate) fn decide_once(shared: &Arc<Shared>, scope: &Overrides, sql: &str) -> Option<Lease> {
-    match Attempt::statement(shared, scope, sql, false).decide() {
+    match Attempt::arrives(shared, scope, Arrival::Query(sql)).decide() {
         NextMove::Go(lease) => Some(lease),
         NextMove::Wait | NextMove::Stale | NextMove::Paused | NextMove::Refuse(_) => None,
     }

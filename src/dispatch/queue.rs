@@ -15,9 +15,12 @@ use std::{
 
 use sea_orm::{ConnAcquireErr, DbErr};
 
-use super::{Attempt, FinishInBackground, acquire::named, phase::Phase, unavailable::asking_why};
+use super::{
+    Attempt, FinishInBackground, acquire::named, decide::Target, phase::Phase,
+    unavailable::asking_why,
+};
 use crate::{
-    causality::{ReadAffinity, ReadRequirement},
+    causality::ReadRequirement,
     node::{Lease, Line, NodePool, Place, PooledConnection, Seat},
     positions::pinned_requirement::PinnedRequirement,
     route::{Forced, Route, lines::lines},
@@ -38,11 +41,16 @@ struct Spot {
 }
 
 /// All lines that a statement stands in.
-#[derive(Default)]
 struct Spots {
     spots: Vec<Spot>,
     /// Pools where the statement got nothing: there is nothing to be had before there is another pool.
     left: Vec<Arc<NodePool>>,
+    /// What a read waits for, where what replicas say of themselves may open another line to it.
+    awaited: Option<PinnedRequirement>,
+    /// The statement has stood for so long that those will do that it would rather not have.
+    late: bool,
+    /// A connection is wanted with the place.
+    connects: bool,
 }
 
 impl Spot {
@@ -79,11 +87,11 @@ impl Attempt<'_> {
         connects: bool,
     ) -> Result<Option<PooledConnection>, DbErr> {
         let begun = Instant::now();
-        self.silent = None;
+        self.progress.silent = None;
         let refusals = lease.node().link.guide().map(|guide| guide.refusals());
         let had = self.stand(lease, connects).await;
         let had = had.map_err(|err| named(err, refusals.as_ref()));
-        self.spend(Phase::Place, begun);
+        self.timing.spend(Phase::Place, begun);
         lease.metrics().acquired(begun.elapsed());
         had
     }
@@ -93,27 +101,35 @@ impl Attempt<'_> {
         lease: &mut Lease,
         connects: bool,
     ) -> Result<Option<PooledConnection>, DbErr> {
-        let shared = self.shared;
-        let limit = self.limit(Phase::Place);
+        let shared = self.request.shared;
+        let limit = self.timing.limit(&self.request, Phase::Place);
         let patience = Instant::now() + shared.config.replica_acquire_timeout;
         let mut changed = shared.snapshot.subscribe();
-        let mut awaited = self
+        let awaited = self
             .heeds_news()
-            .then(|| PinnedRequirement::now(&shared.tracker, self.current.clone()));
-        // Whoever has a place waits for its connection, and looks elsewhere only when that takes long.
+            .then(|| PinnedRequirement::now(&shared.tracker, self.request.current.clone()));
         let place = lease.take_place();
-        let (mut looks, mut late) = (place.is_none(), false);
-        let here = (lease.role(), self.reason);
-        let mut spots = Spots::default();
-        spots
-            .spots
-            .push(self.spot((lease.seat(), here), place, connects));
+        // Whoever has a place waits for its connection, and looks elsewhere only when that takes long.
+        let mut looks = place.is_none();
+        let here = Target {
+            seat: lease.seat(),
+            role: lease.role(),
+            reason: self.progress.reason,
+        };
+        let mut spots = Spots {
+            spots: Vec::new(),
+            left: Vec::new(),
+            awaited,
+            late: false,
+            connects,
+        };
+        spots.spots.push(self.spot(here, place, connects));
         loop {
             let mut news = pin!(shared.clock.news.notified());
             // From here on nothing is missed, whatever is looked at next.
             news.as_mut().enable();
             if looks {
-                self.look(&mut spots, awaited.as_mut(), late, connects);
+                self.look(&mut spots);
             }
             if spots.spots.is_empty() {
                 // There is another picture, or there will be one.
@@ -121,96 +137,99 @@ impl Attempt<'_> {
             }
             tokio::select! {
                 biased;
-                (spot, had) = poll_fn(|cx| spots.poll(cx)) => match had {
-                    Ok((place, conn)) => {
-                        if !Arc::ptr_eq(spot.link(), &lease.node().link) {
-                            self.admit(spot.reason);
-                            *lease = self.moves(&spot.seat, spot.role, spot.reason);
-                        }
-                        lease.put(Some(place));
-                        return Ok(conn);
+                (spot, had) = poll_fn(|cx| spots.poll(cx)) => {
+                    if let Some(end) = self.leave(spot, had, &mut spots, lease) {
+                        return end;
                     }
-                    Err(err) => {
-                        spots.left.push(Arc::clone(spot.link()));
-                        let lost = Lease::moved(&spot.seat, spot.role);
-                        if spots.spots.is_empty() {
-                            *lease = lost;
-                            return Err(err);
-                        }
-                        let signal = signal::of_db_err(&err, lost.role());
-                        shared.report(&lost, Stage::Acquire, signal, Ran::Nothing);
-                        looks = true;
-                    }
-                },
-                _ = changed.changed() => looks = true,
-                () = news, if awaited.is_some() => looks = true,
-                () = tokio::time::sleep_until(patience.into()), if !late => (looks, late) = (true, true),
+                }
+                _ = changed.changed() => {}
+                () = news, if spots.awaited.is_some() => {}
+                () = tokio::time::sleep_until(patience.into()), if !spots.late => spots.late = true,
                 () = tokio::time::sleep_until(limit.into()) => {
                     return Err(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout));
                 }
             }
+            looks = true;
         }
+    }
+
+    /// Leaves the line that has come to its end. With what was had there it leaves all of them; without that it stands on
+    /// in the others, if there are any.
+    fn leave(
+        &self,
+        spot: Spot,
+        had: Had,
+        spots: &mut Spots,
+        lease: &mut Lease,
+    ) -> Option<Result<Option<PooledConnection>, DbErr>> {
+        let err = match had {
+            Ok((place, conn)) => {
+                if !Arc::ptr_eq(spot.link(), &lease.node().link) {
+                    self.count(spot.reason);
+                    *lease = moved(&spot);
+                }
+                lease.put(Some(place));
+                return Some(Ok(conn));
+            }
+            Err(err) => err,
+        };
+        spots.left.push(Arc::clone(spot.link()));
+        let lost = Lease::moved(&spot.seat, spot.role);
+        if spots.spots.is_empty() {
+            *lease = lost;
+            return Some(Err(err));
+        }
+        let signal = signal::of_db_err(&err, lost.role());
+        let shared = self.request.shared;
+        shared.report(&lost, Stage::Acquire, signal, Ran::Nothing);
+        None
     }
 
     /// Whether what replicas say of themselves may open another line to it.
     fn heeds_news(&self) -> bool {
-        let bound =
-            self.need != ReadRequirement::Nothing || !matches!(self.bound, ReadAffinity::No);
-        self.ask.intent() == Intent::Read
-            && self.scope.force == Forced::No
-            && (bound || self.scope.max_lag.is_some())
-            && self.shared.snapshot.has_replicas()
+        let request = &self.request;
+        self.classified.intent() == Intent::Read
+            && request.scope.force == Forced::No
+            && (!self.freshness.is_free() || request.scope.max_lag.is_some())
+            && request.shared.snapshot.has_replicas()
     }
 
     /// Leaves the lines in which there is nothing for it any more, and joins those that have come to be.
-    fn look(
-        &mut self,
-        spots: &mut Spots,
-        awaited: Option<&mut PinnedRequirement>,
-        late: bool,
-        connects: bool,
-    ) {
-        if let Some(awaited) = awaited {
-            self.unbind();
-            let pinned = match self.need {
-                ReadRequirement::Primary => awaited.need(&self.shared.tracker),
-                known => known,
-            };
-            self.need = self.with_unbound(pinned);
+    fn look(&mut self, spots: &mut Spots) {
+        let shared = self.request.shared;
+        if let Some(awaited) = &mut spots.awaited {
+            self.freshness.renew(&self.request, |known| match known {
+                ReadRequirement::Primary => awaited.need(&shared.tracker),
+                _ => known,
+            });
         }
-        let snapshot = self.shared.snapshot.load();
-        self.version = snapshot.view.version;
-        let request = self.request(&snapshot);
+        let snapshot = shared.snapshot.load();
+        self.progress.version = snapshot.view.version;
+        let request = self.route_request(&snapshot);
         let serves = |index| self.would_serve(&snapshot, index);
         // It stays where it has come far, also where it would not go now.
         let stays = lines(&request, &snapshot.view, serves, true);
-        let joins = lines(&request, &snapshot.view, serves, late);
+        let joins = lines(&request, &snapshot.view, serves, spots.late);
         if joins.iter().any(|to| to.reason == Reason::NotCaughtUp) {
-            self.shared.tracker.demand.ask();
+            shared.tracker.demand.ask();
         }
         let link = |to: &Route| &snapshot.member(to.index).node.link;
         spots
             .spots
             .retain(|spot| stays.iter().any(|to| Arc::ptr_eq(link(to), spot.link())));
-        for to in &joins {
-            if !spots.know(link(to)) {
-                let seat = snapshot.member(to.index).seat();
-                let role = snapshot.view.nodes()[to.index].role;
-                let spot = self.spot((seat, (role, to.reason)), None, connects);
+        for to in joins {
+            if !spots.know(link(&to)) {
+                let target = Target::of(&snapshot, to);
+                let spot = self.spot(target, None, spots.connects);
                 spots.spots.push(spot);
             }
         }
     }
 
     /// A spot in the line of this node, or at its head, where it has a place already.
-    fn spot(
-        &self,
-        (seat, (role, reason)): (&Arc<Seat>, (Role, Reason)),
-        place: Option<Place>,
-        connects: bool,
-    ) -> Spot {
-        let (node, line) = (Arc::clone(&seat.node), self.line(reason));
-        let shared = Arc::clone(self.shared);
+    fn spot(&self, at: Target<'_>, place: Option<Place>, connects: bool) -> Spot {
+        let (node, line) = (Arc::clone(&at.seat.node), self.line(at.reason));
+        let shared = Arc::clone(self.request.shared);
         let work = async move {
             let link = &node.link;
             let taking = async { Ok(node.places.clone().take(line).await) };
@@ -234,9 +253,9 @@ impl Attempt<'_> {
             link.while_open(acquiring).await
         };
         Spot {
-            seat: Arc::clone(seat),
-            role,
-            reason,
+            seat: Arc::clone(at.seat),
+            role: at.role,
+            reason: at.reason,
             work: Box::pin(work),
         }
     }
@@ -244,8 +263,19 @@ impl Attempt<'_> {
     /// The line that such a statement stands in.
     pub(super) fn line(&self, reason: Reason) -> Line {
         match reason {
-            Reason::NoReplica => self.shared.admission.share.clone(),
+            Reason::NoReplica => self.request.shared.admission.share.clone(),
             _ => Line::Own,
         }
     }
+}
+
+/// A lease on the node whose line was quicker. The statement was decided and counted once, where it first stood.
+fn moved(spot: &Spot) -> Lease {
+    tracing::debug!(
+        target: "sealane::moved",
+        node = &*spot.seat.node.name,
+        role = spot.role.as_str(),
+        reason = spot.reason.as_str(),
+    );
+    Lease::moved(&spot.seat, spot.role)
 }

@@ -78,7 +78,7 @@ impl Attempt<'_> {
             _ => (Obstacle::said(err.clone()), false),
         };
         let error = self.at_node(lease.node(), stage, obstacle);
-        if full && self.shared.config.keep_seaorm_errors {
+        if full && self.request.shared.config.keep_seaorm_errors {
             if lease.node().trouble.may_tell() {
                 tracing::warn!("{error}");
             }
@@ -93,17 +93,17 @@ impl Attempt<'_> {
             node: node.name.to_string(),
             place: node.place().into(),
             stage,
-            waited: self.waited(),
+            waited: self.timing.waited(),
             limit: obstacle.phase.map(|phase| self.limit_of(phase)),
             detail: obstacle.detail.into(),
-            sent: self.sent,
+            sent: self.progress.sent,
             source: obstacle.source.map(Box::new),
         }
     }
 
     /// The statement never got as far as a node: the primary's error, where one is known.
     pub(super) fn at_no_node(&self, obstacle: Obstacle) -> Error {
-        let snapshot = self.shared.snapshot.load();
+        let snapshot = self.request.shared.snapshot.load();
         let nodes = snapshot.describe();
         match snapshot.view.primary {
             Some(index) => {
@@ -123,9 +123,9 @@ impl Attempt<'_> {
             None => Error::NoPrimary {
                 nodes,
                 detail: obstacle.detail.into(),
-                waited: self.waited(),
+                waited: self.timing.waited(),
                 limit: obstacle.phase.map(|phase| self.limit_of(phase)),
-                sent: self.sent,
+                sent: self.progress.sent,
                 source: obstacle.source.map(Box::new),
             },
         }
@@ -133,34 +133,31 @@ impl Attempt<'_> {
 
     /// Since when it has tried, where nothing before had to be timed.
     pub(crate) fn tries_since(&mut self, begun: Instant) {
-        self.started.get_or_insert(begun);
-    }
-
-    fn waited(&self) -> Duration {
-        self.started.map_or(Duration::ZERO, |since| since.elapsed())
+        self.timing.start(begun);
     }
 
     /// What bounds this phase, as its owner would write it.
     fn limit_of(&self, phase: Phase) -> Box<str> {
-        self.shared.config.setting(phase.field()).into()
+        self.request.shared.config.setting(phase.field()).into()
     }
 
     /// Why no connection was there in time, and whether all of the pool were in use.
     fn why_late(&self, lease: &Lease) -> (Obstacle, bool) {
-        let late = |detail: String| Obstacle::late(self.silent.unwrap_or(Phase::Place), detail);
+        let late =
+            |detail: String| Obstacle::late(self.progress.silent.unwrap_or(Phase::Place), detail);
         let node = lease.node();
-        if self.silent.is_some() {
+        if self.progress.silent.is_some() {
             let detail = "the server did not answer on it; check whether it is overloaded";
             return (late(detail.to_owned()), false);
         }
-        let begun = self.started.unwrap_or_else(Instant::now);
+        let begun = self.timing.started().unwrap_or_else(Instant::now);
         let full = node.link.pool_size();
         let full = full.is_some_and(|pool| pool.size >= pool.max && pool.idle == 0);
         let setting = match lease.role() {
             Role::Replica => "replica_max_connections",
             Role::Primary | Role::Unknown | Role::Fenced => "max_connections",
         };
-        let setting = self.shared.config.setting(setting);
+        let setting = self.request.shared.config.setting(setting);
         let (detail, answer) = node.trouble.explain(begun, full.then_some(&*setting));
         let obstacle = late(detail);
         match answer {

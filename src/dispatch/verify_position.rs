@@ -14,9 +14,7 @@ use sea_orm::{ConnAcquireErr, DatabaseTransaction, DbErr};
 
 use super::{Attempt, phase::Phase};
 use crate::{
-    causality::{
-        Current, ReadAffinity, ReadRequirement, ReplayReport, Replayed, Stood, gate::Writing,
-    },
+    causality::{Current, ReadRequirement, ReplayReport, Replayed, Stood, gate::Writing},
     node::{Lease, PooledConnection},
     route::Forced,
     vocabulary::{Consistency, Role},
@@ -65,21 +63,13 @@ impl Drop for Unasked {
 }
 
 impl Attempt<'_> {
-    /// Whether this connection has to be asked before this read, because no other's word counts for it.
-    pub(super) fn asks_each(&self, lease: &Lease) -> bool {
-        lease.role() == Role::Replica
-            && self.need != ReadRequirement::Nothing
-            && self.scope.force != Forced::Replica
-            && lease.node().replayed.is_mixed()
-    }
-
     /// Lets a connection say what is not known of it yet.
     pub(super) async fn prove(
         &mut self,
         lease: &Lease,
         conn: PooledConnection,
     ) -> Result<PooledConnection, DbErr> {
-        let asks_each = self.asks_each(lease);
+        let asks_each = self.freshness.asks_each(&self.request, lease);
         let guide = lease.node().link.guide();
         if !asks_each && guide.is_none_or(|guide| guide.is_hooked()) {
             return Ok(conn);
@@ -95,14 +85,17 @@ impl Attempt<'_> {
                 false => Ok(None),
             }
         };
-        let (begun, limit) = (Instant::now(), self.limit(Phase::Route).into());
+        let (begun, limit) = (
+            Instant::now(),
+            self.timing.limit(&self.request, Phase::Route).into(),
+        );
         let asked = lease.guard(tokio::time::timeout_at(limit, asking));
         let asked = asked.await;
-        self.spend(Phase::Route, begun);
+        self.timing.spend(Phase::Route, begun);
         let answer = match asked {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) => {
-                self.silent = Some(Phase::Route);
+                self.progress.silent = Some(Phase::Route);
                 Err(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))
             }
             Err(cut) => Err(cut.into_db(crate::error::DbErrKind::Conn)),
@@ -110,7 +103,7 @@ impl Attempt<'_> {
         let replay = answer?;
         if asks_each && !self.is_covered_by(replay) {
             // Another connection may lead to another server; the primary is sure.
-            self.need = ReadRequirement::Primary;
+            self.freshness.take_the_primary();
         }
         unproven
             .0
@@ -119,12 +112,12 @@ impl Attempt<'_> {
     }
 
     fn is_covered_by(&self, replay: Option<ReplayReport>) -> bool {
-        let clock = &self.shared.clock;
+        let clock = &self.request.shared.clock;
         let told = replay.and_then(|told| {
             let epoch = clock.ordinal(told.cluster, told.source)?;
             Some((epoch, told.lsn?))
         });
-        match (self.need, told) {
+        match (self.freshness.need, told) {
             (ReadRequirement::Position { epoch, lsn }, Some((of, replayed))) => {
                 epoch == of && replayed >= lsn
             }
@@ -136,8 +129,9 @@ impl Attempt<'_> {
     pub(crate) fn unasked(&self, lease: &Lease) -> Unasked {
         let node = lease.node();
         let hooked = node.link.guide().is_some_and(|guide| guide.is_hooked());
-        let gives =
-            lease.role() == Role::Replica && self.shared.tracker.gives_position(node) && !hooked;
+        let gives = lease.role() == Role::Replica
+            && self.request.shared.tracker.gives_position(node)
+            && !hooked;
         Unasked {
             replayed: gives.then(|| Arc::clone(&node.replayed)),
             opened: None,
@@ -170,10 +164,9 @@ impl Attempt<'_> {
     /// answer. So the node is asked on another one, after this one was open: a server that began a new life in between
     /// has ended this one with it.
     pub(crate) async fn prove_begun(&mut self, lease: &Lease) -> bool {
-        let (node, shared) = (lease.node(), self.shared);
-        let bound = lease.role() == Role::Replica && self.scope.force != Forced::Replica;
-        let free = self.need == ReadRequirement::Nothing && matches!(self.bound, ReadAffinity::No);
-        if !bound || free || !shared.tracker.gives_position(node) {
+        let (node, shared) = (lease.node(), self.request.shared);
+        let bound = lease.role() == Role::Replica && self.request.scope.force != Forced::Replica;
+        if !bound || self.freshness.is_free() || !shared.tracker.gives_position(node) {
             return true;
         }
         if node.link.guide().is_some_and(|guide| guide.is_hooked()) {
@@ -184,13 +177,13 @@ impl Attempt<'_> {
         let mut news = node.replayed.news();
         shared.tracker.demand.ask();
         let asked = news.wait_for(|told| told.is_some_and(|told| told.begun > opened));
-        let limit = self.limit(Phase::Fresh);
+        let limit = self.timing.limit(&self.request, Phase::Fresh);
         let asked = tokio::time::timeout_at(limit.into(), asked).await;
-        self.spend(Phase::Fresh, opened);
+        self.timing.spend(Phase::Fresh, opened);
         // Without an answer it is not known to be fresh.
         let answered = matches!(asked, Ok(Ok(_)));
         if !answered {
-            self.need = ReadRequirement::Primary;
+            self.freshness.take_the_primary();
         }
         !self.reroute_if_stale(lease)
     }
@@ -198,15 +191,15 @@ impl Attempt<'_> {
     /// What the transaction that this became holds: what its reads obey, and its passage through the gate.
     pub(crate) fn into_held(self) -> (Reads, Option<Writing>) {
         // A handle that insists on a replica takes what it has.
-        let level = match self.scope.force {
+        let level = match self.request.scope.force {
             Forced::Replica => Consistency::Eventual,
-            Forced::No | Forced::Primary => self.level,
+            Forced::No | Forced::Primary => self.request.level,
         };
         let reads = Reads {
-            current: self.current,
+            current: self.request.current,
             level,
-            stood: self.stood,
+            stood: self.request.stood,
         };
-        (reads, self.writing)
+        (reads, self.guards.writing)
     }
 }

@@ -12,19 +12,20 @@ use crate::{
 impl Attempt<'_> {
     /// A node that refuses writes although it is the primary, by a probe begun after that, means what it says: a setting
     /// of the server, a role or a transaction (T8). The error goes to the caller at once.
-    pub(crate) async fn check_primary(&mut self) -> Result<(), DbErr> {
-        let Some(doubted) = self.doubted.take() else {
+    pub(super) async fn check_primary(&mut self) -> Result<(), DbErr> {
+        let Some(doubted) = self.progress.doubted.take() else {
             return Ok(());
         };
-        self.shared.check(doubted).await;
-        let primary = self.shared.snapshot.primary_node().map(|node| node.id);
-        match self.last.take() {
+        let shared = self.request.shared;
+        shared.check(doubted).await;
+        let primary = shared.snapshot.primary_node().map(|node| node.id);
+        match self.progress.last.take() {
             Some(err) if primary == Some(doubted) => {
-                self.shared.count(ClusterCounter::PrimaryRefusesWrites);
+                shared.count(ClusterCounter::PrimaryRefusesWrites);
                 Err(err)
             }
             last => {
-                self.last = last;
+                self.progress.last = last;
                 Ok(())
             }
         }
@@ -32,12 +33,12 @@ impl Attempt<'_> {
 
     /// Waits until writes are let through again.
     pub(super) async fn wait_for_gate(&mut self) -> Result<(), Error> {
-        let shared = self.shared;
+        let shared = self.request.shared;
         let begun = Instant::now();
-        let deadline = self.limit(Phase::Pause);
+        let deadline = self.timing.limit(&self.request, Phase::Pause);
         let open = shared.clock.gate.until_open();
         let opened = tokio::time::timeout_at(deadline.into(), open).await;
-        self.spend(Phase::Pause, begun);
+        self.timing.spend(Phase::Pause, begun);
         match opened {
             Ok(()) => Ok(()),
             Err(_) => {
@@ -52,18 +53,19 @@ impl Attempt<'_> {
     /// A read that no replica is fresh enough for goes on as well when a replica says how far it has come: without a
     /// primary there is nobody else (R2).
     pub(super) async fn wait(&mut self) -> Result<(), Error> {
-        let shared = self.shared;
+        let shared = self.request.shared;
         let _waiting = shared.wait();
         let mut changed = shared.snapshot.subscribe();
-        let version = self.version;
+        let version = self.progress.version;
         // What only the primary may run waits for that one; a read for whoever comes.
-        let phase = match self.ask.intent() {
+        let phase = match self.classified.intent() {
             Intent::Read => Phase::Route,
             Intent::Session | Intent::Primary | Intent::Write => Phase::Primary,
         };
-        let (begun, deadline) = (Instant::now(), self.limit(phase));
+        let (begun, deadline) = (Instant::now(), self.timing.limit(&self.request, phase));
         let news = shared.clock.news.notified();
-        let stale = self.need != ReadRequirement::Nothing && self.ask.intent() == Intent::Read;
+        let needs = self.freshness.need != ReadRequirement::Nothing;
+        let stale = needs && self.classified.intent() == Intent::Read;
         if stale {
             shared.tracker.demand.ask();
         }
@@ -74,22 +76,22 @@ impl Attempt<'_> {
             }
         };
         let waited = tokio::time::timeout_at(deadline.into(), newer).await;
-        self.spend(phase, begun);
+        self.timing.spend(phase, begun);
         match waited {
             Ok(true) => {
-                self.tried.forget();
+                self.progress.tried.forget();
                 Ok(())
             }
             Ok(false) => {
-                self.need = shared.tracker.need(&self.current);
+                self.freshness.need = shared.tracker.need(&self.request.current);
                 Ok(())
             }
-            Err(_) => Err(match self.crashes.spared {
+            Err(_) => Err(match self.progress.crashes.spared {
                 Some(_) => self.kept_back(),
                 None if stale => Error::NotCaughtUp {
                     nodes: shared.snapshot.replica_names(),
-                    waited: self.started().elapsed(),
-                    sent: self.sent,
+                    waited: self.timing.waited(),
+                    sent: self.progress.sent,
                 },
                 None => self.gave_up(phase),
             }),
@@ -101,7 +103,7 @@ impl Attempt<'_> {
         let says = |err: &DbErr| {
             !matches!(err, DbErr::ConnectionAcquire(_)) && Error::from_db_err(err).is_none()
         };
-        let last = self.last.take().filter(says);
+        let last = self.progress.last.take().filter(says);
         self.at_no_node(match last {
             Some(err) => Obstacle::late(phase, signal::told(&err)).by(err),
             None => Obstacle::late(phase, String::new()),

@@ -3,100 +3,91 @@
 //! The same rows as in [`route`](super::route), asked for everybody who would do rather than for the best one: what is
 //! busy is not broken, and whoever has a place first may serve it.
 
-use super::{Ask, Forced, Fresh, Request, Route};
-use crate::state::View;
-use crate::vocabulary::{Intent, Reason};
+use super::{Fresh, Route, RouteRequest, RouteRow, row, spared, tried};
+use crate::state::{Candidate, View};
+use crate::vocabulary::Reason;
 
 /// Every node that would do, the preferred ones first. `covers` as for [`route`](super::route). `late`: it has waited
 /// long enough for those it would rather have; then others will do too, and at last the primary, among the diverted.
 pub(crate) fn lines(
-    request: &Request<'_>,
+    request: &RouteRequest<'_>,
     view: &View,
     covers: impl Fn(usize) -> bool,
     late: bool,
 ) -> Vec<Route> {
-    let mut found = Vec::new();
-    if request.in_transaction {
-        return found;
-    }
-    let primary = |found: &mut Vec<Route>, reason| {
-        let open = |&index: &usize| {
-            let doubted = request.retried && view.nodes[index].in_doubt;
-            let barred = super::tried(request, view, index) || super::spared(request, view, index);
-            !doubted && !barred
-        };
-        let index = view.primary.filter(open);
-        let index = index.filter(|index| found.iter().all(|route| route.index != *index));
-        found.extend(index.map(|index| Route { index, reason }));
+    let mut lines = Lines {
+        request,
+        view,
+        found: Vec::new(),
     };
-    let reason = match (request.forced, request.ask) {
-        (Forced::Primary, _) => Err(Reason::Forced),
-        (
-            _,
-            Ask::Statement {
-                intent: Intent::Read,
-                ..
-            },
-        ) => Ok(Reason::Replica),
-        (_, Ask::BeginReadOnly) => Ok(Reason::ReadOnlyTransaction),
-        (_, Ask::Begin) => Err(Reason::Transaction),
-        (_, Ask::Statement { reason, .. }) => Err(reason),
-    };
-    let strict = request.forced == Forced::Replica;
-    let reason = match reason {
-        Ok(reason) => reason,
-        Err(_) if strict => return found,
-        Err(reason) => {
-            primary(&mut found, reason);
-            return found;
+    let (reason, strict) = match row(request, view) {
+        RouteRow::Refused(_) => return lines.found,
+        RouteRow::Primary(reason) => {
+            lines.join_primary(reason);
+            return lines.found;
         }
+        RouteRow::ReplicasOnly => (Reason::Forced, true),
+        RouteRow::Read(reason) => (reason, false),
     };
-    if !view.splits {
-        let reason = if strict {
-            Reason::Forced
-        } else {
-            Reason::OnlyPrimary
-        };
-        primary(&mut found, reason);
-        return found;
-    }
-    if request.fresh == Fresh::Primary && !strict {
-        primary(&mut found, Reason::NotCaughtUp);
-        return found;
-    }
     let fresh = |index| {
         strict || request.fresh == Fresh::Any || view.primary == Some(index) || covers(index)
     };
-    let group = if view.replicas.members.is_empty() {
-        &[][..]
-    } else {
-        &view.group(request.zone).members
-    };
+    // Who insists on replicas does not have the primary, even if it takes part in reads.
+    let serves = |index| fresh(index) && !(strict && view.primary == Some(index));
+    let all = &*view.replicas.members;
+    if !all.is_empty() {
+        lines.join(&view.group(request.zone).members, reason, serves);
+    }
     // Those outside the group only once those inside have let it wait, or where there is nobody inside.
-    for (members, wanted) in [(group, true), (&*view.replicas.members, late)] {
-        if !wanted && !found.is_empty() {
-            continue;
-        }
-        for candidate in members {
-            let index = candidate.index;
-            let known = found.iter().any(|route| route.index == index);
-            let barred =
-                (strict && view.primary == Some(index)) || super::spared(request, view, index);
-            if !known && !barred && !super::tried(request, view, index) && fresh(index) {
-                let reason = if strict { Reason::Forced } else { reason };
-                found.push(Route { index, reason });
+    if late || lines.found.is_empty() {
+        lines.join(all, reason, serves);
+    }
+    if strict || (!lines.found.is_empty() && !late) {
+        return lines.found;
+    }
+    let is_behind = |candidate: &Candidate| !fresh(candidate.index);
+    let reason = match lines.found.is_empty() && all.iter().any(is_behind) {
+        true => Reason::NotCaughtUp,
+        false => Reason::NoReplica,
+    };
+    lines.join_primary(reason);
+    lines.found
+}
+
+/// The lines that were found, one for each node.
+struct Lines<'a> {
+    request: &'a RouteRequest<'a>,
+    view: &'a View,
+    found: Vec<Route>,
+}
+
+impl Lines<'_> {
+    fn has(&self, index: usize) -> bool {
+        self.found.iter().any(|route| route.index == index)
+    }
+
+    /// Whether a statement stays away from this node.
+    fn avoids(&self, index: usize) -> bool {
+        tried(self.request, self.view, index) || spared(self.request, self.view, index)
+    }
+
+    /// The lines of those of them that serve it.
+    fn join(&mut self, members: &[Candidate], reason: Reason, serves: impl Fn(usize) -> bool) {
+        for &Candidate { index, .. } in members {
+            if !self.has(index) && !self.avoids(index) && serves(index) {
+                self.found.push(Route { index, reason });
             }
         }
     }
-    if strict || (!found.is_empty() && !late) {
-        return found;
+
+    /// The primary's line, unless it is in doubt and this is a repeat.
+    fn join_primary(&mut self, reason: Reason) {
+        let Some(index) = self.view.primary else {
+            return;
+        };
+        let doubted = self.request.retried && self.view.nodes[index].in_doubt;
+        if !doubted && !self.avoids(index) && !self.has(index) {
+            self.found.push(Route { index, reason });
+        }
     }
-    let behind = |candidate: &crate::state::Candidate| !fresh(candidate.index);
-    let reason = if found.is_empty() && view.replicas.members.iter().any(behind) {
-        Reason::NotCaughtUp
-    } else {
-        Reason::NoReplica
-    };
-    primary(&mut found, reason);
-    found
 }

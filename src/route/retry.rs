@@ -1,7 +1,8 @@
 //! Whether a statement that failed is sent again, and if not, what is known of it (R5, T9).
 //!
 //! A table in the form of two functions. [`outcome`] says what is certain; [`verdict`] never sends a write again unless
-//! it is certain that it was not executed. Nothing moves that is in an open transaction or has given rows away.
+//! it is certain that it was not executed. Nothing moves that is in an open transaction; a stream that has
+//! given a row away does not ask.
 
 use crate::mutants;
 use crate::signal::Signal;
@@ -121,7 +122,7 @@ impl Again {
 pub(crate) fn outcome(failure: &Failure) -> Outcome {
     match failure.stage {
         Stage::Route | Stage::Acquire => return Outcome::NotExecuted,
-        Stage::Send | Stage::Yield | Stage::Commit => {}
+        Stage::Send | Stage::Commit => {}
     }
     let committing = failure.stage == Stage::Commit || failure.kind == SentKind::Commit;
     // Before COMMIT was asked for, a broken transaction is rolled back, whatever broke it; an opaque text may have
@@ -178,7 +179,7 @@ pub(crate) fn verdict(failure: &Failure) -> RetryVerdict {
     let give = RetryVerdict::Give(known);
     let fixed = failure.in_transaction
         || match failure.stage {
-            Stage::Yield | Stage::Commit => true,
+            Stage::Commit => true,
             Stage::Route | Stage::Acquire | Stage::Send => failure.kind == SentKind::Commit,
         };
     if fixed {
@@ -216,7 +217,7 @@ pub(crate) fn verdict(failure: &Failure) -> RetryVerdict {
 pub(crate) fn may_have_crashed(failure: &Failure) -> bool {
     let sent = match failure.stage {
         Stage::Route | Stage::Acquire | Stage::Commit => false,
-        Stage::Send | Stage::Yield => true,
+        Stage::Send => true,
     };
     sent && failure.kind == SentKind::Read && failure.signal == Signal::Disconnected
 }

@@ -81,8 +81,6 @@ word! {
         Acquire = "acquire",
         /// The statement was handed to the connection.
         Send = "send",
-        /// Rows had been yielded to the caller.
-        Yield = "yield",
         /// The end of a transaction was asked for.
         Commit = "commit",
     }

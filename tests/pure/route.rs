@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::words::{duration, intent, node, option, reason, scenarios, str_of, tuning};
 use crate::route::{
-    Ask, Decision, Forced, Fresh, Refusal, Request, Route, Tried, balance, lines::lines, route,
+    Ask, Decision, Forced, Fresh, Refusal, Route, RouteRequest, Tried, balance, lines::lines, route,
 };
 use crate::state::{
     Fact, Health, Membership, Moment, NodeState, Outage, Spares, State, Suspicion, Tuning, View,
@@ -104,7 +104,7 @@ fn number(text: &str, key: &str) -> Fact<u64> {
     }
 }
 
-fn request<'a>(ask: &'a Value, view: &View) -> Request<'a> {
+fn request<'a>(ask: &'a Value, view: &View) -> RouteRequest<'a> {
     let word = str_of(ask, "ask");
     let mut tried = Tried::default();
     for name in ask["tried"].as_array().into_iter().flatten() {
@@ -115,7 +115,7 @@ fn request<'a>(ask: &'a Value, view: &View) -> Request<'a> {
         tried.add(node.unwrap_or_else(|| panic!("no node {name}")).id);
     }
     let number = |key: &str| u32::try_from(ask[key].as_u64().unwrap_or(0)).unwrap();
-    Request {
+    RouteRequest {
         ask: match word {
             "begin" => Ask::Begin,
             "begin_read_only" => Ask::BeginReadOnly,
@@ -138,7 +138,6 @@ fn request<'a>(ask: &'a Value, view: &View) -> Request<'a> {
             Some("replica()") => Forced::Replica,
             Some(other) => panic!("no handle `{other}`"),
         },
-        in_transaction: ask["in_transaction"] == true,
         fresh: if ask["pinned"] == true {
             Fresh::Primary
         } else {
@@ -160,7 +159,6 @@ fn request<'a>(ask: &'a Value, view: &View) -> Request<'a> {
 fn text(decision: Decision, view: &View) -> String {
     match decision {
         Decision::Go(Route { index, reason }) => format!("{} {reason}", view.nodes()[index].name),
-        Decision::Stay(reason) => format!("stay {reason}"),
         Decision::Wait => "wait".to_owned(),
         Decision::Refuse(refusal) => match refusal {
             Refusal::NotARead { reason } => format!("refuse not_a_read {reason}"),
@@ -397,11 +395,10 @@ fn a_refusal_says_what_to_do() {
     }
 }
 
-fn plain(ask: Ask) -> Request<'static> {
-    Request {
+fn plain(ask: Ask) -> RouteRequest<'static> {
+    RouteRequest {
         ask,
         forced: Forced::No,
-        in_transaction: false,
         fresh: Fresh::Any,
         zone: None,
         tried: Tried::default(),
@@ -455,7 +452,7 @@ fn views() -> impl Strategy<Value = State> {
     )
 }
 
-fn asks() -> impl Strategy<Value = Request<'static>> {
+fn asks() -> impl Strategy<Value = RouteRequest<'static>> {
     let ask = (0..Intent::ALL.len() + 2, 0..3_usize, 0..4_usize);
     (
         ask,

@@ -28,9 +28,9 @@ impl TransactionState {
         }
         let classifier = &root.shared.judging.classifier;
         if root.lease.role() != Role::Replica {
-            root.note_change(classifier.change(sql));
+            root.marks.note_change(classifier.change(sql));
             if classifier.may_end_transaction(sql) {
-                root.may_have_ended.store(true, Ordering::Release);
+                root.marks.may_have_ended.store(true, Ordering::Release);
             }
             return Ok(Ran::Other);
         }

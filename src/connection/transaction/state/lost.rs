@@ -29,7 +29,7 @@ impl Drop for Left {
     fn drop(&mut self) {
         // Otherwise it was lost.
         if let Some(orphan) = self.orphan.take()
-            && !self.root.committing.load(Ordering::Acquire)
+            && !self.root.marks.committing.load(Ordering::Acquire)
         {
             orphan.mark_returned();
         }
@@ -93,8 +93,8 @@ impl TransactionState {
             false => err,
         };
         // The first one says why.
-        let _ = self.root.lost.set(source.clone());
-        if self.root.may_have_ended.load(Ordering::Acquire) {
+        let _ = self.root.marks.lost.set(source.clone());
+        if self.root.marks.may_have_ended.load(Ordering::Acquire) {
             self.lease().metrics().count(NodeCounter::UnknownOutcome);
         }
         self.lost_error(source, kind)
@@ -105,7 +105,7 @@ impl TransactionState {
         &self,
         kind: DbErrKind,
     ) -> Result<(), DbErr> {
-        match self.root.lost.get() {
+        match self.root.marks.lost.get() {
             Some(err) => Err(self.lost_error(err.clone(), kind)),
             None => Ok(()),
         }
@@ -113,7 +113,7 @@ impl TransactionState {
 
     fn lost_error(&self, source: DbErr, kind: DbErrKind) -> DbErr {
         let node = self.lease().name();
-        if self.root.may_have_ended.load(Ordering::Acquire) {
+        if self.root.marks.may_have_ended.load(Ordering::Acquire) {
             let stage = Stage::Send;
             return Error::UnknownOutcome {
                 node,

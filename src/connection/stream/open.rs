@@ -1,0 +1,90 @@
+//! Opening a stream: it may move to another node until its first row is there, and never after (rule R5).
+
+use sea_orm::{DbErr, Statement};
+
+use super::RoutedStream;
+use crate::{
+    connection::{Callback, RoutedConnection},
+    dispatch::{self, Arrival, Attempt, Failed, Work},
+    error::DbErrKind,
+    node::Lease,
+    vocabulary::Stage,
+};
+
+/// A statement whose rows come one by one.
+struct StreamOpening<'a> {
+    stmt: &'a Statement,
+    callback: Option<&'a Callback>,
+}
+
+impl RoutedConnection {
+    /// Runs a statement as a stream.
+    pub(in crate::connection) async fn open_stream(
+        &self,
+        stmt: Statement,
+    ) -> Result<RoutedStream<'static>, DbErr> {
+        let shared = self.shared().map_err(|err| err.into_db(DbErrKind::Query))?;
+        let opening = StreamOpening {
+            stmt: &stmt,
+            callback: self.callback.as_ref(),
+        };
+        dispatch::run(shared, &self.scope, &opening).await
+    }
+}
+
+impl Work for StreamOpening<'_> {
+    type Sent = RoutedStream<'static>;
+    type Output = RoutedStream<'static>;
+    const KIND: DbErrKind = DbErrKind::Query;
+
+    fn arrival(&self) -> Arrival<'_> {
+        Arrival::Query(&self.stmt.sql)
+    }
+
+    async fn send(
+        &self,
+        attempt: &mut Attempt<'_>,
+        lease: &mut Lease,
+    ) -> Result<Option<RoutedStream<'static>>, Failed> {
+        let Some(conn) = attempt.connect(lease).await? else {
+            return Ok(None);
+        };
+        let rows = conn.stream(self.stmt.clone(), self.callback.cloned());
+        let rows = rows.await.map_err(Failed::to_acquire)?;
+        lease.sending();
+        let write = attempt.take_write();
+        let mut stream = RoutedStream::owned(rows, &lease.node().name, write);
+        let first = lease.guard(stream.prefetch()).await;
+        match first.unwrap_or_else(|cut| Err(cut.into_db(Self::KIND))) {
+            Ok(()) => Ok(Some(stream)),
+            Err(err) => {
+                attempt.give_write(stream.into_write());
+                Err(Failed::sent(err))
+            }
+        }
+    }
+
+    fn done(
+        &self,
+        mut attempt: Attempt<'_>,
+        lease: Lease,
+        stream: RoutedStream<'static>,
+    ) -> RoutedStream<'static> {
+        attempt.succeeded();
+        let ran = attempt.ran(Stage::Send);
+        stream.holding(lease).telling(attempt.shared(), ran)
+    }
+
+    /// What a server answers with the first row is the first row's, as in SeaORM.
+    fn give_up(
+        &self,
+        lease: &Lease,
+        stage: Stage,
+        err: DbErr,
+    ) -> Result<RoutedStream<'static>, DbErr> {
+        match stage {
+            Stage::Acquire => Err(err),
+            _ => Ok(RoutedStream::failed(err, &lease.node().name)),
+        }
+    }
+}

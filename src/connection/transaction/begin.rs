@@ -1,0 +1,132 @@
+//! Beginning a transaction where its options allow. Nothing of the caller's has been sent when that fails.
+
+use std::{pin::pin, sync::Arc, time::Instant};
+
+use sea_orm::{DatabaseTransaction, DbErr, TransactionOptions, TransactionTrait};
+
+use super::{BeginOptions, RoutedTransaction, TransactionState};
+use crate::{
+    cluster::shared::Shared,
+    connection::{Callback, RoutedConnection},
+    dispatch::{self, Arrival, Attempt, Failed, FinishInBackground, Work, asking_why},
+    error::DbErrKind,
+    node::{Lease, NodePool},
+    signal,
+};
+
+/// A transaction that is to begin.
+struct Begin<'a> {
+    options: TransactionOptions,
+    callback: Option<&'a Callback>,
+}
+
+/// SeaORM's transaction, which has begun.
+struct BegunTransaction {
+    inner: DatabaseTransaction,
+    /// Since when it may have been open.
+    since: Instant,
+}
+
+impl RoutedConnection {
+    /// Begins a transaction where its options allow.
+    pub(in crate::connection) async fn open_transaction(
+        &self,
+        options: TransactionOptions,
+    ) -> Result<RoutedTransaction, DbErr> {
+        let shared = self.shared().map_err(|err| err.into_db(DbErrKind::Exec))?;
+        let begin = Begin {
+            options,
+            callback: self.callback.as_ref(),
+        };
+        dispatch::run(shared, &self.scope, &begin).await
+    }
+}
+
+impl Work for Begin<'_> {
+    type Sent = BegunTransaction;
+    type Output = RoutedTransaction;
+    const KIND: DbErrKind = DbErrKind::Exec;
+
+    fn arrival(&self) -> Arrival<'_> {
+        Arrival::Begin(&self.options)
+    }
+
+    /// A begin needs a place only: SeaORM takes the connection and begins in one call.
+    async fn send(
+        &self,
+        attempt: &mut Attempt<'_>,
+        lease: &mut Lease,
+    ) -> Result<Option<BegunTransaction>, Failed> {
+        let since = Instant::now();
+        let begun = match attempt.place(lease).await {
+            Ok(()) => self.begin_fresh(attempt, lease).await,
+            Err(err) => Err(err),
+        };
+        match begun {
+            Ok(begun) => Ok(begun.map(|inner| BegunTransaction { inner, since })),
+            Err(err) => {
+                attempt.tries_since(since);
+                let stage = signal::stage_of(&err);
+                Err(Failed { stage, err })
+            }
+        }
+    }
+
+    fn done(
+        &self,
+        attempt: Attempt<'_>,
+        lease: Lease,
+        begun: BegunTransaction,
+    ) -> RoutedTransaction {
+        let BegunTransaction { inner, since } = begun;
+        let opening = BeginOptions::of(&self.options, since);
+        let shared = Arc::clone(attempt.shared());
+        let (reads, writing) = attempt.into_held();
+        let held = TransactionState::new(shared, lease, writing, opening, reads);
+        RoutedTransaction { inner, held }
+    }
+}
+
+impl Begin<'_> {
+    /// Begins there, unless the node turns out not to be as far as the session.
+    async fn begin_fresh(
+        &self,
+        attempt: &mut Attempt<'_>,
+        lease: &Lease,
+    ) -> Result<Option<DatabaseTransaction>, DbErr> {
+        // What holds the connection stands before the guard, so that it is dropped after it.
+        let inner;
+        let beginning = pin!(self.begin_on(attempt.shared(), lease));
+        let mut unasked = attempt.unasked(lease);
+        inner = beginning.await?;
+        unasked.mark_begun();
+        attempt.greet_begun(lease, &inner).await?;
+        let fresh = attempt.prove_begun(lease).await;
+        drop(unasked);
+        Ok(fresh.then_some(inner))
+    }
+
+    async fn begin_on(
+        &self,
+        shared: &Arc<Shared>,
+        lease: &Lease,
+    ) -> Result<DatabaseTransaction, DbErr> {
+        let link: &Arc<NodePool> = &lease.node().link;
+        link.present().await?;
+        let mut connection = link.connection().clone();
+        if let Some(callback) = self.callback.cloned() {
+            // SeaORM's transaction takes its callback from the connection that begins it.
+            connection.set_metric_callback(move |info| callback(info));
+        }
+        let options = self.options;
+        let beginning = async move { connection.begin_with_options(options).await };
+        // The connection may be a new one that nobody will ask (rule C4).
+        let replayed = Arc::clone(&lease.node().replayed);
+        let beginning = FinishInBackground::new(beginning, move || replayed.opaque());
+        let beginning = asking_why(shared, lease.node(), link.while_open(beginning));
+        lease
+            .guard(beginning)
+            .await
+            .unwrap_or_else(|cut| Err(cut.into_db(Self::KIND)))
+    }
+}

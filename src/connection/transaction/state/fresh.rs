@@ -1,0 +1,158 @@
+//! How fresh the reads of a transaction have to be that runs on a replica (rules R6, C9).
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use sea_orm::DbErr;
+
+use super::TransactionState;
+use crate::{
+    causality::{Current, ObservedRead, ReadAffinity, Stood},
+    cluster::shared::Shared,
+    dispatch::Reads,
+    error::{DbErrKind, Error},
+    node::Lease,
+    positions::{bookmark_check, pinned_requirement::PinnedRequirement, wait::Look},
+    vocabulary::{Consistency, Role},
+};
+
+/// How often a write is looked after that nobody waits for.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+
+/// What the reads of a transaction obey, and how far they have come.
+pub(super) struct ReadState {
+    /// Whose it is, and what its reads may miss.
+    pub(super) current: Current,
+    level: Consistency,
+    /// How its session stood before it was decided where it begins.
+    stood: Stood,
+    /// The read that it is, where later ones must not fall behind it. Its connection was open by now, so that what it
+    /// reads later it reads in this life of its server.
+    seen: Option<ObservedRead>,
+    /// A read has returned, so that a snapshot that serves to the end exists. Only then: a savepoint or a `SET` takes
+    /// none, and one that waited in vain or runs beside this one must wait as well.
+    pub(super) begun: AtomicBool,
+}
+
+impl ReadState {
+    /// For a transaction that has begun on this node.
+    pub(super) fn begin(reads: Reads, lease: &Lease) -> Self {
+        let Reads {
+            current,
+            level,
+            stood,
+        } = reads;
+        let counts = level == Consistency::Monotonic && lease.role() == Role::Replica;
+        Self {
+            current,
+            level,
+            stood,
+            seen: counts.then(|| ObservedRead::begin(&lease.node().replayed)),
+            begun: AtomicBool::new(false),
+        }
+    }
+
+    /// The transaction's reads so far are not to be undone by later ones (rule C9).
+    pub(super) fn saw(&self, shared: &Shared) {
+        if self.level == Consistency::Monotonic {
+            self.current.saw(&shared.clock, self.seen.clone());
+        }
+    }
+}
+
+impl TransactionState {
+    /// A read-only transaction on a replica must not take a snapshot that lacks a write of this session which came
+    /// after its BEGIN (rule R6): at READ COMMITTED every statement takes one, at REPEATABLE READ the first. So the
+    /// statement waits for its own node, which has to come as far as the session had when the statement arrived; later
+    /// writes do not prolong that (C5).
+    pub(super) async fn wait_until_fresh(&self, kind: DbErrKind) -> Result<(), DbErr> {
+        let root = &self.root;
+        let begun = root.reads.begun.load(Ordering::Acquire);
+        let snapshot = begun && root.opening.one_snapshot;
+        let eventual = root.reads.level == Consistency::Eventual;
+        if root.lease.role() != Role::Replica || eventual || snapshot {
+            return Ok(());
+        }
+        let (limit, asked) = (root.shared.settings.route_timeout, Instant::now());
+        let fresh = if root.shared.tracker.gives_position(root.lease.node()) {
+            self.node_catches_up(limit).await
+        } else {
+            self.pin_ends(limit).await
+        };
+        if fresh {
+            return Ok(());
+        }
+        Err(Error::NotCaughtUp {
+            nodes: vec![root.lease.name()],
+            waited: asked.elapsed(),
+            sent: false,
+        }
+        .into_db(kind))
+    }
+
+    async fn node_catches_up(&self, limit: Duration) -> bool {
+        let (shared, replayed) = (&self.root.shared, &self.root.lease.node().replayed);
+        // In this order: what the first finds told raises what the second finds needed.
+        if self.is_unbound() && replayed.covers(shared.tracker.need(&self.root.reads.current)) {
+            return true;
+        }
+        let mut awaited = PinnedRequirement::now(&shared.tracker, self.root.reads.current.clone());
+        let deadline = Instant::now() + limit;
+        // What was observed since it began: where that is not known, nobody here has it for certain.
+        if !bookmark_check::are_settled(&shared.tracker, &self.root.reads.current, deadline).await {
+            return false;
+        }
+        let look = || {
+            if self.is_unbound() && replayed.covers(awaited.need(&shared.tracker)) {
+                return Look::Met(());
+            }
+            shared.tracker.demand.ask();
+            Look::NotYet
+        };
+        shared.tracker.wait_until(deadline, look).await.is_some()
+    }
+
+    /// Whether earlier reads of the session, elsewhere, let it read here (rule C9).
+    fn is_unbound(&self) -> bool {
+        let root = &self.root;
+        if root.reads.level != Consistency::Monotonic {
+            return true;
+        }
+        match root.reads.current.bound(&root.shared.clock) {
+            ReadAffinity::No => true,
+            ReadAffinity::To(only) => Arc::ptr_eq(&only, &root.lease.node().replayed),
+            ReadAffinity::Primary => false,
+        }
+    }
+
+    async fn pin_ends(&self, limit: Duration) -> bool {
+        let (shared, began) = (&self.root.shared, Instant::now());
+        // What has not returned has no pin yet.
+        while shared.tracker.has_open_writes(&self.root.reads.current) {
+            if began.elapsed() >= limit {
+                return false;
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        let limit = limit.saturating_sub(began.elapsed());
+        let (stood, now) = (
+            &self.root.reads.stood,
+            self.root.reads.current.stands(&shared.clock),
+        );
+        if !shared.tracker.pin.is_trusted {
+            // However long it would wait.
+            return now.written <= stood.written;
+        }
+        let remaining = now.pin.remaining(Instant::now());
+        if now.pin <= stood.pin || remaining.is_zero() {
+            return true;
+        }
+        tokio::time::sleep(remaining.min(limit)).await;
+        remaining <= limit
+    }
+}

@@ -1,0 +1,169 @@
+//! One decision about a statement: the question to [`route`], and what the answer comes to for it.
+
+use std::sync::Arc;
+
+use super::{Attempt, crash::Crashes};
+use crate::{
+    metrics::ClusterCounter,
+    node::{Lease, Seat},
+    route::{Ask, Decision, Forced, Refusal, Route, RouteRequest, route},
+    snapshot::Snapshot,
+    state::Spares,
+    vocabulary::{Consistency, Reason, Role},
+};
+
+/// What a decision came to.
+pub(super) enum NextMove {
+    Go(Lease),
+    Wait,
+    /// No replica is known to be fresh enough, and it may wait for one.
+    Stale,
+    /// Writes are held back.
+    Paused,
+    Refuse(Refusal),
+}
+
+/// A node to go to, in the role that it has in one snapshot, and why.
+#[derive(Clone, Copy)]
+pub(super) struct Target<'s> {
+    pub(super) seat: &'s Arc<Seat>,
+    pub(super) role: Role,
+    pub(super) reason: Reason,
+}
+
+impl<'s> Target<'s> {
+    #[inline]
+    pub(super) fn of(snapshot: &'s Snapshot, route: Route) -> Self {
+        Self {
+            seat: snapshot.member(route.index).seat(),
+            role: snapshot.view.nodes()[route.index].role,
+            reason: route.reason,
+        }
+    }
+}
+
+impl Attempt<'_> {
+    /// One decision: no lock, no allocation, and no guard of the snapshot that outlives it.
+    pub(super) fn decide(&mut self) -> NextMove {
+        let snapshot = self.request.shared.snapshot.load();
+        self.progress.version = snapshot.view.version;
+        if self.has_suspicion(&snapshot) {
+            self.note_suspicion(&snapshot);
+        }
+        let route = match self.question(&snapshot) {
+            Decision::Go(route) => route,
+            Decision::Wait => return NextMove::Wait,
+            Decision::Refuse(refusal) => return NextMove::Refuse(refusal),
+        };
+        if route.reason == Reason::NotCaughtUp
+            && !self.freshness.waited_out
+            && self.request.may_wait_for_replica()
+        {
+            return NextMove::Stale;
+        }
+        self.count(route.reason);
+        self.progress.reason = route.reason;
+        let (writes, begins) = (self.may_write(), self.classified.ask == Ask::Begin);
+        if !self.guards.pass_gate(&self.request, writes, begins) {
+            return NextMove::Paused;
+        }
+        NextMove::Go(self.take(Target::of(&snapshot, route)))
+    }
+
+    /// Asks where it would go now.
+    pub(super) fn question(&self, snapshot: &Snapshot) -> Decision {
+        let mut rng = fastrand::Rng::with_seed(fastrand::u64(..));
+        route(
+            &self.route_request(snapshot),
+            &snapshot.view,
+            &mut rng,
+            |index| snapshot.member(index).seat().in_flight(),
+            |index| self.would_serve(snapshot, index),
+        )
+    }
+
+    /// Whether what is known of this node lets it serve this read.
+    #[inline]
+    pub(super) fn would_serve(&self, snapshot: &Snapshot, index: usize) -> bool {
+        let request = &self.request;
+        let told = !(request.shuns_untold(snapshot) && snapshot.view.nodes()[index].untold);
+        let node = &snapshot.member(index).node;
+        told && request.allows_lag_of(node, snapshot)
+            && self.freshness.allows(request, self.classified.ask, node)
+    }
+
+    /// Whether any server is suspected to have crashed under a statement, or one has under this.
+    #[inline]
+    fn has_suspicion(&self, snapshot: &Snapshot) -> bool {
+        snapshot.view.any_suspect || self.progress.crashes != Crashes::default()
+    }
+
+    /// Which nodes it keeps away from.
+    #[inline]
+    pub(super) fn spares(&self, snapshot: &Snapshot) -> Spares {
+        match self.has_suspicion(snapshot) {
+            true => self.progress.crashes.spares(snapshot, self.read_text()),
+            false => Spares::Nobody,
+        }
+    }
+
+    pub(super) fn route_request<'s>(&'s self, snapshot: &Snapshot) -> RouteRequest<'s> {
+        let (request, progress) = (&self.request, &self.progress);
+        let ask = self.classified.ask;
+        let strong = request.level == Consistency::Strong;
+        let forced = match request.scope.force {
+            _ if progress.refused.is_some() => Forced::Primary,
+            // A handle that insists on a replica says so itself.
+            Forced::No if strong => Forced::Primary,
+            // Nothing of it could be proved to be a read (rule R6).
+            Forced::No
+                if ask == Ask::BeginReadOnly
+                    && request.shared.judging.classifier.knows_nothing() =>
+            {
+                Forced::Primary
+            }
+            insisted => insisted,
+        };
+        let choosy = request.shuns_untold(snapshot) || request.scope.max_lag.is_some();
+        RouteRequest {
+            ask,
+            forced,
+            fresh: self.freshness.wants(choosy),
+            zone: request.scope.zone.as_deref(),
+            tried: progress.tried,
+            spares: self.spares(snapshot),
+            retried: progress.retries > 0,
+            waiting: request.shared.admission.waiting(),
+        }
+    }
+
+    /// Counts what is rare about a route.
+    pub(super) fn count(&self, reason: Reason) {
+        let shared = self.request.shared;
+        match reason {
+            Reason::NoReplica => shared.count(ClusterCounter::Diverted),
+            Reason::NotCaughtUp => {
+                shared.count(ClusterCounter::Pinned);
+                shared.tracker.demand.ask();
+            }
+            _ => {}
+        }
+    }
+
+    /// A lease on this node.
+    fn take(&self, to: Target<'_>) -> Lease {
+        let reason = match self.progress.refused {
+            Some(_) => Reason::Corrected,
+            None => to.reason,
+        };
+        let intent = self.classified.intent();
+        tracing::debug!(
+            target: "sealane::decision",
+            node = &*to.seat.node.name,
+            role = to.role.as_str(),
+            intent = intent.as_str(),
+            reason = reason.as_str(),
+        );
+        Lease::take(to.seat, to.role, intent, reason)
+    }
+}

@@ -1,0 +1,52 @@
+//! How far a statement has come: where it was tried, how often, and what came of it.
+
+use sea_orm::DbErr;
+
+use super::{crash::Crashes, phase::Phase};
+use crate::{
+    route::Tried,
+    signal::Signal,
+    vocabulary::{NodeId, Reason},
+};
+
+/// How far a statement has come.
+pub(super) struct Progress {
+    /// Why it goes where it goes now.
+    pub(super) reason: Reason,
+    /// The newest snapshot that was asked.
+    pub(super) version: u64,
+    pub(super) tried: Tried,
+    pub(super) retries: u8,
+    /// How often the statement was sent again because what a connection had prepared was out of date.
+    pub(super) renewed: u8,
+    /// A replica refused it as a write: it runs once on the primary (rule I6).
+    pub(super) refused: Option<Signal>,
+    /// The error of the attempt before this one.
+    pub(super) last: Option<DbErr>,
+    /// A node was sent it.
+    pub(super) sent: bool,
+    /// The phase whose time was over while a connection was there and its server silent.
+    pub(super) silent: Option<Phase>,
+    /// The primary that refused it as one that takes no writes.
+    pub(super) doubted: Option<NodeId>,
+    /// What the statement has to do with servers that crashed.
+    pub(super) crashes: Crashes,
+}
+
+impl Default for Progress {
+    fn default() -> Self {
+        Self {
+            reason: Reason::Replica,
+            version: 0,
+            tried: Tried::default(),
+            retries: 0,
+            renewed: 0,
+            refused: None,
+            last: None,
+            sent: false,
+            silent: None,
+            doubted: None,
+            crashes: Crashes::default(),
+        }
+    }
+}
