@@ -72,7 +72,7 @@ fn observed(state: &State, now: Moment, id: NodeId, why: Option<Ineligible>) -> 
     };
     let replica = node.role == Role::Replica;
     Observed {
-        healthy: !node.is_in_doubt() && !node.rejected,
+        healthy: !node.is_in_doubt() && !node.condition.rejected,
         eligible: why.map_or(Ineligible::ELIGIBLE, Ineligible::as_str),
         lag: node
             .lag_at(state.primaryship.lost.unwrap_or(now))

@@ -8,7 +8,7 @@ mod adopted;
 mod catalog;
 mod late;
 mod problem;
-mod settings;
+pub(crate) mod settings;
 pub(crate) mod standing;
 mod warnings;
 
@@ -203,7 +203,7 @@ impl Starting {
     async fn probe(&mut self, config: &Config) {
         for _ in 0..ROUNDS {
             self.probe_once(config).await;
-            let late = |node: &NodeState| node.lagging && node.fresh.is_none();
+            let late = |node: &NodeState| node.replay.lagging && node.replay.fresh.is_none();
             match (self.state.is_confirming(), self.state.members().any(late)) {
                 (true, _) => {}
                 (false, true) => tokio::time::sleep(REPLAY).await,

@@ -13,13 +13,13 @@ use crate::{
 pub(super) fn whose(state: &State, config: &Config) -> Whose {
     let members = || state.members().filter(|node| node.role != Role::Fenced);
     let system = state.primaryship.identity;
-    let system = system.or_else(|| members().find_map(|node| node.identity.known()));
-    let is_ours = |node: &&NodeState| node.seen && node.identity.known() == system;
+    let system = system.or_else(|| members().find_map(|node| node.said.identity.known()));
+    let is_ours = |node: &&NodeState| node.probe.seen && node.said.identity.known() == system;
     // What does not tell when it was started is known by its address.
     let by_address = |node: &NodeState| {
         BuildHasherDefault::<DefaultHasher>::default().hash_one(&node.spec.endpoint)
     };
-    let server = |node: &NodeState| node.started.unwrap_or_else(|| by_address(node));
+    let server = |node: &NodeState| node.said.started.unwrap_or_else(|| by_address(node));
     Whose {
         system,
         servers: match system {

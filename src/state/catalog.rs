@@ -205,7 +205,7 @@ impl State {
     }
 
     fn primary_was_seen(&self) -> bool {
-        self.primary().is_some_and(|primary| primary.seen)
+        self.primary().is_some_and(|primary| primary.probe.seen)
     }
 
     /// A replica that serves reads.

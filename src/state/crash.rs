@@ -8,12 +8,16 @@
 //!
 //! What is remembered is one text for each node, by its hash, until the node serves again.
 
+mod fate;
+
 use std::{hash::BuildHasher, time::Duration};
 
 use super::reduce::Step;
-use super::{Moment, Notice, State, View, ViewNode};
+use super::{Moment, Notice, State};
 use crate::signal::Signal;
 use crate::vocabulary::{NodeId, Role};
+
+pub(crate) use fate::{Fate, Spares};
 
 /// A statement's text, as far as it is remembered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +40,10 @@ pub(crate) enum Ran {
     /// Something that is never repeated by itself.
     Other,
 }
+
+/// How long a text is suspected of a crash whose server does not come back: longer than most recoveries, and no text that
+/// is innocent is kept from the primary for good.
+const MEMORY: Duration = Duration::from_secs(60);
 
 /// Why connections broke.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,39 +68,6 @@ pub(crate) struct Outage {
     pub(crate) over: bool,
     /// A fresh connection was answered, and is asked once more.
     answered: bool,
-}
-
-/// What became of the server of a statement that broke.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fate {
-    /// Not told yet.
-    Open,
-    /// The server crashed, and this was the first to break.
-    Crashed(Ran),
-    /// The server is gone, or it is well.
-    Other,
-}
-
-/// Which nodes a read keeps away from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Spares {
-    #[default]
-    Nobody,
-    /// The read may have crashed a server: the primary must not be the next one.
-    Primary,
-    /// The read may have crashed two servers.
-    Everybody,
-}
-
-impl Spares {
-    /// Whether the read keeps away from a node of this role.
-    pub(crate) fn bars(self, role: Role) -> bool {
-        match self {
-            Self::Nobody => false,
-            Self::Primary => role == Role::Primary,
-            Self::Everybody => true,
-        }
-    }
 }
 
 impl Outage {
@@ -129,7 +104,7 @@ pub(super) fn broke(step: &mut Step<'_>, id: NodeId, generation: u64, signal: Si
     if signal != Signal::Disconnected || ran == Ran::Nothing {
         return;
     }
-    let outage = match &mut node.outage {
+    let outage = match &mut node.condition.outage {
         Some(outage) if outage.generation == generation && !outage.over => outage,
         Some(outage) if outage.generation >= generation => return,
         // On a pool that was opened since: its server was back before it was asked.
@@ -156,7 +131,7 @@ pub(super) fn answered(step: &mut Step<'_>, id: NodeId, begun: Moment) -> bool {
         return true;
     };
     let replica = node.role == Role::Replica && node.is_ejected();
-    let Some(outage) = &mut node.outage else {
+    let Some(outage) = &mut node.condition.outage else {
         return true;
     };
     if begun < outage.since || outage.over {
@@ -221,11 +196,10 @@ pub(super) fn refused(step: &mut Step<'_>, id: NodeId, begun: Moment, signal: Si
 
 /// Forgets what had its time.
 pub(super) fn tick(step: &mut Step<'_>) {
-    let memory = step.state.tuning.crash_memory;
     for node in &mut step.state.nodes {
-        if let Some(outage) = &mut node.outage
+        if let Some(outage) = &mut node.condition.outage
             && outage.suspect().is_some()
-            && outage.since.after(memory) <= step.now
+            && outage.since.after(MEMORY) <= step.now
         {
             outage.over = true;
             step.out.publish();
@@ -235,16 +209,16 @@ pub(super) fn tick(step: &mut Step<'_>) {
 
 /// When something is to be forgotten.
 pub(super) fn next_tick(state: &State) -> Option<Moment> {
-    let outages = state.nodes.iter().filter_map(|node| node.outage);
+    let outages = state.nodes.iter().filter_map(|node| node.condition.outage);
     outages
         .filter(|outage| outage.suspect().is_some())
-        .map(|outage| outage.since.after(state.tuning.crash_memory))
+        .map(|outage| outage.since.after(MEMORY))
         .min()
 }
 
 impl Step<'_> {
     fn outage_mut(&mut self, id: NodeId) -> Option<&mut Outage> {
-        self.node_mut(id)?.outage.as_mut()
+        self.node_mut(id)?.condition.outage.as_mut()
     }
 
     /// Statements wait for what it says, so it is asked at once, however often it has failed before.
@@ -281,97 +255,8 @@ impl State {
     #[must_use]
     pub(crate) fn connects_anew(&self, id: NodeId) -> bool {
         let asks = |outage: Outage| outage.is_open() && !outage.answered;
-        self.node(id)
-            .is_some_and(|node| node.strayed.is_some() || node.outage.is_some_and(asks))
-    }
-}
-
-impl View {
-    /// What became of the server under connections of this generation.
-    #[must_use]
-    pub(crate) fn fate(&self, id: NodeId, generation: u64) -> Fate {
-        let Some(node) = self.nodes.iter().find(|node| node.id == id) else {
-            return Fate::Other;
-        };
-        match node.outage {
-            Some(outage) if outage.generation == generation => match outage.cause {
-                Cause::Open => Fate::Open,
-                Cause::Crash => Fate::Crashed(outage.first),
-                Cause::Other => Fate::Other,
-            },
-            // What was reported has not been heard yet.
-            _ if node.generation == generation => Fate::Open,
-            _ => Fate::Other,
-        }
-    }
-
-    /// The node for whose crash a read is kept away from the primary: its text may be the cause, or it ran there itself,
-    /// and the server has not recovered yet. `spared`: the one for which it was before. What was kept away once stays
-    /// away, or it would wait for the end of the recovery only to crash the primary then; unless that is the one that
-    /// recovers.
-    #[must_use]
-    pub(crate) fn spared(
-        &self,
-        text: Option<TextHash>,
-        ran_in: Option<(NodeId, u64)>,
-        spared: Option<NodeId>,
-    ) -> Option<NodeId> {
-        let primary = self.primary.map(|index| self.nodes[index].id);
-        let recovers = |(id, generation): &(NodeId, u64)| {
-            self.nodes.iter().any(|node| {
-                let outage = node
-                    .outage
-                    .filter(|outage| outage.generation == *generation);
-                let stands = |outage: Outage| !outage.over && outage.cause != Cause::Other;
-                node.id == *id && outage.is_some_and(stands)
-            })
-        };
-        let own = ran_in.filter(recovers).map(|(id, _)| id);
-        let suspected = || Some(self.suspects(text?).next()?.id);
-        // A suspicion that the check did not confirm is over: its server is gone, or well.
-        let holds = |id: &NodeId| {
-            let stands = |outage: Outage| outage.cause == Cause::Crash || outage.is_open();
-            let mut nodes = self.nodes.iter();
-            nodes.any(|node| node.id == *id && node.outage.is_some_and(stands))
-        };
-        spared
-            .filter(|node| Some(*node) != primary && holds(node))
-            .or(own)
-            .or_else(suspected)
-    }
-
-    /// Whether nobody has told yet if this text crashed a server.
-    #[must_use]
-    pub(crate) fn is_asking_about(&self, text: TextHash) -> bool {
-        let is_open = |node: &ViewNode| node.outage.is_some_and(|outage| outage.is_open());
-        self.suspects(text).any(is_open)
-    }
-
-    /// Whether a server is known to recover from a crash.
-    #[must_use]
-    pub(crate) fn knows_a_crash(&self) -> bool {
-        let crashed = |outage: Outage| !outage.over && outage.cause == Cause::Crash;
-        self.nodes
-            .iter()
-            .any(|node| node.outage.is_some_and(crashed))
-    }
-
-    /// Where a read of this text must not go.
-    #[must_use]
-    pub(crate) fn spares(&self, text: TextHash) -> Spares {
-        match self.suspects(text).count() {
-            0 => Spares::Nobody,
-            1 => Spares::Primary,
-            _ => Spares::Everybody,
-        }
-    }
-
-    /// The nodes whose servers this text may have crashed.
-    pub(crate) fn suspects(&self, text: TextHash) -> impl Iterator<Item = &ViewNode> {
-        let nodes = self.nodes.iter();
-        nodes.filter(move |node| {
-            let outage = node.outage.as_ref();
-            outage.and_then(Outage::suspect) == Some(text)
+        self.node(id).is_some_and(|node| {
+            node.probe.strayed.is_some() || node.condition.outage.is_some_and(asks)
         })
     }
 }

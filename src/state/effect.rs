@@ -85,8 +85,6 @@ pub(crate) struct ProbeFacts {
     pub(crate) reached: Option<u64>,
     /// Transactions of the role are serializable by default.
     pub(crate) serializable: bool,
-    /// As an authority says it; it is worked out from positions otherwise.
-    pub(crate) lag: Fact<Duration>,
     pub(crate) receiving: Fact<bool>,
     /// How far it has written, or replayed.
     pub(crate) position: Option<u64>,

@@ -130,41 +130,38 @@ pub(super) fn out_of_service(node: &NodeState) -> Option<Ineligible> {
     if node.is_ejected() {
         return Some(Ineligible::Ejected);
     }
-    let hard = node.suspicion.is_some_and(|doubt| doubt.hard);
+    let hard = node.condition.suspicion.is_some_and(|doubt| doubt.hard);
     hard.then_some(Ineligible::Suspected)
 }
 
 fn behind(node: &NodeState, state: &State) -> Option<Ineligible> {
     let checks = [
         (
-            holds(node.identity, home(state), |own, home| own == home),
+            holds(node.said.identity, home(state), |own, home| own == home),
             Ineligible::OtherCluster,
         ),
         (
             // Where it is not told, positions prove nothing, and that is looked at for each read (T2).
             mutants::lives("tick_without_epoch")
-                || node.epoch == Fact::Unknown
-                || holds(node.epoch, newest(state), |own, newest| {
+                || node.said.epoch == Fact::Unknown
+                || holds(node.said.epoch, newest(state), |own, newest| {
                     // Ahead of the primary is whoever has heard of the next one, or has not heard of a restore.
                     own == newest || (own > newest && Some(own) > state.primaryship.given_up)
                 }),
             Ineligible::OlderEpoch,
         ),
-        (!node.serializable, Ineligible::Serializable),
-        (!node.astray, Ineligible::AheadOfThePrimary),
+        (!node.said.serializable, Ineligible::Serializable),
+        (!node.replay.astray, Ineligible::AheadOfThePrimary),
         (
-            !(node.lagging && node.is_unproven()),
+            !(node.replay.lagging && node.is_unproven()),
             Ineligible::NotKnownToBeNear,
         ),
-        (
-            !node.lagging && holds(node.lag, state.tuning.max_lag, |own, limit| own <= limit),
-            Ineligible::TooFarBehind,
-        ),
+        (!node.replay.lagging, Ineligible::TooFarBehind),
         (
             // Without a primary there is nothing to receive (R2).
             mutants::lives("tick_without_epoch")
                 || state.primaryship.lost.is_some()
-                || holds(node.receiving, Some(()), |own, ()| own),
+                || holds(node.said.receiving, Some(()), |own, ()| own),
             Ineligible::NotReceiving,
         ),
     ];
@@ -187,11 +184,11 @@ fn holds<T, L>(fact: Fact<T>, limit: Option<L>, within: impl Fn(T, L) -> bool) -
 /// The cluster is the primary's.
 fn home(state: &State) -> Option<u64> {
     let known = state.primaryship.identity;
-    known.or_else(|| state.primary()?.identity.known())
+    known.or_else(|| state.primary()?.said.identity.known())
 }
 
 /// The greatest epoch that was seen.
 fn newest(state: &State) -> Option<u64> {
     let known = state.primaryship.greatest;
-    known.or_else(|| state.primary()?.epoch.known())
+    known.or_else(|| state.primary()?.said.epoch.known())
 }

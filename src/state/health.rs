@@ -9,11 +9,15 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
-use super::probe::is_silence;
+use super::probe::{CONNECT_EVERY, is_silence};
 use super::reduce::Step;
 use super::{Effect, Health, Moment, NodeState, Notice, Outage, Ran, Suspicion, Tuning, crash};
 use crate::signal::Signal;
 use crate::vocabulary::{NodeId, Role, Stage};
+
+/// How long a node that is short of connections is avoided: long enough for connections to come back, short enough not to
+/// idle a node that has recovered.
+const SATURATION: Duration = Duration::from_millis(250);
 
 /// What a failed statement says about its node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,7 +97,8 @@ pub(super) fn failed(step: &mut Step<'_>, id: NodeId, generation: u64, report: R
         Blame::Ask => {
             // A statement that fails again and again asks again and again: not more often than a back-off begins.
             let spaced = node
-                .probed
+                .probe
+                .ended
                 .map(|last| last.after(step.state.tuning.first_backoff));
             let asked = step.ask_probe(id, spaced.unwrap_or(now).max(now));
             if asked && signal == Signal::ReadOnly {
@@ -114,7 +119,7 @@ pub(super) fn tick(step: &mut Step<'_>) {
             since,
             shown,
             relapses,
-        } = node.health
+        } = node.condition.health
         {
             let health = match step.state.tuning.ramp_steps(step.now.since(since)) {
                 Some(shown) => Health::Ramping {
@@ -131,12 +136,16 @@ pub(super) fn tick(step: &mut Step<'_>) {
                     relapses,
                 })
             {
-                node.health = health;
+                node.condition.health = health;
                 step.out.publish();
             }
         }
-        if node.saturated_until.is_some_and(|until| until <= step.now) {
-            node.saturated_until = None;
+        if node
+            .condition
+            .saturated_until
+            .is_some_and(|until| until <= step.now)
+        {
+            node.condition.saturated_until = None;
             step.out.publish();
         }
     }
@@ -166,12 +175,12 @@ pub(super) fn verdict_at(node: &NodeState, tuning: &Tuning) -> Option<Moment> {
         silent: true,
         cut: false,
         ..
-    } = node.health
+    } = node.condition.health
     else {
         return None;
     };
     let at = since.after(tuning.dead_after);
-    let asked_before = node.probe_at.is_none_or(|next| next <= at);
+    let asked_before = node.probe.due.is_none_or(|next| next <= at);
     (node.is_member() && !asked_before).then_some(at)
 }
 
@@ -185,10 +194,10 @@ impl Step<'_> {
         let Some(node) = self.node_mut(id) else {
             return false;
         };
-        if node.probe_at.is_some_and(|due| due <= at) {
+        if node.probe.due.is_some_and(|due| due <= at) {
             return false;
         }
-        node.probe_at = Some(at);
+        node.probe.due = Some(at);
         self.out.push(Effect::Probe { node: id, at });
         true
     }
@@ -198,14 +207,14 @@ impl Step<'_> {
         let Some(node) = self.node_mut(id) else {
             return;
         };
-        if let Health::Ejected { .. } = node.health {
+        if let Health::Ejected { .. } = node.condition.health {
             return;
         }
-        let fresh = match &mut node.suspicion {
+        let fresh = match &mut node.condition.suspicion {
             // Reports of one doubt are one doubt. A harder one asks for a probe that begins after it.
             Some(doubt) if doubt.hard || !hard => false,
             _ => {
-                node.suspicion = Some(Suspicion { since: now, hard });
+                node.condition.suspicion = Some(Suspicion { since: now, hard });
                 true
             }
         };
@@ -217,14 +226,14 @@ impl Step<'_> {
     }
 
     pub(super) fn saturate(&mut self, id: NodeId) {
-        let until = self.now.after(self.state.tuning.saturation);
+        let until = self.now.after(SATURATION);
         let Some(node) = self.node_mut(id) else {
             return;
         };
         if node.is_ejected() {
             return;
         }
-        if node.saturated_until.replace(until).is_none() {
+        if node.condition.saturated_until.replace(until).is_none() {
             self.out.notice(Notice::Saturated { node: id });
             self.out.publish();
         }
@@ -238,7 +247,7 @@ impl Step<'_> {
         };
         // Nobody can stand in for the one that takes writes, so its first probe is always at once.
         let owner = node.role == Role::Primary;
-        let relapses = match &mut node.health {
+        let relapses = match &mut node.condition.health {
             Health::Up => 0,
             Health::Ramping { .. } if owner => 0,
             Health::Ramping { relapses, .. } => *relapses + 1,
@@ -247,7 +256,7 @@ impl Step<'_> {
                 return;
             }
         };
-        node.health = Health::Ejected {
+        node.condition.health = Health::Ejected {
             since: now,
             failures,
             relapses,
@@ -255,11 +264,11 @@ impl Step<'_> {
             silent: failures > 1 && is_silence(cause),
             cut: false,
         };
-        node.outage = Some(Outage::new(node.generation, now, cause));
-        node.suspicion = None;
-        node.saturated_until = None;
-        node.strike = None;
-        node.latency = None;
+        node.condition.outage = Some(Outage::new(node.generation, now, cause));
+        node.condition.suspicion = None;
+        node.condition.saturated_until = None;
+        node.condition.strike = None;
+        node.probe.latency = None;
         self.out.notice(Notice::Ejected { node: id, cause });
         self.fresh_pool(id, false);
         self.out.publish();
@@ -267,7 +276,7 @@ impl Step<'_> {
         let wait = match cause {
             Signal::Starting | Signal::Recovering => wait,
             _ if wait.is_zero() => wait,
-            _ => wait.max(self.state.tuning.connect_every),
+            _ => wait.max(CONNECT_EVERY),
         };
         self.ask_probe(id, now.after(wait));
     }
@@ -277,7 +286,7 @@ impl Step<'_> {
             return;
         };
         node.generation += 1;
-        node.lacks_pool = false;
+        node.condition.lacks_pool = false;
         let generation = node.generation;
         self.out.push(Effect::ReplacePool {
             node: id,
@@ -291,7 +300,7 @@ impl Step<'_> {
         let Some(node) = self.node_mut(id) else {
             return;
         };
-        if let Health::Ejected { cut, .. } = &mut node.health {
+        if let Health::Ejected { cut, .. } = &mut node.condition.health {
             *cut = true;
             self.out.notice(Notice::Dead { node: id });
             self.fresh_pool(id, true);
@@ -310,11 +319,11 @@ impl Step<'_> {
             relapses,
             dirty,
             ..
-        } = node.health
+        } = node.condition.health
         else {
             return;
         };
-        node.health = Health::Ramping {
+        node.condition.health = Health::Ramping {
             since: now,
             shown: 0,
             relapses,

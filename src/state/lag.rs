@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::reduce::Step;
-use super::{Fact, Moment, NodeState, ProbeFacts, State};
+use super::{Moment, NodeState, ProbeFacts, State};
 use crate::vocabulary::Role;
 
 /// Enough for four minutes of one question a second; a replica that is further behind keeps its last moment.
@@ -84,10 +84,10 @@ impl State {
     pub(crate) fn bytes_behind(&self, node: &NodeState) -> Option<u64> {
         // One of an older epoch is not measured by the positions of a newer one.
         let other = |own| self.primaryship.epoch.is_some_and(|now| now != own);
-        if node.epoch.known().is_some_and(other) {
+        if node.said.epoch.known().is_some_and(other) {
             return None;
         }
-        let newest = self.primaryship.history.newest().zip(node.position);
+        let newest = self.primaryship.history.newest().zip(node.said.position);
         newest.map(|(newest, own)| newest.saturating_sub(own))
     }
 }
@@ -95,15 +95,12 @@ impl State {
 impl NodeState {
     /// An upper bound of its lag at that moment; none where it cannot be told.
     pub(crate) fn lag_at(&self, now: Moment) -> Option<Duration> {
-        match self.lag {
-            Fact::Known(said) => Some(said),
-            Fact::NotChecked | Fact::Unknown => self.fresh.map(|fresh| now.since(fresh)),
-        }
+        self.replay.fresh.map(|fresh| now.since(fresh))
     }
 
     /// Whether nobody can say how far behind it is although its position is known.
     pub(super) fn is_unproven(&self) -> bool {
-        self.fresh.is_none() && self.position.is_some() && self.lag == Fact::NotChecked
+        self.replay.fresh.is_none() && self.said.position.is_some()
     }
 }
 
@@ -125,13 +122,13 @@ pub(super) fn settle(step: &mut Step<'_>) {
     for index in 0..step.state.nodes.len() {
         let node = &mut step.state.nodes[index];
         let lagging = match (node.role, node.lag_at(now)) {
-            (Role::Replica, Some(lag)) if node.lagging => lag > back,
+            (Role::Replica, Some(lag)) if node.replay.lagging => lag > back,
             (Role::Replica, Some(lag)) => lag > limit,
             (Role::Replica, None) => known && node.is_unproven(),
             (Role::Primary | Role::Unknown | Role::Fenced, _) => false,
         };
-        if lagging != node.lagging {
-            node.lagging = lagging;
+        if lagging != node.replay.lagging {
+            node.replay.lagging = lagging;
             step.out.publish();
         }
         let (id, again) = (node.id, lagging && node.is_unproven());
@@ -147,12 +144,13 @@ pub(super) fn next_tick(state: &State) -> Option<Moment> {
     if state.primaryship.lost.is_some() {
         return None;
     }
-    let late = |node: &&NodeState| node.is_member() && node.role == Role::Replica && !node.lagging;
+    let late =
+        |node: &&NodeState| node.is_member() && node.role == Role::Replica && !node.replay.lagging;
     let fresh = state
         .nodes
         .iter()
         .filter(late)
-        .filter_map(|node| node.fresh);
+        .filter_map(|node| node.replay.fresh);
     // Beyond the limit, not at it.
     fresh
         .map(|fresh| fresh.after(limit + Duration::from_millis(1)))

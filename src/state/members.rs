@@ -199,50 +199,57 @@ impl Step<'_> {
             dropped,
             ..Changes::default()
         };
-        let leave_at = self.now.after(self.state.tuning.drain_timeout);
         for index in 0..self.state.nodes.len() {
-            let node = &mut self.state.nodes[index];
-            let id = node.id;
-            let spec = wanted
-                .iter()
-                .find(|(wanted, _)| *wanted == id)
-                .map(|(_, spec)| spec);
-            match (spec, node.stand) {
-                (Some(spec), Membership::Member | Membership::Drained) => {
-                    let list = if node.spec == *spec {
-                        &mut changes.kept
-                    } else {
-                        &mut changes.changed
-                    };
-                    list.push(id);
-                    node.spec = spec.clone();
-                }
-                (Some(spec), stand @ (Membership::Joining { .. } | Membership::Leaving { .. })) => {
-                    node.spec = spec.clone();
-                    node.stand = Membership::Member;
-                    changes.added.push(id);
-                    if let Membership::Leaving { .. } = stand {
-                        self.out.notice(Notice::Returned { node: id });
-                    } else {
-                        self.out.notice(Notice::Added { node: id });
-                    }
-                    // A node that could not be warmed has its probe's time already.
-                    if self.state.nodes[index].probe_at.is_none() {
-                        self.ask_probe(id, self.now);
-                    }
-                }
-                (None, Membership::Member | Membership::Drained) => {
-                    node.stand = Membership::Leaving { until: leave_at };
-                    node.probe_at = None;
-                    changes.removed.push(id);
-                    self.out.notice(Notice::Removed { node: id });
-                    self.out.answer(Effect::Watch { node: id });
-                }
-                (None, Membership::Joining { .. } | Membership::Leaving { .. }) => {}
+            let id = self.state.nodes[index].id;
+            match wanted.iter().find(|(wanted, _)| *wanted == id) {
+                Some((_, spec)) => self.keep_or_add(index, spec, &mut changes),
+                None => self.leave(index, &mut changes),
             }
         }
         self.out.publish();
         self.out.answer(Effect::Replaced(changes));
+    }
+
+    /// The new list has this node.
+    fn keep_or_add(&mut self, index: usize, spec: &NodeSpec, changes: &mut Changes) {
+        let node = &mut self.state.nodes[index];
+        let (id, stand, same) = (node.id, node.stand, node.spec == *spec);
+        node.spec = spec.clone();
+        let notice = match stand {
+            Membership::Member | Membership::Drained => {
+                let list = match same {
+                    true => &mut changes.kept,
+                    false => &mut changes.changed,
+                };
+                list.push(id);
+                return;
+            }
+            Membership::Leaving { .. } => Notice::Returned { node: id },
+            Membership::Joining { .. } => Notice::Added { node: id },
+        };
+        node.stand = Membership::Member;
+        changes.added.push(id);
+        self.out.notice(notice);
+        // A node that could not be warmed has its probe's time already.
+        if self.state.nodes[index].probe.due.is_none() {
+            self.ask_probe(id, self.now);
+        }
+    }
+
+    /// The new list lacks this node: it finishes what it runs.
+    fn leave(&mut self, index: usize, changes: &mut Changes) {
+        let until = self.now.after(self.state.tuning.drain_timeout);
+        let node = &mut self.state.nodes[index];
+        match node.stand {
+            Membership::Member | Membership::Drained => {}
+            Membership::Joining { .. } | Membership::Leaving { .. } => return,
+        }
+        node.stand = Membership::Leaving { until };
+        node.probe.due = None;
+        let id = node.id;
+        changes.removed.push(id);
+        self.out.notice(Notice::Removed { node: id });
+        self.out.answer(Effect::Watch { node: id });
     }
 
     /// A new node that gave no connection in time enters ejected.
@@ -255,7 +262,7 @@ impl Step<'_> {
             return false;
         }
         node.stand = Membership::Joining { ready: true };
-        node.health = Health::Ejected {
+        node.condition.health = Health::Ejected {
             since: now,
             failures: 2,
             relapses: 0,

@@ -23,7 +23,7 @@ pub(super) fn news(step: &mut Step<'_>, id: NodeId, generation: u64, news: PoolN
         return;
     };
     if node.generation == generation {
-        node.lacks_pool |= news == PoolNews::Missing;
+        node.condition.lacks_pool |= news == PoolNews::Missing;
         step.out.publish();
     }
 }
@@ -38,7 +38,7 @@ pub(super) fn answered(step: &mut Step<'_>, id: NodeId) {
         return;
     }
     let stands_by = may_rise && node.role == Role::Replica;
-    if std::mem::take(&mut node.lacks_pool) {
+    if std::mem::take(&mut node.condition.lacks_pool) {
         step.out.push(Effect::OpenMissing { node: id });
         step.out.publish();
     }

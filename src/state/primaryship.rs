@@ -85,7 +85,7 @@ impl State {
 
     /// Whether a new epoch waits for this node's answer.
     pub(super) fn awaits(&self, node: &NodeState) -> bool {
-        let since = |claim: Claim| node.asked.is_none_or(|asked| asked < claim.since);
+        let since = |claim: Claim| node.probe.asked.is_none_or(|asked| asked < claim.since);
         self.primaryship.claim.is_some_and(since)
     }
 
@@ -94,9 +94,9 @@ impl State {
     pub(crate) fn named(&self, named: Named) -> Option<NodeId> {
         let epoch = Fact::Known(named.timeline);
         let is_it = |node: &&NodeState| {
-            let claims = (node.in_recovery, node.epoch) == (Fact::Known(false), epoch);
-            let server = node.started.is_some() && node.started == named.started;
-            claims && node.identity.known() == named.cluster && server
+            let claims = (node.said.in_recovery, node.said.epoch) == (Fact::Known(false), epoch);
+            let server = node.said.started.is_some() && node.said.started == named.started;
+            claims && node.said.identity.known() == named.cluster && server
         };
         self.members().find(is_it).map(|node| node.id)
     }
@@ -156,8 +156,8 @@ pub(super) fn settle(step: &mut Step<'_>) {
 fn learn_identity(state: &mut State) {
     if state.primaryship.identity.is_none()
         && let Some(primary) = state.primary()
-        && let Fact::Known(identity) = primary.identity
-        && primary.in_recovery != Fact::Known(true)
+        && let Fact::Known(identity) = primary.said.identity
+        && primary.said.in_recovery != Fact::Known(true)
     {
         state.primaryship.identity = Some(identity);
     }
@@ -187,7 +187,7 @@ fn observed(step: &mut Step<'_>) -> Option<NodeId> {
             return Some(only);
         }
         let named = configured(state)?;
-        let follows = |node: &NodeState| node.in_recovery == Fact::Known(true);
+        let follows = |node: &NodeState| node.said.in_recovery == Fact::Known(true);
         let dead = state.node(named).is_some_and(NodeState::is_ejected);
         let gone = state.node(named).is_some_and(follows);
         let over = gone || (dead && state.members().any(follows));
@@ -215,13 +215,13 @@ fn assign(step: &mut Step<'_>, index: usize, primary: Option<NodeId>) {
         None if primary == Some(node.id) => Role::Primary,
         None => unfenced(node, state),
     };
-    let (id, old_fence, old_role) = (node.id, node.fence, node.role);
+    let (id, old_fence, old_role) = (node.id, node.fencing.cause, node.role);
     let is_told = tell_fence(step, index, fence);
     if (fence, role) == (old_fence, old_role) {
         return;
     }
     let node = &mut step.state.nodes[index];
-    node.fence = fence;
+    node.fencing.cause = fence;
     node.role = role;
     if fence.is_none() && old_fence.is_some() && is_told {
         step.out.notice(Notice::Unfenced { node: id });
@@ -238,18 +238,18 @@ fn assign(step: &mut Step<'_>, index: usize, primary: Option<NodeId>) {
 /// line of its own. Whether the fence before this one was told.
 fn tell_fence(step: &mut Step<'_>, index: usize, fence: Option<FenceReason>) -> bool {
     let state = &*step.state;
-    let unheard = |node: &NodeState| node.asked.is_none() && !node.is_ejected();
+    let unheard = |node: &NodeState| node.probe.asked.is_none() && !node.is_ejected();
     let settled = state.primaryship.claim.is_none() && !state.members().any(unheard);
     let node = &mut step.state.nodes[index];
-    let was_told = node.fence_told.is_some();
-    let silent = node.is_ejected() || node.suspicion.is_some();
+    let was_told = node.fencing.told.is_some();
+    let silent = node.is_ejected() || node.condition.suspicion.is_some();
     match fence {
-        None => node.fence_told = None,
+        None => node.fencing.told = None,
         Some(FenceReason::Stale) if silent => {}
         // What it is ahead of is not known before the others are heard: it may be one of them under another name.
         Some(FenceReason::Quarantined) if !settled => {}
         Some(cause) => {
-            if node.fence_told.replace(cause) != Some(cause) {
+            if node.fencing.told.replace(cause) != Some(cause) {
                 let node = node.id;
                 step.out.notice(Notice::Fenced { node, cause });
             }
@@ -260,7 +260,7 @@ fn tell_fence(step: &mut Step<'_>, index: usize, fence: Option<FenceReason>) -> 
 
 /// What a node may do that is neither the primary nor fenced.
 fn unfenced(node: &NodeState, state: &State) -> Role {
-    match (node.in_recovery, node.spec.role) {
+    match (node.said.in_recovery, node.spec.role) {
         _ if !state.tuning.failover => node.spec.role,
         (Fact::Known(true), _) => Role::Replica,
         // Not in recovery, and not the primary now: it is silent, or not accepted yet.
@@ -273,15 +273,15 @@ fn fence(node: &NodeState, state: &State, primary: Option<NodeId>) -> Option<Fen
     if primary == Some(node.id) {
         return None;
     }
-    match (node.identity, state.primaryship.identity) {
+    match (node.said.identity, state.primaryship.identity) {
         (Fact::Known(own), Some(home)) if own != home => return Some(FenceReason::OtherCluster),
         _ => {}
     }
     // Of two that are undecided neither is known to be the wrong one.
-    if node.in_recovery != Fact::Known(false) || state.primaryship.undecided.is_some() {
+    if node.said.in_recovery != Fact::Known(false) || state.primaryship.undecided.is_some() {
         return None;
     }
-    let known = match (node.epoch, state.primaryship.greatest) {
+    let known = match (node.said.epoch, state.primaryship.greatest) {
         (Fact::Known(epoch), Some(greatest)) if state.tuning.failover => Some((epoch, greatest)),
         _ => None,
     };

@@ -7,10 +7,14 @@
 use std::time::Duration;
 
 use super::health::backoff;
+use super::node::ProbeTimes;
 use super::reduce::Step;
-use super::{Fact, Health, Membership, Moment, Notice, ProbeFacts, State, crash};
+use super::{Health, Membership, Moment, Notice, ProbeFacts, crash, observe};
 use crate::signal::Signal;
 use crate::vocabulary::{NodeId, Role};
+
+/// The least time between two attempts to connect to a node that gives no connection (T1).
+pub(super) const CONNECT_EVERY: Duration = Duration::from_millis(500);
 
 /// Between two probes of a node while writes wait for a primary (T1).
 const SEARCH_EVERY: Duration = Duration::from_millis(6);
@@ -27,32 +31,30 @@ pub(super) fn succeeded(
     let Some(node) = step.node_mut(id) else {
         return;
     };
-    node.probe_at = None;
-    node.probed = Some(now);
-    node.asked = Some(begun);
-    node.strayed = node.strayed.filter(|since| begun < *since);
+    node.probe.end(begun, now);
     // What is gone changes nothing any more (T12).
     if let Membership::Leaving { .. } = node.stand {
         return;
     }
-    node.seen = true;
-    let was_rejected = std::mem::take(&mut node.rejected);
-    let before = node.latency.map(millis);
+    node.probe.seen = true;
+    let was_rejected = std::mem::take(&mut node.condition.rejected);
+    let before = node.probe.latency.map(millis);
     let smooth = node
+        .probe
         .latency
         .map_or(rtt, |old| old.mul_f64(0.8) + rtt.mul_f64(0.2));
-    node.latency = Some(smooth);
+    node.probe.latency = Some(smooth);
     if before != Some(millis(smooth)) || was_rejected {
         step.out.publish();
     }
-    observe(step, id, begun, facts);
+    observe::observe(step, id, begun, facts);
     if !crash::answered(step, id, begun) {
         return;
     }
     let Some(node) = step.node_mut(id) else {
         return;
     };
-    let in_time = match (node.health, node.suspicion) {
+    let in_time = match (node.condition.health, node.condition.suspicion) {
         (Health::Ejected { since, .. }, _) => {
             if begun >= since {
                 step.readmit(id);
@@ -92,12 +94,12 @@ pub(super) fn moved(step: &mut Step<'_>, id: NodeId) {
     if !node.is_member() {
         return;
     }
-    node.strayed = Some(now);
+    node.probe.strayed = Some(now);
     let wrote = match node.role {
         Role::Primary | Role::Unknown => true,
         Role::Replica | Role::Fenced => false,
     };
-    node.fresh = None;
+    node.replay.fresh = None;
     step.out.notice(Notice::Moved { node: id });
     step.fresh_pool(id, wrote);
     step.out.publish();
@@ -107,77 +109,101 @@ pub(super) fn moved(step: &mut Step<'_>, id: NodeId) {
 /// A probe without an answer, or with a refusal.
 pub(super) fn failed(step: &mut Step<'_>, id: NodeId, begun: Moment, signal: Signal) {
     let now = step.now;
-    let dead_after = step.state.tuning.dead_after;
     let Some(node) = step.node_mut(id) else {
         return;
     };
-    node.probe_at = None;
-    node.probed = Some(now);
-    node.asked = Some(begun);
-    node.strayed = node.strayed.filter(|since| begun < *since);
-    let seen = node.seen;
+    node.probe.end(begun, now);
     if !node.is_member() {
         return;
     }
     // Its latest answer decides: a server that refuses logins is there, one that has gone since is not.
-    let rejects = signal == Signal::Rejected;
-    let was_rejected = std::mem::replace(&mut node.rejected, rejects);
-    match &mut node.health {
-        Health::Ejected {
+    let was_rejected = std::mem::replace(&mut node.condition.rejected, signal == Signal::Rejected);
+    match node.is_ejected() {
+        true => step.failed_again(id, signal),
+        false => step.doubt(id, begun, signal, was_rejected),
+    }
+    crash::refused(step, id, begun, signal);
+}
+
+impl ProbeTimes {
+    /// The probe that was sent then has ended.
+    fn end(&mut self, begun: Moment, now: Moment) {
+        self.due = None;
+        self.ended = Some(now);
+        self.asked = Some(begun);
+        self.strayed = self.strayed.filter(|since| begun < *since);
+    }
+}
+
+impl Step<'_> {
+    /// A node that was found dead gave no answer, once more.
+    fn failed_again(&mut self, id: NodeId, signal: Signal) {
+        let (now, dead_after) = (self.now, self.state.tuning.dead_after);
+        let Some(node) = self.node_mut(id) else {
+            return;
+        };
+        let Health::Ejected {
             since,
             failures,
             relapses,
             silent,
             cut,
             ..
-        } => {
-            *failures = failures.saturating_add(1);
-            let (failures, relapses) = (*failures, *relapses);
-            *silent = is_silence(signal);
-            if *silent && !*cut && now.since(*since) >= dead_after {
-                step.end_what_runs(id);
-            }
-            let wait = backoff(&step.state.tuning, failures, relapses, step.rng);
-            step.ask_again(id, wait, signal);
+        } = &mut node.condition.health
+        else {
+            return;
+        };
+        *failures = failures.saturating_add(1);
+        let (failures, relapses) = (*failures, *relapses);
+        *silent = is_silence(signal);
+        if *silent && !*cut && now.since(*since) >= dead_after {
+            self.end_what_runs(id);
         }
-        Health::Up | Health::Ramping { .. } => {
-            let confirmed = node.suspicion.is_some_and(|doubt| begun >= doubt.since);
-            match signal {
-                // The second one of a connection that the application made, whose pool is full.
-                Signal::Overloaded | Signal::AcquireTimeout => {
-                    node.suspicion = None;
-                    step.saturate(id);
-                    step.out.publish();
-                    step.next_probe(id);
+        let wait = backoff(&self.state.tuning, failures, relapses, self.rng);
+        self.ask_again(id, wait, signal);
+    }
+
+    /// A node in good standing gave no answer: what that says of it.
+    fn doubt(&mut self, id: NodeId, begun: Moment, signal: Signal, was_rejected: bool) {
+        let now = self.now;
+        let Some(node) = self.node_mut(id) else {
+            return;
+        };
+        let suspicion = node.condition.suspicion;
+        let confirmed = suspicion.is_some_and(|doubt| begun >= doubt.since);
+        let seen = node.probe.seen;
+        match signal {
+            // The second one of a connection that the application made, whose pool is full.
+            Signal::Overloaded | Signal::AcquireTimeout => {
+                node.condition.suspicion = None;
+                self.saturate(id);
+                self.out.publish();
+                self.next_probe(id);
+            }
+            // Those who are in are served on; how far a replica is gets older, until that speaks against it.
+            Signal::Rejected if seen => {
+                if !was_rejected {
+                    self.out.notice(Notice::ProbeRejected { node: id });
+                    self.out.publish();
                 }
-                // Those who are in are served on; how far a replica is gets older, until that speaks against it.
-                Signal::Rejected if seen => {
-                    if !was_rejected {
-                        step.out.notice(Notice::ProbeRejected { node: id });
-                        step.out.publish();
-                    }
-                    step.next_probe(id);
-                }
-                Signal::Refused | Signal::Starting | Signal::Recovering | Signal::Stopping => {
-                    step.eject(id, signal, 2);
-                }
-                // Somebody ended the probe's session: the server was there to do it. Should it be shutting down, the
-                // next one is refused.
-                Signal::Terminated | Signal::SessionEnded => {
-                    step.ask_probe(id, now);
-                }
-                _ if confirmed || !seen => step.eject(id, signal, 2),
-                _ => {
-                    step.suspect(id, signal, false);
-                    step.ask_probe(id, now);
-                }
+                self.next_probe(id);
+            }
+            Signal::Refused | Signal::Starting | Signal::Recovering | Signal::Stopping => {
+                self.eject(id, signal, 2);
+            }
+            // Somebody ended the probe's session: the server was there to do it. Should it be shutting down, the
+            // next one is refused.
+            Signal::Terminated | Signal::SessionEnded => {
+                self.ask_probe(id, now);
+            }
+            _ if confirmed || !seen => self.eject(id, signal, 2),
+            _ => {
+                self.suspect(id, signal, false);
+                self.ask_probe(id, now);
             }
         }
     }
-    crash::refused(step, id, begun, signal);
-}
 
-impl Step<'_> {
     /// The doubt was unfounded. Whoever waits for news of this node is woken in any case.
     fn clear(&mut self, id: NodeId) {
         let now = self.now;
@@ -185,15 +211,18 @@ impl Step<'_> {
         let Some(node) = self.node_mut(id) else {
             return;
         };
-        let Some(doubt) = node.suspicion.take() else {
+        let Some(doubt) = node.condition.suspicion.take() else {
             return;
         };
         let mut fresh = false;
         if doubt.hard {
             // One session ended by command is nothing; a second one soon after says that many were, and each of their
             // connections in the pool would cost somebody a statement.
-            fresh = node.strike.is_some_and(|last| now.since(last) < quiet);
-            node.strike = (!fresh).then_some(now);
+            fresh = node
+                .condition
+                .strike
+                .is_some_and(|last| now.since(last) < quiet);
+            node.condition.strike = (!fresh).then_some(now);
         }
         self.out.notice(Notice::Cleared { node: id });
         self.out.publish();
@@ -222,7 +251,7 @@ impl Step<'_> {
                 let searched = self.now.since(lost) >= tuning.failover_timeout;
                 match primaryship.wanted && !searched {
                     true => SEARCH_EVERY,
-                    false => tuning.check_interval.min(tuning.connect_every),
+                    false => tuning.check_interval.min(CONNECT_EVERY),
                 }
             }
             _ => tuning.check_interval.mul_f64(0.9 + 0.2 * self.rng.f64()),
@@ -232,7 +261,7 @@ impl Step<'_> {
 
     /// The next probe of a node that gave no answer, which has to connect (T1).
     pub(super) fn ask_again(&mut self, id: NodeId, backoff: Duration, cause: Signal) {
-        let every = self.state.tuning.connect_every;
+        let every = CONNECT_EVERY;
         let wait = match cause {
             // It is there, and will let us in soon.
             Signal::Starting | Signal::Recovering => backoff,
@@ -255,110 +284,5 @@ pub(super) fn wanted(step: &mut Step<'_>, wanted: bool) {
     step.state.primaryship.wanted = wanted;
     if wanted && step.state.primaryship.lost.is_some() {
         step.ask_everyone();
-    }
-}
-
-/// No standby is ahead of its primary. One that was when the primary was asked later has another history, also when that
-/// one has come past it; it stays so until it begins anew, which it has to. Whether there is a new one.
-fn note_astray(state: &mut State, position: u64, begun: Moment, epoch: Fact<u64>) -> bool {
-    let mut found = false;
-    for node in &mut state.nodes {
-        let ahead = node.in_recovery == Fact::Known(true)
-            && epoch.known().is_some()
-            && node.epoch == epoch
-            && node.position > Some(position)
-            && node.probed.is_some_and(|ended| ended <= begun);
-        found |= ahead && !node.astray;
-        node.astray |= ahead;
-    }
-    found
-}
-
-/// Whether another server answers than before, or the same one in another life.
-fn begins_anew(state: &State, id: NodeId, facts: ProbeFacts) -> bool {
-    let before = state.node(id).map(|node| node.server);
-    facts.server != Fact::NotChecked && before.is_some_and(|before| before != facts.server)
-}
-
-fn observe(step: &mut Step<'_>, id: NodeId, begun: Moment, facts: ProbeFacts) {
-    fn learn<T: Copy>(known: &mut Fact<T>, new: Fact<T>) {
-        match new {
-            Fact::NotChecked => {}
-            Fact::Unknown | Fact::Known(_) => *known = new,
-        }
-    }
-    let state = &mut *step.state;
-    let reigns = state.primaryship.primary == Some(id);
-    let began_anew = begins_anew(state, id, facts);
-    if let (true, Some(position)) = (reigns, facts.position)
-        && facts.in_recovery == Fact::Known(false)
-    {
-        if began_anew && Some(position) < state.primaryship.history.newest() {
-            // It has lost what it had told, by a crash or by a restore, and goes on from there.
-            state.primaryship.history.clear();
-        }
-        state.primaryship.history.note(position, begun);
-        state.primaryship.history.note_ended(facts.ended, begun);
-        if note_astray(state, position, begun, facts.epoch) {
-            step.out.publish();
-        }
-    }
-    let state = &mut *step.state;
-    let complete = state.primaryship.history.complete(&facts);
-    let newest = state.primaryship.greatest;
-    // Whoever has replayed some of the newest epoch follows it, also where the role may not see whom it follows (T2).
-    let reached = facts
-        .reached
-        .filter(|reached| newest.is_some_and(|newest| *reached >= newest));
-    let epoch = match (facts.epoch, reached) {
-        (Fact::Unknown, Some(reached)) => Fact::Known(reached),
-        (told, _) => told,
-    };
-    let Some(node) = state.nodes.iter_mut().find(|node| node.id == id) else {
-        return;
-    };
-    let was_in_recovery = node.in_recovery;
-    let before = (node.epoch, node.lag, node.receiving, node.serializable);
-    if began_anew {
-        // Another life, or another server: what it had before proves nothing (C4).
-        node.fresh = None;
-        if std::mem::take(&mut node.astray) {
-            step.out.publish();
-        }
-    }
-    learn(&mut node.in_recovery, facts.in_recovery);
-    learn(&mut node.identity, facts.identity);
-    learn(&mut node.epoch, epoch);
-    learn(&mut node.lag, facts.lag);
-    learn(&mut node.receiving, facts.receiving);
-    learn(&mut node.server, facts.server);
-    node.started = facts.started.or(node.started);
-    node.place = facts.place.or(node.place);
-    node.position = facts.position;
-    let follows = node.in_recovery == Fact::Known(true);
-    // Whoever follows is of this history again, whatever it claimed before.
-    node.overruled = node.overruled.filter(|_| !follows);
-    // A standby of an older epoch is not measured by the positions of a newer one.
-    if follows
-        && node
-            .epoch
-            .known()
-            .is_none_or(|own| newest.is_none_or(|newest| own >= newest))
-    {
-        node.fresh = node.fresh.max(complete);
-    }
-    node.serializable = facts.serializable;
-    if before != (node.epoch, node.lag, node.receiving, node.serializable) {
-        step.out.publish();
-    }
-    let Some(node) = step.node_mut(id) else {
-        return;
-    };
-    let hides = follows && facts.epoch == Fact::Unknown;
-    if node.spec.role == Role::Primary && follows && was_in_recovery != node.in_recovery {
-        step.out.notice(Notice::PrimaryInRecovery { node: id });
-    }
-    if hides && !std::mem::replace(&mut step.state.primaryship.hidden, true) {
-        step.out.notice(Notice::Hidden { node: id });
     }
 }

@@ -97,11 +97,7 @@ fn transition(step: &mut Step<'_>, event: Event) {
         Event::Catalog(news) => catalog::news(step, news),
         Event::Moved { node } => probe::moved(step, node),
         Event::Promoted { node } => step.take_word(node),
-        Event::Accept { node } => {
-            if step.accept_word(node) {
-                step.begin_positions(node);
-            }
-        }
+        Event::Accept { node } => step.force_primary(node),
         Event::Told { node } => {
             step.accept_word(node);
         }

@@ -118,10 +118,11 @@ impl State {
             };
         };
         let name = primary.spec.name.clone();
-        if primary.in_recovery == Fact::Known(true) {
+        if primary.said.in_recovery == Fact::Known(true) {
             return Some(StartProblem::PrimaryInRecovery { name });
         }
-        (!primary.seen && !without_primary).then_some(StartProblem::PrimaryUnreachable { name })
+        (!primary.probe.seen && !without_primary)
+            .then_some(StartProblem::PrimaryUnreachable { name })
     }
 
     /// When to feed [`Event::Tick`](super::Event::Tick) next; none while nothing is under way.
@@ -137,11 +138,11 @@ impl State {
         crash::next_tick(self).map(&mut at_latest);
         self.catalog.next_tick().map(&mut at_latest);
         for node in &self.nodes {
-            if let Health::Ramping { since, shown, .. } = node.health {
+            if let Health::Ramping { since, shown, .. } = node.condition.health {
                 at_latest(since.after(ramp_step.saturating_mul(shown + 1)));
             }
             health::verdict_at(node, &self.tuning).map(&mut at_latest);
-            if let Some(until) = node.saturated_until {
+            if let Some(until) = node.condition.saturated_until {
                 at_latest(until);
             }
             if let Membership::Leaving { until } = node.stand

@@ -81,6 +81,23 @@ pub(crate) struct View {
     pub(crate) waiters_limit: u32,
 }
 
+impl ViewNode {
+    fn of(node: &NodeState, state: &State) -> Self {
+        Self {
+            id: node.id,
+            name: node.spec.name.clone(),
+            generation: node.generation,
+            role: node.role,
+            ineligible: ineligible(node, state),
+            in_doubt: node.is_in_doubt(),
+            ejected: node.is_ejected(),
+            epoch: node.said.epoch.known(),
+            outage: node.condition.outage,
+            untold: node.said.epoch == Fact::Unknown && state.primaryship.changes > 0,
+        }
+    }
+}
+
 impl View {
     /// The view of this state.
     #[must_use]
@@ -88,55 +105,11 @@ impl View {
         let members: Vec<&NodeState> = state.members().collect();
         let nodes: Box<[ViewNode]> = members
             .iter()
-            .map(|node| ViewNode {
-                id: node.id,
-                name: node.spec.name.clone(),
-                generation: node.generation,
-                role: node.role,
-                ineligible: ineligible(node, state),
-                in_doubt: node.is_in_doubt(),
-                ejected: node.is_ejected(),
-                epoch: node.epoch.known(),
-                outage: node.outage,
-                untold: node.epoch == Fact::Unknown && state.primaryship.changes > 0,
-            })
+            .map(|node| ViewNode::of(node, state))
             .collect();
-        let readers: Vec<ReadCandidate<'_>> = members
-            .iter()
-            .enumerate()
-            .filter(|(index, _)| nodes[*index].ineligible.is_none())
-            .map(|(index, node)| ReadCandidate {
-                index,
-                node,
-                weight: node.weight(),
-            })
-            .collect();
-        let mut everyone = readers.clone();
-        if !readers.is_empty() {
-            everyone.extend(members.iter().enumerate().filter_map(|(index, node)| {
-                let weight = state.tuning.primary_weight;
-                let takes_part =
-                    node.role == Role::Primary && weight > 0 && out_of_service(node).is_none();
-                takes_part.then_some(ReadCandidate {
-                    index,
-                    node,
-                    weight,
-                })
-            }));
-        }
+        let (readers, everyone) = candidates(state, &members, &nodes);
         let window = state.tuning.latency_window;
-        let mut zones: Vec<(Arc<str>, Group)> = Vec::new();
-        for zone in everyone
-            .iter()
-            .filter_map(|reader| reader.node.spec.zone.as_ref())
-        {
-            if !zones.iter().any(|(known, _)| known == zone) {
-                let inside = everyone
-                    .iter()
-                    .filter(|reader| reader.node.spec.zone.as_ref() == Some(zone));
-                zones.push((zone.clone(), group(inside.copied(), window)));
-            }
-        }
+        let zones = by_zone(&everyone, window);
         let all = group(everyone.iter().copied(), window);
         let usual = state.tuning.zone.as_ref().and_then(|wanted| {
             zones
@@ -144,23 +117,17 @@ impl View {
                 .find(|(zone, _)| zone == wanted)
                 .map(|(_, group)| group.clone())
         });
+        let suspected = |node: &ViewNode| node.outage.as_ref().and_then(Outage::suspect).is_some();
         Self {
             version: state.version,
             primary: nodes.iter().position(|node| node.role == Role::Primary),
             last_primary: state.last_primary().map(|node| node.spec.name.clone()),
             epoch: state.primaryship.greatest,
             lost: state.primaryship.lost,
-            splits: state.tuning.enabled
-                && members.iter().any(|node| match node.spec.role {
-                    Role::Replica => true,
-                    Role::Unknown => members.len() > 1,
-                    Role::Primary | Role::Fenced => node.role == Role::Replica,
-                }),
+            splits: state.tuning.enabled && has_replicas(&members),
             usual: usual.unwrap_or_else(|| all.clone()),
             all,
-            any_suspect: nodes
-                .iter()
-                .any(|node| node.outage.as_ref().and_then(Outage::suspect).is_some()),
+            any_suspect: nodes.iter().any(suspected),
             any_untold: nodes.iter().any(|node| node.untold),
             zones: zones.into_boxed_slice(),
             replicas: Group::new(readers.iter().map(ReadCandidate::candidate).collect()),
@@ -225,21 +192,80 @@ struct ReadCandidate<'s> {
 impl ReadCandidate<'_> {
     /// Short of connections, or perhaps dead: others first.
     fn avoided(&self) -> bool {
-        self.node.saturated_until.is_some() || self.node.suspicion.is_some()
+        self.node.condition.saturated_until.is_some() || self.node.condition.suspicion.is_some()
     }
 
     fn candidate(&self) -> Candidate {
-        let share = match self.node.health {
+        let share = match self.node.condition.health {
             Health::Up | Health::Ejected { .. } => 1000,
             Health::Ramping { shown, .. } => Tuning::ramp_share(shown),
         };
-        let latency = self.node.latency.map_or(1, millis);
+        let latency = self.node.probe.latency.map_or(1, millis);
         let capacity = u64::from(self.weight) * u64::from(share) * SCALE / u64::from(latency);
         Candidate {
             index: self.index,
             capacity: capacity.max(1),
         }
     }
+}
+
+/// The eligible replicas; and these with the primary, where it takes part in reads beside some of them.
+fn candidates<'s>(
+    state: &State,
+    members: &[&'s NodeState],
+    nodes: &[ViewNode],
+) -> (Vec<ReadCandidate<'s>>, Vec<ReadCandidate<'s>>) {
+    let all = || members.iter().copied().enumerate();
+    let readers: Vec<_> = all()
+        .filter(|(index, _)| nodes[*index].ineligible.is_none())
+        .map(|(index, node)| ReadCandidate {
+            index,
+            node,
+            weight: node.weight(),
+        })
+        .collect();
+    let mut everyone = readers.clone();
+    let weight = state.tuning.primary_weight;
+    if weight > 0 && !readers.is_empty() {
+        let takes_part =
+            |node: &NodeState| node.role == Role::Primary && out_of_service(node).is_none();
+        everyone.extend(
+            all()
+                .filter(|(_, node)| takes_part(node))
+                .map(|(index, node)| ReadCandidate {
+                    index,
+                    node,
+                    weight,
+                }),
+        );
+    }
+    (readers, everyone)
+}
+
+/// The groups of all zones that somebody is in.
+fn by_zone(everyone: &[ReadCandidate<'_>], window: Duration) -> Vec<(Arc<str>, Group)> {
+    let mut zones: Vec<(Arc<str>, Group)> = Vec::new();
+    for zone in everyone
+        .iter()
+        .filter_map(|reader| reader.node.spec.zone.as_ref())
+    {
+        if !zones.iter().any(|(known, _)| known == zone) {
+            let inside = everyone
+                .iter()
+                .filter(|reader| reader.node.spec.zone.as_ref() == Some(zone));
+            zones.push((zone.clone(), group(inside.copied(), window)));
+        }
+    }
+    zones
+}
+
+/// Whether there is a node that is a replica, or may be one.
+fn has_replicas(members: &[&NodeState]) -> bool {
+    members.iter().any(|node| match node.spec.role {
+        Role::Replica => true,
+        Role::Unknown => members.len() > 1,
+        Role::Primary | Role::Fenced => node.role == Role::Replica,
+    })
 }
 
 /// The readers that are not avoided, unless all are; of these, those inside the window over the fastest. One whose
@@ -249,9 +275,9 @@ fn group<'s>(readers: impl Iterator<Item = ReadCandidate<'s>> + Clone, window: D
     let usable = readers.filter(|reader| !(some_free && reader.avoided()));
     let fastest = usable
         .clone()
-        .filter_map(|reader| reader.node.latency)
+        .filter_map(|reader| reader.node.probe.latency)
         .min();
-    let inside = usable.filter(|reader| match (reader.node.latency, fastest) {
+    let inside = usable.filter(|reader| match (reader.node.probe.latency, fastest) {
         (Some(latency), Some(fastest)) => latency <= fastest + window,
         (None, Some(_)) => false,
         (_, None) => true,

@@ -59,10 +59,10 @@ fn of_node(stage: Stage, signal: Signal, on: NodeId) -> String {
     let mut text = node.role.to_string();
     if node.is_ejected() {
         text += " ejected";
-    } else if let Some(doubt) = node.suspicion {
+    } else if let Some(doubt) = node.condition.suspicion {
         text += if doubt.hard { " doubted" } else { " suspected" };
     }
-    if node.saturated_until.is_some() {
+    if node.condition.saturated_until.is_some() {
         text += " saturated";
     }
     if node.generation > 0 {

@@ -166,17 +166,17 @@ fn list<T>(value: &Value, read: impl Fn(&str) -> T) -> Vec<T> {
 
 /// `ejected drained #1`, leaving out what is usual.
 fn standing(node: &NodeState) -> String {
-    let mut text = match node.health {
+    let mut text = match node.condition.health {
         Health::Up => "up".to_owned(),
         Health::Ramping { shown, .. } => format!("ramping {shown}"),
         Health::Ejected { .. } => "ejected".to_owned(),
     };
-    match node.suspicion {
+    match node.condition.suspicion {
         Some(doubt) if doubt.hard => text += " doubted",
         Some(_) => text += " suspected",
         None => {}
     }
-    if node.saturated_until.is_some() {
+    if node.condition.saturated_until.is_some() {
         text += " saturated";
     }
     match node.stand {
@@ -190,10 +190,10 @@ fn standing(node: &NodeState) -> String {
         (role, configured) if role != configured => text += &format!(" as {role}"),
         _ => {}
     }
-    if node.lagging {
+    if node.replay.lagging {
         text += " lagging";
     }
-    if node.epoch == Fact::Unknown {
+    if node.said.epoch == Fact::Unknown {
         text += " hidden";
     }
     format!("{text} #{}", node.generation)
@@ -288,7 +288,6 @@ impl Bench {
                     in_recovery: fact(text, "in_recovery"),
                     identity: fact(text, "identity"),
                     epoch: fact(text, "epoch"),
-                    lag: Fact::NotChecked,
                     receiving: fact(text, "receiving"),
                     position: option(text, "position").map(|text| text.parse().unwrap()),
                     ended: option(text, "ended").map(|text| text.parse().unwrap()),
@@ -563,7 +562,7 @@ proptest! {
             let _ = reduce(&mut state, Event::Tick, now, &mut rng);
             prop_assert!(state.next_tick().is_none_or(|next| next > now), "spins at {now:?}: {state:?}");
             for node in state.members() {
-                prop_assert!(node.probe_at.is_some(), "nobody looks at {node:?}");
+                prop_assert!(node.probe.due.is_some(), "nobody looks at {node:?}");
             }
             prop_assert_eq!(state.members().filter(|node| node.spec.role == Role::Primary).count(), 1);
         }

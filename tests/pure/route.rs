@@ -47,21 +47,16 @@ fn state(nodes: &Value, tuned: &Value) -> State {
 fn dress(node: &mut NodeState, text: &str) {
     let now = Moment::default();
     let doubt = |hard| Some(Suspicion { since: now, hard });
-    node.latency = option(text, "rtt").map(duration);
-    node.epoch = number(text, "epoch");
-    node.identity = number(text, "identity");
-    node.lag = match option(text, "lag") {
-        None => Fact::NotChecked,
-        Some("unknown") => Fact::Unknown,
-        Some(text) => Fact::Known(duration(text)),
-    };
-    node.receiving = match option(text, "receiving") {
+    node.probe.latency = option(text, "rtt").map(duration);
+    node.said.epoch = number(text, "epoch");
+    node.said.identity = number(text, "identity");
+    node.said.receiving = match option(text, "receiving") {
         None => Fact::NotChecked,
         Some("unknown") => Fact::Unknown,
         Some(text) => Fact::Known(text == "true"),
     };
     if let Some(shown) = option(text, "ramping") {
-        node.health = Health::Ramping {
+        node.condition.health = Health::Ramping {
             since: now,
             shown: shown.parse().unwrap(),
             relapses: 0,
@@ -77,7 +72,7 @@ fn dress(node: &mut NodeState, text: &str) {
             "leaving" => node.stand = Membership::Leaving { until: now },
             "joining" => node.stand = Membership::Joining { ready: false },
             "ejected" => {
-                node.health = Health::Ejected {
+                node.condition.health = Health::Ejected {
                     since: now,
                     failures: 1,
                     relapses: 0,
@@ -86,11 +81,19 @@ fn dress(node: &mut NodeState, text: &str) {
                     cut: false,
                 };
             }
-            "doubted" => node.suspicion = doubt(true),
-            "suspected" => node.suspicion = doubt(false),
-            "saturated" => node.saturated_until = Some(now),
+            "doubted" => node.condition.suspicion = doubt(true),
+            "suspected" => node.condition.suspicion = doubt(false),
+            "saturated" => node.condition.saturated_until = Some(now),
+            "lagging" => {
+                node.replay.lagging = true;
+                node.replay.fresh = Some(now);
+            }
+            "unproven" => {
+                node.replay.lagging = true;
+                node.said.position = Some(1);
+            }
             "fenced" => node.role = Role::Fenced,
-            "crashed" => node.outage = Some(Outage::of_crash(now)),
+            "crashed" => node.condition.outage = Some(Outage::of_crash(now)),
             other => panic!("no condition `{other}`"),
         }
     }

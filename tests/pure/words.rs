@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::cluster::start::settings;
+use crate::config::Config;
 use crate::signal::Signal;
 use crate::state::{NodeSpec, Tuning};
 use crate::vocabulary::{Intent, Reason, Role, Stage};
@@ -83,6 +85,18 @@ pub(super) fn node(text: &str) -> NodeSpec {
         zone: option(text, "zone").map(Into::into),
         endpoint: option(text, "endpoint").unwrap_or(name).into(),
         settings: number("settings").unwrap_or(0).into(),
+    }
+}
+
+impl Default for Tuning {
+    /// As a configuration has it in which nothing is set, without what comes with time alone, the bound on lag and readings
+    /// of the catalog: a story that is about them sets it.
+    fn default() -> Self {
+        Self {
+            max_lag: None,
+            catalog_refresh: None,
+            ..settings::tuning(&Config::adopted())
+        }
     }
 }
 

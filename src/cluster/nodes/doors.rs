@@ -105,9 +105,9 @@ fn expected(node: &NodeState, state: &State) -> Expected {
         reigns: node.role == Role::Primary,
         cluster: state.primaryship.identity,
         greatest: state.primaryship.greatest,
-        started: node.started,
-        place: node.place,
-        epoch: node.epoch.known(),
+        started: node.said.started,
+        place: node.said.place,
+        epoch: node.said.epoch.known(),
     }
 }
 

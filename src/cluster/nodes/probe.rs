@@ -75,7 +75,6 @@ pub(in crate::cluster) fn said(facts: &Facts) -> ProbeFacts {
         epoch: facts.epoch,
         reached: facts.reached,
         serializable: facts.serializable,
-        lag: Fact::NotChecked,
         receiving: facts.receiving,
         position: facts.position,
         ended: facts.ended,

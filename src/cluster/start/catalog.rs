@@ -47,7 +47,7 @@ impl Starting {
     pub(super) async fn read_catalog(&mut self, classifier: &Classifier, config: &Config) {
         let answers = |role| {
             let mut members = self.state.members();
-            members.find(|node| node.seen && node.role == role && !node.is_in_doubt())
+            members.find(|node| node.probe.seen && node.role == role && !node.is_in_doubt())
         };
         let Some(node) = answers(Role::Primary).or_else(|| answers(Role::Replica)) else {
             return;

@@ -9,6 +9,9 @@ use crate::{
     vocabulary::{Failover, OnConflict, Role},
 };
 
+/// How many statements may wait for a node before more are refused: they would only time out.
+const WAITERS_LIMIT: u32 = 10_000;
+
 /// The judge's share of the configuration.
 pub(super) fn judging(config: &Config) -> Settings {
     Settings::default()
@@ -20,7 +23,7 @@ pub(super) fn judging(config: &Config) -> Settings {
 }
 
 /// The reducer's share of the configuration.
-pub(super) fn tuning(config: &Config) -> Tuning {
+pub(crate) fn tuning(config: &Config) -> Tuning {
     Tuning {
         enabled: config.enabled,
         primary_weight: match config.primary.role() {
@@ -43,6 +46,6 @@ pub(super) fn tuning(config: &Config) -> Tuning {
         keep_first: config.on_conflict == OnConflict::KeepFirst,
         failover_timeout: config.failover_timeout,
         catalog_refresh: config.catalog_refresh,
-        ..Tuning::default()
+        waiters_limit: WAITERS_LIMIT,
     }
 }

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use super::{Worker, tasks::open_beside};
 use crate::{
-    cluster::{catalog, log},
+    cluster::{catalog, log::Log, shared::Shared},
     error::Error,
-    state::{Effect, Event},
+    state::{Effect, Event, Notice},
+    vocabulary::NodeId,
 };
 
 impl Worker {
@@ -23,16 +24,7 @@ impl Worker {
                     node,
                     generation,
                     hard,
-                } => {
-                    if hard {
-                        shared.concrete.cut(node, &shared);
-                    }
-                    let opening = self
-                        .nodes
-                        .replace_pool(node, generation, hard, &shared.config);
-                    open_beside(opening, &self.outbox);
-                    shared.concrete.renew(node, &shared);
-                }
+                } => self.replace_pool(node, generation, hard, &shared),
                 Effect::Warm { node, until } => self.warm(node, until, &shared),
                 Effect::Watch { node } => self.watch(node),
                 Effect::ClosePool { node } => self.forget(node, false),
@@ -67,15 +59,32 @@ impl Worker {
                     shared.clock.ask();
                 }
                 Effect::Accepted(named) => Self::take_word(&shared, named),
-                Effect::Notice(what) => {
-                    log::tell(&what, &self.state, &self.nodes, &shared.telemetry.metrics);
-                    shared
-                        .telemetry
-                        .events
-                        .tell(&what, &self.state, &self.nodes);
-                }
+                Effect::Notice(what) => self.tell(&what, &shared),
             }
         }
         follow_ups
+    }
+
+    fn replace_pool(&mut self, node: NodeId, generation: u64, hard: bool, shared: &Arc<Shared>) {
+        if hard {
+            shared.concrete.cut(node, shared);
+        }
+        let opening = self
+            .nodes
+            .replace_pool(node, generation, hard, &shared.config);
+        open_beside(opening, &self.outbox);
+        shared.concrete.renew(node, shared);
+    }
+
+    fn tell(&self, what: &Notice, shared: &Shared) {
+        let (state, nodes) = (&self.state, &self.nodes);
+        let metrics = &shared.telemetry.metrics;
+        let log = Log {
+            state,
+            nodes,
+            metrics,
+        };
+        log.note(what);
+        shared.telemetry.events.tell(what, state, nodes);
     }
 }

@@ -9,28 +9,31 @@ use crate::vocabulary::{NodeId, Role};
 
 /// The epoch in which a node of this cluster claims to be the primary, or did when it was last heard of.
 pub(super) fn claimed(node: &NodeState, state: &State) -> Option<u64> {
-    let Fact::Known(epoch) = node.epoch else {
+    let Fact::Known(epoch) = node.said.epoch else {
         return None;
     };
-    let ours = match (node.identity, state.primaryship.identity) {
+    let ours = match (node.said.identity, state.primaryship.identity) {
         (Fact::Known(own), Some(home)) => own == home,
         _ => true,
     };
-    (node.is_member() && ours && node.in_recovery == Fact::Known(false)).then_some(epoch)
+    (node.is_member() && ours && node.said.in_recovery == Fact::Known(false)).then_some(epoch)
 }
 
 /// Where nobody shows an epoch: the node that an authority named, once it is not in recovery; where the list leaves open
 /// who the primary is, or the one that it names says that it follows, the only one that is not.
 pub(super) fn without_epoch(state: &State) -> Option<NodeId> {
     let claims = |node: &&NodeState| {
-        node.in_recovery == Fact::Known(false) && !node.is_ejected() && node.epoch.known().is_none()
+        node.said.in_recovery == Fact::Known(false)
+            && !node.is_ejected()
+            && node.said.epoch.known().is_none()
     };
     let mut claimants = state.members().filter(claims);
     let named = state.primaryship.word.and_then(|word| state.node(word));
     if let Some(named) = named.filter(|named| named.is_member() && claims(named)) {
         return Some(named.id);
     }
-    let follows = |named: &NodeState| named.in_recovery == Fact::Known(true) && !named.is_ejected();
+    let follows =
+        |named: &NodeState| named.said.in_recovery == Fact::Known(true) && !named.is_ejected();
     let open = match configured(state).and_then(|named| state.node(named)) {
         Some(named) => follows(named),
         None => true,
@@ -48,8 +51,9 @@ pub(super) fn same_server(one: &NodeState, other: &NodeState) -> bool {
         (Fact::Known(one), Fact::Known(other)) => one == other,
         _ => false,
     };
-    let started = one.started.is_some() && one.started == other.started;
-    same(&one.server, &other.server) || (started && same(&one.identity, &other.identity))
+    let started = one.said.started.is_some() && one.said.started == other.said.started;
+    same(&one.said.server, &other.said.server)
+        || (started && same(&one.said.identity, &other.said.identity))
 }
 
 /// Takes in who claims what.
@@ -121,10 +125,10 @@ impl Step<'_> {
         let waits = now < since.after(CONFIRM_LIMIT) && state.primaryship.word != Some(id);
         // The old primary would have to have lost the role and won it again, and may be silent.
         let old = |node: &NodeState| {
-            state.primaryship.owner == Some(node.id) && node.in_recovery != Fact::Known(true)
+            state.primaryship.owner == Some(node.id) && node.said.in_recovery != Fact::Known(true)
         };
         let unasked = |node: &NodeState| {
-            let asked = node.asked.is_some_and(|asked| asked >= since);
+            let asked = node.probe.asked.is_some_and(|asked| asked >= since);
             node.id != id && !old(node) && !node.is_ejected() && !asked
         };
         if !(waits && state.members().any(unasked)) {
@@ -149,7 +153,7 @@ impl Step<'_> {
 
     /// What is in flight on the old one ends, whatever has become of it (T7); of one that was fenced it has.
     fn end_primaryship(&mut self, old: NodeId) {
-        if let Some(node) = self.node_mut(old).filter(|old| old.fence.is_none()) {
+        if let Some(node) = self.node_mut(old).filter(|old| old.fencing.cause.is_none()) {
             node.role = Role::Unknown;
             self.fresh_pool(old, true);
         }
@@ -159,7 +163,7 @@ impl Step<'_> {
     fn begin_history(&mut self, id: NodeId) {
         self.state.primaryship.history.clear();
         if let Some(node) = self.state.node(id)
-            && let (Some(position), Some(asked)) = (node.position, node.asked)
+            && let (Some(position), Some(asked)) = (node.said.position, node.probe.asked)
         {
             self.state.primaryship.history.note(position, asked);
         }
@@ -173,7 +177,7 @@ impl Step<'_> {
         let present = owner
             .and_then(|owner| state.node(owner))
             .filter(|node| node.is_member());
-        let follows = present.is_some_and(|node| node.in_recovery == Fact::Known(true));
+        let follows = present.is_some_and(|node| node.said.in_recovery == Fact::Known(true));
         // The owner first, also when it is silent: what it was last seen to claim it may claim still.
         let mut claimants: Vec<&NodeState> = Vec::new();
         let first = owner.filter(|owner| equal.contains(owner));
@@ -220,14 +224,14 @@ impl Step<'_> {
     }
 
     /// Positions from before are of what was before.
-    pub(in crate::state) fn begin_positions(&mut self, id: NodeId) {
+    fn begin_positions(&mut self, id: NodeId) {
         if let Some(node) = self.state.node(id)
-            && let Fact::Known(epoch) = node.epoch
+            && let Fact::Known(epoch) = node.said.epoch
         {
             let named = Named {
-                cluster: node.identity.known(),
+                cluster: node.said.identity.known(),
                 timeline: epoch,
-                started: node.started,
+                started: node.said.started,
             };
             self.out.answer(Effect::Accepted(named));
         }
@@ -241,14 +245,21 @@ impl Step<'_> {
         }
     }
 
+    /// An authority names the primary to this handle, and positions begin anew with that.
+    pub(in crate::state) fn force_primary(&mut self, id: NodeId) {
+        if self.accept_word(id) {
+            self.begin_positions(id);
+        }
+    }
+
     /// An authority names the primary: an administrator, a cluster manager (T3, T4). What was remembered of greater
     /// epochs is forgotten, since a cluster that was restored may have a smaller one. Whether it says so itself.
     pub(crate) fn accept_word(&mut self, id: NodeId) -> bool {
         let Some(node) = self.state.node(id).filter(|node| node.is_member()) else {
             return false;
         };
-        let claims = node.in_recovery == Fact::Known(false);
-        let (identity, epoch) = (node.identity, node.epoch);
+        let claims = node.said.in_recovery == Fact::Known(false);
+        let (identity, epoch) = (node.said.identity, node.said.epoch);
         self.state.primaryship.word = Some(id);
         let epoch = epoch.known().filter(|_| claims);
         if let Some(epoch) = epoch {
@@ -257,8 +268,8 @@ impl Step<'_> {
             }
             // Whoever claims to be it now was known to the authority.
             for other in &mut self.state.nodes {
-                let claims = other.in_recovery == Fact::Known(false) && other.id != id;
-                other.overruled = other.epoch.known().filter(|_| claims);
+                let claims = other.said.in_recovery == Fact::Known(false) && other.id != id;
+                other.fencing.overruled = other.said.epoch.known().filter(|_| claims);
             }
             let primaryship = &mut self.state.primaryship;
             primaryship.given_up = primaryship.given_up.max(primaryship.greatest);

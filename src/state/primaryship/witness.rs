@@ -38,18 +38,18 @@ pub(super) fn trusted(state: &State, id: NodeId, epoch: u64) -> bool {
 
 /// Whether an authority has named another while it claimed this epoch or a later one, and it has not followed since.
 pub(super) fn is_overruled(node: &NodeState, epoch: u64) -> bool {
-    node.overruled.is_some_and(|over| epoch <= over)
+    node.fencing.overruled.is_some_and(|over| epoch <= over)
 }
 
 /// The old primary does not answer as one, or another member follows the new one.
 fn has_witness(state: &State, node: &NodeState, epoch: u64) -> bool {
     let others = || state.members().filter(|other| other.id != node.id);
     let follows = |other: &NodeState| {
-        other.in_recovery == Fact::Known(true)
+        other.said.in_recovery == Fact::Known(true)
             && is_ours(other, state)
             && !other.is_ejected()
-            && other.receiving != Fact::Known(false)
-            && other.epoch == Fact::Known(epoch)
+            && other.said.receiving != Fact::Known(false)
+            && other.said.epoch == Fact::Known(epoch)
     };
     if others().any(follows) {
         return true;
@@ -70,12 +70,12 @@ fn has_witness(state: &State, node: &NodeState, epoch: u64) -> bool {
 /// broken connection is no death here, or a copy would win with the next backend that somebody terminates; neither is a
 /// refused login, which a wrong password makes of a primary that lives.
 fn may_reign(node: &NodeState) -> bool {
-    let dead = matches!(node.health, Health::Ejected { failures, .. } if failures > 1);
-    (node.rejected || !dead) && node.in_recovery != Fact::Known(true)
+    let dead = matches!(node.condition.health, Health::Ejected { failures, .. } if failures > 1);
+    (node.condition.rejected || !dead) && node.said.in_recovery != Fact::Known(true)
 }
 
 fn is_ours(node: &NodeState, state: &State) -> bool {
-    match (node.identity, state.primaryship.identity) {
+    match (node.said.identity, state.primaryship.identity) {
         (Fact::Known(own), Some(home)) => own == home,
         _ => true,
     }
@@ -96,11 +96,11 @@ pub(super) fn undecided(state: &State, claims: &[(NodeId, u64)]) -> Option<Undec
         return None;
     }
     let receives = state.members().filter_map(|node| {
-        let receives = node.in_recovery == Fact::Known(true)
-            && node.receiving == Fact::Known(true)
+        let receives = node.said.in_recovery == Fact::Known(true)
+            && node.said.receiving == Fact::Known(true)
             && !node.is_ejected()
             && is_ours(node, state);
-        Some((node.id, node.epoch.known()?)).filter(|_| receives)
+        Some((node.id, node.said.epoch.known()?)).filter(|_| receives)
     });
     if let Some(newer) = receives.max_by_key(|(_, epoch)| *epoch)
         && newer.1 > newest.1

@@ -1,0 +1,277 @@
+//! One node, as plain data: what its owner wants, what its server said, and how it stands.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Moment, Outage};
+use crate::vocabulary::{FenceReason, Ineligible, NodeId, Role};
+
+/// Something that only the server can tell.
+///
+/// "Nobody asked" and "asked, and it could not tell" are different: what was never checked excludes no node, what was
+/// checked and is not known does (R1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Fact<T> {
+    #[default]
+    NotChecked,
+    Unknown,
+    Known(T),
+}
+
+impl<T: Copy> Fact<T> {
+    /// What is known.
+    pub(crate) fn known(self) -> Option<T> {
+        match self {
+            Self::Known(value) => Some(value),
+            Self::NotChecked | Self::Unknown => None,
+        }
+    }
+
+    /// Takes over what was asked for.
+    pub(super) fn learn(&mut self, new: Self) {
+        match new {
+            Self::NotChecked => {}
+            Self::Unknown | Self::Known(_) => *self = new,
+        }
+    }
+}
+
+/// A node as its owner wants it.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct NodeSpec {
+    /// The label in metrics, logs and errors.
+    pub(crate) name: Arc<str>,
+    /// `Primary` or `Replica`.
+    pub(crate) role: Role,
+    /// The node's share of reads; 0 takes none.
+    pub(crate) weight: u32,
+    pub(crate) zone: Option<Arc<str>>,
+    /// Which database server this is, in a normal form and without a password: the same text is the same node.
+    pub(crate) endpoint: Arc<str>,
+    /// A fingerprint of everything else that a connection depends on, the password and the pool's options included.
+    pub(crate) settings: u64,
+}
+
+impl fmt::Debug for NodeSpec {
+    // The endpoint is left out: an address is nobody's business in a log, and a careless caller's may hold more.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NodeSpec")
+            .field("name", &self.name)
+            .field("role", &self.role)
+            .field("weight", &self.weight)
+            .field("zone", &self.zone)
+            .finish_non_exhaustive()
+    }
+}
+
+impl NodeSpec {
+    /// Whether the other's connections may serve for this one: only label, weight and zone may differ.
+    #[must_use]
+    pub(crate) fn same_pool(&self, other: &Self) -> bool {
+        self.endpoint == other.endpoint
+            && self.role == other.role
+            && self.settings == other.settings
+    }
+}
+
+/// Where a node stands in the list of members.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Membership {
+    /// Being warmed for a replacement: in no view yet.
+    Joining { ready: bool },
+    /// In the list.
+    Member,
+    /// In the list, and taking nothing new, at somebody's word.
+    Drained,
+    /// No longer in the list; closed when idle, at the latest at `until`.
+    Leaving { until: Moment },
+}
+
+/// Whether statements may be sent there (R8).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Health {
+    /// Full weight. Also a node that was never looked at: at the start nothing speaks against it.
+    Up,
+    /// Re-admitted, its caches cold: its weight grows step by step. `relapses`: how often it was ejected without having
+    /// stayed up.
+    Ramping {
+        since: Moment,
+        shown: u32,
+        relapses: u32,
+    },
+    /// Found dead: takes nothing until a probe begun later succeeds.
+    Ejected {
+        since: Moment,
+        /// Failures in a row, the first of which ejected it.
+        failures: u32,
+        relapses: u32,
+        /// Connections of the present generation broke as well, so another is due at re-admission.
+        dirty: bool,
+        /// Two probes in a row had no answer, or the latest one since had none.
+        silent: bool,
+        /// What was in flight there has been ended.
+        cut: bool,
+    },
+}
+
+/// A doubt that the next probe settles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Suspicion {
+    pub(crate) since: Moment,
+    /// Avoided even if that leaves no replica. A soft one only gives way to other replicas.
+    pub(crate) hard: bool,
+}
+
+/// How connections to a node fare.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Condition {
+    pub(crate) health: Health,
+    pub(crate) suspicion: Option<Suspicion>,
+    /// Short of connections, but alive: other replicas first.
+    pub(crate) saturated_until: Option<Moment>,
+    /// When a session was last ended by command while the server was well.
+    pub(crate) strike: Option<Moment>,
+    /// How connections to it ended last.
+    pub(crate) outage: Option<Outage>,
+    /// The monitor's logins were refused when they were tried last.
+    pub(crate) rejected: bool,
+    /// A pool of this generation could not be had.
+    pub(super) lacks_pool: bool,
+}
+
+/// What the server said of itself last.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct ServerFacts {
+    pub(crate) in_recovery: Fact<bool>,
+    /// Which cluster the server belongs to.
+    pub(crate) identity: Fact<u64>,
+    /// The primaryship that the server shows or follows.
+    pub(crate) epoch: Fact<u64>,
+    pub(crate) receiving: Fact<bool>,
+    /// As a standby it refuses every statement, because transactions are serializable by default.
+    pub(crate) serializable: bool,
+    /// How far the server has written, or replayed.
+    pub(crate) position: Option<u64>,
+    /// The server's address and start time, as one number.
+    pub(crate) server: Fact<u64>,
+    /// When the server was started.
+    pub(crate) started: Option<u64>,
+    /// The server's address, as it sees it.
+    pub(crate) place: Option<u64>,
+}
+
+/// How the node is asked.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct ProbeTimes {
+    /// The next probe, or the one that runs.
+    pub(crate) due: Option<Moment>,
+    /// When the last probe that ended was sent.
+    pub(crate) asked: Option<Moment>,
+    /// When the last one ended.
+    pub(crate) ended: Option<Moment>,
+    /// A probe has succeeded at least once.
+    pub(crate) seen: bool,
+    /// Round trip of the probes, smoothed; none until one has succeeded.
+    pub(crate) latency: Option<Duration>,
+    /// Since when probes have to connect anew: the connection that they had led to another server.
+    pub(super) strayed: Option<Moment>,
+}
+
+/// How far behind the node is as a replica.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Replay {
+    /// Since when it has everything that the primary had written by then.
+    pub(crate) fresh: Option<Moment>,
+    /// The node had replayed more than the primary had written when that was asked later, in this life.
+    pub(crate) astray: bool,
+    /// Too far behind.
+    pub(crate) lagging: bool,
+}
+
+/// Why the node is not used although it answers.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Fencing {
+    pub(crate) cause: Option<FenceReason>,
+    /// The fence that was told.
+    pub(crate) told: Option<FenceReason>,
+    /// The epoch in which it claimed to be the primary when an authority named another.
+    pub(crate) overruled: Option<u64>,
+}
+
+/// One node.
+#[derive(Clone, Debug)]
+pub(crate) struct NodeState {
+    pub(crate) id: NodeId,
+    pub(crate) spec: NodeSpec,
+    /// As observed: the configured role, or `Fenced`.
+    pub(crate) role: Role,
+    pub(crate) stand: Membership,
+    /// Counts the pools this node has had. What a connection of an older one reports is ignored.
+    pub(crate) generation: u64,
+    pub(crate) condition: Condition,
+    pub(crate) said: ServerFacts,
+    pub(crate) probe: ProbeTimes,
+    pub(crate) replay: Replay,
+    pub(crate) fencing: Fencing,
+    /// What was told of its place in the rotation last; nothing while nothing was.
+    pub(crate) rotation: Option<Option<Ineligible>>,
+}
+
+impl NodeState {
+    pub(super) fn new(id: NodeId, spec: NodeSpec, stand: Membership) -> Self {
+        Self {
+            id,
+            role: spec.role,
+            spec,
+            stand,
+            generation: 0,
+            condition: Condition {
+                health: Health::Up,
+                suspicion: None,
+                saturated_until: None,
+                strike: None,
+                outage: None,
+                rejected: false,
+                lacks_pool: false,
+            },
+            said: ServerFacts::default(),
+            probe: ProbeTimes::default(),
+            replay: Replay::default(),
+            fencing: Fencing::default(),
+            rotation: None,
+        }
+    }
+
+    /// The node's share of reads as a replica. Where it is configured as the primary its weight has another meaning,
+    /// and none is the default there.
+    pub(crate) fn weight(&self) -> u32 {
+        match self.spec.role {
+            Role::Primary => self.spec.weight.max(1),
+            Role::Replica | Role::Unknown | Role::Fenced => self.spec.weight,
+        }
+    }
+
+    /// In the list, drained or not.
+    #[must_use]
+    pub(crate) const fn is_member(&self) -> bool {
+        match self.stand {
+            Membership::Member | Membership::Drained => true,
+            Membership::Joining { .. } | Membership::Leaving { .. } => false,
+        }
+    }
+
+    #[must_use]
+    pub(crate) const fn is_ejected(&self) -> bool {
+        match self.condition.health {
+            Health::Ejected { .. } => true,
+            Health::Up | Health::Ramping { .. } => false,
+        }
+    }
+
+    /// Found dead, or in grave doubt: its next probe decides.
+    #[must_use]
+    pub(crate) fn is_in_doubt(&self) -> bool {
+        self.is_ejected() || self.condition.suspicion.is_some_and(|doubt| doubt.hard)
+    }
+}

@@ -1,0 +1,119 @@
+//! What a probe's answer teaches: of the server itself, of the primary's history, and of who follows it (T2, T11, C4).
+//!
+//! Called for each probe that succeeded, before roles are settled; what nobody asked for stays as it was.
+
+use super::reduce::Step;
+use super::{Fact, Moment, Notice, ProbeFacts, State, node::ServerFacts};
+use crate::vocabulary::{NodeId, Role};
+
+pub(super) fn observe(step: &mut Step<'_>, id: NodeId, begun: Moment, facts: ProbeFacts) {
+    let began_anew = begins_anew(step.state, id, facts);
+    note_history(step, id, begun, facts, began_anew);
+    let complete = step.state.primaryship.history.complete(&facts);
+    let newest = step.state.primaryship.greatest;
+    let Some(node) = step.state.nodes.iter_mut().find(|node| node.id == id) else {
+        return;
+    };
+    let mut news = false;
+    if began_anew {
+        // Another life, or another server: what it had before proves nothing (C4).
+        node.replay.fresh = None;
+        news = std::mem::take(&mut node.replay.astray);
+    }
+    let was_in_recovery = node.said.in_recovery;
+    news |= node.said.learn(&facts, newest);
+    let follows = node.said.in_recovery == Fact::Known(true);
+    // Whoever follows is of this history again, whatever it claimed before.
+    node.fencing.overruled = node.fencing.overruled.filter(|_| !follows);
+    // A standby of an older epoch is not measured by the positions of a newer one.
+    let older = |own: u64| newest.is_some_and(|newest| own < newest);
+    if follows && !node.said.epoch.known().is_some_and(older) {
+        node.replay.fresh = node.replay.fresh.max(complete);
+    }
+    let begins_to_follow = follows && was_in_recovery != node.said.in_recovery;
+    if node.spec.role == Role::Primary && begins_to_follow {
+        step.out.notice(Notice::PrimaryInRecovery { node: id });
+    }
+    let hides = follows && facts.epoch == Fact::Unknown;
+    if hides && !std::mem::replace(&mut step.state.primaryship.hidden, true) {
+        step.out.notice(Notice::Hidden { node: id });
+    }
+    if news {
+        step.out.publish();
+    }
+}
+
+impl ServerFacts {
+    /// Takes over what was told; whether that changes what the node is good for.
+    fn learn(&mut self, facts: &ProbeFacts, newest: Option<u64>) -> bool {
+        let shown = |said: &Self| (said.epoch, said.receiving, said.serializable);
+        let before = shown(self);
+        // Whoever has replayed some of the newest epoch follows it, also where the role may not see whom it follows (T2).
+        let reached = facts
+            .reached
+            .filter(|reached| newest.is_some_and(|newest| *reached >= newest));
+        let epoch = match (facts.epoch, reached) {
+            (Fact::Unknown, Some(reached)) => Fact::Known(reached),
+            (told, _) => told,
+        };
+        self.in_recovery.learn(facts.in_recovery);
+        self.identity.learn(facts.identity);
+        self.epoch.learn(epoch);
+        self.receiving.learn(facts.receiving);
+        self.server.learn(facts.server);
+        self.started = facts.started.or(self.started);
+        self.place = facts.place.or(self.place);
+        self.position = facts.position;
+        self.serializable = facts.serializable;
+        before != shown(self)
+    }
+}
+
+/// Whether another server answers than before, or the same one in another life.
+fn begins_anew(state: &State, id: NodeId, facts: ProbeFacts) -> bool {
+    let before = state.node(id).map(|node| node.said.server);
+    facts.server != Fact::NotChecked && before.is_some_and(|before| before != facts.server)
+}
+
+/// Where the primary is, its replicas are measured by what it says.
+fn note_history(
+    step: &mut Step<'_>,
+    id: NodeId,
+    begun: Moment,
+    facts: ProbeFacts,
+    began_anew: bool,
+) {
+    let state = &mut *step.state;
+    let Some(position) = facts.position else {
+        return;
+    };
+    if state.primaryship.primary != Some(id) || facts.in_recovery != Fact::Known(false) {
+        return;
+    }
+    let history = &mut state.primaryship.history;
+    if began_anew && Some(position) < history.newest() {
+        // It has lost what it had told, by a crash or by a restore, and goes on from there.
+        history.clear();
+    }
+    history.note(position, begun);
+    history.note_ended(facts.ended, begun);
+    if note_astray(state, position, begun, facts.epoch) {
+        step.out.publish();
+    }
+}
+
+/// No standby is ahead of its primary. One that was when the primary was asked later has another history, also when that
+/// one has come past it; it stays so until it begins anew, which it has to. Whether there is a new one.
+fn note_astray(state: &mut State, position: u64, begun: Moment, epoch: Fact<u64>) -> bool {
+    let mut found = false;
+    for node in &mut state.nodes {
+        let ahead = node.said.in_recovery == Fact::Known(true)
+            && epoch.known().is_some()
+            && node.said.epoch == epoch
+            && node.said.position > Some(position)
+            && node.probe.ended.is_some_and(|ended| ended <= begun);
+        found |= ahead && !node.replay.astray;
+        node.replay.astray |= ahead;
+    }
+    found
+}
