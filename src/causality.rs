@@ -4,6 +4,7 @@
 //! write clock had when its last write returned, and asks the clock once for the position that covers it. A bookmark
 //! and a read that must not be undone add to that position.
 
+mod abandoned;
 #[cfg(feature = "tower")]
 mod client;
 pub(crate) mod clock;
@@ -14,6 +15,7 @@ pub(crate) mod losses;
 mod monotonic;
 mod pending_writes;
 mod pin;
+mod position_cell;
 mod replay_position;
 mod requirement;
 mod scopes;
@@ -30,12 +32,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use self::pending_writes::PendingWrites;
 #[cfg(test)]
 pub(crate) use self::replay_position::ReadCovers;
 pub(crate) use self::{
+    abandoned::Abandoned,
     clock::{Clock, Named, Whose, Word},
-    current::{Abandoned, Current},
+    current::Current,
     monotonic::{ObservedRead, ReadAffinity},
     pending_writes::UNKNOWN_HOLD,
     pin::{Pin, Stood},
@@ -46,6 +48,7 @@ pub(crate) use self::{
     waiting::WaitingBookmark,
     write::OpenWrite,
 };
+use self::{pending_writes::PendingWrites, position_cell::PositionCell};
 use crate::position::Asks;
 #[cfg(feature = "tower")]
 use crate::position::{Lsn, Position};
@@ -64,9 +67,7 @@ pub(crate) struct Session {
     base: u64,
     /// Up to which of its ticks the position below stands.
     settled: AtomicU64,
-    /// The ordinal of that position's epoch; 0 while there is none.
-    epoch: AtomicU64,
-    lsn: AtomicU64,
+    at: PositionCell,
     hold: PendingWrites,
     pub(crate) pin: Pin,
     /// `concrete()` was asked of a handle of it: what is done there may be its own.
@@ -116,8 +117,7 @@ impl Session {
             } else {
                 self.settled.load(Ordering::Acquire)
             }),
-            epoch: AtomicU64::new(self.epoch.load(Ordering::Acquire)),
-            lsn: AtomicU64::new(self.lsn.load(Ordering::Acquire)),
+            at: self.at.copy(),
             hold,
             concrete: AtomicBool::new(concrete_in_use),
             unsettled: AtomicBool::new(!rest.bookmarks.is_empty()),
@@ -148,13 +148,13 @@ impl Session {
             self.observe(Asks::Primary { until });
         }
         self.pin.follow(&other.pin);
-        let epoch = other.epoch.load(Ordering::Acquire);
+        let (epoch, lsn) = other.at.read();
         if epoch != 0 {
-            self.raise(clock, epoch, other.lsn.load(Ordering::Acquire));
+            self.raise(clock, epoch, lsn);
         }
         self.wrote(other.written(clock));
         if other.concrete.load(Ordering::Acquire) {
-            self.uses_concrete();
+            self.mark_concrete();
         }
     }
 
@@ -242,7 +242,7 @@ impl Session {
         if self.is_unsettled() {
             return ReadRequirement::Primary;
         }
-        let epoch = self.epoch.load(Ordering::Acquire);
+        let epoch = self.at.epoch();
         if epoch == 0 {
             return ReadRequirement::Nothing;
         }
@@ -253,11 +253,10 @@ impl Session {
             }
             return ReadRequirement::Primary;
         }
-        let lsn = self.lsn.load(Ordering::Acquire);
-        if self.epoch.load(Ordering::Acquire) != epoch {
-            return ReadRequirement::Primary;
+        match self.at.lsn_of(epoch) {
+            Some(lsn) => ReadRequirement::Position { epoch, lsn },
+            None => ReadRequirement::Primary,
         }
-        ReadRequirement::Position { epoch, lsn }
     }
 
     /// From now on it needs this as well.
@@ -267,14 +266,11 @@ impl Session {
         let first = (epoch < current).then(|| clock.first_of(current)).flatten();
         let (epoch, lsn) = first.map_or((epoch, lsn), |first| (current, first));
         let _one = self.rest();
-        let known = self.epoch.load(Ordering::Acquire);
+        let known = self.at.epoch();
         if known == epoch {
-            self.lsn.fetch_max(lsn, Ordering::AcqRel);
+            self.at.raise(lsn);
         } else if known < epoch {
-            // Nobody has come so far, until the position is there.
-            self.lsn.store(clock::NOBODY, Ordering::Release);
-            self.epoch.store(epoch, Ordering::Release);
-            self.lsn.store(lsn, Ordering::Release);
+            self.at.begin(epoch, lsn);
         }
     }
 
@@ -283,7 +279,7 @@ impl Session {
     fn exchange(&self, clock: &Clock, current: u64, first: u64) {
         self.raise(clock, current, first);
         self.rest().lost += 1;
-        clock.position_lost();
+        clock.count_position_lost();
     }
 
     /// How often a position of this session was of an epoch that is over.
@@ -297,12 +293,12 @@ impl Session {
     }
 
     /// A write of this session returned where there are no positions: its reads are pinned for so long.
-    pub(crate) fn pinned(&self, now: Instant, pin: Duration) {
+    pub(crate) fn extend_pin(&self, now: Instant, pin: Duration) {
         self.pin.extend(now, pin);
     }
 
     /// What is done through `concrete()` may be its own.
-    pub(crate) fn uses_concrete(&self) {
+    pub(crate) fn mark_concrete(&self) {
         self.concrete.store(true, Ordering::Release);
     }
 
@@ -324,10 +320,10 @@ impl Session {
         }
         // What was not held against the primary is as it was brought.
         let open = !rest.bookmarks.is_empty();
-        let epoch = clock.epoch_of(self.epoch.load(Ordering::Acquire));
-        let position = epoch.map(|epoch| Position {
+        let (epoch, lsn) = self.at.read();
+        let position = clock.epoch_of(epoch).map(|epoch| Position {
             epoch,
-            lsn: Lsn(self.lsn.load(Ordering::Acquire)),
+            lsn: Lsn(lsn),
         });
         !open && position.map_or(Asks::Nothing, Asks::At) != brought
     }

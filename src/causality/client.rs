@@ -24,7 +24,7 @@ impl Session {
                 tick: tick.into(),
                 ..Self::default()
             };
-            unseen.uses_concrete();
+            unseen.mark_concrete();
             Current::Session(Arc::new(unseen))
         };
         Self {

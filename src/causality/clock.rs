@@ -5,9 +5,9 @@
 //! write path has no round trip more. Until a tick is covered, reads that need it go to the primary. Asking for the
 //! position inside the write's own statement was rejected: it is taken before the commit record and comes out too low.
 //!
-//! Readers compare atomics only. A position and the epoch it belongs to are two of them; the epoch is stored first and
-//! read twice, so that a position of one is never held against an epoch of the other.
+//! Readers compare atomics only.
 
+mod captures;
 mod registry;
 mod word;
 
@@ -15,21 +15,21 @@ use std::{
     collections::VecDeque,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
 
 use tokio::sync::{Notify, watch};
 
-use self::registry::Peers;
+use self::{captures::CaptureWishes, registry::Peers};
 pub(crate) use self::{
     registry::Whose,
     word::{Named, Word},
 };
 use super::{
-    Session, Upstream, epochs::Epochs, gate::Gate, pin::nanos, requirement::ReadRequirement,
-    tasks::Tasks, unseen::HandedOut,
+    Session, Upstream, epochs::Epochs, gate::Gate, pin::nanos, position_cell::PositionCell,
+    requirement::ReadRequirement, tasks::Tasks, unseen::HandedOut,
 };
 use crate::{
     metrics::Histogram,
@@ -40,20 +40,12 @@ use crate::{
 /// before; whoever comes later than this is given a later one, which is as safe.
 const REMEMBERED: usize = 64;
 
-/// A position that nobody has come to.
-pub(super) const NOBODY: u64 = u64::MAX;
-
 /// The clock of one cluster, shared by every handle to it in this process.
 #[derive(Debug)]
 pub(crate) struct Clock {
-    /// How many writes have returned.
-    ticks: AtomicU64,
-    /// How many returned writes the last capture covers; stored after its position.
-    covered: AtomicU64,
-    /// The position of the last capture, in the epoch below.
-    lsn: AtomicU64,
-    /// The ordinal of the last capture's epoch; 0 before the first.
-    epoch: AtomicU64,
+    writes: WriteCount,
+    /// The position of the last capture.
+    last: PositionCell,
     known: Mutex<Known>,
     /// What an authority said last of which epoch counts; written under the lock of the above.
     said: watch::Sender<Word>,
@@ -61,34 +53,30 @@ pub(crate) struct Clock {
     pub(crate) process: Arc<Session>,
     /// What each task writes and sees, where that is the scope.
     pub(crate) tasks: Tasks,
-    /// When a connection of `concrete()` last came back, or was out while somebody read.
-    concrete: AtomicU64,
     pub(super) handed_out: HandedOut,
-    /// How many had returned when the last question was put.
-    questioned: AtomicU64,
-    /// When the oldest write returned that is not covered, in nanoseconds of [`pin::nanos`]; 0 when there is none.
-    uncovered_since: AtomicU64,
-    covering: Histogram,
     /// Positions of sessions that were exchanged because their epoch was over.
     lost: AtomicU64,
-    /// A capture is wanted.
-    pub(crate) wanted: Notify,
-    /// A capture is wanted for another reason than a write, so that also a handle without replicas sees to it.
-    pub(crate) wished: Notify,
-    /// Somebody reads: without that, nobody needs to know where writes lie.
-    read: AtomicBool,
-    /// Captures wanted for another reason than a write, and how many of those wishes were met.
-    asked: AtomicU64,
-    answered: AtomicU64,
-    /// Somebody captures: at most one in flight for a cluster, whatever the number of its handles.
-    pub(crate) capturing: AtomicBool,
-    /// Somebody else wanted to meanwhile.
-    pub(crate) turned_away: AtomicBool,
+    pub(crate) captures: CaptureWishes,
     /// The primary or a replica said how far it has come.
     pub(crate) news: Notify,
     /// What writes go through.
     pub(crate) gate: Arc<Gate>,
     peers: Peers,
+}
+
+/// How many writes have returned, and of how many of them it is known where they lie.
+#[derive(Debug, Default)]
+struct WriteCount {
+    /// How many writes have returned.
+    ticks: AtomicU64,
+    /// The returned writes that the last capture covers; stored after its position.
+    covered: AtomicU64,
+    /// How many had returned when the last question was put.
+    questioned: AtomicU64,
+    /// When the oldest write returned that is not covered, in nanoseconds of [`pin::nanos`](nanos); 0 when there is none.
+    uncovered_since: AtomicU64,
+    /// The time that writes waited for the capture that covers them: the oldest of each capture.
+    covering: Histogram,
 }
 
 #[derive(Debug, Default)]
@@ -106,30 +94,27 @@ struct Captured {
     at: Instant,
 }
 
+impl Known {
+    fn remember(&mut self, capture: Captured) {
+        if self.captures.len() == REMEMBERED {
+            self.captures.pop_front();
+        }
+        self.captures.push_back(capture);
+    }
+}
+
 impl Default for Clock {
     fn default() -> Self {
         Self {
-            ticks: AtomicU64::new(0),
-            covered: AtomicU64::new(0),
-            lsn: AtomicU64::new(0),
-            epoch: AtomicU64::new(0),
+            writes: WriteCount::default(),
+            last: PositionCell::default(),
             known: Mutex::default(),
             said: watch::Sender::default(),
             process: Arc::new(Session::of_process()),
             tasks: Tasks::default(),
-            concrete: AtomicU64::new(0),
             handed_out: HandedOut::default(),
-            questioned: AtomicU64::new(0),
-            uncovered_since: AtomicU64::new(0),
-            covering: Histogram::default(),
             lost: AtomicU64::new(0),
-            wanted: Notify::new(),
-            wished: Notify::new(),
-            read: AtomicBool::new(false),
-            asked: AtomicU64::new(0),
-            answered: AtomicU64::new(0),
-            capturing: AtomicBool::new(false),
-            turned_away: AtomicBool::new(false),
+            captures: CaptureWishes::default(),
             news: Notify::new(),
             gate: Arc::default(),
             peers: Peers::default(),
@@ -144,20 +129,19 @@ impl Clock {
         if ticks == 0 {
             return ReadRequirement::Nothing;
         }
-        let epoch = self.epoch.load(Ordering::Acquire);
-        if self.covered.load(Ordering::Acquire) < ticks {
+        let epoch = self.last.epoch();
+        if self.writes.covered.load(Ordering::Acquire) < ticks {
             return ReadRequirement::Primary;
         }
-        let lsn = self.lsn.load(Ordering::Acquire);
-        if self.epoch.load(Ordering::Acquire) != epoch {
-            return ReadRequirement::Primary;
+        match self.last.lsn_of(epoch) {
+            Some(lsn) => ReadRequirement::Position { epoch, lsn },
+            None => ReadRequirement::Primary,
         }
-        ReadRequirement::Position { epoch, lsn }
     }
 
     /// What such a read needs by the first capture that covers the writes, as far back as captures are remembered.
     pub(super) fn first_need_of(&self, ticks: u64) -> ReadRequirement {
-        if ticks == 0 || self.covered.load(Ordering::Acquire) < ticks {
+        if ticks == 0 || self.writes.covered.load(Ordering::Acquire) < ticks {
             return self.need_of(ticks);
         }
         let known = self.known();
@@ -170,89 +154,36 @@ impl Clock {
     /// A write returned, or something else that may have written ended: its number.
     #[inline]
     pub(crate) fn tick(&self) -> u64 {
-        let tick = self.ticks.fetch_add(1, Ordering::SeqCst) + 1;
-        if self.uncovered_since.load(Ordering::Relaxed) == 0 {
-            self.uncovered_since
-                .store(nanos(Instant::now()), Ordering::Relaxed);
+        let writes = &self.writes;
+        let tick = writes.ticks.fetch_add(1, Ordering::SeqCst) + 1;
+        if writes.uncovered_since.load(Ordering::Relaxed) == 0 {
+            let now = nanos(Instant::now());
+            writes.uncovered_since.store(now, Ordering::Relaxed);
         }
-        // In one order with what a reader says: one of the two wakes whoever captures.
-        if self.read.load(Ordering::SeqCst) {
-            self.wanted.notify_one();
-        }
+        self.captures.note_write();
         tick
     }
 
     /// How many writes have returned: what a capture that is sent from now on covers.
     #[inline]
     pub(crate) fn ticks(&self) -> u64 {
-        self.ticks.load(Ordering::Acquire)
+        self.writes.ticks.load(Ordering::Acquire)
     }
 
-    /// A connection of `concrete()` came back: whatever was done with it returned with this.
-    pub(crate) fn concrete_returned(&self) {
-        let note = |clock: &Self| {
-            clock.concrete.fetch_max(clock.tick(), Ordering::AcqRel);
-        };
-        note(self);
-        self.each_peer(note);
-    }
-
-    /// A connection of `concrete()` is out while somebody reads: what was committed on it by now counts as returned, and
-    /// is covered by whatever capture is sent from now on. One serves all who come before it is.
-    pub(crate) fn concrete_is_out(&self) {
-        let ticks = self.ticks.load(Ordering::SeqCst);
+    /// A number that whatever question is put from now on covers, and none that was put before: that of the last write
+    /// where no question was put since, else a new one.
+    pub(super) fn tick_for_next_question(&self) -> u64 {
+        let ticks = self.writes.ticks.load(Ordering::SeqCst);
         // The question is noted before it is sent.
-        let tick = match self.questioned.load(Ordering::SeqCst) < ticks {
+        match self.writes.questioned.load(Ordering::SeqCst) < ticks {
             true => ticks,
             false => self.tick(),
-        };
-        self.concrete.fetch_max(tick, Ordering::AcqRel);
-    }
-
-    pub(super) fn concrete_tick(&self) -> u64 {
-        self.concrete.load(Ordering::Acquire)
-    }
-
-    /// A read looks what it needs.
-    #[inline]
-    pub(crate) fn reads(&self) {
-        if !self.read.load(Ordering::Relaxed) {
-            self.read.store(true, Ordering::SeqCst);
-            self.wanted.notify_one();
         }
-    }
-
-    /// Whether one did since the last call of [`forget_reads`](Self::forget_reads).
-    pub(crate) fn is_read(&self) -> bool {
-        self.read.load(Ordering::Relaxed)
-    }
-
-    /// Lets the next read say so again.
-    pub(crate) fn forget_reads(&self) {
-        self.read.store(false, Ordering::SeqCst);
-    }
-
-    /// Asks for a capture although nothing was written; the number to be compared with
-    /// [`is_answered`](Self::is_answered).
-    pub(crate) fn ask(&self) -> u64 {
-        let asked = self.asked.fetch_add(1, Ordering::AcqRel) + 1;
-        self.wished.notify_one();
-        asked
-    }
-
-    /// Whether a capture was sent after that.
-    pub(crate) fn is_answered(&self, asked: u64) -> bool {
-        self.answered.load(Ordering::Acquire) >= asked
     }
 
     /// Whether some write is not covered yet.
     pub(crate) fn wants_capture(&self) -> bool {
-        self.covered.load(Ordering::Acquire) < self.ticks.load(Ordering::SeqCst)
-    }
-
-    /// Whether somebody asked who was not answered yet.
-    pub(crate) fn is_asked(&self) -> bool {
-        self.answered.load(Ordering::Acquire) < self.asked.load(Ordering::Acquire)
+        self.writes.covered.load(Ordering::Acquire) < self.writes.ticks.load(Ordering::SeqCst)
     }
 
     /// What a capture that is sent now will answer. `word`: the last word of an authority that its handle heard.
@@ -260,11 +191,12 @@ impl Clock {
         let question = Question {
             word,
             // Before the ticks are read: what comes in between counts for the next one.
-            since: self.uncovered_since.swap(0, Ordering::Relaxed),
+            since: self.writes.uncovered_since.swap(0, Ordering::Relaxed),
             ticks: self.ticks(),
-            asked: self.asked.load(Ordering::Acquire),
+            asked: self.captures.asked(),
         };
-        self.questioned.fetch_max(question.ticks, Ordering::SeqCst);
+        let questioned = &self.writes.questioned;
+        questioned.fetch_max(question.ticks, Ordering::SeqCst);
         question
     }
 
@@ -283,30 +215,23 @@ impl Clock {
         let Some(epoch) = known.epochs.admit(position, life) else {
             return false;
         };
-        let unknown = self.lsn.load(Ordering::Acquire) == NOBODY;
-        if unknown || epoch != self.epoch.load(Ordering::Acquire) {
-            // Nobody has come so far, until the position is there.
-            self.lsn.store(NOBODY, Ordering::Release);
-            self.epoch.store(epoch, Ordering::Release);
-            self.lsn.store(lsn, Ordering::Release);
+        if self.last.lsn().is_none() || epoch != self.epoch() {
+            self.last.begin(epoch, lsn);
         } else {
-            self.lsn.fetch_max(lsn, Ordering::AcqRel);
+            self.last.raise(lsn);
         }
-        if known.captures.len() == REMEMBERED {
-            known.captures.pop_front();
-        }
-        known.captures.push_back(Captured {
+        known.remember(Captured {
             covered: ticks,
             epoch,
             lsn,
             at: Instant::now(),
         });
         drop(known);
-        self.covered.fetch_max(ticks, Ordering::AcqRel);
-        self.answered.fetch_max(question.asked, Ordering::AcqRel);
+        self.writes.covered.fetch_max(ticks, Ordering::AcqRel);
+        self.captures.answer(question.asked);
         if question.since != 0 {
             let waited = nanos(Instant::now()).saturating_sub(question.since);
-            self.covering.record(Duration::from_nanos(waited));
+            self.writes.covering.record(Duration::from_nanos(waited));
         }
         self.news.notify_waiters();
         true
@@ -314,7 +239,7 @@ impl Clock {
 
     /// How long writes waited for the capture that covers them: the oldest of each capture.
     pub(crate) fn covering(&self) -> &Histogram {
-        &self.covering
+        &self.writes.covering
     }
 
     /// How many writes are open although their callers are gone.
@@ -335,16 +260,16 @@ impl Clock {
     /// The ordinal of the current epoch; 0 before the first capture.
     #[inline]
     pub(crate) fn epoch(&self) -> u64 {
-        self.epoch.load(Ordering::Acquire)
+        self.last.epoch()
     }
 
     /// The primary's epoch and position, as far as they are known.
     pub(crate) fn greatest(&self) -> Option<Position> {
         let known = self.known();
-        let lsn = self.lsn.load(Ordering::Acquire);
+        let lsn = self.last.lsn();
         Some(Position {
             epoch: known.epochs.epoch(self.epoch())?,
-            lsn: Lsn(Some(lsn).filter(|lsn| *lsn != NOBODY)?),
+            lsn: Lsn(lsn?),
         })
     }
 
@@ -358,7 +283,8 @@ impl Clock {
         self.known().epochs.is_over(epoch)
     }
 
-    pub(super) fn position_lost(&self) {
+    /// A position of a session was exchanged because its epoch was over.
+    pub(super) fn count_position_lost(&self) {
         self.lost.fetch_add(1, Ordering::AcqRel);
     }
 

@@ -1,19 +1,14 @@
-//! Whose session a statement belongs to.
+//! Whose session a statement belongs to, and what its reads need. What it leaves behind: [`notes`].
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+mod notes;
+
+use std::{sync::Arc, time::Instant};
 
 use tokio::task::Id;
 
-use crate::position::Asks;
-
 use super::{
     Clock, ReadRequirement, Session,
-    gate::Writing,
-    monotonic::{ObservedRead, ReadAffinity},
-    pending_writes::PendingWrite,
+    monotonic::ReadAffinity,
     pin::{Mark, Stood},
 };
 
@@ -183,118 +178,6 @@ impl Current {
         }
     }
 
-    /// A write returned.
-    pub(crate) fn wrote(&self, clock: &Clock, pin: Duration) {
-        if matches!(self, Self::Untracked) {
-            return;
-        }
-        let now = Instant::now();
-        clock.process.pinned(now, pin);
-        match self {
-            Self::Session(session) | Self::Client(session) => {
-                session.pinned(now, pin);
-                session.wrote(clock.tick());
-            }
-            Self::Task(task) => clock.tasks.note(clock, *task, |session| {
-                session.pinned(now, pin);
-                session.wrote(clock.tick());
-            }),
-            Self::Process => clock.process.wrote(clock.tick()),
-            Self::Untracked => {}
-        }
-        clock.each_peer(|peer| {
-            peer.process.pinned(now, pin);
-            match self {
-                Self::Task(task) => peer.tasks.note(peer, *task, |session| {
-                    session.pinned(now, pin);
-                    session.wrote(peer.tick());
-                }),
-                _ => peer.process.wrote(peer.tick()),
-            }
-        });
-    }
-
-    /// A write that is under way although nobody waits for its answer, until the guard says that it is over.
-    pub(crate) fn abandon(
-        &self,
-        clock: &Arc<Clock>,
-        pin: Duration,
-        writing: Option<Writing>,
-    ) -> Abandoned {
-        let open = Arc::default();
-        self.holds(clock, &open);
-        Abandoned {
-            clock: Arc::clone(clock),
-            current: self.clone(),
-            open,
-            pin,
-            over: false,
-            _writing: writing,
-        }
-    }
-
-    fn holds(&self, clock: &Clock, open: &Arc<PendingWrite>) {
-        match self {
-            Self::Untracked => return,
-            Self::Process => {}
-            Self::Session(session) | Self::Client(session) => session.hold.add(Arc::clone(open)),
-            Self::Task(task) => clock
-                .tasks
-                .note(clock, *task, |session| session.hold.add(Arc::clone(open))),
-        }
-        clock.process.hold.settle(clock);
-        clock.process.hold.add(Arc::clone(open));
-        clock.each_peer(|peer| {
-            if let Self::Task(task) = self {
-                let note = |session: &Arc<Session>| session.hold.add(Arc::clone(open));
-                peer.tasks.note(peer, *task, note);
-            }
-            peer.process.hold.settle(peer);
-            peer.process.hold.add(Arc::clone(open));
-        });
-    }
-
-    /// A read returned that later ones must not fall behind (rule C9): on a replica, or on the primary.
-    pub(crate) fn saw(&self, clock: &Clock, seen: Option<ObservedRead>) {
-        match (self, seen) {
-            (Self::Untracked, _) => {}
-            (Self::Process, Some(seen)) => clock.process.saw(seen),
-            (Self::Session(session), Some(seen)) => session.saw(seen),
-            (Self::Client(session), Some(seen)) => {
-                let (own, outer) = Self::both(session);
-                own.saw(clock, Some(seen.clone()));
-                outer.saw(clock, Some(seen));
-            }
-            (Self::Task(task), Some(seen)) => {
-                clock.tasks.note(clock, *task, |session| session.saw(seen));
-            }
-            // The primary is as far as all of its replicas: what covers this covers earlier reads as well.
-            (_, None) => {
-                // A read that returns after this has perhaps seen more than the tick stands for.
-                let before = Instant::now();
-                self.wrote(clock, Duration::ZERO);
-                if let Some(session) = self.session(clock) {
-                    session.forget_seen(before, self.written(clock));
-                }
-            }
-        }
-    }
-
-    /// The session has to see what a bookmark stands for.
-    pub(crate) fn observe(&self, clock: &Clock, mark: Asks) {
-        let gave_way = match self {
-            Self::Untracked => false,
-            Self::Process => clock.process.observe(mark),
-            Self::Session(session) | Self::Client(session) => session.observe(mark),
-            Self::Task(task) => clock
-                .tasks
-                .note(clock, *task, |session| session.observe(mark)),
-        };
-        if gave_way {
-            self.wrote(clock, Duration::ZERO);
-        }
-    }
-
     /// How its time pin stands.
     fn mark(&self, clock: &Clock) -> Mark {
         let outer = self
@@ -341,41 +224,5 @@ impl Current {
 impl Session {
     fn is_pinned(&self) -> bool {
         self.pin.holds(Instant::now)
-    }
-}
-
-/// See [`Current::abandon`]. Dropped without a word, it counts as running for a while.
-#[derive(Debug)]
-pub(crate) struct Abandoned {
-    clock: Arc<Clock>,
-    current: Current,
-    open: Arc<PendingWrite>,
-    pin: Duration,
-    over: bool,
-    /// The write is under way for as long as this.
-    _writing: Option<Writing>,
-}
-
-impl Abandoned {
-    /// The write's connection is gone, while its server may still execute it.
-    pub(crate) fn mark_lost(&self) {
-        self.open.lose();
-    }
-
-    /// The write's server has answered, or will never execute anything of it any more.
-    pub(crate) fn end(mut self) {
-        self.over = true;
-    }
-}
-
-impl Drop for Abandoned {
-    fn drop(&mut self) {
-        // The tick first: between the two a read would find everything covered.
-        self.current.wrote(&self.clock, self.pin);
-        match self.over {
-            true => self.open.close(self.clock.ticks()),
-            // Nobody is left who could find out.
-            false => self.open.give_up(),
-        }
     }
 }

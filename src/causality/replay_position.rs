@@ -101,7 +101,7 @@ impl Replayed {
     }
 
     /// The name is known from before to have several servers that answer under it.
-    pub(crate) fn has_several(&self) {
+    pub(crate) fn mark_several(&self) {
         self.mixed.store(true, Ordering::Release);
         self.reported.store(true, Ordering::Release);
     }

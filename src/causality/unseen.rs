@@ -6,7 +6,7 @@
 
 use std::sync::{
     Arc, Weak,
-    atomic::{AtomicBool, Ordering},
+    atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
 use arc_swap::ArcSwap;
@@ -62,6 +62,8 @@ type Those = Vec<One>;
 pub(super) struct HandedOut {
     any: AtomicBool,
     those: ArcSwap<Those>,
+    /// When a connection last came back, or was out while somebody read.
+    tick: AtomicU64,
 }
 
 impl std::fmt::Debug for HandedOut {
@@ -91,20 +93,20 @@ impl Clock {
     /// until this says that the clocks have ticked.
     pub(crate) fn hands_out(&self, who: Weak<dyn HandsOut>, settled: Arc<Settled>) {
         let new = vec![One { who, settled }];
-        self.knows_of(&new);
-        self.each_peer(|peer| peer.knows_of(&new));
+        self.add_handed_out(&new);
+        self.each_peer(|peer| peer.add_handed_out(&new));
     }
 
-    fn knows_of(&self, new: &Those) {
+    fn add_handed_out(&self, new: &Those) {
         // A pool that was taken in one place is used in any task.
-        self.tasks.folded().uses_concrete();
+        self.tasks.folded().mark_concrete();
         self.handed_out.add(new);
     }
 
     /// Another clock of the cluster: what its handles have handed out matters here as well.
-    pub(super) fn learns_of(&self, peer: &Self) {
+    pub(super) fn learn_of(&self, peer: &Self) {
         if peer.has_handed_out() {
-            self.knows_of(&peer.handed_out.those.load());
+            self.add_handed_out(&peer.handed_out.those.load());
         }
     }
 
@@ -123,5 +125,27 @@ impl Clock {
             in_use |= one.is_in_use(splits);
         }
         in_use
+    }
+
+    /// A connection of `concrete()` came back: whatever was done with it returned with this.
+    pub(crate) fn note_concrete_returned(&self) {
+        let note = |clock: &Self| {
+            let tick = clock.tick();
+            clock.handed_out.tick.fetch_max(tick, Ordering::AcqRel);
+        };
+        note(self);
+        self.each_peer(note);
+    }
+
+    /// A connection of `concrete()` is out while somebody reads: what was committed on it by now counts as returned, and
+    /// is covered by whatever capture is sent from now on. One serves all who come before it is.
+    pub(crate) fn note_concrete_out(&self) {
+        let tick = self.tick_for_next_question();
+        self.handed_out.tick.fetch_max(tick, Ordering::AcqRel);
+    }
+
+    /// When something of it last counted as returned.
+    pub(super) fn concrete_tick(&self) -> u64 {
+        self.handed_out.tick.load(Ordering::Acquire)
     }
 }

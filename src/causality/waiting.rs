@@ -117,8 +117,8 @@ impl Session {
         self.rest().waited
     }
 
-    /// One has.
-    pub(crate) fn waits_no_more(&self) {
+    /// A read has.
+    pub(crate) fn mark_waited(&self) {
         self.rest().waited = true;
     }
 

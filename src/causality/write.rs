@@ -47,7 +47,7 @@ impl OpenWrite {
     }
 
     /// The write is about to be sent, and can be found there by this.
-    pub(crate) fn is_sent(&mut self, trace: Trace) {
+    pub(crate) fn mark_sent(&mut self, trace: Trace) {
         self.trace = Some(trace);
     }
 

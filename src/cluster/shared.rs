@@ -38,16 +38,9 @@ use super::{
 /// How long reads are not asked for in vain behind a name with several servers, where nothing else was said (rule C6).
 const PIN: Duration = Duration::from_secs(2);
 
-/// The parts of the configuration that statements read.
-#[derive(Debug)]
-pub(crate) struct StatementSettings {
-    pub(crate) route_timeout: Duration,
-}
-
 /// One cluster, behind all of its handles.
 pub(crate) struct Shared {
     pub(crate) backend: DbBackend,
-    pub(crate) settings: StatementSettings,
     pub(crate) config: Arc<Config>,
     pub(crate) snapshot: Arc<Published>,
     pub(crate) judging: Judging,
@@ -114,9 +107,6 @@ impl Shared {
         };
         Self {
             backend,
-            settings: StatementSettings {
-                route_timeout: config.route_timeout,
-            },
             admission: Admission::new(&config),
             snapshot,
             config,

@@ -58,7 +58,7 @@ impl RoutedConnection {
             // What is done there may be a write of this session.
             if let Current::Session(session) | Current::Client(session) = self.scope.current(shared)
             {
-                session.uses_concrete();
+                session.mark_concrete();
             }
         }
         match &self.shared {

@@ -100,7 +100,7 @@ impl Attempt<'_> {
             Err(cut) => return Err(cut.into_db(DbErrKind::Conn)),
         };
         if let Some(write) = &mut self.guards.write {
-            write.is_sent(Trace {
+            write.mark_sent(Trace {
                 node: lease.node().id,
                 by: backend.map_or(By::Nothing, By::Backend),
             });

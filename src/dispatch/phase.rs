@@ -48,10 +48,10 @@ impl Timing {
         let (config, now) = (&shared.config, Instant::now());
         self.start(now);
         let whole = match phase {
-            Phase::Route => shared.settings.route_timeout,
+            Phase::Route => shared.config.route_timeout,
             Phase::Fresh => {
                 let wait = request.scope.stale_wait(shared);
-                wait.min(shared.settings.route_timeout)
+                wait.min(shared.config.route_timeout)
             }
             Phase::Primary => config.failover_timeout,
             Phase::Pause | Phase::Place => config.acquire_timeout,
@@ -66,7 +66,7 @@ impl Timing {
 
     /// Whether there is time left for another node.
     pub(super) fn may_go_on(&self, request: &Request<'_>) -> bool {
-        self.spent[Phase::Route as usize] < request.shared.settings.route_timeout
+        self.spent[Phase::Route as usize] < request.shared.config.route_timeout
     }
 
     /// Counts from this moment, unless something before had to be timed.

@@ -116,7 +116,7 @@ impl Attempt<'_> {
                 Ok(()) => {}
                 Err(foreign @ Error::OtherCluster) => return Err(foreign),
                 Err(unknown) => {
-                    session.waits_no_more();
+                    session.mark_waited();
                     self.freshness.waited_out = true;
                     if request.on_stale() == OnStale::Error {
                         return Err(unknown);

@@ -201,7 +201,7 @@ fn see_what_is_there(clock: &Clock, session: &Session) {
 
 /// Where positions prove nothing there is only time, and when the bookmark was written nobody knows (rule C6).
 fn pin(tracker: &Tracker, session: &Session) {
-    session.pinned(Instant::now(), tracker.pin.length);
+    session.extend_pin(Instant::now(), tracker.pin.length);
 }
 
 fn given_up(tracker: &Tracker, waiting: &WaitingBookmark) -> Error {

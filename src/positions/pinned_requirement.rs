@@ -20,7 +20,7 @@ impl PinnedRequirement {
     /// As it stands now.
     pub(crate) fn now(tracker: &Tracker, current: Current) -> Self {
         if tracker.has_unseen(&current) {
-            tracker.clock.concrete_is_out();
+            tracker.clock.note_concrete_out();
         }
         Self {
             written: current.written(&tracker.clock),
@@ -43,7 +43,7 @@ impl PinnedRequirement {
     pub(crate) fn need(&mut self, tracker: &Tracker) -> ReadRequirement {
         if self.need == ReadRequirement::Primary {
             // It waits for a capture, and captures rest while nobody reads.
-            tracker.clock.reads();
+            tracker.clock.note_read();
             if self.open {
                 let (waits, lost) = tracker.open_writes(&self.current);
                 if waits || (lost && !self.forgives) {

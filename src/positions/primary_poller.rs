@@ -8,7 +8,7 @@
 //! its own: a pool would let the question wait behind statements, and hide what is wrong.
 
 use std::{
-    sync::{Arc, Weak, atomic::Ordering},
+    sync::{Arc, Weak},
     time::{Duration, Instant},
 };
 
@@ -18,6 +18,7 @@ use crate::{
     vocabulary::NodeId,
 };
 use sea_orm::DbErr;
+use tokio::sync::watch;
 
 /// How long after a read captures go on for the next one: a load of writes alone has none.
 const ATTENTION: Duration = Duration::from_secs(1);
@@ -42,61 +43,16 @@ pub(super) struct Capture {
 
 impl Capture {
     /// Captures until every write is covered, then waits for the next one; ends with the cluster.
-    pub(super) fn spawn(mut self, tracker: &Arc<Tracker>) {
-        let (clock, weak) = (Arc::clone(&tracker.clock), Arc::downgrade(tracker));
-        let mut alive = tracker.snapshot.subscribe();
-        background_runtime::spawn(async move {
-            let (mut rate, mut forgotten) = (Rate::new(), Instant::now());
-            loop {
-                // A handle without replicas leaves what writes wish to another one that has some.
-                let open = weak.upgrade().filter(|tracker| !tracker.is_over());
-                let Some((reads, able)) =
-                    open.map(|tracker| (tracker.snapshot.has_replicas(), tracker.has_positions()))
-                else {
-                    return;
-                };
-                tokio::select! {
-                    () = clock.wanted.notified(), if reads && able => {}
-                    () = clock.wished.notified(), if able => {}
-                    // The sender lives in what every handle shares: without it nobody is left.
-                    changed = alive.changed() => if changed.is_err() { return },
-                }
-                if !wants(&clock, reads) {
-                    continue;
-                }
-                while wants(&clock, reads) {
-                    let Some(turn) = Capturing::take(&clock) else {
-                        break;
-                    };
-                    if forgotten.elapsed() > ATTENTION {
-                        clock.forget_reads();
-                        forgotten = Instant::now();
-                    }
-                    rate.take().await;
-                    match self.once(&weak).await {
-                        Some(Ended::Covered) => {}
-                        Some(Ended::Failed) => {
-                            // Whoever waits for the answer hears of nothing that would let it ask again.
-                            clock.reads();
-                            // Another handle may have another way to the primary, or know of another one.
-                            drop(turn);
-                            tokio::select! {
-                                () = tokio::time::sleep(PAUSE) => {}
-                                changed = alive.changed() => if changed.is_err() { return },
-                            }
-                        }
-                        Some(Ended::Impossible) => {
-                            turn.hand_on();
-                            break;
-                        }
-                        None => {
-                            turn.hand_on();
-                            return;
-                        }
-                    }
-                }
-            }
-        });
+    pub(super) fn spawn(self, tracker: &Arc<Tracker>) {
+        let mut poller = PrimaryPoller {
+            capture: self,
+            clock: Arc::clone(&tracker.clock),
+            tracker: Arc::downgrade(tracker),
+            changed: tracker.snapshot.subscribe(),
+            rate: Rate::new(),
+            forgotten: Instant::now(),
+        };
+        background_runtime::spawn(async move { while poller.step().await.is_some() {} });
     }
 
     /// One capture; nothing when the cluster is gone or closed.
@@ -182,36 +138,63 @@ impl Capture {
     }
 }
 
-/// Gives the turn back, also when the task is dropped.
-struct Capturing<'a>(&'a Clock);
-
-impl<'a> Capturing<'a> {
-    /// The turn, unless somebody has it, who then hears that it is wanted.
-    fn take(clock: &'a Clock) -> Option<Self> {
-        let taken = |clock: &Clock| clock.capturing.swap(true, Ordering::SeqCst);
-        if taken(clock) {
-            clock.turned_away.store(true, Ordering::SeqCst);
-            // It may have been given back in between, before that could be heard.
-            if taken(clock) {
-                return None;
-            }
-        }
-        Some(Self(clock))
-    }
-
-    /// Gives it back without having met the wish: whoever else can is to hear of it.
-    fn hand_on(self) {
-        self.0.turned_away.store(true, Ordering::SeqCst);
-    }
+/// The task of one handle that asks the primary when it is that one's turn.
+struct PrimaryPoller {
+    capture: Capture,
+    clock: Arc<Clock>,
+    tracker: Weak<Tracker>,
+    /// Wakes when another snapshot is there; its sender lives in what every handle shares.
+    changed: watch::Receiver<u64>,
+    rate: Rate,
+    /// When reads were forgotten last.
+    forgotten: Instant,
 }
 
-impl Drop for Capturing<'_> {
-    fn drop(&mut self) {
-        self.0.capturing.store(false, Ordering::SeqCst);
-        if self.0.turned_away.swap(false, Ordering::SeqCst) {
-            self.0.wanted.notify_one();
-            self.0.wished.notify_one();
+impl PrimaryPoller {
+    /// Waits until a capture is wanted, and captures until none is; nothing when the cluster is gone or closed.
+    async fn step(&mut self) -> Option<()> {
+        let tracker = self.tracker.upgrade().filter(|own| !own.is_over())?;
+        // A handle without replicas leaves what writes wish to another one that has some.
+        let (reads, able) = (tracker.snapshot.has_replicas(), tracker.has_positions());
+        drop(tracker);
+        tokio::select! {
+            () = self.clock.captures.for_writes(), if reads && able => {}
+            () = self.clock.captures.on_request(), if able => {}
+            changed = self.changed.changed() => changed.ok()?,
         }
+        let clock = Arc::clone(&self.clock);
+        while wants(&clock, reads) {
+            let Some(turn) = clock.captures.take_turn() else {
+                break;
+            };
+            if self.forgotten.elapsed() > ATTENTION {
+                clock.forget_reads();
+                self.forgotten = Instant::now();
+            }
+            self.rate.take().await;
+            match self.capture.once(&self.tracker).await {
+                Some(Ended::Covered) => {}
+                Some(Ended::Failed) => {
+                    // Whoever waits for the answer hears of nothing that would let it ask again.
+                    clock.note_read();
+                    // Another handle may have another way to the primary, or know of another one.
+                    drop(turn);
+                    tokio::select! {
+                        () = tokio::time::sleep(PAUSE) => {}
+                        changed = self.changed.changed() => changed.ok()?,
+                    }
+                }
+                Some(Ended::Impossible) => {
+                    turn.hand_on();
+                    break;
+                }
+                None => {
+                    turn.hand_on();
+                    return None;
+                }
+            }
+        }
+        Some(())
     }
 }
 

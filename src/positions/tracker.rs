@@ -159,7 +159,7 @@ impl Tracker {
             if !self.has_positions() {
                 return ReadRequirement::Primary;
             }
-            self.clock.concrete_is_out();
+            self.clock.note_concrete_out();
         }
         self.need_of_seen(current)
     }
@@ -168,7 +168,7 @@ impl Tracker {
     fn need_of_seen(&self, current: &Current) -> ReadRequirement {
         match self.has_positions() {
             true => {
-                self.clock.reads();
+                self.clock.note_read();
                 current.need(&self.clock)
             }
             // What has not returned has no pin yet.

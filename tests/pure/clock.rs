@@ -51,7 +51,7 @@ fn what_is_below_the_greatest_epoch_covers_nothing_until_an_authority_says_so() 
     assert!(!cover(&clock, at(8, 3, 990), 1));
 
     let under_way = clock.question(clock.word());
-    assert_eq!(clock.takes_word(named(7, 1), clock.word()), 1);
+    assert_eq!(clock.take_word(named(7, 1), clock.word()), 1);
     assert_eq!(
         needs(&clock, &session),
         None,
@@ -74,17 +74,14 @@ fn what_is_below_the_greatest_epoch_covers_nothing_until_an_authority_says_so() 
 
     // Another handle to the same clock is told later: nothing begins anew for it.
     let epoch = clock.epoch();
-    assert_eq!(
-        (clock.takes_word(named(7, 1), 0), clock.epoch()),
-        (1, epoch)
-    );
+    assert_eq!((clock.take_word(named(7, 1), 0), clock.epoch()), (1, epoch));
     // Told at the same time of another server in that epoch, it is another word.
     let other = Named {
         started: Some(9),
         ..named(7, 1)
     };
-    assert_eq!(clock.takes_word(other, 0), 2);
-    assert_eq!(clock.takes_word(other, 1), 2);
+    assert_eq!(clock.take_word(other, 0), 2);
+    assert_eq!(clock.take_word(other, 1), 2);
     assert!(cover(&clock, at(7, 1, 400), 5));
     // The next promotion comes to the number that was given up.
     assert!(cover(&clock, at(7, 2, 500), 6));
@@ -92,7 +89,7 @@ fn what_is_below_the_greatest_epoch_covers_nothing_until_an_authority_says_so() 
     assert_eq!(clock.ordinal(7, Upstream::Timeline(2)), Some(clock.epoch()));
     assert_eq!(needs(&clock, &session), Some(500));
     // Another cluster's disk.
-    assert_eq!(clock.takes_word(named(8, 1), clock.word()), 3);
+    assert_eq!(clock.take_word(named(8, 1), clock.word()), 3);
     assert!(clock.greatest().is_none());
     assert!(cover(&clock, at(8, 1, 100), 7));
     assert_eq!(needs(&clock, &session), Some(100));
@@ -150,7 +147,7 @@ fn what_an_authority_says_to_one_clock_of_a_cluster_is_said_to_all() {
     for clock in [&one, &late] {
         assert!(cover(clock, at(70, 2, 990), 1));
     }
-    one.takes_word(named(70, 1), one.word());
+    one.take_word(named(70, 1), one.word());
     assert_eq!(late.words().borrow().named, named(70, 1));
     for clock in [&one, &late] {
         assert!(clock.is_over(at(70, 2, 0).epoch));

@@ -137,7 +137,7 @@ impl Clock {
                 clock.process.hold.add(open);
             }
             clock.process.pin.follow(&peer.process.pin);
-            clock.learns_of(peer);
+            clock.learn_of(peer);
             // What was written before: whatever the primary has now covers it.
             clock.tick();
         }

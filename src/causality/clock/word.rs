@@ -1,10 +1,8 @@
 //! What an authority says of the epoch (rule T3): after a restore an earlier one counts again.
 
-use std::sync::atomic::Ordering;
-
 use tokio::sync::watch;
 
-use super::{Clock, NOBODY};
+use super::Clock;
 use crate::position::{ClusterId, Epoch};
 
 /// The primary that an authority named.
@@ -33,18 +31,18 @@ impl Clock {
     /// the epochs that were seen was rejected: sessions and replicas hold their ordinals.
     ///
     /// Another clock of the cluster begins its positions anew as well; its handles hear it from that one.
-    pub(crate) fn takes_word(&self, named: Named, heard: u64) -> u64 {
+    pub(crate) fn take_word(&self, named: Named, heard: u64) -> u64 {
         let before = self.word();
-        let word = self.begins_anew(named, heard);
+        let word = self.begin_anew(named, heard);
         if word != before {
             self.each_peer(|peer| {
-                peer.begins_anew(named, peer.word());
+                peer.begin_anew(named, peer.word());
             });
         }
         word
     }
 
-    fn begins_anew(&self, named: Named, heard: u64) -> u64 {
+    fn begin_anew(&self, named: Named, heard: u64) -> u64 {
         let mut known = self.known();
         let current = known.epochs.current();
         let cluster = named.cluster.map(ClusterId);
@@ -60,8 +58,7 @@ impl Clock {
             return said.number;
         }
         if let Some(ordinal) = known.epochs.expect(epoch) {
-            self.lsn.store(NOBODY, Ordering::Release);
-            self.epoch.store(ordinal, Ordering::Release);
+            self.last.expect(ordinal);
         }
         let number = self.word() + 1;
         self.said.send_replace(Word { number, named });

@@ -34,7 +34,7 @@ impl Sight {
     /// A connection came back, whatever was done with it.
     pub(super) fn returned(&self) {
         Current::Process.wrote(&self.clock, self.pin);
-        self.clock.concrete_returned();
+        self.clock.note_concrete_returned();
     }
 
     /// A connection to this node broke or was closed: its server may be at what was sent on it still.

@@ -17,7 +17,7 @@ impl Worker {
     /// This handle was told.
     pub(super) fn take_word(shared: &Shared, named: Named) {
         let heard = shared.tracker.word();
-        let word = shared.clock.takes_word(named, heard);
+        let word = shared.clock.take_word(named, heard);
         shared.tracker.set_word(word);
     }
 

@@ -111,7 +111,7 @@ impl RoutedConnection {
             && session.has_rest()
         {
             if shared.tracker.has_positions() {
-                let deadline = begun + shared.settings.route_timeout;
+                let deadline = begun + shared.config.route_timeout;
                 bookmark_check::settle(&shared.tracker, &session, deadline)
                     .await
                     .map_err(|err| untold(PositionDelay::Bookmark(Box::new(err)), begun))?;
@@ -140,7 +140,7 @@ impl RoutedConnection {
                 Look::NotYet
             }
         };
-        let deadline = begun + shared.settings.route_timeout;
+        let deadline = begun + shared.config.route_timeout;
         let placed = shared.tracker.wait_until(deadline, look).await;
         placed.unwrap_or_else(|| {
             let why = match shared.snapshot.primary_name() {

@@ -36,7 +36,7 @@ impl Guide {
         }
         let replayed = Replayed::default();
         if !writes && door.has_several() {
-            replayed.has_several();
+            replayed.mark_several();
         }
         Arc::new(Self {
             version: AtomicU64::new(door.version()),

@@ -78,7 +78,7 @@ impl TransactionState {
         if root.lease.role() != Role::Replica || eventual || snapshot {
             return Ok(());
         }
-        let (limit, asked) = (root.shared.settings.route_timeout, Instant::now());
+        let (limit, asked) = (root.shared.config.route_timeout, Instant::now());
         let fresh = if root.shared.tracker.gives_position(root.lease.node()) {
             self.node_catches_up(limit).await
         } else {

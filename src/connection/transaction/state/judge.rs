@@ -42,7 +42,7 @@ impl TransactionState {
         if classifier.belongs_inside(sql) {
             return Ok(Ran::Other);
         }
-        let limit = Instant::now() + root.shared.settings.route_timeout;
+        let limit = Instant::now() + root.shared.config.route_timeout;
         let verdict = root.shared.settled_verdict(sql, verdict, limit).await;
         match verdict.intent {
             Intent::Read => Ok(read),

@@ -74,7 +74,7 @@ impl Root {
     ) -> Self {
         let write = writing.filter(|_| !opening.read_only).map(|writing| {
             let mut write = shared.tracker.open_write(&reads.current, writing);
-            write.is_sent(Trace {
+            write.mark_sent(Trace {
                 node: lease.node().id,
                 by: match shared.backend {
                     DbBackend::Postgres => By::Began(opening.since, Instant::now()),
