@@ -3,12 +3,18 @@
 //!
 //! Writes and reads say to the cluster's clock that one is wanted; this task asks the primary and puts the answer there.
 //!
-//! At most one question is in flight for a cluster, however many handles this process has to it, and at most one
-//! thousand a second; the first after a quiet time goes at once, and without writes there is none. The connection is
-//! its own: a pool would let the question wait behind statements, and hide what is wrong.
+//! One task for a clock, however many handles share it, so that at most one question is in flight for a cluster and at
+//! most one thousand a second are; the first after a quiet time goes at once, and without writes there is none. Each
+//! handle brings its own way to the primary, because they may lead there by other addresses, and one of them may know of
+//! a primary that the others have not found: the task keeps to one way for as long as that answers, and takes the next
+//! one where it does not. A task for each handle, of which one at a time had the turn, was the first form: whoever was
+//! turned away had to be told when the turn came back, and each loop was to be read against all others.
+//!
+//! The connection is its own: a pool would let the question wait behind statements, and hide what is wrong.
 
 use std::{
-    sync::{Arc, Weak},
+    future::pending,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::{Duration, Instant},
 };
 
@@ -18,7 +24,8 @@ use crate::{
     vocabulary::NodeId,
 };
 use sea_orm::DbErr;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
+use tracing::{Instrument, Span};
 
 /// How long after a read captures go on for the next one: a load of writes alone has none.
 const ATTENTION: Duration = Duration::from_secs(1);
@@ -42,17 +49,38 @@ pub(super) struct Capture {
 }
 
 impl Capture {
-    /// Captures until every write is covered, then waits for the next one; ends with the cluster.
+    /// From now on the clock's task has this way to the primary as well.
     pub(super) fn spawn(self, tracker: &Arc<Tracker>) {
-        let mut poller = PrimaryPoller {
+        let way = CaptureWay {
             capture: self,
-            clock: Arc::clone(&tracker.clock),
             tracker: Arc::downgrade(tracker),
             changed: tracker.snapshot.subscribe(),
+            rests_until: None,
+            span: Span::current(),
+        };
+        let mut pollers = lock(&POLLERS);
+        pollers.retain(|(_, ways)| !ways.is_closed());
+        let own = Arc::as_ptr(&tracker.clock);
+        if let Some((_, ways)) = pollers.iter().find(|(clock, _)| clock.as_ptr() == own) {
+            // A task that is there does not end under the lock.
+            let _ = ways.send(way);
+            return;
+        }
+        let (ways, joining) = mpsc::unbounded_channel();
+        pollers.push((Arc::downgrade(&tracker.clock), ways));
+        drop(pollers);
+        let mut poller = PrimaryPoller {
+            clock: Arc::clone(&tracker.clock),
+            ways: vec![way],
+            joining,
             rate: Rate::new(),
             forgotten: Instant::now(),
         };
-        background_runtime::spawn(async move { while poller.step().await.is_some() {} });
+        background_runtime::spawn(async move {
+            while poller.retain_ways() {
+                poller.step().await;
+            }
+        });
     }
 
     /// One capture; nothing when the cluster is gone or closed.
@@ -138,64 +166,154 @@ impl Capture {
     }
 }
 
-/// The task of one handle that asks the primary when it is that one's turn.
-struct PrimaryPoller {
+/// The tasks of this process, each with the clock that it asks for and where ways for it are sent.
+static POLLERS: Mutex<Pollers> = Mutex::new(Vec::new());
+
+type Pollers = Vec<(Weak<Clock>, mpsc::UnboundedSender<CaptureWay>)>;
+
+fn lock(pollers: &Mutex<Pollers>) -> MutexGuard<'_, Pollers> {
+    pollers.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// One handle's way to the primary.
+struct CaptureWay {
     capture: Capture,
-    clock: Arc<Clock>,
     tracker: Weak<Tracker>,
-    /// Wakes when another snapshot is there; its sender lives in what every handle shares.
+    /// Wakes when the handle's snapshot is another one; its sender lives in what every handle shares.
     changed: watch::Receiver<u64>,
+    /// A way that failed is not tried again before, unless its snapshot changes.
+    rests_until: Option<Instant>,
+    /// What log lines about its cluster stand in.
+    span: Span,
+}
+
+/// What a way is good for.
+#[derive(Clone, Copy, Default)]
+struct WayAbility {
+    /// The primary says how far it has written.
+    asks: bool,
+    /// There is a replica to read from: without one, nobody needs to know where writes lie.
+    reads: bool,
+}
+
+impl CaptureWay {
+    /// Nothing when the handle is gone or closed.
+    fn ability(&self) -> Option<WayAbility> {
+        let tracker = self.tracker.upgrade().filter(|own| !own.is_over())?;
+        let asks = tracker.has_positions();
+        Some(WayAbility {
+            asks,
+            reads: asks && tracker.snapshot.has_replicas(),
+        })
+    }
+
+    /// Whether a capture is wanted that it can make. A handle without replicas leaves what writes wish to another one
+    /// that has some.
+    fn is_wanted(&self, clock: &Clock) -> bool {
+        let WayAbility { asks, reads } = self.ability().unwrap_or_default();
+        asks && wants(clock, reads)
+    }
+
+    fn rests(&self) -> bool {
+        self.rests_until.is_some_and(|until| until > Instant::now())
+    }
+}
+
+/// The one task of a clock that asks the primary.
+struct PrimaryPoller {
+    clock: Arc<Clock>,
+    /// The first one that can is asked by; one that fails goes behind all others.
+    ways: Vec<CaptureWay>,
+    joining: mpsc::UnboundedReceiver<CaptureWay>,
     rate: Rate,
     /// When reads were forgotten last.
     forgotten: Instant,
 }
 
 impl PrimaryPoller {
-    /// Waits until a capture is wanted, and captures until none is; nothing when the cluster is gone or closed.
-    async fn step(&mut self) -> Option<()> {
-        let tracker = self.tracker.upgrade().filter(|own| !own.is_over())?;
-        // A handle without replicas leaves what writes wish to another one that has some.
-        let (reads, able) = (tracker.snapshot.has_replicas(), tracker.has_positions());
-        drop(tracker);
-        tokio::select! {
-            () = self.clock.captures.for_writes(), if reads && able => {}
-            () = self.clock.captures.on_request(), if able => {}
-            changed = self.changed.changed() => changed.ok()?,
+    /// Takes in the ways that were sent, and forgets those of handles that are gone; whether one is left. The last look is
+    /// under the lock under which they are sent: none is lost to a task that ends.
+    fn retain_ways(&mut self) -> bool {
+        while let Ok(way) = self.joining.try_recv() {
+            self.ways.push(way);
         }
-        let clock = Arc::clone(&self.clock);
-        while wants(&clock, reads) {
-            let Some(turn) = clock.captures.take_turn() else {
-                break;
-            };
-            if self.forgotten.elapsed() > ATTENTION {
-                clock.forget_reads();
-                self.forgotten = Instant::now();
-            }
-            self.rate.take().await;
-            match self.capture.once(&self.tracker).await {
-                Some(Ended::Covered) => {}
-                Some(Ended::Failed) => {
-                    // Whoever waits for the answer hears of nothing that would let it ask again.
-                    clock.note_read();
-                    // Another handle may have another way to the primary, or know of another one.
-                    drop(turn);
-                    tokio::select! {
-                        () = tokio::time::sleep(PAUSE) => {}
-                        changed = self.changed.changed() => changed.ok()?,
-                    }
-                }
-                Some(Ended::Impossible) => {
-                    turn.hand_on();
-                    break;
-                }
-                None => {
-                    turn.hand_on();
-                    return None;
-                }
+        self.ways.retain(|way| way.ability().is_some());
+        if self.ways.is_empty() {
+            let mut pollers = lock(&POLLERS);
+            match self.joining.try_recv() {
+                Ok(way) => self.ways.push(way),
+                Err(_) => pollers.retain(|(clock, _)| clock.as_ptr() != Arc::as_ptr(&self.clock)),
             }
         }
-        Some(())
+        !self.ways.is_empty()
     }
+
+    /// One capture, if one is wanted that some way can make; else waits until that may be so.
+    async fn step(&mut self) {
+        let clock = &self.clock;
+        let can = |way: &CaptureWay| !way.rests() && way.is_wanted(clock);
+        match self.ways.iter().position(can) {
+            Some(at) => self.capture_by(at).await,
+            None => self.wait().await,
+        }
+    }
+
+    /// One capture by this way; where it fails, the next one is by another handle's, which may lead to the primary by
+    /// another address, or to another one.
+    async fn capture_by(&mut self, at: usize) {
+        if self.forgotten.elapsed() > ATTENTION {
+            self.clock.forget_reads();
+            self.forgotten = Instant::now();
+        }
+        self.rate.take().await;
+        let way = &mut self.ways[at];
+        let asked = way.capture.once(&way.tracker).instrument(way.span.clone());
+        match asked.await {
+            // One that can do it no more is found out by the next look.
+            Some(Ended::Covered | Ended::Impossible) | None => way.rests_until = None,
+            Some(Ended::Failed) => {
+                // Whoever waits for the answer hears of nothing that would let it ask again.
+                self.clock.note_read();
+                let mut way = self.ways.remove(at);
+                way.rests_until = Some(Instant::now() + PAUSE);
+                self.ways.push(way);
+            }
+        }
+    }
+
+    async fn wait(&mut self) {
+        let all = self.ways.iter().filter_map(CaptureWay::ability);
+        let (asks, reads) = all.fold((false, false), |all, one| {
+            (all.0 || one.asks, all.1 || one.reads)
+        });
+        let rested = self.next_rested();
+        tokio::select! {
+            () = self.clock.captures.for_writes(), if reads => {}
+            () = self.clock.captures.on_request(), if asks => {}
+            () = rested => {}
+            way = self.joining.recv() => self.ways.extend(way),
+            at = changed(&mut self.ways) => self.ways[at].rests_until = None,
+        }
+    }
+
+    /// Ends when the first way has rested that failed at what is wanted still.
+    fn next_rested(&self) -> impl Future<Output = ()> + use<> {
+        let wanted = self.ways.iter().filter(|way| way.is_wanted(&self.clock));
+        let first = wanted.filter_map(|way| way.rests_until).min();
+        async move {
+            match first {
+                Some(first) => tokio::time::sleep_until(first.into()).await,
+                None => pending().await,
+            }
+        }
+    }
+}
+
+/// The first way whose handle has another snapshot, or none any more.
+async fn changed(ways: &mut [CaptureWay]) -> usize {
+    let changes = ways.iter_mut().map(|way| Box::pin(way.changed.changed()));
+    let (_, at, _) = futures_util::future::select_all(changes).await;
+    at
 }
 
 /// Whether a capture is wanted. What writes wish counts only where there is a replica to read from.

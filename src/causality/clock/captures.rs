@@ -1,8 +1,7 @@
-//! Who wants the primary's position, and whose turn it is to ask for it (coalescing single-flight: the wishes and the
-//! lock).
+//! Who wants the primary's position (coalescing single-flight: the wishes that one question meets).
 //!
-//! Writes want a capture only while somebody reads; bookmarks, new primaries and whoever waits want one in any case. At
-//! most one is in flight for a cluster, whatever the number of its handles.
+//! Writes want a capture only while somebody reads; bookmarks, new primaries and whoever waits want one in any case. One
+//! task asks, whatever the number of handles.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -10,7 +9,7 @@ use tokio::sync::{Notify, futures::Notified};
 
 use super::Clock;
 
-/// What is wanted of captures, and whether one is under way.
+/// What is wanted of captures.
 #[derive(Debug, Default)]
 pub(crate) struct CaptureWishes {
     /// One is wanted for a write.
@@ -22,10 +21,6 @@ pub(crate) struct CaptureWishes {
     /// Captures wanted for another reason than a write, and how many of those wishes were met.
     asked: AtomicU64,
     answered: AtomicU64,
-    /// Somebody captures.
-    taken: AtomicBool,
-    /// Somebody else wanted to meanwhile.
-    contended: AtomicBool,
 }
 
 impl CaptureWishes {
@@ -55,40 +50,6 @@ impl CaptureWishes {
     /// One was answered that was sent when so many had been asked for.
     pub(super) fn answer(&self, asked: u64) {
         self.answered.fetch_max(asked, Ordering::AcqRel);
-    }
-
-    /// The turn, unless somebody has it, who then hears that it is wanted.
-    pub(crate) fn take_turn(&self) -> Option<CaptureTurn<'_>> {
-        let take = || self.taken.swap(true, Ordering::SeqCst);
-        if take() {
-            self.contended.store(true, Ordering::SeqCst);
-            // It may have been given back in between, before that could be heard.
-            if take() {
-                return None;
-            }
-        }
-        Some(CaptureTurn(self))
-    }
-}
-
-/// The right to ask the primary; its drop gives it back, also when the task is dropped.
-pub(crate) struct CaptureTurn<'a>(&'a CaptureWishes);
-
-impl CaptureTurn<'_> {
-    /// Gives it back without having met the wish: whoever else can is to hear of it.
-    pub(crate) fn hand_on(self) {
-        self.0.contended.store(true, Ordering::SeqCst);
-    }
-}
-
-impl Drop for CaptureTurn<'_> {
-    fn drop(&mut self) {
-        let wishes = self.0;
-        wishes.taken.store(false, Ordering::SeqCst);
-        if wishes.contended.swap(false, Ordering::SeqCst) {
-            wishes.for_writes.notify_one();
-            wishes.on_request.notify_one();
-        }
     }
 }
 
@@ -129,26 +90,5 @@ impl Clock {
     /// Whether somebody asked who was not answered yet.
     pub(crate) fn is_asked(&self) -> bool {
         self.captures.answered.load(Ordering::Acquire) < self.captures.asked()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::CaptureWishes;
-
-    #[tokio::test]
-    async fn a_turn_that_somebody_wanted_meanwhile_wakes_when_it_is_given_back() {
-        let wishes = CaptureWishes::default();
-        let turn = wishes.take_turn().expect("nobody has it");
-        assert!(wishes.take_turn().is_none(), "one at a time");
-        drop(turn);
-        // Both wake: it is not known which of the two wishes the other one had.
-        wishes.for_writes().await;
-        wishes.on_request().await;
-
-        let turn = wishes.take_turn().expect("it was given back");
-        turn.hand_on();
-        wishes.for_writes().await;
-        assert!(wishes.take_turn().is_some(), "it was given back");
     }
 }

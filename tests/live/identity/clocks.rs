@@ -107,6 +107,38 @@ async fn a_handle_joins_the_others_when_it_learns_where_it_leads() {
     see_each_other(&cluster, (&early, &late)).await;
 }
 
+/// One task asks the primary for all of them, by the way of one handle for as long as that leads there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_primary_is_asked_by_another_handle_where_the_first_ones_way_is_cut_or_gone() {
+    let cluster = cluster(1);
+    let (primary, standby) = (cluster.primary(), cluster.standby(0));
+    let wire = Forwarder::to(primary.addr()).unwrap();
+    let behind = cluster.nodes()[0].url_at(wire.addr(), "postgres");
+    let cut_off = builder(behind, standby.url()).connect().await.unwrap();
+    until_split(&cut_off).await;
+    let mut others = Vec::new();
+    for _ in 0..2 {
+        let other = builder(primary.url(), standby.url()).connect().await;
+        others.push(other.unwrap());
+    }
+    let written = async |db: &RoutedConnection| {
+        db.execute_unprepared(INSERT).await.unwrap();
+        until_split(db).await;
+    };
+    wire.cut();
+    written(&others[0]).await;
+    // Whoever asks now is gone next.
+    while let Some(next) = others.pop() {
+        written(&next).await;
+    }
+    wire.heal();
+    until("a write", async || {
+        cut_off.execute_unprepared(INSERT).await.is_ok()
+    })
+    .await;
+    until_split(&cut_off).await;
+}
+
 /// A clone of the disk, a restored snapshot, a copy for an upgrade: one identifier, two clusters.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_copies_of_one_cluster_know_nothing_of_each_other() {
