@@ -198,8 +198,8 @@ impl Shared {
         self.order(HandleOrder::Close(done));
         if closed.await.is_err() {
             // The worker is gone with its runtime, or closed everything before; the pools are still there.
-            for member in self.snapshot.load_full().members() {
-                member.node.link.close().await;
+            for node in self.snapshot.load_full().nodes() {
+                node.member.node.link.close().await;
             }
         }
     }

@@ -61,10 +61,10 @@ fn sweep(tracker: &Tracker) {
         return;
     }
     let snapshot = tracker.snapshot.load();
-    let nodes = snapshot.view.nodes().iter().zip(snapshot.members());
-    let replicas: Vec<_> = nodes
-        .filter(|(node, _)| node.role == Role::Replica)
-        .map(|(_, member)| member)
+    let replicas: Vec<_> = snapshot
+        .nodes()
+        .filter(|node| node.seen.role == Role::Replica)
+        .map(|node| node.member)
         .collect();
     if replicas.is_empty() {
         return;
@@ -83,9 +83,9 @@ pub(crate) fn follow_all(tracker: &Arc<Tracker>) {
         return;
     }
     let snapshot = tracker.snapshot.load();
-    let nodes = snapshot.view.nodes().iter().zip(snapshot.members());
-    for (_, member) in nodes.filter(|(node, _)| node.role == Role::Replica) {
-        let node = &member.node;
+    let replicas = snapshot.nodes();
+    for replica in replicas.filter(|node| node.seen.role == Role::Replica) {
+        let node = &replica.member.node;
         if node.direct.is_some() && !node.followed.swap(true, Ordering::AcqRel) {
             replica_poller::follow(tracker, node);
         }

@@ -23,9 +23,24 @@ pub(crate) use self::published::Published;
 pub(crate) struct Snapshot {
     pub(crate) view: View,
     /// In the order of the view's nodes.
-    members: Box<[Arc<Member>]>,
-    /// In the same order, the pool that a node has for its other role, if it has one.
-    beside: Box<[Option<Arc<Node>>]>,
+    sides: Box<[Sides]>,
+}
+
+/// The pools of one node.
+#[derive(Debug)]
+pub(crate) struct Sides {
+    /// The pool of its present role.
+    pub(crate) member: Arc<Member>,
+    /// The pool of its other role, if it has one.
+    pub(crate) beside: Option<Arc<Node>>,
+}
+
+/// One node of a snapshot: what the reducer made of it, and its pools.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SnapshotNode<'s> {
+    pub(crate) seen: &'s ViewNode,
+    pub(crate) member: &'s Arc<Member>,
+    beside: Option<&'s Arc<Node>>,
 }
 
 /// A node with a seat for every thread.
@@ -63,30 +78,10 @@ impl Member {
     }
 }
 
-impl Snapshot {
-    pub(crate) fn new(view: View, members: Box<[Arc<Member>]>) -> Self {
-        debug_assert_eq!(
-            view.nodes().len(),
-            members.len(),
-            "one member for each node of the view"
-        );
-        let beside = members.iter().map(|_| None).collect();
-        Self {
-            view,
-            members,
-            beside,
-        }
-    }
-
-    /// With the pools of the other roles.
-    pub(crate) fn beside(self, beside: Box<[Option<Arc<Node>>]>) -> Self {
-        Self { beside, ..self }
-    }
-
-    /// Size, idle and greatest size of all pools of a node.
-    pub(crate) fn pool_size(&self, index: usize) -> PoolSize {
-        let other = self.beside.get(index).and_then(Option::as_ref);
-        let pools = [Some(&self.members[index].node), other];
+impl SnapshotNode<'_> {
+    /// Size, idle and greatest size of all pools of the node.
+    pub(crate) fn pool_size(&self) -> PoolSize {
+        let pools = [Some(&self.member.node), self.beside];
         let mut all = PoolSize::default();
         for pool in pools
             .into_iter()
@@ -100,40 +95,60 @@ impl Snapshot {
         all
     }
 
-    pub(crate) fn member(&self, index: usize) -> &Arc<Member> {
-        &self.members[index]
+    /// What this node said last, where it is in doubt for it. A check may have failed once, up to a minute ago, and have
+    /// been fine since: then it is no reason for anything now.
+    pub(crate) fn said_last(&self) -> Option<DbErr> {
+        let answer = self.member.node.trouble.recent();
+        answer.filter(|_| self.seen.in_doubt || self.seen.ejected)
+    }
+}
+
+impl Snapshot {
+    pub(crate) fn new(view: View, sides: Box<[Sides]>) -> Self {
+        debug_assert_eq!(
+            view.nodes().len(),
+            sides.len(),
+            "pools for each node of the view"
+        );
+        Self { view, sides }
     }
 
-    pub(crate) fn members(&self) -> &[Arc<Member>] {
-        &self.members
+    /// Every node, in the order that indexes mean.
+    pub(crate) fn nodes(&self) -> impl Iterator<Item = SnapshotNode<'_>> {
+        let nodes = self.view.nodes().iter().zip(&self.sides);
+        nodes.map(|(seen, sides)| SnapshotNode {
+            seen,
+            member: &sides.member,
+            beside: sides.beside.as_ref(),
+        })
+    }
+
+    /// The pool of the node at this index, for one decision.
+    #[inline]
+    pub(crate) fn member(&self, index: usize) -> &Arc<Member> {
+        &self.sides[index].member
     }
 
     /// The primary; none while the node configured as one is not to be used as one.
     pub(crate) fn primary(&self) -> Option<&Arc<Member>> {
-        self.view.primary.and_then(|index| self.members.get(index))
+        Some(&self.sides.get(self.view.primary?)?.member)
     }
 
-    /// What this node said last, where it is in doubt for it.
+    /// What the node at this index said last, where it is in doubt for it.
     pub(crate) fn said_last(&self, index: usize) -> Option<DbErr> {
-        said_last(&self.view.nodes()[index], &self.members[index])
+        self.nodes().nth(index)?.said_last()
     }
 
     /// Every node and its state, for errors; of one in doubt also what it said last. Where there is no primary, also which
     /// the last was.
     pub(crate) fn describe(&self) -> SeenNodes {
-        let nodes = self.view.nodes().iter().zip(&self.members);
-        let seen = nodes.map(|(node, member)| {
-            let said = said_last(node, member).map(|answer| signal::said(&answer));
-            SeenNode::new(&node.name, node.role, node.ineligible).at(member.node.place(), said)
+        let seen = self.nodes().map(|node| {
+            let said = node.said_last().map(|answer| signal::said(&answer));
+            let (place, node) = (node.member.node.place(), node.seen);
+            SeenNode::new(&node.name, node.role, node.ineligible).at(place, said)
         });
         let lost = self.view.last_primary.as_deref();
         let lost = lost.filter(|_| self.view.primary.is_none());
         SeenNodes::new(lost, seen.collect())
     }
-}
-
-/// A check may have failed once, up to a minute ago, and have been fine since: then it is no reason for anything now.
-fn said_last(node: &ViewNode, member: &Member) -> Option<DbErr> {
-    let answer = member.node.trouble.recent();
-    answer.filter(|_| node.in_doubt || node.ejected)
 }

@@ -52,11 +52,9 @@ impl Shared {
 
     fn node_of(&self, id: NodeId) -> Option<Arc<Node>> {
         let snapshot = self.snapshot.load();
-        let member = snapshot
-            .members()
-            .iter()
-            .find(|member| member.node.id == id);
-        member.map(|member| Arc::clone(&member.node))
+        let mut nodes = snapshot.nodes();
+        let node = nodes.find(|node| node.seen.id == id);
+        node.map(|node| Arc::clone(&node.member.node))
     }
 
     fn name_of(&self, id: NodeId) -> String {

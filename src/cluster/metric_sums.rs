@@ -11,9 +11,8 @@ use crate::{
 pub(super) fn sums(shared: &Shared, state: &State) -> ClusterSums {
     let now = Moment(shared.origin.elapsed());
     let snapshot = shared.snapshot.load();
-    let nodes = snapshot.view.nodes().iter().zip(snapshot.members());
-    let nodes = nodes.enumerate().map(|(index, (node, member))| {
-        let pool = snapshot.pool_size(index);
+    let nodes = snapshot.nodes().map(|node| {
+        let (pool, member, node) = (node.pool_size(), node.member, node.seen);
         let pool = PoolSums {
             size: pool.size.into(),
             idle: pool.idle.into(),
@@ -85,8 +84,7 @@ fn observed(state: &State, now: Moment, id: NodeId, why: Option<Ineligible>) -> 
 pub(super) fn requests(shared: &Shared) -> u64 {
     let snapshot = shared.snapshot.load();
     snapshot
-        .members()
-        .iter()
-        .map(|member| member.metrics.totals().statements())
+        .nodes()
+        .map(|node| node.member.metrics.totals().statements())
         .sum()
 }

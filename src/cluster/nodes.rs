@@ -24,7 +24,7 @@ use crate::{
     config::Config,
     metrics::NodeMetrics,
     node::{Node, NodePool, Seat},
-    snapshot::Member,
+    snapshot::{Member, Sides},
     state::{Moment, NodeSpec, View, ViewNode},
     vocabulary::{NodeId, Role},
 };
@@ -242,31 +242,31 @@ impl Nodes {
         }
     }
 
-    /// The members in the view's order. One without a pool gets a connection that refuses everything: leaving it out
-    /// would put another node in its place.
-    pub(super) fn members(&self, view: &View) -> Box<[Arc<Member>]> {
-        let member = |node: &ViewNode| match self.member(node.id) {
-            Some(member) => Arc::clone(member),
-            None => {
-                let link = Arc::new(NodePool::Adopted(DatabaseConnection::default()));
-                let node = Node::new(node.id, Arc::clone(&node.name), node.generation, link);
-                Arc::new(Member::new(Arc::new(node), Arc::default()))
-            }
+    /// The pools in the view's order. A node without one gets a connection that refuses everything: leaving it out would
+    /// put another node in its place.
+    pub(super) fn sides(&self, view: &View) -> Box<[Sides]> {
+        let sides = |node: &ViewNode| Sides {
+            member: match self.member(node.id) {
+                Some(member) => Arc::clone(member),
+                None => {
+                    let link = Arc::new(NodePool::Adopted(DatabaseConnection::default()));
+                    let node = Node::new(node.id, Arc::clone(&node.name), node.generation, link);
+                    Arc::new(Member::new(Arc::new(node), Arc::default()))
+                }
+            },
+            beside: self.beside(node.id),
         };
-        view.nodes().iter().map(member).collect()
+        view.nodes().iter().map(sides).collect()
     }
 
-    /// In the same order, the pools of their other roles.
-    pub(super) fn beside(&self, view: &View) -> Box<[Option<Arc<Node>>]> {
-        let other = |node: &ViewNode| {
-            let open = self.open.get(&node.id)?;
-            let other = match open.writes {
-                true => open.reader.as_ref(),
-                false => open.writer.as_ref(),
-            };
-            other.map(|member| Arc::clone(&member.node))
+    /// The pool of the other role.
+    fn beside(&self, id: NodeId) -> Option<Arc<Node>> {
+        let open = self.open.get(&id)?;
+        let other = match open.writes {
+            true => open.reader.as_ref(),
+            false => open.writer.as_ref(),
         };
-        view.nodes().iter().map(other).collect()
+        other.map(|member| Arc::clone(&member.node))
     }
 
     pub(super) fn member(&self, id: NodeId) -> Option<&Arc<Member>> {

@@ -58,7 +58,7 @@ impl Stalls {
         self.next = now + LOOK_EVERY;
         let snapshot = shared.snapshot.load();
         let mut suspicious = false;
-        for member in snapshot.members() {
+        for member in snapshot.nodes().map(|node| node.member) {
             let (begun, ended) = member.metrics.progress();
             let fresh = Seen {
                 ended,

@@ -299,10 +299,10 @@ impl Starting {
         let backend = self.backend;
         let positions = backend == DbBackend::Postgres && self.sources.iter().all(Source::is_ours);
         let view = View::new(&self.state);
-        let members = self.nodes.members(&view);
+        let sides = self.nodes.sides(&view);
         let (statements, orders, mailbox) = inbox::open();
         let runtime = Handle::try_current().ok();
-        let snapshot = Snapshot::new(view, members);
+        let snapshot = Snapshot::new(view, sides);
         let parts = Parts {
             backend,
             config,

@@ -62,14 +62,13 @@ impl Topology {
         // While nobody takes writes, nobody falls behind.
         let now = shared.origin.elapsed();
         let now = snapshot.view.lost.map_or(now, |lost| lost.0.min(now));
-        let nodes = snapshot.view.nodes().iter().zip(snapshot.members());
-        let nodes = nodes.enumerate().map(|(index, (node, member))| NodeStatus {
-            host: member.node.place(),
-            lag: lag(now, node, &member.node),
-            lag_bytes: lag_bytes(node, &member.node),
-            in_flight: member.metrics.in_flight(),
-            connections: snapshot.pool_size(index).size,
-            ..NodeStatus::seen(node)
+        let nodes = snapshot.nodes().map(|node| NodeStatus {
+            host: node.member.node.place(),
+            lag: lag(now, node.seen, &node.member.node),
+            lag_bytes: lag_bytes(node.seen, &node.member.node),
+            in_flight: node.member.metrics.in_flight(),
+            connections: node.pool_size().size,
+            ..NodeStatus::seen(node.seen)
         });
         Self {
             version: snapshot.view.version,

@@ -235,11 +235,11 @@ fn shown(tracker: &Tracker, waiting: &WaitingBookmark) -> Shown {
         return Shown::Nowhere;
     };
     let snapshot = tracker.snapshot.load();
-    let nodes = snapshot.view.nodes().iter().zip(snapshot.members());
     let mut shown = Shown::Nowhere;
-    for (_, member) in nodes.filter(|(node, _)| node.role != Role::Primary) {
+    let others = snapshot.nodes();
+    for node in others.filter(|node| node.seen.role != Role::Primary) {
         let since = |told: &LastReport| told.server.is_some() && told.begun > waiting.came;
-        let Some(told) = member.node.replayed.told().filter(since) else {
+        let Some(told) = node.member.node.replayed.told().filter(since) else {
             return Shown::Unasked;
         };
         let older = matches!(told.source, Upstream::Timeline(timeline) if timeline < bookmark.epoch.timeline);

@@ -35,8 +35,8 @@ impl Worker {
         for (node, pool) in self.nodes.expect(&self.state) {
             shared.tell(StatementNews::Moved(node, pool));
         }
-        let (members, beside) = (self.nodes.members(&view), self.nodes.beside(&view));
-        let snapshot = Snapshot::new(view, members).beside(beside);
+        let sides = self.nodes.sides(&view);
+        let snapshot = Snapshot::new(view, sides);
         let may_reign = |id| {
             let node = self.state.node(id);
             node.is_some_and(|node| matches!(node.role, Role::Primary | Role::Unknown))

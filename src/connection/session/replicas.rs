@@ -105,15 +105,15 @@ fn replicas(shared: &Shared) -> Vec<String> {
 /// The replicas that have come so far, each server once.
 fn reached(shared: &Shared, need: ReadRequirement) -> Vec<String> {
     let snapshot = shared.snapshot.load();
-    let nodes = snapshot.view.nodes().iter().zip(snapshot.members());
+    let nodes = snapshot.nodes();
     let mut servers = Vec::new();
     let mut names = Vec::new();
-    for (node, member) in nodes.filter(|(node, _)| node.role == Role::Replica) {
-        let replayed = &member.node.replayed;
+    for node in nodes.filter(|node| node.seen.role == Role::Replica) {
+        let replayed = &node.member.node.replayed;
         let server = replayed.told().and_then(|told| told.server);
         if server.is_some() && replayed.covers(need) && !servers.contains(&server) {
             servers.push(server);
-            names.push(node.name.to_string());
+            names.push(node.seen.name.to_string());
         }
     }
     names
