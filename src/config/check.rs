@@ -23,7 +23,8 @@ pub(super) fn complete(
     mut problems: Problems,
 ) -> Result<Config, ConfigError> {
     check_ranges(&config, &mut problems);
-    check_pairs(&config, &mut problems);
+    check_order(&config, &mut problems);
+    check_roles(&config, &mut problems);
     let mut nodes = GivenNodes::new(&mut problems);
     config.replicas = nodes.check(&config.primary, replicas);
     let mut warnings = nodes.warnings;
@@ -57,7 +58,8 @@ fn check_ranges(config: &Config, problems: &mut Problems) {
     }
 }
 
-fn check_pairs(config: &Config, problems: &mut Problems) {
+/// Values that bound each other.
+fn check_order(config: &Config, problems: &mut Problems) {
     let mut not_above = |field: &'static str, (must, limit): (&str, &str), fits: bool| {
         if fits || problems.has(field) || problems.has(limit) {
             return;
@@ -91,6 +93,10 @@ fn check_pairs(config: &Config, problems: &mut Problems) {
         ("at most", "eject_max"),
         config.eject_first <= config.eject_max,
     );
+}
+
+/// Nodes whose roles are found out need somebody who asks for them.
+fn check_roles(config: &Config, problems: &mut Problems) {
     if let Some((feature, is_on)) = config.discovery.feature()
         && !problems.has("discovery")
     {

@@ -4,18 +4,18 @@
 //! functions that call each other in a ring are judged by what else they do. An object that shows something that is
 //! not understood is never trusted.
 
+mod by_name;
+mod shown;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use sea_orm::DbBackend;
 
 use super::resolve::{self, Basis};
-use super::rows::{CatalogRows, FunctionRow, RelationRow, UseRow};
-use super::{
-    Catalog, Function, Harm, Relation, RelationKind, Trust, Type, extensions, plpgsql, reach,
-};
+use super::rows::{CatalogRows, UseRow};
+use super::{Catalog, Harm, RelationKind, Trust, reach};
 use crate::intent::dialect::Dialect;
 use crate::intent::functions::{self, Class};
-use crate::intent::judge;
 use crate::intent::judged::{Judged, Name, Needs};
 use crate::intent::relations;
 use crate::intent::settings::Settings;
@@ -100,66 +100,6 @@ impl<'a> Closure<'a> {
         closure
     }
 
-    /// What a function shows by itself.
-    fn function(&mut self, row: &FunctionRow, settings: &Settings) {
-        let schema = Some(row.schema.as_str());
-        let compiled = matches!(row.language.as_str(), "c" | "internal");
-        if compiled && !row.extension.is_empty() {
-            self.compiled.insert(row.id);
-        }
-        let trust = if settings.denies(schema, &row.name) {
-            Trust::Denied
-        } else if settings.allows(schema, &row.name) {
-            self.by_word.insert(row.id);
-            Trust::Allowed
-        } else if row.kind == "a" {
-            // An aggregate is what its support functions are, which stand among its uses.
-            Trust::Allowed
-        } else if row.kind != "f" || row.configured {
-            Trust::Denied
-        } else if compiled && extensions::harmless(&row.extension, &row.name, row.volatile) {
-            Trust::Allowed
-        } else if compiled && extensions::is_listed(&row.extension) {
-            Trust::Support
-        } else if row.volatile {
-            Trust::Denied
-        } else if compiled && !row.extension.is_empty() {
-            Trust::Support
-        } else {
-            match body(row, settings) {
-                Some(judged) if judged.ruling.intent == Intent::Read => {
-                    self.bodies.push((row.id, judged));
-                    Trust::Allowed
-                }
-                _ => Trust::Denied,
-            }
-        };
-        if compiled
-            && trust != Trust::Allowed
-            && !row.extension.is_empty()
-            && !extensions::is_listed(&row.extension)
-        {
-            self.unlisted.insert(row.extension.clone());
-        }
-        self.trust.insert(row.id, trust);
-    }
-
-    fn relation(&mut self, row: &RelationRow, settings: &Settings) {
-        let mut kind = relation_kind(row);
-        if row.kind == "f" {
-            self.outside.insert(row.id);
-        }
-        if kind == RelationKind::View && self.dialect == Dialect::MySql {
-            let judged = judge::judge(self.dialect, &row.definition, settings);
-            if judged.ruling.intent == Intent::Read {
-                self.views.push((row.id, judged));
-            } else {
-                kind = RelationKind::Harmful;
-            }
-        }
-        self.relations.insert(row.id, kind);
-    }
-
     /// Takes trust away once along every use and through every body; whether anything changed.
     fn step(&mut self) -> bool {
         let mut changed = false;
@@ -192,11 +132,6 @@ impl<'a> Closure<'a> {
             }
         }
         changed
-    }
-
-    /// A name as texts will bear it.
-    fn folded(&self, name: &str) -> String {
-        self.dialect.fold(name, true)
     }
 
     fn harmless(&self, used: &UseRow) -> bool {
@@ -273,105 +208,6 @@ impl<'a> Closure<'a> {
                 .is_none(),
             _ => self.silent_cast.replace(used.name.clone()).is_none(),
         }
-    }
-
-    fn catalog(&self) -> Catalog {
-        let mut catalog = Catalog {
-            operators: self.operators.clone(),
-            casts: self.casts.clone(),
-            silent_casts: self.silent_casts.clone(),
-            silent_cast: self.silent_cast.clone(),
-            unlisted: self.unlisted.clone(),
-            ..Catalog::default()
-        };
-        let types_in = |id: i64| self.within.get(&id).cloned().unwrap_or_default();
-        let mut composed = HashSet::new();
-        let compiled = |id: &i64| self.compiled.contains(id);
-        for used in &self.rows.uses {
-            match used.class.as_str() {
-                "relation" => {
-                    composed.insert(used.id);
-                }
-                "result" => catalog
-                    .results
-                    .entry(used.name.clone())
-                    .or_default()
-                    .extend(types_in(used.target_id)),
-                "operator" if !compiled(&used.target_id) => {
-                    catalog.soft_operators.insert(used.name.clone());
-                }
-                "cast" | "silent_cast" if !compiled(&used.target_id) => catalog.soft_casts = true,
-                _ => {}
-            }
-        }
-        for row in &self.rows.functions {
-            let function = Function {
-                schema: self.folded(&row.schema),
-                trust: self.trust.get(&row.id).copied().unwrap_or(Trust::Denied),
-                attribute: row.attribute,
-            };
-            catalog
-                .functions
-                .entry(self.folded(&row.name))
-                .or_default()
-                .push(function);
-        }
-        for row in &self.rows.relations {
-            let relation = Relation {
-                schema: self.folded(&row.schema),
-                kind: self
-                    .relations
-                    .get(&row.id)
-                    .copied()
-                    .unwrap_or(RelationKind::Harmful),
-                outside: self.outside.contains(&row.id),
-                composed: composed.contains(&row.id),
-                types: self.columns.get(&row.id).cloned().unwrap_or_default(),
-            };
-            catalog
-                .relations
-                .entry(self.folded(&row.name))
-                .or_default()
-                .push(relation);
-        }
-        for row in &self.rows.types {
-            let found = Type {
-                schema: self.folded(&row.schema),
-                harmless: !self.harmful_types.contains(&row.id),
-                types: types_in(row.id),
-            };
-            catalog
-                .types
-                .entry(self.folded(&row.name))
-                .or_default()
-                .push(found);
-        }
-        catalog
-    }
-}
-
-/// The judged body of a function in a language that is understood.
-fn body(row: &FunctionRow, settings: &Settings) -> Option<Judged> {
-    let mut judged = match row.language.as_str() {
-        "sql" => judge::judge(Dialect::Postgres, &row.body, settings),
-        "plpgsql" => plpgsql::judge(&row.body, settings),
-        _ => return None,
-    };
-    // Its arguments may be of any.
-    judged.needs.any_type = true;
-    Some(judged)
-}
-
-fn relation_kind(row: &RelationRow) -> RelationKind {
-    match (row.persistence.as_str(), row.kind.as_str()) {
-        ("t", _) => RelationKind::Temporary,
-        (_, "S") => RelationKind::Sequence,
-        ("u", _) => RelationKind::Unlogged,
-        (_, "r" | "p" | "m") => RelationKind::Table,
-        (_, "v") if !row.locks => RelationKind::View,
-        (_, "f") if row.wrapper == "postgres_fdw" => RelationKind::Foreign,
-        (_, "f") => RelationKind::ForeignOther,
-        _ => RelationKind::Harmful,
     }
 }
 

@@ -111,7 +111,37 @@ impl Visitor for Reader<'_> {
                 op: BinaryOperator::Assignment,
                 ..
             } => self.raise(Ruling::session("an assignment")),
-            Expr::BinaryOp { .. }
+            expr if adds_nothing(expr) => {}
+            _ => self.raise(Ruling::unparsed("an expression")),
+        }
+        self.shorthand(expr);
+        ControlFlow::Continue(())
+    }
+}
+
+impl Reader<'_> {
+    /// Syntax that calls a function by a keyword, which a user's function of that name may shadow.
+    fn shorthand(&mut self, expr: &Expr) {
+        let name = match expr {
+            Expr::AtTimeZone { .. } => "timezone",
+            Expr::Extract { .. } => "extract",
+            Expr::Ceil { .. } => "ceil",
+            Expr::Floor { .. } => "floor",
+            Expr::Position { .. } => "position",
+            Expr::Substring { .. } => "substring",
+            Expr::Trim { .. } => "btrim",
+            Expr::Overlay { .. } => "overlay",
+            _ => return,
+        };
+        self.needs.built_ins.insert(name.to_owned());
+    }
+}
+
+/// An expression that is what its parts are, which are visited by themselves.
+fn adds_nothing(expr: &Expr) -> bool {
+    matches!(
+        expr,
+        Expr::BinaryOp { .. }
             | Expr::CompoundFieldAccess { .. }
             | Expr::IsFalse(_)
             | Expr::IsNotFalse(_)
@@ -161,28 +191,6 @@ impl Visitor for Reader<'_> {
             | Expr::MatchAgainst { .. }
             | Expr::Wildcard(_)
             | Expr::QualifiedWildcard(..)
-            | Expr::MemberOf(_) => {}
-            _ => self.raise(Ruling::unparsed("an expression")),
-        }
-        self.shorthand(expr);
-        ControlFlow::Continue(())
-    }
-}
-
-impl Reader<'_> {
-    /// Syntax that calls a function by a keyword, which a user's function of that name may shadow.
-    fn shorthand(&mut self, expr: &Expr) {
-        let name = match expr {
-            Expr::AtTimeZone { .. } => "timezone",
-            Expr::Extract { .. } => "extract",
-            Expr::Ceil { .. } => "ceil",
-            Expr::Floor { .. } => "floor",
-            Expr::Position { .. } => "position",
-            Expr::Substring { .. } => "substring",
-            Expr::Trim { .. } => "btrim",
-            Expr::Overlay { .. } => "overlay",
-            _ => return,
-        };
-        self.needs.built_ins.insert(name.to_owned());
-    }
+            | Expr::MemberOf(_)
+    )
 }
