@@ -30,7 +30,7 @@ pub(super) fn sums(shared: &Shared, state: &State) -> ClusterSums {
             role: node.role,
             in_flight: member.metrics.in_flight(),
             pool,
-            observed: observed(state, now, node.id, node.ineligible),
+            observed: observed(state, now, node.id, node.told()),
             totals,
         }
     });

@@ -89,7 +89,7 @@ impl NodeStatus {
             epoch: node.epoch,
             lag: None,
             lag_bytes: None,
-            ineligible: node.ineligible.filter(|_| node.role != Role::Primary),
+            ineligible: node.told().filter(|_| node.role != Role::Primary),
             in_doubt: node.in_doubt,
             in_flight: 0,
             connections: 0,

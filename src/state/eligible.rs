@@ -16,8 +16,10 @@ impl Ineligible {
         match self {
             Self::OtherCluster => "it belongs to another cluster: check DATABASE_REPLICA_URLS",
             Self::OlderEpoch => {
-                "it follows an older primary, or the role may not see which one: let it follow the new primary, and grant \
-                 pg_monitor to the role"
+                "it follows an older primary, or is one: let it follow the new primary"
+            }
+            Self::EpochUntold => {
+                "grant pg_monitor to the role; else it serves reads again after a checkpoint of the primary and of its own"
             }
             Self::TooFarBehind => "wait for its replay, or raise SEALANE_MAX_LAG",
             Self::NotKnownToBeNear => {
@@ -61,6 +63,7 @@ impl Ineligible {
             Self::NoWeight
             | Self::OtherCluster
             | Self::OlderEpoch
+            | Self::EpochUntold
             | Self::TooFarBehind
             | Self::NotKnownToBeNear
             | Self::NotReceiving
@@ -79,7 +82,7 @@ impl Step<'_> {
             .nodes
             .iter()
             .enumerate()
-            .map(|(index, node)| (index, ineligible(node, state)))
+            .map(|(index, node)| (index, told_of(ineligible(node, state), is_untold(node, state))))
             .filter(|(_, now)| *now != Some(Ineligible::Suspected))
             .collect();
         for (index, now) in now {
@@ -116,6 +119,17 @@ pub(super) fn ineligible(node: &NodeState, state: &State) -> Option<Ineligible> 
             // Last, so that whoever asks learns of a fault first.
             (node.weight() == 0).then_some(Ineligible::NoWeight)
         })
+}
+
+/// A replica that does not tell its epoch after a change of the primary. It stays among those that may be chosen, since what
+/// has to see nothing certain may go there; each other read looks at this (T2).
+pub(super) fn is_untold(node: &NodeState, state: &State) -> bool {
+    node.said.epoch == Fact::Unknown && state.primaryship.changes > 0
+}
+
+/// What people and metrics are told of a replica: why it serves no reads, or only those that may miss anything.
+pub(super) fn told_of(ineligible: Option<Ineligible>, untold: bool) -> Option<Ineligible> {
+    ineligible.or(untold.then_some(Ineligible::EpochUntold))
 }
 
 /// What holds for the primary as well, where it takes part in reads.

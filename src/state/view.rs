@@ -7,9 +7,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::eligible::{ineligible, out_of_service};
+use super::eligible::{ineligible, is_untold, out_of_service, told_of};
 use super::probe::millis;
-use super::{Fact, Health, Moment, NodeState, Outage, State, Tuning};
+use super::{Health, Moment, NodeState, Outage, State, Tuning};
 use crate::vocabulary::{Ineligible, NodeId, Role};
 
 /// Fine enough that a weight of 1 in ramp-up and 100 ms away is not nothing.
@@ -93,8 +93,14 @@ impl ViewNode {
             ejected: node.is_ejected(),
             epoch: node.said.epoch.known(),
             outage: node.condition.outage,
-            untold: node.said.epoch == Fact::Unknown && state.primaryship.changes > 0,
+            untold: is_untold(node, state),
         }
+    }
+
+    /// What people and metrics are told of it as a replica: why it serves no reads, or only those that may miss anything.
+    #[must_use]
+    pub(crate) fn told(&self) -> Option<Ineligible> {
+        told_of(self.ineligible, self.untold)
     }
 }
 

@@ -54,8 +54,11 @@ word! {
         NoWeight = "no_weight",
         /// The node belongs to another cluster than the primary, or could not tell.
         OtherCluster = "other_cluster",
-        /// The node follows an older primary, or could not tell.
+        /// The node follows an older primary, or is one.
         OlderEpoch = "older_epoch",
+        /// After a change of the primary the node does not tell whom it follows: its role may not see that (`pg_monitor`). It
+        /// serves only what has to see nothing certain: `replica()` and reads that are `eventual`.
+        EpochUntold = "epoch_untold",
         /// The node is further behind than `SEALANE_MAX_LAG`, or could not tell.
         TooFarBehind = "too_far_behind",
         /// The node has not replayed the first position that the primary told: a matter of milliseconds, if it is well.
@@ -80,6 +83,7 @@ impl fmt::Display for Ineligible {
             Self::NoWeight => "weight 0",
             Self::OtherCluster => "another cluster",
             Self::OlderEpoch => "older epoch",
+            Self::EpochUntold => "does not tell whether it follows the new primary",
             Self::TooFarBehind => "too far behind",
             Self::NotKnownToBeNear => "not yet known to be near",
             Self::NotReceiving => "not receiving",

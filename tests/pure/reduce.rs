@@ -14,7 +14,7 @@ use crate::state::{
     NodeState, PoolNews, ProbeFacts, Ran, Reading, Spares, StartProblem, State, TextHash, Tuning,
     View,
 };
-use crate::vocabulary::{NodeId, Role, Stage};
+use crate::vocabulary::{Ineligible, NodeId, Role, Stage};
 
 const FILES: &[(&str, &str)] = &[
     ("ejection", include_str!("reduce/ejection.json")),
@@ -126,6 +126,12 @@ fn run(file: &str, scenario: &Value) {
             let found = View::new(&bench.state).spared(text, ran_in, before);
             let found = found.map(|id| bench.names[usize::try_from(id.0).unwrap()].as_str());
             assert_eq!(found.unwrap_or("nobody"), expected, "{name}: kept {read}");
+        }
+        for (node, expected) in step["why"].as_object().into_iter().flatten() {
+            let view = View::new(&bench.state);
+            let index = view.index_of(bench.id(node)).unwrap();
+            let told = view.nodes()[index].told().map(Ineligible::as_str);
+            assert_eq!(told, expected.as_str(), "{name}: why {node}");
         }
         if let Some(fresh) = step.get("connects_anew") {
             let node = bench.id(fresh.as_str().unwrap());
