@@ -186,3 +186,25 @@ fn the_page_on_data_files_has_every_file_and_every_word() {
     }
     assert!(missing.is_empty(), "tests/pure/README.md: {missing:#?}");
 }
+
+/// What a statement's way takes to follow is what a newcomer looks up.
+#[test]
+fn the_nouns_of_a_reads_way_stand_in_the_glossary() {
+    let page = fs::read_to_string(root().join("docs/design.md")).unwrap();
+    let section = page.split("\n## What a read passes\n").nth(1).unwrap();
+    let nouns = section.split("\nNouns: ").nth(1).unwrap();
+    let nouns = nouns.split("\n\n").next().unwrap();
+    let nouns: BTreeSet<&str> = nouns.split('`').skip(1).step_by(2).collect();
+    assert!(nouns.len() > 9, "{nouns:?}");
+    let glossary = fs::read_to_string(root().join("docs/glossary.md")).unwrap();
+    let cells = glossary.lines().filter(|line| line.starts_with("| "));
+    let cells = cells.filter_map(|line| line.split('|').nth(1));
+    let words: BTreeSet<&str> = cells
+        .flat_map(|cell| cell.split('`').skip(1).step_by(2))
+        .collect();
+    let unknown: Vec<_> = nouns.difference(&words).collect();
+    assert!(
+        unknown.is_empty(),
+        "docs/glossary.md has no row for {unknown:?}"
+    );
+}
