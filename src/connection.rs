@@ -138,7 +138,7 @@ impl RoutedConnection {
         // A pool that was just opened leads somewhere.
         start::alone(connection).map_or_else(
             |err| {
-                tracing::error!("the callback gets a handle that leads nowhere: {err}");
+                tracing::error!("the callback gets a handle that is not connected, because none could be made: {err}");
                 Self::default()
             },
             Self::of,

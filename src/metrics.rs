@@ -3,20 +3,20 @@
 //! A statement pays for one relaxed addition per figure, on a cache line that its thread shares with nobody; it never
 //! touches the facade. Handles of the facade were the other way: a counter would cost the same, but a histogram costs
 //! eight times as much, every thread would write to one line, and a recorder installed after connect would have missed
-//! everything before it. So the totals live here, and [`Publisher`] copies them out once a second and on demand.
+//! everything before it. So the totals live here, and [`Exporter`] copies them out once a second and on demand.
 
 mod counters;
+mod exporter;
 mod histogram;
 mod names;
 mod node;
-mod publish;
 mod shard;
 mod sums;
 
+pub(crate) use exporter::Exporter;
 pub(crate) use histogram::Histogram;
 pub(crate) use names::{ClusterCounter, NodeCounter};
 pub(crate) use node::{ClusterMetrics, Entered, NodeMetrics};
-pub(crate) use publish::Publisher;
 pub(crate) use shard::{Sharded, shard, shards};
 pub(crate) use sums::{ClusterSums, NodeSums, Observed, PoolSums};
 

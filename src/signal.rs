@@ -303,12 +303,12 @@ const READERS: &[ErrorReader] = &[
 /// taken; the same code means a misroute on a replica and a lost role on the primary.
 #[must_use]
 pub(crate) fn signal(error: &sea_orm::sqlx::Error, on: Role) -> Signal {
-    judge(&facts(error), on)
+    meaning(&facts(error), on)
 }
 
 /// What happened, from the plain facts.
 #[must_use]
-pub(crate) fn judge(facts: &ErrorFacts<'_>, on: Role) -> Signal {
+pub(crate) fn meaning(facts: &ErrorFacts<'_>, on: Role) -> Signal {
     match facts {
         ErrorFacts::Server(answer) => READERS
             .iter()

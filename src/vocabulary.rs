@@ -4,7 +4,7 @@
 //! text form ([`as_str`](Intent::as_str)) and nothing else spells it. Dependencies point here and never from here.
 
 #[macro_use]
-mod word;
+mod word_enum;
 mod choice;
 mod node;
 mod statement;
@@ -13,5 +13,5 @@ pub use self::{
     choice::{Consistency, Failover, OnConflict, OnStale, Scope},
     node::{EjectionCause, FenceReason, Ineligible, NodeId, Role},
     statement::{Intent, Outcome, Reason, RetryCause, Stage},
-    word::ParseWordError,
+    word_enum::ParseWordError,
 };

@@ -89,7 +89,7 @@ impl Judging {
             Err(error) => {
                 tracing::warn!(
                     error,
-                    "the catalog could not be read: what is not known goes to the primary until it can"
+                    "the server's catalog could not be read again: statements that name what is new or changed go to the primary until it can be"
                 );
                 return Reading::Failed;
             }

@@ -106,7 +106,7 @@ pub(super) async fn first(config: &Config) -> (Vec<NodeConfig>, Option<String>) 
             nodes(&answer, &config.primary)
         }
         Err(why) => {
-            tracing::warn!(%why, "the list of nodes could not be had: the configured ones serve until it can");
+            tracing::warn!(%why, "the list of nodes could not be read: the configured nodes are used until it can be; check SEALANE_DISCOVERY");
             Vec::new()
         }
     };
@@ -171,7 +171,7 @@ fn nodes(answer: &Answer, like: &NodeConfig) -> Vec<NodeConfig> {
                 all.push(node);
             }
             Err(err) => {
-                tracing::warn!(node = found.name, error = %err, "the list of nodes has one that cannot be used");
+                tracing::warn!(node = found.name, error = %err, "a node in the list that was found cannot be used and is left out: correct it where the list comes from");
             }
         }
     }
@@ -206,7 +206,7 @@ impl Teller {
             match replaced.await {
                 Ok(Ok(_)) => self.told.nodes.clone_from(&answer.nodes),
                 Ok(Err(err)) => {
-                    tracing::warn!(error = %err, "the list of nodes that was found cannot be used");
+                    tracing::warn!(error = %err, "the list of nodes that was found cannot be used, and the last one stays: correct it where it comes from");
                     self.told.nodes.clone_from(&answer.nodes);
                 }
                 Err(_) => return,
@@ -229,7 +229,7 @@ impl Teller {
     /// Once, until there is an answer again.
     fn warn(&mut self, why: &NoAnswer) {
         if !std::mem::replace(&mut self.warned, true) {
-            tracing::warn!(%why, "the list of nodes could not be had: the last one stays");
+            tracing::warn!(%why, "the list of nodes could not be read: the last one stays; check SEALANE_DISCOVERY");
         }
     }
 }

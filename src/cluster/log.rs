@@ -51,7 +51,10 @@ impl Log<'_> {
             | Notice::PrimaryRefusesWrites { .. }
             | Notice::Hidden { .. } => self.on_primary(notice),
             Notice::Fenced { node, cause } => self.on_fence(*node, *cause),
-            Notice::Unfenced { node } => tracing::info!(node = self.name(*node), "used again"),
+            Notice::Unfenced { node } => tracing::info!(
+                node = self.name(*node),
+                "no longer fenced: it is used again"
+            ),
             Notice::LeftRotation { node, why } => tracing::warn!(
                 node = self.name(*node),
                 "serves no reads: {why}; {}",
@@ -148,15 +151,21 @@ impl Log<'_> {
                     "drained: nothing is in flight there"
                 )
             }
-            Notice::Resumed { node } => tracing::info!(node = self.name(*node), "resumed"),
+            Notice::Resumed { node } => tracing::info!(
+                node = self.name(*node),
+                "resumed after a drain: it gets statements again"
+            ),
             Notice::DrainRefused { node } => {
-                tracing::warn!(node = self.name(*node), "cannot be drained")
+                tracing::warn!(
+                    node = self.name(*node),
+                    "cannot be drained: it is the primary, or no node of the list"
+                )
             }
             Notice::SameAsPrimary { name } => tracing::warn!(
                 node = &**name,
                 "this replica is the primary: it is left out"
             ),
-            Notice::Added { node } => tracing::info!(node = self.name(*node), "added"),
+            Notice::Added { node } => tracing::info!(node = self.name(*node), "added to the nodes"),
             Notice::Removed { node } => {
                 tracing::info!(
                     node = self.name(*node),
@@ -166,14 +175,16 @@ impl Log<'_> {
             Notice::Returned { node } => {
                 tracing::info!(
                     node = self.name(*node),
-                    "back before its pool was closed: kept"
+                    "back in the list before its pool was closed: the pool is kept"
                 )
             }
-            Notice::Closed { node, hard: false } => tracing::info!(node = node.0, "closed"),
+            Notice::Closed { node, hard: false } => {
+                tracing::info!(node = node.0, "its pool is closed")
+            }
             Notice::Closed { node, hard: true } => {
                 tracing::warn!(
                     node = node.0,
-                    "closed hard: its drain time-out is over and statements were cut off"
+                    "its pool was closed with statements still running there, which were cut off: SEALANE_DRAIN_TIMEOUT is over"
                 );
             }
             _ => {}

@@ -1,4 +1,4 @@
-//! Reads the counters of the nodes of the snapshot, for the publisher.
+//! Reads the counters of the nodes of the snapshot, for the exporter.
 
 use super::shared::Shared;
 use crate::{

@@ -16,7 +16,7 @@ use crate::{
     causality::Clock,
     config::{Config, Discovery},
     intent::Classifier,
-    metrics::{ClusterCounter, ClusterMetrics, NodeCounter, Publisher},
+    metrics::{ClusterCounter, ClusterMetrics, Exporter, NodeCounter},
     node::Lease,
     positions::tracker::{PinSettings, Tracker, TrackerParts},
     signal::Signal,
@@ -58,7 +58,7 @@ pub(crate) struct Shared {
 pub(crate) struct Telemetry {
     pub(crate) metrics: Arc<ClusterMetrics>,
     pub(super) events: Outlet,
-    pub(super) publisher: Arc<Publisher>,
+    pub(super) exporter: Arc<Exporter>,
 }
 
 /// What a new cluster starts from.
@@ -117,7 +117,7 @@ impl Shared {
             telemetry: Telemetry {
                 metrics,
                 events: Outlet::default(),
-                publisher: Arc::new(Publisher::new(name.as_str())),
+                exporter: Arc::new(Exporter::new(name.as_str())),
             },
             worker: WorkerHandle::new(statements, orders, name, runtime),
             origin,

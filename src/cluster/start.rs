@@ -174,7 +174,7 @@ impl Starting {
                     tracing::warn!(
                         node = &*spec.name,
                         error = %signal::told(&err),
-                        "its pool could not be made yet"
+                        "this node's pool could not be opened yet: it is tried again in the background"
                     );
                     self.nodes.refuse(id, &spec, config.acquire_timeout);
                 }

@@ -76,7 +76,7 @@ pub(crate) fn decide(dialect: Dialect, sql: &str) -> Option<Decided<'_>> {
 }
 
 /// What the first keyword says of one statement.
-pub(crate) fn judge(dialect: Dialect, word: &str) -> First {
+pub(crate) fn first_of(dialect: Dialect, word: &str) -> First {
     let ruling = match of(dialect, word) {
         Statement::Write { kind, ddl } => {
             return First::Decided(Box::new(Decided { word, kind, ddl }.judged()));

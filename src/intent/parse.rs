@@ -205,7 +205,7 @@ impl<'a> Reader<'a> {
                 .any(|defined| *defined == name.name);
         if defined {
             self.needs.perhaps_relations.insert(name);
-        } else if let Some(ruling) = relations::judge(self.dialect, &name, &mut self.needs) {
+        } else if let Some(ruling) = relations::ruling_on(self.dialect, &name, &mut self.needs) {
             self.raise(ruling);
         }
     }

@@ -116,7 +116,7 @@ pub(crate) fn name(mut parts: Vec<String>) -> Option<Name> {
 }
 
 /// What reading this relation asks for by its name alone; a relation of the user's is put into `needs`.
-pub(crate) fn judge(dialect: Dialect, name: &Name, needs: &mut Needs) -> Option<Ruling> {
+pub(crate) fn ruling_on(dialect: Dialect, name: &Name, needs: &mut Needs) -> Option<Ruling> {
     let (schema, table) = (name.schema.as_deref(), name.name.as_str());
     let system = match dialect {
         Dialect::Postgres => postgres(schema, table),

@@ -92,7 +92,7 @@ pub(crate) fn judge(statement: &Statement<'_>) -> Judged {
             _ => unparsed(),
         };
     };
-    match keyword::judge(statement.dialect, word) {
+    match keyword::first_of(statement.dialect, word) {
         First::Decided(judged) => *judged,
         First::Unknown => unparsed(),
         First::Open => open(statement, &word.to_ascii_uppercase()),
@@ -152,7 +152,7 @@ pub(crate) fn relation_at(statement: &Statement<'_>, at: usize) -> Option<(Judge
     let name = relations::name(parts)?;
     let mut judged = Judged::of(Ruling::READ, TextKind::Other);
     let mut needs = Needs::default();
-    if let Some(ruling) = relations::judge(statement.dialect, &name, &mut needs) {
+    if let Some(ruling) = relations::ruling_on(statement.dialect, &name, &mut needs) {
         judged.ruling = ruling;
     }
     judged.needs = needs;

@@ -3,7 +3,7 @@
 //! The bucket follows from the leading bits, so recording is one relaxed addition and needs no search. Four steps keep
 //! the value that stands for a bucket within an eighth of every value in it; whole powers of two, at the same price,
 //! would be off by up to a half. Exact sums are not kept: they would cost a second addition on every statement.
-//! Statements and captures record here, and the publisher reads the buckets.
+//! Statements and captures record here, and the exporter reads the buckets.
 
 use std::array;
 use std::ops::AddAssign;

@@ -74,7 +74,9 @@ impl Carrier {
             // Beside the application's own cookies.
             (Ok(value), Self::Cookie { .. }) => drop(headers.append(header, value)),
             (Err(_), _) => {
-                tracing::warn!("the cookie's name cannot stand in a header: no bookmark is given")
+                tracing::warn!(
+                    "this name of a cookie cannot stand in a header, so no response carries a bookmark: give SessionLayer another one"
+                )
             }
         }
     }

@@ -7,7 +7,7 @@ use sea_orm::sqlx::Error as SqlxError;
 use sea_orm::{DbErr, RuntimeErr};
 
 use super::{
-    ErrorFacts, READERS, ServerAnswer, ServerDialect, Severity, Signal, Silence, judge, signal,
+    ErrorFacts, READERS, ServerAnswer, ServerDialect, Severity, Signal, Silence, meaning, signal,
 };
 use crate::vocabulary::{Role, Stage};
 
@@ -99,7 +99,7 @@ pub(crate) fn of_db_err(error: &DbErr, on: Role) -> Signal {
             RuntimeErr::SqlxError(error) => signal(error, on),
             // Not exhaustive on purpose: other features of SeaORM add variants.
             #[allow(unreachable_patterns)]
-            _ => judge(&ErrorFacts::Other, on),
+            _ => meaning(&ErrorFacts::Other, on),
         },
         DbErr::ConnectionAcquire(ConnAcquireErr::Timeout) => Signal::AcquireTimeout,
         DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed) => Signal::PoolClosed,

@@ -82,7 +82,12 @@ impl Step<'_> {
             .nodes
             .iter()
             .enumerate()
-            .map(|(index, node)| (index, told_of(ineligible(node, state), is_untold(node, state))))
+            .map(|(index, node)| {
+                (
+                    index,
+                    told_of(ineligible(node, state), is_untold(node, state)),
+                )
+            })
             .filter(|(_, now)| *now != Some(Ineligible::Suspected))
             .collect();
         for (index, now) in now {

@@ -1,6 +1,6 @@
 //! The choices of the configuration that are one word of a few.
 
-word! {
+word_enum! {
     /// What a read may miss.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
     #[non_exhaustive]
@@ -17,7 +17,7 @@ word! {
     }
 }
 
-word! {
+word_enum! {
     /// What happens to a read when no replica is known to have replayed what it has to see.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
     #[non_exhaustive]
@@ -32,7 +32,7 @@ word! {
     }
 }
 
-word! {
+word_enum! {
     /// Whose writes a read has to see, where no session says otherwise.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
     #[non_exhaustive]
@@ -45,7 +45,7 @@ word! {
     }
 }
 
-word! {
+word_enum! {
     /// How the primary is known.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
     #[non_exhaustive]
@@ -62,7 +62,7 @@ word! {
     }
 }
 
-word! {
+word_enum! {
     /// What happens when two nodes are primaries of one epoch.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
     #[non_exhaustive]

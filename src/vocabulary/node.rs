@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-word! {
+word_enum! {
     /// What a node is allowed to do for the cluster.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     #[non_exhaustive]
@@ -30,7 +30,7 @@ impl fmt::Display for NodeId {
     }
 }
 
-word! {
+word_enum! {
     /// Why a node serves no balanced reads. The word is the label `reason` of `sealane_node_eligible`; as text
     /// ([`Display`](fmt::Display)) it says the same for people.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -95,7 +95,7 @@ impl fmt::Display for Ineligible {
     }
 }
 
-word! {
+word_enum! {
     /// Why a node that answers is not used.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     #[non_exhaustive]
@@ -129,7 +129,7 @@ impl fmt::Display for FenceReason {
     }
 }
 
-word! {
+word_enum! {
     /// What was heard of a node when it was found dead.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     #[non_exhaustive]

@@ -1,6 +1,6 @@
 //! What is said of one statement: what it needs, where it went and why, how it ended.
 
-word! {
+word_enum! {
     /// What a statement needs, from the weakest need to the strongest.
     ///
     /// The order is the strictness: of several statements in one text, the greatest decides.
@@ -18,7 +18,7 @@ word! {
     }
 }
 
-word! {
+word_enum! {
     /// Why a statement went where it went.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     #[non_exhaustive]
@@ -56,7 +56,7 @@ word! {
     }
 }
 
-word! {
+word_enum! {
     /// What is known of a statement that failed.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     #[non_exhaustive]
@@ -70,7 +70,7 @@ word! {
     }
 }
 
-word! {
+word_enum! {
     /// How far a statement had come when something happened.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     #[non_exhaustive]
@@ -86,7 +86,7 @@ word! {
     }
 }
 
-word! {
+word_enum! {
     /// Why a statement was sent again.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     #[non_exhaustive]

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::words::{role, rows, str_of};
 use crate::signal::{
-    ErrorFacts, ServerAnswer, ServerDialect, Severity, Signal, facts, judge, of_db_err, signal,
+    ErrorFacts, ServerAnswer, ServerDialect, Severity, Signal, facts, meaning, of_db_err, signal,
     stage_of,
 };
 use crate::vocabulary::{Role, Stage};
@@ -26,7 +26,7 @@ fn every_foreign_error_is_read_as_what_it_means() {
         } else if let Some(kind) = row["driver"].as_str() {
             signal(&driver_error(kind), on)
         } else if let Some(answer) = answer(row) {
-            judge(&ErrorFacts::Server(answer), on)
+            meaning(&ErrorFacts::Server(answer), on)
         } else {
             continue;
         };

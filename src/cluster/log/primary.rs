@@ -20,13 +20,14 @@ impl Log<'_> {
             Notice::Conflict { node } => tracing::error!(
                 node = self.name(*node),
                 "several primaries in one epoch, this one among them: nothing is written until one of them follows again, \
-             or is accepted as the primary"
+             or cluster().force_primary() names the right one"
             ),
             Notice::ConflictOver => tracing::info!("the conflict of several primaries is over"),
             Notice::PrimaryInRecovery { node } => {
                 tracing::warn!(
                     node = self.name(*node),
-                    "the node configured as the primary is in recovery"
+                    "the node configured as the primary is a standby (in recovery), so nothing is written to it: point \
+                     DATABASE_URL at the primary"
                 );
             }
             Notice::PrimaryRefusesWrites { node } => tracing::warn!(
@@ -62,10 +63,14 @@ impl Log<'_> {
                  check DATABASE_REPLICA_URLS"
             }
             FenceReason::Quarantined => {
-                "it takes writes on a greater timeline than the primary, which is there, and nobody confirms it \
-                 (SEALANE_FAILOVER=confirmed): stop it, let the primary or another replica follow it, or accept it"
+                "it takes writes on a greater timeline than the primary, which still answers, and nobody confirms it \
+                 (SEALANE_FAILOVER=confirmed): stop it, let the primary or another replica follow it, or name \
+                 it by cluster().force_primary()"
             }
-            FenceReason::Conflict => "it takes writes in the same epoch as another primary",
+            FenceReason::Conflict => {
+                "it takes writes in the same epoch as another primary: stop one of them, or name the right one by \
+                 cluster().force_primary() in each process"
+            }
             FenceReason::SameServer => {
                 "it is the primary under another name; list each server once"
             }

@@ -179,7 +179,7 @@ impl Nodes {
                 PoolNews::Opened
             }
             Err(err) => {
-                tracing::warn!(node = &*name, error = %signal::told(&err), "its pool could not be made");
+                tracing::warn!(node = &*name, error = %signal::told(&err), "this node's pool could not be opened: nothing is sent there until it can be, which is tried again in the background");
                 self.leave(id, writes, limit);
                 if let Some(open) = self.open.get_mut(&id) {
                     open.missing[usize::from(writes)] = true;

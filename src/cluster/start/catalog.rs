@@ -70,7 +70,7 @@ impl Starting {
             Err(err) => tracing::warn!(
                 node = &*member.node.name,
                 error = %signal::told(&err),
-                "the catalog could not be read: what is not built in goes to the primary until it can"
+                "the server's catalog could not be read: statements that name more than its built-in functions go to the primary until it can be"
             ),
         }
     }

@@ -13,8 +13,8 @@ use crate::{
 
 impl Worker {
     pub(super) fn publish_metrics(&mut self, shared: &Shared) {
-        self.publisher
-            .publish(|| metric_sums::sums(shared, &self.state));
+        self.exporter
+            .export(|| metric_sums::sums(shared, &self.state));
         let requests = metric_sums::requests(shared);
         let fresh = requests.saturating_sub(self.credited);
         shared.admission.credit_retries(fresh, shared.now());

@@ -80,7 +80,7 @@ pub(super) fn driver_parameter(
         "user" if postgres => url.user = Some(value.to_owned()),
         "password" if postgres => url.password = Some(value.to_owned()),
         _ => {
-            let warning = spelling::judge(url.backend, key, value)?;
+            let warning = spelling::warning_for(url.backend, key, value)?;
             if warning.is_none() {
                 url.parameters.push((key.to_owned(), value.to_owned()));
             }

@@ -129,7 +129,7 @@ fn sqlite(file: &str) -> Result<Parsed, String> {
         if own.take(key, &value)? || pair.is_empty() {
             continue;
         }
-        match spelling::judge(DbBackend::Sqlite, &decode(key)?, &value)? {
+        match spelling::warning_for(DbBackend::Sqlite, &decode(key)?, &value)? {
             None => kept.push(pair),
             // The driver would not.
             Some(warning) => warnings.push(warning),

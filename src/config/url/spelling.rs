@@ -78,8 +78,12 @@ const ELSEWHERE: &[&str] = &[
 
 const OWN: &[&str] = &["name", "weight", "zone"];
 
-/// The driver's parameter as it is, a warning about one that it does not know, or what is wrong with it.
-pub(super) fn judge(backend: DbBackend, key: &str, value: &str) -> Result<Option<String>, String> {
+/// Nothing about a parameter of the driver, a warning about one that it does not know, or what is wrong with it.
+pub(super) fn warning_for(
+    backend: DbBackend,
+    key: &str,
+    value: &str,
+) -> Result<Option<String>, String> {
     let knows = |backend| known(backend).contains(&key) || is_option(backend, key);
     if knows(backend) {
         return check(backend, key, value).map(|()| None);

@@ -224,5 +224,6 @@ fn built_in_harmless(used: &UseRow) -> bool {
 fn system_relation_harmless(used: &UseRow) -> bool {
     let name = Name::new(Some(used.target_schema.clone()), used.target_name.clone());
     let mut needs = Needs::default();
-    relations::judge(Dialect::Postgres, &name, &mut needs).is_none() && needs.relations.is_empty()
+    relations::ruling_on(Dialect::Postgres, &name, &mut needs).is_none()
+        && needs.relations.is_empty()
 }

@@ -157,7 +157,7 @@ pub(crate) fn judge(body: &str, settings: &Settings) -> Judged {
         } else if name.starts_with("pg_") {
             let mut ignored = Needs::default();
             let system = Name::new(None, name.clone());
-            if let Some(ruling) = relations::judge(Dialect::Postgres, &system, &mut ignored) {
+            if let Some(ruling) = relations::ruling_on(Dialect::Postgres, &system, &mut ignored) {
                 judged.ruling.raise(ruling);
             }
         }

@@ -7,8 +7,8 @@ use metrics_util::MetricKind as SeenKind;
 use metrics_util::debugging::{DebugValue, DebuggingRecorder};
 
 use crate::metrics::{
-    ALL, ClusterCounter, ClusterMetrics, ClusterSums, MetricKind, NodeCounter, NodeMetrics,
-    NodeSums, PoolSums, Publisher,
+    ALL, ClusterCounter, ClusterMetrics, ClusterSums, Exporter, MetricKind, NodeCounter,
+    NodeMetrics, NodeSums, PoolSums,
 };
 use crate::vocabulary::{Intent, NodeId, Reason, RetryCause, Role};
 
@@ -61,8 +61,8 @@ fn cluster(nodes: Vec<NodeSums>) -> ClusterSums {
 type Seen = BTreeMap<String, DebugValue>;
 
 /// Publishes once, with `recorder` installed, and returns what it has, as `name{label=value,…}`.
-fn publish_to(recorder: &DebuggingRecorder, publisher: &Publisher, nodes: Vec<NodeSums>) -> Seen {
-    metrics::with_local_recorder(recorder, || publisher.publish(|| cluster(nodes)));
+fn publish_to(recorder: &DebuggingRecorder, exporter: &Exporter, nodes: Vec<NodeSums>) -> Seen {
+    metrics::with_local_recorder(recorder, || exporter.export(|| cluster(nodes)));
     let seen = recorder.snapshotter().snapshot().into_vec().into_iter();
     seen.map(|(key, _, _, value)| {
         let labels: Vec<_> = key
@@ -79,8 +79,8 @@ fn publish_to(recorder: &DebuggingRecorder, publisher: &Publisher, nodes: Vec<No
     .collect()
 }
 
-fn published(publisher: &Publisher, nodes: Vec<NodeSums>) -> Seen {
-    publish_to(&DebuggingRecorder::new(), publisher, nodes)
+fn published(exporter: &Exporter, nodes: Vec<NodeSums>) -> Seen {
+    publish_to(&DebuggingRecorder::new(), exporter, nodes)
 }
 
 fn counter(seen: &Seen, key: &str) -> u64 {
@@ -111,12 +111,12 @@ const SECONDS: &str = "sealane_statement_seconds{node=near}";
 /// DESIGN 5.
 #[test]
 fn a_recorder_installed_late_sees_everything() {
-    let (publisher, node) = (Publisher::new("billing"), busy());
+    let (exporter, node) = (Exporter::new("billing"), busy());
     // Nobody listens yet.
-    publisher.publish(|| cluster(vec![sums(1, "near", &node)]));
+    exporter.export(|| cluster(vec![sums(1, "near", &node)]));
     node.ran(Duration::from_micros(50));
 
-    let seen = published(&publisher, vec![sums(1, "near", &node)]);
+    let seen = published(&exporter, vec![sums(1, "near", &node)]);
     assert_eq!(counter(&seen, READS), 3);
     assert_eq!(counter(&seen, WRITES), 1);
     assert_eq!(counter(&seen, "sealane_ejections_total{node=near}"), 1);
@@ -148,32 +148,29 @@ fn a_recorder_installed_late_sees_everything() {
 
 #[test]
 fn a_recorder_installed_very_late_is_not_flooded() {
-    let (publisher, node) = (Publisher::new("billing"), NodeMetrics::default());
+    let (exporter, node) = (Exporter::new("billing"), NodeMetrics::default());
     (0..250_000).for_each(|_| node.ran(Duration::from_micros(50)));
     let recorder = DebuggingRecorder::new();
     let now = || vec![sums(1, "near", &node)];
     assert_eq!(
-        values(&publish_to(&recorder, &publisher, now()), SECONDS),
+        values(&publish_to(&recorder, &exporter, now()), SECONDS),
         100_000
     );
     node.ran(Duration::from_micros(50));
-    assert_eq!(
-        values(&publish_to(&recorder, &publisher, now()), SECONDS),
-        1
-    );
+    assert_eq!(values(&publish_to(&recorder, &exporter, now()), SECONDS), 1);
 }
 
 #[test]
 fn a_recorder_gets_each_value_once_also_when_others_publish_in_between() {
-    let (publisher, node) = (Publisher::new("billing"), busy());
+    let (exporter, node) = (Exporter::new("billing"), busy());
     let (mine, other) = (DebuggingRecorder::new(), DebuggingRecorder::new());
     let now = || vec![sums(1, "near", &node)];
 
-    assert_eq!(values(&publish_to(&mine, &publisher, now()), SECONDS), 3);
-    publisher.publish(|| cluster(now()));
-    assert_eq!(values(&publish_to(&other, &publisher, now()), SECONDS), 3);
+    assert_eq!(values(&publish_to(&mine, &exporter, now()), SECONDS), 3);
+    exporter.export(|| cluster(now()));
+    assert_eq!(values(&publish_to(&other, &exporter, now()), SECONDS), 3);
     node.ran(Duration::from_micros(50));
-    let seen = publish_to(&mine, &publisher, now());
+    let seen = publish_to(&mine, &exporter, now());
     assert_eq!(values(&seen, SECONDS), 1);
     assert_eq!(
         counter(&seen, READS),
@@ -184,23 +181,23 @@ fn a_recorder_gets_each_value_once_also_when_others_publish_in_between() {
 
 #[test]
 fn a_node_replaced_under_its_name_continues_its_counters() {
-    let (publisher, old, new) = (Publisher::new("billing"), busy(), busy());
+    let (exporter, old, new) = (Exporter::new("billing"), busy(), busy());
     let recorder = DebuggingRecorder::new();
-    let seen = publish_to(&recorder, &publisher, vec![sums(1, "near", &old)]);
+    let seen = publish_to(&recorder, &exporter, vec![sums(1, "near", &old)]);
     assert_eq!((counter(&seen, READS), values(&seen, SECONDS)), (3, 3));
 
     // While the old one drains, both are there.
     let both = vec![sums(2, "near", &new), sums(1, "near", &old)];
-    let seen = publish_to(&recorder, &publisher, both);
+    let seen = publish_to(&recorder, &exporter, both);
     assert_eq!((counter(&seen, READS), values(&seen, SECONDS)), (6, 3));
     assert_eq!(gauge(&seen, "sealane_pool_connections{node=near}"), 8.0);
 
     new.statement(Role::Replica, Intent::Read, Reason::Replica);
-    let seen = publish_to(&recorder, &publisher, vec![sums(2, "near", &new)]);
+    let seen = publish_to(&recorder, &exporter, vec![sums(2, "near", &new)]);
     assert_eq!((counter(&seen, READS), values(&seen, SECONDS)), (7, 0));
     assert_eq!(gauge(&seen, "sealane_pool_connections{node=near}"), 4.0);
 
-    let seen = publish_to(&recorder, &publisher, vec![]);
+    let seen = publish_to(&recorder, &exporter, vec![]);
     assert_eq!(counter(&seen, READS), 7, "the name stays");
     assert_eq!(
         gauge(&seen, "sealane_node_role{node=near,role=replica}"),
@@ -211,17 +208,17 @@ fn a_node_replaced_under_its_name_continues_its_counters() {
 /// Where every restart of a container brings another address, names would be kept for ever.
 #[test]
 fn of_the_names_that_are_gone_the_last_ones_stay() {
-    let (publisher, node) = (Publisher::new("billing"), busy());
-    let seen = published(&publisher, vec![sums(0, "10.0.0.0", &node)]);
+    let (exporter, node) = (Exporter::new("billing"), busy());
+    let seen = published(&exporter, vec![sums(0, "10.0.0.0", &node)]);
     assert_eq!(gauge(&seen, "sealane_pool_connections{node=10.0.0.0}"), 4.0);
-    let seen = published(&publisher, vec![]);
+    let seen = published(&exporter, vec![]);
     assert_eq!(gauge(&seen, "sealane_pool_connections{node=10.0.0.0}"), 0.0);
     for id in 1..100 {
-        let seen = published(&publisher, vec![sums(id, &format!("10.0.0.{id}"), &node)]);
+        let seen = published(&exporter, vec![sums(id, &format!("10.0.0.{id}"), &node)]);
         let key = format!("sealane_pool_connections{{node=10.0.0.{id}}}");
         assert_eq!(gauge(&seen, &key), 4.0);
     }
-    let seen = published(&publisher, vec![]);
+    let seen = published(&exporter, vec![]);
     let has = |name: &str| {
         seen.keys().any(|key| {
             key.contains(&format!("node={name},")) || key.contains(&format!("node={name}}}"))
@@ -237,9 +234,9 @@ fn two_clusters_of_one_process_have_series_of_their_own() {
     let recorder = DebuggingRecorder::new();
     let node = busy();
     for name in ["billing", "orders"] {
-        let publisher = Publisher::new(name);
+        let exporter = Exporter::new(name);
         metrics::with_local_recorder(&recorder, || {
-            publisher.publish(|| cluster(vec![sums(1, "near", &node)]));
+            exporter.export(|| cluster(vec![sums(1, "near", &node)]));
         });
     }
     let seen = recorder.snapshotter().snapshot().into_vec();
@@ -258,9 +255,9 @@ fn two_clusters_of_one_process_have_series_of_their_own() {
 fn every_metric_is_described_and_carries_the_labels_of_the_table() {
     let recorder = DebuggingRecorder::new();
     let everything = busy();
-    let publisher = Publisher::new("billing");
+    let exporter = Exporter::new("billing");
     metrics::with_local_recorder(&recorder, || {
-        publisher.publish(|| cluster(vec![sums(1, "near", &everything)]));
+        exporter.export(|| cluster(vec![sums(1, "near", &everything)]));
     });
     let mut missing: BTreeSet<_> = ALL.iter().map(|metric| metric.name).collect();
     for (key, unit, text, _) in recorder.snapshotter().snapshot().into_vec() {
@@ -294,8 +291,8 @@ fn label_values_are_names_and_words() {
     let seen = {
         let nodes = vec![sums(1, "near", &busy()), sums(2, "db-2", &busy())];
         let recorder = DebuggingRecorder::new();
-        let publisher = Publisher::new("billing");
-        metrics::with_local_recorder(&recorder, || publisher.publish(|| cluster(nodes)));
+        let exporter = Exporter::new("billing");
+        metrics::with_local_recorder(&recorder, || exporter.export(|| cluster(nodes)));
         recorder.snapshotter().snapshot().into_vec()
     };
     for (key, ..) in seen {

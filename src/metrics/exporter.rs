@@ -33,13 +33,13 @@ const MOST_AT_FIRST: u64 = 100_000;
 ///
 /// The cluster's name becomes the label `cluster` of every series, or two clusters of one process would meet in one.
 #[derive(Debug)]
-pub(crate) struct Publisher {
+pub(crate) struct Exporter {
     cluster: Arc<str>,
-    state: Mutex<PublisherState>,
+    state: Mutex<ExporterState>,
 }
 
 #[derive(Debug, Default)]
-struct PublisherState {
+struct ExporterState {
     nodes: Series,
     recorders: Vec<Recorder>,
 }
@@ -68,8 +68,8 @@ impl Recorder {
     }
 }
 
-impl Publisher {
-    /// A publisher that has published nothing yet.
+impl Exporter {
+    /// A exporter that has published nothing yet.
     #[must_use]
     pub(crate) fn new(cluster: &str) -> Self {
         Self {
@@ -81,13 +81,13 @@ impl Publisher {
     /// Publishes what `read` returns.
     ///
     /// `read` runs under the lock, so that of two publications at once the later one also has the later sums.
-    pub(crate) fn publish(&self, read: impl FnOnce() -> ClusterSums) {
+    pub(crate) fn export(&self, read: impl FnOnce() -> ClusterSums) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let sums = read();
         state.nodes.update(&sums.nodes);
         metrics::with_recorder(|recorder| {
             let writer = Writer::new(recorder, &self.cluster);
-            let PublisherState { nodes, recorders } = &mut *state;
+            let ExporterState { nodes, recorders } = &mut *state;
             let known = remembered(recorders, &writer);
             for (word, total) in ClusterCounter::ALL.iter().zip(&sums.counters) {
                 writer.counter(word.metric(), Vec::new(), *total);

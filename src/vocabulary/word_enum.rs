@@ -3,12 +3,12 @@
 use std::fmt;
 
 /// Declares an enum of which each value is one word. `without Display`: it has a text for people beside the word.
-macro_rules! word {
+macro_rules! word_enum {
     (
         $(#[$meta:meta])*
         $name:ident { $($(#[$variant_meta:meta])* $variant:ident = $text:literal,)+ }
     ) => {
-        word! {
+        word_enum! {
             $(#[$meta])*
             $name without Display { $($(#[$variant_meta])* $variant = $text,)+ }
         }
