@@ -71,7 +71,7 @@ pub(crate) trait Work: Sync {
     ) -> impl Future<Output = Result<Option<Self::Sent>, Failed>> + Send;
 
     /// The work was sent and is answered.
-    fn done(&self, attempt: Attempt<'_>, lease: Lease, sent: Self::Sent) -> Self::Output;
+    fn done(&self, attempt: &mut Attempt<'_>, lease: Lease, sent: Self::Sent) -> Self::Output;
 
     /// The work failed at this stage, and is not sent again.
     fn give_up(&self, lease: &Lease, stage: Stage, err: DbErr) -> Result<Self::Output, DbErr> {
@@ -91,7 +91,7 @@ pub(crate) async fn run<W: Work>(
     loop {
         let mut lease = attempt.lease().await.map_err(|err| err.into_db(W::KIND))?;
         let failed = match work.send(&mut attempt, &mut lease).await {
-            Ok(Some(sent)) => return Ok(work.done(attempt, lease, sent)),
+            Ok(Some(sent)) => return Ok(work.done(&mut attempt, lease, sent)),
             Ok(None) => continue,
             Err(failed) => failed,
         };

@@ -58,7 +58,7 @@ impl<C: Call> Work for Query<'_, C> {
         }
     }
 
-    fn done(&self, mut attempt: Attempt<'_>, _lease: Lease, done: C::Output) -> C::Output {
+    fn done(&self, attempt: &mut Attempt<'_>, _lease: Lease, done: C::Output) -> C::Output {
         attempt.succeeded();
         done
     }

@@ -188,18 +188,18 @@ impl Attempt<'_> {
         !self.reroute_if_stale(lease)
     }
 
-    /// What the transaction that this became holds: what its reads obey, and its passage through the gate.
-    pub(crate) fn into_held(self) -> (Reads, Option<Writing>) {
+    /// What the transaction holds that this became: what its reads obey, and its passage through the gate.
+    pub(crate) fn hand_over(&mut self) -> (Reads, Option<Writing>) {
         // A handle that insists on a replica takes what it has.
         let level = match self.request.scope.force {
             Forced::Replica => Consistency::Eventual,
             Forced::No | Forced::Primary => self.request.level,
         };
         let reads = Reads {
-            current: self.request.current,
+            current: self.request.current.clone(),
             level,
             stood: self.request.stood,
         };
-        (reads, self.guards.writing)
+        (reads, self.guards.writing.take())
     }
 }

@@ -66,7 +66,7 @@ impl Work for StreamOpening<'_> {
 
     fn done(
         &self,
-        mut attempt: Attempt<'_>,
+        attempt: &mut Attempt<'_>,
         lease: Lease,
         stream: RoutedStream<'static>,
     ) -> RoutedStream<'static> {

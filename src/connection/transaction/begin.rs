@@ -74,14 +74,14 @@ impl Work for Begin<'_> {
 
     fn done(
         &self,
-        attempt: Attempt<'_>,
+        attempt: &mut Attempt<'_>,
         lease: Lease,
         begun: BegunTransaction,
     ) -> RoutedTransaction {
         let BegunTransaction { inner, since } = begun;
         let opening = BeginOptions::of(&self.options, since);
         let shared = Arc::clone(attempt.shared());
-        let (reads, writing) = attempt.into_held();
+        let (reads, writing) = attempt.hand_over();
         let held = TransactionState::new(shared, lease, writing, opening, reads);
         RoutedTransaction { inner, held }
     }
