@@ -217,6 +217,8 @@ pub struct Config {
     /// (`DbErr::ConnectionAcquire`), and what is missing there, the node and what bounds the wait, stands in a warning
     /// (default: no: the error says it; [`drop_in::Database`](crate::drop_in::Database) sets it). Builder only.
     pub keep_seaorm_errors: bool,
+    /// No closure over the pool's options is in the template, surely.
+    pub(crate) plain_template: bool,
     warnings: Vec<String>,
     source: SettingSource,
     /// What was found out of the template.

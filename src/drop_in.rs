@@ -57,8 +57,9 @@ impl Database {
     where
         C: Into<sea_orm::ConnectOptions>,
     {
-        let mut config =
-            Config::from_env_with_options(options.into()).map_err(crate::Error::from)?;
+        let (options, plain) = connect_options::converted(options);
+        let mut config = Config::from_env_with_options(options).map_err(crate::Error::from)?;
+        config.plain_template = plain;
         config.keep_seaorm_errors = true;
         Ok(DatabaseConnection::connect(config).await?)
     }

@@ -45,7 +45,7 @@ pub(crate) async fn read_catalog(
     let _opaque = node.replayed.opaque();
     #[cfg(feature = "postgres")]
     if let NodePool::Postgres(..) = &*node.link
-        && let PooledConnection::Postgres(mut one) = node.link.acquire().await?
+        && let PooledConnection::Postgres(mut one) = node.acquire().await?
     {
         // All on one connection: what was given back is in the pool a moment later only, and each question that came
         // meanwhile opened another one.
@@ -104,6 +104,7 @@ async fn ask<T>(
     sql: &str,
     read: fn(&QueryResult) -> Result<T, DbErr>,
 ) -> Result<Vec<T>, DbErr> {
+    let _waits = node.wait_for_pool();
     let db = node.link.connection();
     let stmt = Statement::from_string(ConnectionTrait::get_database_backend(db), sql);
     db.query_all_raw(stmt).await?.iter().map(read).collect()

@@ -192,6 +192,7 @@ macro_rules! rows {
                 replicas: Vec::new(),
                 $($field,)+
                 connect_options: None,
+                plain_template: false,
                 warnings: Vec::new(),
                 source: SettingSource::Fields,
                 #[cfg(feature = "postgres")]

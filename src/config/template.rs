@@ -7,6 +7,11 @@
 use super::{Config, draft::Draft};
 
 impl Config {
+    /// Whether no closure of the caller's looks at a pool's connections on their way, surely.
+    pub(crate) fn has_plain_pools(&self) -> bool {
+        self.connect_options.is_none() || self.plain_template
+    }
+
     /// Whether the caller's options let connections be made when they are needed.
     pub(crate) fn is_lazy(&self) -> bool {
         let template = self.connect_options.as_ref();

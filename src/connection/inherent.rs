@@ -48,6 +48,7 @@ impl RoutedConnection {
             return Err(DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed));
         }
         let lease = self.lease_primary()?;
+        let _waits = lease.node().wait_for_pool();
         // SeaORM's is larger than what most applications await it in.
         let pinging = lease.guard(lease.node().link.connection().ping());
         Box::pin(pinging)

@@ -206,6 +206,7 @@ impl sea_schema::Connection for RoutedConnection {
         let lease = self
             .lease_primary()
             .map_err(|err| sea_schema::sqlx_types::SqlxError::AnyDriverError(err.into()))?;
+        let _waits = lease.node().wait_for_pool();
         sea_schema::Connection::query_all(lease.node().link.connection(), select).await
     }
 
@@ -216,6 +217,7 @@ impl sea_schema::Connection for RoutedConnection {
         let lease = self
             .lease_primary()
             .map_err(|err| sea_schema::sqlx_types::SqlxError::AnyDriverError(err.into()))?;
+        let _waits = lease.node().wait_for_pool();
         sea_schema::Connection::query_all_raw(lease.node().link.connection(), sql).await
     }
 }

@@ -114,9 +114,9 @@ impl Attempt<'_> {
         // The place first: who comes while the sockets are looked at comes after this one.
         let placed = lease.try_place(&self.line(self.progress.reason));
         lease.node().weed().await;
-        if placed && lease.node().link.has_idle() {
-            let link = &lease.node().link;
-            let mut acquiring = pin!(link.acquire());
+        if placed && lease.node().has_idle() {
+            let node = lease.node();
+            let mut acquiring = pin!(node.acquire());
             if let Poll::Ready(done) = poll_fn(|cx| Poll::Ready(acquiring.as_mut().poll(cx))).await
             {
                 return match self.freshness.asks_each(&self.request, lease) {
@@ -128,7 +128,7 @@ impl Attempt<'_> {
             let waited = Instant::now();
             self.timing.start(waited);
             let limit = self.request.shared.config.replica_acquire_timeout;
-            let soon = tokio::time::timeout(limit, link.while_open(acquiring)).await;
+            let soon = tokio::time::timeout(limit, node.link.while_open(acquiring)).await;
             self.timing.spend(Phase::Place, waited);
             if let Ok(done) = soon {
                 lease.metrics().acquired(waited.elapsed());
@@ -154,7 +154,7 @@ impl Attempt<'_> {
     /// Makes sure that the connection it gets is made in a runtime that lives.
     pub(crate) fn sweep(&self, lease: &Lease) {
         if self.request.shared.warn_if_orphaned() {
-            lease.node().link.sweep();
+            lease.node().sweep();
         }
     }
 

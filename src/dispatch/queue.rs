@@ -240,11 +240,10 @@ impl Attempt<'_> {
             if !connects {
                 return Ok((place, None));
             }
-            let pool = Arc::clone(link);
             let replayed = Arc::clone(&node.replayed);
             let (shared, asked) = (Arc::clone(&shared), Arc::clone(&node));
             let acquiring =
-                async move { (asking_why(&shared, &asked, pool.acquire()).await, place) };
+                async move { (asking_why(&shared, &asked, asked.acquire()).await, place) };
             let acquiring = FinishInBackground::new(acquiring, move || replayed.opaque());
             let acquiring = async {
                 let (conn, place) = acquiring.await;

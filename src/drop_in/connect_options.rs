@@ -1,6 +1,6 @@
 //! SeaORM's `ConnectOptions` with the one method that names a connection's type.
 
-use std::{borrow::Cow, ops::Deref, pin::Pin, time::Duration};
+use std::{any::type_name, borrow::Cow, cell::Cell, ops::Deref, pin::Pin, time::Duration};
 
 use log::LevelFilter;
 use sea_orm::{ConnectOptions as SeaOrm, DbErr};
@@ -23,7 +23,16 @@ use super::DatabaseConnection;
 /// assert_eq!(options.get_max_connections(), Some(20));
 /// ```
 #[derive(Clone, Debug)]
-pub struct ConnectOptions(SeaOrm);
+pub struct ConnectOptions {
+    inner: SeaOrm,
+    /// A closure was given that may look at a pool's connections on their way.
+    looks: bool,
+}
+
+thread_local! {
+    /// Whether the options that were converted last on this thread have such a closure.
+    static LOOKS: Cell<Option<bool>> = const { Cell::new(None) };
+}
 
 /// Setters of SeaORM's, with its parameters.
 macro_rules! setters {
@@ -31,7 +40,7 @@ macro_rules! setters {
         $(
             $(#[$meta])*
             pub fn $name $(<$generic: Into<$bound>>)? (&mut self, $($arg: $type),+) -> &mut Self {
-                self.0.$name($($arg),+);
+                self.inner.$name($($arg),+);
                 self
             }
         )+
@@ -42,7 +51,10 @@ impl ConnectOptions {
     /// Options for this URL, with everything else at SeaORM's defaults.
     #[must_use]
     pub fn new<T: Into<String>>(url: T) -> Self {
-        Self(SeaOrm::new(url))
+        Self {
+            inner: SeaOrm::new(url),
+            looks: false,
+        }
     }
 
     setters! {
@@ -93,7 +105,7 @@ impl ConnectOptions {
             + Sync
             + 'static,
     {
-        self.0
+        self.inner
             .after_connect(move |connection| call(DatabaseConnection::of_one_pool(connection)));
         self
     }
@@ -109,7 +121,7 @@ macro_rules! driver {
             where
                 F: Fn($options) -> $options + Send + Sync + 'static,
             {
-                self.0.$opts(change);
+                self.inner.$opts(change);
                 self
             }
 
@@ -123,7 +135,8 @@ macro_rules! driver {
                     + Sync
                     + 'static,
             {
-                self.0.$pool_opts(change);
+                self.looks = true;
+                self.inner.$pool_opts(change);
                 self
             }
 
@@ -139,7 +152,8 @@ macro_rules! driver {
                     + Sync
                     + 'static,
             {
-                self.0.$before_acquire(ask);
+                self.looks = true;
+                self.inner.$before_acquire(ask);
                 self
             }
         }
@@ -163,7 +177,7 @@ impl Deref for ConnectOptions {
     type Target = SeaOrm;
 
     fn deref(&self) -> &SeaOrm {
-        &self.0
+        &self.inner
     }
 }
 
@@ -175,6 +189,72 @@ impl<T: Into<String>> From<T> for ConnectOptions {
 
 impl From<ConnectOptions> for SeaOrm {
     fn from(options: ConnectOptions) -> Self {
-        options.0
+        LOOKS.set(Some(options.looks));
+        options.inner
+    }
+}
+
+/// SeaORM's options of these, and whether they surely have no closure that looks at a pool's connections on their way.
+///
+/// Nobody can look into SeaORM's own. A URL has none, and these options know what they were given. Another type with a
+/// conversion of its own may do anything in there, so only the types themselves count, by the names that the compiler
+/// gives them.
+pub(super) fn converted<C: Into<SeaOrm>>(options: C) -> (SeaOrm, bool) {
+    let urls = [
+        type_name::<&str>(),
+        type_name::<String>(),
+        type_name::<&String>(),
+    ];
+    let of = type_name::<C>();
+    LOOKS.set(None);
+    let options = options.into();
+    let plain = match of == type_name::<ConnectOptions>() {
+        true => LOOKS.take() == Some(false),
+        false => urls.contains(&of),
+    };
+    (options, plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ConnectOptions, SeaOrm, converted};
+
+    const URL: &str = "postgres://db-1/shop";
+
+    fn is_plain<C: Into<SeaOrm>>(options: C) -> bool {
+        converted(options).1
+    }
+
+    /// Options of a type that makes SeaORM's by itself, out of ours.
+    struct Own(ConnectOptions);
+
+    impl From<Own> for SeaOrm {
+        fn from(own: Own) -> Self {
+            own.0.into()
+        }
+    }
+
+    #[test]
+    fn only_what_surely_has_no_closure_over_a_pool_is_plain() {
+        assert!(is_plain(URL));
+        assert!(is_plain(URL.to_owned()));
+        assert!(is_plain(&URL.to_owned()));
+        assert!(is_plain(ConnectOptions::new(URL)));
+        assert!(!is_plain(SeaOrm::new(URL)));
+        assert!(!is_plain(Own(ConnectOptions::new(URL))));
+    }
+
+    #[cfg(feature = "postgres")]
+    #[test]
+    fn a_closure_over_a_pool_or_its_connections_is_remembered() {
+        let mut pool = ConnectOptions::new(URL);
+        pool.map_sqlx_postgres_pool_opts(|options| options);
+        assert!(!is_plain(pool.clone()));
+        let mut acquire = ConnectOptions::new(URL);
+        acquire.map_sqlx_postgres_before_acquire(|_, _| Box::pin(async { Ok(true) }));
+        assert!(!is_plain(acquire));
+        let mut connect = ConnectOptions::new(URL);
+        connect.map_sqlx_postgres_opts(|options| options);
+        assert!(is_plain(connect));
     }
 }

@@ -217,6 +217,11 @@ impl Lease {
             // Where it cannot it is gone, which is as good.
             drop(own.forgetting().await);
         }
+        if let Ok(Ok(_)) = &ran
+            && let Some(own) = conn.take()
+        {
+            self.seat.node.give_back(own);
+        }
         ran.unwrap_or_else(|cut| {
             if let Some(conn) = conn {
                 conn.cut();

@@ -159,7 +159,7 @@ impl NodePool {
 
     /// Fails once connections that may write lead to another server than this pool's.
     #[inline]
-    fn leads_home(&self) -> Result<(), DbErr> {
+    pub(super) fn leads_home(&self) -> Result<(), DbErr> {
         match self.guide().is_some_and(|guide| guide.is_over()) {
             true => Err(DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed)),
             false => Ok(()),

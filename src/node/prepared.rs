@@ -62,6 +62,9 @@ impl Node {
     /// in use all the time none would ever be found idle. The first in the pool is the one that was idle longest, so that
     /// this comes round.
     async fn forget_each(&self) {
+        // One that is used again at once would never come round.
+        let _waits = self.wait_for_pool();
+        self.give_all_to_pool();
         let size = self.link.pool_size().map_or(0, |pool| pool.size);
         for _ in 0..size {
             let _place = self.places.clone().take(Line::Own).await;

@@ -30,6 +30,7 @@ mod grants;
 mod history;
 mod identity;
 mod idle_closed;
+mod idle_stack;
 mod mistakes;
 mod options;
 mod prepared;

@@ -113,6 +113,7 @@ impl Begin<'_> {
     ) -> Result<DatabaseTransaction, DbErr> {
         let link: &Arc<NodePool> = &lease.node().link;
         link.present().await?;
+        let _waits = lease.node().wait_for_pool();
         let mut connection = link.connection().clone();
         if let Some(callback) = self.callback.cloned() {
             // SeaORM's transaction takes its callback from the connection that begins it.

@@ -18,6 +18,8 @@ pub(crate) struct Lent {
     ended: AtomicBool,
     /// What notes its connections, where it may be lent.
     handed: Option<Arc<Handed>>,
+    /// No closure of the caller's looks at connections that are taken or come back, surely.
+    plain: bool,
     /// Nothing runs on its new connections, surely.
     #[cfg(feature = "mysql")]
     free_slot: bool,
@@ -43,6 +45,11 @@ impl Lent {
     #[cfg(feature = "mysql")]
     pub(super) fn has_free_slot(&self) -> bool {
         self.free_slot
+    }
+
+    /// `plain`: no closure of the caller's looks at connections that are taken or come back.
+    pub(in crate::node) fn with_plain(self, plain: bool) -> Self {
+        Self { plain, ..self }
     }
 
     pub(super) fn ends(&self) {
@@ -73,6 +80,13 @@ impl NodePool {
         if let Some(lent) = self.lent() {
             lent.lent.store(true, Ordering::Release);
         }
+    }
+
+    /// Whether a connection may serve one statement after the other without its pool: nobody else's closure or hand is
+    /// to find it in there.
+    pub(in crate::node) fn keeps_idle(&self) -> bool {
+        let keeps = |lent: &Lent| lent.plain && !lent.lent.load(Ordering::Acquire);
+        self.lent().is_some_and(keeps)
     }
 
     /// Whether the application has it, so that no other may take its place while its server is the same.
