@@ -4,11 +4,18 @@
 //! A line is stood in for a place, not for a connection (see [`Places`](crate::node::Places)). With the place comes the
 //! right to take a connection or to open one, and that goes on when the statement has gone elsewhere meanwhile: what is
 //! thrown away each time would never be there for anybody.
+//!
+//! With its first place a statement leaves the other lines, until its connection takes too long. Standing on in them was
+//! rejected: it came to their heads as well and took a connection there for nobody, and eight replicas that were full
+//! served no more than two.
 
 use std::{
     future::poll_fn,
     pin::{Pin, pin},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll},
     time::Instant,
 };
@@ -37,6 +44,8 @@ struct Spot {
     seat: Arc<Seat>,
     role: Role,
     reason: Reason,
+    /// The place is had, and the connection on its way.
+    placed: Arc<AtomicBool>,
     work: Pin<Box<dyn Future<Output = Had> + Send>>,
 }
 
@@ -57,6 +66,10 @@ impl Spot {
     fn link(&self) -> &Arc<NodePool> {
         &self.seat.node.link
     }
+
+    fn has_place(&self) -> bool {
+        self.placed.load(Ordering::Relaxed)
+    }
 }
 
 impl Spots {
@@ -67,11 +80,20 @@ impl Spots {
             .any(|known| Arc::ptr_eq(known, link))
     }
 
-    /// The first that has come to its end.
+    /// Whether it waits for the connection of one place, and stands in no other line.
+    fn is_settled(&self) -> bool {
+        !self.late && self.spots.iter().any(Spot::has_place)
+    }
+
+    /// The first that has come to its end. The first that has a place is the only one from then on.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<(Spot, Had)> {
         for place in 0..self.spots.len() {
             if let Poll::Ready(had) = self.spots[place].work.as_mut().poll(cx) {
                 return Poll::Ready((self.spots.remove(place), had));
+            }
+            if self.is_settled() {
+                self.spots.retain(Spot::has_place);
+                break;
             }
         }
         Poll::Pending
@@ -217,6 +239,9 @@ impl Attempt<'_> {
         spots
             .spots
             .retain(|spot| stays.iter().any(|to| Arc::ptr_eq(link(to), spot.link())));
+        if spots.is_settled() {
+            return;
+        }
         for to in joins {
             if !spots.know(link(&to)) {
                 let target = Target::of(&snapshot, to);
@@ -230,6 +255,8 @@ impl Attempt<'_> {
     fn spot(&self, at: Target<'_>, place: Option<Place>, connects: bool) -> Spot {
         let (node, line) = (Arc::clone(&at.seat.node), self.line(at.reason));
         let shared = Arc::clone(self.request.shared);
+        let placed = Arc::new(AtomicBool::new(place.is_some()));
+        let had = Arc::clone(&placed);
         let work = async move {
             let link = &node.link;
             let taking = async { Ok(node.places.clone().take(line).await) };
@@ -237,6 +264,7 @@ impl Attempt<'_> {
                 Some(place) => place,
                 None => link.while_open(taking).await?,
             };
+            had.store(true, Ordering::Relaxed);
             if !connects {
                 return Ok((place, None));
             }
@@ -255,6 +283,7 @@ impl Attempt<'_> {
             seat: Arc::clone(at.seat),
             role: at.role,
             reason: at.reason,
+            placed,
             work: Box::pin(work),
         }
     }
