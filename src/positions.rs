@@ -28,6 +28,7 @@ mod sql;
 )]
 pub(crate) mod tracker;
 pub(crate) mod wait;
+mod wait_circuit;
 
 #[cfg(feature = "postgres")]
 use std::sync::{Arc, atomic::Ordering};

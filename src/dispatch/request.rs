@@ -6,7 +6,7 @@
 
 use std::{
     sync::{Arc, atomic::Ordering},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use sea_orm::{AccessMode, IsolationLevel, TransactionOptions};
@@ -85,9 +85,20 @@ impl Request<'_> {
     }
 
     /// Whether a read of it may wait for a replica rather than go to the primary. By time alone there is nothing to wait
-    /// for.
+    /// for; and where the last reads waited in vain, it pays for one that tries only.
     pub(super) fn may_wait_for_replica(&self) -> bool {
-        (self.unseen || self.on_stale() != OnStale::Primary) && self.knows_positions()
+        let pays = || {
+            let limit = self.scope.stale_wait(self.shared);
+            self.shared.tracker.waits.lets_wait(Instant::now(), limit)
+        };
+        let waits = self.unseen
+            || match self.on_stale() {
+                OnStale::Primary => false,
+                // Its caller wants no primary.
+                OnStale::Error => true,
+                OnStale::Wait => pays(),
+            };
+        waits && self.knows_positions()
     }
 
     /// Whether the primary says how far it has written.

@@ -32,7 +32,10 @@ impl Attempt<'_> {
         let shared = self.request.shared;
         shared.count(ClusterCounter::StaleWait);
         let begun = Instant::now();
+        let most = self.request.scope.stale_wait(shared);
+        shared.tracker.waits.begin(begun, most);
         let in_time = self.replica_catches_up().await;
+        shared.tracker.waits.end(Instant::now(), most, in_time);
         self.timing.spend(Phase::Route, begun);
         self.timing.spend(Phase::Fresh, begun);
         shared.telemetry.metrics.stale_waits.record(begun.elapsed());

@@ -90,6 +90,8 @@ table! {
         "Reads that went to the primary because no replica was known to have replayed what this process wrote";
     CAPTURES = Counter Count "sealane_captures_total" []
         "Times the primary was asked how far it has written";
+    SAMPLES = Counter Count "sealane_samples_total" []
+        "Times a replica was asked how far it has replayed";
     STALE_WAITS = Counter Count "sealane_stale_waits_total" []
         "Reads that waited for a replica to have replayed what they had to see";
     STALE_TIMEOUTS = Counter Count "sealane_stale_wait_timeouts_total" []
@@ -195,6 +197,8 @@ counted! {
         Pinned = PINNED,
         /// The primary was asked for its position.
         Capture = CAPTURES,
+        /// A replica was asked for its position.
+        Sample = SAMPLES,
         /// A read waited for a replica.
         StaleWait = STALE_WAITS,
         /// A read waited for a replica in vain.

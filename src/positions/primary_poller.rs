@@ -270,7 +270,12 @@ impl PrimaryPoller {
         let asked = way.capture.once(&way.tracker).instrument(way.span.clone());
         match asked.await {
             // One that can do it no more is found out by the next look.
-            Some(Ended::Covered | Ended::Impossible) | None => way.rests_until = None,
+            ended @ (Some(Ended::Covered | Ended::Impossible) | None) => {
+                way.rests_until = None;
+                if matches!(ended, Some(Ended::Covered)) {
+                    self.demand_samples();
+                }
+            }
             Some(Ended::Failed) => {
                 // Whoever waits for the answer hears of nothing that would let it ask again.
                 self.clock.note_read();
@@ -279,6 +284,13 @@ impl PrimaryPoller {
                 self.ways.push(way);
             }
         }
+    }
+
+    /// Has the replicas of every handle asked until one has come as far: whoever reads later than the replay finds it.
+    /// Waiting for the first read that wanted one was the simpler rule: that read went to the primary however late it was.
+    fn demand_samples(&self) {
+        let trackers = self.ways.iter().filter_map(|way| way.tracker.upgrade());
+        trackers.for_each(|tracker| tracker.demand.ask());
     }
 
     async fn wait(&mut self) {

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use super::{background_runtime, rate::Rate, sampling_demand::Demand, sql, tracker::Tracker};
 use crate::{
     causality::{Current, ReplayReport},
+    metrics::ClusterCounter,
     node::Node,
 };
 
@@ -70,6 +71,7 @@ async fn ask(
     let tracker = weak.upgrade().filter(|tracker| !tracker.is_over())?;
     let node = node.upgrade().filter(|node| !node.link.is_closed())?;
     pace.hear(tracker.demand.asked());
+    tracker.count(ClusterCounter::Sample);
     let limit = tracker.config.connect_timeout;
     let sampled = tokio::time::timeout(limit, sample(&tracker, &node, conn)).await;
     let answered = match sampled {

@@ -14,6 +14,7 @@ use std::{
 use super::{
     sampling_demand::Demand,
     wait::{self, Look},
+    wait_circuit::WaitCircuit,
 };
 use crate::{
     causality::{
@@ -62,6 +63,8 @@ pub(crate) struct Tracker {
     /// The primary says how far it has written; else only the time pin is left (rule C14).
     told: AtomicBool,
     pub(crate) demand: Arc<Demand>,
+    /// Whether it pays to wait for a replica.
+    pub(crate) waits: WaitCircuit,
     pub(crate) pin: PinSettings,
     pub(super) snapshot: Arc<Published>,
     pub(super) config: Arc<Config>,
@@ -96,6 +99,7 @@ impl Tracker {
             losses: Arc::default(),
             told: AtomicBool::new(has_positions),
             demand: Arc::default(),
+            waits: WaitCircuit::default(),
             pin,
             snapshot,
             config,
