@@ -80,7 +80,7 @@ impl Spots {
             .any(|known| Arc::ptr_eq(known, link))
     }
 
-    /// Whether it waits for the connection of one place, and stands in no other line.
+    /// Whether a place is had, so that the statement stands in no other line.
     fn is_settled(&self) -> bool {
         !self.late && self.spots.iter().any(Spot::has_place)
     }

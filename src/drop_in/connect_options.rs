@@ -238,7 +238,8 @@ mod tests {
     fn only_what_surely_has_no_closure_over_a_pool_is_plain() {
         assert!(is_plain(URL));
         assert!(is_plain(URL.to_owned()));
-        assert!(is_plain(&URL.to_owned()));
+        let owned = URL.to_owned();
+        assert!(is_plain(&owned));
         assert!(is_plain(ConnectOptions::new(URL)));
         assert!(!is_plain(SeaOrm::new(URL)));
         assert!(!is_plain(Own(ConnectOptions::new(URL))));

@@ -62,7 +62,7 @@ impl IdleStack {
         self.stack().idle.pop().map(|(conn, _)| conn)
     }
 
-    /// Those that nobody has taken for too long, for the pool; ends the watch when none is left.
+    /// Connections that nobody has taken for too long, for the pool; ends the watch when none is left.
     fn expired(&self, now: Instant) -> (Vec<PooledConnection>, bool) {
         let mut stack = self.stack();
         let old = |(_, since): &(PooledConnection, Instant)| now.duration_since(*since) >= IDLE;
@@ -72,7 +72,7 @@ impl IdleStack {
         (expired, stack.watched)
     }
 
-    /// All of them.
+    /// Every connection that is here.
     fn drain(&self) -> Vec<PooledConnection> {
         let mut stack = self.stack();
         stack.idle.drain(..).map(|(conn, _)| conn).collect()

@@ -63,7 +63,7 @@ pub(crate) struct Tracker {
     /// The primary says how far it has written; else only the time pin is left (rule C14).
     told: AtomicBool,
     pub(crate) demand: Arc<Demand>,
-    /// Whether it pays to wait for a replica.
+    /// How the last waits for a replica ended.
     pub(crate) waits: WaitCircuit,
     pub(crate) pin: PinSettings,
     pub(super) snapshot: Arc<Published>,
