@@ -6,7 +6,7 @@ use sea_orm::{ConnAcquireErr, ConnectionTrait, DbErr, Statement, TransactionTrai
 use sealane::{Config, Error, Role, RoutedConnection};
 use sealane_harness::{Cluster, Node};
 
-use crate::{faults::until_running, heard::Heard, place::until};
+use crate::{faults::running, heard::Heard, place::until};
 
 const LIMITS: [(&str, &str); 3] = [
     ("SEALANE_ACQUIRE_TIMEOUT", "700ms"),
@@ -128,7 +128,7 @@ async fn a_full_pool_stays_seaorms_error_while_the_server_lets_nobody_in() {
     let db = RoutedConnection::builder()
         .primary(few)
         .max_connections(1)
-        .acquire_timeout(Duration::from_millis(300))
+        .acquire_timeout(Duration::from_secs(1))
         .check_interval(Duration::from_millis(100))
         .keep_seaorm_errors();
     let db = db.connect().await.unwrap();
@@ -160,7 +160,7 @@ async fn what_broke_off_and_found_no_other_node_is_not_called_unsent() {
     let (node, standby) = (cluster.primary(), cluster.standby(0));
     let variables = [
         ("DATABASE_REPLICA_URL", &*standby.url()),
-        ("SEALANE_ROUTE_TIMEOUT", "500ms"),
+        ("SEALANE_ROUTE_TIMEOUT", "1s"),
     ];
     let db = connected(&node.url(), &variables).await;
     node.kill().unwrap();
@@ -174,14 +174,22 @@ async fn what_broke_off_and_found_no_other_node_is_not_called_unsent() {
         db.explain(text).reason == sealane::Reason::Replica
     })
     .await;
-    let read = tokio::spawn({
+    let reads = || {
         let db = db.clone();
-        async move {
+        tokio::spawn(async move {
             db.query_one_raw(Statement::from_string(db.get_database_backend(), text))
                 .await
+        })
+    };
+    let mut read = reads();
+    until("the read to run", async || {
+        // On a busy machine the standby may be in doubt for longer than a read waits for a node.
+        if read.is_finished() {
+            read = reads();
         }
-    });
-    until_running(standby, "broken", 1).await;
+        running(standby, "broken") > 0
+    })
+    .await;
     standby.kill().unwrap();
     let err = read.await.unwrap().unwrap_err();
     let text = err.to_string();
@@ -264,7 +272,8 @@ async fn one_server_under_two_names_is_called_that_and_nothing_else() {
             .unwrap();
         let said = || {
             let mut said = heard.warnings();
-            said.retain(|line| line.contains(&port));
+            // A busy machine may be too slow for a check, which says nothing of names.
+            said.retain(|line| line.contains(&port) && !line.contains("timed_out"));
             said
         };
         until("the name to be told", async || !said().is_empty()).await;
