@@ -226,10 +226,10 @@ mod tests {
     }
 
     /// Options of a type that makes SeaORM's by itself, out of ours.
-    struct Own(ConnectOptions);
+    struct Foreign(ConnectOptions);
 
-    impl From<Own> for SeaOrm {
-        fn from(own: Own) -> Self {
+    impl From<Foreign> for SeaOrm {
+        fn from(own: Foreign) -> Self {
             own.0.into()
         }
     }
@@ -242,7 +242,7 @@ mod tests {
         assert!(is_plain(&owned));
         assert!(is_plain(ConnectOptions::new(URL)));
         assert!(!is_plain(SeaOrm::new(URL)));
-        assert!(!is_plain(Own(ConnectOptions::new(URL))));
+        assert!(!is_plain(Foreign(ConnectOptions::new(URL))));
     }
 
     #[cfg(feature = "postgres")]

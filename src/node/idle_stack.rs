@@ -154,7 +154,7 @@ impl Node {
 
 /// Gives the pool what nobody takes, until nothing is left here, and everything once the pool is closed.
 fn watch_over(idle: Arc<IdleStack>, link: Arc<NodePool>) {
-    let watch = Watch(idle);
+    let watch = IdleWatch(idle);
     let Ok(runtime) = tokio::runtime::Handle::try_current() else {
         return;
     };
@@ -175,9 +175,9 @@ fn watch_over(idle: Arc<IdleStack>, link: Arc<NodePool>) {
 }
 
 /// The watch over a stack. Whichever way it ends, also with its runtime, what is left goes to the pool.
-struct Watch(Arc<IdleStack>);
+struct IdleWatch(Arc<IdleStack>);
 
-impl Drop for Watch {
+impl Drop for IdleWatch {
     fn drop(&mut self) {
         let mut stack = self.0.stack();
         // Another one began since this one found nothing.
