@@ -11,9 +11,8 @@ use tokio::sync::watch;
 
 use super::Snapshot;
 #[cfg(feature = "postgres")]
-use crate::error::causes::SeenNodes;
 use crate::vocabulary::NodeId;
-use crate::{node::Node, vocabulary::Role};
+use crate::{error::causes::SeenNodes, node::Node, vocabulary::Role};
 
 /// The snapshot that decisions read now.
 pub(crate) struct Published {
