@@ -37,13 +37,13 @@ use std::{
 use sea_orm::metric;
 
 pub(crate) use self::closed::closed;
-use self::idle_stack::IdleStack;
 use self::prepared::Prepared;
 use self::sockets::Sockets;
 #[cfg(feature = "stream")]
 pub(crate) use self::until_cut::UntilCut;
 pub(crate) use self::{
     handed::Handed,
+    idle_stack::IdleStack,
     lease::{Lease, Seat},
     link::{Lent, NodePool, PooledConnection, Returned, Sibling},
     pending_pool::PendingPool,
@@ -68,8 +68,6 @@ pub(crate) struct Node {
     pub(crate) link: Arc<NodePool>,
     /// Of its pool, for statements.
     pub(crate) places: Places,
-    /// What is idle of its pool and was used last.
-    idle: Arc<IdleStack>,
     /// How to reach the server beside its pools; nothing where the application made the connection.
     pub(crate) direct: Option<Arc<NodeConfig>>,
     /// How far it is known to have replayed.
@@ -103,7 +101,6 @@ impl Node {
                 .guide()
                 .map_or_else(Arc::default, |guide| Arc::clone(&guide.replayed)),
             places: Places::of(&link),
-            idle: Arc::default(),
             link,
             direct: None,
             fresh: Arc::default(),
@@ -121,21 +118,13 @@ impl Node {
 
     /// Throws away the idle connections that the other side has closed, when there are any: nothing is to be sent on
     /// them. Without any this is a look at a few sockets, or at a clock.
-    pub(crate) async fn weed(&self) {
-        if self.sockets.may_have_ended(&self.link) {
+    /// `surely`: also where that was looked at a moment ago.
+    pub(crate) async fn weed(&self, surely: bool) {
+        if self.sockets.may_have_ended(&self.link, surely) {
             // The pool asks what comes back to it.
             self.give_all_to_pool();
             self.link.weed().await;
         }
-    }
-
-    /// Size, idle and greatest size of the pool; `None` where the pool is not ours to look into.
-    pub(crate) fn pool_size(&self) -> Option<PoolSize> {
-        let pool = self.link.pool_size()?;
-        Some(PoolSize {
-            idle: (pool.idle + self.idle.len()).min(pool.size),
-            ..pool
-        })
     }
 
     /// This node with the same server in the same life, under another name.
@@ -148,7 +137,6 @@ impl Node {
             behind: Arc::clone(&self.behind),
             filling: Arc::clone(&self.filling),
             places: self.places.clone(),
-            idle: Arc::clone(&self.idle),
             #[cfg(feature = "postgres")]
             backends: Arc::clone(&self.backends),
             ..Self::new(self.id, name, self.generation, Arc::clone(&self.link))

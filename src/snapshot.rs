@@ -86,7 +86,7 @@ impl SnapshotNode<'_> {
         for pool in pools
             .into_iter()
             .flatten()
-            .filter_map(|node| node.pool_size())
+            .filter_map(|node| node.link.pool_size())
         {
             all.size += pool.size;
             all.idle += pool.idle;

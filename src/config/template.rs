@@ -8,7 +8,7 @@ use super::{Config, draft::Draft};
 
 impl Config {
     /// Whether no closure of the caller's looks at a pool's connections on their way, surely.
-    #[cfg(any(feature = "postgres", feature = "mysql"))]
+    #[cfg(feature = "postgres")]
     pub(crate) fn has_plain_pools(&self) -> bool {
         self.connect_options.is_none() || self.plain_template
     }

@@ -113,8 +113,9 @@ impl Attempt<'_> {
         self.sweep(lease);
         // The place first: who comes while the sockets are looked at comes after this one.
         let placed = lease.try_place(&self.line(self.progress.reason));
-        lease.node().weed().await;
-        if placed && lease.node().has_idle() {
+        // A write finds no second node, and a connection may serve it that nobody has asked since its last answer.
+        lease.node().weed(self.may_write()).await;
+        if placed && lease.node().link.has_idle() {
             let node = lease.node();
             let mut acquiring = pin!(node.acquire());
             if let Poll::Ready(done) = poll_fn(|cx| Poll::Ready(acquiring.as_mut().poll(cx))).await
@@ -147,14 +148,14 @@ impl Attempt<'_> {
         if !lease.try_place(&self.line(self.progress.reason)) {
             self.queue(lease, false).await?;
         }
-        lease.node().weed().await;
+        lease.node().weed(false).await;
         Ok(())
     }
 
     /// Makes sure that the connection it gets is made in a runtime that lives.
     pub(crate) fn sweep(&self, lease: &Lease) {
         if self.request.shared.warn_if_orphaned() {
-            lease.node().sweep();
+            lease.node().link.sweep();
         }
     }
 

@@ -32,10 +32,17 @@ impl Attempt<'_> {
         let shared = self.request.shared;
         shared.count(ClusterCounter::StaleWait);
         let begun = Instant::now();
-        let most = self.request.scope.stale_wait(shared);
-        shared.tracker.waits.begin(begun, most);
+        // Whoever has to wait whatever comes of it says nothing of whether it pays.
+        let asks = !self.request.unseen && self.request.on_stale() == OnStale::Wait;
+        if asks {
+            let most = self.request.scope.stale_wait(shared);
+            shared.tracker.waits.begin(begun, most);
+        }
         let in_time = self.replica_catches_up().await;
-        shared.tracker.waits.end(Instant::now(), most, in_time);
+        if asks {
+            let now = Instant::now();
+            shared.tracker.waits.end(now, now - begun, in_time);
+        }
         self.timing.spend(Phase::Route, begun);
         self.timing.spend(Phase::Fresh, begun);
         shared.telemetry.metrics.stale_waits.record(begun.elapsed());

@@ -151,7 +151,7 @@ impl Attempt<'_> {
             return (late(detail.to_owned()), false);
         }
         let begun = self.timing.started().unwrap_or_else(Instant::now);
-        let full = node.pool_size();
+        let full = node.link.pool_size();
         let full = full.is_some_and(|pool| pool.size >= pool.max && pool.idle == 0);
         let setting = match lease.role() {
             Role::Replica => "replica_max_connections",
@@ -174,7 +174,7 @@ pub(crate) async fn asking_why<T>(
     node: &Arc<Node>,
     work: impl Future<Output = T>,
 ) -> T {
-    if node.direct.is_none() || node.has_idle() {
+    if node.direct.is_none() || node.link.has_idle() {
         return work.await;
     }
     let (mut work, begun) = (pin!(work), Instant::now());

@@ -18,9 +18,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures_util::future::BoxFuture;
 use sea_orm::DbErr;
 
-use super::{Node, NodePool, PooledConnection};
+use super::{Node, PooledConnection};
 
 /// How long a connection waits for its next statement before the pool has it again.
 const IDLE: Duration = Duration::from_millis(100);
@@ -45,6 +46,14 @@ struct Stack {
     returned: u64,
     /// A task looks at what waits.
     watched: bool,
+    /// Nothing is kept here any more.
+    closed: bool,
+}
+
+impl std::fmt::Debug for IdleStack {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("IdleStack").field(&self.len()).finish()
+    }
 }
 
 impl IdleStack {
@@ -53,13 +62,27 @@ impl IdleStack {
     }
 
     /// How many are here.
-    pub(super) fn len(&self) -> u32 {
-        u32::try_from(self.stack().idle.len()).unwrap_or(u32::MAX)
+    pub(super) fn len(&self) -> usize {
+        self.stack().idle.len()
     }
 
     /// The connection that was used last.
     fn take(&self) -> Option<PooledConnection> {
         self.stack().idle.pop().map(|(conn, _)| conn)
+    }
+
+    /// Keeps a connection, unless it is the pool's turn; whether somebody has to look at what waits from now on.
+    fn keep(&self, conn: PooledConnection) -> bool {
+        let mut stack = self.stack();
+        stack.returned += 1;
+        if stack.closed || stack.waiting > 0 || stack.returned.is_multiple_of(BACK_EVERY) {
+            // What goes to the pool goes there without the lock.
+            drop(stack);
+            drop(conn);
+            return false;
+        }
+        stack.idle.push((conn, Instant::now()));
+        !std::mem::replace(&mut stack.watched, true)
     }
 
     /// Connections that nobody has taken for too long, for the pool; ends the watch when none is left.
@@ -73,100 +96,92 @@ impl IdleStack {
     }
 
     /// Every connection that is here.
-    fn drain(&self) -> Vec<PooledConnection> {
+    pub(super) fn drain(&self) -> Vec<PooledConnection> {
         let mut stack = self.stack();
         stack.idle.drain(..).map(|(conn, _)| conn).collect()
+    }
+
+    /// Gives the pool what is here, and keeps nothing from now on.
+    pub(super) fn close(&self) {
+        self.stack().closed = true;
+        drop(self.drain());
     }
 }
 
 /// Somebody waits for a connection of the pool itself: until this is dropped, what comes back goes there.
-pub(crate) struct WaitsForPool<'a>(&'a IdleStack);
+pub(crate) struct WaitsForPool<'a>(Option<&'a IdleStack>);
 
 impl Drop for WaitsForPool<'_> {
     fn drop(&mut self) {
-        self.0.stack().waiting -= 1;
+        if let Some(idle) = self.0 {
+            idle.stack().waiting -= 1;
+        }
     }
 }
 
 impl Node {
+    fn idle(&self) -> Option<&Arc<IdleStack>> {
+        self.link.idle_stack()
+    }
+
     /// Takes a connection for whoever has a place: the one that was used last, else one of the pool's.
     pub(crate) async fn acquire(&self) -> Result<PooledConnection, DbErr> {
         self.link.leads_home()?;
-        if let Some(conn) = self.idle.take() {
+        if let Some(conn) = self.idle().and_then(|idle| idle.take()) {
             return Ok(conn);
         }
         let _waits = self.wait_for_pool();
         self.link.acquire().await
     }
 
-    /// For whoever takes a connection from the pool itself, as SeaORM's transactions do. One that is idle here goes there,
-    /// unless the pool has some.
+    /// For whoever takes a connection from the pool itself, as SeaORM's transactions do: one that is idle here goes there.
     pub(crate) fn wait_for_pool(&self) -> WaitsForPool<'_> {
-        let mut stack = self.idle.stack();
-        stack.waiting += 1;
-        let given = match self.link.has_idle() {
-            true => None,
-            false => stack.idle.pop(),
-        };
-        drop(stack);
-        drop(given);
-        WaitsForPool(&self.idle)
-    }
-
-    /// Whether a connection is likely to be there at once; always where the pool is not ours to look into.
-    pub(crate) fn has_idle(&self) -> bool {
-        !self.idle.stack().idle.is_empty() || self.link.has_idle()
+        let idle = self.idle().map(|idle| &**idle);
+        if let Some(idle) = idle {
+            let mut stack = idle.stack();
+            stack.waiting += 1;
+            let given = stack.idle.pop();
+            drop(stack);
+            drop(given);
+        }
+        WaitsForPool(idle)
     }
 
     /// Gives back a connection whose last statement was answered whole.
     pub(super) fn give_back(&self, conn: PooledConnection) {
-        if !self.link.keeps_idle() || self.link.is_closed() {
-            return;
-        }
-        let mut stack = self.idle.stack();
-        stack.returned += 1;
-        if stack.waiting > 0 || stack.returned.is_multiple_of(BACK_EVERY) {
-            drop(stack);
-            return;
-        }
-        stack.idle.push((conn, Instant::now()));
-        let watch = !std::mem::replace(&mut stack.watched, true);
-        drop(stack);
-        if watch {
-            watch_over(Arc::clone(&self.idle), Arc::clone(&self.link));
+        if let Some(idle) = self.idle()
+            && idle.keep(conn)
+        {
+            watch_over(Arc::clone(idle), self.link.until_closed());
         }
     }
 
     /// Gives the pool all that are idle here.
     pub(super) fn give_all_to_pool(&self) {
-        drop(self.idle.drain());
-    }
-
-    /// Throws the idle connections away: those here and the pool's (see [`NodePool::sweep`]).
-    pub(crate) fn sweep(&self) {
-        self.idle
-            .drain()
-            .into_iter()
-            .for_each(PooledConnection::cut);
-        self.link.sweep();
+        if let Some(idle) = self.idle() {
+            drop(idle.drain());
+        }
     }
 }
 
 /// Gives the pool what nobody takes, until nothing is left here, and everything once the pool is closed.
-fn watch_over(idle: Arc<IdleStack>, link: Arc<NodePool>) {
-    let watch = IdleWatch(idle);
+fn watch_over(idle: Arc<IdleStack>, mut closed: BoxFuture<'static, ()>) {
+    let mut watch = IdleWatch { idle, ended: false };
     let Ok(runtime) = tokio::runtime::Handle::try_current() else {
         return;
     };
     runtime.spawn(async move {
-        let mut closed = link.until_closed();
         loop {
             tokio::select! {
-                () = &mut closed => return,
+                () = &mut closed => {
+                    watch.idle.close();
+                    return;
+                }
                 () = tokio::time::sleep(LOOK_EVERY) => {}
             }
-            let (expired, more) = watch.0.expired(Instant::now());
+            let (expired, more) = watch.idle.expired(Instant::now());
             drop(expired);
+            watch.ended = !more;
             if !more {
                 return;
             }
@@ -174,19 +189,59 @@ fn watch_over(idle: Arc<IdleStack>, link: Arc<NodePool>) {
     });
 }
 
-/// The watch over a stack. Whichever way it ends, also with its runtime, what is left goes to the pool.
-struct IdleWatch(Arc<IdleStack>);
+/// The watch over a stack. Where it ends with its runtime, the next connection that is kept begins another one.
+struct IdleWatch {
+    idle: Arc<IdleStack>,
+    /// The watch has found nothing more, and said so.
+    ended: bool,
+}
 
 impl Drop for IdleWatch {
     fn drop(&mut self) {
-        let mut stack = self.0.stack();
-        // Another one began since this one found nothing.
-        if stack.idle.is_empty() {
+        if self.ended {
             return;
         }
+        let mut stack = self.idle.stack();
         stack.watched = false;
         let left: Vec<_> = stack.idle.drain(..).collect();
         drop(stack);
-        drop(left);
+        // There may be no runtime any more in which the pool could ask them.
+        left.into_iter().for_each(|(conn, _)| conn.cut());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::{IdleStack, IdleWatch, PooledConnection};
+
+    fn conn() -> PooledConnection {
+        PooledConnection::Adopted(sea_orm::DatabaseConnection::default())
+    }
+
+    /// The stack was empty when the watch ended with its runtime: what was kept later was looked at by nobody, and the
+    /// pool waited for it when it was closed.
+    #[test]
+    fn after_a_watch_that_ended_with_its_runtime_the_next_connection_begins_another_one() {
+        let idle = Arc::new(IdleStack::default());
+        assert!(idle.keep(conn()), "the first one begins the watch");
+        assert!(!idle.keep(conn()));
+        idle.drain();
+        drop(IdleWatch {
+            idle: Arc::clone(&idle),
+            ended: false,
+        });
+        assert!(idle.keep(conn()));
+    }
+
+    #[test]
+    fn nothing_is_kept_once_the_pool_is_closed() {
+        let idle = IdleStack::default();
+        idle.keep(conn());
+        idle.close();
+        assert_eq!(idle.len(), 0);
+        assert!(!idle.keep(conn()));
+        assert_eq!(idle.len(), 0);
     }
 }

@@ -204,6 +204,9 @@ impl NodePool {
     /// Throws away the idle connections, which may belong to a runtime that has ended. Whether they do cannot be asked:
     /// such a socket can carry a question and an answer, and fail at the next. SQLite's need no runtime.
     pub(crate) fn sweep(&self) {
+        if let Some(idle) = self.idle_stack() {
+            idle.drain().into_iter().for_each(PooledConnection::cut);
+        }
         match self {
             #[cfg(feature = "postgres")]
             Self::Postgres(pool, ..) => {
@@ -241,11 +244,12 @@ impl NodePool {
 
     /// Size, idle and greatest size of the pool; `None` where the pool is not ours to look into.
     pub(crate) fn pool_size(&self) -> Option<PoolSize> {
+        let kept = self.idle_stack().map_or(0, |idle| idle.len());
         with_pool!(
             self,
             |pool| Some(PoolSize::read(
                 pool.size(),
-                pool.num_idle(),
+                pool.num_idle().saturating_add(kept),
                 pool.options().get_max_connections(),
             )),
             None
@@ -254,7 +258,8 @@ impl NodePool {
 
     /// Whether a connection is likely to be there at once; always where the pool is not ours to look into.
     pub(crate) fn has_idle(&self) -> bool {
-        with_pool!(self, |pool| pool.num_idle() > 0, true)
+        let kept = self.idle_stack().is_some_and(|idle| idle.len() > 0);
+        kept || with_pool!(self, |pool| pool.num_idle() > 0, true)
     }
 
     /// Whether the pool was closed; an adopted one is not ours to know.
@@ -267,6 +272,8 @@ impl NodePool {
         if let Some(lent) = self.lent().filter(|_| !self.is_closed()) {
             lent.ends();
         }
+        // It waits for all that was taken from the pool.
+        self.close_idle_stack();
         with_pool!(self, |pool| pool.close().await, ());
     }
 }

@@ -178,20 +178,25 @@ mod look {
     impl Sockets {
         /// Whether the other side may have closed a connection of the pool. Another node's at the same port counts as
         /// well; that costs the idle ones a question.
-        pub(crate) fn may_have_ended(&self, link: &NodePool) -> bool {
+        /// `surely`: also where they were looked at a moment ago.
+        pub(crate) fn may_have_ended(&self, link: &NodePool, surely: bool) -> bool {
             let now = Instant::now();
             let since = u64::try_from(now.duration_since(self.began).as_micros());
             let since = since.unwrap_or(u64::MAX).max(1);
             let looked = self.looked.load(Ordering::Relaxed);
             let pause = u64::try_from(LOOK_EVERY.as_micros()).unwrap_or(u64::MAX);
-            if looked != 0 && since.saturating_sub(looked) < pause {
+            if !surely && looked != 0 && since.saturating_sub(looked) < pause {
                 return false;
             }
             let Some(port) = link.port() else {
                 return false;
             };
-            // Somebody else is looking.
-            let Ok(mut list) = self.list.try_lock() else {
+            let list = match surely {
+                true => self.list.lock().ok(),
+                // Somebody else is looking.
+                false => self.list.try_lock().ok(),
+            };
+            let Some(mut list) = list else {
                 return false;
             };
             self.looked.store(since, Ordering::Relaxed);
@@ -251,7 +256,7 @@ mod look {
 
     impl Sockets {
         /// Whether the other side may have closed a connection of the pool.
-        pub(crate) fn may_have_ended(&self, _: &NodePool) -> bool {
+        pub(crate) fn may_have_ended(&self, _: &NodePool, _: bool) -> bool {
             false
         }
     }

@@ -18,6 +18,9 @@ const TOO_FEW: u32 = 4;
 /// The pause between two trials, in waits: so those that try lose a twentieth of one task's time.
 const PAUSE: u32 = 20;
 
+/// The longest pause between two trials.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
 /// Whether waits for a replica pay, by how the last ones ended.
 #[derive(Debug, Default)]
 pub(crate) struct WaitCircuit(Mutex<Circuit>);
@@ -48,8 +51,11 @@ impl WaitCircuit {
 
     /// A wait begins that may last so long: while waits do not pay, nobody else tries meanwhile.
     pub(crate) fn begin(&self, now: Instant, limit: Duration) {
-        if let Some(at) = &mut self.circuit().trial_at {
-            *at = now + limit * PAUSE;
+        let mut circuit = self.circuit();
+        if let Some(at) = &mut circuit.trial_at {
+            *at = now + pause(limit);
+            // This one says how long a wait has to be to be judged by it.
+            circuit.longest = limit;
         }
     }
 
@@ -66,9 +72,14 @@ impl WaitCircuit {
         circuit.count = REMEMBERED.min(circuit.count + 1);
         let mostly_vain = circuit.vain.count_ones() * 2 >= circuit.count;
         if !in_time && circuit.count >= TOO_FEW && mostly_vain {
-            circuit.trial_at = Some(now + limit * PAUSE);
+            circuit.trial_at = Some(now + pause(limit));
         }
     }
+}
+
+/// How long nobody tries after a wait of this length.
+fn pause(limit: Duration) -> Duration {
+    limit.saturating_mul(PAUSE).min(LONGEST_PAUSE)
 }
 
 #[cfg(test)]

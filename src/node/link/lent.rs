@@ -8,7 +8,7 @@ use std::sync::{
 use futures_util::{FutureExt, future::BoxFuture};
 
 use super::NodePool;
-use crate::node::Handed;
+use crate::node::{Handed, IdleStack};
 
 /// What is known of that.
 #[derive(Debug, Default)]
@@ -20,6 +20,8 @@ pub(crate) struct Lent {
     handed: Option<Arc<Handed>>,
     /// No closure of the caller's looks at connections that are taken or come back, surely.
     plain: bool,
+    /// What is idle and was used last.
+    idle: Arc<IdleStack>,
     /// Nothing runs on its new connections, surely.
     #[cfg(feature = "mysql")]
     free_slot: bool,
@@ -48,6 +50,7 @@ impl Lent {
     }
 
     /// `plain`: no closure of the caller's looks at connections that are taken or come back.
+    #[cfg(feature = "postgres")]
     pub(in crate::node) fn with_plain(self, plain: bool) -> Self {
         Self { plain, ..self }
     }
@@ -80,13 +83,21 @@ impl NodePool {
         if let Some(lent) = self.lent() {
             lent.lent.store(true, Ordering::Release);
         }
+        // Nobody but the pool has its idle connections from now on.
+        self.close_idle_stack();
     }
 
-    /// Whether a connection may serve one statement after the other without its pool: nobody else's closure or hand is
-    /// to find it in there.
-    pub(in crate::node) fn keeps_idle(&self) -> bool {
-        let keeps = |lent: &Lent| lent.plain && !lent.lent.load(Ordering::Acquire);
-        self.lent().is_some_and(keeps)
+    /// The stack in front of the pool, where a connection may serve one statement after the other: no closure of the
+    /// caller's is to find it in the pool in between.
+    pub(in crate::node) fn idle_stack(&self) -> Option<&Arc<IdleStack>> {
+        self.lent().filter(|lent| lent.plain).map(|lent| &lent.idle)
+    }
+
+    /// Gives the pool for good what waits in front of it.
+    pub(in crate::node) fn close_idle_stack(&self) {
+        if let Some(idle) = self.idle_stack() {
+            idle.close();
+        }
     }
 
     /// Whether the application has it, so that no other may take its place while its server is the same.

@@ -44,7 +44,7 @@ pub(super) async fn open(config: &Config, node: &NodeConfig) -> Result<NodePool,
     Ok(NodePool::MySql(
         pool,
         connection,
-        Lent::with_slot(free_slot).with_plain(config.has_plain_pools()),
+        Lent::with_slot(free_slot),
     ))
 }
 
