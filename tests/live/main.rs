@@ -31,6 +31,7 @@ mod history;
 mod identity;
 mod idle_closed;
 mod idle_stack;
+mod lines;
 mod mistakes;
 mod options;
 mod prepared;

@@ -8,7 +8,8 @@ use sealane::{Error, OnStale, Reason};
 use super::{COUNT, SLOT, connect, insert, reason};
 use crate::{
     fixture::{number, sql},
-    heard::Heard,
+    heard::{Heard, counter},
+    place::until,
 };
 
 const LONG: Duration = Duration::from_secs(10);
@@ -93,4 +94,59 @@ async fn later_writes_do_not_prolong_a_wait() {
     place.standby(0).apply_delay(Duration::ZERO).unwrap();
     place.standby(1).resume_replay().unwrap();
     place.caught_up();
+}
+
+/// Without a question after each capture, nobody asks a replica before a read wants it, but for once a second.
+#[tokio::test]
+async fn a_write_is_known_on_a_replica_although_nobody_has_read_since() {
+    let place = SLOT.alone("first_read").await;
+    let db = connect(&place).await;
+    number(&db, COUNT).await;
+    let rounds = async {
+        for n in 1..=100 {
+            insert(&db, n).await;
+            until("the replica to be known to have it", async || {
+                // Only tells where one would go.
+                reason(&db) == Reason::Replica
+            })
+            .await;
+            assert_eq!(number(&db, COUNT).await, n);
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(40), rounds)
+        .await
+        .expect("each write to be known long before a replica is asked anyway");
+}
+
+#[tokio::test]
+async fn reads_stop_waiting_where_waits_are_in_vain_and_wait_again_when_a_replica_comes_in_time() {
+    let place = SLOT.alone("wait_pays").await;
+    let db = connect(&place).await;
+    let patient = db
+        .with_on_stale(OnStale::Wait)
+        .with_stale_wait(Duration::from_millis(50));
+    let waits = async || counter(&db, "sealane_stale_waits_total").await;
+    let frozen = place.freeze_replay();
+    insert(&patient, 1).await;
+    for _ in 0..200 {
+        assert_eq!(number(&patient, COUNT).await, 1);
+    }
+    let in_vain = waits().await;
+    assert!((4..100).contains(&in_vain), "{in_vain} of 200 reads waited");
+
+    drop(frozen);
+    place.caught_up();
+    let mut n = 1;
+    until("a wait that ends in time to let all wait", async || {
+        n += 1;
+        insert(&patient, n).await;
+        let (before, long) = (waits().await, patient.with_stale_wait(LONG));
+        // Of waits this long nothing is known yet: it ends in time.
+        assert_eq!(number(&long, COUNT).await, n);
+        n += 1;
+        insert(&patient, n).await;
+        assert_eq!(number(&patient, COUNT).await, n);
+        waits().await == before + 2
+    })
+    .await;
 }
