@@ -59,7 +59,7 @@ async fn one_statement_after_the_other_runs_on_one_connection() {
 }
 
 #[tokio::test]
-async fn transactions_get_a_connection_while_statements_use_all_of_them() {
+async fn pings_and_transactions_get_a_connection_while_statements_use_all_of_them() {
     let cluster = Cluster::builder().start().unwrap();
     let db = RoutedConnection::builder()
         .primary(cluster.primary().url())
@@ -73,24 +73,28 @@ async fn transactions_get_a_connection_while_statements_use_all_of_them() {
             let (db, stop) = (db.clone(), Arc::clone(&stop));
             tokio::spawn(async move {
                 while !stop.load(Ordering::Relaxed) {
-                    db.execute_unprepared("SELECT 1").await?;
+                    // Long enough that hardly ever one is idle.
+                    db.execute_unprepared("SELECT pg_sleep(0.003)").await?;
                 }
                 Ok::<_, DbErr>(())
             })
         })
         .collect();
     let turns = async {
+        // It takes no place, so nothing but its turn gives it a connection.
+        for _ in 0..20 {
+            db.ping().await.unwrap();
+        }
         for _ in 0..50 {
             let txn = db.begin().await.unwrap();
             txn.execute_unprepared("SELECT 1").await.unwrap();
             txn.commit().await.unwrap();
-            db.ping().await.unwrap();
         }
     };
     // Without their turn they wait for the acquire time-out, once for each.
     tokio::time::timeout(Duration::from_secs(25), turns)
         .await
-        .expect("transactions to get their turn");
+        .expect("pings and transactions to get their turn");
     stop.store(true, Ordering::Relaxed);
     for task in busy {
         task.await.unwrap().unwrap();
