@@ -6,11 +6,17 @@
 
 use super::{Config, draft::Draft};
 
+/// A connection that waits outside of its pool does so for less than this.
+#[cfg(feature = "postgres")]
+const SHORTEST_PING: std::time::Duration = std::time::Duration::from_millis(200);
+
 impl Config {
-    /// Whether no closure of the caller's looks at a pool's connections on their way, surely.
+    /// Whether a pool's connections may serve one statement after the other without the pool: no closure of the caller's
+    /// looks at them on their way, surely, and none is to be asked whether it lives after so short an idle time.
     #[cfg(feature = "postgres")]
-    pub(crate) fn has_plain_pools(&self) -> bool {
-        self.connect_options.is_none() || self.plain_template
+    pub(crate) fn may_skip_pool(&self) -> bool {
+        let plain = self.connect_options.is_none() || self.plain_template;
+        plain && (self.ping_after_idle).is_none_or(|idle| idle >= SHORTEST_PING)
     }
 
     /// Whether the caller's options let connections be made when they are needed.

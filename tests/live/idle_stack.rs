@@ -10,17 +10,20 @@ use std::{
 };
 
 use sea_orm::{ConnectionTrait, DbErr, TransactionTrait};
-use sealane::{RoutedConnection, drop_in};
+use sealane::{Builder, RoutedConnection, drop_in};
 use sealane_harness::Cluster;
 
-use crate::{fixture::number, heard::counter, place::until};
+use crate::{
+    fixture::{builder, number},
+    heard::counter,
+    place::until,
+};
 
 const PID: &str = "SELECT pg_backend_pid()::bigint";
 
 /// With three connections that are open and idle.
-async fn three(cluster: &Cluster) -> RoutedConnection {
-    let db = RoutedConnection::builder()
-        .primary(cluster.primary().url())
+async fn three(builder: Builder) -> RoutedConnection {
+    let db = builder
         .max_connections(3)
         .min_connections(3)
         .connect()
@@ -42,7 +45,7 @@ async fn processes(db: &RoutedConnection) -> usize {
 #[tokio::test]
 async fn one_statement_after_the_other_runs_on_one_connection() {
     let cluster = Cluster::builder().start().unwrap();
-    let db = three(&cluster).await;
+    let db = three(builder(&cluster)).await;
     // The catalog's reader may have taken one just now.
     until("one connection for all", async || processes(&db).await == 1).await;
 
@@ -99,6 +102,15 @@ async fn pings_and_transactions_get_a_connection_while_statements_use_all_of_the
     for task in busy {
         task.await.unwrap().unwrap();
     }
+}
+
+/// Somebody wants each connection asked before it is used.
+#[tokio::test]
+async fn with_a_ping_before_each_statement_the_pool_has_every_connection_in_between() {
+    let cluster = Cluster::builder().start().unwrap();
+    let builder = builder(&cluster).ping_after_idle(Duration::ZERO);
+    let db = three(builder).await;
+    assert_eq!(processes(&db).await, 3);
 }
 
 #[tokio::test]

@@ -71,7 +71,7 @@ pub(super) async fn open(
         pool,
         connection,
         guide,
-        Lent::noted(handed).with_plain(config.has_plain_pools()),
+        Lent::noted(handed).with_plain(config.may_skip_pool()),
     ))
 }
 
