@@ -97,7 +97,7 @@ async fn outlives_a_restart(cluster: &Cluster, db: &RoutedConnection) {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_pool_that_the_application_keeps_outlives_a_restart_of_the_only_server() {
     let cluster = Cluster::builder().start().unwrap();
     let db = alone(&cluster, 5).await;
@@ -109,7 +109,7 @@ async fn a_pool_that_the_application_keeps_outlives_a_restart_of_the_only_server
     .await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_pool_beside_replicas_outlives_a_restart_of_the_primary_and_closes_the_handle() {
     let cluster = fixture::cluster(1);
     let db = fixture::builder(&cluster)

@@ -92,17 +92,20 @@ impl Names {
     }
 }
 
-async fn connect(names: &Names) -> RoutedConnection {
-    let db = RoutedConnection::builder()
+/// The seed chooses whether a pool has its connections between two statements, or the next statement has them.
+async fn connect(names: &Names, seed: u64) -> RoutedConnection {
+    let builder = RoutedConnection::builder()
         .primary(&names.primary)
         .replicas(&names.replicas)
         .consistency(Consistency::ReadYourWrites)
         // Both standbys may be down at once, and reads on the primary for that reason are no subject here.
-        .diversion_limit(100)
-        // So that a pool replaces the connections of a server that crashed without a word.
-        .ping_after_idle(std::time::Duration::ZERO)
-        .connect();
-    db.await.unwrap()
+        .diversion_limit(100);
+    let builder = match seed.is_multiple_of(2) {
+        // A pool replaces the connections of a server that crashed without a word, too.
+        true => builder.ping_after_idle(std::time::Duration::ZERO),
+        false => builder,
+    };
+    builder.connect().await.unwrap()
 }
 
 fn cluster() -> Cluster {
@@ -137,7 +140,7 @@ fn least_stale() -> u64 {
 /// Runs every kind for so many reads each, under disturbances.
 async fn run(cluster: &Cluster, kinds: &[Kind], reads: u64, seed: u64) -> Vec<(Kind, Seen)> {
     let names = Names::of(cluster);
-    let db = connect(&names).await;
+    let db = connect(&names, seed).await;
     let ledger = Arc::new(Ledger::new());
     prepare(&db, &ledger).await;
     cluster.wait_caught_up().unwrap();

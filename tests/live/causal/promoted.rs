@@ -1,7 +1,13 @@
 //! Positions across a promotion (rules C2, C10, T2): those of two epochs prove nothing for each other.
+//!
+//! A server's orderly end is waited for beside the runtime: a connection that our side is just opening keeps that server
+//! alive until somebody says on it what he wants.
+
+use std::sync::Arc;
 
 use sealane::{Consistency, Reason, RoutedConnection};
 use sealane_harness::{Cluster, Stop};
+use tokio::task::spawn_blocking;
 
 use super::{COUNT, insert, reason, until_on_a_replica};
 use crate::{fixture::number, place::until};
@@ -36,7 +42,7 @@ async fn connect(cluster: &Cluster, replica: &str) -> RoutedConnection {
         .unwrap()
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_standby_that_went_another_way_proves_nothing_however_far_it_is() {
     let cluster = diverged();
     let astray = cluster.standby(1);
@@ -56,11 +62,8 @@ async fn a_standby_that_went_another_way_proves_nothing_however_far_it_is() {
 /// C10: what a session wrote to the old primary is exchanged for what survived.
 #[tokio::test]
 async fn after_a_promotion_old_positions_are_exchanged_and_replicas_are_used_again() {
-    let cluster = Cluster::builder()
-        .standbys(2)
-        .own_identity()
-        .start()
-        .unwrap();
+    let cluster = Cluster::builder().standbys(2).own_identity();
+    let cluster = Arc::new(cluster.start().unwrap());
     let (old, new, other) = (cluster.primary(), cluster.standby(0), cluster.standby(1));
     old.sql("CREATE TABLE t (n bigint)").unwrap();
     cluster.wait_caught_up().unwrap();
@@ -80,7 +83,9 @@ async fn after_a_promotion_old_positions_are_exchanged_and_replicas_are_used_aga
     cluster.wait_caught_up().unwrap();
     until_on_a_replica(&session, 1).await;
 
-    old.stop(Stop::Fast).unwrap();
+    let stopped = cluster.clone();
+    let stopped = spawn_blocking(move || stopped.primary().stop(Stop::Fast));
+    stopped.await.unwrap().unwrap();
     new.promote().unwrap();
     other.repoint(new).unwrap();
     let nodes = [
