@@ -35,6 +35,8 @@ pub(crate) enum Arm {
     Routed,
     /// Ours with a connection for each task.
     RoutedWide,
+    /// Ours with four connections for each pool.
+    RoutedFour,
     /// Ours; reads wait for a replica.
     Wait,
     /// Ours; a session for each task.
@@ -43,13 +45,14 @@ pub(crate) enum Arm {
     Untracked,
 }
 
-pub(crate) const ARMS: [Arm; 9] = [
+pub(crate) const ARMS: [Arm; 10] = [
     Arm::Hand,
     Arm::HandAgain,
     Arm::HandFour,
     Arm::HandDefaults,
     Arm::Routed,
     Arm::RoutedWide,
+    Arm::RoutedFour,
     Arm::Wait,
     Arm::Sessions,
     Arm::Untracked,
@@ -64,6 +67,7 @@ impl Arm {
             Self::HandDefaults => "hand, SeaORM's defaults",
             Self::Routed => "sealane, defaults",
             Self::RoutedWide => "sealane, one for each task",
+            Self::RoutedFour => "sealane, pools of 4",
             Self::Wait => "sealane, on_stale=wait",
             Self::Sessions => "sealane, sessions",
             Self::Untracked => "sealane, untracked",
@@ -86,8 +90,9 @@ impl Arm {
                 };
                 Handle::Routed(db, name)
             }
-            Self::RoutedWide => {
-                let (db, name) = routed(cluster, Some(wide)).await?;
+            Self::RoutedWide | Self::RoutedFour => {
+                let connections = if self == Self::RoutedFour { 4 } else { wide };
+                let (db, name) = routed(cluster, Some(connections)).await?;
                 Handle::Routed(db, name)
             }
         })

@@ -12,6 +12,7 @@ use sqlparser::ast::{
     TableAlias, Visit,
 };
 use sqlparser::parser::Parser;
+use sqlparser::tokenizer::Token;
 
 use super::dialect::Dialect;
 use super::functions::{self, Class};
@@ -39,12 +40,16 @@ pub(crate) fn query(statement: &Statement<'_>, text: &str, purpose: Purpose) -> 
     let parsed = Parser::new(statement.dialect.grammar())
         .with_recursion_limit(RECURSION)
         .try_with_sql(text)
-        .and_then(|mut parser| parser.parse_statements());
-    match parsed.as_deref() {
-        Ok([tree]) => {
+        // Its way in for whole statements would link what it knows of schema changes, which are not read here.
+        .and_then(|mut parser| {
+            let query = parser.parse_query()?;
+            parser.expect_token(&Token::EOF).map(|_| query)
+        });
+    match parsed {
+        Ok(tree) => {
             let _: ControlFlow<()> = tree.visit(&mut reader);
         }
-        Ok(_) | Err(_) => reader.raise(Ruling::unparsed("the query")),
+        Err(_) => reader.raise(Ruling::unparsed("the query")),
     }
     reader.judged(scan.locks)
 }
