@@ -12,6 +12,7 @@ pub(crate) mod door;
 pub(crate) mod greet;
 mod handed;
 mod idle_stack;
+mod lag;
 mod lease;
 pub(crate) mod link;
 pub(crate) mod open;
@@ -27,10 +28,7 @@ mod until_cut;
 
 use std::{
     fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64},
-    },
+    sync::{Arc, atomic::AtomicBool},
     time::Duration,
 };
 
@@ -44,6 +42,7 @@ pub(crate) use self::until_cut::UntilCut;
 pub(crate) use self::{
     handed::Handed,
     idle_stack::IdleStack,
+    lag::ReplicaLag,
     lease::{Lease, Seat},
     link::{Lent, NodePool, PooledConnection, Returned, Sibling},
     pending_pool::PendingPool,
@@ -72,15 +71,9 @@ pub(crate) struct Node {
     pub(crate) direct: Option<Arc<NodeConfig>>,
     /// How far it is known to have replayed.
     pub(crate) replayed: Arc<Replayed>,
-    /// Since when it has everything that the primary had written by then, in milliseconds after the cluster's start;
-    /// 0 while that is not known.
-    pub(crate) fresh: Arc<AtomicU64>,
-    /// What the node lacked of the primary's log when it was asked last, in bytes plus 1; 0 while that is not known.
-    pub(crate) behind: Arc<AtomicU64>,
-    /// A task asks it for that.
-    pub(crate) followed: AtomicBool,
-    /// A task opens the connections that are to be kept; two would open twice as many.
-    pub(crate) filling: Arc<AtomicBool>,
+    /// How far it is behind.
+    pub(crate) lag: Arc<ReplicaLag>,
+    pub(crate) tasks: NodeTasks,
     /// The server's processes behind the connections of its pool.
     #[cfg(feature = "postgres")]
     pub(crate) backends: Arc<backends::Backends>,
@@ -89,6 +82,15 @@ pub(crate) struct Node {
     cut: AtomicBool,
     sockets: Sockets,
     prepared: Prepared,
+}
+
+/// Which tasks look after a node; a second one of a kind would do the same again.
+#[derive(Default)]
+pub(crate) struct NodeTasks {
+    /// One asks it how far it has replayed.
+    pub(crate) followed: AtomicBool,
+    /// One opens the connections that are to be kept, whatever the node is called meanwhile.
+    pub(crate) filling: Arc<AtomicBool>,
 }
 
 impl Node {
@@ -103,10 +105,8 @@ impl Node {
             places: Places::of(&link),
             link,
             direct: None,
-            fresh: Arc::default(),
-            behind: Arc::default(),
-            followed: AtomicBool::new(false),
-            filling: Arc::default(),
+            lag: Arc::default(),
+            tasks: NodeTasks::default(),
             #[cfg(feature = "postgres")]
             backends: Arc::default(),
             trouble: Arc::default(),
@@ -133,9 +133,11 @@ impl Node {
             direct: self.direct.clone(),
             trouble: Arc::clone(&self.trouble),
             replayed: Arc::clone(&self.replayed),
-            fresh: Arc::clone(&self.fresh),
-            behind: Arc::clone(&self.behind),
-            filling: Arc::clone(&self.filling),
+            lag: Arc::clone(&self.lag),
+            tasks: NodeTasks {
+                filling: Arc::clone(&self.tasks.filling),
+                ..NodeTasks::default()
+            },
             places: self.places.clone(),
             #[cfg(feature = "postgres")]
             backends: Arc::clone(&self.backends),

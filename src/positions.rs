@@ -87,7 +87,7 @@ pub(crate) fn follow_all(tracker: &Arc<Tracker>) {
     let replicas = snapshot.nodes();
     for replica in replicas.filter(|node| node.seen.role == Role::Replica) {
         let node = &replica.member.node;
-        if node.direct.is_some() && !node.followed.swap(true, Ordering::AcqRel) {
+        if node.direct.is_some() && !node.tasks.followed.swap(true, Ordering::AcqRel) {
             replica_poller::follow(tracker, node);
         }
     }

@@ -48,7 +48,7 @@ pub(crate) use node::{Fact, Health, Membership, NodeSpec, NodeState, Suspicion};
 pub(crate) use pools::PoolNews;
 pub(crate) use primaryship::Primaryship;
 pub(crate) use start::StartProblem;
-pub(crate) use tuning::Tuning;
+pub(crate) use tuning::{Ejection, FailoverRules, Tuning};
 pub(crate) use view::{Candidate, Group, View, ViewNode};
 
 /// A point in time: how long after the cluster's start.
@@ -86,6 +86,8 @@ pub(crate) struct State {
     /// Counts what was published.
     pub(crate) version: u64,
     pub(crate) primaryship: Primaryship,
+    /// The primary's positions.
+    history: lag::History,
     catalog: CatalogSchedule,
     checks: Vec<checks::Check>,
     next_id: u32,

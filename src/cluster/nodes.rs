@@ -169,11 +169,7 @@ impl Nodes {
     /// Since when it has everything, and how many bytes it lacks.
     pub(super) fn set_lag(&self, id: NodeId, fresh: Option<Moment>, behind: Option<u64>) {
         if let Some(reader) = self.open.get(&id).and_then(|open| open.reader.as_ref()) {
-            let millis = fresh.map_or(0, |fresh| fresh.0.as_millis().max(1));
-            let millis = u64::try_from(millis).unwrap_or(u64::MAX);
-            reader.node.fresh.store(millis, Ordering::Relaxed);
-            let behind = behind.map_or(0, |bytes| bytes.saturating_add(1));
-            reader.node.behind.store(behind, Ordering::Relaxed);
+            reader.node.lag.set(fresh.map(|fresh| fresh.0), behind);
         }
     }
 
@@ -319,7 +315,7 @@ async fn opened(source: &Source, writes: bool, config: &Config) -> Result<NodePo
 /// Opens the connections that are to be kept, in the background, within the time that one may take.
 fn fill(member: &Arc<Member>, kept: u32, limit: Duration) {
     let node = Arc::clone(&member.node);
-    if node.link.lacks(kept) && !node.filling.swap(true, Ordering::AcqRel) {
+    if node.link.lacks(kept) && !node.tasks.filling.swap(true, Ordering::AcqRel) {
         tokio::spawn(async move {
             let asked = node.link.guide().is_some_and(|guide| guide.is_hooked());
             // Not asked how far the server has come, so nothing may be known of that before.
@@ -330,7 +326,7 @@ fn fill(member: &Arc<Member>, kept: u32, limit: Duration) {
             };
             // What is not there by then is tried again when the node has answered.
             let _ = tokio::time::timeout(limit, node.link.fill(kept, opened)).await;
-            node.filling.store(false, Ordering::Release);
+            node.tasks.filling.store(false, Ordering::Release);
         });
     }
 }

@@ -1,6 +1,6 @@
 //! The topology as plain data, for those who look.
 
-use std::{fmt, sync::atomic::Ordering, time::Duration};
+use std::{fmt, time::Duration};
 
 use super::shared::Shared;
 use crate::{
@@ -99,14 +99,12 @@ impl NodeStatus {
 }
 
 fn lag(now: Duration, node: &ViewNode, pool: &Node) -> Option<Duration> {
-    let fresh = Duration::from_millis(pool.fresh.load(Ordering::Relaxed));
-    let known = node.role == Role::Replica && !fresh.is_zero();
-    known.then(|| now.saturating_sub(fresh))
+    let fresh = pool.lag.fresh().filter(|_| node.role == Role::Replica);
+    fresh.map(|fresh| now.saturating_sub(fresh))
 }
 
 fn lag_bytes(node: &ViewNode, pool: &Node) -> Option<u64> {
-    let known = pool.behind.load(Ordering::Relaxed).checked_sub(1);
-    known.filter(|_| node.role == Role::Replica)
+    pool.lag.behind().filter(|_| node.role == Role::Replica)
 }
 
 impl fmt::Display for Topology {

@@ -7,23 +7,25 @@
 mod begun;
 mod effects;
 mod messages;
+mod metrics;
 mod publish;
+mod replies;
 mod standby;
 mod tasks;
 mod word;
 
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{HashSet, VecDeque},
     sync::{Arc, Weak},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use fastrand::Rng;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tracing::Instrument;
 
 pub(super) use self::begun::Begun;
-use self::word::Words;
+use self::{metrics::MetricsPublisher, replies::PendingReplies, word::Words};
 use super::{
     inbox::{Mailbox, Message, StatementNews, TaskInbox},
     nodes::Nodes,
@@ -36,14 +38,10 @@ use crate::{
     backend::MonitorConnection,
     causality::Whose,
     error::Error,
-    metrics::Exporter,
     node::NodePool,
     state::{CatalogNews, Changes, Effect, Event, Moment, State, reduce::reduce},
     vocabulary::NodeId,
 };
-
-/// How often counters are published.
-const PUBLISH_EVERY: Duration = Duration::from_secs(1);
 
 /// A new node, ready for its first statement.
 pub(super) struct Warm {
@@ -63,15 +61,11 @@ pub(super) struct Worker {
     state: State,
     nodes: Nodes,
     probes: Probes,
-    exporter: Arc<Exporter>,
-    answers: HashMap<u64, oneshot::Sender<Result<Changes, Error>>>,
-    tickets: u64,
+    metrics: MetricsPublisher,
+    replies: PendingReplies,
     /// Nodes that a task watches until nothing is in flight there. One for each: swaps may come faster than a busy node
     /// has a quiet moment.
     watched: HashSet<NodeId>,
-    /// Who waits for news of a node, by ticket; and who has them, once all is done that came with them.
-    checks: HashMap<u64, oneshot::Sender<()>>,
-    checked: Vec<oneshot::Sender<()>>,
     stalls: Stalls,
     /// What the clock was told of the cluster.
     whose: Whose,
@@ -79,9 +73,6 @@ pub(super) struct Worker {
     words: Words,
     rng: Rng,
     origin: Instant,
-    publish_at: Instant,
-    /// How many requests the retry budget was credited for.
-    credited: u64,
 }
 
 impl Worker {
@@ -101,19 +92,14 @@ impl Worker {
             state,
             nodes,
             probes: Probes::default(),
-            exporter: Arc::clone(&shared.telemetry.exporter),
-            answers: HashMap::new(),
-            tickets: 0,
+            metrics: MetricsPublisher::new(shared),
+            replies: PendingReplies::default(),
             watched: HashSet::new(),
-            checks: HashMap::new(),
-            checked: Vec::new(),
             stalls: Stalls::new(),
             whose: Whose::default(),
             words: shared.clock.words(),
             rng: Rng::new(),
             origin: shared.origin,
-            publish_at: shared.origin + PUBLISH_EVERY,
-            credited: 0,
         };
         let work = async move {
             worker.begin(effects, exists.then_some(catalog_read)).await;
@@ -165,9 +151,9 @@ impl Worker {
         let looks = self.state.may_fail_over().then(|| self.stalls.next_due());
         moments
             .chain(looks)
-            .chain([self.publish_at])
+            .chain([self.metrics.next_due()])
             .min()
-            .unwrap_or(self.publish_at)
+            .unwrap_or_else(|| self.metrics.next_due())
     }
 
     async fn tick(&mut self, shared: &Arc<Shared>) {
@@ -185,8 +171,8 @@ impl Worker {
             let probe = self.nodes.probe(id, &shared.config);
             self.probes.run(id, now, probe, &self.outbox);
         }
-        if self.publish_at <= Instant::now() {
-            self.publish_metrics(shared);
+        if self.metrics.next_due() <= Instant::now() {
+            self.metrics.publish(shared, &self.state);
         }
     }
 
@@ -211,11 +197,7 @@ impl Worker {
     }
 
     fn answer(&mut self, ticket: u64, answer: Result<Changes, Error>) {
-        if let Some(waiting) = self.answers.remove(&ticket) {
-            // Whoever asked may have stopped waiting; the change stands.
-            let _ = waiting.send(answer);
-        }
-        if self.answers.is_empty() {
+        if self.replies.answer_change(ticket, answer) {
             self.nodes.prune();
         }
     }

@@ -5,7 +5,7 @@
 //! ([`Progress`](super::progress::Progress)), how long that took ([`Timing`](super::phase::Timing)).
 
 use std::{
-    sync::{Arc, atomic::Ordering},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -74,10 +74,12 @@ impl Request<'_> {
         if !self.shared.tracker.gives_position(node) {
             return true;
         }
-        let fresh = Duration::from_millis(node.fresh.load(Ordering::Relaxed));
+        let Some(fresh) = node.lag.fresh() else {
+            return false;
+        };
         let now = self.shared.origin.elapsed();
         let now = snapshot.view.lost.map_or(now, |lost| lost.0.min(now));
-        !fresh.is_zero() && now.saturating_sub(fresh) <= Duration::from_millis(most.get().into())
+        now.saturating_sub(fresh) <= Duration::from_millis(most.get().into())
     }
 
     pub(super) fn on_stale(&self) -> OnStale {

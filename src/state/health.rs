@@ -99,7 +99,7 @@ pub(super) fn failed(step: &mut Step<'_>, id: NodeId, generation: u64, report: R
             let spaced = node
                 .probe
                 .ended
-                .map(|last| last.after(step.state.tuning.first_backoff));
+                .map(|last| last.after(step.state.tuning.ejection.first_backoff));
             let asked = step.ask_probe(id, spaced.unwrap_or(now).max(now));
             if asked && signal == Signal::ReadOnly {
                 step.out.notice(Notice::PrimaryRefusesWrites { node: id });
@@ -179,7 +179,7 @@ pub(super) fn verdict_at(node: &NodeState, tuning: &Tuning) -> Option<Moment> {
     else {
         return None;
     };
-    let at = since.after(tuning.dead_after);
+    let at = since.after(tuning.ejection.dead_after);
     let asked_before = node.probe.due.is_none_or(|next| next <= at);
     (node.is_member() && !asked_before).then_some(at)
 }
@@ -348,8 +348,9 @@ pub(super) fn backoff(tuning: &Tuning, failures: u32, relapses: u32, rng: &mut R
         return Duration::ZERO;
     }
     let full = tuning
+        .ejection
         .first_backoff
         .saturating_mul(1 << (steps - 1).min(20))
-        .min(tuning.eject_max);
+        .min(tuning.ejection.max_backoff);
     full.mul_f64(0.75 + 0.25 * rng.f64())
 }

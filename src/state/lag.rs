@@ -87,7 +87,7 @@ impl State {
         if node.said.epoch.known().is_some_and(other) {
             return None;
         }
-        let newest = self.primaryship.history.newest().zip(node.said.position);
+        let newest = self.history.newest().zip(node.said.position);
         newest.map(|(newest, own)| newest.saturating_sub(own))
     }
 }
@@ -112,7 +112,7 @@ pub(super) fn settle(step: &mut Step<'_>) {
     };
     let back = limit * 4 / 5;
     // While nobody is known to write, nobody falls behind (R2).
-    let known = step.state.primaryship.history.newest().is_some();
+    let known = step.state.history.newest().is_some();
     let now = step
         .state
         .primaryship

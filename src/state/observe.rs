@@ -9,7 +9,7 @@ use crate::vocabulary::{NodeId, Role};
 pub(super) fn observe(step: &mut Step<'_>, id: NodeId, begun: Moment, facts: ProbeFacts) {
     let began_anew = begins_anew(step.state, id, facts);
     note_history(step, id, begun, facts, began_anew);
-    let complete = step.state.primaryship.history.complete(&facts);
+    let complete = step.state.history.complete(&facts);
     let newest = step.state.primaryship.greatest;
     let Some(node) = step.state.nodes.iter_mut().find(|node| node.id == id) else {
         return;
@@ -90,7 +90,7 @@ fn note_history(
     if state.primaryship.primary != Some(id) || facts.in_recovery != Fact::Known(false) {
         return;
     }
-    let history = &mut state.primaryship.history;
+    let history = &mut state.history;
     if began_anew && Some(position) < history.newest() {
         // It has lost what it had told, by a crash or by a restore, and goes on from there.
         history.clear();

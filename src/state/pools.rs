@@ -53,6 +53,6 @@ impl State {
     #[must_use]
     pub(crate) fn may_fail_over(&self) -> bool {
         let others = self.members().nth(1).is_some();
-        others && self.tuning.failover && self.primaryship.epoch.is_some()
+        others && self.tuning.failover.enabled && self.primaryship.epoch.is_some()
     }
 }

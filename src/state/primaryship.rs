@@ -13,7 +13,6 @@ mod witness;
 
 use std::time::Duration;
 
-use super::lag::History;
 use super::reduce::Step;
 use super::{Effect, Fact, Moment, NodeState, Notice, State};
 use crate::causality::Named;
@@ -53,8 +52,6 @@ pub(crate) struct Primaryship {
     pub(crate) undecided: Option<Undecided>,
     /// Somebody waits for a primary.
     pub(crate) wanted: bool,
-    /// The primary's positions.
-    pub(crate) history: History,
     /// Some replica does not tell whom it follows, and that was said.
     pub(crate) hidden: bool,
 }
@@ -110,7 +107,7 @@ impl State {
 /// Settles every node's role by what is known now.
 pub(super) fn settle(step: &mut Step<'_>) {
     learn_identity(step.state);
-    let primary = match step.state.tuning.failover {
+    let primary = match step.state.tuning.failover.enabled {
         true => observed(step),
         false => configured(step.state),
     };
@@ -261,7 +258,7 @@ fn tell_fence(step: &mut Step<'_>, index: usize, fence: Option<FenceReason>) -> 
 /// What a node may do that is neither the primary nor fenced.
 fn unfenced(node: &NodeState, state: &State) -> Role {
     match (node.said.in_recovery, node.spec.role) {
-        _ if !state.tuning.failover => node.spec.role,
+        _ if !state.tuning.failover.enabled => node.spec.role,
         (Fact::Known(true), _) => Role::Replica,
         // Not in recovery, and not the primary now: it is silent, or not accepted yet.
         (Fact::Known(false), _) | (_, Role::Primary) => Role::Unknown,
@@ -282,7 +279,9 @@ fn fence(node: &NodeState, state: &State, primary: Option<NodeId>) -> Option<Fen
         return None;
     }
     let known = match (node.said.epoch, state.primaryship.greatest) {
-        (Fact::Known(epoch), Some(greatest)) if state.tuning.failover => Some((epoch, greatest)),
+        (Fact::Known(epoch), Some(greatest)) if state.tuning.failover.enabled => {
+            Some((epoch, greatest))
+        }
         _ => None,
     };
     let Some((epoch, greatest)) = known else {

@@ -138,7 +138,7 @@ impl ProbeTimes {
 impl Step<'_> {
     /// A node that was found dead gave no answer, once more.
     fn failed_again(&mut self, id: NodeId, signal: Signal) {
-        let (now, dead_after) = (self.now, self.state.tuning.dead_after);
+        let (now, dead_after) = (self.now, self.state.tuning.ejection.dead_after);
         let Some(node) = self.node_mut(id) else {
             return;
         };
@@ -207,7 +207,7 @@ impl Step<'_> {
     /// The doubt was unfounded. Whoever waits for news of this node is woken in any case.
     fn clear(&mut self, id: NodeId) {
         let now = self.now;
-        let quiet = self.state.tuning.ramp_up;
+        let quiet = self.state.tuning.ejection.ramp_up;
         let Some(node) = self.node_mut(id) else {
             return;
         };
@@ -247,8 +247,8 @@ impl Step<'_> {
         };
         let wait = match primaryship.lost {
             _ if self.state.awaits(node) => Duration::ZERO,
-            Some(lost) if tuning.failover => {
-                let searched = self.now.since(lost) >= tuning.failover_timeout;
+            Some(lost) if tuning.failover.enabled => {
+                let searched = self.now.since(lost) >= tuning.failover.timeout;
                 match primaryship.wanted && !searched {
                     true => SEARCH_EVERY,
                     false => tuning.check_interval.min(CONNECT_EVERY),

@@ -66,6 +66,7 @@ impl State {
             nodes: Vec::new(),
             version: 1,
             primaryship: Primaryship::default(),
+            history: lag::History::default(),
             catalog: CatalogSchedule::default(),
             checks: Vec::new(),
             next_id: 0,
@@ -164,13 +165,13 @@ impl State {
 impl Tuning {
     /// How long one step of a ramp takes.
     fn ramp_step(&self) -> Duration {
-        (self.ramp_up / RAMP_STEPS).max(Duration::from_millis(1))
+        (self.ejection.ramp_up / RAMP_STEPS).max(Duration::from_millis(1))
     }
 
     /// How many of its steps a ramp that began so long ago has behind it; none when it is over. Reckoned with the step
     /// that the next tick is reckoned with, so that a tick at its time always makes progress.
     pub(super) fn ramp_steps(&self, elapsed: Duration) -> Option<u32> {
-        if elapsed >= self.ramp_up {
+        if elapsed >= self.ejection.ramp_up {
             return None;
         }
         u32::try_from(elapsed.as_nanos() / self.ramp_step().as_nanos()).ok()

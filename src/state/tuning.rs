@@ -21,28 +21,40 @@ pub(crate) struct Tuning {
     pub(crate) waiters_limit: u32,
     /// The lag bound above which a replica takes no reads; none: any lag.
     pub(crate) max_lag: Option<Duration>,
-    /// How long a re-admitted node takes to its full weight.
-    pub(crate) ramp_up: Duration,
+    pub(crate) ejection: Ejection,
+    /// Between two probes of a node that is well.
+    pub(crate) check_interval: Duration,
+    /// How long a removed node may finish what it runs.
+    pub(crate) drain_timeout: Duration,
+    pub(crate) failover: FailoverRules,
+    /// How long a new node may take to give its first connection.
+    pub(crate) warm_limit: Duration,
+    /// How often the catalog is read, whatever happens; none: only for a reason.
+    pub(crate) catalog_refresh: Option<Duration>,
+}
+
+/// The figures of the circuit breaker of a node: how it is ejected, probed meanwhile and taken back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Ejection {
     /// The first back-off of an ejected node's probes.
     pub(crate) first_backoff: Duration,
     /// The cap of that back-off.
-    pub(crate) eject_max: Duration,
-    /// Between two probes of a node that is well.
-    pub(crate) check_interval: Duration,
+    pub(crate) max_backoff: Duration,
     /// After this long without an answer, what is in flight on an ejected node is ended.
     pub(crate) dead_after: Duration,
-    /// How long a removed node may finish what it runs.
-    pub(crate) drain_timeout: Duration,
+    /// How long a re-admitted node takes to its full weight.
+    pub(crate) ramp_up: Duration,
+}
+
+/// Who may become the primary, and for how long one is looked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct FailoverRules {
     /// Roles follow from what servers say of themselves; off: they are as configured.
-    pub(crate) failover: bool,
+    pub(crate) enabled: bool,
     /// A greater epoch counts only with a witness (T3).
     pub(crate) confirmed: bool,
     /// Of two primaries in one epoch the first goes on, and not none.
     pub(crate) keep_first: bool,
     /// How long a lost primary is looked for in short steps.
-    pub(crate) failover_timeout: Duration,
-    /// How long a new node may take to give its first connection.
-    pub(crate) warm_limit: Duration,
-    /// How often the catalog is read, whatever happens; none: only for a reason.
-    pub(crate) catalog_refresh: Option<Duration>,
+    pub(crate) timeout: Duration,
 }

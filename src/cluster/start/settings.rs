@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::{
     config::Config,
     intent::Settings,
-    state::Tuning,
+    state::{Ejection, FailoverRules, Tuning},
     vocabulary::{Failover, OnConflict, Role},
 };
 
@@ -33,18 +33,22 @@ pub(crate) fn tuning(config: &Config) -> Tuning {
         },
         zone: config.zone.as_deref().map(Arc::from),
         latency_window: config.latency_window,
-        ramp_up: config.ramp_up,
-        first_backoff: config.eject_first,
-        eject_max: config.eject_max,
+        ejection: Ejection {
+            first_backoff: config.eject_first,
+            max_backoff: config.eject_max,
+            dead_after: config.dead_after,
+            ramp_up: config.ramp_up,
+        },
         drain_timeout: config.drain_timeout,
         warm_limit: config.warm_up_timeout,
         check_interval: config.check_interval,
-        dead_after: config.dead_after,
         max_lag: config.max_lag,
-        failover: config.failover != Failover::Off,
-        confirmed: config.failover == Failover::Confirmed,
-        keep_first: config.on_conflict == OnConflict::KeepFirst,
-        failover_timeout: config.failover_timeout,
+        failover: FailoverRules {
+            enabled: config.failover != Failover::Off,
+            confirmed: config.failover == Failover::Confirmed,
+            keep_first: config.on_conflict == OnConflict::KeepFirst,
+            timeout: config.failover_timeout,
+        },
         catalog_refresh: config.catalog_refresh,
         waiters_limit: WAITERS_LIMIT,
     }

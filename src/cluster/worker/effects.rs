@@ -54,7 +54,7 @@ impl Worker {
                     catalog::read(node, role, &shared, &self.outbox);
                 }
                 Effect::HearWishes { at } => shared.judging.hear_wishes(at),
-                Effect::Checked { ticket } => self.checked.extend(self.checks.remove(&ticket)),
+                Effect::Checked { ticket } => self.replies.note_checked(ticket),
                 Effect::AskPosition => {
                     shared.clock.ask();
                 }

@@ -25,10 +25,7 @@ impl Worker {
             Message::Task(report) => self.on_report(shared, report).await,
             Message::Handle(order) => return self.on_order(shared, order).await,
         }
-        for answer in self.checked.drain(..) {
-            // Whoever asked may have stopped waiting.
-            let _ = answer.send(());
-        }
+        self.replies.answer_checks();
         ControlFlow::Continue(())
     }
 
@@ -54,9 +51,7 @@ impl Worker {
             // Who waits is noted after every message.
             StatementNews::Waits => {}
             StatementNews::Check(node, answer) => {
-                self.tickets += 1;
-                let ticket = self.tickets;
-                self.checks.insert(ticket, answer);
+                let ticket = self.replies.check(answer);
                 self.dispatch(Event::Check { ticket, node }).await;
             }
             StatementNews::Moved(node, pool) => {
@@ -107,13 +102,9 @@ impl Worker {
     async fn on_order(&mut self, shared: &Arc<Shared>, order: HandleOrder) -> ControlFlow<()> {
         let event = match order {
             HandleOrder::Replace(sources, answer) => {
-                self.tickets += 1;
-                self.answers.insert(self.tickets, answer);
+                let ticket = self.replies.change(answer);
                 let nodes = self.nodes.learn(sources);
-                Event::Replace {
-                    ticket: self.tickets,
-                    nodes,
-                }
+                Event::Replace { ticket, nodes }
             }
             HandleOrder::Drain(node) => Event::Drain { node },
             HandleOrder::Resume(node) => Event::Resume { node },
@@ -128,7 +119,7 @@ impl Worker {
                 ran: Ran::Nothing,
             },
             HandleOrder::Publish(done) => {
-                self.publish_metrics(shared);
+                self.metrics.publish(shared, &self.state);
                 // Whoever asked may have stopped waiting.
                 let _ = done.send(());
                 return ControlFlow::Continue(());

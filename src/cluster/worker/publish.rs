@@ -1,10 +1,10 @@
-//! What the worker lets others see: the next snapshot, and the counters.
+//! What the worker lets others see: the next snapshot.
 
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
 
-use super::{PUBLISH_EVERY, Worker, tasks::open_beside};
+use super::{Worker, tasks::open_beside};
 use crate::{
-    cluster::{inbox::StatementNews, metric_sums, shared::Shared},
+    cluster::{inbox::StatementNews, shared::Shared},
     metrics::ClusterCounter,
     snapshot::Snapshot,
     state::View,
@@ -12,16 +12,6 @@ use crate::{
 };
 
 impl Worker {
-    pub(super) fn publish_metrics(&mut self, shared: &Shared) {
-        self.exporter
-            .export(|| metric_sums::sums(shared, &self.state));
-        let requests = metric_sums::requests(shared);
-        let fresh = requests.saturating_sub(self.credited);
-        shared.admission.credit_retries(fresh, shared.now());
-        self.credited = requests;
-        self.publish_at = Instant::now() + PUBLISH_EVERY;
-    }
-
     pub(super) async fn publish(&mut self, shared: &Arc<Shared>) {
         let view = View::new(&self.state);
         for node in self.state.members() {

@@ -34,28 +34,66 @@ pub(crate) fn build(backend: DbBackend, rows: &CatalogRows, settings: &Settings)
 struct Closure<'a> {
     dialect: Dialect,
     rows: &'a CatalogRows,
+    functions: Functions,
+    relations: Relations,
+    types: Types,
+    operators: HashMap<String, Harm>,
+    casts: HashMap<String, Harm>,
+    silent_casts: BTreeMap<i64, String>,
+    silent_cast: Option<String>,
+}
+
+/// The user's functions.
+#[derive(Default)]
+struct Functions {
     trust: HashMap<i64, Trust>,
     /// Compiled functions of extensions: nobody replaces their bodies.
     compiled: HashSet<i64>,
     /// By the user's word: uses do not take this away.
     by_word: HashSet<i64>,
     bodies: Vec<(i64, Judged)>,
+    /// Extensions with compiled functions that nobody listed.
+    unlisted: BTreeSet<String>,
+}
+
+/// The user's tables, views and sequences.
+#[derive(Default)]
+struct Relations {
+    kinds: HashMap<i64, RelationKind>,
     /// Views that are known by their text, not by the ids in a tree.
     views: Vec<(i64, Judged)>,
-    relations: HashMap<i64, RelationKind>,
+    /// On another server.
     outside: HashSet<i64>,
-    harmful_types: HashSet<i64>,
-    types: HashSet<i64>,
+}
+
+/// The user's types.
+struct Types {
+    all: HashSet<i64>,
+    harmful: HashSet<i64>,
     /// The user's types inside each of them, and in the columns of each relation.
     within: HashMap<i64, BTreeSet<i64>>,
     columns: HashMap<i64, BTreeSet<i64>>,
     /// Types that everybody may come by.
     open: BTreeSet<i64>,
-    operators: HashMap<String, Harm>,
-    casts: HashMap<String, Harm>,
-    silent_casts: BTreeMap<i64, String>,
-    silent_cast: Option<String>,
-    unlisted: BTreeSet<String>,
+}
+
+impl Types {
+    fn of(rows: &CatalogRows) -> Self {
+        let open = rows.types.iter().filter(|row| row.open);
+        let within = reach::types_within(rows);
+        let mut columns: HashMap<i64, BTreeSet<i64>> = HashMap::new();
+        for used in rows.uses.iter().filter(|used| used.class == "column") {
+            let types = within.get(&used.target_id).cloned().unwrap_or_default();
+            columns.entry(used.id).or_default().extend(types);
+        }
+        Self {
+            all: rows.types.iter().map(|row| row.id).collect(),
+            harmful: HashSet::new(),
+            within,
+            columns,
+            open: open.map(|row| row.id).collect(),
+        }
+    }
 }
 
 impl<'a> Closure<'a> {
@@ -63,34 +101,14 @@ impl<'a> Closure<'a> {
         let mut closure = Self {
             dialect,
             rows,
-            trust: HashMap::new(),
-            compiled: HashSet::new(),
-            by_word: HashSet::new(),
-            bodies: Vec::new(),
-            views: Vec::new(),
-            relations: HashMap::new(),
-            outside: HashSet::new(),
-            harmful_types: HashSet::new(),
-            types: rows.types.iter().map(|row| row.id).collect(),
-            within: reach::types_within(rows),
-            columns: HashMap::new(),
-            open: rows
-                .types
-                .iter()
-                .filter(|row| row.open)
-                .map(|row| row.id)
-                .collect(),
+            functions: Functions::default(),
+            relations: Relations::default(),
+            types: Types::of(rows),
             operators: HashMap::new(),
             casts: HashMap::new(),
             silent_casts: BTreeMap::new(),
             silent_cast: None,
-            unlisted: BTreeSet::new(),
         };
-        for used in rows.uses.iter().filter(|used| used.class == "column") {
-            let types = closure.within.get(&used.target_id);
-            let types = types.cloned().unwrap_or_default();
-            closure.columns.entry(used.id).or_default().extend(types);
-        }
         for row in &rows.functions {
             closure.function(row, settings);
         }
@@ -115,19 +133,19 @@ impl<'a> Closure<'a> {
             }
         }
         let catalog = self.catalog();
-        for (id, judged) in &self.bodies {
-            if self.trust.get(id) == Some(&Trust::Allowed)
+        for (id, judged) in &self.functions.bodies {
+            if self.functions.trust.get(id) == Some(&Trust::Allowed)
                 && resolve::resolve(judged, Basis::Known(&catalog)).0.intent != Intent::Read
             {
-                self.trust.insert(*id, Trust::Denied);
+                self.functions.trust.insert(*id, Trust::Denied);
                 changed = true;
             }
         }
-        for (id, judged) in &self.views {
-            if self.relations.get(id) == Some(&RelationKind::View)
+        for (id, judged) in &self.relations.views {
+            if self.relations.kinds.get(id) == Some(&RelationKind::View)
                 && resolve::resolve(judged, Basis::Known(&catalog)).0.intent != Intent::Read
             {
-                self.relations.insert(*id, RelationKind::Harmful);
+                self.relations.kinds.insert(*id, RelationKind::Harmful);
                 changed = true;
             }
         }
@@ -136,17 +154,17 @@ impl<'a> Closure<'a> {
 
     fn harmless(&self, used: &UseRow) -> bool {
         match used.target.as_str() {
-            "function" => match self.trust.get(&used.target_id) {
+            "function" => match self.functions.trust.get(&used.target_id) {
                 Some(Trust::Allowed) => true,
                 Some(Trust::Support) => used.support,
                 Some(Trust::Denied) => false,
                 None => built_in_harmless(used),
             },
-            "relation" => match self.relations.get(&used.target_id) {
+            "relation" => match self.relations.kinds.get(&used.target_id) {
                 Some(kind) => kind.is_harmless(),
                 None => system_relation_harmless(used),
             },
-            "type" => !self.harmful_types.contains(&used.target_id),
+            "type" => !self.types.harmful.contains(&used.target_id),
             _ => false,
         }
     }
@@ -159,12 +177,12 @@ impl<'a> Closure<'a> {
         }
         let meets =
             |found: Option<&BTreeSet<i64>>| found.is_some_and(|types| !types.is_disjoint(compared));
-        meets(self.columns.get(&used.id))
+        meets(self.types.columns.get(&used.id))
             || match used.target.as_str() {
-                "relation" => meets(self.columns.get(&used.target_id)),
-                "type" => meets(self.within.get(&used.target_id)),
+                "relation" => meets(self.types.columns.get(&used.target_id)),
+                "type" => meets(self.types.within.get(&used.target_id)),
                 // It may return one.
-                _ => self.trust.contains_key(&used.target_id),
+                _ => self.functions.trust.contains_key(&used.target_id),
             }
     }
 
@@ -172,19 +190,20 @@ impl<'a> Closure<'a> {
     fn reach(&mut self, used: &UseRow) -> bool {
         used.class == "relation"
             && used.target == "relation"
-            && self.outside.contains(&used.target_id)
-            && self.outside.insert(used.id)
+            && self.relations.outside.contains(&used.target_id)
+            && self.relations.outside.insert(used.id)
     }
 
     fn take_away(&mut self, used: &UseRow) -> bool {
         match used.class.as_str() {
             "function" => {
-                !self.by_word.contains(&used.id)
-                    && self.trust.insert(used.id, Trust::Denied) != Some(Trust::Denied)
+                !self.functions.by_word.contains(&used.id)
+                    && self.functions.trust.insert(used.id, Trust::Denied) != Some(Trust::Denied)
             }
             "relation" => {
                 let kind = self
                     .relations
+                    .kinds
                     .entry(used.id)
                     .or_insert(RelationKind::Harmful);
                 let was = *kind;
@@ -193,14 +212,14 @@ impl<'a> Closure<'a> {
                 }
                 was != *kind
             }
-            "type" => self.types.contains(&used.id) && self.harmful_types.insert(used.id),
+            "type" => self.types.all.contains(&used.id) && self.types.harmful.insert(used.id),
             "operator" => {
                 let harm = self.operators.entry(used.name.clone()).or_default();
-                harm.add(used, &self.open)
+                harm.add(used, &self.types.open)
             }
             "cast" => {
                 let harm = self.casts.entry(used.name.clone()).or_default();
-                harm.add(used, &self.open)
+                harm.add(used, &self.types.open)
             }
             "silent_cast" if used.left_type != 0 => self
                 .silent_casts

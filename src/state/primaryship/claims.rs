@@ -161,11 +161,11 @@ impl Step<'_> {
 
     /// Positions of this primary from here on.
     fn begin_history(&mut self, id: NodeId) {
-        self.state.primaryship.history.clear();
+        self.state.history.clear();
         if let Some(node) = self.state.node(id)
             && let (Some(position), Some(asked)) = (node.said.position, node.probe.asked)
         {
-            self.state.primaryship.history.note(position, asked);
+            self.state.history.note(position, asked);
         }
     }
 
@@ -187,7 +187,7 @@ impl Step<'_> {
                 claimants.push(node);
             }
         }
-        let kept = state.tuning.keep_first && first.is_some();
+        let kept = state.tuning.failover.keep_first && first.is_some();
         let conflict = claimants.len() > 1 && named.is_none() && !kept;
         let was = self.state.primaryship.conflict;
         let next = match (named, &claimants[..]) {

@@ -29,7 +29,7 @@ pub(super) fn trusted(state: &State, id: NodeId, epoch: u64) -> bool {
     };
     let primaryship = &state.primaryship;
     // The first one at all, or an epoch that was seen before, needs nobody to vouch for it.
-    !state.tuning.confirmed
+    !state.tuning.failover.confirmed
         || primaryship.word == Some(id)
         || primaryship.owner == Some(id)
         || primaryship.greatest == Some(epoch)
@@ -113,7 +113,7 @@ pub(super) fn undecided(state: &State, claims: &[(NodeId, u64)]) -> Option<Undec
     }
     // An authority that names the older one has decided, whoever answers first.
     let named = |(id, _): &(NodeId, u64)| state.primaryship.word == Some(*id);
-    if state.tuning.confirmed && claims.iter().filter(answers).any(named) {
+    if state.tuning.failover.confirmed && claims.iter().filter(answers).any(named) {
         return None;
     }
     let older = claims

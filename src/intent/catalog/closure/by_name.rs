@@ -12,7 +12,7 @@ impl Closure<'_> {
             casts: self.casts.clone(),
             silent_casts: self.silent_casts.clone(),
             silent_cast: self.silent_cast.clone(),
-            unlisted: self.unlisted.clone(),
+            unlisted: self.functions.unlisted.clone(),
             ..Catalog::default()
         };
         self.put_uses(&mut catalog);
@@ -24,7 +24,7 @@ impl Closure<'_> {
 
     /// Results, and operators and casts that somebody may replace.
     fn put_uses(&self, catalog: &mut Catalog) {
-        let compiled = |id: &i64| self.compiled.contains(id);
+        let compiled = |id: &i64| self.functions.compiled.contains(id);
         for used in &self.rows.uses {
             match used.class.as_str() {
                 "result" => catalog
@@ -45,7 +45,12 @@ impl Closure<'_> {
         for row in &self.rows.functions {
             let function = Function {
                 schema: self.folded(&row.schema),
-                trust: self.trust.get(&row.id).copied().unwrap_or(Trust::Denied),
+                trust: self
+                    .functions
+                    .trust
+                    .get(&row.id)
+                    .copied()
+                    .unwrap_or(Trust::Denied),
                 attribute: row.attribute,
             };
             catalog
@@ -65,12 +70,13 @@ impl Closure<'_> {
                 schema: self.folded(&row.schema),
                 kind: self
                     .relations
+                    .kinds
                     .get(&row.id)
                     .copied()
                     .unwrap_or(RelationKind::Harmful),
-                outside: self.outside.contains(&row.id),
+                outside: self.relations.outside.contains(&row.id),
                 composed: composed.contains(&row.id),
-                types: self.columns.get(&row.id).cloned().unwrap_or_default(),
+                types: self.types.columns.get(&row.id).cloned().unwrap_or_default(),
             };
             catalog
                 .relations
@@ -84,7 +90,7 @@ impl Closure<'_> {
         for row in &self.rows.types {
             let found = Type {
                 schema: self.folded(&row.schema),
-                harmless: !self.harmful_types.contains(&row.id),
+                harmless: !self.types.harmful.contains(&row.id),
                 types: self.types_in(row.id),
             };
             catalog
@@ -97,7 +103,7 @@ impl Closure<'_> {
 
     /// The user's types inside of this one.
     fn types_in(&self, id: i64) -> BTreeSet<i64> {
-        self.within.get(&id).cloned().unwrap_or_default()
+        self.types.within.get(&id).cloned().unwrap_or_default()
     }
 
     /// A name as texts will bear it.

@@ -15,12 +15,12 @@ impl Closure<'_> {
         let schema = Some(row.schema.as_str());
         let compiled = matches!(row.language.as_str(), "c" | "internal");
         if compiled && !row.extension.is_empty() {
-            self.compiled.insert(row.id);
+            self.functions.compiled.insert(row.id);
         }
         let trust = if settings.denies(schema, &row.name) {
             Trust::Denied
         } else if settings.allows(schema, &row.name) {
-            self.by_word.insert(row.id);
+            self.functions.by_word.insert(row.id);
             Trust::Allowed
         } else if row.kind == "a" {
             // An aggregate is what its support functions are, which stand among its uses.
@@ -38,7 +38,7 @@ impl Closure<'_> {
         } else {
             match body(row, settings) {
                 Some(judged) if judged.ruling.intent == Intent::Read => {
-                    self.bodies.push((row.id, judged));
+                    self.functions.bodies.push((row.id, judged));
                     Trust::Allowed
                 }
                 _ => Trust::Denied,
@@ -49,25 +49,25 @@ impl Closure<'_> {
             && !row.extension.is_empty()
             && !extensions::is_listed(&row.extension)
         {
-            self.unlisted.insert(row.extension.clone());
+            self.functions.unlisted.insert(row.extension.clone());
         }
-        self.trust.insert(row.id, trust);
+        self.functions.trust.insert(row.id, trust);
     }
 
     pub(super) fn relation(&mut self, row: &RelationRow, settings: &Settings) {
         let mut kind = relation_kind(row);
         if row.kind == "f" {
-            self.outside.insert(row.id);
+            self.relations.outside.insert(row.id);
         }
         if kind == RelationKind::View && self.dialect == Dialect::MySql {
             let judged = judge::judge(self.dialect, &row.definition, settings);
             if judged.ruling.intent == Intent::Read {
-                self.views.push((row.id, judged));
+                self.relations.views.push((row.id, judged));
             } else {
                 kind = RelationKind::Harmful;
             }
         }
-        self.relations.insert(row.id, kind);
+        self.relations.kinds.insert(row.id, kind);
     }
 }
 
