@@ -8,7 +8,6 @@ mod inherent;
 mod narrowing;
 pub(crate) mod pause;
 mod query;
-mod seaorm;
 mod session;
 #[cfg(feature = "stream")]
 mod stream;

@@ -17,7 +17,6 @@ mod lease;
 pub(crate) mod link;
 pub(crate) mod open;
 mod pending_pool;
-mod places;
 mod pool_size;
 mod prepared;
 pub(crate) mod run;
@@ -33,6 +32,7 @@ use std::{
 };
 
 use sea_orm::metric;
+use tokio::sync::Semaphore;
 
 pub(crate) use self::closed::closed;
 use self::prepared::Prepared;
@@ -43,10 +43,9 @@ pub(crate) use self::{
     handed::Handed,
     idle_stack::IdleStack,
     lag::ReplicaLag,
-    lease::{Lease, Seat},
+    lease::{Lease, Line, Place, Seat},
     link::{Lent, NodePool, PooledConnection, Returned, Sibling},
     pending_pool::PendingPool,
-    places::{Line, Place, Places},
     pool_size::{PoolLook, PoolSize},
     trouble::Trouble,
 };
@@ -65,8 +64,8 @@ pub(crate) struct Node {
     pub(crate) name: Arc<str>,
     pub(crate) generation: u64,
     pub(crate) link: Arc<NodePool>,
-    /// Of its pool, for statements.
-    pub(crate) places: Places,
+    /// The places in its pool; none where the pool is not ours to count.
+    places: Option<Arc<Semaphore>>,
     /// How to reach the server beside its pools; nothing where the application made the connection.
     pub(crate) direct: Option<Arc<NodeConfig>>,
     /// How far it is known to have replayed.
@@ -102,7 +101,7 @@ impl Node {
             replayed: link
                 .guide()
                 .map_or_else(Arc::default, |guide| Arc::clone(&guide.replayed)),
-            places: Places::of(&link),
+            places: places(&link),
             link,
             direct: None,
             lag: Arc::default(),
@@ -113,17 +112,6 @@ impl Node {
             cut: AtomicBool::new(false),
             sockets: Sockets::default(),
             prepared: Prepared::default(),
-        }
-    }
-
-    /// Throws away the idle connections that the other side has closed, when there are any: nothing is to be sent on
-    /// them. Without any this is a look at a few sockets, or at a clock.
-    /// `surely`: also where that was looked at a moment ago.
-    pub(crate) async fn weed(&self, surely: bool) {
-        if self.sockets.may_have_ended(&self.link, surely) {
-            // The pool asks what comes back to it.
-            self.give_all_to_pool();
-            self.link.weed().await;
         }
     }
 
@@ -144,6 +132,13 @@ impl Node {
             ..Self::new(self.id, name, self.generation, Arc::clone(&self.link))
         }
     }
+}
+
+/// As many places as the pool has connections; without a count where the pool is not ours. First come, first served; who
+/// leaves, leaves no gap.
+fn places(link: &NodePool) -> Option<Arc<Semaphore>> {
+    let most = usize::try_from(link.pool_size()?.max).unwrap_or(Semaphore::MAX_PERMITS);
+    Some(Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS))))
 }
 
 impl fmt::Debug for Node {

@@ -144,7 +144,7 @@ impl Snapshot {
     pub(crate) fn describe(&self) -> SeenNodes {
         let seen = self.nodes().map(|node| {
             let said = node.said_last().map(|answer| signal::said(&answer));
-            let (place, node) = (node.member.node.place(), node.seen);
+            let (place, node) = (node.member.node.address(), node.seen);
             SeenNode::new(&node.name, node.role, node.told()).at(place, said)
         });
         let lost = self.view.last_primary.as_deref();

@@ -63,7 +63,7 @@ impl Topology {
         let now = shared.origin.elapsed();
         let now = snapshot.view.lost.map_or(now, |lost| lost.0.min(now));
         let nodes = snapshot.nodes().map(|node| NodeStatus {
-            host: node.member.node.place(),
+            host: node.member.node.address(),
             lag: lag(now, node.seen, &node.member.node),
             lag_bytes: lag_bytes(node.seen, &node.member.node),
             in_flight: node.member.metrics.in_flight(),

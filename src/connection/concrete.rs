@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use sea_orm::DatabaseConnection;
+use sea_orm::{DatabaseConnection, DatabaseExecutor, IntoDatabaseExecutor};
 
 use super::RoutedConnection;
 use crate::{
@@ -66,6 +66,7 @@ impl RoutedConnection {
             None => &DISCONNECTED,
         }
     }
+
     /// A lease on the primary, for what is not a statement.
     pub(super) fn lease_primary(&self) -> Result<Lease, Error> {
         let shared = self.shared()?;
@@ -91,5 +92,45 @@ impl RoutedConnection {
     pub(super) fn with_primary<T>(&self, ask: impl FnOnce(&DatabaseConnection) -> T) -> Option<T> {
         let shared = self.shared().ok()?;
         Some(ask(shared.snapshot.primary_node()?.link.connection()))
+    }
+}
+
+impl<'c> From<&'c RoutedConnection> for DatabaseExecutor<'c> {
+    fn from(db: &'c RoutedConnection) -> Self {
+        DatabaseExecutor::Connection(db.concrete())
+    }
+}
+
+/// Migrations take this: they run on the primary, through [`concrete`](RoutedConnection::concrete).
+impl<'c> IntoDatabaseExecutor<'c> for &'c RoutedConnection {
+    fn into_database_executor(self) -> DatabaseExecutor<'c> {
+        self.into()
+    }
+}
+
+/// Schema discovery reads the primary: a lagging answer would make it create what exists.
+#[cfg(feature = "schema-sync")]
+#[async_trait::async_trait]
+impl sea_schema::Connection for RoutedConnection {
+    async fn query_all(
+        &self,
+        select: sea_orm::sea_query::SelectStatement,
+    ) -> Result<Vec<sea_schema::sqlx_types::SqlxRow>, sea_schema::sqlx_types::SqlxError> {
+        let lease = self
+            .lease_primary()
+            .map_err(|err| sea_schema::sqlx_types::SqlxError::AnyDriverError(err.into()))?;
+        let _waits = lease.node().wait_for_pool();
+        sea_schema::Connection::query_all(lease.node().link.connection(), select).await
+    }
+
+    async fn query_all_raw(
+        &self,
+        sql: String,
+    ) -> Result<Vec<sea_schema::sqlx_types::SqlxRow>, sea_schema::sqlx_types::SqlxError> {
+        let lease = self
+            .lease_primary()
+            .map_err(|err| sea_schema::sqlx_types::SqlxError::AnyDriverError(err.into()))?;
+        let _waits = lease.node().wait_for_pool();
+        sea_schema::Connection::query_all_raw(lease.node().link.connection(), sql).await
     }
 }

@@ -1,15 +1,93 @@
-//! A query or an execution: one statement, whose answer comes whole.
+//! A query or an execution: one statement, whose answer comes whole. SeaORM's [`ConnectionTrait`] asks for them.
+//!
+//! What is generic in the trait is compiled into the application: it does no more than call what is not, whose boxed
+//! future is a type of one size and of no depth. With our futures inside, the application's own grew by kilobytes, and
+//! those of SeaORM's tests became too deep for the compiler.
 
-use std::time::SystemTime;
+use std::{pin::Pin, time::SystemTime};
 
-use sea_orm::{DbErr, Statement, metric};
+use sea_orm::{
+    ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Statement, StatementBuilder, metric,
+};
 
 use super::{Callback, RoutedConnection};
 use crate::{
     dispatch::{self, Arrival, Attempt, Failed, Work},
     error::DbErrKind,
-    node::{Lease, run::Call},
+    node::{
+        Lease,
+        run::{Call, Execute, ExecuteUnprepared, QueryAll, QueryOne},
+    },
 };
+
+/// What a method of SeaORM's traits gives.
+pub(super) type Boxed<'f, T> = Pin<Box<dyn Future<Output = Result<T, DbErr>> + Send + 'f>>;
+
+/// The methods that take a builder: each hands what is built to the one that takes a statement. Overridden to save the box
+/// that the trait's own put around that one's.
+macro_rules! built_for_raw {
+    ($($method:ident => $raw:ident -> $output:ty;)+) => {$(
+        fn $method<'s, 'q, 'f, S>(&'s self, stmt: &'q S) -> Boxed<'f, $output>
+        where
+            S: StatementBuilder + 'f,
+            's: 'f,
+            'q: 'f,
+            Self: 'f,
+        {
+            match self.built(stmt) {
+                Ok(stmt) => self.$raw(stmt),
+                Err(err) => Box::pin(std::future::ready(Err(err))),
+            }
+        }
+    )+};
+}
+pub(super) use built_for_raw;
+
+impl RoutedConnection {
+    /// A statement of this backend; an error, where SeaORM panics, on a handle that was never connected.
+    fn built(&self, stmt: &impl StatementBuilder) -> Result<Statement, DbErr> {
+        Ok(self.shared()?.backend.build(stmt))
+    }
+}
+
+#[async_trait::async_trait]
+impl ConnectionTrait for RoutedConnection {
+    fn get_database_backend(&self) -> DbBackend {
+        self.backend()
+    }
+
+    built_for_raw! {
+        execute => execute_raw -> ExecResult;
+        query_one => query_one_raw -> Option<QueryResult>;
+        query_all => query_all_raw -> Vec<QueryResult>;
+    }
+
+    async fn execute_raw(&self, stmt: Statement) -> Result<ExecResult, DbErr> {
+        self.run(&Execute, stmt).await
+    }
+
+    async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
+        let stmt = Statement::from_string(self.shared()?.backend, sql);
+        self.run(&ExecuteUnprepared, stmt).await
+    }
+
+    async fn query_one_raw(&self, stmt: Statement) -> Result<Option<QueryResult>, DbErr> {
+        self.run(&QueryOne, stmt).await
+    }
+
+    async fn query_all_raw(&self, stmt: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        self.run(&QueryAll, stmt).await
+    }
+
+    fn support_returning(&self) -> bool {
+        self.backend().support_returning()
+    }
+
+    fn is_mock_connection(&self) -> bool {
+        self.with_primary(|connection| connection.is_mock_connection())
+            .unwrap_or(false)
+    }
+}
 
 /// A statement, and which of SeaORM's methods was called for it.
 struct Query<'a, C> {

@@ -115,6 +115,12 @@ impl Attempt<'_> {
         let placed = lease.try_place(&self.line(self.progress.reason));
         // A write finds no second node, and a connection may serve it that nobody has asked since its last answer.
         lease.node().weed(self.may_write()).await;
+        if placed && let Some(conn) = lease.node().take_idle() {
+            return match self.freshness.asks_each(&self.request, lease) {
+                false => Ok(conn),
+                true => self.prove(lease, conn).await,
+            };
+        }
         if placed && lease.node().link.has_idle() {
             let node = lease.node();
             let mut acquiring = pin!(node.acquire());

@@ -1,7 +1,7 @@
 //! Standing in line: a statement that finds no place where it was sent takes the first one on any node that would do
 //! (rule R7).
 //!
-//! A line is stood in for a place, not for a connection (see [`Places`](crate::node::Places)). With the place comes the
+//! A line is stood in for a place, not for a connection (see [`Place`](crate::node::Place)). With the place comes the
 //! right to take a connection or to open one, and that goes on when the statement has gone elsewhere meanwhile: what is
 //! thrown away each time would never be there for anybody.
 //!
@@ -259,7 +259,7 @@ impl Attempt<'_> {
         let had = Arc::clone(&placed);
         let work = async move {
             let link = &node.link;
-            let taking = async { Ok(node.places.clone().take(line).await) };
+            let taking = async { Ok(node.take_place(line).await) };
             let place = match place {
                 Some(place) => place,
                 None => link.while_open(taking).await?,

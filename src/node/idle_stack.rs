@@ -13,21 +13,19 @@
 //! and now and then any, goes back, where its age and its life are looked at. Where a closure of the caller's may look at
 //! connections on their way, or the application has the pool, nothing is kept here.
 
+mod watch;
+
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
-use futures_util::future::BoxFuture;
-use sea_orm::DbErr;
+use sea_orm::{ConnAcquireErr, DbErr};
 
-use super::{Node, PooledConnection};
+use super::{Node, NodePool, PooledConnection};
 
 /// How long a connection waits for its next statement before the pool has it again.
 const IDLE: Duration = Duration::from_millis(100);
-
-/// Between two looks at what waits.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// Each time that so many were given back, one goes to the pool: a busy connection ages as well.
 const BACK_EVERY: u64 = 1_024;
@@ -119,9 +117,27 @@ impl Drop for WaitsForPool<'_> {
     }
 }
 
+impl NodePool {
+    /// Fails once connections that may write lead to another server than this pool's.
+    #[inline]
+    pub(super) fn leads_home(&self) -> Result<(), DbErr> {
+        match self.guide().is_some_and(|guide| guide.is_over()) {
+            true => Err(DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed)),
+            false => Ok(()),
+        }
+    }
+}
+
 impl Node {
     fn idle(&self) -> Option<&Arc<IdleStack>> {
         self.link.idle_stack()
+    }
+
+    /// The connection that was used last, for whoever has a place.
+    pub(crate) fn take_idle(&self) -> Option<PooledConnection> {
+        let idle = self.idle()?;
+        self.link.leads_home().ok()?;
+        idle.take()
     }
 
     /// Takes a connection for whoever has a place: the one that was used last, else one of the pool's.
@@ -152,7 +168,7 @@ impl Node {
         if let Some(idle) = self.idle()
             && idle.keep(conn)
         {
-            watch_over(Arc::clone(idle), self.link.until_closed());
+            watch::watch_over(Arc::clone(idle), self.link.until_closed());
         }
     }
 
@@ -161,87 +177,5 @@ impl Node {
         if let Some(idle) = self.idle() {
             drop(idle.drain());
         }
-    }
-}
-
-/// Gives the pool what nobody takes, until nothing is left here, and everything once the pool is closed.
-fn watch_over(idle: Arc<IdleStack>, mut closed: BoxFuture<'static, ()>) {
-    let mut watch = IdleWatch { idle, ended: false };
-    let Ok(runtime) = tokio::runtime::Handle::try_current() else {
-        return;
-    };
-    runtime.spawn(async move {
-        loop {
-            tokio::select! {
-                () = &mut closed => {
-                    watch.idle.close();
-                    return;
-                }
-                () = tokio::time::sleep(LOOK_EVERY) => {}
-            }
-            let (expired, more) = watch.idle.expired(Instant::now());
-            drop(expired);
-            watch.ended = !more;
-            if !more {
-                return;
-            }
-        }
-    });
-}
-
-/// The watch over a stack. Where it ends with its runtime, the next connection that is kept begins another one.
-struct IdleWatch {
-    idle: Arc<IdleStack>,
-    /// The watch has found nothing more, and said so.
-    ended: bool,
-}
-
-impl Drop for IdleWatch {
-    fn drop(&mut self) {
-        if self.ended {
-            return;
-        }
-        let mut stack = self.idle.stack();
-        stack.watched = false;
-        let left: Vec<_> = stack.idle.drain(..).collect();
-        drop(stack);
-        // There may be no runtime any more in which the pool could ask them.
-        left.into_iter().for_each(|(conn, _)| conn.cut());
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use super::{IdleStack, IdleWatch, PooledConnection};
-
-    fn conn() -> PooledConnection {
-        PooledConnection::Adopted(sea_orm::DatabaseConnection::default())
-    }
-
-    /// The stack was empty when the watch ended with its runtime: what was kept later was looked at by nobody, and the
-    /// pool waited for it when it was closed.
-    #[test]
-    fn after_a_watch_that_ended_with_its_runtime_the_next_connection_begins_another_one() {
-        let idle = Arc::new(IdleStack::default());
-        assert!(idle.keep(conn()), "the first one begins the watch");
-        assert!(!idle.keep(conn()));
-        idle.drain();
-        drop(IdleWatch {
-            idle: Arc::clone(&idle),
-            ended: false,
-        });
-        assert!(idle.keep(conn()));
-    }
-
-    #[test]
-    fn nothing_is_kept_once_the_pool_is_closed() {
-        let idle = IdleStack::default();
-        idle.keep(conn());
-        idle.close();
-        assert_eq!(idle.len(), 0);
-        assert!(!idle.keep(conn()));
-        assert_eq!(idle.len(), 0);
     }
 }

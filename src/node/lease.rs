@@ -1,29 +1,27 @@
-//! A seat at a node and the lease on it: the accounting of one statement, stream or transaction, and what runs it.
+//! A seat at a node, the lease on it and its place in the pool: the accounting of one statement, stream or transaction.
 //!
-//! An RAII guard: taking it counts, dropping it counts again, so a cancelled future leaks nothing.
+//! RAII guards: a cancelled future leaks nothing. A place is a permit of a semaphore in front of the pool. sqlx's own line
+//! is no use to a statement that stands in several: whoever comes to its head there connects, and who leaves then throws
+//! away what was being opened. A place is had before the pool is asked, so that leaving a line costs nothing, and a
+//! connection under way belongs to a place that is held until it is there.
 
 use std::{
     future::poll_fn,
     pin::pin,
     sync::{Arc, atomic::Ordering},
     task::Poll,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
-use sea_orm::{DbErr, Statement};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
-use super::{Line, Node, Place, PooledConnection, abandoned, run::Call};
+use super::Node;
 use crate::{
-    causality::OpenWrite,
     error::Error,
     metrics::{Entered, NodeMetrics},
-    mutants, signal,
+    mutants,
     vocabulary::{Intent, Reason, Role},
 };
-
-/// How long a connection is waited for that may have ended with an error.
-const LOOK: Duration = Duration::from_secs(1);
 
 /// One thread's share of a node. Aligned so that no two seats share a cache line (128 bytes: adjacent lines are
 /// fetched in pairs).
@@ -72,11 +70,11 @@ pub(crate) struct Lease {
     role: Role,
     entered: Entered,
     /// The lease's place in the node's pool; none before it has one, and none where something else holds it instead.
-    place: Option<Place>,
+    pub(super) place: Option<Place>,
     /// When the statement was handed to a connection; none where nothing was, or where a transaction times its own.
     sent: Option<Instant>,
     /// The connection was asked after an error that left open whether its session is over, and answered.
-    lives: bool,
+    pub(super) lives: bool,
 }
 
 impl Lease {
@@ -109,7 +107,7 @@ impl Lease {
     /// Whether the lease has a place in the pool now, if one is free.
     pub(crate) fn try_place(&mut self, line: &Line) -> bool {
         if self.place.is_none() {
-            self.place = self.node().places.try_take(line);
+            self.place = self.node().try_place(line);
         }
         self.place.is_some()
     }
@@ -174,84 +172,11 @@ impl Lease {
         self.lives
     }
 
-    fn cut_off(&self, has_begun: bool) -> Error {
+    pub(super) fn cut_off(&self, has_begun: bool) -> Error {
         let node = self.name();
         match has_begun {
             true => Error::CutOff { node },
             false => Error::GivenUp { node },
-        }
-    }
-
-    /// Runs a statement on a connection of this node. A cut node's connection is thrown away, not given back. `write` is
-    /// what is open with it: a future that is dropped does not take its statement back (rule C1).
-    pub(crate) async fn run<C: Call>(
-        &mut self,
-        conn: PooledConnection,
-        call: &C,
-        stmt: &Statement,
-        write: Option<&OpenWrite>,
-    ) -> Result<C::Output, DbErr> {
-        self.sending();
-        let mut flight = Flight {
-            conn: Some(conn),
-            place: self.place.take(),
-            open: write,
-            seat: &self.seat,
-        };
-        let Some(conn) = &mut flight.conn else {
-            return Err(self.cut_off(false).into_db(C::KIND));
-        };
-        let ran = self.guard(call.run(conn, stmt)).await;
-        if let Ok(Err(err)) = &ran
-            && signal::is_doubtful(err)
-        {
-            // The flight still holds it, so that a caller who leaves now leaves a write that is looked after.
-            let ready = tokio::time::timeout(LOOK, conn.ready());
-            self.lives = ready.await == Ok(true);
-        }
-        let mut conn = flight.conn.take();
-        if let Ok(Err(err)) = &ran
-            && signal::is_outdated(err)
-            && let Some(own) = conn.take()
-        {
-            // Where it cannot it is gone, which is as good.
-            drop(own.forgetting().await);
-        }
-        if let Ok(Ok(_)) = &ran
-            && let Some(own) = conn.take()
-        {
-            self.seat.node.give_back(own);
-        }
-        ran.unwrap_or_else(|cut| {
-            if let Some(conn) = conn {
-                conn.cut();
-            }
-            Err(cut.into_db(C::KIND))
-        })
-    }
-}
-
-/// A connection with a statement on it. Dropped before the answer, a write stays open until its connection is ready
-/// again; where that cannot be waited for, it counts as lost. A read keeps its place until then: its server is at it
-/// still, and nobody else would find the connection.
-struct Flight<'a> {
-    conn: Option<PooledConnection>,
-    place: Option<Place>,
-    open: Option<&'a OpenWrite>,
-    seat: &'a Arc<Seat>,
-}
-
-impl Drop for Flight<'_> {
-    fn drop(&mut self) {
-        let Some(conn) = self.conn.take() else {
-            return;
-        };
-        let place = self.place.take();
-        match self.open.and_then(OpenWrite::abandon) {
-            Some(orphan) => {
-                abandoned::until_ready(orphan, conn, place, Arc::clone(self.seat));
-            }
-            None => abandoned::give_back(conn, place),
         }
     }
 }
@@ -262,5 +187,62 @@ impl Drop for Lease {
         if let Some(sent) = self.sent {
             self.seat.metrics.ran(sent.elapsed());
         }
+    }
+}
+
+/// Which of the lines in front of a pool somebody stands in.
+#[derive(Clone, Debug)]
+pub(crate) enum Line {
+    /// The pool's own.
+    Own,
+    /// A share of it first, so that those who have to be there keep the rest (rule R7).
+    Share(Arc<Semaphore>),
+}
+
+/// A place in a pool; its drop gives it to whoever has waited longest.
+#[derive(Debug)]
+pub(crate) struct Place {
+    _own: Option<OwnedSemaphorePermit>,
+    #[cfg_attr(
+        not(feature = "stream"),
+        expect(dead_code, reason = "held, and asked for by streams only")
+    )]
+    share: Option<OwnedSemaphorePermit>,
+}
+
+#[cfg(feature = "stream")]
+impl Place {
+    /// Whether this place is one of a share.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.share.is_some()
+    }
+}
+
+impl Node {
+    /// A place that is free; never past somebody who waits.
+    fn try_place(&self, line: &Line) -> Option<Place> {
+        let share = match line {
+            Line::Own => None,
+            Line::Share(share) => Some(Arc::clone(share).try_acquire_owned().ok()?),
+        };
+        let own = match &self.places {
+            None => None,
+            Some(places) => Some(Arc::clone(places).try_acquire_owned().ok()?),
+        };
+        Some(Place { _own: own, share })
+    }
+
+    /// A place as soon as it is free. In this order, so that whoever waits for its share is in nobody's way.
+    pub(crate) async fn take_place(&self, line: Line) -> Place {
+        let share = match line {
+            Line::Own => None,
+            // Neither is ever closed.
+            Line::Share(share) => share.acquire_owned().await.ok(),
+        };
+        let own = match &self.places {
+            None => None,
+            Some(places) => Arc::clone(places).acquire_owned().await.ok(),
+        };
+        Place { _own: own, share }
     }
 }

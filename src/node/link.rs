@@ -65,34 +65,6 @@ macro_rules! with_pool {
     };
 }
 
-/// Calls the driver's function on a leased connection, or the expression on an adopted one.
-macro_rules! dispatch {
-    ($conn:expr, $call:ident($arg:expr), |$db:ident| $adopted:expr, $kind:expr) => {
-        match $conn {
-            #[cfg(feature = "postgres")]
-            $crate::node::link::PooledConnection::Postgres(conn) => {
-                $crate::node::run::postgres::$call(conn, $arg)
-                    .await
-                    .map_err(|err| $kind.of_sqlx(err))
-            }
-            #[cfg(feature = "mysql")]
-            $crate::node::link::PooledConnection::MySql(conn) => {
-                $crate::node::run::mysql::$call(conn, $arg)
-                    .await
-                    .map_err(|err| $kind.of_sqlx(err))
-            }
-            #[cfg(feature = "sqlite")]
-            $crate::node::link::PooledConnection::Sqlite(conn) => {
-                $crate::node::run::sqlite::$call(conn, $arg)
-                    .await
-                    .map_err(|err| $kind.of_sqlx(err))
-            }
-            $crate::node::link::PooledConnection::Adopted($db) => $adopted.await,
-        }
-    };
-}
-pub(super) use dispatch;
-
 impl NodePool {
     /// The connection SeaORM made around this node's pool, or the adopted one.
     pub(crate) fn connection(&self) -> &DatabaseConnection {
@@ -154,15 +126,6 @@ impl NodePool {
             #[cfg(feature = "postgres")]
             Self::Postgres(_, _, guide, _) => Some(guide),
             _ => None,
-        }
-    }
-
-    /// Fails once connections that may write lead to another server than this pool's.
-    #[inline]
-    pub(super) fn leads_home(&self) -> Result<(), DbErr> {
-        match self.guide().is_some_and(|guide| guide.is_over()) {
-            true => Err(DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed)),
-            false => Ok(()),
         }
     }
 

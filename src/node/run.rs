@@ -1,4 +1,4 @@
-//! Runs a borrowed statement on a leased connection.
+//! Runs a borrowed statement on a leased connection, and says what becomes of both when its caller goes away.
 //!
 //! The statement is borrowed because it may have to run again elsewhere, and because it is known then that it was
 //! never handed to a pool that might have sent it. One file for each driver holds the same five functions; the
@@ -11,10 +11,15 @@ pub(super) mod postgres;
 #[cfg(feature = "sqlite")]
 pub(super) mod sqlite;
 
+use std::{sync::Arc, time::Duration};
+
 use sea_orm::{ConnectionTrait, DbErr, ExecResult, QueryResult, Statement};
 
-use super::link::{PooledConnection, dispatch};
-use crate::error::DbErrKind;
+use super::{Lease, Place, PooledConnection, Seat, abandoned};
+use crate::{causality::OpenWrite, error::DbErrKind, signal};
+
+/// How long a connection is waited for that may have ended with an error.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// One way of running a statement: which of SeaORM's methods was called.
 pub(crate) trait Call: Send + Sync {
@@ -42,79 +47,119 @@ pub(crate) struct Execute;
 /// `execute_unprepared`: the text alone, by the simple protocol.
 pub(crate) struct ExecuteUnprepared;
 
-impl Call for QueryOne {
-    type Output = Option<QueryResult>;
-    const KIND: DbErrKind = DbErrKind::Query;
-    const EXECUTES: bool = false;
+/// One of SeaORM's methods: what it returns, which errors it fails with, and the function of a driver that runs it, with
+/// what that takes of the statement; on a connection that the application made, SeaORM's own method.
+macro_rules! call {
+    ($call:ident, $kind:ident, $executes:literal, $output:ty:
+        |$stmt:ident| $function:ident($taken:expr), $method:ident($handed:expr)) => {
+        impl Call for $call {
+            type Output = $output;
+            const KIND: DbErrKind = DbErrKind::$kind;
+            const EXECUTES: bool = $executes;
 
-    async fn run<'a>(
-        &'a self,
-        conn: &'a mut PooledConnection,
-        stmt: &'a Statement,
-    ) -> Result<Self::Output, DbErr> {
-        dispatch!(
-            conn,
-            query_one(stmt),
-            |db| db.query_one_raw(stmt.clone()),
-            Self::KIND
-        )
+            async fn run<'a>(
+                &'a self,
+                conn: &'a mut PooledConnection,
+                $stmt: &'a Statement,
+            ) -> Result<Self::Output, DbErr> {
+                match conn {
+                    #[cfg(feature = "postgres")]
+                    PooledConnection::Postgres(conn) => postgres::$function(conn, $taken)
+                        .await
+                        .map_err(|err| Self::KIND.of_sqlx(err)),
+                    #[cfg(feature = "mysql")]
+                    PooledConnection::MySql(conn) => mysql::$function(conn, $taken)
+                        .await
+                        .map_err(|err| Self::KIND.of_sqlx(err)),
+                    #[cfg(feature = "sqlite")]
+                    PooledConnection::Sqlite(conn) => sqlite::$function(conn, $taken)
+                        .await
+                        .map_err(|err| Self::KIND.of_sqlx(err)),
+                    PooledConnection::Adopted(db) => db.$method($handed).await,
+                }
+            }
+        }
+    };
+}
+
+call!(QueryOne, Query, false, Option<QueryResult>: |stmt| query_one(stmt), query_one_raw(stmt.clone()));
+call!(QueryAll, Query, false, Vec<QueryResult>: |stmt| query_all(stmt), query_all_raw(stmt.clone()));
+call!(Execute, Exec, true, ExecResult: |stmt| execute(stmt), execute_raw(stmt.clone()));
+call!(ExecuteUnprepared, Exec, true, ExecResult:
+    |stmt| execute_unprepared(&stmt.sql), execute_unprepared(&stmt.sql));
+
+impl Lease {
+    /// Runs a statement on a connection of this node. A cut node's connection is thrown away, not given back. `write` is
+    /// what is open with it: a future that is dropped does not take its statement back (rule C1).
+    pub(crate) async fn run<C: Call>(
+        &mut self,
+        conn: PooledConnection,
+        call: &C,
+        stmt: &Statement,
+        write: Option<&OpenWrite>,
+    ) -> Result<C::Output, DbErr> {
+        self.sending();
+        let mut flight = Flight {
+            conn: Some(conn),
+            place: self.place.take(),
+            open: write,
+            seat: &self.seat,
+        };
+        let Some(conn) = &mut flight.conn else {
+            return Err(self.cut_off(false).into_db(C::KIND));
+        };
+        let ran = self.guard(call.run(conn, stmt)).await;
+        if let Ok(Err(err)) = &ran
+            && signal::is_doubtful(err)
+        {
+            // The flight still holds it, so that a caller who leaves now leaves a write that is looked after.
+            let ready = tokio::time::timeout(LOOK, conn.ready());
+            self.lives = ready.await == Ok(true);
+        }
+        let mut conn = flight.conn.take();
+        if let Ok(Err(err)) = &ran
+            && signal::is_outdated(err)
+            && let Some(own) = conn.take()
+        {
+            // Where it cannot it is gone, which is as good.
+            drop(own.forgetting().await);
+        }
+        if let Ok(Ok(_)) = &ran
+            && let Some(own) = conn.take()
+        {
+            self.seat.node.give_back(own);
+        }
+        ran.unwrap_or_else(|cut| {
+            if let Some(conn) = conn {
+                conn.cut();
+            }
+            Err(cut.into_db(C::KIND))
+        })
     }
 }
 
-impl Call for QueryAll {
-    type Output = Vec<QueryResult>;
-    const KIND: DbErrKind = DbErrKind::Query;
-    const EXECUTES: bool = false;
-
-    async fn run<'a>(
-        &'a self,
-        conn: &'a mut PooledConnection,
-        stmt: &'a Statement,
-    ) -> Result<Self::Output, DbErr> {
-        dispatch!(
-            conn,
-            query_all(stmt),
-            |db| db.query_all_raw(stmt.clone()),
-            Self::KIND
-        )
-    }
+/// A connection with a statement on it. Dropped before the answer, a write stays open until its connection is ready
+/// again; where that cannot be waited for, it counts as lost. A read keeps its place until then: its server is at it
+/// still, and nobody else would find the connection.
+struct Flight<'a> {
+    conn: Option<PooledConnection>,
+    place: Option<Place>,
+    open: Option<&'a OpenWrite>,
+    seat: &'a Arc<Seat>,
 }
 
-impl Call for Execute {
-    type Output = ExecResult;
-    const KIND: DbErrKind = DbErrKind::Exec;
-    const EXECUTES: bool = true;
-
-    async fn run<'a>(
-        &'a self,
-        conn: &'a mut PooledConnection,
-        stmt: &'a Statement,
-    ) -> Result<Self::Output, DbErr> {
-        dispatch!(
-            conn,
-            execute(stmt),
-            |db| db.execute_raw(stmt.clone()),
-            Self::KIND
-        )
-    }
-}
-
-impl Call for ExecuteUnprepared {
-    type Output = ExecResult;
-    const KIND: DbErrKind = DbErrKind::Exec;
-    const EXECUTES: bool = true;
-
-    async fn run<'a>(
-        &'a self,
-        conn: &'a mut PooledConnection,
-        stmt: &'a Statement,
-    ) -> Result<Self::Output, DbErr> {
-        dispatch!(
-            conn,
-            execute_unprepared(&stmt.sql),
-            |db| db.execute_unprepared(&stmt.sql),
-            Self::KIND
-        )
+impl Drop for Flight<'_> {
+    fn drop(&mut self) {
+        let Some(conn) = self.conn.take() else {
+            return;
+        };
+        let place = self.place.take();
+        match self.open.and_then(OpenWrite::abandon) {
+            Some(orphan) => {
+                abandoned::until_ready(orphan, conn, place, Arc::clone(self.seat));
+            }
+            None => abandoned::give_back(conn, place),
+        }
     }
 }
 

@@ -11,7 +11,20 @@ use sea_orm::sqlx::{Connection, Pool, pool::PoolConnection};
 
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 use super::ANSWER;
-use super::NodePool;
+use super::{Node, NodePool};
+
+impl Node {
+    /// Throws away the idle connections that the other side has closed, when there are any: nothing is to be sent on
+    /// them. Without any this is a look at a few sockets, or at a clock.
+    /// `surely`: also where that was looked at a moment ago.
+    pub(crate) async fn weed(&self, surely: bool) {
+        if self.sockets.may_have_ended(&self.link, surely) {
+            // The pool asks what comes back to it.
+            self.give_all_to_pool();
+            self.link.weed().await;
+        }
+    }
+}
 
 impl NodePool {
     /// Throws those idle connections away that the other side has closed.
@@ -60,7 +73,7 @@ pub(crate) use self::look::Sockets;
 )]
 pub(crate) use self::own::{Ends, Socket};
 
-#[cfg(unix)]
+#[cfg_attr(not(unix), path = "sockets/no_own.rs")]
 mod own;
 
 /// Where the system lists the files that a process has open.
@@ -72,54 +85,6 @@ const OPEN_FILES: &str = "/dev/fd";
 fn open_files() -> impl Iterator<Item = std::os::fd::RawFd> {
     let files = std::fs::read_dir(OPEN_FILES).into_iter().flatten();
     files.filter_map(|file| file.ok()?.file_name().to_str()?.parse().ok())
-}
-
-#[cfg(not(unix))]
-mod own {
-    use std::net::SocketAddr;
-
-    /// The two ends of a connection over a network.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    pub(crate) struct Ends {
-        pub(crate) own: SocketAddr,
-        pub(crate) peer: SocketAddr,
-    }
-
-    /// A socket of this process; nobody can find one here.
-    #[derive(Clone, Copy, Debug)]
-    pub(crate) enum Socket {}
-
-    impl Socket {
-        /// The socket with these ends.
-        pub(crate) fn with(_: Ends) -> Option<Self> {
-            None
-        }
-
-        /// The sockets with nothing unread that lead to this port.
-        pub(crate) fn quiet(_: Option<u16>) -> Vec<Self> {
-            Vec::new()
-        }
-
-        /// The socket's own end.
-        pub(crate) fn own(&self) -> Option<SocketAddr> {
-            match *self {}
-        }
-
-        /// Whether what is unread in it is the answer with this mark.
-        pub(crate) fn holds(&self, _: &str, _: Option<SocketAddr>) -> bool {
-            match *self {}
-        }
-
-        /// Whether the socket is open still.
-        pub(crate) fn is_open(&self) -> bool {
-            match *self {}
-        }
-
-        /// Ends it both ways.
-        pub(crate) fn end(&self) -> bool {
-            match *self {}
-        }
-    }
 }
 
 #[cfg(unix)]

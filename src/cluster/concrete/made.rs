@@ -110,7 +110,7 @@ impl Made {
     pub(super) fn has_more_out_than_us(&self, primary: &Node) -> bool {
         let own = (self.link.as_ref()).filter(|link| Arc::ptr_eq(link, &primary.link));
         let size = own.and_then(|link| link.pool_size());
-        size.is_some_and(|pool| primary.places.taken() < pool.size - pool.idle)
+        size.is_some_and(|pool| primary.places_taken() < pool.size - pool.idle)
     }
 
     /// Each of its connections was opened to be used, and one that comes back stays for a while. Whether somebody may have

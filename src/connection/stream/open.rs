@@ -1,6 +1,8 @@
-//! Opening a stream: it may move to another node until its first row is there, and never after (rule R5).
+//! Opening a stream, as SeaORM's [`StreamTrait`] asks for it: it may move to another node until its first row is there, and never after (rule R5).
 
-use sea_orm::{DbErr, Statement};
+use std::pin::Pin;
+
+use sea_orm::{DbBackend, DbErr, Statement, StreamTrait};
 
 use super::RoutedStream;
 use crate::{
@@ -29,6 +31,22 @@ impl RoutedConnection {
             callback: self.callback.as_ref(),
         };
         dispatch::run(shared, &self.scope, &opening).await
+    }
+}
+
+impl StreamTrait for RoutedConnection {
+    // As SeaORM's: rows that own their connection, and may leave the function that asked for them.
+    type Stream<'a> = RoutedStream<'static>;
+
+    fn get_database_backend(&self) -> DbBackend {
+        self.backend()
+    }
+
+    fn stream_raw<'a>(
+        &'a self,
+        stmt: Statement,
+    ) -> Pin<Box<dyn Future<Output = Result<Self::Stream<'a>, DbErr>> + 'a + Send>> {
+        Box::pin(self.open_stream(stmt))
     }
 }
 

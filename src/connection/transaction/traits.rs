@@ -9,7 +9,7 @@ use sea_orm::{
 };
 
 use super::{RoutedTransaction, state::nothing};
-use crate::connection::seaorm::{Boxed, built_for_raw};
+use crate::connection::query::{Boxed, built_for_raw};
 
 impl RoutedTransaction {
     #[expect(
@@ -163,6 +163,22 @@ impl RoutedTransaction {
             .map_err(TransactionError::Connection)?;
         let result = callback(&txn).await;
         txn.finish(result).await
+    }
+}
+
+#[cfg(feature = "stream")]
+impl sea_orm::StreamTrait for RoutedTransaction {
+    type Stream<'a> = crate::RoutedStream<'a>;
+
+    fn get_database_backend(&self) -> DbBackend {
+        ConnectionTrait::get_database_backend(self)
+    }
+
+    fn stream_raw<'a>(
+        &'a self,
+        stmt: Statement,
+    ) -> Pin<Box<dyn Future<Output = Result<Self::Stream<'a>, DbErr>> + 'a + Send>> {
+        Box::pin(self.open_stream(stmt))
     }
 }
 
