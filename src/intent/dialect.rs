@@ -4,7 +4,6 @@
 //! never judged a read.
 
 use sea_orm::DbBackend;
-use sqlparser::dialect::{Dialect as Grammar, MySqlDialect, PostgreSqlDialect, SQLiteDialect};
 
 /// Whose grammar a text is read by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -22,14 +21,6 @@ impl Dialect {
             DbBackend::MySql => Some(Self::MySql),
             DbBackend::Sqlite => Some(Self::Sqlite),
             _ => None,
-        }
-    }
-
-    pub(crate) fn grammar(self) -> &'static dyn Grammar {
-        match self {
-            Self::Postgres => &PostgreSqlDialect {},
-            Self::MySql => &MySqlDialect {},
-            Self::Sqlite => &SQLiteDialect {},
         }
     }
 

@@ -5,8 +5,8 @@
 
 use super::judged::{Judged, Ruling, TextKind};
 use super::lexer;
-use super::parse::{self, Purpose};
 use super::pragma;
+use super::query::{self, Purpose};
 use super::statement::{self, Statement};
 
 pub(crate) fn postgres(statement: &Statement<'_>) -> Judged {
@@ -25,18 +25,18 @@ pub(crate) fn postgres(statement: &Statement<'_>) -> Judged {
     };
     let body = statement.from(body);
     let mut judged = match (runs, body.word(0).map(str::to_ascii_uppercase).as_deref()) {
+        // Each would be a level of the stack.
+        (true, Some("EXPLAIN")) => statement::unparsed(),
         (true, Some(_)) => statement::judge(&body),
         (_, None) => match body.kind(0) {
-            Some(lexer::TokenKind::Open) => parse::query(
-                &body,
-                body.text(),
-                if runs { Purpose::Run } else { Purpose::Plan },
-            ),
+            Some(lexer::TokenKind::Open) => {
+                query::judge(&body, if runs { Purpose::Run } else { Purpose::Plan })
+            }
             _ => statement::unparsed(),
         },
         (false, Some("TABLE")) => statement::judge(&body),
         (false, Some("SELECT" | "WITH" | "VALUES" | "INSERT" | "UPDATE" | "DELETE" | "MERGE")) => {
-            parse::query(&body, body.text(), Purpose::Plan)
+            query::judge(&body, Purpose::Plan)
         }
         (false, Some("EXECUTE")) => Judged::of(Ruling::session("EXPLAIN EXECUTE"), TextKind::Other),
         (false, Some(_)) => Judged::of(Ruling::unparsed("EXPLAIN"), TextKind::Other),

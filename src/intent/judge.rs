@@ -1,7 +1,7 @@
 //! Judges a text: cuts it into statements, judges each, and keeps the strictest (I1, I2, I3).
 //!
-//! Two readers look at each query: sqlparser's visitor, and the bare tokens. What only one of them finds still counts,
-//! so that a place that the parser's tree hides cannot hide a lock or a call.
+//! Two readers look at each query: one by its clauses, and one by its bare tokens. What only one of them finds still
+//! counts, so that a place that the grammar hides cannot hide a lock or a call.
 
 use super::dialect::Dialect;
 use super::executable;
@@ -13,11 +13,6 @@ use crate::vocabulary::{Intent, Reason};
 
 /// The comment that raises a read to the primary; a hint never lowers an intent.
 const HINT: &str = "sealane:primary";
-
-/// The stack that a parse, a visit and a drop of one byte of text may need at most: two bytes make one level of an
-/// operator chain or of an array type, and a level's drop takes well below a kilobyte without optimisation.
-const STACK_PER_BYTE: usize = 512;
-const STACK_SPARE: usize = 256 * 1024;
 
 /// Judges a whole text, whatever it is.
 pub(crate) fn judge(dialect: Dialect, sql: &str, settings: &Settings) -> Judged {
@@ -31,9 +26,7 @@ pub(crate) fn judge(dialect: Dialect, sql: &str, settings: &Settings) -> Judged 
         // Some clients and servers end a text there, and would run another one than was judged.
         return Judged::of(Ruling::unparsed("a NUL"), TextKind::Other);
     }
-    // sqlparser protects its recursion while parsing and visiting; dropping a deep tree is nobody's but ours.
-    let need = sql.len() * STACK_PER_BYTE + STACK_SPARE;
-    stacker::maybe_grow(need, need, || readings(dialect, sql, settings))
+    readings(dialect, sql, settings)
 }
 
 /// MySQL's executable comments give a text several readings, one for each server's version: the strictest counts.

@@ -1,8 +1,8 @@
 //! Cuts a text into tokens as its own server would, without understanding any of them.
 //!
 //! The invariant: a string, a quoted identifier and a comment end where the server ends them, so that no keyword
-//! hides in a place that only the server sees. sqlparser's tokenizer is not asked: it allocates, and it is shared by all
-//! dialects, so that its rules for comments are not those of each server.
+//! hides in a place that only the server sees. A tokenizer for all languages is not asked: it allocates, and its rules for
+//! comments are not those of each server.
 
 use super::dialect::Dialect;
 

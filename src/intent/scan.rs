@@ -7,8 +7,8 @@ use super::dialect::Dialect;
 use super::judged::{Name, Ruling};
 use super::keyword;
 use super::lexer::TokenKind;
-use super::parse::Reader;
-use super::statement::{self, Statement};
+use super::query::Reader;
+use super::statement::Statement;
 
 /// What the tokens show, beyond what they raise by themselves.
 #[derive(Clone, Copy, Debug, Default)]
@@ -89,7 +89,7 @@ fn mysql_words(statement: &Statement<'_>, reader: &mut Reader<'_>, at: usize) {
 
 /// A name anywhere; before a parenthesis it may be a call.
 fn name(statement: &Statement<'_>, reader: &mut Reader<'_>, at: usize) {
-    let Some(folded) = folded(statement, at) else {
+    let Some(folded) = statement.folded(at) else {
         return;
     };
     // To the servers a blank beyond ASCII is part of a name; to the parser it is a blank.
@@ -98,7 +98,7 @@ fn name(statement: &Statement<'_>, reader: &mut Reader<'_>, at: usize) {
     }
     let after_dot = at >= 2 && statement.kind(at - 1) == Some(TokenKind::Dot);
     if statement.kind(at + 1) == Some(TokenKind::Open) {
-        let schema = after_dot.then(|| self::folded(statement, at - 2)).flatten();
+        let schema = after_dot.then(|| statement.folded(at - 2)).flatten();
         reader.suspect_call(&Name::new(schema, folded.clone()));
     } else if after_dot && statement.dialect == Dialect::Postgres {
         reader.needs.attributes.insert(folded.clone());
@@ -116,15 +116,6 @@ fn name(statement: &Statement<'_>, reader: &mut Reader<'_>, at: usize) {
             _ => {}
         }
         reader.needs.words.insert(folded);
-    }
-}
-
-fn folded(statement: &Statement<'_>, at: usize) -> Option<String> {
-    let token = statement.tokens.get(at)?;
-    match token.kind {
-        TokenKind::Word => Some(statement.dialect.fold(token.text(statement.sql), false)),
-        TokenKind::Quoted => Some(statement::unquoted(statement, token)),
-        _ => None,
     }
 }
 

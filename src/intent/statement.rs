@@ -3,10 +3,10 @@
 //! A statement that no part understands needs the primary: nothing here ends in a read by default.
 
 use super::dialect::Dialect;
-use super::judged::{Judged, Needs, Ruling, TextKind};
+use super::judged::{Judged, Name, Needs, Ruling, TextKind};
 use super::keyword::{self, First};
 use super::lexer::{self, Token};
-use super::parse::{self, Purpose};
+use super::query::{self, Purpose};
 use super::settings::Settings;
 use super::{explain, pragma, relations, show, utility};
 
@@ -65,6 +65,34 @@ impl<'a> Statement<'a> {
         (token.kind == lexer::TokenKind::Word).then(|| token.text(self.sql))
     }
 
+    /// A name as the server compares it, without its quotes.
+    pub(crate) fn folded(&self, at: usize) -> Option<String> {
+        let token = self.tokens.get(at)?;
+        match token.kind {
+            lexer::TokenKind::Word => Some(self.dialect.fold(token.text(self.sql), false)),
+            lexer::TokenKind::Quoted => match token.text(self.sql).strip_prefix(['u', 'U']) {
+                // Another sign than the backslash may spell the letters.
+                Some(_) if self.is_word(at + 1, "UESCAPE") => None,
+                Some(text) => spelt(text.get(2..text.len().checked_sub(1)?)?),
+                None => Some(unquoted(self, token)),
+            },
+            _ => None,
+        }
+    }
+
+    /// The name that begins at `at`, perhaps with a schema, and the place behind it.
+    pub(crate) fn name(&self, at: usize) -> Option<(Name, usize)> {
+        let mut parts = vec![self.folded(at)?];
+        let mut end = at + 1;
+        while self.kind(end) == Some(lexer::TokenKind::Dot)
+            && let Some(part) = self.folded(end + 1)
+        {
+            parts.push(part);
+            end += 2;
+        }
+        Some((relations::name(parts)?, end))
+    }
+
     /// The closing parenthesis of the one at `open`.
     pub(crate) fn closing(&self, open: usize) -> Option<usize> {
         let mut depth = 0_usize;
@@ -88,7 +116,7 @@ impl<'a> Statement<'a> {
 pub(crate) fn judge(statement: &Statement<'_>) -> Judged {
     let Some(word) = statement.word(0) else {
         return match statement.kind(0) {
-            Some(lexer::TokenKind::Open) => parse::query(statement, statement.text(), Purpose::Run),
+            Some(lexer::TokenKind::Open) => query::judge(statement, Purpose::Run),
             _ => unparsed(),
         };
     };
@@ -101,10 +129,7 @@ pub(crate) fn judge(statement: &Statement<'_>) -> Judged {
 
 fn open(statement: &Statement<'_>, word: &str) -> Judged {
     match (word, statement.dialect) {
-        ("SELECT" | "WITH" | "VALUES", _) => {
-            parse::query(statement, statement.text(), Purpose::Run)
-        }
-        ("TABLE", _) => table(statement),
+        ("SELECT" | "WITH" | "VALUES" | "TABLE", _) => query::judge(statement, Purpose::Run),
         ("EXPLAIN", Dialect::Postgres) => explain::postgres(statement),
         ("EXPLAIN" | "DESCRIBE" | "DESC", Dialect::MySql) => explain::mysql(statement),
         ("EXPLAIN", Dialect::Sqlite) => explain::sqlite(statement),
@@ -121,35 +146,13 @@ fn open(statement: &Statement<'_>, word: &str) -> Judged {
     }
 }
 
-/// `TABLE t …` is `SELECT * FROM t …`; sqlparser knows only the long form.
-fn table(statement: &Statement<'_>) -> Judged {
-    let rest = statement.from(1);
-    let text = format!("SELECT * FROM {}", rest.text());
-    parse::query(&rest, &text, Purpose::Run)
-}
-
 pub(crate) fn unparsed() -> Judged {
     Judged::of(Ruling::unparsed("the statement"), TextKind::Other)
 }
 
 /// A read of one relation that stands at `at`, perhaps with a schema; returns where the name ends.
 pub(crate) fn relation_at(statement: &Statement<'_>, at: usize) -> Option<(Judged, usize)> {
-    let mut parts = Vec::new();
-    let mut at = at;
-    loop {
-        let token = statement.tokens.get(at)?;
-        parts.push(match token.kind {
-            lexer::TokenKind::Word => statement.dialect.fold(token.text(statement.sql), false),
-            lexer::TokenKind::Quoted => unquoted(statement, token),
-            _ => return None,
-        });
-        at += 1;
-        if statement.kind(at) != Some(lexer::TokenKind::Dot) {
-            break;
-        }
-        at += 1;
-    }
-    let name = relations::name(parts)?;
+    let (name, at) = statement.name(at)?;
     let mut judged = Judged::of(Ruling::READ, TextKind::Other);
     let mut needs = Needs::default();
     if let Some(ruling) = relations::ruling_on(statement.dialect, &name, &mut needs) {
@@ -157,6 +160,30 @@ pub(crate) fn relation_at(statement: &Statement<'_>, at: usize) -> Option<(Judge
     }
     judged.needs = needs;
     Some((judged, at))
+}
+
+/// What stands within `U&"…"`: `\0061` and `\+000061` are letters.
+fn spelt(text: &str) -> Option<String> {
+    let mut plain = String::new();
+    let mut parts = text.split('\\');
+    plain.push_str(parts.next()?);
+    while let Some(part) = parts.next() {
+        if part.is_empty() {
+            // A doubled backslash.
+            plain.push('\\');
+            plain.push_str(parts.next()?);
+            continue;
+        }
+        let (from, to) = if part.starts_with('+') {
+            (1, 7)
+        } else {
+            (0, 4)
+        };
+        let letter = u32::from_str_radix(part.get(from..to)?, 16).ok()?;
+        plain.push(char::from_u32(letter)?);
+        plain.push_str(part.get(to..)?);
+    }
+    Some(plain.replace("\"\"", "\""))
 }
 
 pub(crate) fn unquoted(statement: &Statement<'_>, token: &Token) -> String {

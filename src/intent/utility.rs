@@ -3,7 +3,7 @@
 use super::judged::{Judged, Ruling, TextKind};
 use super::keyword;
 use super::lexer;
-use super::parse::{self, Purpose};
+use super::query::{self, Purpose};
 use super::statement::{self, Statement};
 
 /// PostgreSQL's COPY: only out of a table or of a read, and only to the client.
@@ -13,7 +13,7 @@ pub(crate) fn copy(statement: &Statement<'_>) -> Judged {
             return statement::unparsed();
         };
         let inner = statement.between(2, close);
-        (parse::query(&inner, inner.text(), Purpose::Run), close + 1)
+        (query::judge(&inner, Purpose::Run), close + 1)
     } else {
         let Some((judged, mut after)) = statement::relation_at(statement, 1) else {
             return statement::unparsed();
