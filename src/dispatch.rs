@@ -11,9 +11,9 @@ mod decide;
 mod finish_in_background;
 mod freshness;
 mod guards;
+mod monotonic_read;
 mod mutant;
 mod outcome;
-mod overrides;
 mod phase;
 mod preview;
 mod progress;
@@ -30,24 +30,23 @@ use sea_orm::DbErr;
 
 #[cfg(feature = "bench")]
 pub(crate) use self::preview::decide_once;
-use self::{
-    decide::NextMove,
-    freshness::Freshness,
-    guards::Guards,
-    phase::Timing,
-    progress::Progress,
-    request::{Classification, Request},
-};
 pub(crate) use self::{
-    finish_in_background::FinishInBackground, outcome::Failed, overrides::Overrides,
-    preview::preview, request::Arrival, unavailable::asking_why, verify_position::Reads,
+    finish_in_background::FinishInBackground,
+    outcome::Failed,
+    preview::preview,
+    request::{Arrival, Overrides},
+    unavailable::asking_why,
+    verify_position::Reads,
+};
+use self::{
+    freshness::Freshness, guards::Guards, phase::Timing, progress::Progress, request::Request,
 };
 use crate::{
     causality::Stood,
     cluster::shared::Shared,
     error::{DbErrKind, Error},
     node::Lease,
-    route::Ask,
+    route::{Ask, Refusal},
     vocabulary::{Consistency, Intent, Stage},
 };
 
@@ -105,7 +104,8 @@ pub(crate) async fn run<W: Work>(
 /// One request on its way to its end.
 pub(crate) struct Attempt<'a> {
     request: Request<'a>,
-    classified: Classification,
+    /// The kind of statement; a later verdict takes the place of an earlier one.
+    ask: Ask,
     freshness: Freshness,
     progress: Progress,
     timing: Timing,
@@ -115,22 +115,16 @@ pub(crate) struct Attempt<'a> {
 impl<'a> Attempt<'a> {
     #[inline]
     fn arrives(shared: &'a Arc<Shared>, scope: &'a Overrides, arrival: Arrival<'a>) -> Self {
-        let classified = Classification::of(shared, arrival);
-        Self::new(shared, scope, classified, arrival.sql())
+        let ask = Ask::of(shared, arrival);
+        Self::new(shared, scope, ask, arrival.sql())
     }
 
     #[inline]
-    fn new(
-        shared: &'a Arc<Shared>,
-        scope: &'a Overrides,
-        classified: Classification,
-        sql: Option<&'a str>,
-    ) -> Self {
-        let ask = classified.ask;
+    fn new(shared: &'a Arc<Shared>, scope: &'a Overrides, ask: Ask, sql: Option<&'a str>) -> Self {
         let (current, level) = (scope.current(shared), scope.level(shared));
         let stood = match ask {
             Ask::BeginReadOnly => current.stands(&shared.clock),
-            Ask::Begin | Ask::Statement { .. } => Stood::default(),
+            Ask::Begin | Ask::Statement(_) => Stood::default(),
         };
         // Before the need is: a bookmark that another task settles meanwhile is in one of the two.
         let has_rest = current.has_rest(&shared.clock);
@@ -149,7 +143,7 @@ impl<'a> Attempt<'a> {
                 has_rest,
                 unseen,
             },
-            classified,
+            ask,
             freshness,
             progress: Progress::default(),
             timing: Timing::default(),
@@ -175,7 +169,7 @@ impl<'a> Attempt<'a> {
 
     /// Whether the statement may write.
     fn may_write(&self) -> bool {
-        self.classified.ask.may_write() || self.progress.refused.is_some()
+        self.ask.may_write() || self.progress.refused.is_some()
     }
 
     /// The statement ran.
@@ -194,4 +188,15 @@ impl<'a> Attempt<'a> {
     pub(crate) fn shared(&self) -> &'a Arc<Shared> {
         self.request.shared
     }
+}
+
+/// What a decision came to.
+pub(super) enum NextMove {
+    Go(Lease),
+    Wait,
+    /// No replica is known to be fresh enough, and it may wait for one.
+    Stale,
+    /// Writes are held back.
+    Paused,
+    Refuse(Refusal),
 }

@@ -33,7 +33,7 @@ use sea_orm::DbBackend;
 
 use crate::vocabulary::{Intent, Reason};
 
-pub(crate) use cache::{Classifier, Summary};
+pub(crate) use cache::{Classification, Classifier};
 pub(crate) use change::Change;
 pub(crate) use judged::TextKind;
 pub(crate) use knowledge::Knowledge;

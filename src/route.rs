@@ -28,14 +28,15 @@ use std::fmt;
 use fastrand::Rng;
 
 pub use self::not_sent::NotSent;
+use crate::intent::Classification;
 use crate::state::{Spares, View};
 use crate::vocabulary::{Intent, NodeId, Reason};
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ask {
-    /// A statement, with the verdict on its text.
-    Statement { intent: Intent, reason: Reason },
+    /// A statement, and what its text was judged to be.
+    Statement(Classification),
     /// The start of a transaction that is declared read only and is not serializable.
     BeginReadOnly,
     /// The start of any other transaction.
@@ -115,19 +116,12 @@ pub(crate) struct RouteRequest<'a> {
     pub(crate) waiting: u32,
 }
 
-/// A node, by its place in the view, and why.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Route {
-    pub(crate) index: usize,
-    pub(crate) reason: Reason,
-}
-
 /// The answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub(crate) enum Decision {
-    /// To this node.
-    Go(Route),
+    /// To the node at this index of the view, and why.
+    Go { index: usize, reason: Reason },
     /// Nowhere yet: a new snapshot may change it.
     Wait,
     /// Nowhere, and a new snapshot would not change it.
@@ -194,13 +188,13 @@ pub(crate) fn route(
             && fresh(index)
             && !spared(request, view, index)
         {
-            return Decision::Go(Route { index, reason });
+            return Decision::Go { index, reason };
         }
         let choice = balance::pick_but(&[group, &view.replicas], rng, in_flight, |index| {
             tried(request, view, index) || spared(request, view, index) || !fresh(index)
         });
         if let Some(index) = choice {
-            return Decision::Go(Route { index, reason });
+            return Decision::Go { index, reason };
         }
         let mut replicas = view.replicas.members.iter();
         if replicas.any(|candidate| !fresh(candidate.index)) {
@@ -228,15 +222,11 @@ fn row(request: &RouteRequest<'_>, view: &View) -> RouteRow {
     let strict = request.forced == Forced::Replica;
     let read = match request.ask {
         _ if request.forced == Forced::Primary => return RouteRow::Primary(Reason::Forced),
-        Ask::Statement {
-            intent: Intent::Read,
-            ..
-        } => Ok(Reason::Replica),
+        Ask::Statement(statement) => match statement.intent {
+            Intent::Read => Ok(Reason::Replica),
+            Intent::Session | Intent::Primary | Intent::Write => Err(statement.reason),
+        },
         Ask::BeginReadOnly => Ok(Reason::ReadOnlyTransaction),
-        Ask::Statement {
-            intent: Intent::Session | Intent::Primary | Intent::Write,
-            reason,
-        } => Err(reason),
         Ask::Begin => Err(Reason::Transaction),
     };
     match read {
@@ -268,10 +258,10 @@ fn strictly_replica(
         view.primary == Some(index) || tried(request, view, index) || spared(request, view, index)
     });
     match choice {
-        Some(index) => Decision::Go(Route {
+        Some(index) => Decision::Go {
             index,
             reason: Reason::Forced,
-        }),
+        },
         None => wait(request, view),
     }
 }
@@ -290,7 +280,7 @@ fn primary(request: &RouteRequest<'_>, view: &View, reason: Reason) -> Decision 
         }
         Some(index) if tried(request, view, index) => wait(request, view),
         Some(index) if request.retried && view.nodes[index].in_doubt => wait(request, view),
-        Some(index) => Decision::Go(Route { index, reason }),
+        Some(index) => Decision::Go { index, reason },
         None => wait(request, view),
     }
 }

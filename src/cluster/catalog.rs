@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     backend,
-    intent::{Change, Classifier, Summary, catalog::Catalog},
+    intent::{Change, Classification, Classifier, catalog::Catalog},
     node::Node,
     state::{Moment, Reading},
     vocabulary::Role,
@@ -155,9 +155,9 @@ impl Shared {
     pub(crate) async fn settled_verdict(
         &self,
         sql: &str,
-        verdict: Summary,
+        verdict: Classification,
         deadline: Instant,
-    ) -> Summary {
+    ) -> Classification {
         if !verdict.unknown || !self.judging.reads_catalog {
             return verdict;
         }

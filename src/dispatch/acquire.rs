@@ -33,7 +33,7 @@ impl Attempt<'_> {
                 ConnAcquireErr::ConnectionClosed,
             )));
         }
-        self.freshness.begin_read(&self.request, lease);
+        self.freshness.begin_read(lease);
         Ok(Some(conn))
     }
 
@@ -42,7 +42,7 @@ impl Attempt<'_> {
     /// new life. Whether it has to be routed again.
     pub(super) fn reroute_if_stale(&mut self, lease: &Lease) -> bool {
         let replica = lease.role() == Role::Replica;
-        if replica && self.classified.judge_anew(&self.request) {
+        if replica && self.ask.judge_anew(&self.request) {
             return true;
         }
         // What did not have to wait was decided just now.
@@ -53,7 +53,7 @@ impl Attempt<'_> {
             return false;
         }
         self.freshness.renew(&self.request, |need| need);
-        let ask = self.classified.ask;
+        let ask = self.ask;
         let stale = !self.freshness.allows(&self.request, ask, lease.node());
         if stale {
             self.freshness.take_the_primary();

@@ -4,25 +4,16 @@ use std::time::Instant;
 
 use sea_orm::DbBackend;
 
-use super::{Attempt, phase::Phase};
+use super::{Attempt, phase::Phase, progress::Crashes};
 use crate::{
     cluster::shared::Shared,
     error::Error,
     node::Lease,
     route::retry::Crash,
     snapshot::Snapshot,
-    state::{Fate, Ran, Spares, TextHash},
+    state::{Fate, Ran, TextHash},
     vocabulary::{Intent, NodeId, Stage},
 };
-
-/// What a read has to do with servers that crashed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Crashes {
-    /// The node that crashed while it ran there, and which of its pools that was.
-    ran_in: Option<(NodeId, u64)>,
-    /// The node for whose crash it is kept away from the primary.
-    pub(super) spared: Option<NodeId>,
-}
 
 impl Shared {
     /// What became of the server under this lease, whose connection broke without a word. It waits for a check that began
@@ -48,20 +39,6 @@ impl Shared {
     }
 }
 
-impl Crashes {
-    /// Which nodes a statement keeps away from; `text`: what it reads.
-    pub(super) fn spares(&self, snapshot: &Snapshot, text: Option<&str>) -> Spares {
-        let text = match text {
-            Some(sql) => snapshot.view.spares(TextHash::of(sql)),
-            None => Spares::Nobody,
-        };
-        match self.spared {
-            Some(_) => text.max(Spares::Primary),
-            None => text,
-        }
-    }
-}
-
 impl Attempt<'_> {
     /// What of the caller's was running when it failed.
     pub(crate) fn ran(&self, stage: Stage) -> Ran {
@@ -73,7 +50,7 @@ impl Attempt<'_> {
     }
 
     fn reads(&self) -> bool {
-        self.classified.intent() == Intent::Read && self.progress.refused.is_none()
+        self.ask.intent() == Intent::Read && self.progress.refused.is_none()
     }
 
     /// The text of a read, which may be suspected of a crash.

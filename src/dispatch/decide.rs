@@ -2,26 +2,15 @@
 
 use std::sync::Arc;
 
-use super::{Attempt, crash::Crashes};
+use super::{Attempt, NextMove, progress::Crashes};
 use crate::{
     metrics::ClusterCounter,
     node::{Lease, Seat},
-    route::{Ask, Decision, Forced, Refusal, Route, RouteRequest, route},
+    route::{Ask, Decision, Forced, RouteRequest, route},
     snapshot::Snapshot,
     state::Spares,
     vocabulary::{Consistency, Reason, Role},
 };
-
-/// What a decision came to.
-pub(super) enum NextMove {
-    Go(Lease),
-    Wait,
-    /// No replica is known to be fresh enough, and it may wait for one.
-    Stale,
-    /// Writes are held back.
-    Paused,
-    Refuse(Refusal),
-}
 
 /// A node to go to, in the role that it has in one snapshot, and why.
 #[derive(Clone, Copy)]
@@ -33,11 +22,11 @@ pub(super) struct Target<'s> {
 
 impl<'s> Target<'s> {
     #[inline]
-    pub(super) fn of(snapshot: &'s Snapshot, route: Route) -> Self {
+    pub(super) fn of(snapshot: &'s Snapshot, index: usize, reason: Reason) -> Self {
         Self {
-            seat: snapshot.member(route.index).seat(),
-            role: snapshot.view.nodes()[route.index].role,
-            reason: route.reason,
+            seat: snapshot.member(index).seat(),
+            role: snapshot.view.nodes()[index].role,
+            reason,
         }
     }
 }
@@ -50,24 +39,24 @@ impl Attempt<'_> {
         if self.has_suspicion(&snapshot) {
             self.note_suspicion(&snapshot);
         }
-        let route = match self.question(&snapshot) {
-            Decision::Go(route) => route,
+        let (index, reason) = match self.question(&snapshot) {
+            Decision::Go { index, reason } => (index, reason),
             Decision::Wait => return NextMove::Wait,
             Decision::Refuse(refusal) => return NextMove::Refuse(refusal),
         };
-        if route.reason == Reason::NotCaughtUp
+        if reason == Reason::NotCaughtUp
             && !self.freshness.waited_out
             && self.request.may_wait_for_replica()
         {
             return NextMove::Stale;
         }
-        self.count(route.reason);
-        self.progress.reason = route.reason;
-        let (writes, begins) = (self.may_write(), self.classified.ask == Ask::Begin);
+        self.count(reason);
+        self.progress.reason = reason;
+        let (writes, begins) = (self.may_write(), self.ask == Ask::Begin);
         if !self.guards.pass_gate(&self.request, writes, begins) {
             return NextMove::Paused;
         }
-        NextMove::Go(self.take(Target::of(&snapshot, route)))
+        NextMove::Go(self.take(Target::of(&snapshot, index, reason)))
     }
 
     /// Asks where it would go now.
@@ -89,7 +78,7 @@ impl Attempt<'_> {
         let told = !(request.shuns_untold(snapshot) && snapshot.view.nodes()[index].untold);
         let node = &snapshot.member(index).node;
         told && request.allows_lag_of(node, snapshot)
-            && self.freshness.allows(request, self.classified.ask, node)
+            && self.freshness.allows(request, self.ask, node)
     }
 
     /// Whether any server is suspected to have crashed under a statement, or one has under this.
@@ -109,7 +98,7 @@ impl Attempt<'_> {
 
     pub(super) fn route_request<'s>(&'s self, snapshot: &Snapshot) -> RouteRequest<'s> {
         let (request, progress) = (&self.request, &self.progress);
-        let ask = self.classified.ask;
+        let ask = self.ask;
         let strong = request.level == Consistency::Strong;
         let forced = match request.scope.force {
             _ if progress.refused.is_some() => Forced::Primary,
@@ -156,7 +145,7 @@ impl Attempt<'_> {
             Some(_) => Reason::Corrected,
             None => to.reason,
         };
-        let intent = self.classified.intent();
+        let intent = self.ask.intent();
         tracing::debug!(
             target: "sealane::decision",
             node = &*to.seat.node.name,

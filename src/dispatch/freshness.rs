@@ -1,11 +1,10 @@
 //! What a read needs of the node that serves it: the requirement of its session, and what it must not fall behind.
 
-use std::sync::Arc;
-
-use super::{mutant, request::Request};
+use super::{monotonic_read::MonotonicRead, request::Request};
 use crate::{
-    causality::{Current, ObservedRead, ReadAffinity, ReadRequirement},
+    causality::{Current, ReadRequirement},
     cluster::shared::Shared,
+    mutants,
     node::{Lease, Node},
     route::{Ask, Forced, Fresh},
     vocabulary::{Consistency, Intent, Role},
@@ -15,14 +14,10 @@ use crate::{
 pub(super) struct Freshness {
     /// What its session wrote, as it stood when the statement arrived: later writes do not concern it (rule C5).
     pub(super) need: ReadRequirement,
-    /// Where earlier reads let it go (rule C9).
-    pub(super) bound: ReadAffinity,
-    /// What those need that bind it no more, because a position covers them now.
-    unbound: Option<ReadRequirement>,
+    /// The reads that it must not fall behind, where its handle reads monotonically.
+    monotonic: Option<MonotonicRead>,
     /// The read has waited for a replica as long as it may.
     pub(super) waited_out: bool,
-    /// The read under way, where later ones must not fall behind it.
-    seen: Option<ObservedRead>,
 }
 
 impl Freshness {
@@ -35,10 +30,8 @@ impl Freshness {
         ask: Ask,
     ) -> Self {
         // First: what it finds told raises what the session needs.
-        let bound = match level {
-            Consistency::Monotonic => current.bound(&shared.clock),
-            _ => ReadAffinity::No,
-        };
+        let monotonic = (level == Consistency::Monotonic)
+            .then(|| MonotonicRead::at_arrival(current, &shared.clock));
         Self {
             need: match level {
                 Consistency::Eventual => ReadRequirement::Nothing,
@@ -46,25 +39,29 @@ impl Freshness {
                 _ if ask.intent() != Intent::Read => ReadRequirement::Nothing,
                 _ => shared.tracker.need(current),
             },
-            unbound: (!matches!(bound, ReadAffinity::No)).then_some(ReadRequirement::Nothing),
-            bound,
+            monotonic,
             waited_out: false,
-            seen: None,
         }
     }
 
     /// Whether every replica is as fresh as it has to be.
     pub(super) fn is_free(&self) -> bool {
-        self.need == ReadRequirement::Nothing && matches!(self.bound, ReadAffinity::No)
+        self.need == ReadRequirement::Nothing
+            && self.monotonic.as_ref().is_none_or(MonotonicRead::is_free)
     }
 
     /// Which replicas may serve it; `choosy`: for another reason than its session, not all of them.
     #[inline]
     pub(super) fn wants(&self, choosy: bool) -> Fresh {
-        match (self.need, &self.bound) {
-            (ReadRequirement::Nothing, ReadAffinity::No) if !choosy => Fresh::Any,
-            (ReadRequirement::Primary, _) | (_, ReadAffinity::Primary) => Fresh::Primary,
-            _ => Fresh::Covering,
+        let monotonic = self.monotonic.as_ref();
+        if self.need == ReadRequirement::Primary
+            || monotonic.is_some_and(|read| read.takes_primary())
+        {
+            return Fresh::Primary;
+        }
+        match self.is_free() && !choosy {
+            true => Fresh::Any,
+            false => Fresh::Covering,
         }
     }
 
@@ -72,15 +69,11 @@ impl Freshness {
     #[inline]
     pub(super) fn allows(&self, request: &Request<'_>, ask: Ask, node: &Node) -> bool {
         let replayed = &node.replayed;
-        let bound = match &self.bound {
-            ReadAffinity::No => true,
-            ReadAffinity::To(only) => Arc::ptr_eq(only, replayed),
-            ReadAffinity::Primary => false,
-        };
-        bound
+        let monotonic = self.monotonic.as_ref();
+        monotonic.is_none_or(|read| read.allows(replayed))
             && ((replayed.covers(self.need) && self.can_tell(ask, node))
                 || self.may_ask_each(request, ask, node)
-                || mutant::reads_unchecked(self.need))
+                || reads_unchecked(self.need))
     }
 
     /// Whether what is known of the node holds for the connection that it gets: a transaction begins on one that cannot
@@ -120,21 +113,6 @@ impl Freshness {
         self.need = ReadRequirement::Primary;
     }
 
-    /// Looks again at the reads that bound it when it arrived. One for which a position or a tick stands by now binds no more,
-    /// and that is needed from then on: whoever takes over the one takes over the other, or a read is held by neither.
-    /// Reads that returned after its arrival do not concern it, so what binds nothing is never bound.
-    fn unbind(&mut self, request: &Request<'_>) {
-        let (clock, current) = (&request.shared.clock, &request.current);
-        let Some(unbound) = &mut self.unbound else {
-            return;
-        };
-        if !matches!(self.bound, ReadAffinity::No) {
-            self.bound = current.bound(clock);
-        }
-        // Anew each time: what takes the primary now is covered by a position in a moment.
-        *unbound = current.seen_need(clock);
-    }
-
     /// Renews what it needs: what this tells of the requirement that it has now, after the reads that bound it were looked
     /// at again, and what those need that bind it no more.
     pub(super) fn renew(
@@ -143,23 +121,34 @@ impl Freshness {
         need: impl FnOnce(ReadRequirement) -> ReadRequirement,
     ) {
         // In this order: what is found told raises what the session needs.
-        self.unbind(request);
+        let monotonic = self.monotonic.as_mut();
+        let unbound = monotonic.and_then(|read| read.unbind(request));
         let need = need(self.need);
-        self.need = self.unbound.map_or(need, |unbound| need.and(unbound));
+        self.need = unbound.map_or(need, |unbound| need.and(unbound));
     }
 
     /// The statement is about to be sent, on a connection that it holds.
     #[inline]
-    pub(super) fn begin_read(&mut self, request: &Request<'_>, lease: &Lease) {
-        let counts = request.level == Consistency::Monotonic && lease.role() == Role::Replica;
-        self.seen = counts.then(|| ObservedRead::begin(&lease.node().replayed));
+    pub(super) fn begin_read(&mut self, lease: &Lease) {
+        if let Some(read) = &mut self.monotonic {
+            read.begin(lease);
+        }
     }
 
     /// The read returned: later reads of its session see as much.
     #[inline]
     pub(super) fn end_read(&mut self, request: &Request<'_>) {
-        if request.level == Consistency::Monotonic {
-            request.current.saw(&request.shared.clock, self.seen.take());
+        if let Some(read) = &mut self.monotonic {
+            read.end(request);
         }
     }
+}
+
+/// The mutant that stands at the edge of the loop (see [`mutant`](super::mutant)).
+pub(super) const CHECKED_INSIDE: &str = "check_inside_read";
+
+/// Whether any node may serve a read, because it is checked afterwards: never.
+#[inline(always)]
+fn reads_unchecked(need: ReadRequirement) -> bool {
+    mutants::lives(CHECKED_INSIDE) && need != ReadRequirement::Primary
 }

@@ -5,23 +5,15 @@
 
 use std::time::{Duration, Instant};
 
-use super::Attempt;
+use super::{Attempt, freshness::CHECKED_INSIDE};
 use crate::{causality::ReadRequirement, mutants, node::Lease, vocabulary::Role};
-
-const NAME: &str = "check_inside_read";
-
-/// Whether any node may serve a read, because it is checked afterwards: never.
-#[inline(always)]
-pub(super) fn reads_unchecked(need: ReadRequirement) -> bool {
-    mutants::lives(NAME) && need != ReadRequirement::Primary
-}
 
 impl Attempt<'_> {
     /// What a statement gave: always. With the mutant, nothing where the node turns out not to be as far as the read
     /// needed; then it is routed anew.
     #[inline(always)]
     pub(crate) async fn unless_refuted<T>(&mut self, lease: &Lease, done: T) -> Option<T> {
-        if mutants::lives(NAME) && self.was_behind(lease).await {
+        if mutants::lives(CHECKED_INSIDE) && self.was_behind(lease).await {
             return None;
         }
         Some(done)

@@ -5,12 +5,11 @@ use sea_orm::DbErr;
 use super::{Attempt, unavailable::Obstacle};
 use crate::{
     error::{DbErrKind, Error},
-    intent::Summary,
     metrics::{ClusterCounter, NodeCounter},
     node::Lease,
     route::{
         Ask, Refusal,
-        retry::{self, Crash},
+        retry::{self, Crash, SentKind},
         safety,
     },
     signal::{self, Signal},
@@ -73,15 +72,12 @@ impl Attempt<'_> {
         self.progress.sent |= ran != Ran::Nothing;
         self.request.shared.report(lease, stage, signal, ran);
         let mut failure = retry::Failure {
-            kind: self.classified.sent_kind(&self.request),
+            kind: self.sent_kind(),
             stage,
             signal,
             role: lease.role(),
             in_transaction: false,
-            correctable: self
-                .classified
-                .verdict
-                .is_some_and(Summary::may_be_corrected),
+            correctable: matches!(self.ask, Ask::Statement(text) if text.may_be_corrected()),
             retries: self.progress.retries,
             renewed: match lease.node().link.pool_size() {
                 Some(_) => self.progress.renewed,
@@ -117,6 +113,27 @@ impl Attempt<'_> {
                 }
                 Err(self.give(outcome, lease, Failed { stage, err }, kind))
             }
+        }
+    }
+
+    /// What was sent, as far as repeating it goes.
+    fn sent_kind(&self) -> SentKind {
+        match self.ask {
+            Ask::Begin => SentKind::Begin { read_only: false },
+            Ask::BeginReadOnly => SentKind::Begin { read_only: true },
+            Ask::Statement(statement) if statement.intent == Intent::Read => SentKind::Read,
+            // Judged only now that it failed: a text handed to `execute` was not.
+            Ask::Statement(_) => match self.request.sql.map(|sql| {
+                self.request
+                    .shared
+                    .judging
+                    .classifier
+                    .verdict(sql)
+                    .is_plain()
+            }) {
+                Some(true) => SentKind::Plain,
+                Some(false) | None => SentKind::Opaque,
+            },
         }
     }
 
@@ -160,7 +177,7 @@ impl Attempt<'_> {
     /// The error for the caller. What a server answered passes unchanged; a write of which nobody knows says so.
     fn give(&self, outcome: Outcome, lease: &Lease, failed: Failed, kind: DbErrKind) -> DbErr {
         let Failed { stage, err } = failed;
-        let reads = self.classified.intent() == Intent::Read;
+        let reads = self.ask.intent() == Intent::Read;
         // An error answer to an opaque text leaves open what the text did before (T9), but the answer is the server's,
         // and callers read its code; only where the connection went with it is there nothing to read.
         let answered = signal::code(&err).is_some() && !signal_of(lease, &err).ends_connection();
@@ -187,11 +204,7 @@ impl Attempt<'_> {
     /// SeaORM takes the connection and begins in one call, so a connection that broke looks like a statement that did,
     /// although nothing of the caller's was sent. What a server answered is its own.
     fn lost_its_begin(&self, lease: &Lease, stage: Stage, err: &DbErr) -> bool {
-        let begins = match self.classified.ask {
-            Ask::Begin | Ask::BeginReadOnly => true,
-            Ask::Statement { .. } => false,
-        };
-        begins
+        !matches!(self.ask, Ask::Statement(_))
             && stage != Stage::Acquire
             && signal::code(err).is_none()
             && signal::of_db_err(err, lease.role()).ends_connection()
@@ -202,7 +215,7 @@ impl Attempt<'_> {
         let nodes = shared.snapshot.describe();
         match refusal {
             Refusal::NotARead { reason } => Error::NotARead {
-                intent: self.classified.intent(),
+                intent: self.ask.intent(),
                 reason,
             },
             Refusal::NoReplica => Error::NoReplica {

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 #[cfg(feature = "bench")]
 use super::{Arrival, NextMove};
-use super::{Attempt, Classification, Overrides};
+use super::{Attempt, Overrides};
 #[cfg(feature = "bench")]
 use crate::node::Lease;
 use crate::{
     cluster::shared::Shared,
-    intent::Verdict,
-    route::{Decision, NotSent, Route},
+    intent::{Classification, Verdict},
+    route::{Ask, Decision, NotSent},
     vocabulary::{Reason, Role},
 };
 
@@ -20,10 +20,10 @@ pub(crate) fn preview(
     scope: &Overrides,
     verdict: &Verdict,
 ) -> (Result<String, NotSent>, Option<Role>, Reason) {
-    let classified = Classification::told(verdict);
+    let ask = Ask::Statement(Classification::new(verdict.intent(), verdict.reason()));
     let snapshot = shared.snapshot.load();
-    match Attempt::new(shared, scope, classified, None).question(&snapshot) {
-        Decision::Go(Route { index, reason }) => {
+    match Attempt::new(shared, scope, ask, None).question(&snapshot) {
+        Decision::Go { index, reason } => {
             let node = &snapshot.view.nodes()[index];
             (Ok(node.name.to_string()), Some(node.role), reason)
         }

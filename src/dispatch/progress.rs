@@ -2,10 +2,12 @@
 
 use sea_orm::DbErr;
 
-use super::{crash::Crashes, phase::Phase};
+use super::phase::Phase;
 use crate::{
     route::Tried,
     signal::Signal,
+    snapshot::Snapshot,
+    state::{Spares, TextHash},
     vocabulary::{NodeId, Reason},
 };
 
@@ -47,6 +49,29 @@ impl Default for Progress {
             silent: None,
             doubted: None,
             crashes: Crashes::default(),
+        }
+    }
+}
+
+/// What a read has to do with servers that crashed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Crashes {
+    /// The node that crashed while it ran there, and which of its pools that was.
+    pub(super) ran_in: Option<(NodeId, u64)>,
+    /// The node for whose crash it is kept away from the primary.
+    pub(super) spared: Option<NodeId>,
+}
+
+impl Crashes {
+    /// Which nodes a statement keeps away from; `text`: what it reads.
+    pub(super) fn spares(&self, snapshot: &Snapshot, text: Option<&str>) -> Spares {
+        let text = match text {
+            Some(sql) => snapshot.view.spares(TextHash::of(sql)),
+            None => Spares::Nobody,
+        };
+        match self.spared {
+            Some(_) => text.max(Spares::Primary),
+            None => text,
         }
     }
 }

@@ -30,7 +30,10 @@ use crate::{
     causality::ReadRequirement,
     node::{Lease, Line, NodePool, Place, PooledConnection, Seat},
     positions::pinned_requirement::PinnedRequirement,
-    route::{Forced, Route, lines::lines},
+    route::{
+        Forced,
+        lines::{Route, lines},
+    },
     signal,
     state::Ran,
     vocabulary::{Intent, Reason, Role, Stage},
@@ -210,7 +213,7 @@ impl Attempt<'_> {
     /// Whether what replicas say of themselves may open another line to it.
     fn heeds_news(&self) -> bool {
         let request = &self.request;
-        self.classified.intent() == Intent::Read
+        self.ask.intent() == Intent::Read
             && request.scope.force == Forced::No
             && (!self.freshness.is_free() || request.scope.max_lag.is_some())
             && request.shared.snapshot.has_replicas()
@@ -244,7 +247,7 @@ impl Attempt<'_> {
         }
         for to in joins {
             if !spots.know(link(&to)) {
-                let target = Target::of(&snapshot, to);
+                let target = Target::of(&snapshot, to.index, to.reason);
                 let spot = self.spot(target, None, spots.connects);
                 spots.spots.push(spot);
             }

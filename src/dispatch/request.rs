@@ -1,27 +1,77 @@
-//! What is asked for, and what of it is fixed when it arrives.
+//! What is asked for, by the handle and by the statement, and what of it is fixed when it arrives.
 //!
 //! A request never changes. What does stands beside it in the [`Attempt`](super::Attempt): what the text was judged to be
-//! ([`Classification`]), what the read needs of its node ([`Freshness`](super::freshness::Freshness)), where it was tried
+//! ([`Ask`]), what the read needs of its node ([`Freshness`](super::freshness::Freshness)), where it was tried
 //! ([`Progress`](super::progress::Progress)), how long that took ([`Timing`](super::phase::Timing)).
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use sea_orm::{AccessMode, IsolationLevel, TransactionOptions};
 
-use super::Overrides;
 use crate::{
-    causality::{Current, Stood},
+    causality::{Current, Scopes, Session, Stood},
     cluster::shared::Shared,
-    intent::{Summary, Verdict},
+    intent::Classification,
     metrics::ClusterCounter,
     node::Node,
-    route::{Ask, Forced, retry::SentKind},
+    route::{Ask, Forced},
     snapshot::Snapshot,
-    vocabulary::{Consistency, Intent, OnStale, Reason},
+    vocabulary::{Consistency, Intent, OnStale, Reason, Scope},
 };
+
+/// What one handle asks for beyond what its cluster is configured to.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Overrides {
+    pub(crate) force: Forced,
+    /// The cluster's, where nothing is said.
+    pub(crate) consistency: Option<Consistency>,
+    pub(crate) on_stale: Option<OnStale>,
+    /// In microseconds, one more than that many: a handle has 64 bytes.
+    pub(crate) stale_wait: Option<NonZeroU32>,
+    /// How far behind a replica may be, in milliseconds.
+    pub(crate) max_lag: Option<NonZeroU32>,
+    /// The handle belongs to no session.
+    pub(crate) untracked: bool,
+    pub(crate) session: Option<Arc<Session>>,
+    pub(crate) zone: Option<Arc<str>>,
+}
+
+impl Overrides {
+    /// What reads may miss.
+    #[inline]
+    pub(crate) fn level(&self, shared: &Shared) -> Consistency {
+        self.consistency.unwrap_or(shared.config.consistency)
+    }
+
+    pub(crate) fn on_stale(&self, shared: &Shared) -> OnStale {
+        self.on_stale.unwrap_or(shared.config.on_stale)
+    }
+
+    pub(crate) fn stale_wait(&self, shared: &Shared) -> Duration {
+        match self.stale_wait {
+            Some(micros) => Duration::from_micros(u64::from(micros.get()) - 1),
+            None => shared.config.stale_wait,
+        }
+    }
+
+    /// Whose session it is: the handle's own, else the one that the future runs in, else the configured one.
+    #[inline]
+    pub(crate) fn current(&self, shared: &Shared) -> Current {
+        if let Some(session) = &self.session {
+            return Current::of(Arc::clone(session));
+        }
+        if self.untracked {
+            return Current::Untracked;
+        }
+        if let Some(session) = Scopes::current(&shared.clock) {
+            return Current::of(session);
+        }
+        match shared.config.scope {
+            Scope::Process => Current::Process,
+            Scope::Task => tokio::task::try_id().map_or(Current::Process, Current::Task),
+        }
+    }
+}
 
 /// What arrives, before anything of it is judged.
 #[derive(Clone, Copy)]
@@ -81,95 +131,26 @@ impl Request<'_> {
         let now = snapshot.view.lost.map_or(now, |lost| lost.0.min(now));
         now.saturating_sub(fresh) <= Duration::from_millis(most.get().into())
     }
-
-    pub(super) fn on_stale(&self) -> OnStale {
-        self.scope.on_stale(self.shared)
-    }
-
-    /// Whether a read of it may wait for a replica rather than go to the primary. By time alone there is nothing to wait
-    /// for; and where the last reads waited in vain, it pays for one that tries only.
-    pub(super) fn may_wait_for_replica(&self) -> bool {
-        let pays = || {
-            let limit = self.scope.stale_wait(self.shared);
-            self.shared.tracker.waits.lets_wait(Instant::now(), limit)
-        };
-        let waits = self.unseen
-            || match self.on_stale() {
-                OnStale::Primary => false,
-                // Its caller wants no primary.
-                OnStale::Error => true,
-                OnStale::Wait => pays(),
-            };
-        waits && self.knows_positions()
-    }
-
-    /// Whether the primary says how far it has written.
-    pub(super) fn knows_positions(&self) -> bool {
-        self.shared.tracker.has_positions()
-    }
 }
 
-/// What a request was judged to be. A later verdict takes the place of an earlier one.
-#[derive(Clone, Copy)]
-pub(super) struct Classification {
-    pub(super) ask: Ask,
-    /// The verdict on the text, where it was judged.
-    pub(super) verdict: Option<Summary>,
-}
-
-impl Classification {
+impl Ask {
     /// Judges what arrives.
     #[inline]
     pub(super) fn of(shared: &Shared, arrival: Arrival<'_>) -> Self {
-        let ask = match arrival {
+        match arrival {
             Arrival::Query(sql) => {
                 let judged = shared.judging.classifier.verdict(sql);
                 shared.count(ClusterCounter::CacheHit);
                 if judged.unknown {
                     shared.wish_catalog();
                 }
-                return Self::by(judged);
+                Self::Statement(judged)
             }
-            Arrival::Execution(_) => Ask::Statement {
-                intent: Intent::Write,
-                reason: Reason::Execute,
-            },
-            Arrival::Begin(options) => Ask::begin(options),
-        };
-        Self { ask, verdict: None }
-    }
-
-    /// The classification of a text that was judged for somebody who wants to know and does not send it.
-    pub(super) fn told(verdict: &Verdict) -> Self {
-        Self {
-            ask: Ask::Statement {
-                intent: verdict.intent(),
-                reason: verdict.reason(),
-            },
-            verdict: None,
+            Arrival::Execution(_) => {
+                Self::Statement(Classification::new(Intent::Write, Reason::Execute))
+            }
+            Arrival::Begin(options) => Self::begin(options),
         }
-    }
-
-    pub(super) fn by(verdict: Summary) -> Self {
-        Self {
-            ask: Ask::Statement {
-                intent: verdict.intent,
-                reason: verdict.reason,
-            },
-            verdict: Some(verdict),
-        }
-    }
-
-    pub(super) fn intent(&self) -> Intent {
-        self.ask.intent()
-    }
-
-    /// A verdict that a `replica()` handle would be refused for, and that is not the last word: after DDL of our own the
-    /// catalog is being read again. Only such a handle waits for that: a plain one has the primary meanwhile.
-    pub(super) fn unsettled<'a>(&self, request: &Request<'a>) -> Option<(&'a str, Summary)> {
-        let (sql, verdict) = (request.sql?, self.verdict?);
-        let unsettled = request.scope.force == Forced::Replica && verdict.intent == Intent::Primary;
-        unsettled.then_some((sql, verdict))
     }
 
     /// Judges a read anew whose verdict may hold no more; whether it did. The connection that it was given may be the
@@ -179,39 +160,13 @@ impl Classification {
         let Some(sql) = request.sql.filter(|sql| classifier.distrusts(sql)) else {
             return false;
         };
-        let Ask::Statement {
-            intent: Intent::Read,
-            ..
-        } = self.ask
-        else {
+        if !matches!(self, Self::Statement(_)) || self.intent() != Intent::Read {
             return false;
-        };
-        *self = Self::by(classifier.verdict(sql));
+        }
+        *self = Self::Statement(classifier.verdict(sql));
         true
     }
 
-    /// What was sent, as far as repeating it goes.
-    pub(super) fn sent_kind(&self, request: &Request<'_>) -> SentKind {
-        match self.ask {
-            Ask::Begin => SentKind::Begin { read_only: false },
-            Ask::BeginReadOnly => SentKind::Begin { read_only: true },
-            Ask::Statement {
-                intent: Intent::Read,
-                ..
-            } => SentKind::Read,
-            // Judged only now that it failed: a text handed to `execute` was not.
-            Ask::Statement { .. } => match request
-                .sql
-                .map(|sql| request.shared.judging.classifier.verdict(sql).is_plain())
-            {
-                Some(true) => SentKind::Plain,
-                Some(false) | None => SentKind::Opaque,
-            },
-        }
-    }
-}
-
-impl Ask {
     /// For a `begin`. Only what is declared read only, and is not serializable, may go to a replica: a standby refuses
     /// every statement of a serializable transaction.
     fn begin(options: &TransactionOptions) -> Self {
@@ -225,7 +180,7 @@ impl Ask {
 
     pub(super) fn intent(self) -> Intent {
         match self {
-            Self::Statement { intent, .. } => intent,
+            Self::Statement(statement) => statement.intent,
             Self::BeginReadOnly => Intent::Read,
             Self::Begin => Intent::Write,
         }
@@ -234,7 +189,7 @@ impl Ask {
     /// Whether its return pins reads. A statement that only asks for the primary may still call what writes.
     pub(super) fn may_write(self) -> bool {
         match self {
-            Self::Statement { intent, .. } => intent != Intent::Read,
+            Self::Statement(statement) => statement.intent != Intent::Read,
             Self::BeginReadOnly | Self::Begin => false,
         }
     }

@@ -2,29 +2,62 @@
 
 use std::time::Instant;
 
-use super::{Attempt, Classification, phase::Phase};
+use super::{Attempt, phase::Phase, request::Request};
 use crate::{
     causality::ReadRequirement,
     error::Error,
     metrics::ClusterCounter,
     positions::{bookmark_check, pinned_requirement::PinnedRequirement, wait::Look},
-    route::{Decision, Forced, Route},
+    route::{Ask, Decision, Forced},
     vocabulary::{Consistency, Intent, OnStale, Reason},
 };
+
+impl Request<'_> {
+    pub(super) fn on_stale(&self) -> OnStale {
+        self.scope.on_stale(self.shared)
+    }
+
+    /// Whether a read of it may wait for a replica rather than go to the primary. By time alone there is nothing to wait
+    /// for; and where the last reads waited in vain, it pays for one that tries only.
+    pub(super) fn may_wait_for_replica(&self) -> bool {
+        let pays = || {
+            let limit = self.scope.stale_wait(self.shared);
+            self.shared.tracker.waits.lets_wait(Instant::now(), limit)
+        };
+        let waits = self.unseen
+            || match self.on_stale() {
+                OnStale::Primary => false,
+                // Its caller wants no primary.
+                OnStale::Error => true,
+                OnStale::Wait => pays(),
+            };
+        waits && self.knows_positions()
+    }
+
+    /// Whether the primary says how far it has written.
+    pub(super) fn knows_positions(&self) -> bool {
+        self.shared.tracker.has_positions()
+    }
+}
 
 impl Attempt<'_> {
     /// A `replica()` handle would be refused for what is only not known yet, so it waits for the verdict to be the last
     /// word.
     pub(super) async fn settle_verdict(&mut self) {
-        let Some((sql, verdict)) = self.classified.unsettled(&self.request) else {
+        // A verdict that is not the last word: after DDL of our own the catalog is being read again. Only such a handle
+        // waits for that: a plain one has the primary meanwhile.
+        let (Ask::Statement(verdict), Some(sql)) = (self.ask, self.request.sql) else {
             return;
         };
+        if self.request.scope.force != Forced::Replica || verdict.intent != Intent::Primary {
+            return;
+        }
         let begun = Instant::now();
         let deadline = self.timing.limit(&self.request, Phase::Route);
         let shared = self.request.shared;
         let settled = shared.settled_verdict(sql, verdict, deadline).await;
         self.timing.spend(Phase::Route, begun);
-        self.classified = Classification::by(settled);
+        self.ask = Ask::Statement(settled);
     }
 
     /// Waits until one replica is known to be fresh enough, and no longer than it may.
@@ -88,10 +121,10 @@ impl Attempt<'_> {
         let snapshot = self.request.shared.snapshot.load();
         matches!(
             self.question(&snapshot),
-            Decision::Go(Route {
+            Decision::Go {
                 reason: Reason::NotCaughtUp,
                 ..
-            })
+            }
         )
     }
 
@@ -100,7 +133,7 @@ impl Attempt<'_> {
     pub(super) async fn settle_bookmarks(&mut self) -> Result<(), Error> {
         let request = &self.request;
         let shared = request.shared;
-        let obeys = self.classified.intent() == Intent::Read
+        let obeys = self.ask.intent() == Intent::Read
             && request.scope.force == Forced::No
             && !matches!(request.level, Consistency::Eventual | Consistency::Strong)
             && shared.snapshot.has_replicas();

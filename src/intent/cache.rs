@@ -31,9 +31,9 @@ const OVERHEAD: usize = 96;
 /// for each of them once more.
 const CORRECTIONS: usize = 4096;
 
-/// A verdict as the hot path carries it.
+/// What a text was judged to be, as the hot path carries it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Summary {
+pub(crate) struct Classification {
     pub(crate) intent: Intent,
     pub(crate) reason: Reason,
     pub(crate) kind: TextKind,
@@ -47,7 +47,20 @@ pub(crate) struct Summary {
     pub(crate) unknown: bool,
 }
 
-impl Summary {
+impl Classification {
+    /// A classification of which no more is known than this: of what is not judged, or not sent.
+    pub(crate) const fn new(intent: Intent, reason: Reason) -> Self {
+        Self {
+            intent,
+            reason,
+            kind: TextKind::Other,
+            functions_built_in: false,
+            may_act_outside: false,
+            ddl: false,
+            unknown: false,
+        }
+    }
+
     fn of(ruling: &Ruling, traits: Traits) -> Self {
         Self {
             intent: ruling.intent,
@@ -62,13 +75,9 @@ impl Summary {
 
     fn decided(decided: keyword::Decided<'_>) -> Self {
         Self {
-            intent: Intent::Write,
-            reason: Reason::Write,
             kind: decided.kind,
-            functions_built_in: false,
-            may_act_outside: false,
             ddl: decided.ddl,
-            unknown: false,
+            ..Self::new(Intent::Write, Reason::Write)
         }
     }
 
@@ -95,7 +104,7 @@ struct Doubts {
 
 #[derive(Debug)]
 struct Entry {
-    summary: Summary,
+    summary: Classification,
     generation: u64,
 }
 
@@ -176,7 +185,7 @@ impl Classifier {
     }
 
     /// The verdict on a text; the hot path.
-    pub(crate) fn verdict(&self, sql: &str) -> Summary {
+    pub(crate) fn verdict(&self, sql: &str) -> Classification {
         if self.distrusts(sql) {
             return self.judge(sql);
         }
@@ -184,7 +193,7 @@ impl Classifier {
             .dialect
             .and_then(|dialect| keyword::decide(dialect, sql))
         {
-            return Summary::decided(decided);
+            return Classification::decided(decided);
         }
         if sql.len() > self.settings.longest_cached() {
             return self.judge(sql);
@@ -277,19 +286,19 @@ impl Classifier {
         if which == 0 { first } else { second }
     }
 
-    fn find(&self, which: usize, sql: &str, generation: u64) -> Option<Summary> {
+    fn find(&self, which: usize, sql: &str, generation: u64) -> Option<Classification> {
         let map = self.half(which).map.pin();
         let entry = map.get(sql)?;
         (entry.generation == generation).then_some(entry.summary)
     }
 
-    fn judge(&self, sql: &str) -> Summary {
+    fn judge(&self, sql: &str) -> Classification {
         self.misses.fetch_add(1, Ordering::Relaxed);
         let (ruling, mut traits) = self.judge_in_full(sql);
         if ruling.intent != Intent::Read && sql.len() <= self.settings.longest_cached() {
             traits.ddl = !Change::of(self.dialect, sql).is_nothing();
         }
-        Summary::of(&ruling, traits)
+        Classification::of(&ruling, traits)
     }
 
     fn judge_in_full(&self, sql: &str) -> (Ruling, Traits) {

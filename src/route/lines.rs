@@ -3,9 +3,16 @@
 //! The same rows as in [`route`](super::route), asked for everybody who would do rather than for the best one: what is
 //! busy is not broken, and whoever has a place first may serve it.
 
-use super::{Fresh, Route, RouteRequest, RouteRow, row, spared, tried};
+use super::{Fresh, RouteRequest, RouteRow, row, spared, tried};
 use crate::state::{Candidate, View};
 use crate::vocabulary::Reason;
+
+/// A node that would do, by its place in the view, and why it would.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Route {
+    pub(crate) index: usize,
+    pub(crate) reason: Reason,
+}
 
 /// Every node that would do, the preferred ones first. `covers` as for [`route`](super::route). `late`: it has waited
 /// long enough for those it would rather have; then others will do too, and at last the primary, among the diverted.

@@ -8,8 +8,11 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use super::words::{duration, intent, node, option, reason, scenarios, str_of, tuning};
+use crate::intent::Classification;
 use crate::route::{
-    Ask, Decision, Forced, Fresh, Refusal, Route, RouteRequest, Tried, balance, lines::lines, route,
+    Ask, Decision, Forced, Fresh, Refusal, RouteRequest, Tried, balance,
+    lines::{Route, lines},
+    route,
 };
 use crate::state::{
     Fact, Health, Membership, Moment, NodeState, Outage, Spares, State, Suspicion, Tuning, View,
@@ -122,17 +125,14 @@ fn request<'a>(ask: &'a Value, view: &View) -> RouteRequest<'a> {
         ask: match word {
             "begin" => Ask::Begin,
             "begin_read_only" => Ask::BeginReadOnly,
-            "read" => Ask::Statement {
-                intent: Intent::Read,
-                reason: Reason::Replica,
-            },
+            "read" => Ask::Statement(Classification::new(Intent::Read, Reason::Replica)),
             // `write execute`: the intent and the verdict's reason.
             other => {
                 let (intent_word, reason_word) = other.split_once(' ').unwrap_or((other, other));
-                Ask::Statement {
-                    intent: intent(intent_word),
-                    reason: reason(reason_word),
-                }
+                Ask::Statement(Classification::new(
+                    intent(intent_word),
+                    reason(reason_word),
+                ))
             }
         },
         forced: match ask["by"].as_str() {
@@ -161,7 +161,7 @@ fn request<'a>(ask: &'a Value, view: &View) -> RouteRequest<'a> {
 
 fn text(decision: Decision, view: &View) -> String {
     match decision {
-        Decision::Go(Route { index, reason }) => format!("{} {reason}", view.nodes()[index].name),
+        Decision::Go { index, reason } => format!("{} {reason}", view.nodes()[index].name),
         Decision::Wait => "wait".to_owned(),
         Decision::Refuse(refusal) => match refusal {
             Refusal::NotARead { reason } => format!("refuse not_a_read {reason}"),
@@ -199,7 +199,9 @@ fn every_row_of_the_routing_table_holds() {
                 found.dedup();
                 if let Some(late) = ask["late"].as_bool() {
                     let lines = lines(&request, &view, |_| false, late);
-                    let text = |to: &Route| text(Decision::Go(*to), &view);
+                    let text = |&Route { index, reason }: &Route| {
+                        text(Decision::Go { index, reason }, &view)
+                    };
                     found = vec![lines.iter().map(text).collect::<Vec<_>>().join(", ")];
                 }
                 let expected: Vec<&str> = str_of(ask, "expect").split(" | ").collect();
@@ -351,10 +353,10 @@ fn a_decision_allocates_nothing() {
     ]);
     let view = View::new(&state(&nodes, &Value::Null));
     let mut rng = Rng::with_seed(1);
-    let mut request = plain(Ask::Statement {
-        intent: Intent::Read,
-        reason: Reason::Replica,
-    });
+    let mut request = plain(Ask::Statement(Classification::new(
+        Intent::Read,
+        Reason::Replica,
+    )));
     let info = allocation_counter::measure(|| {
         for forced in [Forced::No, Forced::Primary, Forced::Replica] {
             request.forced = forced;
@@ -465,10 +467,7 @@ fn asks() -> impl Strategy<Value = RouteRequest<'static>> {
     )
         .prop_map(|((ask, forced, zone), (pinned, retried), tried, waiting)| {
             let ask = match Intent::ALL.get(ask) {
-                Some(intent) => Ask::Statement {
-                    intent: *intent,
-                    reason: Reason::Write,
-                },
+                Some(intent) => Ask::Statement(Classification::new(*intent, Reason::Write)),
                 None if ask == Intent::ALL.len() => Ask::Begin,
                 None => Ask::BeginReadOnly,
             };
@@ -493,9 +492,9 @@ proptest! {
     fn no_request_ever_reaches_a_node_that_may_not_serve_it(state in views(), request in asks(), seed: u64) {
         let view = View::new(&state);
         let decision = route(&request, &view, &mut Rng::with_seed(seed), |index| u32::try_from(index).unwrap(), |_| false);
-        let read = matches!(request.ask, Ask::BeginReadOnly | Ask::Statement { intent: Intent::Read, .. });
+        let read = matches!(request.ask, Ask::BeginReadOnly | Ask::Statement(Classification { intent: Intent::Read, .. }));
         let configured = state.members().any(|node| node.spec.role == Role::Replica);
-        if let Decision::Go(Route { index, reason }) = decision {
+        if let Decision::Go { index, reason } = decision {
             let node = state.node(view.nodes()[index].id).unwrap();
             if node.role != Role::Primary {
                 prop_assert!(read, "a write on a replica");
@@ -523,11 +522,11 @@ proptest! {
     fn a_read_that_fails_everywhere_visits_every_eligible_replica_once(state in views(), seed: u64) {
         let view = View::new(&state);
         let mut rng = Rng::with_seed(seed);
-        let mut request = plain(Ask::Statement { intent: Intent::Read, reason: Reason::Replica });
+        let mut request = plain(Ask::Statement(Classification::new(Intent::Read, Reason::Replica)));
         let mut visited = Vec::new();
         for _ in 0..4 {
             match route(&request, &view, &mut rng, |_| 0, |_| false) {
-                Decision::Go(Route { index, .. }) => {
+                Decision::Go { index, .. } => {
                     visited.push(index);
                     request.tried.add(view.nodes()[index].id);
                 }
