@@ -147,7 +147,8 @@ pub struct Config {
     pub catalog_refresh: Option<Duration>,
     /// Size of the cache of verdicts in bytes (default: 4 MiB, room for about 10 000 texts of 250 bytes).
     pub intent_cache: usize,
-    /// Longest statement in bytes that is parsed (default: 64 KiB); a longer one goes to the primary.
+    /// Longest statement in bytes that is judged (default: 1 MiB, room for a list of 65 535 parameters twice); a longer one
+    /// goes to the primary.
     pub max_statement_size: usize,
     /// What reads may miss, unless a handle says otherwise (default: nothing that this process wrote).
     pub consistency: Consistency,

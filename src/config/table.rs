@@ -121,7 +121,7 @@ const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;
 const GIB: usize = 1 << 30;
 /// Text beyond this is never worth a parse, and the stack that a parse needs grows with the text.
-const STATEMENT_MAX: usize = 256 * KIB;
+const STATEMENT_MAX: usize = 64 * MIB;
 
 const fn count(min: u32, max: u32) -> SettingKind {
     SettingKind::Count { min, max }

@@ -5,6 +5,7 @@
 //! what is still asked for moves over without being judged again. One map that is cleared when full would make every
 //! hot text pay a parse at once; a least-recently-used list would make every hit a write.
 
+mod digest;
 mod learning;
 
 use std::sync::Mutex;
@@ -23,6 +24,7 @@ use super::settings::Settings;
 use super::{Verdict, judge};
 use super::{inside, keyword};
 use crate::vocabulary::{Intent, Reason};
+use digest::{Digests, Room};
 
 /// What an entry costs beside its text: the box, the map's slot, the entry's head.
 const OVERHEAD: usize = 96;
@@ -129,6 +131,7 @@ pub(crate) struct Classifier {
     generation: AtomicU64,
     corrections: papaya::HashMap<u64, (), foldhash::fast::RandomState>,
     hasher: foldhash::fast::RandomState,
+    digests: Digests,
     misses: AtomicU64,
     /// A session reads a backslash in a string in another way than the lexer.
     backslashes: AtomicBool,
@@ -146,6 +149,7 @@ impl Classifier {
             generation: AtomicU64::new(1),
             corrections: papaya::HashMap::default(),
             hasher: foldhash::fast::RandomState::default(),
+            digests: Digests::default(),
             misses: AtomicU64::new(0),
             backslashes: AtomicBool::new(false),
         }
@@ -186,7 +190,7 @@ impl Classifier {
 
     /// The verdict on a text; the hot path.
     pub(crate) fn verdict(&self, sql: &str) -> Classification {
-        if self.distrusts(sql) {
+        if self.distrusts(sql) || sql.as_bytes().first() == Some(&digest::SIGN) {
             return self.judge(sql);
         }
         if let Some(decided) = self
@@ -195,26 +199,34 @@ impl Classifier {
         {
             return Classification::decided(decided);
         }
-        if sql.len() > self.settings.longest_cached() {
-            return self.judge(sql);
-        }
+        let mut room = digest::ROOM;
+        let key = self.key(sql, &mut room);
         let generation = self.generation.load(Ordering::Acquire);
         let young = self.young.load(Ordering::Acquire);
-        if let Some(found) = self.find(young, sql, generation) {
+        if let Some(found) = self.find(young, key, generation) {
             return found;
         }
-        let summary = match self.find(1 - young, sql, generation) {
+        let summary = match self.find(1 - young, key, generation) {
             Some(found) => found,
             None => self.judge(sql),
         };
         self.keep(
-            sql,
+            key,
             Entry {
                 summary,
                 generation,
             },
         );
         summary
+    }
+
+    /// What a text is kept under.
+    fn key<'a>(&self, sql: &'a str, room: &'a mut Room) -> &'a str {
+        if sql.len() > self.settings.longest_cached() {
+            self.digests.write(sql, room).unwrap_or(sql)
+        } else {
+            sql
+        }
     }
 
     /// What this text changes of the schema. Only where its verdict says that it may is it looked at again.
@@ -226,8 +238,6 @@ impl Classifier {
             // It may hold other statements than those that are seen here.
             _ if self.distrusts(sql) => return Change::Anything,
             Some(decided) => decided.ddl,
-            // Looking is cheaper than judging.
-            None if sql.len() > self.settings.longest_cached() => true,
             None => self.verdict(sql).ddl,
         };
         match may {
@@ -265,16 +275,15 @@ impl Classifier {
         }
         corrections.insert(self.hash(sql), ());
         let generation = self.generation.load(Ordering::Acquire);
-        if sql.len() <= self.settings.longest_cached() {
-            let summary = self.judge(sql);
-            self.keep(
-                sql,
-                Entry {
-                    summary,
-                    generation,
-                },
-            );
-        }
+        let summary = self.judge(sql);
+        let mut room = digest::ROOM;
+        self.keep(
+            self.key(sql, &mut room),
+            Entry {
+                summary,
+                generation,
+            },
+        );
     }
 
     fn hash(&self, sql: &str) -> u64 {
@@ -286,16 +295,16 @@ impl Classifier {
         if which == 0 { first } else { second }
     }
 
-    fn find(&self, which: usize, sql: &str, generation: u64) -> Option<Classification> {
+    fn find(&self, which: usize, key: &str, generation: u64) -> Option<Classification> {
         let map = self.half(which).map.pin();
-        let entry = map.get(sql)?;
+        let entry = map.get(key)?;
         (entry.generation == generation).then_some(entry.summary)
     }
 
     fn judge(&self, sql: &str) -> Classification {
         self.misses.fetch_add(1, Ordering::Relaxed);
         let (ruling, mut traits) = self.judge_in_full(sql);
-        if ruling.intent != Intent::Read && sql.len() <= self.settings.longest_cached() {
+        if ruling.intent != Intent::Read {
             traits.ddl = !Change::of(self.dialect, sql).is_nothing();
         }
         Classification::of(&ruling, traits)
@@ -326,8 +335,8 @@ impl Classifier {
         (ruling, traits)
     }
 
-    fn keep(&self, sql: &str, entry: Entry) {
-        let cost = sql.len() + OVERHEAD;
+    fn keep(&self, key: &str, entry: Entry) {
+        let cost = key.len() + OVERHEAD;
         let budget = self.settings.cache_budget() / 2;
         if cost > budget {
             return;
@@ -347,7 +356,7 @@ impl Classifier {
             young = 1 - young;
         }
         let half = self.half(young);
-        if half.map.pin().insert(sql.into(), entry).is_none() {
+        if half.map.pin().insert(key.into(), entry).is_none() {
             half.bytes.fetch_add(cost, Ordering::Relaxed);
         }
     }
