@@ -7,10 +7,8 @@ use std::sync::{
 
 use tokio::sync::Semaphore;
 
-use super::{inbox::StatementNews, shared::Shared};
 use crate::{
     config::Config,
-    metrics::ClusterCounter,
     node::Line,
     route::budget::{Budget, Rates},
     state::Moment,
@@ -23,7 +21,7 @@ pub(crate) struct Admission {
     rates: Rates,
     /// The places of the primary that reads may have for want of a replica (rule R7).
     pub(crate) share: Line,
-    waiting: AtomicU32,
+    pub(super) waiting: AtomicU32,
 }
 
 impl Admission {
@@ -77,26 +75,5 @@ impl Admission {
     #[inline]
     pub(crate) fn waiting(&self) -> u32 {
         self.waiting.load(Ordering::Acquire)
-    }
-}
-
-impl Shared {
-    /// Counts one that waits for a node, until it is dropped.
-    pub(crate) fn wait(self: &Arc<Self>) -> Waiting {
-        self.count(ClusterCounter::Wait);
-        if self.admission.waiting.fetch_add(1, Ordering::AcqRel) == 0 {
-            // Somebody has to look for a primary now, if there is none.
-            self.tell(StatementNews::Waits);
-        }
-        Waiting(Arc::clone(self))
-    }
-}
-
-/// A statement that waits for a node; its drop makes room for another.
-pub(crate) struct Waiting(Arc<Shared>);
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        self.0.admission.waiting.fetch_sub(1, Ordering::AcqRel);
     }
 }

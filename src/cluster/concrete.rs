@@ -25,26 +25,17 @@
 
 #[cfg(feature = "postgres")]
 mod end;
+mod hand_out;
 mod made;
 mod sight;
 
 use std::sync::{
-    Arc, Mutex, PoisonError, Weak,
+    Arc, Mutex,
     atomic::{AtomicI64, Ordering},
 };
 
-use sea_orm::DatabaseConnection;
-
-use self::{
-    made::{Made, make},
-    sight::Sight,
-};
-use super::shared::Shared;
-use crate::{
-    causality::{HandsOut, Settled},
-    node::closed,
-    vocabulary::NodeId,
-};
+use self::{made::Made, sight::Sight};
+use crate::{causality::Settled, positions::tracker::Tracker, snapshot::Published};
 
 /// The connections handed out so far, the newest last.
 #[derive(Default)]
@@ -59,66 +50,11 @@ pub(crate) struct Concrete {
 }
 
 impl Concrete {
-    /// The connection to the current primary, made at the first call under it. Without a primary it is one whose every
-    /// statement is an error: SeaORM's `Disconnected` would panic, and what hangs on it would hang on nobody's.
-    pub(crate) fn current<'a>(&'a self, shared: &Arc<Shared>) -> &'a DatabaseConnection {
-        let primary = shared.snapshot.primary_node();
-        let primary = primary.filter(|node| node.link.is_there());
-        let id = primary.as_ref().map(|primary| primary.id);
-        let _one = self.making.lock().unwrap_or_else(PoisonError::into_inner);
-        let last = self
-            .made
-            .count()
-            .checked_sub(1)
-            .and_then(|last| self.made.get(last));
-        // A handle that was closed stays closed.
-        let stands = |made: &&Made| made.is_of(primary.as_ref());
-        let known = match shared.is_closed() {
-            true => last,
-            false => self.made.iter().map(|(_, made)| made).find(stands),
-        };
-        if let Some(made) = known {
-            return &made.connection;
-        }
-        let mut made = match &primary {
-            Some(primary) => make(shared, primary),
-            None => Made::of(None, closed(shared.backend)),
-        };
-        if let Some(old) = last {
-            // The rules of access control hang on the connection, beside `inner`: keep them, change the pool.
-            let inner = std::mem::replace(
-                &mut made.connection.inner,
-                sea_orm::DatabaseConnectionType::Disconnected,
-            );
-            made.connection = old.connection.clone();
-            made.connection.inner = inner;
-        }
-        let shares: Weak<Shared> = Arc::downgrade(shared);
-        let settled = Arc::clone(&self.settled);
-        shared.clock.hands_out(shares, settled);
-        if primary.is_some() {
-            // Where there is none, the last one may come back.
-            for (_, old) in self.made.iter() {
-                old.retire(shared);
-            }
-        }
-        let made = &self.made[self.made.push(made)];
-        // The primary may have changed before this was in the list.
-        if shared
-            .snapshot
-            .primary_node()
-            .is_some_and(|now| Some(now.id) != id)
-        {
-            made.retire(shared);
-        }
-        &made.connection
-    }
-
     /// Whether something is being done through a connection of these, out of our sight. Each is asked, because each notes
     /// what was closed where it was used since the last time, which tells nobody.
-    fn look(&self, splits: bool, shared: &Shared) -> bool {
+    fn look(&self, splits: bool, tracker: &Tracker) -> bool {
         self.made.iter().fold(false, |in_use, (_, made)| {
-            made.is_in_use(splits, shared) || in_use
+            made.is_in_use(splits, tracker) || in_use
         })
     }
 
@@ -128,8 +64,8 @@ impl Concrete {
     }
 
     /// Whether a connection of these is busy, where nothing is read from but the primary: as far as that can be told.
-    pub(crate) fn is_busy(&self, shared: &Shared) -> bool {
-        let primary = shared.snapshot.primary_node();
+    pub(crate) fn is_busy(&self, snapshot: &Published) -> bool {
+        let primary = snapshot.primary_node();
         self.made.iter().any(|(_, made)| {
             let primary = primary.as_ref().filter(|_| made.own.is_none());
             made.is_out() || primary.is_some_and(|primary| made.has_more_out_than_us(primary))
@@ -149,54 +85,13 @@ impl Concrete {
     }
 
     /// Closes every pool of these.
-    pub(crate) async fn close(&self, shared: &Shared) {
+    pub(crate) async fn close(&self, tracker: &Tracker) {
         for (_, made) in self.made.iter() {
             if let Some(own) = &made.own {
                 own.link.close().await;
                 // A closed pool says nothing of the connections that come back to it.
-                Sight::of(shared).returned();
+                Sight::of(tracker).returned();
             }
         }
-    }
-
-    /// Cuts what is out to a node that was given up (rule T7), whoever has it.
-    pub(crate) fn cut(&self, node: NodeId, shared: &Arc<Shared>) {
-        for (_, made) in self.made.iter() {
-            if made.primary == Some(node) {
-                made.cut(shared);
-            }
-        }
-    }
-
-    /// Closes the pools of nodes that have lost the role: an error there, never a write to a stale one. One that is only
-    /// silent keeps its own, as SeaORM's goes on when its server does.
-    pub(crate) fn keep(&self, may_reign: impl Fn(NodeId) -> bool, shared: &Arc<Shared>) {
-        for (_, made) in self.made.iter() {
-            // Who got one between the cut and this would have it for good.
-            if made.primary.is_some_and(|node| !may_reign(node)) && made.retire(shared) {
-                made.cut(shared);
-            }
-        }
-    }
-
-    /// The connections of this node belong to a former life of its server, or lead to another.
-    pub(crate) fn renew(&self, node: NodeId, shared: &Arc<Shared>) {
-        for (_, made) in self
-            .made
-            .iter()
-            .filter(|(_, made)| made.primary == Some(node))
-        {
-            match &made.own {
-                Some(own) if own.link.is_elsewhere() => drop(made.retire(shared)),
-                Some(own) => own.link.renew(),
-                None => {}
-            }
-        }
-    }
-}
-
-impl HandsOut for Shared {
-    fn is_in_use(&self, splits: bool) -> bool {
-        self.concrete.look(splits, self)
     }
 }

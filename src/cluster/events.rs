@@ -11,7 +11,6 @@ use std::{
 use futures_util::{Stream, StreamExt, stream::BoxStream};
 use tokio::sync::broadcast::{self, error::RecvError};
 
-use super::nodes::Nodes;
 use crate::{
     state::{Notice, State},
     vocabulary::{EjectionCause, FenceReason, Ineligible, NodeId},
@@ -223,24 +222,31 @@ impl Outlet {
         ClusterEvents::of(self.0.subscribe())
     }
 
-    /// Tells it, when somebody listens.
-    pub(super) fn tell(&self, notice: &Notice, state: &State, nodes: &Nodes) {
+    /// Tells it, when somebody listens. `gone`: what a node was called that the state has no more.
+    pub(super) fn tell(
+        &self,
+        notice: &Notice,
+        state: &State,
+        gone: impl Fn(NodeId) -> Option<String>,
+    ) {
         if self.0.receiver_count() == 0 {
             return;
         }
-        if let Some(event) = event(notice, state, nodes) {
+        if let Some(event) = event(notice, state, gone) {
             // Nobody may be listening by now.
             let _ = self.0.send(event);
         }
     }
 }
 
-fn event(notice: &Notice, state: &State, nodes: &Nodes) -> Option<ClusterEvent> {
+fn event(
+    notice: &Notice,
+    state: &State,
+    gone: impl Fn(NodeId) -> Option<String>,
+) -> Option<ClusterEvent> {
     let name = |id: NodeId| {
         let known = state.node(id).map(|node| node.spec.name.to_string());
-        known
-            .or_else(|| nodes.member(id).map(|member| member.node.name.to_string()))
-            .unwrap_or_else(|| id.to_string())
+        known.or_else(|| gone(id)).unwrap_or_else(|| id.to_string())
     };
     Some(match notice {
         Notice::PrimaryIs { node, without } => ClusterEvent::PrimaryChanged {

@@ -9,12 +9,13 @@ use std::{marker::PhantomData, sync::Arc};
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::{nodes::Opened, source::Source, worker::Warm};
+use super::{nodes::Opened, source::Source};
 use crate::{
     backend::MonitorConnection,
     causality::Replayed,
     error::Error,
     intent::catalog::Catalog,
+    node::NodePool,
     signal::Signal,
     state::{Changes, Event, Ran},
     vocabulary::{NodeId, Role, Stage},
@@ -87,6 +88,16 @@ pub(super) enum TaskReport {
     CatalogRead(Role, Result<Box<Catalog>, String>),
     /// Nothing is in flight on this node any more.
     DrainedOut(NodeId),
+}
+
+/// A new node, ready for its first statement.
+pub(super) struct Warm {
+    pub(super) id: NodeId,
+    pub(super) link: Arc<NodePool>,
+    pub(super) source: Source,
+    /// What the probe said: a server that is no replica must not serve a read before that is known.
+    pub(super) probed: Event,
+    pub(super) wire: MonitorConnection,
 }
 
 impl From<StatementNews> for Message {

@@ -1,6 +1,7 @@
 //! The pools behind the reducer's nodes: where each came from, and what is open now.
 
 mod doors;
+mod opening;
 mod pools;
 mod probe;
 
@@ -13,8 +14,8 @@ use std::{
 use sea_orm::{DatabaseConnection, DbErr};
 use tokio::sync::watch;
 
-pub(crate) use self::pools::Opened;
-pub(super) use self::pools::PoolOpening;
+pub(crate) use self::opening::Opened;
+pub(super) use self::opening::PoolOpening;
 use self::probe::Asked;
 pub(super) use self::probe::{Probe, said, unanswered};
 

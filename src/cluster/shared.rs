@@ -27,10 +27,10 @@ use crate::{
 
 use super::{
     admission::Admission,
-    catalog::Judging,
     concrete::Concrete,
     events::Outlet,
     inbox::{HandleInbox, HandleOrder, StatementInbox, StatementNews},
+    judging::Judging,
     name::ClusterName,
     worker_handle::WorkerHandle,
 };

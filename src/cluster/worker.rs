@@ -21,37 +21,24 @@ use std::{
 };
 
 use fastrand::Rng;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tracing::Instrument;
 
 pub(super) use self::begun::Begun;
-use self::{metrics::MetricsPublisher, replies::PendingReplies, word::Words};
+use self::{metrics::MetricsPublisher, replies::PendingReplies};
 use super::{
     inbox::{Mailbox, Message, StatementNews, TaskInbox},
     nodes::Nodes,
     probes::Probes,
     shared::Shared,
-    source::Source,
     stalls::Stalls,
 };
 use crate::{
-    backend::MonitorConnection,
-    causality::Whose,
+    causality::{Whose, Word},
     error::Error,
-    node::NodePool,
     state::{CatalogNews, Changes, Effect, Event, Moment, State, reduce::reduce},
     vocabulary::NodeId,
 };
-
-/// A new node, ready for its first statement.
-pub(super) struct Warm {
-    id: NodeId,
-    link: Arc<NodePool>,
-    source: Source,
-    /// What the probe said: a server that is no replica must not serve a read before that is known.
-    probed: Event,
-    wire: MonitorConnection,
-}
 
 pub(super) struct Worker {
     shared: Weak<Shared>,
@@ -70,7 +57,7 @@ pub(super) struct Worker {
     /// What the clock was told of the cluster.
     whose: Whose,
     /// What an authority said to any handle of the clock.
-    words: Words,
+    words: watch::Receiver<Word>,
     rng: Rng,
     origin: Instant,
 }

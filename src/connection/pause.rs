@@ -113,7 +113,7 @@ impl Cluster {
         };
         let mut undo = Undo(Some((shared, shut)));
         loop {
-            let (open, concrete) = (gate.under_way(), shared.concrete.is_busy(shared));
+            let (open, concrete) = (gate.under_way(), shared.concrete.is_busy(&shared.snapshot));
             if open == 0 && !concrete {
                 break;
             }

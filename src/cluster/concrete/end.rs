@@ -7,9 +7,8 @@ use std::{
     time::Duration,
 };
 
-use super::Shared;
 use crate::{
-    backend::activity, causality::losses::Backend, config::NodeConfig,
+    backend::activity, causality::losses::Backend, cluster::shared::Shared, config::NodeConfig,
     positions::background_runtime, vocabulary::NodeId,
 };
 

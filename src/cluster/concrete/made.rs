@@ -6,16 +6,15 @@ use std::sync::{
 };
 
 use sea_orm::DatabaseConnection;
+use tokio::runtime::Handle;
 
-#[cfg(feature = "postgres")]
-use super::end;
-use super::{super::shared::Shared, sight::Sight};
+use super::sight::Sight;
 #[cfg(feature = "postgres")]
 use crate::config::NodeConfig;
 use crate::{
     causality::losses::By,
-    intent::Change,
-    node::{Handed, Node, NodePool, Returned, Sibling},
+    node::{Node, NodePool, Sibling},
+    positions::tracker::Tracker,
     vocabulary::NodeId,
 };
 
@@ -27,14 +26,14 @@ pub(super) struct Made {
     pub(super) own: Option<Arc<Sibling>>,
     /// How to reach the server beside its pools.
     #[cfg(feature = "postgres")]
-    direct: Option<Arc<NodeConfig>>,
+    pub(super) direct: Option<Arc<NodeConfig>>,
     pub(super) connection: DatabaseConnection,
     /// The pool was closed, and what comes back to it is waited for.
     retired: AtomicBool,
     /// How many of its connections were opened, and how many there are, as it was last looked at.
     counted: AtomicU64,
     /// The pool was closed, everything came back to it, and that was told as a write.
-    settled: Arc<AtomicBool>,
+    pub(super) settled: Arc<AtomicBool>,
 }
 
 impl Made {
@@ -84,14 +83,14 @@ impl Made {
 
     /// Whether something is being done through it that a replica may lack. What came back or was closed since the last
     /// time is noted, which nobody else tells. `splits`: whoever asks has replicas.
-    pub(super) fn is_in_use(&self, splits: bool, shared: &Shared) -> bool {
+    pub(super) fn is_in_use(&self, splits: bool, tracker: &Tracker) -> bool {
         match (&self.own, &self.link) {
             // Nothing runs where one comes back to a closed pool, so only the end of all of them is told.
             (Some(own), _) if own.link.is_closed() => !self.settled.load(Ordering::Acquire),
             (Some(own), _) => {
                 // One that was opened, written on and closed since the last time leaves no trace where nobody counts.
                 let hidden = splits && !own.counts;
-                self.look(own, shared) || hidden
+                self.look(own, tracker) || hidden
             }
             // Replicas came later, or another handle has them: what of it is the application's, nobody knows.
             (None, Some(link)) => {
@@ -115,14 +114,14 @@ impl Made {
 
     /// Each of its connections was opened to be used, and one that comes back stays for a while. Whether somebody may have
     /// one: by the same look, or one that is opened between two would hide one that was closed.
-    fn look(&self, own: &Sibling, shared: &Shared) -> bool {
+    fn look(&self, own: &Sibling, tracker: &Tracker) -> bool {
         loop {
             let known = self.counted.load(Ordering::Acquire);
             let look = own.look();
             if look.count() == known {
                 return look.in_use;
             }
-            let sight = Sight::of(shared);
+            let sight = Sight::of(tracker);
             // Before it is noted: who finds it noted has to find what follows from it as well.
             if let Some(node) = self.primary {
                 own.handed
@@ -137,95 +136,19 @@ impl Made {
         }
     }
 
-    /// Sockets at once, so that nothing more is sent; then the server's processes, which go on with what they have. A
-    /// pool whose name leads elsewhere by now gives no connection any more.
-    pub(super) fn cut(&self, shared: &Arc<Shared>) {
-        let Some(pool) = self.pool() else { return };
-        if self.own.is_some() && (pool.is_closed() || pool.is_elsewhere()) {
-            self.retire(shared);
-        }
-        pool.sweep();
-        let handed: Option<&Arc<Handed>> = match &self.own {
-            Some(own) => Some(&own.handed),
-            None => pool.handed(),
-        };
-        let backends = handed.map_or_else(Vec::new, |handed| handed.cut());
-        #[cfg(feature = "postgres")]
-        if let (Some(node), Some(direct), false) = (self.primary, &self.direct, backends.is_empty())
-        {
-            end::end(shared, node, Arc::clone(direct), backends);
-        }
-        #[cfg(not(feature = "postgres"))]
-        drop(backends);
-    }
-
     /// Closes its pool. Whether this was the first to do so.
-    pub(super) fn retire(&self, shared: &Arc<Shared>) -> bool {
+    pub(super) fn retire(&self, runtime: Option<&Handle>) -> bool {
         // Each end of one is taken for a write, so once.
         if self.retired.swap(true, Ordering::AcqRel) {
             return false;
         }
         if let Some(own) = &self.own {
             own.handed.end();
-            let (link, runtime) = (Arc::clone(&own.link), &shared.worker.runtime);
+            let link = Arc::clone(&own.link);
             if let Some(runtime) = runtime {
                 runtime.spawn(async move { link.close().await });
             }
         }
         true
     }
-}
-
-pub(super) fn make(shared: &Arc<Shared>, primary: &Arc<Node>) -> Made {
-    // A lazy pool starts its housekeeping at once, and this may be called from outside the runtime.
-    let _context = shared.worker.enter();
-    let mut made = Made::of(Some(primary), primary.link.connection().clone());
-    if shared.snapshot.may_split() && !shared.is_closed() {
-        made.own = sibling(shared, primary).map(Arc::new);
-    }
-    match &made.own {
-        Some(own) => made.connection = own.link.connection().clone(),
-        None => primary.link.lend(),
-    }
-    if let (Some(pool), Some(runtime)) = (made.pool(), &shared.worker.runtime) {
-        let (weak, closed) = (Arc::downgrade(shared), pool.until_closed());
-        let (pool, settled) = (Arc::downgrade(pool), Arc::clone(&made.settled));
-        let sight = Sight::of(shared);
-        runtime.spawn(async move {
-            closed.await;
-            let handle = async {
-                let shared = weak.upgrade();
-                if let Some(shared) = shared.filter(|shared| shared.concrete.was_closed()) {
-                    shared.close().await;
-                }
-            };
-            let returns = async {
-                // Once it is dropped nothing of it is out.
-                if let Some(pool) = pool.upgrade() {
-                    pool.close().await;
-                }
-                sight.returned();
-                settled.store(true, Ordering::Release);
-            };
-            tokio::join!(handle, returns);
-        });
-    }
-    made
-}
-
-fn sibling(shared: &Arc<Shared>, primary: &Arc<Node>) -> Option<Sibling> {
-    let (weak, node) = (Arc::downgrade(shared), primary.id);
-    let sight = Sight::of(shared);
-    primary.link.sibling(Arc::new(move |returned: Returned| {
-        if !returned.answered {
-            sight.lost(node, By::Nothing);
-        }
-        sight.returned();
-        let shared = weak.upgrade();
-        if let Some(shared) =
-            shared.filter(|shared| shared.concrete.may_have_changed(returned.changes))
-        {
-            shared.schema_changed(&Change::Anything);
-        }
-    }))
 }

@@ -11,7 +11,7 @@ use crate::{
         Clock, Current,
         losses::{By, Losses, Orphan, Trace},
     },
-    cluster::shared::Shared,
+    positions::tracker::Tracker,
     vocabulary::NodeId,
 };
 
@@ -23,11 +23,11 @@ pub(super) struct Sight {
 }
 
 impl Sight {
-    pub(super) fn of(shared: &Shared) -> Self {
+    pub(super) fn of(tracker: &Tracker) -> Self {
         Self {
-            clock: Arc::clone(&shared.clock),
-            losses: Arc::clone(&shared.tracker.losses),
-            pin: shared.tracker.pin.length,
+            clock: Arc::clone(&tracker.clock),
+            losses: Arc::clone(&tracker.losses),
+            pin: tracker.pin.length,
         }
     }
 
@@ -42,16 +42,5 @@ impl Sight {
         let trace = Trace { node, by };
         let abandoned = Current::Process.abandon(&self.clock, self.pin, None);
         drop(Orphan::new(&self.losses, abandoned, Some(trace)));
-    }
-}
-
-/// Nobody is left who could be asked what is in use, so all that was done by now counts as returned.
-impl Drop for Shared {
-    fn drop(&mut self) {
-        if self.concrete.may_have_written() {
-            self.concrete.look(true, self);
-            Sight::of(self).returned();
-        }
-        self.concrete.settled.settle();
     }
 }

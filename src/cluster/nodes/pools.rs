@@ -5,12 +5,12 @@
 //! at once is opened beside, and put in its place when it is. Until then, and where it cannot be had, statements wait: a
 //! connection of a server's former life must not be given to anybody.
 
-use std::{pin::Pin, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use futures_util::FutureExt;
-use sea_orm::DbErr;
-
-use super::{Nodes, OpenNode, close, opened};
+use super::{
+    Nodes, OpenNode, close, opened,
+    opening::{Opened, PoolOpening, PoolPlace},
+};
 use crate::{
     config::Config,
     node::{Node, NodePool, PendingPool},
@@ -18,36 +18,7 @@ use crate::{
     state::{Event, NodeSpec, PoolNews},
     vocabulary::NodeId,
 };
-
-/// A pool whose place is kept.
-struct PoolPlace {
-    id: NodeId,
-    writes: bool,
-    generation: u64,
-    /// How long a statement waits for it.
-    limit: Duration,
-}
-
-/// One that is being opened.
-pub(in crate::cluster) struct PoolOpening {
-    place: PoolPlace,
-    pool: Pin<Box<dyn Future<Output = Result<NodePool, DbErr>> + Send>>,
-}
-
-impl PoolOpening {
-    pub(in crate::cluster) async fn end(self) -> Opened {
-        Opened {
-            place: self.place,
-            pool: self.pool.await,
-        }
-    }
-}
-
-/// One that has been opened, or could not be.
-pub(crate) struct Opened {
-    place: PoolPlace,
-    pool: Result<NodePool, DbErr>,
-}
+use futures_util::FutureExt;
 
 impl Nodes {
     /// Opens a pool of a node for this role. Nothing is returned where it is there at once.

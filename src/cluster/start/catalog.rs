@@ -63,7 +63,7 @@ impl Starting {
             .unwrap_or_else(late)
         {
             Ok(catalog) => {
-                crate::cluster::catalog::say_unlisted(&catalog);
+                crate::cluster::judging::say_unlisted(&catalog);
                 classifier.learn(Knowledge::Known(Arc::new(catalog)));
                 self.catalog_read = of_primary;
             }

@@ -85,6 +85,7 @@ impl Worker {
             metrics,
         };
         log.note(what);
-        shared.telemetry.events.tell(what, state, nodes);
+        let gone = |id| Some(nodes.member(id)?.node.name.to_string());
+        shared.telemetry.events.tell(what, state, gone);
     }
 }

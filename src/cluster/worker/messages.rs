@@ -126,7 +126,7 @@ impl Worker {
             }
             HandleOrder::Close(done) => {
                 self.nodes.close_all().await;
-                shared.concrete.close(shared).await;
+                shared.concrete.close(&shared.tracker).await;
                 // Whoever asked may have stopped waiting.
                 let _ = done.send(());
                 // Looked after any longer, a node found dead would be given a fresh pool.

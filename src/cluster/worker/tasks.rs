@@ -4,11 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use sea_orm::DbErr;
 
-use super::{Warm, Worker};
+use super::Worker;
 use crate::{
     backend::MonitorConnection,
     cluster::{
-        inbox::{TaskInbox, TaskReport},
+        inbox::{TaskInbox, TaskReport, Warm},
         nodes::{self, PoolOpening},
         shared::Shared,
     },

@@ -11,8 +11,6 @@ use crate::{
     state::Event,
 };
 
-pub(super) type Words = tokio::sync::watch::Receiver<Word>;
-
 impl Worker {
     /// This handle was told.
     pub(super) fn take_word(shared: &Shared, named: Named) {
