@@ -22,8 +22,8 @@ pub(crate) use sums::{ClusterSums, NodeSums, Observed, PoolSums};
 
 #[cfg(test)]
 pub(crate) use {
-    counters::{Counted, StatementCounters, statement_at},
+    counters::{StatementCounters, statement_at},
     histogram::Buckets,
-    names::{ALL, MetricKind},
+    names::{ALL, Counted, MetricKind},
     shard::Padded,
 };

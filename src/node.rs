@@ -27,15 +27,16 @@ mod until_cut;
 
 use std::{
     fmt,
-    sync::{Arc, atomic::AtomicBool},
-    time::Duration,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU32},
+    },
 };
 
 use sea_orm::metric;
 use tokio::sync::Semaphore;
 
 pub(crate) use self::closed::closed;
-use self::prepared::Prepared;
 use self::sockets::Sockets;
 #[cfg(feature = "stream")]
 pub(crate) use self::until_cut::UntilCut;
@@ -50,9 +51,6 @@ pub(crate) use self::{
     trouble::Trouble,
 };
 use crate::{causality::Replayed, config::NodeConfig, vocabulary::NodeId};
-
-/// How long an idle connection may take to answer; the node's monitor has a time-out of its own.
-const ANSWER: Duration = Duration::from_secs(1);
 
 /// What SeaORM calls after a statement.
 pub(crate) type Callback = Arc<dyn Fn(&metric::Info<'_>) + Send + Sync>;
@@ -80,7 +78,8 @@ pub(crate) struct Node {
     pub(crate) trouble: Arc<Trouble>,
     cut: AtomicBool,
     sockets: Sockets,
-    prepared: Prepared,
+    /// How often its connections have to forget what they prepared; one task sees to it.
+    forgetting: AtomicU32,
 }
 
 /// Which tasks look after a node; a second one of a kind would do the same again.
@@ -111,8 +110,17 @@ impl Node {
             trouble: Arc::default(),
             cut: AtomicBool::new(false),
             sockets: Sockets::default(),
-            prepared: Prepared::default(),
+            forgetting: AtomicU32::new(0),
         }
+    }
+
+    /// How many places are held.
+    pub(crate) fn places_taken(&self) -> u32 {
+        let most = self.link.pool_size().map_or(0, |pool| pool.max);
+        self.places.as_ref().map_or(0, |places| {
+            let free = u32::try_from(places.available_permits());
+            most.saturating_sub(free.unwrap_or(u32::MAX))
+        })
     }
 
     /// This node with the same server in the same life, under another name.

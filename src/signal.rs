@@ -7,6 +7,7 @@
 
 mod advice;
 mod cause;
+mod driver;
 mod foreign;
 #[cfg(feature = "mysql")]
 mod mysql;

@@ -7,20 +7,8 @@ use std::array;
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use super::names::Metric;
+use super::names::Counted;
 use crate::vocabulary::{Intent, Reason, Role};
-
-/// A closed set of words with one counter each.
-pub(crate) trait Counted: Copy + 'static {
-    /// Every word, in the order of its index.
-    const ALL: &'static [Self];
-
-    /// The place of this word in [`ALL`](Self::ALL).
-    fn index(self) -> usize;
-
-    /// What the counter is called outside.
-    fn metric(self) -> &'static Metric;
-}
 
 /// One counter for each of the `N` words of `W`.
 #[derive(Debug)]

@@ -14,11 +14,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use series::Series;
 use writer::Writer;
 
-use super::counters::Counted;
 use super::histogram::Buckets;
 use super::names::{
-    ALL, ClusterCounter, EPOCH, HAS_PRIMARY, Metric, OPEN_WRITES, RETRY_BUDGET, TRACKED_TASKS,
-    WAITERS,
+    ALL, ClusterCounter, Counted, EPOCH, HAS_PRIMARY, Metric, OPEN_WRITES, RETRY_BUDGET,
+    TRACKED_TASKS, WAITERS,
 };
 use super::sums::ClusterSums;
 

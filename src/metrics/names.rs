@@ -5,7 +5,6 @@
 
 use metrics::Unit;
 
-use super::counters::Counted;
 use crate::vocabulary::RetryCause;
 
 /// How a metric behaves.
@@ -32,6 +31,18 @@ pub(crate) struct Metric {
     )]
     pub(crate) labels: &'static [&'static str],
     pub(crate) text: &'static str,
+}
+
+/// A closed set of words with one counter each.
+pub(crate) trait Counted: Copy + 'static {
+    /// Every word, in the order of its index.
+    const ALL: &'static [Self];
+
+    /// The place of this word in [`ALL`](Self::ALL).
+    fn index(self) -> usize;
+
+    /// What the counter is called outside.
+    fn metric(self) -> &'static Metric;
 }
 
 macro_rules! table {
@@ -239,3 +250,7 @@ impl Counted for RetryCause {
         &RETRIES
     }
 }
+
+pub(super) const NODE_COUNTERS: usize = NodeCounter::ALL.len();
+pub(super) const RETRY_CAUSES: usize = RetryCause::ALL.len();
+pub(super) const CLUSTER_COUNTERS: usize = ClusterCounter::ALL.len();

@@ -7,16 +7,12 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use super::counters::{Counted, Counters, StatementCounters};
+use super::counters::{Counters, StatementCounters};
 use super::histogram::Histogram;
-use super::names::{ClusterCounter, NodeCounter};
+use super::names::{CLUSTER_COUNTERS, ClusterCounter, NODE_COUNTERS, NodeCounter, RETRY_CAUSES};
 use super::shard::{Sharded, shard};
 use super::sums::NodeTotals;
 use crate::vocabulary::{Intent, Reason, RetryCause, Role};
-
-pub(super) const NODE_COUNTERS: usize = NodeCounter::ALL.len();
-pub(super) const RETRY_CAUSES: usize = RetryCause::ALL.len();
-pub(super) const CLUSTER_COUNTERS: usize = ClusterCounter::ALL.len();
 
 /// What one thread writes about one node.
 #[derive(Debug, Default)]

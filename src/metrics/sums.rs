@@ -10,8 +10,10 @@ use std::time::Duration;
 
 use super::counters::STATEMENTS;
 use super::histogram::Buckets;
-use super::names::{COVERED_SECONDS, Metric, STALE_WAIT_SECONDS, WITHOUT_PRIMARY_SECONDS};
-use super::node::{CLUSTER_COUNTERS, NODE_COUNTERS, RETRY_CAUSES};
+use super::names::{
+    CLUSTER_COUNTERS, COVERED_SECONDS, Metric, NODE_COUNTERS, RETRY_CAUSES, STALE_WAIT_SECONDS,
+    WITHOUT_PRIMARY_SECONDS,
+};
 use crate::vocabulary::{NodeId, Role};
 
 /// What only rises.

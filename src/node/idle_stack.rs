@@ -172,6 +172,17 @@ impl Node {
         }
     }
 
+    /// Throws away the idle connections that the other side has closed, when there are any: nothing is to be sent on
+    /// them. Without any this is a look at a few sockets, or at a clock.
+    /// `surely`: also where that was looked at a moment ago.
+    pub(crate) async fn weed(&self, surely: bool) {
+        if self.sockets.may_have_ended(&self.link, surely) {
+            // The pool asks what comes back to it.
+            self.give_all_to_pool();
+            self.link.weed().await;
+        }
+    }
+
     /// Gives the pool all that are idle here.
     pub(super) fn give_all_to_pool(&self) {
         if let Some(idle) = self.idle() {

@@ -10,6 +10,8 @@ mod lent;
 mod sibling;
 
 use std::sync::Arc;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+use std::time::Duration;
 
 #[cfg(feature = "mysql")]
 use sea_orm::sqlx::MySql;
@@ -26,6 +28,10 @@ pub(crate) use self::{
 };
 use super::{PendingPool, PoolSize, door::Guide};
 use crate::error::DbErrKind;
+
+/// How long an idle connection may take to answer; the node's monitor has a time-out of its own.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+pub(super) const ANSWER: Duration = Duration::from_secs(1);
 
 /// A node's pool, and the connection through which its transactions begin.
 pub(crate) enum NodePool {

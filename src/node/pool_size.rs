@@ -1,7 +1,5 @@
 //! How full a pool is, by counts that may be wrong for a moment.
 
-use super::Node;
-
 /// How full a pool is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct PoolSize {
@@ -56,17 +54,6 @@ impl PoolLook {
     /// How many were opened, and how many there are, in one number.
     pub(crate) fn count(self) -> u64 {
         (u64::from(self.opened) << u32::BITS) | u64::from(self.size)
-    }
-}
-
-impl Node {
-    /// How many places are held.
-    pub(crate) fn places_taken(&self) -> u32 {
-        let most = self.link.pool_size().map_or(0, |pool| pool.max);
-        self.places.as_ref().map_or(0, |places| {
-            let free = u32::try_from(places.available_permits());
-            most.saturating_sub(free.unwrap_or(u32::MAX))
-        })
     }
 }
 

@@ -6,10 +6,7 @@
 //! changes the schema under every process at one time, and each of their connections would be a new one.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
@@ -28,22 +25,18 @@ const ROUNDS: [Duration; 4] = [
 const LOOKS: u32 = 20;
 const LOOK_EVERY: Duration = Duration::from_millis(1);
 
-/// How often a node's connections have to forget; one task sees to it.
-#[derive(Debug, Default)]
-pub(super) struct Prepared(AtomicU32);
-
 impl Node {
     /// Lets the connections that nobody has forget what they have prepared, in the background.
     pub(crate) fn forget_prepared(self: &Arc<Self>) {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
             return;
         };
-        if self.prepared.0.fetch_add(1, Ordering::AcqRel) > 0 {
+        if self.forgetting.fetch_add(1, Ordering::AcqRel) > 0 {
             return;
         }
         let node = Arc::clone(self);
         runtime.spawn(async move {
-            let wanted = &node.prepared.0;
+            let wanted = &node.forgetting;
             loop {
                 let seen = wanted.load(Ordering::Acquire);
                 for pause in ROUNDS {

@@ -9,22 +9,9 @@
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 use sea_orm::sqlx::{Connection, Pool, pool::PoolConnection};
 
+use super::NodePool;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
-use super::ANSWER;
-use super::{Node, NodePool};
-
-impl Node {
-    /// Throws away the idle connections that the other side has closed, when there are any: nothing is to be sent on
-    /// them. Without any this is a look at a few sockets, or at a clock.
-    /// `surely`: also where that was looked at a moment ago.
-    pub(crate) async fn weed(&self, surely: bool) {
-        if self.sockets.may_have_ended(&self.link, surely) {
-            // The pool asks what comes back to it.
-            self.give_all_to_pool();
-            self.link.weed().await;
-        }
-    }
-}
+use super::link::ANSWER;
 
 impl NodePool {
     /// Throws those idle connections away that the other side has closed.

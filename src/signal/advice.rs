@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 
 use sea_orm::{ConnAcquireErr, DbErr, RuntimeErr, sqlx};
 
-use super::{Silence, foreign::sqlx_of};
+use super::{Silence, driver::sqlx_of};
 use crate::config::mask;
 
 /// What the server, the system or the driver said, without what SeaORM and sqlx put before it.

@@ -145,19 +145,6 @@ pub(crate) fn may_pass(error: &DbErr) -> bool {
     )
 }
 
-/// The driver's error, where SeaORM's carries one.
-pub(super) fn sqlx_of(error: &DbErr) -> Option<&SqlxError> {
-    let (DbErr::Conn(error) | DbErr::Exec(error) | DbErr::Query(error)) = error else {
-        return None;
-    };
-    match error {
-        RuntimeErr::SqlxError(error) => Some(error),
-        // Not exhaustive on purpose: other features of SeaORM add variants.
-        #[allow(unreachable_patterns)]
-        _ => None,
-    }
-}
-
 /// The server's code for an error, where it is a server's.
 #[must_use]
 pub(crate) fn code(error: &DbErr) -> Option<String> {

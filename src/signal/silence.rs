@@ -4,7 +4,7 @@ use std::{io, sync::Arc};
 
 use sea_orm::{DbErr, RuntimeErr, sqlx};
 
-use super::foreign::sqlx_of;
+use super::driver::sqlx_of;
 
 /// The setting that gives the time, with its value. It means what a pool's time-out means: the system's own `TimedOut`
 /// says that an open connection broke, and would count as a sign of a crash.

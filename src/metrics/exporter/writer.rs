@@ -8,8 +8,9 @@ use std::sync::Arc;
 
 use metrics::{Key, KeyName, Label, Level, Metadata, Recorder};
 
-use super::super::counters::{Counted, statement_at};
+use super::super::counters::statement_at;
 use super::super::histogram::Buckets;
+use super::super::names::Counted;
 use super::super::names::{
     IN_FLIGHT, Metric, MetricKind, NODE_ELIGIBLE, NODE_HEALTH, NODE_LAG_BYTES, NODE_LAG_SECONDS,
     NODE_ROLE, NodeCounter, POOL_CONNECTIONS, POOL_IDLE, POOL_MAX, POOL_USED, RETRIES, STATEMENTS,

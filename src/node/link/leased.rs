@@ -73,13 +73,10 @@ impl PooledConnection {
         #[cfg(feature = "postgres")]
         if let Self::Postgres(conn) = &mut self {
             let forgetting = conn.clear_cached_statements();
-            let forgotten = tokio::time::timeout(crate::node::ANSWER, forgetting).await;
+            let forgotten = tokio::time::timeout(super::ANSWER, forgetting).await;
             let forgotten = match forgotten {
                 Ok(done) => done.map_err(super::acquire_error),
-                Err(_) => Err(Silence::on_a_connection(format!(
-                    "{:?}",
-                    crate::node::ANSWER
-                ))),
+                Err(_) => Err(Silence::on_a_connection(format!("{:?}", super::ANSWER))),
             };
             if let Err(err) = forgotten {
                 self.cut();

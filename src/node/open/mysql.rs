@@ -3,15 +3,14 @@
 mod pointed;
 
 use sea_orm::{
-    ConnectOptions, DbErr, SqlxMySqlConnector,
-    sqlx::{self, Executor, MySql, mysql::MySqlConnectOptions, pool::PoolOptions},
+    DbErr, SqlxMySqlConnector,
+    sqlx::{Executor, MySql, mysql::MySqlConnectOptions, pool::PoolOptions},
 };
 
-use self::pointed::pointed;
-use super::{silent, tuned};
+use self::pointed::{parsed, retargeted, with_password};
+use super::tuned;
 use crate::{
-    config::{Config, NodeConfig, NodeUrl},
-    error::DbErrKind,
+    config::{Config, NodeConfig},
     node::{Lent, NodePool},
     vocabulary::Role,
 };
@@ -56,32 +55,6 @@ pub(crate) async fn direct(
     match &config.connect_options {
         None => parsed(&node.url),
         Some(template) => retargeted(template, node).await,
-    }
-}
-
-/// The caller's options as sqlx sees them after the caller's closures, pointed at this node.
-async fn retargeted(
-    template: &ConnectOptions,
-    node: &NodeConfig,
-) -> Result<MySqlConnectOptions, DbErr> {
-    let pool = SqlxMySqlConnector::connect(silent(template.clone())).await?;
-    let pool = pool.get_mysql_connection_pool();
-    let options = pool.connect_options().as_ref().clone();
-    pointed(options, template, &node.url)
-}
-
-fn parsed(url: &NodeUrl) -> Result<MySqlConnectOptions, DbErr> {
-    let options: MySqlConnectOptions = url
-        .without_password()
-        .parse()
-        .map_err(|err: sqlx::Error| DbErrKind::Conn.of_sqlx(err))?;
-    Ok(with_password(options, url))
-}
-
-fn with_password(options: MySqlConnectOptions, url: &NodeUrl) -> MySqlConnectOptions {
-    match url.password() {
-        Some(password) => options.password(password),
-        None => options,
     }
 }
 

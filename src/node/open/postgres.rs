@@ -6,16 +6,18 @@ mod slot;
 use std::sync::Arc;
 
 use sea_orm::{
-    ConnectOptions, DbErr, SqlxPostgresConnector,
-    sqlx::{self, ConnectOptions as _, postgres::PgConnectOptions},
+    DbErr, SqlxPostgresConnector,
+    sqlx::{ConnectOptions as _, postgres::PgConnectOptions},
 };
 
 pub(crate) use self::slot::look;
-use self::{pointed::pointed, slot::made};
+use self::{
+    pointed::{parsed, retargeted, with_password},
+    slot::made,
+};
 use super::{silent, tuned};
 use crate::{
-    config::{Config, Discovery, NodeConfig, NodeUrl, Slot},
-    error::DbErrKind,
+    config::{Config, Discovery, NodeConfig, Slot},
     node::{
         Handed, Lent, NodePool,
         door::{Door, Guide},
@@ -89,39 +91,6 @@ pub(crate) async fn direct(config: &Config, node: &NodeConfig) -> Result<PgConne
         Some(template) => retargeted(config, template, node).await?,
     };
     Ok(options.disable_statement_logging())
-}
-
-/// The caller's options as sqlx sees them after the caller's closures, pointed at this node.
-async fn retargeted(
-    config: &Config,
-    template: &ConnectOptions,
-    node: &NodeConfig,
-) -> Result<PgConnectOptions, DbErr> {
-    let mut template = template.clone();
-    // Our knob has the template's value, unless it was set to another one; zero is the server's word for none.
-    let limit = config.statement_timeout.unwrap_or_default();
-    if !limit.is_zero() || template.get_statement_timeout().is_some() {
-        template.statement_timeout(limit);
-    }
-    let pool = SqlxPostgresConnector::connect(silent(template.clone())).await?;
-    let pool = pool.get_postgres_connection_pool();
-    let options = pool.connect_options().as_ref().clone();
-    pointed(options, &template, &node.url)
-}
-
-fn parsed(url: &NodeUrl) -> Result<PgConnectOptions, DbErr> {
-    let options: PgConnectOptions = url
-        .without_password()
-        .parse()
-        .map_err(|err: sqlx::Error| DbErrKind::Conn.of_sqlx(err))?;
-    Ok(with_password(options, url))
-}
-
-fn with_password(options: PgConnectOptions, url: &NodeUrl) -> PgConnectOptions {
-    match url.password() {
-        Some(password) => options.password(password),
-        None => options,
-    }
 }
 
 /// The fence is a start-up parameter, because RESET and DISCARD ALL restore those; a later `SET` they would drop (I7).

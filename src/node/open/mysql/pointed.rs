@@ -1,16 +1,43 @@
 //! A template's options of MariaDB and MySQL, pointed at a node.
 
 use sea_orm::{
-    ConnectOptions, DbErr,
+    ConnectOptions, DbErr, SqlxMySqlConnector,
     sqlx::{self, ConnectOptions as _, mysql::MySqlConnectOptions},
 };
 
-use super::parsed;
 use crate::{
-    config::NodeUrl,
+    config::{NodeConfig, NodeUrl},
     error::DbErrKind,
-    node::open::{Certificate, logged, take_certificates, unread, url_of},
+    node::open::{Certificate, logged, silent, take_certificates, unread, url_of},
 };
+
+/// The caller's options as sqlx sees them after the caller's closures, pointed at this node.
+pub(super) async fn retargeted(
+    template: &ConnectOptions,
+    node: &NodeConfig,
+) -> Result<MySqlConnectOptions, DbErr> {
+    let pool = SqlxMySqlConnector::connect(silent(template.clone())).await?;
+    let pool = pool.get_mysql_connection_pool();
+    let options = pool.connect_options().as_ref().clone();
+    pointed(options, template, &node.url)
+}
+
+/// The options that the node's URL says.
+pub(super) fn parsed(url: &NodeUrl) -> Result<MySqlConnectOptions, DbErr> {
+    let options: MySqlConnectOptions = url
+        .without_password()
+        .parse()
+        .map_err(|err: sqlx::Error| DbErrKind::Conn.of_sqlx(err))?;
+    Ok(with_password(options, url))
+}
+
+/// These options with the password that the URL or its file has.
+pub(super) fn with_password(options: MySqlConnectOptions, url: &NodeUrl) -> MySqlConnectOptions {
+    match url.password() {
+        Some(password) => options.password(password),
+        None => options,
+    }
+}
 
 /// What the node's URL says otherwise than the template's, on top of what SeaORM and the caller made of that.
 pub(super) fn pointed(

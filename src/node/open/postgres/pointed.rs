@@ -1,16 +1,50 @@
 //! A template's options of PostgreSQL, pointed at a node.
 
 use sea_orm::{
-    ConnectOptions, DbErr,
+    ConnectOptions, DbErr, SqlxPostgresConnector,
     sqlx::{self, ConnectOptions as _, postgres::PgConnectOptions},
 };
 
-use super::parsed;
 use crate::{
-    config::NodeUrl,
+    config::{Config, NodeConfig, NodeUrl},
     error::DbErrKind,
-    node::open::{Certificate, logged, password_in, take_certificates, unread, url_of},
+    node::open::{Certificate, logged, password_in, silent, take_certificates, unread, url_of},
 };
+
+/// The caller's options as sqlx sees them after the caller's closures, pointed at this node.
+pub(super) async fn retargeted(
+    config: &Config,
+    template: &ConnectOptions,
+    node: &NodeConfig,
+) -> Result<PgConnectOptions, DbErr> {
+    let mut template = template.clone();
+    // Our knob has the template's value, unless it was set to another one; zero is the server's word for none.
+    let limit = config.statement_timeout.unwrap_or_default();
+    if !limit.is_zero() || template.get_statement_timeout().is_some() {
+        template.statement_timeout(limit);
+    }
+    let pool = SqlxPostgresConnector::connect(silent(template.clone())).await?;
+    let pool = pool.get_postgres_connection_pool();
+    let options = pool.connect_options().as_ref().clone();
+    pointed(options, &template, &node.url)
+}
+
+/// The options that the node's URL says.
+pub(super) fn parsed(url: &NodeUrl) -> Result<PgConnectOptions, DbErr> {
+    let options: PgConnectOptions = url
+        .without_password()
+        .parse()
+        .map_err(|err: sqlx::Error| DbErrKind::Conn.of_sqlx(err))?;
+    Ok(with_password(options, url))
+}
+
+/// These options with the password that the URL or its file has.
+pub(super) fn with_password(options: PgConnectOptions, url: &NodeUrl) -> PgConnectOptions {
+    match url.password() {
+        Some(password) => options.password(password),
+        None => options,
+    }
+}
 
 /// What the node's URL says otherwise than the template's, on top of what SeaORM and the caller made of that.
 pub(super) fn pointed(

@@ -16,7 +16,7 @@ use sea_orm::{
     },
 };
 
-use super::{retargeted, silent};
+use super::{pointed::retargeted, silent};
 use crate::{
     config::{Config, NodeConfig, Slot},
     error::DbErrKind,
