@@ -67,6 +67,8 @@ pub(crate) struct Lexer<'a> {
     dialect: Dialect,
     bytes: &'a [u8],
     at: usize,
+    /// The token before is a PostgreSQL string with escapes: one that goes on in a new line has them too.
+    escapes: bool,
 }
 
 impl<'a> Lexer<'a> {
@@ -75,6 +77,7 @@ impl<'a> Lexer<'a> {
             dialect,
             bytes: sql.as_bytes(),
             at: 0,
+            escapes: false,
         }
     }
 
@@ -95,6 +98,10 @@ impl<'a> Lexer<'a> {
         };
         let start = self.at;
         let kind = self.cut(first)?;
+        if kind != TokenKind::Comment {
+            self.escapes = kind == TokenKind::Text
+                && (matches!(first, b'e' | b'E') || (first == b'\'' && self.escapes));
+        }
         Ok(Some(Token {
             kind,
             start,
@@ -108,13 +115,14 @@ impl<'a> Lexer<'a> {
             (b'-', Some(b'-')) if self.dash_comment() => Ok(self.line_comment()),
             (b'#', _) if self.dialect == Dialect::MySql => Ok(self.line_comment()),
             (b'/', Some(b'*')) => self.block_comment(),
-            (b'\'', _) => self.string(b'\'', self.dialect == Dialect::MySql),
+            (b'\'', _) => self.string(b'\'', self.dialect == Dialect::MySql || self.escapes),
             (b'"', _) if self.dialect == Dialect::MySql => self.string(b'"', true),
             (b'"', _) => self.quoted(b'"'),
             (b'`', _) if self.dialect != Dialect::Postgres => self.quoted(b'`'),
             (b'[', _) if self.dialect == Dialect::Sqlite => self.bracketed(),
             (b'$', _) if self.dialect == Dialect::Postgres => self.dollar(),
             (b'@', _) if self.dialect == Dialect::MySql => self.variable(),
+            (b'@' | b':' | b'$', _) if self.dialect == Dialect::Sqlite => self.parameter(),
             (b'e' | b'E', Some(b'\'')) if self.dialect == Dialect::Postgres => {
                 self.at += 1;
                 self.string(b'\'', true)
@@ -282,6 +290,26 @@ impl<'a> Lexer<'a> {
             at += 1;
         }
         Err(Unterminated)
+    }
+
+    /// SQLite's `:x`, `@x` and `$x::y`, whatever word `x` is. `$x(…)` is one token too, quotes included: it is not read.
+    fn parameter(&mut self) -> Result<TokenKind, Unterminated> {
+        let start = self.at;
+        self.at += 1;
+        loop {
+            if self.byte(0).is_some_and(word_byte) {
+                self.at += 1;
+            } else if self.byte(0) == Some(b':') && self.byte(1) == Some(b':') {
+                self.at += 2;
+            } else {
+                break;
+            }
+        }
+        match self.byte(0) {
+            Some(b'(') => Err(Unterminated),
+            _ if self.at == start + 1 => Ok(TokenKind::Symbol),
+            _ => Ok(TokenKind::Number),
+        }
     }
 
     /// `@x`, `@@x`, `@'x'`; what follows a dot is cut as a word of its own.

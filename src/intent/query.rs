@@ -165,6 +165,10 @@ impl<'a> Reader<'a> {
         self.reads_relations = true;
         let defined = name.schema.is_none() && self.defined.contains(&name.name);
         if defined {
+            // Its own body, and what stands before it, reads what else has the name.
+            if let Some(ruling) = relations::ruling_on(self.dialect, &name, &mut Needs::default()) {
+                self.raise(ruling);
+            }
             self.needs.perhaps_relations.insert(name);
         } else if let Some(ruling) = relations::ruling_on(self.dialect, &name, &mut self.needs) {
             self.raise(ruling);
@@ -179,7 +183,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A word of the grammar that stands for a call, or looks like one: a function of the user's may have its name.
-    fn shorthand(&mut self, word: &str) {
+    pub(crate) fn shorthand(&mut self, word: &str) {
         if self.dialect == Dialect::Postgres && !self.needs.built_ins.contains(word) {
             self.needs.built_ins.insert(word.to_owned());
         }

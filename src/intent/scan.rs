@@ -87,13 +87,37 @@ fn mysql_words(statement: &Statement<'_>, reader: &mut Reader<'_>, at: usize) {
     }
 }
 
+/// Whether the name behind the dot is a field of an expression's value, `(x).a.f`, and no part of a relation's name.
+fn of_value(statement: &Statement<'_>, at: usize) -> bool {
+    let is_name = |at: usize| {
+        matches!(
+            statement.kind(at),
+            Some(TokenKind::Word | TokenKind::Quoted)
+        )
+    };
+    let mut from = at;
+    for _ in 0..4 {
+        if from < 2 || statement.kind(from - 1) != Some(TokenKind::Dot) {
+            return false;
+        }
+        if !is_name(from - 2) {
+            return true;
+        }
+        from -= 2;
+    }
+    // No relation's name has so many parts.
+    true
+}
+
 /// A name anywhere; before a parenthesis it may be a call.
 fn name(statement: &Statement<'_>, reader: &mut Reader<'_>, at: usize) {
     let Some(folded) = statement.folded(at) else {
         return;
     };
-    // To the servers a blank beyond ASCII is part of a name; to the parser it is a blank.
-    if statement.kind(at) == Some(TokenKind::Word) && folded.contains(char::is_whitespace) {
+    // To most servers a blank beyond ASCII is part of a name; to SQLite the mark of a text's byte order is a blank.
+    if statement.kind(at) == Some(TokenKind::Word)
+        && folded.contains(|c: char| c.is_whitespace() || c == '\u{feff}')
+    {
         reader.raise(Ruling::unparsed("a blank beyond ASCII"));
     }
     let after_dot = at >= 2 && statement.kind(at - 1) == Some(TokenKind::Dot);
@@ -102,6 +126,11 @@ fn name(statement: &Statement<'_>, reader: &mut Reader<'_>, at: usize) {
         reader.suspect_call(&Name::new(schema, folded.clone()));
     } else if after_dot && statement.dialect == Dialect::Postgres {
         reader.needs.attributes.insert(folded.clone());
+        if of_value(statement, at) {
+            // `(x).f` calls `f(x)` whatever the type of x, the server's own functions too.
+            reader.suspect_call(&Name::new(None, folded.clone()));
+            reader.shorthand(&folded);
+        }
     }
     if statement.dialect == Dialect::Postgres {
         match folded.as_str() {

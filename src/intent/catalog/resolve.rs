@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use super::{Catalog, RelationKind, Trust};
 use crate::intent::judged::{Judged, Name, Ruling, Traits};
 use crate::intent::knowledge::Doubt;
+use crate::intent::types;
 use crate::vocabulary::Intent;
 
 /// What a text is resolved against.
@@ -163,6 +164,9 @@ impl Catalog {
             .filter(|function| name.schema.as_ref().is_none_or(|s| *s == function.schema))
             .peekable();
         if found.peek().is_none() {
+            if types::built_in(name) {
+                return None;
+            }
             // `t(x)` casts to the type t.
             return self
                 .data_type(name)

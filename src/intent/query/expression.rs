@@ -6,7 +6,6 @@ use super::words;
 use crate::intent::dialect::Dialect;
 use crate::intent::judged::Name;
 use crate::intent::lexer::TokenKind;
-use crate::intent::types;
 
 impl Walk<'_, '_, '_> {
     /// A word of a query's clause, outside of parentheses.
@@ -27,11 +26,12 @@ impl Walk<'_, '_, '_> {
             };
             return Some(());
         }
-        if self.is(0, &["JOIN"]) {
+        if self.is(0, &["JOIN"]) && !self.calls_join() {
             self.turn_to(Clause::Table);
             return self.expects(clause == Clause::On);
         }
-        if self.is(0, &["STRAIGHT_JOIN"]) && clause != Clause::List {
+        let straight = self.reader.dialect == Dialect::MySql && self.is(0, &["STRAIGHT_JOIN"]);
+        if straight && clause != Clause::List {
             self.turn_to(Clause::Table);
             return self.expects(clause == Clause::On);
         }
@@ -120,33 +120,79 @@ impl Walk<'_, '_, '_> {
         if listed {
             return;
         }
-        let is_type = self.reader.dialect == Dialect::Postgres && types::built_in(&name);
-        if word.is_some_and(|word| {
-            is_type || words::is_any(word, &words::OPERATORS) || self.is_infix(word)
-        }) {
+        let postgres = self.reader.dialect == Dialect::Postgres;
+        let is_type = |word| postgres && words::is_any(word, &words::TYPES);
+        let is_operator = |word| {
+            let behind = self.at.checked_sub(2);
+            words::is_any(word, &words::OPERATORS) && behind.is_some_and(|at| self.ends_value(at))
+        };
+        if word.is_some_and(|word| is_type(word) || is_operator(word) || self.is_infix(word)) {
             self.reader.shorthand(&name.name);
             return;
         }
         if word.is_some_and(|word| word.eq_ignore_ascii_case("trim")) {
             self.reader.shorthand("btrim");
         }
+        // MySQL's own functions of these names are words of its grammar: with quotes, a function of the user's is called.
+        let stored = self.reader.dialect == Dialect::MySql
+            && word.is_none()
+            && name.schema.is_none()
+            && words::is_any(&name.name, &words::MYSQL_UNQUOTED);
+        if stored {
+            self.reader.needs.unknown_functions.insert(name.clone());
+        }
         self.reader.call(name);
+    }
+
+    /// PostgreSQL lets a function be called so, behind what no join can follow.
+    fn calls_join(&self) -> bool {
+        self.reader.dialect == Dialect::Postgres
+            && self.kind(1) == Some(TokenKind::Open)
+            && !self.at.checked_sub(1).is_some_and(|at| self.ends_value(at))
+    }
+
+    /// Whether an operator may follow what stands there.
+    fn ends_value(&self, at: usize) -> bool {
+        let is_not = |at: usize| self.statement.is_word(at, "NOT");
+        match self.statement.kind(at) {
+            Some(TokenKind::Word) if is_not(at) => {
+                // `a NOT LIKE (b)`
+                at.checked_sub(1)
+                    .is_some_and(|at| !is_not(at) && self.ends_value(at))
+            }
+            Some(TokenKind::Word) => self.statement.word(at).is_some_and(|word| {
+                !words::is_any(word, &words::POSTGRES_GRAMMAR)
+                    && !words::is_any(word, &words::BEFORE_VALUE)
+            }),
+            Some(TokenKind::Symbol) => self
+                .statement
+                .tokens
+                .get(at)
+                .is_some_and(|token| token.text(self.statement.sql) == "]"),
+            Some(TokenKind::Quoted | TokenKind::Text | TokenKind::Number | TokenKind::Close) => {
+                true
+            }
+            _ => false,
+        }
     }
 
     /// Words that are no names where they stand behind others, and may be names elsewhere.
     fn is_infix(&self, word: &str) -> bool {
         let before = self.at.checked_sub(2);
         let listed: &[&str] = match before.and_then(|at| self.statement.kind(at)) {
+            Some(TokenKind::Close) if self.is_prefix() => return self.is_operator(word),
             Some(TokenKind::Close) => &["OVER", "FILTER", "AGAINST", "ESCAPE", "OFFSET"],
             Some(TokenKind::Number) => &["OFFSET"],
             Some(TokenKind::Symbol) => {
-                return words::is_any(word, &["ANY", "SOME"]) || self.is_operator(word);
+                let any = words::is_any(word, &["ANY", "SOME"]) && self.begins_query(1);
+                return any || self.is_operator(word);
             }
             Some(TokenKind::Text) => &["COLUMNS", "PASSING", "ESCAPE", "SECOND"],
             Some(TokenKind::Word) => {
                 let before = before.and_then(|at| self.statement.word(at));
                 let follows = |(first, second): &(&str, &str)| {
                     word.eq_ignore_ascii_case(second)
+                        && (!second.eq_ignore_ascii_case("SECOND") || self.is_interval())
                         && before.is_some_and(|before| before.eq_ignore_ascii_case(first))
                 };
                 // Behind ON, a join may call what is called so.
@@ -156,6 +202,24 @@ impl Walk<'_, '_, '_> {
             _ => return self.is_operator(word),
         };
         words::is_any(word, listed) || self.is_operator(word)
+    }
+
+    /// Whether an expression may begin behind the parentheses that closed last: `DISTINCT ON (a)`, `1 OPERATOR(s.+)`.
+    fn is_prefix(&self) -> bool {
+        let before = self
+            .closed
+            .checked_sub(1)
+            .and_then(|at| self.statement.word(at));
+        before.is_some_and(|word| words::is_any(word, &["ON", "OPERATOR"]))
+    }
+
+    /// `DAY TO SECOND (3)`, and not `SIMILAR TO second(3)`.
+    fn is_interval(&self) -> bool {
+        let before = self
+            .at
+            .checked_sub(3)
+            .and_then(|at| self.statement.word(at));
+        before.is_some_and(|word| words::is_any(word, &["DAY", "HOUR", "MINUTE"]))
     }
 
     /// `OPERATOR(schema.+)`.

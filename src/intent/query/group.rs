@@ -80,6 +80,8 @@ pub(super) enum Column {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Group {
     pub(super) content: Content,
+    /// The place of the parenthesis that opens the group.
+    pub(super) open: usize,
     /// How many names common table expressions had defined when it began.
     pub(super) defined: usize,
 }

@@ -16,8 +16,37 @@ impl Walk<'_, '_, '_> {
             }
         );
         // Some modes of a server take a text for a name.
-        let called = self.kind(1) == Some(TokenKind::Open);
+        let called = self.kind(1) == Some(TokenKind::Open)
+            || (self.kind(0) == Some(TokenKind::Text) && self.kind(1) == Some(TokenKind::Dot));
         self.expects((self.in_expression() || bodied) && !called && self.is_whole())
+    }
+
+    /// A dot that is in no name: what is behind it is a field, whatever word it is, unless the dot belongs to a number.
+    pub(super) fn dot(&mut self) -> Option<()> {
+        self.expects(self.in_expression())?;
+        if !matches!(self.kind(0), Some(TokenKind::Word | TokenKind::Quoted)) {
+            return Some(());
+        }
+        let tokens = self.statement.tokens;
+        let token = |at: usize| tokens.get(at);
+        let of_number = self
+            .at
+            .checked_sub(2)
+            .and_then(token)
+            .is_some_and(|before| {
+                before.kind == TokenKind::Number
+                    && !before.text(self.statement.sql).starts_with('$')
+            });
+        if of_number {
+            // `1.e5from` is a number and a word to some servers.
+            let word = self.statement.word(self.at).unwrap_or_default().as_bytes();
+            let exponent = matches!(word, [b'e' | b'E', b'0'..=b'9', ..]);
+            return (!exponent).then_some(());
+        }
+        self.statement.folded(self.at)?;
+        self.at += 1;
+        let called = matches!(self.kind(0), Some(TokenKind::Open | TokenKind::Text));
+        (!called).then_some(())
     }
 
     /// Whether a number is one token to every server: to some, `1from` is a number and a word.
@@ -28,6 +57,11 @@ impl Walk<'_, '_, '_> {
         let text = token.text(self.statement.sql).as_bytes();
         let digits = |text: &[u8]| text.iter().all(|b| b.is_ascii_digit() || *b == b'_');
         match (token.kind, text) {
+            (TokenKind::Number, [b'$' | b':' | b'@', ..])
+                if self.reader.dialect == Dialect::Sqlite =>
+            {
+                true
+            }
             (TokenKind::Number, [b'$', number @ ..]) => digits(number),
             (TokenKind::Number, [b'0', b'x' | b'X', number @ ..]) => {
                 number.iter().all(|b| b.is_ascii_hexdigit() || *b == b'_')

@@ -9,7 +9,10 @@ use crate::intent::lexer::TokenKind;
 impl Walk<'_, '_, '_> {
     pub(super) fn table(&mut self) -> Option<()> {
         let dialect = self.reader.dialect;
-        let lateral = dialect != Dialect::Sqlite && self.is(0, &["LATERAL"]);
+        // Older servers take LATERAL for a relation's name.
+        let lateral = self.is(0, &["LATERAL"])
+            && (dialect == Dialect::Postgres
+                || (dialect == Dialect::MySql && self.kind(1) == Some(TokenKind::Open)));
         if lateral || (dialect == Dialect::Postgres && self.is(0, &["ONLY"])) {
             return self.expects(true);
         }
@@ -43,7 +46,8 @@ impl Walk<'_, '_, '_> {
             self.at += 1;
             return self.alias(true);
         }
-        if self.is(0, &["JOIN", "STRAIGHT_JOIN"]) {
+        let straight = self.reader.dialect == Dialect::MySql && self.is(0, &["STRAIGHT_JOIN"]);
+        if straight || self.is(0, &["JOIN"]) {
             self.turn_to(Clause::Table);
             return self.expects(true);
         }
@@ -66,7 +70,7 @@ impl Walk<'_, '_, '_> {
             self.turn_to(Clause::Tail);
             return self.expects(!is_alias);
         }
-        if self.is(0, &["SET"]) {
+        if self.is(0, &["SET"]) && self.updates() {
             self.turn_to(Clause::List);
             return self.expects(true);
         }
@@ -92,7 +96,26 @@ impl Walk<'_, '_, '_> {
             }
             Dialect::Sqlite => false,
         };
-        own || window || self.is(0, &words::CLAUSES)
+        // `WITHIN GROUP (…)` ends nothing.
+        let by = self.is(0, &["GROUP", "ORDER"]) && self.is(1, &["BY"]);
+        own || window || by || self.is(0, &words::CLAUSES)
+    }
+
+    /// Whether only UPDATE and a relation stand before: SET is a name to PostgreSQL elsewhere.
+    fn updates(&self) -> bool {
+        let of_name = |at: &usize| {
+            let kind = self.statement.kind(*at);
+            matches!(
+                kind,
+                Some(TokenKind::Word | TokenKind::Quoted | TokenKind::Dot | TokenKind::Symbol)
+            )
+        };
+        let mut before = (0..self.at).rev().take(9).take_while(of_name);
+        before.any(|at| {
+            let first = at.checked_sub(1).and_then(|at| self.statement.kind(at));
+            self.statement.is_word(at, "UPDATE")
+                && matches!(first, None | Some(TokenKind::Open | TokenKind::Close))
+        })
     }
 
     /// The columns of a join, or the relations that a DELETE or MERGE looks at.

@@ -14,6 +14,7 @@ pub(super) fn walk(statement: &Statement<'_>, reader: &mut Reader<'_>) -> Option
         reader,
         at: 0,
         groups: Vec::with_capacity(8),
+        closed: 0,
     };
     walk.push(Content::Query {
         clause: Clause::Start,
@@ -39,6 +40,8 @@ pub(super) struct Walk<'w, 's, 'r> {
     pub(super) reader: &'w mut Reader<'r>,
     pub(super) at: usize,
     groups: Vec<Group>,
+    /// The place where the parentheses open that were closed last.
+    pub(super) closed: usize,
 }
 
 impl<'s> Walk<'_, 's, '_> {
@@ -49,7 +52,7 @@ impl<'s> Walk<'_, 's, '_> {
             TokenKind::Comma => self.comma(),
             TokenKind::Word | TokenKind::Quoted => self.word(),
             TokenKind::Text | TokenKind::Number | TokenKind::Variable => self.value(),
-            TokenKind::Dot => self.expects(self.in_expression()),
+            TokenKind::Dot => self.dot(),
             TokenKind::Symbol => self.symbol(),
             TokenKind::Semicolon | TokenKind::Comment | TokenKind::Executable => None,
         }
@@ -112,6 +115,7 @@ impl<'s> Walk<'_, 's, '_> {
     fn close(&mut self) -> Option<()> {
         let ended = self.groups.pop()?;
         self.reader.defined.truncate(ended.defined);
+        self.closed = ended.open;
         let was_query = match ended.content {
             Content::Query { clause, .. } if !clause.is_complete() => return None,
             Content::Expression(Role::Brackets) => return None,
@@ -188,7 +192,11 @@ impl<'s> Walk<'_, 's, '_> {
 
     pub(super) fn push(&mut self, content: Content) {
         let defined = self.reader.defined.len();
-        self.groups.push(Group { content, defined });
+        self.groups.push(Group {
+            content,
+            open: self.at.saturating_sub(1),
+            defined,
+        });
     }
 
     pub(super) fn pop(&mut self) {

@@ -16,7 +16,7 @@ pub(super) const WRITES: [&str; 4] = ["INSERT", "UPDATE", "DELETE", "MERGE"];
 pub(super) const SETS: [&str; 3] = ["UNION", "INTERSECT", "EXCEPT"];
 
 /// What ends a list of relations, and is no name without quotes to any server.
-pub(super) const CLAUSES: [&str; 5] = ["WHERE", "GROUP", "HAVING", "ORDER", "LIMIT"];
+pub(super) const CLAUSES: [&str; 3] = ["WHERE", "HAVING", "LIMIT"];
 
 /// What stands before JOIN.
 pub(super) const JOINS: [&str; 7] = [
@@ -106,10 +106,67 @@ pub(super) const POSTGRES_GRAMMAR: [&str; 38] = [
     "XMLNAMESPACES",
 ];
 
-/// Operators that PostgreSQL's grammar also takes for the name of a function: one of the user's that has such a name and is
-/// not harmless takes these texts to the primary.
-pub(super) const OPERATORS: [&str; 7] = [
-    "ILIKE", "IS", "ISNULL", "LIKE", "NOTNULL", "OVERLAPS", "SIMILAR",
+/// Operators that PostgreSQL's grammar also takes for the name of a function, where no value stands before: one of the user's
+/// that has such a name and is not harmless takes these texts to the primary.
+pub(super) const OPERATORS: [&str; 3] = ["ILIKE", "LIKE", "OVERLAPS"];
+
+/// Types of PostgreSQL's grammar that take a length, and are no function's name without quotes.
+pub(super) const TYPES: [&str; 11] = [
+    "BIT",
+    "CHAR",
+    "CHARACTER",
+    "DEC",
+    "DECIMAL",
+    "FLOAT",
+    "NCHAR",
+    "NUMERIC",
+    "TIME",
+    "TIMESTAMP",
+    "VARCHAR",
+];
+
+/// Words that PostgreSQL does not reserve, and behind which a value begins.
+pub(super) const BEFORE_VALUE: [&str; 11] = [
+    "BY", "DEFAULT", "ESCAPE", "GROUPS", "ILIKE", "LIKE", "OVERLAPS", "PASSING", "RANGE", "ROWS",
+    "ZONE",
+];
+
+/// MySQL takes these for its own functions only where they have no quotes.
+pub(super) const MYSQL_UNQUOTED: [&str; 34] = [
+    "ADDDATE",
+    "BIT_AND",
+    "BIT_OR",
+    "BIT_XOR",
+    "CAST",
+    "COUNT",
+    "CURDATE",
+    "CURTIME",
+    "DATE_ADD",
+    "DATE_SUB",
+    "EXTRACT",
+    "GROUP_CONCAT",
+    "JSON_ARRAYAGG",
+    "JSON_OBJECTAGG",
+    "MAX",
+    "MID",
+    "MIN",
+    "NOW",
+    "POSITION",
+    "SESSION_USER",
+    "STD",
+    "STDDEV",
+    "STDDEV_POP",
+    "STDDEV_SAMP",
+    "SUBDATE",
+    "SUBSTR",
+    "SUBSTRING",
+    "SUM",
+    "SYSDATE",
+    "SYSTEM_USER",
+    "TRIM",
+    "VARIANCE",
+    "VAR_POP",
+    "VAR_SAMP",
 ];
 
 /// Words of the grammar behind others: the second is no call.
