@@ -1,6 +1,6 @@
 //! What to measure and for how long. The short form exists to see that the bench runs.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use crate::{Result, arguments};
 
@@ -41,13 +41,15 @@ pub(crate) struct Options {
     pub(crate) tasks: Vec<usize>,
     /// How many writes the first read after one is looked at for.
     pub(crate) firsts: u32,
+    /// Where the picture goes.
+    pub(crate) plot: Option<PathBuf>,
     only: Vec<Part>,
 }
 
 impl Options {
     pub(crate) fn read() -> Result<Self> {
         let (mut seed, mut rounds, mut slice, mut tasks) = (None, None, None, None);
-        let mut only = Vec::new();
+        let (mut only, mut plot) = (Vec::new(), None);
         let short = arguments::read(|argument, value| {
             match argument {
                 "--seed" => seed = Some(value()?.parse()?),
@@ -58,10 +60,11 @@ impl Options {
                     let counts = given.split(',').map(str::parse);
                     tasks = Some(counts.collect::<std::result::Result<Vec<usize>, _>>()?);
                 }
+                "--plot" => plot = Some(PathBuf::from(value()?)),
                 "--only" => only.push(Part::parse(&value()?)?),
                 _ => {
                     return Err(format!(
-                        "no option `{argument}`: --short, --seed, --rounds, --slice, --tasks, --only"
+                        "no option `{argument}`: --short, --seed, --rounds, --slice, --tasks, --only, --plot"
                     )
                     .into());
                 }
@@ -77,6 +80,7 @@ impl Options {
             slice: slice.unwrap_or(Duration::from_millis(default_slice)),
             tasks: tasks.unwrap_or(default_tasks),
             firsts,
+            plot,
             only,
         })
     }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::plot::Field;
+
 /// The medians; what was not measured is `-`.
 #[derive(Debug, Default)]
 pub(crate) struct Summary {
@@ -15,6 +17,8 @@ pub(crate) struct Summary {
     pub(crate) own: Option<f64>,
     pub(crate) scale8: Option<f64>,
     pub(crate) stale: u64,
+    /// What the tables say, for the picture.
+    pub(crate) fields: Vec<Field>,
 }
 
 impl fmt::Display for Summary {

@@ -5,6 +5,7 @@ use crate::{
     arm::{ARMS, Arm},
     load::{self, Load, Sample},
     options::Part,
+    plot::{Bar, Field},
     rounds::{Estimate, interleave},
     summary::Summary,
 };
@@ -30,6 +31,15 @@ pub(crate) fn measure(bench: &Bench<'_>, part: Part, summary: &mut Summary) -> R
             let table = Table { samples: &samples };
             table.print();
             summary.stale += table.stale();
+            let commit = if part == Part::CommitOn {
+                ""
+            } else {
+                ", asynchronous commit"
+            };
+            summary.fields.push(Field {
+                title: format!("{name}, {tasks} task(s){commit}"),
+                bars: table.bars(),
+            });
             if part == Part::CommitOn {
                 table.note(tasks, writes_percent, summary);
             }
@@ -62,6 +72,15 @@ impl Table<'_> {
             .flat_map(|(_, samples)| samples)
             .map(|one| one.stale)
             .sum()
+    }
+
+    fn bars(&self) -> Vec<Bar> {
+        let bar = |arm: &Arm| Bar {
+            arm: arm.name(),
+            throughput: self.over(*arm, Arm::Hand, |one| one.per_second),
+            p99: self.over(*arm, Arm::Hand, |one| one.p99_micros),
+        };
+        ARMS.iter().map(bar).collect()
     }
 
     fn print(&self) {
