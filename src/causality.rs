@@ -5,6 +5,11 @@
 //! and a read that must not be undone add to that position.
 
 mod abandoned;
+#[cfg_attr(
+    not(feature = "postgres"),
+    allow(dead_code, reason = "only PostgreSQL gives positions")
+)]
+pub(crate) mod allowance;
 #[cfg(feature = "tower")]
 mod client;
 pub(crate) mod clock;

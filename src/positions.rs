@@ -8,6 +8,8 @@
 
 pub(crate) mod background_runtime;
 pub(crate) mod bookmark_check;
+#[cfg(feature = "postgres")]
+mod pace;
 pub(crate) mod pinned_requirement;
 #[cfg(feature = "postgres")]
 mod primary_poller;
@@ -28,7 +30,7 @@ mod sql;
 )]
 pub(crate) mod tracker;
 pub(crate) mod wait;
-mod wait_circuit;
+mod wait_budget;
 
 #[cfg(feature = "postgres")]
 use std::sync::{Arc, atomic::Ordering};

@@ -28,8 +28,8 @@ pub(crate) use self::{
     word::{Named, Word},
 };
 use super::{
-    Session, Upstream, epochs::Epochs, gate::Gate, pin::nanos, position_cell::PositionCell,
-    requirement::ReadRequirement, tasks::Tasks, unseen::HandedOut,
+    Session, Upstream, allowance::SharedAllowance, epochs::Epochs, gate::Gate, pin::nanos,
+    position_cell::PositionCell, requirement::ReadRequirement, tasks::Tasks, unseen::HandedOut,
 };
 use crate::{
     metrics::Histogram,
@@ -61,6 +61,12 @@ pub(crate) struct Clock {
     pub(crate) news: Notify,
     /// What writes go through.
     pub(crate) gate: Arc<Gate>,
+    /// How much may be asked that nobody waits for.
+    #[cfg_attr(
+        not(feature = "postgres"),
+        allow(dead_code, reason = "only PostgreSQL gives positions")
+    )]
+    pub(crate) allowance: SharedAllowance,
     peers: Peers,
 }
 
@@ -117,6 +123,7 @@ impl Default for Clock {
             captures: CaptureWishes::default(),
             news: Notify::new(),
             gate: Arc::default(),
+            allowance: SharedAllowance::default(),
             peers: Peers::default(),
         }
     }
@@ -255,6 +262,19 @@ impl Clock {
             .filter(|one| one.epoch == epoch && one.lsn > above && one.lsn <= up_to)
             .map(|one| one.at)
             .collect()
+    }
+
+    /// When the first capture was answered whose position no replica shows that has come as far as this; nothing where it
+    /// has come as far as the last one.
+    #[cfg_attr(
+        not(feature = "postgres"),
+        allow(dead_code, reason = "only PostgreSQL gives positions")
+    )]
+    pub(crate) fn uncovered(&self, (epoch, lsn): (u64, u64)) -> Option<Instant> {
+        let known = self.known();
+        let mut captures = known.captures.iter();
+        let above = captures.find(|one| (one.epoch, one.lsn) > (epoch, lsn))?;
+        Some(above.at)
     }
 
     /// The ordinal of the current epoch; 0 before the first capture.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{Attempt, NextMove, progress::Crashes};
 use crate::{
+    causality::ReadRequirement,
     metrics::ClusterCounter,
     node::{Lease, Seat},
     route::{Ask, Decision, Forced, RouteRequest, route},
@@ -133,7 +134,10 @@ impl Attempt<'_> {
             Reason::NoReplica => shared.count(ClusterCounter::Diverted),
             Reason::NotCaughtUp => {
                 shared.count(ClusterCounter::Pinned);
-                shared.tracker.demand.ask();
+                // Before the primary has told the position, the replicas' would say nothing.
+                if self.freshness.need != ReadRequirement::Primary {
+                    shared.tracker.demand.wish();
+                }
             }
             _ => {}
         }

@@ -132,7 +132,7 @@ impl Attempt<'_> {
         let mut changed = shared.snapshot.subscribe();
         let awaited = self
             .heeds_news()
-            .then(|| PinnedRequirement::now(&shared.tracker, self.request.current.clone()));
+            .then(|| PinnedRequirement::in_passing(&shared.tracker, self.request.current.clone()));
         let place = lease.take_place();
         // Whoever has a place waits for its connection, and looks elsewhere only when that takes long.
         let mut looks = place.is_none();
@@ -236,7 +236,7 @@ impl Attempt<'_> {
         let stays = lines(&request, &snapshot.view, serves, true);
         let joins = lines(&request, &snapshot.view, serves, spots.late);
         if joins.iter().any(|to| to.reason == Reason::NotCaughtUp) {
-            shared.tracker.demand.ask();
+            shared.tracker.demand.wish();
         }
         let link = |to: &Route| &snapshot.member(to.index).node.link;
         spots

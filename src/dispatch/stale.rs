@@ -18,7 +18,7 @@ impl Request<'_> {
     }
 
     /// Whether a read of it may wait for a replica rather than go to the primary. By time alone there is nothing to wait
-    /// for; and where the last reads waited in vain, it pays for one that tries only.
+    /// for; and where waits have taken their part of the time, the primary's answer comes sooner.
     pub(super) fn may_wait_for_replica(&self) -> bool {
         let pays = || {
             let limit = self.scope.stale_wait(self.shared);
@@ -67,14 +67,10 @@ impl Attempt<'_> {
         let begun = Instant::now();
         // Whoever has to wait whatever comes of it says nothing of whether it pays.
         let asks = !self.request.unseen && self.request.on_stale() == OnStale::Wait;
-        if asks {
-            let most = self.request.scope.stale_wait(shared);
-            shared.tracker.waits.begin(begun, most);
-        }
         let in_time = self.replica_catches_up().await;
         if asks {
-            let now = Instant::now();
-            shared.tracker.waits.end(now, now - begun, in_time);
+            let (now, most) = (Instant::now(), self.request.scope.stale_wait(shared));
+            shared.tracker.waits.end(now, most, now - begun);
         }
         self.timing.spend(Phase::Route, begun);
         self.timing.spend(Phase::Fresh, begun);
@@ -100,17 +96,16 @@ impl Attempt<'_> {
         let fresh = self.timing.limit(&self.request, Phase::Fresh);
         let limit = fresh.min(self.timing.limit(&self.request, Phase::Route));
         let mut awaited = PinnedRequirement::now(&shared.tracker, self.request.current.clone());
-        let mut asked = false;
+        let mut waiting = None;
         let look = || {
             self.freshness
                 .renew(&self.request, |_| awaited.need(&shared.tracker));
             if !self.is_behind() {
                 return Look::Met(());
             }
-            if self.freshness.need != ReadRequirement::Primary && !asked {
+            if self.freshness.need != ReadRequirement::Primary {
                 // Before the primary has told the position, the replicas' would say nothing.
-                shared.tracker.demand.ask();
-                asked = true;
+                waiting.get_or_insert_with(|| shared.tracker.demand.wait());
             }
             Look::NotYet
         };

@@ -13,6 +13,8 @@ pub(crate) struct PinnedRequirement {
     open: bool,
     /// The requirement does not wait for what will never be heard of.
     forgives: bool,
+    /// Somebody waits for a capture and has not asked for it yet.
+    hastens: bool,
     need: ReadRequirement,
 }
 
@@ -26,8 +28,17 @@ impl PinnedRequirement {
             written: current.written(&tracker.clock),
             open: true,
             forgives: false,
+            hastens: true,
             need: ReadRequirement::Primary,
             current,
+        }
+    }
+
+    /// As it stands now, for somebody who goes on without a capture where none comes.
+    pub(crate) fn in_passing(tracker: &Tracker, current: Current) -> Self {
+        Self {
+            hastens: false,
+            ..Self::now(tracker, current)
         }
     }
 
@@ -54,6 +65,10 @@ impl PinnedRequirement {
                 self.open = false;
             }
             self.need = self.current.covered_need(&tracker.clock, self.written);
+            if self.need == ReadRequirement::Primary && std::mem::take(&mut self.hastens) {
+                // Whatever is left for captures that nobody waits for; it is the same one for all who ask meanwhile.
+                tracker.clock.ask();
+            }
         }
         self.need
     }

@@ -3,8 +3,9 @@
 //!
 //! Writes and reads say to the cluster's clock that one is wanted; this task asks the primary and puts the answer there.
 //!
-//! One task for a clock, however many handles share it, so that at most one question is in flight for a cluster and at
-//! most one thousand a second are; the first after a quiet time goes at once, and without writes there is none. Each
+//! One task for a clock, however many handles share it, so that at most one question is in flight for a cluster. The
+//! first after a quiet time goes at once, and without writes there is none; those that nobody waits for keep within the
+//! cluster's [`allowance`]. Each
 //! handle brings its own way to the primary, because they may lead there by other addresses, and one of them may know of
 //! a primary that the others have not found: the task keeps to one way for as long as that answers, and takes the next
 //! one where it does not. A task for each handle, of which one at a time had the turn, was the first form: whoever was
@@ -20,7 +21,10 @@ use std::{
 
 use super::{background_runtime, rate::Rate, sql, tracker::Tracker};
 use crate::{
-    backend::postgres::NOT_TOLD, causality::Clock, metrics::ClusterCounter, mutants, signal,
+    backend::postgres::NOT_TOLD,
+    causality::{Clock, allowance},
+    metrics::ClusterCounter,
+    mutants, signal,
     vocabulary::NodeId,
 };
 use sea_orm::DbErr;
@@ -253,8 +257,23 @@ impl PrimaryPoller {
         let clock = &self.clock;
         let can = |way: &CaptureWay| !way.rests() && way.is_wanted(clock);
         match self.ways.iter().position(can) {
-            Some(at) => self.capture_by(at).await,
+            Some(at) if clock.is_asked() || self.can_afford(at) => self.capture_by(at).await,
+            Some(_) => self.save_up().await,
             None => self.wait().await,
+        }
+    }
+
+    /// Whether enough is left for a capture that nobody waits for.
+    fn can_afford(&self, at: usize) -> bool {
+        let tracker = self.ways[at].tracker.upgrade();
+        tracker.is_some_and(|tracker| tracker.can_afford(allowance::FOR_CAPTURE))
+    }
+
+    /// Waits until something more may have been earned, or somebody waits.
+    async fn save_up(&mut self) {
+        tokio::select! {
+            () = self.clock.captures.on_request() => {}
+            () = tokio::time::sleep(allowance::RECKONED) => {}
         }
     }
 
@@ -266,6 +285,7 @@ impl PrimaryPoller {
             self.forgotten = Instant::now();
         }
         self.rate.take().await;
+        self.clock.allowance.lock().spend();
         let way = &mut self.ways[at];
         let asked = way.capture.once(&way.tracker).instrument(way.span.clone());
         match asked.await {
@@ -286,11 +306,12 @@ impl PrimaryPoller {
         }
     }
 
-    /// Has the replicas of every handle asked until one has come as far: whoever reads later than the replay finds it.
+    /// Has the replicas of every handle asked until one has come as far, as far as that is left: whoever reads later than
+    /// the replay finds it.
     /// Waiting for the first read that wanted one was the simpler rule: that read went to the primary however late it was.
     fn demand_samples(&self) {
         let trackers = self.ways.iter().filter_map(|way| way.tracker.upgrade());
-        trackers.for_each(|tracker| tracker.demand.ask());
+        trackers.for_each(|tracker| tracker.demand.wish());
     }
 
     async fn wait(&mut self) {

@@ -1,59 +1,43 @@
 //! Asks each replica how far it has replayed (rules C4, C5): a task and a connection of its own for each, so that none
 //! waits for another.
 //!
-//! Once a second while nobody asks. While reads are kept on the primary for want of a covering replica, in steps of 1,
-//! 2 and 5 ms, whatever the number of those reads.
+//! Once a second while nobody asks, whatever is left while somebody waits, and else within the allowance of the cluster
+//! ([`pace`](super::pace) says when).
 
 use std::{
     sync::{Arc, Weak},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use sea_orm::{ConnAcquireErr, DbErr};
-use tokio::time::Instant;
 
-use super::{background_runtime, rate::Rate, sampling_demand::Demand, sql, tracker::Tracker};
+use super::{
+    background_runtime,
+    pace::{Next, Pace, Price, Seen},
+    rate::Rate,
+    sql,
+    tracker::Tracker,
+};
 use crate::{
-    causality::{Current, ReplayReport},
+    causality::{ReplayReport, allowance},
     metrics::ClusterCounter,
     node::Node,
+    vocabulary::Role,
 };
-
-/// Between two questions while somebody does.
-const STEPS: [Duration; 3] = [
-    Duration::from_millis(1),
-    Duration::from_millis(2),
-    Duration::from_millis(5),
-];
-
-/// The most time between two questions to one replica.
-const MOST: Duration = Duration::from_secs(1);
-
-/// Between two attempts on a replica that does not answer (rule T1).
-const PAUSE: Duration = Duration::from_millis(500);
-
-/// How long a demand is taken for one that goes on: whoever read now and was sent to the primary reads again soon.
-const LINGER: Duration = Duration::from_millis(100);
 
 /// Asks this replica for as long as it is one of the cluster's.
 pub(super) fn follow(tracker: &Arc<Tracker>, node: &Arc<Node>) {
-    let (weak, following) = (Arc::downgrade(tracker), Arc::downgrade(node));
+    let one = Followed {
+        tracker: Arc::downgrade(tracker),
+        node: Arc::downgrade(node),
+    };
     let mut alive = tracker.snapshot.subscribe();
     background_runtime::spawn(async move {
         let mut conn = None;
-        let (mut pace, mut rate) = (Pace::new(), Rate::new());
-        while let Some(demand) = ask(&weak, &following, &mut conn, &mut pace).await {
-            let waiting = async {
-                match pace.next() {
-                    Next::Pause => tokio::time::sleep(PAUSE).await,
-                    Next::Within(most) => {
-                        demand.quiet(pace.heard, most).await;
-                        rate.take().await;
-                    }
-                }
-            };
+        let (mut pace, mut rate) = (Pace::new(Instant::now()), Rate::new());
+        while one.ask(&mut conn, &mut pace).await.is_some() {
             tokio::select! {
-                () = waiting => {}
+                () = one.until_due(&pace, &mut rate) => {}
                 // Whoever is gone from the topology is found gone by the next upgrade.
                 changed = alive.changed() => if changed.is_err() { return },
             }
@@ -61,34 +45,110 @@ pub(super) fn follow(tracker: &Arc<Tracker>, node: &Arc<Node>) {
     });
 }
 
-/// One question; nothing when the replica, or the cluster, is gone.
-async fn ask(
-    weak: &Weak<Tracker>,
-    node: &Weak<Node>,
-    conn: &mut Option<sql::Direct>,
-    pace: &mut Pace,
-) -> Option<Arc<Demand>> {
-    let tracker = weak.upgrade().filter(|tracker| !tracker.is_over())?;
-    let node = node.upgrade().filter(|node| !node.link.is_closed())?;
-    pace.hear(tracker.demand.asked());
-    tracker.count(ClusterCounter::Sample);
-    let limit = tracker.config.connect_timeout;
-    let sampled = tokio::time::timeout(limit, sample(&tracker, &node, conn)).await;
-    let answered = match sampled {
-        Ok(Ok(replay)) => {
-            tracker.learn(node.id, &node.replayed, replay);
-            super::sweep(&tracker);
-            true
+/// The replica that is asked, and for whom.
+struct Followed {
+    tracker: Weak<Tracker>,
+    node: Weak<Node>,
+}
+
+impl Followed {
+    fn upgrade(&self) -> Option<(Arc<Tracker>, Arc<Node>)> {
+        let tracker = self.tracker.upgrade().filter(|own| !own.is_over())?;
+        let node = self.node.upgrade().filter(|own| !own.link.is_closed())?;
+        Some((tracker, node))
+    }
+
+    /// One question; nothing when the replica, or the cluster, is gone.
+    async fn ask(&self, conn: &mut Option<sql::Direct>, pace: &mut Pace) -> Option<()> {
+        let (tracker, node) = self.upgrade()?;
+        pace.put(Instant::now(), tracker.demand.asked());
+        tracker.count(ClusterCounter::Sample);
+        tracker.clock.allowance.lock().spend();
+        let behind = tracker.clock.uncovered(node.replayed.known());
+        let limit = tracker.config.connect_timeout;
+        let sampled = tokio::time::timeout(limit, sample(&tracker, &node, conn)).await;
+        let answered = match sampled {
+            Ok(Ok(replay)) => {
+                tracker.learn(node.id, &node.replayed, replay);
+                super::sweep(&tracker);
+                true
+            }
+            // What was known stays known: it was true of the life that every open connection still belongs to.
+            Ok(Err(_)) | Err(_) => {
+                *conn = None;
+                false
+            }
+        };
+        pace.failed = !answered;
+        let still = tracker.clock.uncovered(node.replayed.known());
+        if let Some(since) = behind.filter(|since| still.is_none_or(|still| still > *since)) {
+            pace.caught_up(since.elapsed());
         }
-        // What was known stays known: it was true of the life that every open connection still belongs to.
-        Ok(Err(_)) | Err(_) => {
-            *conn = None;
-            false
+        Some(())
+    }
+
+    /// Waits until the next question is due; at once where the replica or the cluster is gone.
+    async fn until_due(&self, pace: &Pace, rate: &mut Rate) {
+        let mut wished = false;
+        loop {
+            let Some((tracker, node)) = self.upgrade() else {
+                return;
+            };
+            let demand = Arc::clone(&tracker.demand);
+            // From here on no wish is missed, whatever is looked at next.
+            let wish = demand.wished();
+            let next = match pace.next(&look(&tracker, &node)) {
+                Next::Idle(_) if wished => Next::Afford(Duration::ZERO, Price::Sample),
+                next => next,
+            };
+            let affords = |price: Price| tracker.can_afford(price.wanted());
+            let step = match next {
+                Next::Afford(Duration::ZERO, price) if affords(price) => Duration::ZERO,
+                Next::Afford(Duration::ZERO, _) => allowance::RECKONED,
+                Next::Pause(step)
+                | Next::Within(step)
+                | Next::Idle(step)
+                | Next::Afford(step, _) => step,
+            };
+            // Who sleeps keeps nothing alive.
+            drop((tracker, node));
+            let asked = demand.asked_beyond(pace.heard);
+            match next {
+                Next::Pause(_) => return tokio::time::sleep(step).await,
+                Next::Afford(Duration::ZERO, _) if step.is_zero() => return rate.take().await,
+                Next::Within(_) => {
+                    // Either will do.
+                    let _ = tokio::time::timeout(step, asked).await;
+                    return rate.take().await;
+                }
+                Next::Idle(_) => tokio::select! {
+                    () = asked => {}
+                    () = wish => wished = true,
+                    () = tokio::time::sleep(step) => return,
+                },
+                Next::Afford(..) => tokio::select! {
+                    () = asked => {}
+                    () = tokio::time::sleep(step) => {}
+                },
+            }
         }
-    };
-    pace.failed = !answered;
-    pace.satisfied = node.replayed.covers(Current::Process.need(&tracker.clock));
-    Some(Arc::clone(&tracker.demand))
+    }
+}
+
+/// What the next question depends on.
+fn look(tracker: &Tracker, node: &Arc<Node>) -> Seen {
+    let uncovered = |of: &Node| tracker.clock.uncovered(of.replayed.known());
+    let snapshot = tracker.snapshot.load();
+    let mut others = snapshot
+        .nodes()
+        .filter(|other| other.seen.role == Role::Replica && !Arc::ptr_eq(&other.member.node, node));
+    Seen {
+        now: Instant::now(),
+        asked: tracker.demand.asked(),
+        awaited: tracker.demand.is_awaited(),
+        behind_since: uncovered(node),
+        another_covers: others.any(|other| uncovered(&other.member.node).is_none()),
+    }
 }
 
 async fn sample(
@@ -115,57 +175,4 @@ async fn sample(
         life: Some(node.replayed.life()),
         ..replay
     })
-}
-
-/// When the next question is due.
-struct Pace {
-    /// How many demands there had been when the last question was put.
-    heard: u64,
-    /// When the last demand was heard of.
-    demanded: Option<Instant>,
-    failed: bool,
-    satisfied: bool,
-    step: usize,
-}
-
-impl Pace {
-    fn new() -> Self {
-        Self {
-            heard: 0,
-            demanded: None,
-            failed: false,
-            satisfied: true,
-            step: 0,
-        }
-    }
-
-    fn hear(&mut self, asked: u64) {
-        if asked != self.heard {
-            self.heard = asked;
-            self.demanded = Some(Instant::now());
-            self.step = 0;
-        }
-    }
-
-    fn next(&mut self) -> Next {
-        if self.failed {
-            return Next::Pause;
-        }
-        let asked_for = self.demanded.is_some_and(|since| since.elapsed() < LINGER);
-        if self.satisfied || !asked_for {
-            self.step = 0;
-            return Next::Within(MOST);
-        }
-        let step = STEPS[self.step];
-        self.step = (self.step + 1).min(STEPS.len() - 1);
-        Next::Within(step)
-    }
-}
-
-/// How long to wait before the next question.
-enum Next {
-    /// The fixed pause after a failure, whoever asks.
-    Pause,
-    /// As long at the most, unless somebody asks.
-    Within(Duration),
 }

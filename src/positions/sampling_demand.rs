@@ -1,24 +1,36 @@
 //! Who wants to know how far the replicas have come.
 
-use std::{
-    sync::atomic::{AtomicU64, Ordering},
-    time::Duration,
-};
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, futures::Notified};
 
 /// Reads that would have gone to a replica, had one been known to have come as far.
 #[derive(Debug, Default)]
 pub(crate) struct Demand {
     asked: AtomicU64,
-    news: Notify,
+    waiting: AtomicU64,
+    asks: Notify,
+    wishes: Notify,
 }
 
 impl Demand {
-    /// A read was kept away from the replicas, or what it waits for is known now.
+    /// Somebody waits for the answer: it is asked at once, whatever was asked before.
     pub(crate) fn ask(&self) {
         self.asked.fetch_add(1, Ordering::AcqRel);
-        self.news.notify_waiters();
+        self.asks.notify_waiters();
+    }
+
+    /// Somebody waits until this is dropped, and each answer may be the one.
+    pub(crate) fn wait(&self) -> Waiting<'_> {
+        self.waiting.fetch_add(1, Ordering::AcqRel);
+        self.ask();
+        Waiting(self)
+    }
+
+    /// Nobody waits, but a later read may profit: it is asked where nothing is under way and the allowance has something
+    /// left. Nobody is woken who has such a question before him.
+    pub(crate) fn wish(&self) {
+        self.wishes.notify_waiters();
     }
 
     /// How often [`ask`](Self::ask) was called.
@@ -26,12 +38,31 @@ impl Demand {
         self.asked.load(Ordering::Acquire)
     }
 
-    /// Waits until somebody asks who had not been heard, but so long at the most.
-    pub(super) async fn quiet(&self, heard: u64, most: Duration) {
-        let news = self.news.notified();
+    /// Whether somebody waits.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.waiting.load(Ordering::Acquire) > 0
+    }
+
+    /// Ends when somebody asks who had not been heard.
+    pub(super) async fn asked_beyond(&self, heard: u64) {
+        let news = self.asks.notified();
         if self.asked() == heard {
-            // Either will do.
-            let _ = tokio::time::timeout(most, news).await;
+            news.await;
         }
+    }
+
+    /// Ends at the next wish after this call.
+    pub(super) fn wished(&self) -> Notified<'_> {
+        self.wishes.notified()
+    }
+}
+
+/// See [`Demand::wait`].
+#[must_use = "whoever waits holds it"]
+pub(crate) struct Waiting<'a>(&'a Demand);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::AcqRel);
     }
 }

@@ -3,9 +3,11 @@
 //! Statements ask it what a read needs and tell it of writes; the tasks that ask servers put in what they hear. It is
 //! shared on its own, so that those tasks keep alive neither the cluster's pools nor its worker.
 
+#[cfg(feature = "postgres")]
+use std::sync::PoisonError;
 use std::{
     sync::{
-        Arc, Weak,
+        Arc, Mutex, Weak,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -14,12 +16,14 @@ use std::{
 use super::{
     sampling_demand::Demand,
     wait::{self, Look},
-    wait_circuit::WaitCircuit,
+    wait_budget::WaitBudget,
 };
+#[cfg(feature = "postgres")]
+use crate::vocabulary::Role;
 use crate::{
     causality::{
         Clock, Current, LastReport, OpenWrite, ReadRequirement, ReplayObservation, ReplayReport,
-        Replayed, Several, gate::Writing, losses::Losses,
+        Replayed, Several, allowance::Traffic, gate::Writing, losses::Losses,
     },
     config::Config,
     metrics::{ClusterCounter, ClusterMetrics},
@@ -63,12 +67,14 @@ pub(crate) struct Tracker {
     /// The primary says how far it has written; else only the time pin is left (rule C14).
     told: AtomicBool,
     pub(crate) demand: Arc<Demand>,
-    /// How the last waits for a replica ended.
-    pub(crate) waits: WaitCircuit,
+    /// What the last waits for a replica took.
+    pub(crate) waits: WaitBudget,
     pub(crate) pin: PinSettings,
     pub(super) snapshot: Arc<Published>,
     pub(super) config: Arc<Config>,
     metrics: Arc<ClusterMetrics>,
+    /// The statements that the allowance has earned by.
+    credited: Mutex<Traffic>,
     cluster: Weak<dyn ClusterAccess>,
 }
 
@@ -99,13 +105,42 @@ impl Tracker {
             losses: Arc::default(),
             told: AtomicBool::new(has_positions),
             demand: Arc::default(),
-            waits: WaitCircuit::default(),
+            waits: WaitBudget::default(),
             pin,
             snapshot,
             config,
             metrics,
+            credited: Mutex::default(),
             cluster,
         }
+    }
+
+    /// Whether so much may be asked that nobody waits for.
+    #[cfg(feature = "postgres")]
+    pub(super) fn can_afford(&self, wanted: f64) -> bool {
+        let now = Instant::now();
+        let mut allowance = self.clock.allowance.lock();
+        if allowance.is_due(now) {
+            let counted = self.traffic();
+            let mut credited = self.credited.lock().unwrap_or_else(PoisonError::into_inner);
+            allowance.earn(now, counted.since(*credited));
+            *credited = counted;
+        }
+        allowance.has(wanted)
+    }
+
+    /// What was sent up to now. A transaction counts as one statement.
+    #[cfg(feature = "postgres")]
+    fn traffic(&self) -> Traffic {
+        let mut traffic = Traffic::default();
+        for node in self.snapshot.load().nodes() {
+            let (begun, _) = node.member.metrics.progress();
+            traffic.statements += begun;
+            if node.seen.role == Role::Replica {
+                traffic.on_replicas += begun;
+            }
+        }
+        traffic
     }
 
     /// Whether servers say how far they have come.

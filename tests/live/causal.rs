@@ -5,6 +5,7 @@ mod followed;
 mod habits;
 mod monotonic;
 mod open_writes;
+mod own_statements;
 mod plain_role;
 mod promoted;
 mod replicas;

@@ -1,0 +1,263 @@
+//! Polling with back-off: when one replica is asked next how far it has replayed (rule C5).
+//!
+//! In steps of a part of the time for which it has been behind: so whoever waits for it finds it late by that part at the
+//! most, and one that stands still is asked ever more seldom. Fixed steps of 1, 2 and 5 ms were the first form: a delayed
+//! replica was asked two hundred times a second in vain. Pure: moments come in, what to do comes out.
+
+use std::time::{Duration, Instant};
+
+use crate::causality::allowance::{FOR_ANOTHER, FOR_SAMPLE};
+
+/// The shortest time between two questions, which is the timer's own.
+const LEAST: Duration = Duration::from_millis(1);
+
+/// The most time between two questions.
+const MOST: Duration = Duration::from_secs(1);
+
+/// Between two attempts on a replica that does not answer (rule T1).
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// Which part of the time that it has been behind passes between two questions: while somebody waits, and while nobody
+/// does.
+const PART_AWAITED: u32 = 16;
+const PART: u32 = 4;
+
+/// The longest step while somebody waits.
+const MOST_AWAITED: Duration = Duration::from_millis(20);
+
+/// How long an ask is taken for one that goes on: whoever asked may have to ask again.
+const LINGER: Duration = Duration::from_millis(100);
+
+/// What is known when a question was answered, or something has changed since.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Seen {
+    pub(super) now: Instant,
+    /// How many had asked.
+    pub(super) asked: u64,
+    /// Somebody waits until it has come as far.
+    pub(super) awaited: bool,
+    /// Since when the first capture is known that it has not replayed.
+    pub(super) behind_since: Option<Instant>,
+    /// Another replica is known to have replayed the last one.
+    pub(super) another_covers: bool,
+}
+
+/// When the next question is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// The fixed pause after a failure, whoever asks.
+    Pause(Duration),
+    /// As long at the most, unless somebody asks; whether or not anything is left of the allowance.
+    Within(Duration),
+    /// Nothing is to be found out before somebody asks or wishes.
+    Idle(Duration),
+    /// After so long, and then where so much is left of the allowance.
+    Afford(Duration, Price),
+}
+
+/// What has to be left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Price {
+    Sample,
+    Another,
+}
+
+impl Price {
+    pub(super) fn wanted(self) -> f64 {
+        match self {
+            Self::Sample => FOR_SAMPLE,
+            Self::Another => FOR_ANOTHER,
+        }
+    }
+}
+
+/// One replica's.
+#[derive(Debug)]
+pub(super) struct Pace {
+    /// How many had asked when the last question was put, and when that was a new number.
+    pub(super) heard: u64,
+    demanded: Option<Instant>,
+    pub(super) failed: bool,
+    /// When the last question was put.
+    asked_at: Instant,
+    /// How long after a capture this replica is usually found to have replayed it.
+    usual: Duration,
+}
+
+impl Pace {
+    pub(super) fn new(now: Instant) -> Self {
+        Self {
+            heard: 0,
+            demanded: None,
+            failed: false,
+            asked_at: now,
+            usual: Duration::ZERO,
+        }
+    }
+
+    /// A question is put now.
+    pub(super) fn put(&mut self, now: Instant, asked: u64) {
+        self.asked_at = now;
+        if asked != self.heard {
+            self.heard = asked;
+            self.demanded = Some(now);
+        }
+    }
+
+    /// It had been behind for so long, and is no more.
+    pub(super) fn caught_up(&mut self, after: Duration) {
+        // One that stood still for once rises it little, and one that is faster than thought lets it fall at once.
+        let most = self.usual * 2 + 4 * LEAST;
+        self.usual = after.min((self.usual * 3 + after.min(most)) / 4);
+    }
+
+    pub(super) fn next(&self, seen: &Seen) -> Next {
+        if self.failed {
+            return Next::Pause(PAUSE);
+        }
+        if seen.asked != self.heard {
+            return Next::Within(Duration::ZERO);
+        }
+        let Some(since) = seen.behind_since else {
+            return Next::Idle(MOST);
+        };
+        let behind = self.asked_at.saturating_duration_since(since);
+        let is_first = self.asked_at < since;
+        let due = |step: Duration| {
+            let due = self.asked_at.max(since) + step;
+            due.saturating_duration_since(seen.now)
+        };
+        let lingers = |at| seen.now.saturating_duration_since(at) < LINGER;
+        if seen.awaited || self.demanded.is_some_and(lingers) {
+            return Next::Within(match is_first {
+                true => Duration::ZERO,
+                false => due((behind / PART_AWAITED).clamp(LEAST, MOST_AWAITED)),
+            });
+        }
+        let price = match seen.another_covers {
+            true => Price::Another,
+            false => Price::Sample,
+        };
+        // The first question comes when half of the usual time is over: before that it would be in vain.
+        let after = match is_first {
+            true if self.usual > 4 * LEAST => due(self.usual / 2),
+            true => Duration::ZERO,
+            false => due((behind / PART).clamp(LEAST, MOST)),
+        };
+        Next::Afford(after, price)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::{LEAST, MOST, Next, PAUSE, Pace, Price, Seen};
+
+    const MS: Duration = Duration::from_millis(1);
+
+    fn seen(now: Instant, behind_since: Option<Instant>) -> Seen {
+        Seen {
+            now,
+            asked: 0,
+            awaited: false,
+            behind_since,
+            another_covers: false,
+        }
+    }
+
+    #[test]
+    fn a_replica_that_has_all_is_asked_when_somebody_asks() {
+        let now = Instant::now();
+        let pace = Pace::new(now);
+        assert_eq!(pace.next(&seen(now, None)), Next::Idle(MOST));
+        let asked = Seen {
+            asked: 1,
+            ..seen(now, None)
+        };
+        assert_eq!(pace.next(&asked), Next::Within(Duration::ZERO));
+    }
+
+    #[test]
+    fn a_capture_has_it_asked_at_once_and_then_ever_more_seldom() {
+        let now = Instant::now();
+        let mut pace = Pace::new(now);
+        let captured = now + MS;
+        let at_once = pace.next(&seen(captured, Some(captured)));
+        assert_eq!(at_once, Next::Afford(Duration::ZERO, Price::Sample));
+        let (mut at, mut count) = (captured, 0);
+        while at < captured + 200 * MS {
+            pace.put(at, 0);
+            count += 1;
+            let Next::Afford(after, _) = pace.next(&seen(at, Some(captured))) else {
+                panic!("it is behind");
+            };
+            at += after;
+        }
+        assert!((10..30).contains(&count), "{count} in 200 ms");
+        pace.put(captured + 60 * MOST, 0);
+        let last = pace.next(&seen(captured + 60 * MOST, Some(captured)));
+        assert_eq!(last, Next::Afford(MOST, Price::Sample));
+    }
+
+    #[test]
+    fn a_replica_that_is_usually_late_is_not_asked_before() {
+        let now = Instant::now();
+        let mut pace = Pace::new(now);
+        for _ in 0..40 {
+            pace.caught_up(200 * MS);
+        }
+        let captured = now + MS;
+        let Next::Afford(after, _) = pace.next(&seen(captured, Some(captured))) else {
+            panic!("it is behind");
+        };
+        assert!((90 * MS..=100 * MS).contains(&after), "{after:?}");
+        pace.caught_up(MS);
+        let next = pace.next(&seen(captured, Some(captured)));
+        assert_eq!(next, Next::Afford(Duration::ZERO, Price::Sample));
+        pace.caught_up(MOST);
+        let next = pace.next(&seen(captured, Some(captured)));
+        assert_eq!(next, Next::Afford(Duration::ZERO, Price::Sample), "once");
+    }
+
+    #[test]
+    fn one_more_replica_is_asked_only_where_there_is_enough_for_it() {
+        let now = Instant::now();
+        let second = Seen {
+            another_covers: true,
+            ..seen(now + MS, Some(now + MS))
+        };
+        let next = Pace::new(now).next(&second);
+        assert_eq!(next, Next::Afford(Duration::ZERO, Price::Another));
+        assert!(Price::Another.wanted() > Price::Sample.wanted());
+    }
+
+    #[test]
+    fn whoever_waits_is_late_by_a_sixteenth_whatever_is_left() {
+        let now = Instant::now();
+        let mut pace = Pace::new(now);
+        let mut waits = |after: Duration| {
+            pace.put(now + after, 0);
+            pace.next(&Seen {
+                awaited: true,
+                ..seen(now + after, Some(now))
+            })
+        };
+        assert_eq!(waits(MS), Next::Within(LEAST));
+        assert_eq!(waits(160 * MS), Next::Within(10 * MS));
+        assert_eq!(waits(60 * MOST), Next::Within(20 * MS));
+    }
+
+    #[test]
+    fn after_a_failure_nobody_hastens_it() {
+        let now = Instant::now();
+        let mut pace = Pace::new(now);
+        pace.failed = true;
+        let asked = Seen {
+            asked: 3,
+            awaited: true,
+            ..seen(now, Some(now))
+        };
+        assert_eq!(pace.next(&asked), Next::Pause(PAUSE));
+    }
+}
