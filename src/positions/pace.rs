@@ -40,6 +40,8 @@ pub(super) struct Seen {
     pub(super) behind_since: Option<Instant>,
     /// Another replica is known to have replayed the last one.
     pub(super) another_covers: bool,
+    /// There is enough for questions in vain.
+    pub(super) plenty: bool,
 }
 
 /// When the next question is due.
@@ -138,10 +140,12 @@ impl Pace {
             true => Price::Another,
             false => Price::Sample,
         };
-        // The first question comes when half of the usual time is over: before that it would be in vain.
+        // The first question comes when half of the usual time is over: before that it would be in vain. An answer to the
+        // capture comes sooner than the replay more often than not.
         let after = match is_first {
             true if self.usual > 4 * LEAST => due(self.usual / 2),
-            true => Duration::ZERO,
+            true if seen.plenty => Duration::ZERO,
+            true => due(LEAST),
             false => due((behind / PART).clamp(LEAST, MOST)),
         };
         Next::Afford(after, price)
@@ -163,6 +167,7 @@ mod tests {
             awaited: false,
             behind_since,
             another_covers: false,
+            plenty: true,
         }
     }
 
@@ -185,6 +190,11 @@ mod tests {
         let captured = now + MS;
         let at_once = pace.next(&seen(captured, Some(captured)));
         assert_eq!(at_once, Next::Afford(Duration::ZERO, Price::Sample));
+        let short = Seen {
+            plenty: false,
+            ..seen(captured, Some(captured))
+        };
+        assert_eq!(pace.next(&short), Next::Afford(LEAST, Price::Sample));
         let (mut at, mut count) = (captured, 0);
         while at < captured + 200 * MS {
             pace.put(at, 0);

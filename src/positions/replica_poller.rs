@@ -147,6 +147,7 @@ fn look(tracker: &Tracker, node: &Arc<Node>) -> Seen {
         asked: tracker.demand.asked(),
         awaited: tracker.demand.is_awaited(),
         behind_since: uncovered(node),
+        plenty: tracker.can_afford(allowance::FOR_ANOTHER),
         another_covers: others.any(|other| uncovered(&other.member.node).is_none()),
     }
 }

@@ -8,7 +8,7 @@ use super::{COUNT, SLOT, connect, insert, reason};
 use crate::{fixture::number, heard::counter, place::until};
 
 const TASKS: i64 = 8;
-const STATEMENTS: i64 = 1_500;
+const STATEMENTS: i64 = 750;
 
 /// Questions that were sent for positions.
 async fn own(db: &sealane::RoutedConnection) -> u64 {
@@ -16,7 +16,7 @@ async fn own(db: &sealane::RoutedConnection) -> u64 {
 }
 
 /// C5: a twentieth of the application's statements, fifty a second, and what was saved up.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn a_mixed_load_is_asked_for_within_the_allowance() {
     let place = SLOT.alone("own_statements").await;
     let db = connect(&place).await;
