@@ -33,8 +33,8 @@ pub(crate) const FOR_CAPTURE: f64 = 2.0;
 pub(crate) const FOR_SAMPLE: f64 = 1.0;
 
 /// What has to be there to ask one more replica, and to ask before the replay is likely to be over: the captures of the
-/// next second and a sample for each are kept back.
-pub(crate) const FOR_ANOTHER: f64 = SAVED / 2.0;
+/// next seconds and a sample for each are kept back.
+pub(crate) const FOR_ANOTHER: f64 = SAVED * 0.75;
 
 /// Statements of the application, as counted up to a moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
