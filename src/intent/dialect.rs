@@ -29,7 +29,14 @@ impl Dialect {
     pub(crate) fn fold(self, name: &str, quoted: bool) -> String {
         match self {
             Self::Postgres if quoted => name.to_owned(),
-            Self::Postgres | Self::MySql | Self::Sqlite => name.to_lowercase(),
+            Self::Postgres | Self::MySql | Self::Sqlite => {
+                let folded = name.to_lowercase();
+                // The Kelvin sign is no `k` to a server: the name is none of its own functions.
+                if folded.is_ascii() && !name.is_ascii() {
+                    return name.to_owned();
+                }
+                folded
+            }
         }
     }
 }

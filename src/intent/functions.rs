@@ -1,7 +1,8 @@
 //! What each server's own functions do, by name.
 //!
 //! Deny by default: a name that stands in no table is not known to be harmless. The tables are text files beside this
-//! module, because they are lists and nothing else; they are read once per process.
+//! module, because they are lists and nothing else; they are read once per process. `tests/functions` writes the one that a
+//! server's catalog can tell.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -23,9 +24,14 @@ pub(crate) enum Class {
 
 type Table = HashMap<&'static str, Class, foldhash::fast::RandomState>;
 
-static POSTGRES: LazyLock<Table> = LazyLock::new(|| read(include_str!("functions/postgres.txt")));
-static MYSQL: LazyLock<Table> = LazyLock::new(|| read(include_str!("functions/mysql.txt")));
-static SQLITE: LazyLock<Table> = LazyLock::new(|| read(include_str!("functions/sqlite.txt")));
+static POSTGRES: LazyLock<Table> = LazyLock::new(|| {
+    read(&[
+        include_str!("functions/postgres.txt"),
+        include_str!("functions/catalog.txt"),
+    ])
+});
+static MYSQL: LazyLock<Table> = LazyLock::new(|| read(&[include_str!("functions/mysql.txt")]));
+static SQLITE: LazyLock<Table> = LazyLock::new(|| read(&[include_str!("functions/sqlite.txt")]));
 
 /// The class of a built-in by its folded name; `None` when no table names it.
 pub(crate) fn class(dialect: Dialect, name: &str) -> Option<Class> {
@@ -39,10 +45,10 @@ pub(crate) fn class(dialect: Dialect, name: &str) -> Option<Class> {
 
 /// A section's class stands in brackets at the start of a line. A name in two sections keeps the stricter class, so
 /// that a slip in a list cannot allow what another line denies.
-fn read(text: &'static str) -> Table {
+fn read(texts: &[&'static str]) -> Table {
     let mut table = Table::default();
     let mut class = None;
-    for line in text.lines() {
+    for line in texts.iter().flat_map(|text| text.lines()) {
         if line.starts_with('#') {
             continue;
         }

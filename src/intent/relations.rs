@@ -75,16 +75,26 @@ const POSTGRES_READS: [&str; 66] = [
     "pg_views",
 ];
 
-/// Text search's, apart from the above for their number.
-const POSTGRES_READS_MORE: [&str; 8] = [
+/// More of it, apart from the above for their number.
+const POSTGRES_READS_MORE: [&str; 18] = [
+    "pg_replication_origin",
+    "pg_sequence",
+    "pg_shadow",
+    "pg_statistic_ext_data",
     "pg_stats",
     "pg_stats_ext",
+    "pg_stats_ext_exprs",
+    "pg_subscription",
+    "pg_subscription_rel",
     "pg_timezone_abbrevs",
     "pg_transform",
     "pg_ts_config",
     "pg_ts_config_map",
     "pg_ts_dict",
     "pg_ts_parser",
+    "pg_ts_template",
+    "pg_user_mapping",
+    "pg_user_mappings",
 ];
 
 /// Relations of one connection.

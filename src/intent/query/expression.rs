@@ -179,6 +179,13 @@ impl Walk<'_, '_, '_> {
     /// Words that are no names where they stand behind others, and may be names elsewhere.
     fn is_infix(&self, word: &str) -> bool {
         let before = self.at.checked_sub(2);
+        // `PASSING a AS b COLUMNS (…)`
+        if word.eq_ignore_ascii_case("COLUMNS")
+            && self.at >= 3
+            && self.statement.is_word(self.at - 3, "AS")
+        {
+            return true;
+        }
         let listed: &[&str] = match before.and_then(|at| self.statement.kind(at)) {
             Some(TokenKind::Close) if self.is_prefix() => return self.is_operator(word),
             Some(TokenKind::Close) => &["OVER", "FILTER", "AGAINST", "ESCAPE", "OFFSET"],
