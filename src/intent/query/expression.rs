@@ -169,9 +169,9 @@ impl Walk<'_, '_, '_> {
                 .tokens
                 .get(at)
                 .is_some_and(|token| token.text(self.statement.sql) == "]"),
-            Some(TokenKind::Quoted | TokenKind::Text | TokenKind::Number | TokenKind::Close) => {
-                true
-            }
+            // `ON (a)` of a join is no value either: what looks like an operator behind it costs a read.
+            Some(TokenKind::Close) => !self.is_prefix(),
+            Some(TokenKind::Quoted | TokenKind::Text | TokenKind::Number) => true,
             _ => false,
         }
     }
