@@ -70,7 +70,14 @@ fn not_yet_known(judged: &Judged) -> Option<Ruling> {
             .first()
             .map(|name| format!("type {name}"))
     };
-    Some(Ruling::primary(relation.or_else(data_type)?))
+    // `(1).f` may call a function of the user's.
+    let attribute = || {
+        let name = judged.needs.attributes.first()?;
+        Some(format!("function {name}"))
+    };
+    Some(Ruling::primary(
+        relation.or_else(data_type).or_else(attribute)?,
+    ))
 }
 
 fn acts_outside(judged: &Judged, catalog: &Catalog) -> bool {

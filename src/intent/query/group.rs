@@ -78,10 +78,14 @@ pub(super) enum Column {
 
 /// One pair of parentheses, or the whole text.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Group {
+pub(super) struct Parentheses {
     pub(super) content: Content,
     /// The place of the parenthesis that opens the group.
     pub(super) open: usize,
     /// How many names common table expressions had defined when it began.
     pub(super) defined: usize,
+    /// A common table expression of the query sees its own name, and those behind it.
+    pub(super) recursive: bool,
+    /// Where the name stands that holds once its query has ended.
+    pub(super) named: Option<usize>,
 }

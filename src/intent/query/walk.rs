@@ -1,7 +1,7 @@
 //! One pass over a query's tokens with a stack of its open parentheses: no recursion, so that no text is too deep.
 
 use super::Reader;
-use super::group::{Clause, Column, Content, Group, Role};
+use super::group::{Clause, Column, Content, Parentheses, Role};
 use super::words::{self, is_any};
 use crate::intent::judged::Name;
 use crate::intent::lexer::TokenKind;
@@ -25,7 +25,7 @@ pub(super) fn walk(statement: &Statement<'_>, reader: &mut Reader<'_>) -> Option
     }
     match walk.groups.as_slice() {
         [
-            Group {
+            Parentheses {
                 content: Content::Query { clause, .. },
                 ..
             },
@@ -39,7 +39,7 @@ pub(super) struct Walk<'w, 's, 'r> {
     pub(super) statement: &'w Statement<'s>,
     pub(super) reader: &'w mut Reader<'r>,
     pub(super) at: usize,
-    groups: Vec<Group>,
+    groups: Vec<Parentheses>,
     /// The place where the parentheses open that were closed last.
     pub(super) closed: usize,
 }
@@ -127,7 +127,10 @@ impl<'s> Walk<'_, 's, '_> {
             match clause {
                 Clause::Start | Clause::Bodied => self.turn_to(Clause::Operand),
                 Clause::Table => self.turn_to(Clause::Joined { aliased: false }),
-                Clause::Body => self.turn_to(Clause::Bodied),
+                Clause::Body => {
+                    self.define();
+                    self.turn_to(Clause::Bodied);
+                }
                 _ => {}
             }
         }
@@ -192,11 +195,17 @@ impl<'s> Walk<'_, 's, '_> {
 
     pub(super) fn push(&mut self, content: Content) {
         let defined = self.reader.defined.len();
-        self.groups.push(Group {
+        self.groups.push(Parentheses {
             content,
             open: self.at.saturating_sub(1),
             defined,
+            recursive: false,
+            named: None,
         });
+    }
+
+    pub(super) fn group(&mut self) -> Option<&mut Parentheses> {
+        self.groups.last_mut()
     }
 
     pub(super) fn pop(&mut self) {
@@ -210,7 +219,7 @@ impl<'s> Walk<'_, 's, '_> {
     }
 
     pub(super) fn turn_to(&mut self, to: Clause) {
-        if let Some(Group {
+        if let Some(Parentheses {
             content: Content::Query { clause, .. },
             ..
         }) = self.groups.last_mut()

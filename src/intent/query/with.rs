@@ -72,6 +72,7 @@ impl Walk<'_, '_, '_> {
 
     pub(super) fn with(&mut self, first: bool) -> Option<()> {
         if self.is(0, &["RECURSIVE"]) && !self.names_expression() {
+            self.group()?.recursive = true;
             return self.expects(true);
         }
         if !self.names_expression() {
@@ -79,10 +80,22 @@ impl Walk<'_, '_, '_> {
             self.turn_to(Clause::Bodied);
             return self.expects(!first && self.reader.dialect == Dialect::Postgres);
         }
-        let name = self.statement.folded(self.at)?;
-        self.reader.defined.push(name);
+        // Its own query still reads what is called so outside. SQLite needs no word to let it see itself.
+        let at = self.at;
+        let group = self.group()?;
+        group.named = Some(at);
+        if group.recursive || self.reader.dialect == Dialect::Sqlite {
+            self.define();
+        }
         self.turn_to(Clause::Named);
         self.expects(true)
+    }
+
+    /// From here on the name of the common table expression holds.
+    pub(super) fn define(&mut self) {
+        let named = self.group().and_then(|group| group.named.take());
+        let name = named.and_then(|at| self.statement.folded(at));
+        self.reader.defined.extend(name);
     }
 
     fn names_expression(&self) -> bool {

@@ -385,3 +385,27 @@ fn mysql_rows_of_the_corpus_that_need_the_catalog_hold() {
         ],
     );
 }
+
+/// I5: until the catalog is there, only what uses nothing of the user's is a read.
+#[test]
+fn before_the_catalog_is_read_a_name_is_believed_only_where_it_is_defined() {
+    let awaited = Classifier::new(DbBackend::Postgres, Settings::default(), Knowledge::Awaited);
+    for (sql, intent) in [
+        ("WITH v AS (SELECT 1 AS a) SELECT a FROM v", Intent::Read),
+        (
+            "WITH v AS (SELECT a FROM v) SELECT a FROM v",
+            Intent::Primary,
+        ),
+        (
+            "WITH v AS (SELECT a FROM w), w AS (SELECT 1 AS a) SELECT a FROM v",
+            Intent::Primary,
+        ),
+        (
+            "WITH RECURSIVE v AS (SELECT 1 AS a UNION SELECT a FROM v) SELECT a FROM v",
+            Intent::Read,
+        ),
+        ("SELECT (1).own", Intent::Primary),
+    ] {
+        assert_eq!(awaited.verdict(sql).intent, intent, "{sql}");
+    }
+}
