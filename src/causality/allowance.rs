@@ -40,7 +40,7 @@ pub(crate) const FOR_ANOTHER: f64 = SAVED * 0.75;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Traffic {
     pub(crate) statements: u64,
-    /// Those of them that replicas served.
+    /// Statements that replicas served, of all these.
     pub(crate) on_replicas: u64,
 }
 
@@ -69,12 +69,12 @@ impl Allowance {
         }
     }
 
-    /// Whether it is time to say how many statements there were.
+    /// The application's statements are to be counted again.
     pub(crate) fn is_due(&self, now: Instant) -> bool {
         now.saturating_duration_since(self.at) >= RECKONED
     }
 
-    /// So many came since it was said last.
+    /// Adds what the statements since the last count are worth.
     pub(crate) fn earn(&mut self, now: Instant, came: Traffic) {
         let passed = now.saturating_duration_since(self.at).as_secs_f64();
         self.at = self.at.max(now);

@@ -30,7 +30,7 @@ const LINGER: Duration = Duration::from_millis(100);
 
 /// What is known when a question was answered, or something has changed since.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Seen {
+pub(super) struct Standing {
     pub(super) now: Instant,
     /// How many had asked.
     pub(super) asked: u64,
@@ -106,14 +106,14 @@ impl Pace {
         }
     }
 
-    /// It had been behind for so long, and is no more.
+    /// The replica had been behind for so long, and is no more.
     pub(super) fn caught_up(&mut self, after: Duration) {
         // One that stood still for once rises it little, and one that is faster than thought lets it fall at once.
         let most = self.usual * 2 + 4 * LEAST;
         self.usual = after.min((self.usual * 3 + after.min(most)) / 4);
     }
 
-    pub(super) fn next(&self, seen: &Seen) -> Next {
+    pub(super) fn next(&self, seen: &Standing) -> Next {
         if self.failed {
             return Next::Pause(PAUSE);
         }
@@ -156,12 +156,12 @@ impl Pace {
 mod tests {
     use std::time::{Duration, Instant};
 
-    use super::{LEAST, MOST, Next, PAUSE, Pace, Price, Seen};
+    use super::{LEAST, MOST, Next, PAUSE, Pace, Price, Standing};
 
     const MS: Duration = Duration::from_millis(1);
 
-    fn seen(now: Instant, behind_since: Option<Instant>) -> Seen {
-        Seen {
+    fn seen(now: Instant, behind_since: Option<Instant>) -> Standing {
+        Standing {
             now,
             asked: 0,
             awaited: false,
@@ -176,7 +176,7 @@ mod tests {
         let now = Instant::now();
         let pace = Pace::new(now);
         assert_eq!(pace.next(&seen(now, None)), Next::Idle(MOST));
-        let asked = Seen {
+        let asked = Standing {
             asked: 1,
             ..seen(now, None)
         };
@@ -190,7 +190,7 @@ mod tests {
         let captured = now + MS;
         let at_once = pace.next(&seen(captured, Some(captured)));
         assert_eq!(at_once, Next::Afford(Duration::ZERO, Price::Sample));
-        let short = Seen {
+        let short = Standing {
             plenty: false,
             ..seen(captured, Some(captured))
         };
@@ -233,7 +233,7 @@ mod tests {
     #[test]
     fn one_more_replica_is_asked_only_where_there_is_enough_for_it() {
         let now = Instant::now();
-        let second = Seen {
+        let second = Standing {
             another_covers: true,
             ..seen(now + MS, Some(now + MS))
         };
@@ -248,7 +248,7 @@ mod tests {
         let mut pace = Pace::new(now);
         let mut waits = |after: Duration| {
             pace.put(now + after, 0);
-            pace.next(&Seen {
+            pace.next(&Standing {
                 awaited: true,
                 ..seen(now + after, Some(now))
             })
@@ -263,7 +263,7 @@ mod tests {
         let now = Instant::now();
         let mut pace = Pace::new(now);
         pace.failed = true;
-        let asked = Seen {
+        let asked = Standing {
             asked: 3,
             awaited: true,
             ..seen(now, Some(now))

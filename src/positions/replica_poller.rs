@@ -13,7 +13,7 @@ use sea_orm::{ConnAcquireErr, DbErr};
 
 use super::{
     background_runtime,
-    pace::{Next, Pace, Price, Seen},
+    pace::{Next, Pace, Price, Standing},
     rate::Rate,
     sql,
     tracker::Tracker,
@@ -27,7 +27,7 @@ use crate::{
 
 /// Asks this replica for as long as it is one of the cluster's.
 pub(super) fn follow(tracker: &Arc<Tracker>, node: &Arc<Node>) {
-    let one = Followed {
+    let one = FollowedReplica {
         tracker: Arc::downgrade(tracker),
         node: Arc::downgrade(node),
     };
@@ -46,12 +46,12 @@ pub(super) fn follow(tracker: &Arc<Tracker>, node: &Arc<Node>) {
 }
 
 /// The replica that is asked, and for whom.
-struct Followed {
+struct FollowedReplica {
     tracker: Weak<Tracker>,
     node: Weak<Node>,
 }
 
-impl Followed {
+impl FollowedReplica {
     fn upgrade(&self) -> Option<(Arc<Tracker>, Arc<Node>)> {
         let tracker = self.tracker.upgrade().filter(|own| !own.is_over())?;
         let node = self.node.upgrade().filter(|own| !own.link.is_closed())?;
@@ -136,13 +136,13 @@ impl Followed {
 }
 
 /// What the next question depends on.
-fn look(tracker: &Tracker, node: &Arc<Node>) -> Seen {
+fn look(tracker: &Tracker, node: &Arc<Node>) -> Standing {
     let uncovered = |of: &Node| tracker.clock.uncovered(of.replayed.known());
     let snapshot = tracker.snapshot.load();
     let mut others = snapshot
         .nodes()
         .filter(|other| other.seen.role == Role::Replica && !Arc::ptr_eq(&other.member.node, node));
-    Seen {
+    Standing {
         now: Instant::now(),
         asked: tracker.demand.asked(),
         awaited: tracker.demand.is_awaited(),

@@ -21,10 +21,10 @@ impl Demand {
     }
 
     /// Somebody waits until this is dropped, and each answer may be the one.
-    pub(crate) fn wait(&self) -> Waiting<'_> {
+    pub(crate) fn wait(&self) -> Demanding<'_> {
         self.waiting.fetch_add(1, Ordering::AcqRel);
         self.ask();
-        Waiting(self)
+        Demanding(self)
     }
 
     /// Nobody waits, but a later read may profit: it is asked where nothing is under way and the allowance has something
@@ -59,9 +59,9 @@ impl Demand {
 
 /// See [`Demand::wait`].
 #[must_use = "whoever waits holds it"]
-pub(crate) struct Waiting<'a>(&'a Demand);
+pub(crate) struct Demanding<'a>(&'a Demand);
 
-impl Drop for Waiting<'_> {
+impl Drop for Demanding<'_> {
     fn drop(&mut self) {
         self.0.waiting.fetch_sub(1, Ordering::AcqRel);
     }
