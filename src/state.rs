@@ -16,22 +16,26 @@
 //! Whoever takes a connection keeps the node's id and generation as they stood in the snapshot, and reports failures
 //! with them: news of an older generation changes nothing (T10).
 
+mod backoff;
 mod catalog;
 mod checks;
 mod crash;
 mod effect;
 mod eligible;
+mod event;
 mod health;
 mod lag;
 mod members;
 mod node;
 mod observe;
+mod outage;
 mod pools;
 mod primaryship;
 mod probe;
 pub(crate) mod reduce;
 mod roster;
 mod start;
+mod step;
 mod tuning;
 mod view;
 
@@ -41,11 +45,12 @@ use std::time::Duration;
 
 use crate::vocabulary::{NodeId, Role};
 
-pub(crate) use catalog::{CatalogNews, CatalogSchedule, Reading};
-pub(crate) use crash::{Fate, Outage, Ran, Spares, TextHash};
-pub(crate) use effect::{Changes, Effect, Event, Notice, Outbox, ProbeFacts};
+pub(crate) use catalog::CatalogSchedule;
+pub(crate) use crash::{Fate, Spares};
+pub(crate) use effect::{Changes, Effect, Notice, Outbox};
+pub(crate) use event::{CatalogNews, Event, PoolNews, ProbeFacts, Reading};
 pub(crate) use node::{Fact, Health, Membership, NodeSpec, NodeState, Suspicion};
-pub(crate) use pools::PoolNews;
+pub(crate) use outage::{Outage, Ran, TextHash};
 pub(crate) use primaryship::Primaryship;
 pub(crate) use start::StartProblem;
 pub(crate) use tuning::{Ejection, FailoverRules, Tuning};
@@ -110,6 +115,13 @@ impl State {
             let mut members = self.members();
             members.find(|node| node.spec.role == Role::Primary)
         })
+    }
+
+    /// The node that the list calls the primary.
+    pub(crate) fn configured(&self) -> Option<NodeId> {
+        let mut members = self.members();
+        let named = members.find(|node| node.spec.role == Role::Primary);
+        named.map(|node| node.id)
     }
 
     /// The nodes in the list.

@@ -10,8 +10,8 @@
 use std::time::Duration;
 
 use super::eligible::ineligible;
-use super::reduce::Step;
-use super::{Effect, Moment, State};
+use super::step::Step;
+use super::{CatalogNews, Effect, Moment, Reading, State};
 use crate::vocabulary::{NodeId, Role};
 
 /// After a failed reading the next one waits this long.
@@ -26,30 +26,6 @@ const LONGEST_REST: Duration = Duration::from_secs(5);
 /// What is only wished for waits so long after the last reading; in vain, twice as long the next time.
 const WISH_EVERY: Duration = Duration::from_secs(2);
 const WISH_SELDOM: Duration = Duration::from_secs(60);
-
-/// News of the catalog.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum CatalogNews {
-    /// There is a server with a catalog, which the start has read already or not.
-    Exists { read: bool },
-    /// There was DDL of our own: the next reading begins as soon as it may.
-    Changed,
-    /// Another reading may tell something that somebody asked for.
-    Wished,
-    /// A reading from a node of this role has ended.
-    Read(Role, Reading),
-}
-
-/// What a reading found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Reading {
-    /// The reading failed.
-    Failed,
-    /// Nothing that was not known, or it was not believed.
-    Known,
-    /// Something that was not known.
-    New,
-}
 
 /// The schedule of readings.
 #[derive(Clone, Debug, Default)]

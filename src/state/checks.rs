@@ -3,7 +3,7 @@
 //!
 //! A probe that was on its way proves nothing, so another one follows it at once.
 
-use super::reduce::Step;
+use super::step::Step;
 use super::{Effect, Moment};
 use crate::vocabulary::NodeId;
 

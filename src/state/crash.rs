@@ -10,90 +10,19 @@
 
 mod fate;
 
-use std::{hash::BuildHasher, time::Duration};
+use std::time::Duration;
 
-use super::reduce::Step;
-use super::{Moment, Notice, State};
+use super::outage::Cause;
+use super::step::Step;
+use super::{Moment, Notice, Outage, Ran, State};
 use crate::signal::Signal;
 use crate::vocabulary::{NodeId, Role};
 
 pub(crate) use fate::{Fate, Spares};
 
-/// A statement's text, as far as it is remembered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct TextHash(pub(crate) u64);
-
-impl TextHash {
-    pub(crate) fn of(sql: &str) -> Self {
-        Self(foldhash::quality::FixedState::default().hash_one(sql))
-    }
-}
-
-/// What ran on a connection that failed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Ran {
-    /// Nothing of the caller's.
-    #[default]
-    Nothing,
-    /// A read of this text.
-    Read(TextHash),
-    /// Something that is never repeated by itself.
-    Other,
-}
-
 /// How long a text is suspected of a crash whose server does not come back: longer than most recoveries, and no text that
 /// is innocent is kept from the primary for good.
 const MEMORY: Duration = Duration::from_secs(60);
-
-/// Why connections broke.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Cause {
-    /// Not told yet.
-    Open,
-    /// A backend died, and its server recovers.
-    Crash,
-    /// Anything else: it is gone, or only these connections are.
-    Other,
-}
-
-/// The end of a node's connections of one generation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Outage {
-    pub(crate) generation: u64,
-    pub(crate) since: Moment,
-    pub(crate) cause: Cause,
-    /// What broke first.
-    pub(crate) first: Ran,
-    /// The node serves again, or has had its time.
-    pub(crate) over: bool,
-    /// A fresh connection was answered, and is asked once more.
-    answered: bool,
-}
-
-impl Outage {
-    pub(super) fn new(generation: u64, since: Moment, cause: Signal) -> Self {
-        Self {
-            generation,
-            since,
-            cause: match cause {
-                Signal::Recovering | Signal::Starting => Cause::Crash,
-                Signal::Disconnected => Cause::Open,
-                _ => Cause::Other,
-            },
-            first: Ran::Nothing,
-            over: false,
-            answered: false,
-        }
-    }
-
-    /// The text that is suspected of it.
-    pub(crate) fn suspect(&self) -> Option<TextHash> {
-        match (self.over, self.cause, self.first) {
-            (false, Cause::Open | Cause::Crash, Ran::Read(text)) => Some(text),
-            _ => None,
-        }
-    }
-}
 
 /// A statement failed. Where its connection broke without a word, it may have been the first.
 pub(super) fn broke(step: &mut Step<'_>, id: NodeId, generation: u64, signal: Signal, ran: Ran) {

@@ -1,135 +1,13 @@
-//! What comes into the reducer and what goes out of it.
-//!
-//! Both are plain data: an event is news and never a wish to touch the state, an effect is an order to the task that
-//! owns the pools and never a closure.
+//! What goes out of the reducer: orders to the task that owns the pools, as plain data, and never a closure.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{CatalogNews, Fact, Moment, NodeSpec, PoolNews, Ran};
+use super::Moment;
 use crate::causality::Named;
 use crate::error::causes::NodeListProblem;
 use crate::signal::Signal;
-use crate::vocabulary::{FenceReason, Ineligible, NodeId, Role, Stage};
-
-/// News.
-#[derive(Clone, Debug)]
-pub(crate) enum Event {
-    /// Something failed on a connection of this generation.
-    Failed {
-        node: NodeId,
-        generation: u64,
-        stage: Stage,
-        signal: Signal,
-        /// What was running there.
-        ran: Ran,
-    },
-    /// A probe succeeded. `begun`: when it was sent; it proves nothing about doubts that are younger.
-    ProbeOk {
-        node: NodeId,
-        begun: Moment,
-        rtt: Duration,
-        facts: ProbeFacts,
-    },
-    /// A probe failed.
-    ProbeFailed {
-        node: NodeId,
-        begun: Moment,
-        signal: Signal,
-    },
-    /// The time that [`State::next_tick`](super::State::next_tick) named has come. Harmless at any other time.
-    Tick,
-    /// Take nothing new there.
-    Drain { node: NodeId },
-    /// Take it back.
-    Resume { node: NodeId },
-    /// The list of nodes is this one now. The ticket comes back with the answer.
-    Replace { ticket: u64, nodes: Vec<NodeSpec> },
-    /// A new node gave its first connection.
-    Warmed { node: NodeId },
-    /// A new node did not give its first connection.
-    WarmFailed { node: NodeId, signal: Signal },
-    /// Nothing is in flight on a drained or leaving node.
-    DrainedOut { node: NodeId },
-    /// Statements wait for a primary, or none does any more.
-    Wanted(bool),
-    /// Something was silent for suspiciously long: ask every node what it is (T6).
-    AskAll,
-    /// Somebody waits until this node was asked what it is. The ticket comes back with the answer.
-    Check { ticket: u64, node: NodeId },
-    /// A pool of this generation that took its time was opened, or could not be.
-    Pool {
-        node: NodeId,
-        generation: u64,
-        news: PoolNews,
-    },
-    /// News of the server's catalog.
-    Catalog(CatalogNews),
-    /// The node's name leads to another server than before: its pools and what was asked of it are of that one (C4).
-    Moved { node: NodeId },
-    /// An authority says that this node is the primary (T3, T4).
-    Promoted { node: NodeId },
-    /// An authority says that this node is to be taken for it, whatever was seen (T3).
-    Accept { node: NodeId },
-    /// An authority has said so to another handle of this process, and positions have begun anew with that.
-    Told { node: NodeId },
-}
-
-/// What a probe learned besides the round trip. What it did not ask for stays as it was.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct ProbeFacts {
-    pub(crate) in_recovery: Fact<bool>,
-    pub(crate) identity: Fact<u64>,
-    pub(crate) epoch: Fact<u64>,
-    /// Where that is not told: the newest one of which a standby has surely replayed something. It may be on a newer one.
-    pub(crate) reached: Option<u64>,
-    /// Transactions of the role are serializable by default.
-    pub(crate) serializable: bool,
-    pub(crate) receiving: Fact<bool>,
-    /// How far it has written, or replayed.
-    pub(crate) position: Option<u64>,
-    /// Of how many transactions it knows, where all of them have ended.
-    pub(crate) ended: Option<u64>,
-    /// The server's address and start time, as one number.
-    pub(crate) server: Fact<u64>,
-    /// When the server was started, and where it is.
-    pub(crate) started: Option<u64>,
-    pub(crate) place: Option<u64>,
-    /// Connections to the node lead to another server than this one.
-    pub(crate) moved: bool,
-}
-
-/// The end of a probe.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct ProbeEnd {
-    pub(super) node: NodeId,
-    pub(super) begun: Moment,
-    pub(super) answered: bool,
-    pub(super) moved: bool,
-}
-
-impl Event {
-    /// The end of a probe that it tells of.
-    pub(super) fn probe_end(&self) -> Option<ProbeEnd> {
-        match *self {
-            Self::ProbeOk {
-                node, begun, facts, ..
-            } => Some(ProbeEnd {
-                node,
-                begun,
-                answered: true,
-                moved: facts.moved,
-            }),
-            Self::ProbeFailed { node, begun, .. } => Some(ProbeEnd {
-                node,
-                begun,
-                answered: false,
-                moved: false,
-            }),
-            _ => None,
-        }
-    }
-}
+use crate::vocabulary::{FenceReason, Ineligible, NodeId, Role};
 
 /// An order, to be carried out in the order given.
 #[derive(Clone, Debug, PartialEq)]

@@ -3,7 +3,7 @@
 //! Everything that speaks against a node is asked here and nowhere else. What nobody checked speaks against none; what
 //! was checked and is not known does. The wanted zone is a preference, not a condition, and belongs to the choice.
 
-use super::reduce::Step;
+use super::step::Step;
 use super::{Fact, Membership, NodeState, Notice, State};
 use crate::{
     mutants,

@@ -7,10 +7,8 @@
 
 use std::time::Duration;
 
-use fastrand::Rng;
-
-use super::probe::{CONNECT_EVERY, is_silence};
-use super::reduce::Step;
+use super::backoff::{CONNECT_EVERY, backoff, is_silence};
+use super::step::Step;
 use super::{Effect, Health, Moment, NodeState, Notice, Outage, Ran, Suspicion, Tuning, crash};
 use crate::signal::Signal;
 use crate::vocabulary::{NodeId, Role, Stage};
@@ -337,20 +335,4 @@ impl Step<'_> {
         });
         self.out.publish();
     }
-}
-
-/// How long to wait for the next probe of an ejected node: not at all the first time, because most breaks are one
-/// connection's; then from `first_backoff`, doubling, up to `eject_max`. A node that relapses while it ramps up goes on
-/// where a steady one would begin. The jitter only shortens, so that the cap is one.
-pub(super) fn backoff(tuning: &Tuning, failures: u32, relapses: u32, rng: &mut Rng) -> Duration {
-    let steps = failures.saturating_sub(1).saturating_add(relapses);
-    if steps == 0 {
-        return Duration::ZERO;
-    }
-    let full = tuning
-        .ejection
-        .first_backoff
-        .saturating_mul(1 << (steps - 1).min(20))
-        .min(tuning.ejection.max_backoff);
-    full.mul_f64(0.75 + 0.25 * rng.f64())
 }

@@ -8,7 +8,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::reduce::Step;
+use super::step::Step;
 use super::{Moment, NodeState, ProbeFacts, State};
 use crate::vocabulary::Role;
 

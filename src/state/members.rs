@@ -8,8 +8,8 @@
 
 use std::sync::Arc;
 
-use super::reduce::Step;
 use super::roster::check;
+use super::step::Step;
 use super::{
     Changes, Effect, Health, Membership, NodeSpec, NodeState, Notice, Pending, State, checks,
 };
@@ -271,7 +271,7 @@ impl Step<'_> {
             cut: false,
         };
         self.out.notice(Notice::Ejected { node: id, cause });
-        let wait = super::health::backoff(&self.state.tuning, 2, 0, self.rng);
+        let wait = super::backoff::backoff(&self.state.tuning, 2, 0, self.rng);
         self.ask_again(id, wait, cause);
         true
     }

@@ -2,7 +2,7 @@
 //!
 //! Called for each probe that succeeded, before roles are settled; what nobody asked for stays as it was.
 
-use super::reduce::Step;
+use super::step::Step;
 use super::{Fact, Moment, Notice, ProbeFacts, State, node::ServerFacts};
 use crate::vocabulary::{NodeId, Role};
 

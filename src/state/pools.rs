@@ -4,18 +4,9 @@
 //! Nothing is opened to a node that has not answered: on one that is silent each attempt would last as long as a
 //! connection may take. A warm connection for writes was weighed against connecting at the promotion: all writes wait then.
 
-use super::reduce::Step;
-use super::{Effect, State};
+use super::step::Step;
+use super::{Effect, PoolNews, State};
 use crate::vocabulary::{NodeId, Role};
-
-/// What became of a pool that took its time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum PoolNews {
-    /// The pool stands in its place.
-    Opened,
-    /// The pool could not be had.
-    Missing,
-}
 
 /// A pool of this generation was opened, or could not be. The picture has to show it: statements wait there.
 pub(super) fn news(step: &mut Step<'_>, id: NodeId, generation: u64, news: PoolNews) {

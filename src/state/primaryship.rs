@@ -11,17 +11,12 @@
 mod claims;
 mod witness;
 
-use std::time::Duration;
-
-use super::reduce::Step;
+use super::step::Step;
 use super::{Effect, Fact, Moment, NodeState, Notice, State};
 use crate::causality::Named;
 use crate::vocabulary::{FenceReason, NodeId, Role};
-use claims::{claimed, same_server};
+use claims::{CONFIRM_LIMIT, Claim, claimed, same_server};
 pub(crate) use witness::Undecided;
-
-/// How long a new epoch waits for nodes that do not answer.
-const CONFIRM_LIMIT: Duration = Duration::from_millis(100);
 
 /// What holds for the cluster as a whole.
 #[derive(Clone, Debug, Default)]
@@ -54,13 +49,6 @@ pub(crate) struct Primaryship {
     pub(crate) wanted: bool,
     /// Some replica does not tell whom it follows, and that was said.
     pub(crate) hidden: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Claim {
-    node: NodeId,
-    epoch: u64,
-    since: Moment,
 }
 
 impl State {
@@ -109,7 +97,7 @@ pub(super) fn settle(step: &mut Step<'_>) {
     learn_identity(step.state);
     let primary = match step.state.tuning.failover.enabled {
         true => observed(step),
-        false => configured(step.state),
+        false => step.state.configured(),
     };
     let before = step.state.primaryship.primary;
     step.state.primaryship.primary = primary;
@@ -160,13 +148,6 @@ fn learn_identity(state: &mut State) {
     }
 }
 
-/// The node that the list calls the primary.
-pub(super) fn configured(state: &State) -> Option<NodeId> {
-    let mut members = state.members();
-    let named = members.find(|node| node.spec.role == Role::Primary);
-    named.map(|node| node.id)
-}
-
 fn observed(step: &mut Step<'_>) -> Option<NodeId> {
     claims::take(step);
     let state = &*step.state;
@@ -183,7 +164,7 @@ fn observed(step: &mut Step<'_>) -> Option<NodeId> {
         if let Some(only) = claims::without_epoch(state) {
             return Some(only);
         }
-        let named = configured(state)?;
+        let named = state.configured()?;
         let follows = |node: &NodeState| node.said.in_recovery == Fact::Known(true);
         let dead = state.node(named).is_some_and(NodeState::is_ejected);
         let gone = state.node(named).is_some_and(follows);

@@ -6,15 +6,12 @@
 
 use std::time::Duration;
 
-use super::health::backoff;
+use super::backoff::{CONNECT_EVERY, backoff, is_silence};
 use super::node::ProbeTimes;
-use super::reduce::Step;
+use super::step::Step;
 use super::{Health, Membership, Moment, Notice, ProbeFacts, crash, observe};
 use crate::signal::Signal;
 use crate::vocabulary::{NodeId, Role};
-
-/// The least time between two attempts to connect to a node that gives no connection (T1).
-pub(super) const CONNECT_EVERY: Duration = Duration::from_millis(500);
 
 /// Between two probes of a node while writes wait for a primary (T1).
 const SEARCH_EVERY: Duration = Duration::from_millis(6);
@@ -74,14 +71,6 @@ pub(super) fn succeeded(
     } else {
         step.ask_probe(id, now);
     }
-}
-
-/// A server that answers, if only to refuse, ends its sessions by itself.
-pub(super) fn is_silence(signal: Signal) -> bool {
-    matches!(
-        signal,
-        Signal::TimedOut | Signal::Disconnected | Signal::Refused
-    )
 }
 
 /// Connections to it lead to another server than before. What was opened before is given up; what runs on a node that

@@ -5,18 +5,11 @@
 
 use fastrand::Rng;
 
+use super::step::Step;
 use super::{
     Effect, Event, Moment, Outbox, State, catalog, checks, crash, health, lag, members, pools,
     primaryship, probe,
 };
-
-/// What one transition needs besides its event.
-pub(super) struct Step<'s> {
-    pub(super) state: &'s mut State,
-    pub(super) now: Moment,
-    pub(super) rng: &'s mut Rng,
-    pub(super) out: Outbox,
-}
 
 /// Applies one event. The effects are to be carried out in their order.
 #[must_use = "the effects are what is to be done"]
@@ -101,15 +94,5 @@ fn transition(step: &mut Step<'_>, event: Event) {
         Event::Told { node } => {
             step.accept_word(node);
         }
-    }
-}
-
-impl Step<'_> {
-    pub(super) fn finish(self) -> Vec<Effect> {
-        let (effects, publishes) = self.out.close();
-        if publishes {
-            self.state.version += 1;
-        }
-        effects
     }
 }

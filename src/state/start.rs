@@ -12,9 +12,8 @@ use thiserror::Error;
 
 use super::crash;
 use super::members::wanted;
-use super::primaryship::configured;
-use super::reduce::Step;
 use super::roster::check;
+use super::step::Step;
 use super::{
     CatalogSchedule, Effect, Fact, Health, Membership, Moment, NodeSpec, NodeState, Notice, Outbox,
     Primaryship, State, Tuning, health, lag,
@@ -80,7 +79,7 @@ impl State {
                 .push(NodeState::new(id, spec, Membership::Member));
         }
         // Until somebody has said otherwise.
-        state.primaryship.primary = configured(&state);
+        state.primaryship.primary = state.configured();
         state.primaryship.lost = state.primaryship.primary.is_none().then_some(now);
         let ids: Vec<_> = state.nodes.iter().map(|node| node.id).collect();
         // Nothing is random about a probe at once.
@@ -110,7 +109,7 @@ impl State {
         if self.has_other_primary() {
             return None;
         }
-        let Some(primary) = configured(self).and_then(|id| self.node(id)) else {
+        let Some(primary) = self.configured().and_then(|id| self.node(id)) else {
             let open = self.members().next().is_some();
             return match self.primaryship.primary {
                 None if !open => Some(StartProblem::NoPrimary),

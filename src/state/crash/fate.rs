@@ -1,7 +1,7 @@
 //! What statements read of a crash in the published view: what became of a server, and where a text must not go (R5).
 
-use super::{Cause, Outage, Ran, TextHash};
-use crate::state::{View, ViewNode};
+use crate::state::outage::Cause;
+use crate::state::{Outage, Ran, TextHash, View, ViewNode};
 use crate::vocabulary::{NodeId, Role};
 
 /// What became of the server of a statement that broke.

@@ -1,11 +1,23 @@
 //! Who claims to be the primary, and whose claim counts (T3, T4).
 
+use std::time::Duration;
+
 use super::witness::{is_overruled, trusted, undecided};
-use super::{CONFIRM_LIMIT, Claim, configured};
 use crate::causality::Named;
-use crate::state::reduce::Step;
-use crate::state::{Effect, Fact, NodeState, Notice, State};
+use crate::state::step::Step;
+use crate::state::{Effect, Fact, Moment, NodeState, Notice, State};
 use crate::vocabulary::{NodeId, Role};
+
+/// How long a new epoch waits for nodes that do not answer.
+pub(super) const CONFIRM_LIMIT: Duration = Duration::from_millis(100);
+
+/// A new epoch that is not accepted yet, and whose it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Claim {
+    pub(super) node: NodeId,
+    pub(super) epoch: u64,
+    pub(super) since: Moment,
+}
 
 /// The epoch in which a node of this cluster claims to be the primary, or did when it was last heard of.
 pub(super) fn claimed(node: &NodeState, state: &State) -> Option<u64> {
@@ -34,7 +46,7 @@ pub(super) fn without_epoch(state: &State) -> Option<NodeId> {
     }
     let follows =
         |named: &NodeState| named.said.in_recovery == Fact::Known(true) && !named.is_ejected();
-    let open = match configured(state).and_then(|named| state.node(named)) {
+    let open = match state.configured().and_then(|named| state.node(named)) {
         Some(named) => follows(named),
         None => true,
     };

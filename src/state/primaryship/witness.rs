@@ -5,7 +5,6 @@
 //! replica beside a healthy primary on purpose. That the configured primary of an older epoch goes on until the other
 //! one has a witness was rejected for the start: a process that lived through the failover writes to the other one.
 
-use super::configured;
 use crate::error::causes::UndecidedPrimary;
 use crate::state::{Fact, Health, NodeState, State};
 use crate::vocabulary::{NodeId, Role};
@@ -54,7 +53,7 @@ fn has_witness(state: &State, node: &NodeState, epoch: u64) -> bool {
     if others().any(follows) {
         return true;
     }
-    match state.primaryship.owner.or_else(|| configured(state)) {
+    match state.primaryship.owner.or_else(|| state.configured()) {
         Some(old) if old != node.id => {
             let old = state.node(old).filter(|old| old.is_member());
             !old.is_some_and(may_reign)
@@ -147,7 +146,7 @@ impl State {
 
     /// Whether another node is the primary than the one that is configured as it.
     pub(crate) fn has_other_primary(&self) -> bool {
-        let named = configured(self);
+        let named = self.configured();
         let named = named.filter(|id| {
             let node = self.node(*id);
             node.is_some_and(|node| node.spec.role == Role::Primary)

@@ -1,0 +1,160 @@
+//! What comes into the reducer: news, as plain data, and never a wish to touch the state.
+
+use std::time::Duration;
+
+use super::outage::Ran;
+use super::{Fact, Moment, NodeSpec};
+use crate::signal::Signal;
+use crate::vocabulary::{NodeId, Role, Stage};
+
+/// News.
+#[derive(Clone, Debug)]
+pub(crate) enum Event {
+    /// Something failed on a connection of this generation.
+    Failed {
+        node: NodeId,
+        generation: u64,
+        stage: Stage,
+        signal: Signal,
+        /// What was running there.
+        ran: Ran,
+    },
+    /// A probe succeeded. `begun`: when it was sent; it proves nothing about doubts that are younger.
+    ProbeOk {
+        node: NodeId,
+        begun: Moment,
+        rtt: Duration,
+        facts: ProbeFacts,
+    },
+    /// A probe failed.
+    ProbeFailed {
+        node: NodeId,
+        begun: Moment,
+        signal: Signal,
+    },
+    /// The time that [`State::next_tick`](super::State::next_tick) named has come. Harmless at any other time.
+    Tick,
+    /// Take nothing new there.
+    Drain { node: NodeId },
+    /// Take it back.
+    Resume { node: NodeId },
+    /// The list of nodes is this one now. The ticket comes back with the answer.
+    Replace { ticket: u64, nodes: Vec<NodeSpec> },
+    /// A new node gave its first connection.
+    Warmed { node: NodeId },
+    /// A new node did not give its first connection.
+    WarmFailed { node: NodeId, signal: Signal },
+    /// Nothing is in flight on a drained or leaving node.
+    DrainedOut { node: NodeId },
+    /// Statements wait for a primary, or none does any more.
+    Wanted(bool),
+    /// Something was silent for suspiciously long: ask every node what it is (T6).
+    AskAll,
+    /// Somebody waits until this node was asked what it is. The ticket comes back with the answer.
+    Check { ticket: u64, node: NodeId },
+    /// A pool of this generation that took its time was opened, or could not be.
+    Pool {
+        node: NodeId,
+        generation: u64,
+        news: PoolNews,
+    },
+    /// News of the server's catalog.
+    Catalog(CatalogNews),
+    /// The node's name leads to another server than before: its pools and what was asked of it are of that one (C4).
+    Moved { node: NodeId },
+    /// An authority says that this node is the primary (T3, T4).
+    Promoted { node: NodeId },
+    /// An authority says that this node is to be taken for it, whatever was seen (T3).
+    Accept { node: NodeId },
+    /// An authority has said so to another handle of this process, and positions have begun anew with that.
+    Told { node: NodeId },
+}
+
+/// What a probe learned besides the round trip. What it did not ask for stays as it was.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ProbeFacts {
+    pub(crate) in_recovery: Fact<bool>,
+    pub(crate) identity: Fact<u64>,
+    pub(crate) epoch: Fact<u64>,
+    /// Where that is not told: the newest one of which a standby has surely replayed something. It may be on a newer one.
+    pub(crate) reached: Option<u64>,
+    /// Transactions of the role are serializable by default.
+    pub(crate) serializable: bool,
+    pub(crate) receiving: Fact<bool>,
+    /// How far it has written, or replayed.
+    pub(crate) position: Option<u64>,
+    /// Of how many transactions it knows, where all of them have ended.
+    pub(crate) ended: Option<u64>,
+    /// The server's address and start time, as one number.
+    pub(crate) server: Fact<u64>,
+    /// When the server was started, and where it is.
+    pub(crate) started: Option<u64>,
+    pub(crate) place: Option<u64>,
+    /// Connections to the node lead to another server than this one.
+    pub(crate) moved: bool,
+}
+
+/// The end of a probe.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ProbeEnd {
+    pub(super) node: NodeId,
+    pub(super) begun: Moment,
+    pub(super) answered: bool,
+    pub(super) moved: bool,
+}
+
+impl Event {
+    /// The end of a probe that it tells of.
+    pub(super) fn probe_end(&self) -> Option<ProbeEnd> {
+        match *self {
+            Self::ProbeOk {
+                node, begun, facts, ..
+            } => Some(ProbeEnd {
+                node,
+                begun,
+                answered: true,
+                moved: facts.moved,
+            }),
+            Self::ProbeFailed { node, begun, .. } => Some(ProbeEnd {
+                node,
+                begun,
+                answered: false,
+                moved: false,
+            }),
+            _ => None,
+        }
+    }
+}
+
+/// News of the catalog.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CatalogNews {
+    /// There is a server with a catalog, which the start has read already or not.
+    Exists { read: bool },
+    /// There was DDL of our own: the next reading begins as soon as it may.
+    Changed,
+    /// Another reading may tell something that somebody asked for.
+    Wished,
+    /// A reading from a node of this role has ended.
+    Read(Role, Reading),
+}
+
+/// What a reading found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reading {
+    /// The reading failed.
+    Failed,
+    /// Nothing that was not known, or it was not believed.
+    Known,
+    /// Something that was not known.
+    New,
+}
+
+/// What became of a pool that took its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PoolNews {
+    /// The pool stands in its place.
+    Opened,
+    /// The pool could not be had.
+    Missing,
+}
