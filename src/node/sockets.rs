@@ -95,7 +95,8 @@ mod look {
     /// Between two looks: what ends meanwhile is found by the next one.
     const LOOK_EVERY: Duration = Duration::from_millis(1);
 
-    /// How long a list of sockets is believed while the number of connections stands.
+    /// How long a list of sockets is believed while no connection was opened. A number of connections that stands does not
+    /// tell: one counts from before it has a socket, so a list made meanwhile lacked it for all of this time.
     const LIST_FOR: Duration = Duration::from_secs(1);
 
     /// What a server that ends a session says before it closes: a message of PostgreSQL's, an alert of TLS.
@@ -113,8 +114,31 @@ mod look {
     #[derive(Debug, Default)]
     struct SocketList {
         files: Vec<RawFd>,
-        /// How many connections the pool had when it was made, and when that was.
-        of: Option<(u32, Instant)>,
+        /// What the pool had when it was made, and when that was.
+        of: Option<(Opened, Instant)>,
+    }
+
+    /// What tells whether a pool has opened a connection meanwhile.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    struct Opened {
+        /// How many connections there are or will be soon.
+        size: u32,
+        /// How many were asked so far whose server they lead to; none are asked where the driver cannot.
+        judged: Option<u64>,
+    }
+
+    impl Opened {
+        fn by(link: &NodePool) -> Self {
+            Self {
+                size: link.pool_size().map_or(0, |pool| pool.size),
+                judged: link.guide().map(|guide| guide.judged()),
+            }
+        }
+
+        /// Whether a list of so many sockets has one for each connection, as far as that can be told.
+        fn has_all(self, sockets: usize) -> bool {
+            self.judged.is_some() || usize::try_from(self.size).is_ok_and(|size| size <= sockets)
+        }
     }
 
     impl Default for Sockets {
@@ -152,11 +176,13 @@ mod look {
                 return false;
             };
             self.looked.store(since, Ordering::Relaxed);
-            let size = link.pool_size().map_or(0, |pool| pool.size);
-            let fits = |(of, at): (u32, Instant)| of == size && now.duration_since(at) < LIST_FOR;
+            // Before the list is made: what is opened meanwhile makes another one.
+            let opened = Opened::by(link);
+            let fits =
+                |(of, at): (Opened, Instant)| of == opened && now.duration_since(at) < LIST_FOR;
             if !list.of.is_some_and(fits) {
-                list.of = Some((size, now));
                 list.files = to_port(port);
+                list.of = Some((opened, now)).filter(|_| opened.has_all(list.files.len()));
             }
             let before = list.files.len();
             // Told once: whoever holds one that has ended will learn it by itself.

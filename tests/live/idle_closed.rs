@@ -91,6 +91,39 @@ async fn a_connection_that_replaced_a_closed_one_is_looked_at_as_well() {
     assert_eq!(number(&db, "SELECT count(*) FROM closed").await, 20);
 }
 
+/// A connection counts in its pool before it has a socket. A list of sockets that was made in between lacked it for a second.
+#[tokio::test]
+async fn a_connection_that_was_being_opened_when_another_statement_came_is_looked_at_as_well() {
+    let cluster = Cluster::builder().start().unwrap();
+    let primary = cluster.primary();
+    primary.sql("CREATE TABLE closed (n bigint)").unwrap();
+    let between = Forwarder::to(primary.addr()).unwrap();
+    // To look the name up takes a moment, in which the connection counts.
+    let url = primary.url_at(between.addr(), "postgres");
+    let db = RoutedConnection::builder()
+        .primary(url.replace("127.0.0.1", "localhost"))
+        .max_connections(1)
+        .connect()
+        .await
+        .unwrap();
+    for round in 0..40 {
+        all_closed(&between).await;
+        let later = async {
+            for _ in 0..round * 4 {
+                tokio::task::yield_now().await;
+            }
+            db.execute_unprepared("SELECT pg_sleep(0.001)").await
+        };
+        let two = tokio::join!(db.execute_unprepared("SELECT pg_sleep(0.001)"), later);
+        two.0.unwrap();
+        two.1.unwrap();
+        all_closed(&between).await;
+        let wrote = db.execute_unprepared("INSERT INTO closed VALUES (1)").await;
+        wrote.unwrap_or_else(|err| panic!("round {round}: {err}"));
+    }
+    assert_eq!(number(&db, "SELECT count(*) FROM closed").await, 40);
+}
+
 /// A connection of this process to that server which the server has closed, and this process not yet.
 fn ended(addr: SocketAddr) -> TcpStream {
     let mut ended = TcpStream::connect(addr).unwrap();

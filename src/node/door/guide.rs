@@ -27,6 +27,8 @@ pub(crate) struct Guide {
     /// The role may not be told everything.
     pub(crate) little: AtomicBool,
     refused: watch::Sender<Option<Stranger>>,
+    /// How many first answers were judged: a connection is open before, and nobody uses it before.
+    judged: AtomicU64,
 }
 
 impl Guide {
@@ -48,6 +50,7 @@ impl Guide {
             hooked: OnceLock::new(),
             little: AtomicBool::new(false),
             refused: watch::Sender::new(None),
+            judged: AtomicU64::new(0),
         })
     }
 
@@ -93,8 +96,14 @@ impl Guide {
         self.refused.subscribe()
     }
 
+    /// How many connections were judged so far.
+    pub(crate) fn judged(&self) -> u64 {
+        self.judged.load(Ordering::Acquire)
+    }
+
     /// Judges a connection by its server's first answer.
     pub(crate) fn judge(&self, hello: &Hello) -> Result<(), Stranger> {
+        self.judged.fetch_add(1, Ordering::AcqRel);
         if !hello.plain_strings {
             self.door.reads_strings_strangely();
             self.door.tell(&self.replayed, News::Strings);
