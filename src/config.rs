@@ -19,7 +19,9 @@ mod item;
 pub(crate) mod kind;
 mod names;
 mod node;
+mod problems;
 pub(crate) mod redact;
+mod source;
 pub(crate) mod table;
 mod template;
 pub(crate) mod url;
@@ -47,7 +49,7 @@ pub use url::NodeUrl;
 pub(crate) use url::scheme_of;
 
 use crate::vocabulary::{Consistency, Failover, OnConflict, OnStale, Scope};
-use error::{Problems, SettingSource};
+use source::SettingSource;
 
 /// Everything that one cluster's router is told.
 ///
@@ -228,47 +230,10 @@ pub struct Config {
 }
 
 impl Config {
-    /// The defaults around a primary.
-    #[must_use]
-    pub fn new(primary: NodeConfig) -> Self {
-        table::defaults(primary)
-    }
-
-    /// The defaults for a cluster of connections that the application made.
-    pub(crate) fn adopted() -> Self {
-        Self::new(NodeConfig::nowhere())
-    }
-
-    /// A builder with one setter for each knob.
-    pub fn builder() -> Builder {
-        Builder::default()
-    }
-
-    /// Checks everything and reports all problems at once.
-    ///
-    /// # Errors
-    ///
-    /// Every problem that was found.
-    pub fn validate(&self) -> Result<(), ConfigError> {
-        self.clone().validated().map(drop)
-    }
-
     /// What the configuration itself decided and its owner should know: a replica that was left out because it is
     /// the primary, an unknown variable that was let through. Logged once when connecting.
     #[must_use]
     pub fn warnings(&self) -> &[String] {
         &self.warnings
-    }
-
-    /// The checked configuration, without replicas that are the primary.
-    pub(crate) fn validated(mut self) -> Result<Self, ConfigError> {
-        let problems = Problems::new(self.source.clone());
-        // The template may be another one since.
-        #[cfg(feature = "postgres")]
-        {
-            self.found = Found::default();
-        }
-        let replicas = check::numbered(std::mem::take(&mut self.replicas));
-        check::complete(self, replicas, problems)
     }
 }

@@ -6,8 +6,9 @@ use std::time::Duration;
 use sea_orm::ConnectOptions;
 
 use super::draft::{Draft, Given};
-use super::error::{ConfigError, SettingSource};
+use super::error::ConfigError;
 use super::node::NodeConfig;
+use super::source::SettingSource;
 use super::table::{PRIMARY, settings};
 use super::{Config, Discovery};
 use crate::vocabulary::{Consistency, Failover, OnConflict, OnStale, Role, Scope};
@@ -171,5 +172,12 @@ impl fmt::Debug for Builder {
             .field("replicas", &self.draft.replicas.len())
             .field("assigned", &self.draft.assigned)
             .finish_non_exhaustive()
+    }
+}
+
+impl Config {
+    /// A builder with one setter for each knob.
+    pub fn builder() -> Builder {
+        Builder::default()
     }
 }

@@ -12,9 +12,36 @@ use nodes::GivenNodes;
 use sea_orm::DbBackend;
 
 use super::Config;
-use super::error::{ConfigError, Problems, SettingSource};
+#[cfg(feature = "postgres")]
+use super::Found;
+use super::error::ConfigError;
+use super::problems::Problems;
+use super::source::SettingSource;
 use super::table::SETTINGS;
 use crate::vocabulary::{Failover, Role};
+
+impl Config {
+    /// Checks everything and reports all problems at once.
+    ///
+    /// # Errors
+    ///
+    /// Every problem that was found.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        self.clone().validated().map(drop)
+    }
+
+    /// The checked configuration, without replicas that are the primary.
+    pub(crate) fn validated(mut self) -> Result<Self, ConfigError> {
+        let problems = Problems::new(self.source.clone());
+        // The template may be another one since.
+        #[cfg(feature = "postgres")]
+        {
+            self.found = Found::default();
+        }
+        let replicas = numbered(std::mem::take(&mut self.replicas));
+        complete(self, replicas, problems)
+    }
+}
 
 /// Checks a configuration whose replicas stand beside it, and puts in those that stay.
 pub(super) fn complete(

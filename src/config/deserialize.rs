@@ -11,8 +11,8 @@ use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAcce
 
 use super::Config;
 use super::draft::{Draft, Given};
-use super::error::SettingSource;
 use super::names;
+use super::source::SettingSource;
 use super::table::{self, REPLICAS, STRICTNESS, Setting};
 
 impl<'de> Deserialize<'de> for Config {

@@ -10,11 +10,13 @@ use sea_orm::ConnectOptions;
 
 use super::Config;
 use super::check::{self, Numbered};
-use super::error::{ConfigError, Problems, SettingSource};
+use super::error::ConfigError;
 use super::item::Item;
 use super::kind::Zero;
 use super::kind::{SettingKind, split_list};
 use super::node::NodeConfig;
+use super::problems::Problems;
+use super::source::SettingSource;
 use super::table::{PRIMARY, REPLICA, REPLICAS, SETTINGS, Setting};
 use super::url;
 use super::value::Value;

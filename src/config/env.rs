@@ -10,8 +10,9 @@ use sea_orm::ConnectOptions;
 
 use super::Config;
 use super::draft::{Draft, is_blank};
-use super::error::{ConfigError, SettingSource};
+use super::error::ConfigError;
 use super::names;
+use super::source::SettingSource;
 use super::table::{self, REPLICA, STRICTNESS};
 
 /// The variables that concern one cluster, without its prefix; no value where it is not UTF-8.

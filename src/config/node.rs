@@ -1,9 +1,8 @@
 //! One node as configured: its role, where it is and how it takes part.
 
-use super::error::{ConfigError, Problems};
-use super::item::Item;
-use super::table;
-use super::url::{self, Endpoint, NodeUrl, Own};
+mod text;
+
+use super::url::{Endpoint, NodeUrl, Own};
 use crate::vocabulary::Role;
 
 /// One node of the topology as its owner wants it; also what `replace_nodes` takes.
@@ -43,43 +42,6 @@ pub(crate) const READERS: &str = " (readers)";
 const PRIMARY_WEIGHT: u32 = 0;
 
 impl NodeConfig {
-    /// A primary from a whole URL.
-    ///
-    /// # Errors
-    ///
-    /// What is wrong with the URL; it is not quoted.
-    pub fn primary(url: impl AsRef<str>) -> Result<Self, ConfigError> {
-        Self::from_text(table::PRIMARY, url.as_ref(), None)
-    }
-
-    /// A replica from a whole URL, which inherits nothing.
-    ///
-    /// # Errors
-    ///
-    /// What is wrong with the URL; it is not quoted.
-    pub fn replica(url: impl AsRef<str>) -> Result<Self, ConfigError> {
-        Self::from_text(table::REPLICA, url.as_ref(), None)
-    }
-
-    /// A node whose role is found out by asking it, from a whole URL. PostgreSQL only, and with
-    /// [`Failover::Auto`](crate::Failover::Auto): a list of such nodes needs no primary by name.
-    ///
-    /// # Errors
-    ///
-    /// What is wrong with the URL; it is not quoted.
-    pub fn with_unknown_role(url: impl AsRef<str>) -> Result<Self, ConfigError> {
-        Self::replica(url).map(|node| node.as_role(Role::Unknown))
-    }
-
-    /// A replica that takes from this node whatever the item leaves out: `host[:port]` is enough.
-    ///
-    /// # Errors
-    ///
-    /// What is wrong with the item; it is not quoted.
-    pub fn replica_like(&self, item: impl AsRef<str>) -> Result<Self, ConfigError> {
-        Self::from_text(table::REPLICA, item.as_ref(), Some(self))
-    }
-
     /// The configured role, [`Role::Primary`] or [`Role::Replica`]; [`Role::Unknown`] where it is found out by asking.
     #[must_use]
     pub fn role(&self) -> Role {
@@ -154,18 +116,5 @@ impl NodeConfig {
     /// Stands where the primary's URL could not be read, until the problems are reported.
     pub(super) fn nowhere() -> Self {
         Self::of_primary(NodeUrl::nowhere(), Own::default())
-    }
-
-    fn from_text(
-        field: &'static str,
-        text: &str,
-        like: Option<&NodeConfig>,
-    ) -> Result<Self, ConfigError> {
-        let node = if field == table::PRIMARY {
-            url::parse(text.trim()).map(|parsed| Self::of_primary(parsed.url, parsed.own))
-        } else {
-            Item::parse(text.trim()).and_then(|item| item.replica(like))
-        };
-        node.map_err(|message| Problems::only(field, message))
     }
 }

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 #[cfg(feature = "postgres")]
 use super::Found;
-use super::error::SettingSource;
 use super::kind::{SettingKind, Zero};
+use super::source::SettingSource;
 use super::value::{Field, Value};
 use super::{Config, Discovery, NodeConfig};
 use crate::vocabulary::{Consistency, Failover, OnConflict, OnStale, Scope};
@@ -185,7 +185,7 @@ macro_rules! rows {
         ];
 
         /// The defaults around a primary.
-        pub(super) fn defaults(primary: NodeConfig) -> Config {
+        fn defaults(primary: NodeConfig) -> Config {
             $(let $field: rows!(@type $type) = $default;)+
             Config {
                 primary,
@@ -223,3 +223,16 @@ macro_rules! rows {
 }
 
 settings!(rows);
+
+impl Config {
+    /// The defaults around a primary.
+    #[must_use]
+    pub fn new(primary: NodeConfig) -> Self {
+        defaults(primary)
+    }
+
+    /// The defaults for a cluster of connections that the application made.
+    pub(crate) fn adopted() -> Self {
+        Self::new(NodeConfig::nowhere())
+    }
+}

@@ -7,9 +7,11 @@ use std::collections::HashMap;
 
 use sea_orm::DbBackend;
 
-use crate::config::error::{ConfigError, Problems, SettingSource};
+use crate::config::error::ConfigError;
 use crate::config::kind::{self, SettingKind};
 use crate::config::node::NodeConfig;
+use crate::config::problems::Problems;
+use crate::config::source::SettingSource;
 use crate::config::table::{PRIMARY, REPLICA, REPLICAS};
 use crate::config::url::{Endpoint, scheme_of};
 use crate::config::value::Value;
