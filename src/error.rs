@@ -3,6 +3,7 @@
 //! What a server answers passes unchanged; only what the server did not say is said here. A message names the node,
 //! how far things had come and what to do. It never holds a password or a bound value.
 
+mod bookmark;
 pub mod causes;
 mod db_err;
 mod outcome;
@@ -168,9 +169,7 @@ pub enum Error {
     },
 
     /// A read would have been stale, and waiting was not long enough.
-    #[error(
-        "{} is not known to have replayed what this session wrote, after {waited:?}; {}: repeat it, or read from primary()", text::list(.nodes), text::unsent(*.sent)
-    )]
+    #[error("{}", text::not_caught_up(.nodes, .waited, *.sent))]
     NotCaughtUp {
         /// The node the transaction is on, or the replicas that were waited for.
         nodes: Vec<String>,
@@ -181,15 +180,11 @@ pub enum Error {
     },
 
     /// A bookmark comes from another cluster (rule C11).
-    #[error(
-        "the bookmark is of another cluster than the one this handle is connected to: use each cluster's bookmarks with its own handle"
-    )]
+    #[error("{}", text::OTHER_CLUSTER)]
     OtherCluster,
 
     /// A bookmark is of a primaryship that no node shows, and not every node could be asked (rule C11).
-    #[error(
-        "the bookmark is of timeline {timeline}, which no node shows yet, and not every node answered within {waited:?}; the statement was not sent: repeat it, or read without the bookmark"
-    )]
+    #[error("{}", text::epoch_not_seen(*.timeline, .waited))]
     EpochNotSeen {
         /// The timeline that the bookmark names.
         timeline: u32,

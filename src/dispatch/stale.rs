@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::{Attempt, phase::Phase, request::Request};
 use crate::{
     causality::ReadRequirement,
-    error::Error,
+    error::{Error, causes::BookmarkProblem},
     metrics::ClusterCounter,
     positions::{bookmark_check, pinned_requirement::PinnedRequirement, wait::Look},
     route::{Ask, Decision, Forced},
@@ -152,12 +152,12 @@ impl Attempt<'_> {
             self.timing.spend(Phase::Fresh, begun);
             match settled {
                 Ok(()) => {}
-                Err(foreign @ Error::OtherCluster) => return Err(foreign),
+                Err(foreign @ BookmarkProblem::OtherCluster) => return Err(foreign.into()),
                 Err(unknown) => {
                     session.mark_waited();
                     self.freshness.waited_out = true;
                     if request.on_stale() == OnStale::Error {
-                        return Err(unknown);
+                        return Err(unknown.into());
                     }
                 }
             }

@@ -1,19 +1,21 @@
-//! What stands behind an [`Error`]: the cases of its causes, for code that decides by them and does not read texts.
+//! What stands behind an [`Error`](crate::Error): the cases of its causes, for code that decides by them and does not read texts.
 //!
 //! Each is written ([`Display`](std::fmt::Display)) as the part of the error's message that it is.
 
+mod bookmark;
 mod nodes;
 
 use std::fmt;
 
 use sea_orm::DbBackend;
 
-use super::{Error, text};
+use super::text;
 use crate::config::scheme_of;
 
+pub use self::bookmark::BookmarkProblem;
 pub use self::nodes::{NodeListProblem, SeenNode, SeenNodes};
 
-/// Why a cluster cannot be started, though some of its nodes may answer ([`Error::CannotStart`]).
+/// Why a cluster cannot be started, though some of its nodes may answer ([`Error::CannotStart`](crate::Error::CannotStart)).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CannotStart {
@@ -114,7 +116,7 @@ impl fmt::Display for UndecidedPrimary {
     }
 }
 
-/// Why the topology stays as it is ([`Error::Topology`]).
+/// Why the topology stays as it is ([`Error::Topology`](crate::Error::Topology)).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TopologyProblem {
@@ -159,7 +161,7 @@ pub enum TopologyProblem {
     Closed,
 }
 
-/// What stands in the way of a pause of the writes ([`Error::StillWriting`]).
+/// What stands in the way of a pause of the writes ([`Error::StillWriting`](crate::Error::StillWriting)).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum UnderWay {
@@ -177,7 +179,7 @@ pub enum UnderWay {
     },
 }
 
-/// Why nobody could tell in time where something written stands ([`Error::PositionUntold`]).
+/// Why nobody could tell in time where something written stands ([`Error::PositionUntold`](crate::Error::PositionUntold)).
 #[derive(thiserror::Error, Debug)]
 #[non_exhaustive]
 pub enum PositionDelay {
@@ -195,5 +197,5 @@ pub enum PositionDelay {
     },
     /// The session began with a bookmark, and nobody could tell what that is worth.
     #[error(transparent)]
-    Bookmark(Box<Error>),
+    Bookmark(BookmarkProblem),
 }

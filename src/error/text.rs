@@ -73,3 +73,24 @@ pub(super) fn reached(nodes: Option<&[String]>) -> String {
         Some(nodes) => nodes.join(", "),
     }
 }
+
+/// A bookmark of another cluster.
+pub(super) const OTHER_CLUSTER: &str = "the bookmark is of another cluster than the one this handle is connected to: \
+    use each cluster's bookmarks with its own handle";
+
+/// A bookmark of an epoch that no node shows.
+pub(super) fn epoch_not_seen(timeline: u32, waited: &Duration) -> String {
+    format!(
+        "the bookmark is of timeline {timeline}, which no node shows yet, and not every node answered within {waited:?}; \
+         the statement was not sent: repeat it, or read without the bookmark"
+    )
+}
+
+/// Nodes that have not come far enough in time.
+pub(super) fn not_caught_up(nodes: &[String], waited: &Duration, sent: bool) -> String {
+    format!(
+        "{} is not known to have replayed what this session wrote, after {waited:?}; {}: repeat it, or read from primary()",
+        list(nodes),
+        unsent(sent)
+    )
+}

@@ -11,7 +11,7 @@ use std::{
 use super::{tracker::Tracker, wait::Look};
 use crate::{
     causality::{Clock, Current, LastReport, Session, Upstream, WaitingBookmark},
-    error::Error,
+    error::causes::BookmarkProblem,
     metrics::ClusterCounter,
     position::{Asks, Position},
     vocabulary::Role,
@@ -75,12 +75,12 @@ enum Shown {
 /// writes of this process, and if it is not the one of the bookmark's epoch, nobody here knows of that one.
 ///
 /// # Errors
-/// [`Error::OtherCluster`]; [`Error::EpochNotSeen`] and [`Error::NotCaughtUp`] for what is not known.
+/// [`BookmarkProblem::OtherCluster`]; the others for what is not known.
 pub(crate) async fn settle(
     tracker: &Tracker,
     session: &Session,
     deadline: Instant,
-) -> Result<(), Error> {
+) -> Result<(), BookmarkProblem> {
     for waiting in session.waiting() {
         settle_one(tracker, session, waiting, deadline).await?;
     }
@@ -100,7 +100,7 @@ async fn settle_one(
     session: &Session,
     mut waiting: WaitingBookmark,
     deadline: Instant,
-) -> Result<(), Error> {
+) -> Result<(), BookmarkProblem> {
     if waiting.is_early() {
         return Err(given_up(tracker, &waiting));
     }
@@ -123,14 +123,14 @@ fn look(
     tracker: &Tracker,
     session: &Session,
     waiting: &mut WaitingBookmark,
-) -> Look<Result<(), Error>> {
+) -> Look<Result<(), BookmarkProblem>> {
     let (clock, mark) = (&tracker.clock, waiting.mark);
     let asked = waiting
         .question
         .is_some_and(|asked| clock.is_answered(asked));
     match worth(clock, mark, asked) {
         Worth::Foreign if session.forgives_foreign() => {}
-        Worth::Foreign => return Look::Met(Err(Error::OtherCluster)),
+        Worth::Foreign => return Look::Met(Err(BookmarkProblem::OtherCluster)),
         Worth::Known => {
             if let Asks::At(position) = mark {
                 session.raise(clock, clock.epoch(), position.lsn.0);
@@ -204,26 +204,19 @@ fn pin(tracker: &Tracker, session: &Session) {
     session.extend_pin(Instant::now(), tracker.pin.length);
 }
 
-fn given_up(tracker: &Tracker, waiting: &WaitingBookmark) -> Error {
+fn given_up(tracker: &Tracker, waiting: &WaitingBookmark) -> BookmarkProblem {
     let waited = waiting.came.elapsed();
     match (worth(&tracker.clock, waiting.mark, false), waiting.mark) {
-        (Worth::Newer, Asks::At(bookmark)) => Error::EpochNotSeen {
+        (Worth::Newer, Asks::At(bookmark)) => BookmarkProblem::EpochNotSeen {
             timeline: bookmark.epoch.timeline,
             waited,
         },
         _ => match tracker.snapshot.primary_name() {
-            Some(node) => Error::NotCaughtUp {
-                nodes: vec![node],
-                waited,
-                sent: false,
-            },
-            None => Error::NoPrimary {
+            Some(node) => BookmarkProblem::NotCaughtUp { node, waited },
+            None => BookmarkProblem::NoPrimary {
                 nodes: tracker.snapshot.describe(),
-                detail: "".into(),
                 waited,
                 limit: Some(tracker.config.setting("stale_wait").into()),
-                sent: false,
-                source: None,
             },
         },
     }

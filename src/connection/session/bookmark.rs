@@ -114,7 +114,7 @@ impl RoutedConnection {
                 let deadline = begun + shared.config.route_timeout;
                 bookmark_check::settle(&shared.tracker, &session, deadline)
                     .await
-                    .map_err(|err| untold(PositionDelay::Bookmark(Box::new(err)), begun))?;
+                    .map_err(|problem| untold(PositionDelay::Bookmark(problem), begun))?;
             }
             if session.has_rest() {
                 // Reads that no position covers yet: the primary's covers them.
