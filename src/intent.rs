@@ -7,6 +7,7 @@ mod cache;
 pub(crate) mod catalog;
 mod change;
 mod dialect;
+mod doubt;
 mod ending;
 mod executable;
 mod explain;

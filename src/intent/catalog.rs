@@ -15,6 +15,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 pub(crate) use closure::build;
 
+use super::judged::Name;
+
 /// How far a function of the user's is trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Trust {
@@ -135,4 +137,18 @@ pub(crate) struct Catalog {
     pub(crate) results: HashMap<String, BTreeSet<i64>>,
     /// Extensions whose functions are not known to be harmless.
     pub(crate) unlisted: BTreeSet<String>,
+}
+
+impl Catalog {
+    /// The relations that a name may mean.
+    pub(crate) fn relations_named<'a>(
+        &'a self,
+        name: &'a Name,
+    ) -> impl Iterator<Item = &'a Relation> {
+        self.relations
+            .get(&name.name)
+            .into_iter()
+            .flatten()
+            .filter(move |relation| name.schema.as_ref().is_none_or(|s| *s == relation.schema))
+    }
 }

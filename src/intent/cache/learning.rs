@@ -8,7 +8,8 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 
 use super::super::catalog::Catalog;
 use super::super::change::Change;
-use super::super::knowledge::{Doubt, Knowledge};
+use super::super::doubt::Doubt;
+use super::super::knowledge::Knowledge;
 use super::{Classifier, Doubts};
 
 impl Classifier {

@@ -6,8 +6,8 @@
 use std::collections::BTreeSet;
 
 use super::{Catalog, RelationKind, Trust};
+use crate::intent::doubt::Doubt;
 use crate::intent::judged::{Judged, Name, Ruling, Traits};
-use crate::intent::knowledge::Doubt;
 use crate::intent::types;
 use crate::vocabulary::Intent;
 
@@ -149,17 +149,6 @@ impl Catalog {
                 !has(name)
                     && !found.any(|one| name.schema.as_ref().is_none_or(|s| *s == one.schema))
             })
-    }
-
-    pub(crate) fn relations_named<'a>(
-        &'a self,
-        name: &'a Name,
-    ) -> impl Iterator<Item = &'a super::Relation> {
-        self.relations
-            .get(&name.name)
-            .into_iter()
-            .flatten()
-            .filter(move |relation| name.schema.as_ref().is_none_or(|s| *s == relation.schema))
     }
 
     fn function(&self, name: &Name) -> Option<Ruling> {
