@@ -34,7 +34,7 @@ pub(crate) use self::{
     finish_in_background::FinishInBackground,
     outcome::Failed,
     preview::preview,
-    request::{Arrival, Overrides},
+    request::{Overrides, classify},
     unavailable::asking_why,
     verify_position::Reads,
 };
@@ -45,8 +45,9 @@ use crate::{
     causality::Stood,
     cluster::shared::Shared,
     error::{DbErrKind, Error},
+    intent::Classification,
     node::Lease,
-    route::{Ask, Refusal},
+    route::Refusal,
     vocabulary::{Consistency, Intent, Stage},
 };
 
@@ -59,7 +60,11 @@ pub(crate) trait Work: Sync {
     /// Which of SeaORM's error families its failures belong to.
     const KIND: DbErrKind;
 
-    fn arrival(&self) -> Arrival<'_>;
+    /// What it is judged to be when it arrives.
+    fn classify(&self, shared: &Shared) -> Classification;
+
+    /// Its text; none for a begin.
+    fn sql(&self) -> Option<&str>;
 
     /// Sends it once, to the leased node or to the first of them that has a place: the lease is on that one then. Nothing
     /// where that node turned out not to be one for it, and nothing was sent.
@@ -85,7 +90,8 @@ pub(crate) async fn run<W: Work>(
     scope: &Overrides,
     work: &W,
 ) -> Result<W::Output, DbErr> {
-    let mut attempt = Attempt::arrives(shared, scope, work.arrival());
+    let classification = work.classify(shared);
+    let mut attempt = Attempt::new(shared, scope, classification, work.sql());
     attempt.settle_verdict().await;
     loop {
         let mut lease = attempt.lease().await.map_err(|err| err.into_db(W::KIND))?;
@@ -104,8 +110,8 @@ pub(crate) async fn run<W: Work>(
 /// One request on its way to its end.
 pub(crate) struct Attempt<'a> {
     request: Request<'a>,
-    /// The kind of statement; a later verdict takes the place of an earlier one.
-    ask: Ask,
+    /// A later verdict takes the place of an earlier one.
+    classification: Classification,
     freshness: Freshness,
     progress: Progress,
     timing: Timing,
@@ -114,23 +120,22 @@ pub(crate) struct Attempt<'a> {
 
 impl<'a> Attempt<'a> {
     #[inline]
-    fn arrives(shared: &'a Arc<Shared>, scope: &'a Overrides, arrival: Arrival<'a>) -> Self {
-        let ask = Ask::of(shared, arrival);
-        Self::new(shared, scope, ask, arrival.sql())
-    }
-
-    #[inline]
-    fn new(shared: &'a Arc<Shared>, scope: &'a Overrides, ask: Ask, sql: Option<&'a str>) -> Self {
+    fn new(
+        shared: &'a Arc<Shared>,
+        scope: &'a Overrides,
+        classification: Classification,
+        sql: Option<&'a str>,
+    ) -> Self {
         let (current, level) = (scope.current(shared), scope.level(shared));
-        let stood = match ask {
-            Ask::BeginReadOnly => current.stands(&shared.clock),
-            Ask::Begin | Ask::Statement(_) => Stood::default(),
+        let stood = match classification.begins_read_only() {
+            true => current.stands(&shared.clock),
+            false => Stood::default(),
         };
         // Before the need is: a bookmark that another task settles meanwhile is in one of the two.
         let has_rest = current.has_rest(&shared.clock);
-        let freshness = Freshness::at_arrival(shared, &current, level, ask);
+        let freshness = Freshness::at_arrival(shared, &current, level, classification.intent);
         let unseen = level != Consistency::Eventual
-            && ask.intent() == Intent::Read
+            && classification.intent == Intent::Read
             && shared.tracker.has_unseen(&current);
         Self {
             request: Request {
@@ -143,7 +148,7 @@ impl<'a> Attempt<'a> {
                 has_rest,
                 unseen,
             },
-            ask,
+            classification,
             freshness,
             progress: Progress::default(),
             timing: Timing::default(),
@@ -169,7 +174,7 @@ impl<'a> Attempt<'a> {
 
     /// Whether the statement may write.
     fn may_write(&self) -> bool {
-        self.ask.may_write() || self.progress.refused.is_some()
+        self.classification.may_write() || self.progress.refused.is_some()
     }
 
     /// The statement ran.

@@ -32,17 +32,6 @@ use crate::intent::Classification;
 use crate::state::{Spares, View};
 use crate::vocabulary::{Intent, NodeId, Reason};
 
-/// What is asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ask {
-    /// A statement, and what its text was judged to be.
-    Statement(Classification),
-    /// The start of a transaction that is declared read only and is not serializable.
-    BeginReadOnly,
-    /// The start of any other transaction.
-    Begin,
-}
-
 /// Which role the handle insists on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Forced {
@@ -100,7 +89,8 @@ pub(crate) enum Fresh {
 /// One question to [`route`].
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RouteRequest<'a> {
-    pub(crate) ask: Ask,
+    /// What is asked for.
+    pub(crate) classification: Classification,
     pub(crate) forced: Forced,
     /// What this session wrote or saw.
     pub(crate) fresh: Fresh,
@@ -220,14 +210,11 @@ enum RouteRow {
 #[inline]
 fn row(request: &RouteRequest<'_>, view: &View) -> RouteRow {
     let strict = request.forced == Forced::Replica;
-    let read = match request.ask {
+    let Classification { intent, reason, .. } = request.classification;
+    let read = match intent {
         _ if request.forced == Forced::Primary => return RouteRow::Primary(Reason::Forced),
-        Ask::Statement(statement) => match statement.intent {
-            Intent::Read => Ok(Reason::Replica),
-            Intent::Session | Intent::Primary | Intent::Write => Err(statement.reason),
-        },
-        Ask::BeginReadOnly => Ok(Reason::ReadOnlyTransaction),
-        Ask::Begin => Err(Reason::Transaction),
+        Intent::Read => Ok(reason),
+        Intent::Session | Intent::Primary | Intent::Write => Err(reason),
     };
     match read {
         Err(reason) if strict => RouteRow::Refused(reason),

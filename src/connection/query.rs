@@ -12,12 +12,15 @@ use sea_orm::{
 
 use super::{Callback, RoutedConnection};
 use crate::{
-    dispatch::{self, Arrival, Attempt, Failed, Work},
+    cluster::shared::Shared,
+    dispatch::{self, Attempt, Failed, Work},
     error::DbErrKind,
+    intent::Classification,
     node::{
         Lease,
         run::{Call, Execute, ExecuteUnprepared, QueryAll, QueryOne},
     },
+    vocabulary::{Intent, Reason},
 };
 
 /// What a method of SeaORM's traits gives.
@@ -114,11 +117,16 @@ impl<C: Call> Work for Query<'_, C> {
     type Output = C::Output;
     const KIND: DbErrKind = C::KIND;
 
-    fn arrival(&self) -> Arrival<'_> {
+    /// What is handed to `execute…` is not judged (I4).
+    fn classify(&self, shared: &Shared) -> Classification {
         match C::EXECUTES {
-            true => Arrival::Execution(&self.stmt.sql),
-            false => Arrival::Query(&self.stmt.sql),
+            true => Classification::new(Intent::Write, Reason::Execute),
+            false => dispatch::classify(shared, &self.stmt.sql),
         }
+    }
+
+    fn sql(&self) -> Option<&str> {
+        Some(&self.stmt.sql)
     }
 
     async fn send(

@@ -14,7 +14,7 @@ use crate::{
     error::DbErrKind,
     node::{Lease, PooledConnection, door::Stranger},
     route::Forced,
-    vocabulary::Role,
+    vocabulary::{Intent, Role},
 };
 
 impl Attempt<'_> {
@@ -42,7 +42,7 @@ impl Attempt<'_> {
     /// new life. Whether it has to be routed again.
     pub(super) fn reroute_if_stale(&mut self, lease: &Lease) -> bool {
         let replica = lease.role() == Role::Replica;
-        if replica && self.ask.judge_anew(&self.request) {
+        if replica && self.judge_anew() {
             return true;
         }
         // What did not have to wait was decided just now.
@@ -53,13 +53,27 @@ impl Attempt<'_> {
             return false;
         }
         self.freshness.renew(&self.request, |need| need);
-        let ask = self.ask;
-        let stale = !self.freshness.allows(&self.request, ask, lease.node());
+        let (request, classification) = (&self.request, self.classification);
+        let stale = !self.freshness.allows(request, classification, lease.node());
         if stale {
             self.freshness.take_the_primary();
             self.freshness.waited_out = true;
         }
         stale
+    }
+
+    /// Judges a read anew whose verdict may hold no more; whether it did. The connection that it was given may be the
+    /// first to say that its session reads strings in another way than the lexer does.
+    fn judge_anew(&mut self) -> bool {
+        let classifier = &self.request.shared.judging.classifier;
+        let Some(sql) = self.request.sql.filter(|sql| classifier.distrusts(sql)) else {
+            return false;
+        };
+        if self.classification.intent != Intent::Read {
+            return false;
+        }
+        self.classification = classifier.verdict(sql);
+        true
     }
 
     /// A connection of the leased node, or of the first that has a place: the lease is on that one then.

@@ -50,7 +50,7 @@ impl Attempt<'_> {
     }
 
     fn reads(&self) -> bool {
-        self.ask.intent() == Intent::Read && self.progress.refused.is_none()
+        self.classification.intent == Intent::Read && self.progress.refused.is_none()
     }
 
     /// The text of a read, which may be suspected of a crash.

@@ -7,7 +7,7 @@ use crate::{
     causality::ReadRequirement,
     metrics::ClusterCounter,
     node::{Lease, Seat},
-    route::{Ask, Decision, Forced, RouteRequest, route},
+    route::{Decision, Forced, RouteRequest, route},
     snapshot::Snapshot,
     state::Spares,
     vocabulary::{Consistency, Reason, Role},
@@ -53,8 +53,12 @@ impl Attempt<'_> {
         }
         self.count(reason);
         self.progress.reason = reason;
-        let (writes, begins) = (self.may_write(), self.ask == Ask::Begin);
-        if !self.guards.pass_gate(&self.request, writes, begins) {
+        let kind = self.classification;
+        let begins = kind.begins && !kind.begins_read_only();
+        if !self
+            .guards
+            .pass_gate(&self.request, self.may_write(), begins)
+        {
             return NextMove::Paused;
         }
         NextMove::Go(self.take(Target::of(&snapshot, index, reason)))
@@ -79,7 +83,7 @@ impl Attempt<'_> {
         let told = !(request.shuns_untold(snapshot) && snapshot.view.nodes()[index].untold);
         let node = &snapshot.member(index).node;
         told && request.allows_lag_of(node, snapshot)
-            && self.freshness.allows(request, self.ask, node)
+            && self.freshness.allows(request, self.classification, node)
     }
 
     /// Whether any server is suspected to have crashed under a statement, or one has under this.
@@ -99,7 +103,7 @@ impl Attempt<'_> {
 
     pub(super) fn route_request<'s>(&'s self, snapshot: &Snapshot) -> RouteRequest<'s> {
         let (request, progress) = (&self.request, &self.progress);
-        let ask = self.ask;
+        let classification = self.classification;
         let strong = request.level == Consistency::Strong;
         let forced = match request.scope.force {
             _ if progress.refused.is_some() => Forced::Primary,
@@ -107,7 +111,7 @@ impl Attempt<'_> {
             Forced::No if strong => Forced::Primary,
             // Nothing of it could be proved to be a read (rule R6).
             Forced::No
-                if ask == Ask::BeginReadOnly
+                if classification.begins_read_only()
                     && request.shared.judging.classifier.knows_nothing() =>
             {
                 Forced::Primary
@@ -116,7 +120,7 @@ impl Attempt<'_> {
         };
         let choosy = request.shuns_untold(snapshot) || request.scope.max_lag.is_some();
         RouteRequest {
-            ask,
+            classification,
             forced,
             fresh: self.freshness.wants(choosy),
             zone: request.scope.zone.as_deref(),
@@ -149,7 +153,7 @@ impl Attempt<'_> {
             Some(_) => Reason::Corrected,
             None => to.reason,
         };
-        let intent = self.ask.intent();
+        let intent = self.classification.intent;
         tracing::debug!(
             target: "sealane::decision",
             node = &*to.seat.node.name,

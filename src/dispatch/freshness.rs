@@ -4,9 +4,10 @@ use super::{monotonic_read::MonotonicRead, request::Request};
 use crate::{
     causality::{Current, ReadRequirement},
     cluster::shared::Shared,
+    intent::Classification,
     mutants,
     node::{Lease, Node},
-    route::{Ask, Forced, Fresh},
+    route::{Forced, Fresh},
     vocabulary::{Consistency, Intent, Role},
 };
 
@@ -27,7 +28,7 @@ impl Freshness {
         shared: &Shared,
         current: &Current,
         level: Consistency,
-        ask: Ask,
+        intent: Intent,
     ) -> Self {
         // First: what it finds told raises what the session needs.
         let monotonic = (level == Consistency::Monotonic)
@@ -36,7 +37,7 @@ impl Freshness {
             need: match level {
                 Consistency::Eventual => ReadRequirement::Nothing,
                 // Only reads choose.
-                _ if ask.intent() != Intent::Read => ReadRequirement::Nothing,
+                _ if intent != Intent::Read => ReadRequirement::Nothing,
                 _ => shared.tracker.need(current),
             },
             monotonic,
@@ -67,20 +68,26 @@ impl Freshness {
 
     /// Whether this node is known to be fresh enough for it.
     #[inline]
-    pub(super) fn allows(&self, request: &Request<'_>, ask: Ask, node: &Node) -> bool {
+    pub(super) fn allows(
+        &self,
+        request: &Request<'_>,
+        classification: Classification,
+        node: &Node,
+    ) -> bool {
+        let begins = classification.begins_read_only();
         let replayed = &node.replayed;
         let monotonic = self.monotonic.as_ref();
         monotonic.is_none_or(|read| read.allows(replayed))
-            && ((replayed.covers(self.need) && self.can_tell(ask, node))
-                || self.may_ask_each(request, ask, node)
+            && ((replayed.covers(self.need) && self.can_tell(begins, node))
+                || self.may_ask_each(request, begins, node)
                 || reads_unchecked(self.need))
     }
 
     /// Whether what is known of the node holds for the connection that it gets: a transaction begins on one that cannot
     /// be asked itself.
-    fn can_tell(&self, ask: Ask, node: &Node) -> bool {
+    fn can_tell(&self, begins: bool, node: &Node) -> bool {
         self.need == ReadRequirement::Nothing
-            || ask != Ask::BeginReadOnly
+            || !begins
             || node.link.guide().is_none_or(|guide| guide.is_hooked())
     }
 
@@ -91,9 +98,9 @@ impl Freshness {
     /// A node that does not tell whom it follows gets no read of a session that wrote, however long ago: it may be on
     /// another way than the primary, and then neither its position nor its lag says anything. Letting it serve after the
     /// pin was stale by as much as it was further behind than that.
-    fn may_ask_each(&self, request: &Request<'_>, ask: Ask, node: &Node) -> bool {
+    fn may_ask_each(&self, request: &Request<'_>, begins: bool, node: &Node) -> bool {
         node.replayed.is_mixed()
-            && ask != Ask::BeginReadOnly
+            && !begins
             && !request.unseen
             && self.need != ReadRequirement::Primary
             && request.current.pinned_need(&request.shared.clock) == ReadRequirement::Nothing

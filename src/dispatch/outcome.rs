@@ -8,7 +8,7 @@ use crate::{
     metrics::{ClusterCounter, NodeCounter},
     node::Lease,
     route::{
-        Ask, Refusal,
+        Refusal,
         retry::{self, Crash, SentKind},
         safety,
     },
@@ -77,7 +77,7 @@ impl Attempt<'_> {
             signal,
             role: lease.role(),
             in_transaction: false,
-            correctable: matches!(self.ask, Ask::Statement(text) if text.may_be_corrected()),
+            correctable: self.classification.may_be_corrected(),
             retries: self.progress.retries,
             renewed: match lease.node().link.pool_size() {
                 Some(_) => self.progress.renewed,
@@ -118,22 +118,18 @@ impl Attempt<'_> {
 
     /// What was sent, as far as repeating it goes.
     fn sent_kind(&self) -> SentKind {
-        match self.ask {
-            Ask::Begin => SentKind::Begin { read_only: false },
-            Ask::BeginReadOnly => SentKind::Begin { read_only: true },
-            Ask::Statement(statement) if statement.intent == Intent::Read => SentKind::Read,
-            // Judged only now that it failed: a text handed to `execute` was not.
-            Ask::Statement(_) => match self.request.sql.map(|sql| {
-                self.request
-                    .shared
-                    .judging
-                    .classifier
-                    .verdict(sql)
-                    .is_plain()
-            }) {
-                Some(true) => SentKind::Plain,
-                Some(false) | None => SentKind::Opaque,
-            },
+        if self.classification.begins {
+            let read_only = self.classification.begins_read_only();
+            return SentKind::Begin { read_only };
+        }
+        if self.classification.intent == Intent::Read {
+            return SentKind::Read;
+        }
+        // Judged only now that it failed: a text handed to `execute` was not.
+        let classifier = &self.request.shared.judging.classifier;
+        match self.request.sql.map(|sql| classifier.verdict(sql)) {
+            Some(judged) if judged.is_plain() => SentKind::Plain,
+            Some(_) | None => SentKind::Opaque,
         }
     }
 
@@ -177,7 +173,7 @@ impl Attempt<'_> {
     /// The error for the caller. What a server answered passes unchanged; a write of which nobody knows says so.
     fn give(&self, outcome: Outcome, lease: &Lease, failed: Failed, kind: DbErrKind) -> DbErr {
         let Failed { stage, err } = failed;
-        let reads = self.ask.intent() == Intent::Read;
+        let reads = self.classification.intent == Intent::Read;
         // An error answer to an opaque text leaves open what the text did before (T9), but the answer is the server's,
         // and callers read its code; only where the connection went with it is there nothing to read.
         let answered = signal::code(&err).is_some() && !signal_of(lease, &err).ends_connection();
@@ -204,7 +200,7 @@ impl Attempt<'_> {
     /// SeaORM takes the connection and begins in one call, so a connection that broke looks like a statement that did,
     /// although nothing of the caller's was sent. What a server answered is its own.
     fn lost_its_begin(&self, lease: &Lease, stage: Stage, err: &DbErr) -> bool {
-        !matches!(self.ask, Ask::Statement(_))
+        self.classification.begins
             && stage != Stage::Acquire
             && signal::code(err).is_none()
             && signal::of_db_err(err, lease.role()).ends_connection()
@@ -215,7 +211,7 @@ impl Attempt<'_> {
         let nodes = shared.snapshot.describe();
         match refusal {
             Refusal::NotARead { reason } => Error::NotARead {
-                intent: self.ask.intent(),
+                intent: self.classification.intent,
                 reason,
             },
             Refusal::NoReplica => Error::NoReplica {

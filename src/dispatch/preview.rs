@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-#[cfg(feature = "bench")]
-use super::{Arrival, NextMove};
 use super::{Attempt, Overrides};
+#[cfg(feature = "bench")]
+use super::{NextMove, classify};
 #[cfg(feature = "bench")]
 use crate::node::Lease;
 use crate::{
     cluster::shared::Shared,
     intent::{Classification, Verdict},
-    route::{Ask, Decision, NotSent},
+    route::{Decision, NotSent},
     vocabulary::{Reason, Role},
 };
 
@@ -20,9 +20,9 @@ pub(crate) fn preview(
     scope: &Overrides,
     verdict: &Verdict,
 ) -> (Result<String, NotSent>, Option<Role>, Reason) {
-    let ask = Ask::Statement(Classification::new(verdict.intent(), verdict.reason()));
+    let classification = Classification::new(verdict.intent(), verdict.reason());
     let snapshot = shared.snapshot.load();
-    match Attempt::new(shared, scope, ask, None).question(&snapshot) {
+    match Attempt::new(shared, scope, classification, None).question(&snapshot) {
         Decision::Go { index, reason } => {
             let node = &snapshot.view.nodes()[index];
             (Ok(node.name.to_string()), Some(node.role), reason)
@@ -41,7 +41,7 @@ pub(crate) fn preview(
 /// One decision for a query of this text, and the lease it gives.
 #[cfg(feature = "bench")]
 pub(crate) fn decide_once(shared: &Arc<Shared>, scope: &Overrides, sql: &str) -> Option<Lease> {
-    match Attempt::arrives(shared, scope, Arrival::Query(sql)).decide() {
+    match Attempt::new(shared, scope, classify(shared, sql), Some(sql)).decide() {
         NextMove::Go(lease) => Some(lease),
         NextMove::Wait | NextMove::Stale | NextMove::Paused | NextMove::Refuse(_) => None,
     }

@@ -213,7 +213,7 @@ impl Attempt<'_> {
     /// Whether what replicas say of themselves may open another line to it.
     fn heeds_news(&self) -> bool {
         let request = &self.request;
-        self.ask.intent() == Intent::Read
+        self.classification.intent == Intent::Read
             && request.scope.force == Forced::No
             && (!self.freshness.is_free() || request.scope.max_lag.is_some())
             && request.shared.snapshot.has_replicas()

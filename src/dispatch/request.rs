@@ -1,12 +1,10 @@
 //! What is asked for, by the handle and by the statement, and what of it is fixed when it arrives.
 //!
 //! A request never changes. What does stands beside it in the [`Attempt`](super::Attempt): what the text was judged to be
-//! ([`Ask`]), what the read needs of its node ([`Freshness`](super::freshness::Freshness)), where it was tried
+//! ([`Classification`]), what the read needs of its node ([`Freshness`](super::freshness::Freshness)), where it was tried
 //! ([`Progress`](super::progress::Progress)), how long that took ([`Timing`](super::phase::Timing)).
 
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
-
-use sea_orm::{AccessMode, IsolationLevel, TransactionOptions};
 
 use crate::{
     causality::{Current, Scopes, Session, Stood},
@@ -14,9 +12,9 @@ use crate::{
     intent::Classification,
     metrics::ClusterCounter,
     node::Node,
-    route::{Ask, Forced},
+    route::Forced,
     snapshot::Snapshot,
-    vocabulary::{Consistency, Intent, OnStale, Reason, Scope},
+    vocabulary::{Consistency, OnStale, Scope},
 };
 
 /// What one handle asks for beyond what its cluster is configured to.
@@ -73,26 +71,6 @@ impl Overrides {
     }
 }
 
-/// What arrives, before anything of it is judged.
-#[derive(Clone, Copy)]
-pub(crate) enum Arrival<'a> {
-    /// A text that was handed to `query…` or `stream…`.
-    Query(&'a str),
-    /// A text that was handed to `execute…`, which is not judged (I4).
-    Execution(&'a str),
-    /// The start of a transaction.
-    Begin(&'a TransactionOptions),
-}
-
-impl<'a> Arrival<'a> {
-    pub(super) fn sql(self) -> Option<&'a str> {
-        match self {
-            Self::Query(sql) | Self::Execution(sql) => Some(sql),
-            Self::Begin(_) => None,
-        }
-    }
-}
-
 /// What a request is, as it stood when it arrived.
 pub(super) struct Request<'a> {
     pub(super) shared: &'a Arc<Shared>,
@@ -133,64 +111,13 @@ impl Request<'_> {
     }
 }
 
-impl Ask {
-    /// Judges what arrives.
-    #[inline]
-    pub(super) fn of(shared: &Shared, arrival: Arrival<'_>) -> Self {
-        match arrival {
-            Arrival::Query(sql) => {
-                let judged = shared.judging.classifier.verdict(sql);
-                shared.count(ClusterCounter::CacheHit);
-                if judged.unknown {
-                    shared.wish_catalog();
-                }
-                Self::Statement(judged)
-            }
-            Arrival::Execution(_) => {
-                Self::Statement(Classification::new(Intent::Write, Reason::Execute))
-            }
-            Arrival::Begin(options) => Self::begin(options),
-        }
+/// Judges a text that was handed to `query…` or `stream…`.
+#[inline]
+pub(crate) fn classify(shared: &Shared, sql: &str) -> Classification {
+    let judged = shared.judging.classifier.verdict(sql);
+    shared.count(ClusterCounter::CacheHit);
+    if judged.unknown {
+        shared.wish_catalog();
     }
-
-    /// Judges a read anew whose verdict may hold no more; whether it did. The connection that it was given may be the
-    /// first to say that its session reads strings in another way than the lexer does.
-    pub(super) fn judge_anew(&mut self, request: &Request<'_>) -> bool {
-        let classifier = &request.shared.judging.classifier;
-        let Some(sql) = request.sql.filter(|sql| classifier.distrusts(sql)) else {
-            return false;
-        };
-        if !matches!(self, Self::Statement(_)) || self.intent() != Intent::Read {
-            return false;
-        }
-        *self = Self::Statement(classifier.verdict(sql));
-        true
-    }
-
-    /// For a `begin`. Only what is declared read only, and is not serializable, may go to a replica: a standby refuses
-    /// every statement of a serializable transaction.
-    fn begin(options: &TransactionOptions) -> Self {
-        let read_only = options.access_mode == Some(AccessMode::ReadOnly);
-        let serializable = options.isolation_level == Some(IsolationLevel::Serializable);
-        match read_only && !serializable {
-            true => Self::BeginReadOnly,
-            false => Self::Begin,
-        }
-    }
-
-    pub(super) fn intent(self) -> Intent {
-        match self {
-            Self::Statement(statement) => statement.intent,
-            Self::BeginReadOnly => Intent::Read,
-            Self::Begin => Intent::Write,
-        }
-    }
-
-    /// Whether its return pins reads. A statement that only asks for the primary may still call what writes.
-    pub(super) fn may_write(self) -> bool {
-        match self {
-            Self::Statement(statement) => statement.intent != Intent::Read,
-            Self::BeginReadOnly | Self::Begin => false,
-        }
-    }
+    judged
 }

@@ -8,7 +8,7 @@ use crate::{
     error::{Error, causes::BookmarkProblem},
     metrics::ClusterCounter,
     positions::{bookmark_check, pinned_requirement::PinnedRequirement, wait::Look},
-    route::{Ask, Decision, Forced},
+    route::{Decision, Forced},
     vocabulary::{Consistency, Intent, OnStale, Reason},
 };
 
@@ -46,7 +46,7 @@ impl Attempt<'_> {
     pub(super) async fn settle_verdict(&mut self) {
         // A verdict that is not the last word: after DDL of our own the catalog is being read again. Only such a handle
         // waits for that: a plain one has the primary meanwhile.
-        let (Ask::Statement(verdict), Some(sql)) = (self.ask, self.request.sql) else {
+        let (verdict, Some(sql)) = (self.classification, self.request.sql) else {
             return;
         };
         if self.request.scope.force != Forced::Replica || verdict.intent != Intent::Primary {
@@ -57,7 +57,7 @@ impl Attempt<'_> {
         let shared = self.request.shared;
         let settled = shared.settled_verdict(sql, verdict, deadline).await;
         self.timing.spend(Phase::Route, begun);
-        self.ask = Ask::Statement(settled);
+        self.classification = settled;
     }
 
     /// Waits until one replica is known to be fresh enough, and no longer than it may.
@@ -128,7 +128,7 @@ impl Attempt<'_> {
     pub(super) async fn settle_bookmarks(&mut self) -> Result<(), Error> {
         let request = &self.request;
         let shared = request.shared;
-        let obeys = self.ask.intent() == Intent::Read
+        let obeys = self.classification.intent == Intent::Read
             && request.scope.force == Forced::No
             && !matches!(request.level, Consistency::Eventual | Consistency::Strong)
             && shared.snapshot.has_replicas();

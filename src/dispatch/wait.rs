@@ -58,14 +58,14 @@ impl Attempt<'_> {
         let mut changed = shared.snapshot.subscribe();
         let version = self.progress.version;
         // What only the primary may run waits for that one; a read for whoever comes.
-        let phase = match self.ask.intent() {
+        let phase = match self.classification.intent {
             Intent::Read => Phase::Route,
             Intent::Session | Intent::Primary | Intent::Write => Phase::Primary,
         };
         let (begun, deadline) = (Instant::now(), self.timing.limit(&self.request, phase));
         let news = shared.clock.news.notified();
         let needs = self.freshness.need != ReadRequirement::Nothing;
-        let stale = needs && self.ask.intent() == Intent::Read;
+        let stale = needs && self.classification.intent == Intent::Read;
         if stale {
             shared.tracker.demand.ask();
         }

@@ -34,7 +34,7 @@ const OVERHEAD: usize = 96;
 /// for each of them once more.
 const CORRECTIONS: usize = 4096;
 
-/// What a text was judged to be, as the hot path carries it.
+/// What a text was judged to be, or the start of a transaction by its options, as the hot path carries it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Classification {
     pub(crate) intent: Intent,
@@ -48,6 +48,8 @@ pub(crate) struct Classification {
     pub(crate) ddl: bool,
     /// Something in it is only not known yet.
     pub(crate) unknown: bool,
+    /// It is the start of a transaction, by a call and not by a text.
+    pub(crate) begins: bool,
 }
 
 impl Classification {
@@ -61,6 +63,19 @@ impl Classification {
             may_act_outside: false,
             ddl: false,
             unknown: false,
+            begins: false,
+        }
+    }
+
+    /// The start of a transaction. `read_only`: it may begin on a replica.
+    pub(crate) const fn of_begin(read_only: bool) -> Self {
+        let judged = match read_only {
+            true => Self::new(Intent::Read, Reason::ReadOnlyTransaction),
+            false => Self::new(Intent::Write, Reason::Transaction),
+        };
+        Self {
+            begins: true,
+            ..judged
         }
     }
 
@@ -73,6 +88,7 @@ impl Classification {
             may_act_outside: traits.may_act_outside,
             ddl: traits.ddl,
             unknown: traits.unknown,
+            begins: false,
         }
     }
 
@@ -82,6 +98,17 @@ impl Classification {
             ddl: decided.ddl,
             ..Self::new(Intent::Write, Reason::Write)
         }
+    }
+
+    /// Whether its return pins reads: a statement that only asks for the primary may still call what writes. A transaction
+    /// counts when it ends.
+    pub(crate) fn may_write(self) -> bool {
+        self.intent != Intent::Read && !self.begins
+    }
+
+    /// Whether it begins a transaction that may run on a replica.
+    pub(crate) fn begins_read_only(self) -> bool {
+        self.begins && self.intent == Intent::Read
     }
 
     /// Whether I6 may run the text once more on the primary after a replica refused it as a write.

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::words::{duration, intent, node, option, reason, scenarios, str_of, tuning};
 use crate::intent::Classification;
 use crate::route::{
-    Ask, Decision, Forced, Fresh, Refusal, RouteRequest, Tried, balance,
+    Decision, Forced, Fresh, Refusal, RouteRequest, Tried, balance,
     lines::{Route, lines},
     route,
 };
@@ -122,17 +122,14 @@ fn request<'a>(ask: &'a Value, view: &View) -> RouteRequest<'a> {
     }
     let number = |key: &str| u32::try_from(ask[key].as_u64().unwrap_or(0)).unwrap();
     RouteRequest {
-        ask: match word {
-            "begin" => Ask::Begin,
-            "begin_read_only" => Ask::BeginReadOnly,
-            "read" => Ask::Statement(Classification::new(Intent::Read, Reason::Replica)),
+        classification: match word {
+            "begin" => Classification::of_begin(false),
+            "begin_read_only" => Classification::of_begin(true),
+            "read" => Classification::new(Intent::Read, Reason::Replica),
             // `write execute`: the intent and the verdict's reason.
             other => {
                 let (intent_word, reason_word) = other.split_once(' ').unwrap_or((other, other));
-                Ask::Statement(Classification::new(
-                    intent(intent_word),
-                    reason(reason_word),
-                ))
+                Classification::new(intent(intent_word), reason(reason_word))
             }
         },
         forced: match ask["by"].as_str() {
@@ -353,10 +350,7 @@ fn a_decision_allocates_nothing() {
     ]);
     let view = View::new(&state(&nodes, &Value::Null));
     let mut rng = Rng::with_seed(1);
-    let mut request = plain(Ask::Statement(Classification::new(
-        Intent::Read,
-        Reason::Replica,
-    )));
+    let mut request = plain(Classification::new(Intent::Read, Reason::Replica));
     let info = allocation_counter::measure(|| {
         for forced in [Forced::No, Forced::Primary, Forced::Replica] {
             request.forced = forced;
@@ -400,9 +394,9 @@ fn a_refusal_says_what_to_do() {
     }
 }
 
-fn plain(ask: Ask) -> RouteRequest<'static> {
+fn plain(classification: Classification) -> RouteRequest<'static> {
     RouteRequest {
-        ask,
+        classification,
         forced: Forced::No,
         fresh: Fresh::Any,
         zone: None,
@@ -466,12 +460,11 @@ fn asks() -> impl Strategy<Value = RouteRequest<'static>> {
         0..2_u32,
     )
         .prop_map(|((ask, forced, zone), (pinned, retried), tried, waiting)| {
-            let ask = match Intent::ALL.get(ask) {
-                Some(intent) => Ask::Statement(Classification::new(*intent, Reason::Write)),
-                None if ask == Intent::ALL.len() => Ask::Begin,
-                None => Ask::BeginReadOnly,
+            let classification = match Intent::ALL.get(ask) {
+                Some(intent) => Classification::new(*intent, Reason::Write),
+                None => Classification::of_begin(ask > Intent::ALL.len()),
             };
-            let mut request = plain(ask);
+            let mut request = plain(classification);
             request.forced = [Forced::No, Forced::Primary, Forced::Replica][forced];
             request.zone = [None, Some("a"), Some("b"), Some("nowhere")][zone];
             request.fresh = if pinned { Fresh::Primary } else { Fresh::Any };
@@ -492,7 +485,7 @@ proptest! {
     fn no_request_ever_reaches_a_node_that_may_not_serve_it(state in views(), request in asks(), seed: u64) {
         let view = View::new(&state);
         let decision = route(&request, &view, &mut Rng::with_seed(seed), |index| u32::try_from(index).unwrap(), |_| false);
-        let read = matches!(request.ask, Ask::BeginReadOnly | Ask::Statement(Classification { intent: Intent::Read, .. }));
+        let read = request.classification.intent == Intent::Read;
         let configured = state.members().any(|node| node.spec.role == Role::Replica);
         if let Decision::Go { index, reason } = decision {
             let node = state.node(view.nodes()[index].id).unwrap();
@@ -522,7 +515,7 @@ proptest! {
     fn a_read_that_fails_everywhere_visits_every_eligible_replica_once(state in views(), seed: u64) {
         let view = View::new(&state);
         let mut rng = Rng::with_seed(seed);
-        let mut request = plain(Ask::Statement(Classification::new(Intent::Read, Reason::Replica)));
+        let mut request = plain(Classification::new(Intent::Read, Reason::Replica));
         let mut visited = Vec::new();
         for _ in 0..4 {
             match route(&request, &view, &mut rng, |_| 0, |_| false) {

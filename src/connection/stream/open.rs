@@ -6,9 +6,11 @@ use sea_orm::{DbBackend, DbErr, Statement, StreamTrait};
 
 use super::RoutedStream;
 use crate::{
+    cluster::shared::Shared,
     connection::{Callback, RoutedConnection},
-    dispatch::{self, Arrival, Attempt, Failed, Work},
+    dispatch::{self, Attempt, Failed, Work},
     error::DbErrKind,
+    intent::Classification,
     node::Lease,
     vocabulary::Stage,
 };
@@ -55,8 +57,12 @@ impl Work for StreamOpening<'_> {
     type Output = RoutedStream<'static>;
     const KIND: DbErrKind = DbErrKind::Query;
 
-    fn arrival(&self) -> Arrival<'_> {
-        Arrival::Query(&self.stmt.sql)
+    fn classify(&self, shared: &Shared) -> Classification {
+        dispatch::classify(shared, &self.stmt.sql)
+    }
+
+    fn sql(&self) -> Option<&str> {
+        Some(&self.stmt.sql)
     }
 
     async fn send(

@@ -16,8 +16,9 @@ use super::{BeginOptions, RoutedTransaction, TransactionState};
 use crate::{
     cluster::shared::Shared,
     connection::{Callback, RoutedConnection},
-    dispatch::{self, Arrival, Attempt, Failed, FinishInBackground, Work, asking_why},
+    dispatch::{self, Attempt, Failed, FinishInBackground, Work, asking_why},
     error::DbErrKind,
+    intent::Classification,
     node::{Lease, NodePool},
     signal,
 };
@@ -120,8 +121,16 @@ impl Work for Begin<'_> {
     type Output = RoutedTransaction;
     const KIND: DbErrKind = DbErrKind::Exec;
 
-    fn arrival(&self) -> Arrival<'_> {
-        Arrival::Begin(&self.options)
+    /// Only what is declared read only, and is not serializable, may go to a replica: a standby refuses every statement of
+    /// a serializable transaction.
+    fn classify(&self, _: &Shared) -> Classification {
+        let read_only = self.options.access_mode == Some(AccessMode::ReadOnly);
+        let serializable = self.options.isolation_level == Some(IsolationLevel::Serializable);
+        Classification::of_begin(read_only && !serializable)
+    }
+
+    fn sql(&self) -> Option<&str> {
+        None
     }
 
     /// A begin needs a place only: SeaORM takes the connection and begins in one call.
