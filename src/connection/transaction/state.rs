@@ -5,14 +5,13 @@ mod given;
 mod judge;
 mod lost;
 mod opening;
+mod reads;
 mod root;
+mod run;
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Instant,
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
 };
 
 use sea_orm::{DbBackend, DbErr};
@@ -24,7 +23,6 @@ use crate::{
     causality::gate::Writing,
     cluster::shared::Shared,
     dispatch::Reads,
-    error::{DbErrKind, Error},
     intent::Change,
     node::Lease,
     signal::{self, Signal},
@@ -115,47 +113,6 @@ impl TransactionState {
 
     pub(super) fn is_doubtful(&self) -> bool {
         self.root.marks.doubtful.load(Ordering::Acquire)
-    }
-
-    pub(super) fn check(&self, kind: DbErrKind) -> Result<(), DbErr> {
-        if self.root.marks.poisoned.load(Ordering::Acquire) {
-            return Err(Error::TransactionPoisoned.into_db(kind));
-        }
-        self.is_there(kind)
-    }
-
-    /// Runs one statement of the transaction: on its node or not at all, never stale, and with a typed error when the
-    /// connection is lost. A read takes a snapshot.
-    pub(super) async fn run<T>(
-        &self,
-        kind: DbErrKind,
-        ran: Ran,
-        work: impl Future<Output = Result<T, DbErr>> + Send,
-    ) -> Result<T, DbErr> {
-        self.check(kind)?;
-        self.wait_until_fresh(kind).await?;
-        let sent = Instant::now();
-        // A future that is dropped leaves its answer, which may be an error, to whoever comes next.
-        let doubt = Armed(Some(&self.root.marks.doubtful));
-        let end = self.lease().guard(work).await;
-        doubt.disarm();
-        self.lease().metrics().ran(sent.elapsed());
-        let err = match end {
-            Ok(Ok(done)) => {
-                self.root.reads.saw(&self.root.shared);
-                if let Ran::Read(_) = ran {
-                    self.root.reads.begun.store(true, Ordering::Release);
-                }
-                return Ok(done);
-            }
-            Ok(Err(err)) => err,
-            Err(cut) => cut.into_db(kind),
-        };
-        self.root.marks.doubtful.store(true, Ordering::Release);
-        if signal::is_outdated(&err) {
-            self.root.marks.outdated.store(true, Ordering::Release);
-        }
-        Err(self.broke(err, kind, ran).await)
     }
 
     /// What the driver's error means on this node.

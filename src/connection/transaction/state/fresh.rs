@@ -1,10 +1,7 @@
 //! How fresh the reads of a transaction have to be that runs on a replica (rules R6, C9).
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
 
@@ -12,58 +9,14 @@ use sea_orm::DbErr;
 
 use super::TransactionState;
 use crate::{
-    causality::{Current, ObservedRead, ReadAffinity, Stood},
-    cluster::shared::Shared,
-    dispatch::Reads,
+    causality::ReadAffinity,
     error::{DbErrKind, Error},
-    node::Lease,
     positions::{bookmark_check, pinned_requirement::PinnedRequirement, wait::Look},
     vocabulary::{Consistency, Role},
 };
 
 /// How often a write is looked after that nobody waits for.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
-
-/// What the reads of a transaction obey, and how far they have come.
-pub(super) struct ReadState {
-    /// Whose it is, and what its reads may miss.
-    pub(super) current: Current,
-    level: Consistency,
-    /// How its session stood before it was decided where it begins.
-    stood: Stood,
-    /// The read that it is, where later ones must not fall behind it. Its connection was open by now, so that what it
-    /// reads later it reads in this life of its server.
-    seen: Option<ObservedRead>,
-    /// A read has returned, so that a snapshot that serves to the end exists. Only then: a savepoint or a `SET` takes
-    /// none, and one that waited in vain or runs beside this one must wait as well.
-    pub(super) begun: AtomicBool,
-}
-
-impl ReadState {
-    /// For a transaction that has begun on this node.
-    pub(super) fn begin(reads: Reads, lease: &Lease) -> Self {
-        let Reads {
-            current,
-            level,
-            stood,
-        } = reads;
-        let counts = level == Consistency::Monotonic && lease.role() == Role::Replica;
-        Self {
-            current,
-            level,
-            stood,
-            seen: counts.then(|| ObservedRead::begin(&lease.node().replayed)),
-            begun: AtomicBool::new(false),
-        }
-    }
-
-    /// The transaction's reads so far are not to be undone by later ones (rule C9).
-    pub(super) fn saw(&self, shared: &Shared) {
-        if self.level == Consistency::Monotonic {
-            self.current.saw(&shared.clock, self.seen.clone());
-        }
-    }
-}
 
 impl TransactionState {
     /// A read-only transaction on a replica must not take a snapshot that lacks a write of this session which came

@@ -100,6 +100,14 @@ impl TransactionState {
         self.lost_error(source, kind)
     }
 
+    /// Fails when nothing more may be sent in the transaction.
+    pub(in crate::connection::transaction) fn check(&self, kind: DbErrKind) -> Result<(), DbErr> {
+        if self.root.marks.poisoned.load(Ordering::Acquire) {
+            return Err(Error::TransactionPoisoned.into_db(kind));
+        }
+        self.is_there(kind)
+    }
+
     /// Fails when its connection is known to be gone.
     pub(in crate::connection::transaction) fn is_there(
         &self,

@@ -10,7 +10,7 @@ use std::{
 
 use sea_orm::{DbBackend, DbErr};
 
-use super::{BeginOptions, fresh::ReadState};
+use super::{BeginOptions, reads::ReadState};
 use crate::{
     causality::{
         OpenWrite,
