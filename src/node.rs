@@ -77,7 +77,7 @@ pub(crate) struct Node {
     /// What opening a connection failed with last.
     pub(crate) trouble: Arc<Trouble>,
     cut: AtomicBool,
-    sockets: Sockets,
+    sockets: Arc<Sockets>,
     /// How often its connections have to forget what they prepared; one task sees to it.
     forgetting: AtomicU32,
 }
@@ -101,7 +101,6 @@ impl Node {
                 .guide()
                 .map_or_else(Arc::default, |guide| Arc::clone(&guide.replayed)),
             places: places(&link),
-            link,
             direct: None,
             lag: Arc::default(),
             tasks: NodeTasks::default(),
@@ -109,8 +108,11 @@ impl Node {
             backends: Arc::default(),
             trouble: Arc::default(),
             cut: AtomicBool::new(false),
-            sockets: Sockets::default(),
+            sockets: link
+                .guide()
+                .map_or_else(Arc::default, |guide| Arc::clone(&guide.sockets)),
             forgetting: AtomicU32::new(0),
+            link,
         }
     }
 

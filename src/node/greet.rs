@@ -96,6 +96,7 @@ impl Guide {
     /// Asks a new connection, and judges it: one that is refused must not be used.
     pub(crate) async fn greet(&self, conn: &mut PgConnection) -> Result<(), sqlx::Error> {
         let hello = self.ask(conn).await?;
+        self.list();
         self.judge(&hello)
             .map_err(|stranger| sqlx::Error::Configuration(Box::new(stranger)))
     }

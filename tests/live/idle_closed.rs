@@ -124,6 +124,31 @@ async fn a_connection_that_was_being_opened_when_another_statement_came_is_looke
     assert_eq!(number(&db, "SELECT count(*) FROM closed").await, 40);
 }
 
+/// A connection that was reset has no other end any more by which it could be told: ten of ten writes were unknown.
+#[tokio::test]
+async fn a_write_on_an_idle_connection_that_was_reset_runs_on_another_one() {
+    let cluster = Cluster::builder().start().unwrap();
+    let primary = cluster.primary();
+    primary.sql("CREATE TABLE closed (n bigint)").unwrap();
+    let between = Forwarder::to(primary.addr()).unwrap();
+    between.end_by_reset();
+    for connections in [1, 3] {
+        let db = RoutedConnection::builder()
+            .primary(primary.url_at(between.addr(), "postgres"))
+            .max_connections(connections)
+            .connect()
+            .await
+            .unwrap();
+        for round in 0..10 {
+            all_closed(&between).await;
+            let wrote = db.execute_unprepared("INSERT INTO closed VALUES (1)").await;
+            wrote.unwrap_or_else(|err| panic!("round {round} of {connections}: {err}"));
+        }
+    }
+    let stored = primary.sql("SELECT count(*) FROM closed").unwrap();
+    assert_eq!(stored.trim(), "20");
+}
+
 /// A connection of this process to that server which the server has closed, and this process not yet.
 fn ended(addr: SocketAddr) -> TcpStream {
     let mut ended = TcpStream::connect(addr).unwrap();

@@ -9,7 +9,7 @@ use sea_orm::{ConnAcquireErr, DbErr};
 use tokio::sync::watch;
 
 use super::{Door, Hello, News, Stranger};
-use crate::{causality::Replayed, mutants};
+use crate::{causality::Replayed, mutants, node::sockets::Sockets};
 
 /// One pool's.
 #[derive(Debug)]
@@ -27,6 +27,10 @@ pub(crate) struct Guide {
     /// The role may not be told everything.
     pub(crate) little: AtomicBool,
     refused: watch::Sender<Option<Stranger>>,
+    /// The sockets of its pool.
+    pub(crate) sockets: Arc<Sockets>,
+    /// Which port they lead to; unset where they are no network's.
+    port: OnceLock<u16>,
     /// How many first answers were judged: a connection is open before, and nobody uses it before.
     judged: AtomicU64,
 }
@@ -50,6 +54,8 @@ impl Guide {
             hooked: OnceLock::new(),
             little: AtomicBool::new(false),
             refused: watch::Sender::new(None),
+            sockets: Arc::default(),
+            port: OnceLock::new(),
             judged: AtomicU64::new(0),
         })
     }
@@ -57,6 +63,18 @@ impl Guide {
     /// The guide's pool asks every new connection by itself, and gives it this search path.
     pub(crate) fn hook(&self, path: Option<&String>) {
         let _ = self.hooked.set(path.cloned());
+    }
+
+    /// Its pool's connections lead to this port of some host.
+    pub(crate) fn lead_to(&self, port: Option<u16>) {
+        if let Some(port) = port {
+            let _ = self.port.set(port);
+        }
+    }
+
+    /// A connection of its pool was opened, and has been answered: from now on it is one of those that are looked at.
+    pub(crate) fn list(&self) {
+        self.sockets.opened(self.port.get().copied());
     }
 
     /// Whether the pool asks every new connection by itself.

@@ -69,6 +69,9 @@ pub(super) async fn open(
     }
     let connection = SqlxPostgresConnector::connect(options).await?;
     let pool = connection.get_postgres_connection_pool().clone();
+    guide.lead_to(port(&pool.connect_options()));
+    // What was opened by now.
+    guide.list();
     Ok(NodePool::Postgres(
         pool,
         connection,

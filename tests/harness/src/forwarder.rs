@@ -46,6 +46,7 @@ enum Order {
     Delay(Duration),
     Redirect(SocketAddr),
     Heal,
+    Reset,
     End,
 }
 
@@ -90,6 +91,7 @@ impl Forwarder {
                 target,
             }),
             counts: Arc::clone(&counts),
+            resets: false,
         };
         let thread = thread::Builder::new().name("forwarder".to_owned());
         let thread = thread
@@ -145,6 +147,12 @@ impl Forwarder {
         self.order(Order::Heal);
     }
 
+    /// From now on it ends connections that it accepts by a reset, as a server does that was asked something meanwhile and a
+    /// balancer that has forgotten them.
+    pub fn end_by_reset(&self) {
+        self.order(Order::Reset);
+    }
+
     /// How many connections were accepted so far.
     #[must_use]
     pub fn accepted(&self) -> u64 {
@@ -183,6 +191,7 @@ struct Worker {
     connections: JoinSet<()>,
     gate: watch::Sender<Gate>,
     counts: Arc<Counts>,
+    resets: bool,
 }
 
 impl Worker {
@@ -213,6 +222,7 @@ impl Worker {
                 self.listener = None;
                 self.connections.shutdown().await;
             }
+            Order::Reset => self.resets = true,
             Order::Disconnect => self.connections.shutdown().await,
             Order::BlackHole => self.gate.send_modify(|gate| gate.flow = Flow::Stalled),
             Order::Delay(delay) => self.gate.send_modify(|gate| gate.delay = delay),
@@ -232,6 +242,10 @@ impl Worker {
 
     fn serve(&mut self, client: TcpStream) {
         self.counts.accepted.fetch_add(1, Relaxed);
+        if self.resets {
+            // Where that cannot be set the connection is gone already.
+            let _ = client.set_zero_linger();
+        }
         let open = Open::new(Arc::clone(&self.counts));
         let gate = self.gate.subscribe();
         self.connections.spawn(async move {
