@@ -20,6 +20,7 @@ mod knowledge;
 mod lexer;
 mod pragma;
 mod query;
+mod reader;
 mod relations;
 mod scan;
 mod settings;

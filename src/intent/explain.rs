@@ -6,10 +6,12 @@
 use super::judged::{Judged, Ruling, TextKind};
 use super::lexer;
 use super::pragma;
-use super::query::{self, Purpose};
+use super::query;
+use super::reader::Purpose;
 use super::statement::{self, Statement};
 
-pub(crate) fn postgres(statement: &Statement<'_>) -> Judged {
+/// PostgreSQL: the options say whether the body runs. `inside` judges a body that does.
+pub(crate) fn postgres(statement: &Statement<'_>, inside: fn(&Statement<'_>) -> Judged) -> Judged {
     let (runs, body) = if statement.kind(1) == Some(lexer::TokenKind::Open) {
         let Some(close) = statement.closing(1) else {
             return statement::unparsed();
@@ -27,14 +29,14 @@ pub(crate) fn postgres(statement: &Statement<'_>) -> Judged {
     let mut judged = match (runs, body.word(0).map(str::to_ascii_uppercase).as_deref()) {
         // Each would be a level of the stack.
         (true, Some("EXPLAIN")) => statement::unparsed(),
-        (true, Some(_)) => statement::judge(&body),
+        (true, Some(_)) => inside(&body),
         (_, None) => match body.kind(0) {
             Some(lexer::TokenKind::Open) => {
                 query::judge(&body, if runs { Purpose::Run } else { Purpose::Plan })
             }
             _ => statement::unparsed(),
         },
-        (false, Some("TABLE")) => statement::judge(&body),
+        (false, Some("TABLE")) => inside(&body),
         (false, Some("SELECT" | "WITH" | "VALUES" | "INSERT" | "UPDATE" | "DELETE" | "MERGE")) => {
             query::judge(&body, Purpose::Plan)
         }
@@ -69,7 +71,7 @@ fn option_runs(options: &Statement<'_>) -> bool {
 }
 
 /// MySQL: `EXPLAIN table`, or a body that may be run in part while it is planned. A replica refuses a writing body.
-pub(crate) fn mysql(statement: &Statement<'_>) -> Judged {
+pub(crate) fn mysql(statement: &Statement<'_>, inside: fn(&Statement<'_>) -> Judged) -> Judged {
     let mut at = 1;
     loop {
         if ["EXTENDED", "PARTITIONS", "ANALYZE"]
@@ -87,12 +89,12 @@ pub(crate) fn mysql(statement: &Statement<'_>) -> Judged {
     let body = statement.from(at);
     let first = body.word(0).map(str::to_ascii_uppercase);
     let mut judged = match first.as_deref() {
-        Some("SELECT" | "WITH" | "TABLE" | "VALUES") => statement::judge(&body),
+        Some("SELECT" | "WITH" | "TABLE" | "VALUES") => inside(&body),
         Some("INSERT" | "UPDATE" | "DELETE" | "REPLACE") => {
             Judged::of(Ruling::write("EXPLAIN of a write"), TextKind::Other)
         }
         Some("FOR") => Judged::of(Ruling::primary("EXPLAIN FOR CONNECTION"), TextKind::Other),
-        _ if body.kind(0) == Some(lexer::TokenKind::Open) => statement::judge(&body),
+        _ if body.kind(0) == Some(lexer::TokenKind::Open) => inside(&body),
         _ => match statement::relation_at(&body, 0) {
             // A column or a pattern may follow, and nothing else.
             Some((judged, end)) if body.tokens.len() <= end + 1 => judged,
@@ -104,15 +106,18 @@ pub(crate) fn mysql(statement: &Statement<'_>) -> Judged {
 }
 
 /// MariaDB's `ANALYZE [FORMAT=JSON] statement` runs the statement; `ANALYZE TABLE` writes statistics.
-pub(crate) fn mysql_analyze(statement: &Statement<'_>) -> Judged {
+pub(crate) fn mysql_analyze(
+    statement: &Statement<'_>,
+    inside: fn(&Statement<'_>) -> Judged,
+) -> Judged {
     let at = if statement.is_word(1, "FORMAT") { 4 } else { 1 };
     let body = statement.from(at);
     let first = body.word(0).map(str::to_ascii_uppercase);
     let mut judged = match first.as_deref() {
         Some("SELECT" | "WITH" | "VALUES" | "INSERT" | "UPDATE" | "DELETE" | "REPLACE") => {
-            statement::judge(&body)
+            inside(&body)
         }
-        _ if body.kind(0) == Some(lexer::TokenKind::Open) => statement::judge(&body),
+        _ if body.kind(0) == Some(lexer::TokenKind::Open) => inside(&body),
         _ => Judged::of(Ruling::write("ANALYZE TABLE"), TextKind::Other),
     };
     judged.traits.kind = TextKind::Other;

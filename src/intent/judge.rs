@@ -3,12 +3,14 @@
 //! Two readers look at each query: one by its clauses, and one by its bare tokens. What only one of them finds still
 //! counts, so that a place that the grammar hides cannot hide a lock or a call.
 
+mod by_keyword;
+
 use super::dialect::Dialect;
 use super::executable;
 use super::judged::{Judged, Ruling, TextKind};
 use super::lexer::{self, Token};
 use super::settings::Settings;
-use super::statement::{self, Statement};
+use super::statement::Statement;
 use crate::vocabulary::{Intent, Reason};
 
 /// The comment that raises a read to the primary; a hint never lowers an intent.
@@ -79,7 +81,7 @@ fn statements(dialect: Dialect, sql: &str, tokens: Vec<Token>, settings: &Settin
         if slice.is_empty() {
             continue;
         }
-        let judged = statement::judge(&Statement {
+        let judged = by_keyword::judge(&Statement {
             dialect,
             settings,
             sql: &clean,

@@ -7,7 +7,7 @@ use super::dialect::Dialect;
 use super::judged::{Name, Ruling};
 use super::keyword;
 use super::lexer::TokenKind;
-use super::query::Reader;
+use super::reader::Reader;
 use super::statement::Statement;
 
 /// What the tokens show, beyond what they raise by themselves.

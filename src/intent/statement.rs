@@ -1,14 +1,10 @@
-//! Judges one statement by its first keyword, and hands what must be read further to the part that reads it.
-//!
-//! A statement that no part understands needs the primary: nothing here ends in a read by default.
+//! One statement of a text as its judges read it: its tokens, and the names and parentheses that they find among them.
 
 use super::dialect::Dialect;
 use super::judged::{Judged, Name, Needs, Ruling, TextKind};
-use super::keyword::{self, First};
 use super::lexer::{self, Token};
-use super::query::{self, Purpose};
+use super::relations;
 use super::settings::Settings;
-use super::{explain, pragma, relations, show, utility};
 
 /// One statement of a text: its tokens, comments and semicolons left out.
 #[derive(Clone, Copy, Debug)]
@@ -112,40 +108,7 @@ impl<'a> Statement<'a> {
     }
 }
 
-/// Judges one statement.
-pub(crate) fn judge(statement: &Statement<'_>) -> Judged {
-    let Some(word) = statement.word(0) else {
-        return match statement.kind(0) {
-            Some(lexer::TokenKind::Open) => query::judge(statement, Purpose::Run),
-            _ => unparsed(),
-        };
-    };
-    match keyword::first_of(statement.dialect, word) {
-        First::Decided(judged) => *judged,
-        First::Unknown => unparsed(),
-        First::Open => open(statement, &word.to_ascii_uppercase()),
-    }
-}
-
-fn open(statement: &Statement<'_>, word: &str) -> Judged {
-    match (word, statement.dialect) {
-        ("SELECT" | "WITH" | "VALUES" | "TABLE", _) => query::judge(statement, Purpose::Run),
-        ("EXPLAIN", Dialect::Postgres) => explain::postgres(statement),
-        ("EXPLAIN" | "DESCRIBE" | "DESC", Dialect::MySql) => explain::mysql(statement),
-        ("EXPLAIN", Dialect::Sqlite) => explain::sqlite(statement),
-        ("ANALYZE", Dialect::MySql) => explain::mysql_analyze(statement),
-        ("SHOW", Dialect::MySql) => show::mysql(statement),
-        ("HELP", Dialect::MySql) => Judged::of(Ruling::READ, TextKind::Other),
-        ("PRAGMA", Dialect::Sqlite) => pragma::judge(statement),
-        ("COPY", Dialect::Postgres) => utility::copy(statement),
-        ("SET", Dialect::MySql) => utility::mysql_set(statement),
-        ("SET", _) => Judged::of(Ruling::session(keyword::named("SET")), TextKind::Other),
-        // Two-phase commit writes; all else that begins so belongs to one connection.
-        ("PREPARE" | "COMMIT" | "ROLLBACK", _) => utility::transaction_end(statement, word),
-        _ => unparsed(),
-    }
-}
-
+/// A statement that no judge understands: it needs the primary.
 pub(crate) fn unparsed() -> Judged {
     Judged::of(Ruling::unparsed("the statement"), TextKind::Other)
 }

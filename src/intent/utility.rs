@@ -3,7 +3,8 @@
 use super::judged::{Judged, Ruling, TextKind};
 use super::keyword;
 use super::lexer;
-use super::query::{self, Purpose};
+use super::query;
+use super::reader::Purpose;
 use super::statement::{self, Statement};
 
 /// PostgreSQL's COPY: only out of a table or of a read, and only to the client.
@@ -42,9 +43,9 @@ pub(crate) fn copy(statement: &Statement<'_>) -> Judged {
 }
 
 /// MySQL's SET, and MariaDB's `SET STATEMENT … FOR`, whose intent is that of the statement behind it.
-pub(crate) fn mysql_set(statement: &Statement<'_>) -> Judged {
+pub(crate) fn mysql_set(statement: &Statement<'_>, inside: fn(&Statement<'_>) -> Judged) -> Judged {
     if statement.is_word(1, "STATEMENT") {
-        let inner = statement
+        let behind = statement
             .tokens
             .iter()
             .position(|t| t.is_word(statement.sql, "FOR"));
@@ -56,9 +57,9 @@ pub(crate) fn mysql_set(statement: &Statement<'_>) -> Judged {
                 .take(upto)
                 .all(|t| !matches!(t.kind, lexer::TokenKind::Open | lexer::TokenKind::Variable))
         };
-        return match inner {
+        return match behind {
             Some(at) if plain(at) && at + 1 < statement.tokens.len() => {
-                let mut judged = statement::judge(&statement.from(at + 1));
+                let mut judged = inside(&statement.from(at + 1));
                 judged.traits.kind = TextKind::Other;
                 judged
             }

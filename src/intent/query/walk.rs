@@ -1,10 +1,10 @@
 //! One pass over a query's tokens with a stack of its open parentheses: no recursion, so that no text is too deep.
 
-use super::Reader;
 use super::group::{Clause, Column, Content, Parentheses, Role};
 use super::words::{self, is_any};
 use crate::intent::judged::Name;
 use crate::intent::lexer::TokenKind;
+use crate::intent::reader::Reader;
 use crate::intent::statement::Statement;
 
 /// Reads all of a query; `None` where something is not understood.
