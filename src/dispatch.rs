@@ -60,10 +60,10 @@ pub(crate) trait Work: Sync {
     /// Which of SeaORM's error families its failures belong to.
     const KIND: DbErrKind;
 
-    /// What it is judged to be when it arrives.
+    /// What the work is judged to be when it arrives.
     fn classify(&self, shared: &Shared) -> Classification;
 
-    /// Its text; none for a begin.
+    /// The statement's text; none for a begin.
     fn sql(&self) -> Option<&str>;
 
     /// Sends it once, to the leased node or to the first of them that has a place: the lease is on that one then. Nothing

@@ -48,7 +48,7 @@ pub(crate) struct Classification {
     pub(crate) ddl: bool,
     /// Something in it is only not known yet.
     pub(crate) unknown: bool,
-    /// It is the start of a transaction, by a call and not by a text.
+    /// A transaction begins, by a call and not by a text.
     pub(crate) begins: bool,
 }
 
@@ -106,7 +106,7 @@ impl Classification {
         self.intent != Intent::Read && !self.begins
     }
 
-    /// Whether it begins a transaction that may run on a replica.
+    /// Whether a transaction begins that may run on a replica.
     pub(crate) fn begins_read_only(self) -> bool {
         self.begins && self.intent == Intent::Read
     }
