@@ -18,6 +18,7 @@ mod epochs;
 pub(crate) mod gate;
 pub(crate) mod losses;
 mod monotonic;
+mod need;
 mod pending_writes;
 mod pin;
 mod position_cell;
@@ -163,105 +164,12 @@ impl Session {
         }
     }
 
-    /// The number of its last write.
-    #[inline]
-    pub(crate) fn written(&self, clock: &Clock) -> u64 {
-        if self.is_process {
-            return clock.ticks();
-        }
-        let own = self.tick.load(Ordering::Acquire);
-        match self.concrete.load(Ordering::Acquire) {
-            true => own.max(clock.concrete_tick()),
-            false => own,
-        }
-    }
-
-    /// What a read that arrives now needs.
-    #[inline]
-    pub(crate) fn need(&self, clock: &Clock) -> ReadRequirement {
-        self.need_at(clock, self.written(clock))
-    }
-
-    /// What a read needs that has to see its writes up to this one.
-    pub(crate) fn need_at(&self, clock: &Clock, tick: u64) -> ReadRequirement {
-        let mut tick = tick;
-        if self.shares_lost_concrete(clock) {
-            return ReadRequirement::Primary;
-        }
-        if self.hold.any() {
-            let held = self.hold.settle(clock);
-            tick = tick.max(held.tick);
-            self.wrote(held.tick);
-            if held.waits || held.lost {
-                return ReadRequirement::Primary;
-            }
-        }
-        self.covered_need(clock, tick)
-    }
-
-    /// Whether something is under way that was lost on a connection of `concrete()`, perhaps of this session.
-    fn shares_lost_concrete(&self, clock: &Clock) -> bool {
-        if self.is_process || !self.concrete.load(Ordering::Acquire) || !clock.process.hold.any() {
-            return false;
-        }
-        let held = clock.process.hold.settle(clock);
-        held.waits || held.lost
-    }
-
-    /// What a read of this session needs as far as what has returned.
-    fn covered_need(&self, clock: &Clock, tick: u64) -> ReadRequirement {
-        let own = if self.is_process {
-            clock.need_of(tick)
-        } else {
-            self.settle(clock, tick)
-        };
-        own.and(self.position(clock))
-    }
-
     /// Takes in the writes that have returned since. Whether others have not, and whether of others nothing more will
     /// be heard.
     pub(crate) fn open_writes(&self, clock: &Clock) -> (bool, bool) {
         let held = self.hold.settle(clock);
         self.wrote(held.tick);
         (held.waits, held.lost)
-    }
-
-    /// Asks the clock once for what covers a write, and remembers it.
-    fn settle(&self, clock: &Clock, tick: u64) -> ReadRequirement {
-        if tick <= self.settled.load(Ordering::Acquire) {
-            return ReadRequirement::Nothing;
-        }
-        match clock.first_need_of(tick) {
-            ReadRequirement::Position { epoch, lsn } => {
-                self.raise(clock, epoch, lsn);
-                self.settled.fetch_max(tick, Ordering::AcqRel);
-                ReadRequirement::Nothing
-            }
-            need => need,
-        }
-    }
-
-    /// What the session is known to need apart from uncovered writes.
-    #[inline]
-    fn position(&self, clock: &Clock) -> ReadRequirement {
-        if self.is_unsettled() {
-            return ReadRequirement::Primary;
-        }
-        let epoch = self.at.epoch();
-        if epoch == 0 {
-            return ReadRequirement::Nothing;
-        }
-        let current = clock.epoch();
-        if epoch < current {
-            if let Some(first) = clock.first_of(current) {
-                self.exchange(clock, current, first);
-            }
-            return ReadRequirement::Primary;
-        }
-        match self.at.lsn_of(epoch) {
-            Some(lsn) => ReadRequirement::Position { epoch, lsn },
-            None => ReadRequirement::Primary,
-        }
     }
 
     /// From now on it needs this as well.

@@ -45,7 +45,7 @@ const REMEMBERED: usize = 64;
 pub(crate) struct Clock {
     writes: WriteCount,
     /// The position of the last capture.
-    last: PositionCell,
+    pub(super) last: PositionCell,
     known: Mutex<Known>,
     /// What an authority said last of which epoch counts; written under the lock of the above.
     said: watch::Sender<Word>,
@@ -130,25 +130,10 @@ impl Default for Clock {
 }
 
 impl Clock {
-    /// What a read needs that has to see so many of the writes that returned: the last capture, if it covers them.
-    #[inline]
-    pub(super) fn need_of(&self, ticks: u64) -> ReadRequirement {
-        if ticks == 0 {
-            return ReadRequirement::Nothing;
-        }
-        let epoch = self.last.epoch();
-        if self.writes.covered.load(Ordering::Acquire) < ticks {
-            return ReadRequirement::Primary;
-        }
-        match self.last.lsn_of(epoch) {
-            Some(lsn) => ReadRequirement::Position { epoch, lsn },
-            None => ReadRequirement::Primary,
-        }
-    }
-
-    /// What such a read needs by the first capture that covers the writes, as far back as captures are remembered.
+    /// What a read needs that has to see so many of the writes that returned, by the first capture that covers them, as far
+    /// back as captures are remembered.
     pub(super) fn first_need_of(&self, ticks: u64) -> ReadRequirement {
-        if ticks == 0 || self.writes.covered.load(Ordering::Acquire) < ticks {
+        if ticks == 0 || !self.covers(ticks) {
             return self.need_of(ticks);
         }
         let known = self.known();
@@ -188,9 +173,15 @@ impl Clock {
         }
     }
 
+    /// Whether the last capture covers so many of the writes that returned.
+    #[inline]
+    pub(super) fn covers(&self, ticks: u64) -> bool {
+        self.writes.covered.load(Ordering::Acquire) >= ticks
+    }
+
     /// Whether some write is not covered yet.
     pub(crate) fn wants_capture(&self) -> bool {
-        self.writes.covered.load(Ordering::Acquire) < self.writes.ticks.load(Ordering::SeqCst)
+        !self.covers(self.writes.ticks.load(Ordering::SeqCst))
     }
 
     /// What a capture that is sent now will answer. `word`: the last word of an authority that its handle heard.

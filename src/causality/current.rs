@@ -2,12 +2,12 @@
 
 mod notes;
 
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
 
 use tokio::task::Id;
 
 use super::{
-    Clock, ReadRequirement, Session,
+    Clock, Session,
     monotonic::ReadAffinity,
     pin::{Mark, Stood},
 };
@@ -54,38 +54,9 @@ impl Current {
     }
 
     /// The own session and the outer one, for what is a client's.
-    fn both(session: &Arc<Session>) -> (Self, &Self) {
+    pub(super) fn both(session: &Arc<Session>) -> (Self, &Self) {
         let outer = session.outer.as_ref().unwrap_or(&Self::Untracked);
         (Self::Session(Arc::clone(session)), outer)
-    }
-
-    /// What a read that arrives now needs.
-    #[inline]
-    pub(crate) fn need(&self, clock: &Clock) -> ReadRequirement {
-        match self {
-            Self::Process => clock.process.need(clock),
-            Self::Session(session) => session.need(clock),
-            Self::Client(session) => {
-                let (own, outer) = Self::both(session);
-                own.need(clock).and(outer.need(clock))
-            }
-            Self::Task(task) => clock.tasks.need(clock, *task),
-            Self::Untracked => ReadRequirement::Nothing,
-        }
-    }
-
-    /// What the session has written, up to now: to be asked about by [`covered_need`](Self::covered_need).
-    pub(crate) fn written(&self, clock: &Clock) -> u64 {
-        match self {
-            Self::Process => clock.ticks(),
-            Self::Session(session) => session.written(clock),
-            Self::Client(session) => {
-                let (own, outer) = Self::both(session);
-                own.written(clock).max(outer.written(clock))
-            }
-            Self::Task(task) => clock.tasks.written(clock, *task),
-            Self::Untracked => 0,
-        }
     }
 
     /// How it stands now, where there is only time.
@@ -94,33 +65,6 @@ impl Current {
             pin: self.mark(clock),
             written: self.written(clock),
         }
-    }
-
-    /// What a read needs that arrived when so much was written and had returned.
-    pub(crate) fn covered_need(&self, clock: &Clock, written: u64) -> ReadRequirement {
-        match self {
-            // The first capture that covers it, for whoever waits: the last one moves on with every write.
-            Self::Process => {
-                let first = clock.first_need_of(written);
-                first.and(clock.process.position(clock))
-            }
-            Self::Session(session) => session.covered_need(clock, written),
-            Self::Client(session) => {
-                let (_, outer) = Self::both(session);
-                let own = written.min(session.written(clock));
-                let own = session.covered_need(clock, own);
-                own.and(outer.covered_need(clock, written))
-            }
-            Self::Task(task) => clock.tasks.need(clock, *task),
-            Self::Untracked => ReadRequirement::Nothing,
-        }
-    }
-
-    /// What its reads need that have returned, where a position or a tick stands for them now; without its writes.
-    pub(crate) fn seen_need(&self, clock: &Clock) -> ReadRequirement {
-        let tick = |of: &Self| of.session(clock).map_or(0, |session| session.seen_tick());
-        let outer = self.outer().map_or(0, tick);
-        self.covered_need(clock, tick(self).max(outer))
     }
 
     /// The session itself, where there is one.
@@ -189,24 +133,6 @@ impl Current {
         }
     }
 
-    /// What a read needs where there is only time (rule C14).
-    pub(crate) fn pinned_need(&self, clock: &Clock) -> ReadRequirement {
-        let pinned = match self {
-            Self::Process => clock.process.is_pinned(),
-            Self::Session(session) => session.is_pinned(),
-            Self::Client(session) => {
-                let (_, outer) = Self::both(session);
-                session.is_pinned() || outer.pinned_need(clock) == ReadRequirement::Primary
-            }
-            Self::Task(task) => clock.tasks.is_pinned(*task),
-            Self::Untracked => false,
-        };
-        match pinned {
-            true => ReadRequirement::Primary,
-            false => ReadRequirement::Nothing,
-        }
-    }
-
     /// Whether what is done through `concrete()` may be its own.
     pub(crate) fn may_use_concrete(&self) -> bool {
         match self {
@@ -218,11 +144,5 @@ impl Current {
             }
             Self::Untracked => false,
         }
-    }
-}
-
-impl Session {
-    fn is_pinned(&self) -> bool {
-        self.pin.holds(Instant::now)
     }
 }

@@ -1,0 +1,202 @@
+//! What a read needs, worked out of what its session wrote and saw (rules C1, C2, C5): the whole way from whose it is to the
+//! clock's last capture.
+//!
+//! Readers compare atomics only. Whether a replica has what is needed is asked of [`Replayed`](super::Replayed).
+
+use std::{sync::atomic::Ordering, time::Instant};
+
+use super::{Clock, Current, ReadRequirement, Session};
+
+impl Current {
+    /// What a read that arrives now needs.
+    #[inline]
+    pub(crate) fn need(&self, clock: &Clock) -> ReadRequirement {
+        match self {
+            Self::Process => clock.process.need(clock),
+            Self::Session(session) => session.need(clock),
+            Self::Client(session) => {
+                let (own, outer) = Self::both(session);
+                own.need(clock).and(outer.need(clock))
+            }
+            Self::Task(task) => clock.tasks.need(clock, *task),
+            Self::Untracked => ReadRequirement::Nothing,
+        }
+    }
+
+    /// What the session has written, up to now: to be asked about by [`covered_need`](Self::covered_need).
+    pub(crate) fn written(&self, clock: &Clock) -> u64 {
+        match self {
+            Self::Process => clock.ticks(),
+            Self::Session(session) => session.written(clock),
+            Self::Client(session) => {
+                let (own, outer) = Self::both(session);
+                own.written(clock).max(outer.written(clock))
+            }
+            Self::Task(task) => clock.tasks.written(clock, *task),
+            Self::Untracked => 0,
+        }
+    }
+
+    /// What a read needs that arrived when so much was written and had returned.
+    pub(crate) fn covered_need(&self, clock: &Clock, written: u64) -> ReadRequirement {
+        match self {
+            // The first capture that covers it, for whoever waits: the last one moves on with every write.
+            Self::Process => {
+                let first = clock.first_need_of(written);
+                first.and(clock.process.position(clock))
+            }
+            Self::Session(session) => session.covered_need(clock, written),
+            Self::Client(session) => {
+                let (_, outer) = Self::both(session);
+                let own = written.min(session.written(clock));
+                let own = session.covered_need(clock, own);
+                own.and(outer.covered_need(clock, written))
+            }
+            Self::Task(task) => clock.tasks.need(clock, *task),
+            Self::Untracked => ReadRequirement::Nothing,
+        }
+    }
+
+    /// What the reads of a session need that have returned, where a position or a tick stands for them now; without its writes.
+    pub(crate) fn seen_need(&self, clock: &Clock) -> ReadRequirement {
+        let tick = |of: &Self| of.session(clock).map_or(0, |session| session.seen_tick());
+        let outer = self.outer().map_or(0, tick);
+        self.covered_need(clock, tick(self).max(outer))
+    }
+
+    /// What a read needs where there is only time (rule C14).
+    pub(crate) fn pinned_need(&self, clock: &Clock) -> ReadRequirement {
+        let pinned = match self {
+            Self::Process => clock.process.is_pinned(),
+            Self::Session(session) => session.is_pinned(),
+            Self::Client(session) => {
+                let (_, outer) = Self::both(session);
+                session.is_pinned() || outer.pinned_need(clock) == ReadRequirement::Primary
+            }
+            Self::Task(task) => clock.tasks.is_pinned(*task),
+            Self::Untracked => false,
+        };
+        match pinned {
+            true => ReadRequirement::Primary,
+            false => ReadRequirement::Nothing,
+        }
+    }
+}
+
+impl Session {
+    /// What a read that arrives now needs.
+    #[inline]
+    pub(crate) fn need(&self, clock: &Clock) -> ReadRequirement {
+        self.need_at(clock, self.written(clock))
+    }
+
+    /// The number of its last write.
+    #[inline]
+    pub(crate) fn written(&self, clock: &Clock) -> u64 {
+        if self.is_process {
+            return clock.ticks();
+        }
+        let own = self.tick.load(Ordering::Acquire);
+        match self.concrete.load(Ordering::Acquire) {
+            true => own.max(clock.concrete_tick()),
+            false => own,
+        }
+    }
+
+    /// What a read needs that has to see its writes up to this one.
+    pub(crate) fn need_at(&self, clock: &Clock, tick: u64) -> ReadRequirement {
+        let mut tick = tick;
+        if self.shares_lost_concrete(clock) {
+            return ReadRequirement::Primary;
+        }
+        if self.hold.any() {
+            let held = self.hold.settle(clock);
+            tick = tick.max(held.tick);
+            self.wrote(held.tick);
+            if held.waits || held.lost {
+                return ReadRequirement::Primary;
+            }
+        }
+        self.covered_need(clock, tick)
+    }
+
+    /// Whether something is under way that was lost on a connection of `concrete()`, perhaps of this session.
+    fn shares_lost_concrete(&self, clock: &Clock) -> bool {
+        if self.is_process || !self.concrete.load(Ordering::Acquire) || !clock.process.hold.any() {
+            return false;
+        }
+        let held = clock.process.hold.settle(clock);
+        held.waits || held.lost
+    }
+
+    /// What a read of this session needs as far as what has returned.
+    fn covered_need(&self, clock: &Clock, tick: u64) -> ReadRequirement {
+        let own = if self.is_process {
+            clock.need_of(tick)
+        } else {
+            self.settle(clock, tick)
+        };
+        own.and(self.position(clock))
+    }
+
+    /// Asks the clock once for what covers a write, and remembers it.
+    fn settle(&self, clock: &Clock, tick: u64) -> ReadRequirement {
+        if tick <= self.settled.load(Ordering::Acquire) {
+            return ReadRequirement::Nothing;
+        }
+        match clock.first_need_of(tick) {
+            ReadRequirement::Position { epoch, lsn } => {
+                self.raise(clock, epoch, lsn);
+                self.settled.fetch_max(tick, Ordering::AcqRel);
+                ReadRequirement::Nothing
+            }
+            need => need,
+        }
+    }
+
+    /// What the session is known to need apart from uncovered writes.
+    #[inline]
+    fn position(&self, clock: &Clock) -> ReadRequirement {
+        if self.is_unsettled() {
+            return ReadRequirement::Primary;
+        }
+        let epoch = self.at.epoch();
+        if epoch == 0 {
+            return ReadRequirement::Nothing;
+        }
+        let current = clock.epoch();
+        if epoch < current {
+            if let Some(first) = clock.first_of(current) {
+                self.exchange(clock, current, first);
+            }
+            return ReadRequirement::Primary;
+        }
+        match self.at.lsn_of(epoch) {
+            Some(lsn) => ReadRequirement::Position { epoch, lsn },
+            None => ReadRequirement::Primary,
+        }
+    }
+
+    /// Whether a write of the session returned a moment ago, where there is only time.
+    fn is_pinned(&self) -> bool {
+        self.pin.holds(Instant::now)
+    }
+}
+
+impl Clock {
+    /// What a read needs that has to see so many of the writes that returned: the last capture, if it covers them.
+    #[inline]
+    pub(super) fn need_of(&self, ticks: u64) -> ReadRequirement {
+        if ticks == 0 {
+            return ReadRequirement::Nothing;
+        }
+        let epoch = self.last.epoch();
+        if !self.covers(ticks) {
+            return ReadRequirement::Primary;
+        }
+        match self.last.lsn_of(epoch) {
+            Some(lsn) => ReadRequirement::Position { epoch, lsn },
+            None => ReadRequirement::Primary,
+        }
+    }
+}
