@@ -65,7 +65,7 @@ impl Guide {
         let _ = self.hooked.set(path.cloned());
     }
 
-    /// Its pool's connections lead to this port of some host.
+    /// The connections of the guide's pool lead to this port of some host.
     pub(crate) fn lead_to(&self, port: Option<u16>) {
         if let Some(port) = port {
             let _ = self.port.set(port);
