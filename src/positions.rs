@@ -72,7 +72,7 @@ fn sweep(tracker: &Tracker) {
     if replicas.is_empty() {
         return;
     }
-    tasks.sweep(&tracker.clock, |need| {
+    tasks.sweep(&tracker.clock.writes, |need| {
         replicas
             .iter()
             .all(|member| member.node.replayed.covers(need))

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Clock, Current, gate::Writing, pending_writes::PendingWrite};
+use super::{Clock, Current, Session, gate::Writing, pending_writes::PendingWrite};
 
 /// A write that is under way although nobody waits for its answer: see [`Current::abandon`]. Dropped without a word, it counts as running for a while.
 #[derive(Debug)]
@@ -16,9 +16,47 @@ pub(crate) struct Abandoned {
     _writing: Option<Writing>,
 }
 
+impl Current {
+    /// A write that is under way although nobody waits for its answer, until the guard says that it is over.
+    pub(crate) fn abandon(
+        &self,
+        clock: &Arc<Clock>,
+        pin: Duration,
+        writing: Option<Writing>,
+    ) -> Abandoned {
+        let open: Arc<PendingWrite> = Arc::default();
+        self.hold(clock, &open);
+        Abandoned::new(clock, self, open, pin, writing)
+    }
+
+    fn hold(&self, clock: &Clock, open: &Arc<PendingWrite>) {
+        match self {
+            Self::Untracked => return,
+            Self::Process => {}
+            Self::Session(session) | Self::Client(session) => {
+                session.pending(&clock.writes).add(Arc::clone(open))
+            }
+            Self::Task(task) => clock.tasks.note(&clock.writes, *task, |session| {
+                session.pending(&clock.writes).add(Arc::clone(open))
+            }),
+        }
+        clock.writes.pending.settle(&clock.writes.count);
+        clock.writes.pending.add(Arc::clone(open));
+        clock.each_peer(|peer| {
+            if let Self::Task(task) = self {
+                let note =
+                    |session: &Arc<Session>| session.pending(&peer.writes).add(Arc::clone(open));
+                peer.tasks.note(&peer.writes, *task, note);
+            }
+            peer.writes.pending.settle(&peer.writes.count);
+            peer.writes.pending.add(Arc::clone(open));
+        });
+    }
+}
+
 impl Abandoned {
     /// `open`: what its sessions wait for.
-    pub(super) fn new(
+    fn new(
         clock: &Arc<Clock>,
         current: &Current,
         open: Arc<PendingWrite>,
@@ -51,7 +89,7 @@ impl Drop for Abandoned {
         // The tick first: between the two a read would find everything covered.
         self.current.wrote(&self.clock, self.pin);
         match self.over {
-            true => self.open.close(self.clock.ticks()),
+            true => self.open.close(self.clock.writes.ticks()),
             // Nobody is left who could find out.
             false => self.open.give_up(),
         }

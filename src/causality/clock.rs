@@ -1,64 +1,30 @@
-//! The write clock: what this process wrote to one cluster, and up to where that is known to lie (rules C1, C2).
-//!
-//! A write that returns ticks the clock. A capture asks the primary for its position afterwards, on a connection of its
-//! own, and covers every tick that was there when it was sent: so one capture serves any number of writes, and the
-//! write path has no round trip more. Until a tick is covered, reads that need it go to the primary. Asking for the
-//! position inside the write's own statement was rejected: it is taken before the commit record and comes out too low.
-//!
-//! Readers compare atomics only.
+//! Everything that this process knows of one cluster's writes, shared by all of its handles (rules C1, C8): the write clock,
+//! the sessions of the process and of its tasks, what was handed out, and the gate.
 
-mod captures;
+mod handed_out;
 mod registry;
-mod word;
 
-use std::{
-    collections::VecDeque,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::{Duration, Instant},
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError, Weak,
+    atomic::{AtomicBool, Ordering},
 };
 
-use tokio::sync::{Notify, watch};
-
-use self::{captures::CaptureWishes, registry::Peers};
-pub(crate) use self::{
-    registry::Whose,
-    word::{Named, Word},
-};
+pub(crate) use self::registry::Whose;
 use super::{
-    Session, Upstream, allowance::SharedAllowance, epochs::Epochs, gate::Gate, pin::nanos,
-    position_cell::PositionCell, requirement::ReadRequirement, tasks::Tasks, unseen::HandedOut,
+    allowance::SharedAllowance, gate::Gate, session::Session, tasks::Tasks, unseen::HandedOut,
+    word::Named, write_clock::WriteClock,
 };
-use crate::{
-    metrics::Histogram,
-    position::{Epoch, Lsn, Position},
-};
-
-/// How many captures are remembered. A session asks for the first that covers its write, usually the last or the one
-/// before; whoever comes later than this is given a later one, which is as safe.
-const REMEMBERED: usize = 64;
 
 /// The clock of one cluster, shared by every handle to it in this process.
 #[derive(Debug)]
 pub(crate) struct Clock {
-    writes: WriteCount,
-    /// The position of the last capture.
-    pub(super) last: PositionCell,
-    known: Mutex<Known>,
-    /// What an authority said last of which epoch counts; written under the lock of the above.
-    said: watch::Sender<Word>,
+    /// What was written, and up to where that is known to lie.
+    pub(crate) writes: WriteClock,
     /// Everything that this process writes and sees (rule C8).
     pub(crate) process: Arc<Session>,
     /// What each task writes and sees, where that is the scope.
     pub(crate) tasks: Tasks,
-    pub(super) handed_out: HandedOut,
-    /// Positions of sessions that were exchanged because their epoch was over.
-    lost: AtomicU64,
-    pub(crate) captures: CaptureWishes,
-    /// The primary or a replica said how far it has come.
-    pub(crate) news: Notify,
+    handed_out: HandedOut,
     /// What writes go through.
     pub(crate) gate: Arc<Gate>,
     /// How much may be asked that nobody waits for.
@@ -70,58 +36,13 @@ pub(crate) struct Clock {
     peers: Peers,
 }
 
-/// How many writes have returned, and of how many of them it is known where they lie.
-#[derive(Debug, Default)]
-struct WriteCount {
-    /// How many writes have returned.
-    ticks: AtomicU64,
-    /// The returned writes that the last capture covers; stored after its position.
-    covered: AtomicU64,
-    /// How many had returned when the last question was put.
-    questioned: AtomicU64,
-    /// When the oldest write returned that is not covered, in nanoseconds of [`pin::nanos`](nanos); 0 when there is none.
-    uncovered_since: AtomicU64,
-    /// The time that writes waited for the capture that covers them: the oldest of each capture.
-    covering: Histogram,
-}
-
-#[derive(Debug, Default)]
-struct Known {
-    epochs: Epochs,
-    captures: VecDeque<Captured>,
-}
-
-/// One capture.
-#[derive(Clone, Copy, Debug)]
-struct Captured {
-    covered: u64,
-    epoch: u64,
-    lsn: u64,
-    at: Instant,
-}
-
-impl Known {
-    fn remember(&mut self, capture: Captured) {
-        if self.captures.len() == REMEMBERED {
-            self.captures.pop_front();
-        }
-        self.captures.push_back(capture);
-    }
-}
-
 impl Default for Clock {
     fn default() -> Self {
         Self {
-            writes: WriteCount::default(),
-            last: PositionCell::default(),
-            known: Mutex::default(),
-            said: watch::Sender::default(),
+            writes: WriteClock::default(),
             process: Arc::new(Session::of_process()),
             tasks: Tasks::default(),
             handed_out: HandedOut::default(),
-            lost: AtomicU64::new(0),
-            captures: CaptureWishes::default(),
-            news: Notify::new(),
             gate: Arc::default(),
             allowance: SharedAllowance::default(),
             peers: Peers::default(),
@@ -129,201 +50,62 @@ impl Default for Clock {
     }
 }
 
-impl Clock {
-    /// What a read needs that has to see so many of the writes that returned, by the first capture that covers them, as far
-    /// back as captures are remembered.
-    pub(super) fn first_need_of(&self, ticks: u64) -> ReadRequirement {
-        if ticks == 0 || !self.covers(ticks) {
-            return self.need_of(ticks);
-        }
-        let known = self.known();
-        match known.captures.iter().find(|one| one.covered >= ticks) {
-            Some(&Captured { epoch, lsn, .. }) => ReadRequirement::Position { epoch, lsn },
-            None => ReadRequirement::Primary,
-        }
-    }
+/// Other clocks of the same cluster.
+#[derive(Debug, Default)]
+struct Peers {
+    any: AtomicBool,
+    all: Mutex<Vec<Weak<Clock>>>,
+}
 
-    /// A write returned, or something else that may have written ended: its number.
-    #[inline]
-    pub(crate) fn tick(&self) -> u64 {
-        let writes = &self.writes;
-        let tick = writes.ticks.fetch_add(1, Ordering::SeqCst) + 1;
-        if writes.uncovered_since.load(Ordering::Relaxed) == 0 {
-            let now = nanos(Instant::now());
-            writes.uncovered_since.store(now, Ordering::Relaxed);
-        }
-        self.captures.note_write();
-        tick
-    }
-
-    /// How many writes have returned: what a capture that is sent from now on covers.
-    #[inline]
-    pub(crate) fn ticks(&self) -> u64 {
-        self.writes.ticks.load(Ordering::Acquire)
-    }
-
-    /// A number that whatever question is put from now on covers, and none that was put before: that of the last write
-    /// where no question was put since, else a new one.
-    pub(super) fn tick_for_next_question(&self) -> u64 {
-        let ticks = self.writes.ticks.load(Ordering::SeqCst);
-        // The question is noted before it is sent.
-        match self.writes.questioned.load(Ordering::SeqCst) < ticks {
-            true => ticks,
-            false => self.tick(),
-        }
-    }
-
-    /// Whether the last capture covers so many of the writes that returned.
-    #[inline]
-    pub(super) fn covers(&self, ticks: u64) -> bool {
-        self.writes.covered.load(Ordering::Acquire) >= ticks
-    }
-
-    /// Whether some write is not covered yet.
-    pub(crate) fn wants_capture(&self) -> bool {
-        !self.covers(self.writes.ticks.load(Ordering::SeqCst))
-    }
-
-    /// What a capture that is sent now will answer. `word`: the last word of an authority that its handle heard.
-    pub(crate) fn question(&self, word: u64) -> Question {
-        let question = Question {
-            word,
-            // Before the ticks are read: what comes in between counts for the next one.
-            since: self.writes.uncovered_since.swap(0, Ordering::Relaxed),
-            ticks: self.ticks(),
-            asked: self.captures.asked(),
-        };
-        let questioned = &self.writes.questioned;
-        questioned.fetch_max(question.ticks, Ordering::SeqCst);
-        question
-    }
-
-    /// The primary's position, told in this life of its server, from a capture that was sent after that question was
-    /// taken down. Refused is an epoch below the greatest seen, or another cluster: what a stale primary says covers
-    /// nothing (rule C2). So is whatever was asked before an authority said which epoch counts, or by a handle that has
-    /// not heard it: the primary that it leads to may be the one that is over, and its epoch the greater one.
-    ///
-    /// Only the one that captures calls this.
-    pub(crate) fn cover(&self, question: Question, position: Position, life: u64) -> bool {
-        let (ticks, lsn) = (question.ticks, position.lsn.0);
-        let mut known = self.known();
-        if question.word != self.word() {
-            return false;
-        }
-        let Some(epoch) = known.epochs.admit(position, life) else {
-            return false;
-        };
-        if self.last.lsn().is_none() || epoch != self.epoch() {
-            self.last.begin(epoch, lsn);
-        } else {
-            self.last.raise(lsn);
-        }
-        known.remember(Captured {
-            covered: ticks,
-            epoch,
-            lsn,
-            at: Instant::now(),
-        });
-        drop(known);
-        self.writes.covered.fetch_max(ticks, Ordering::AcqRel);
-        self.captures.answer(question.asked);
-        if question.since != 0 {
-            let waited = nanos(Instant::now()).saturating_sub(question.since);
-            self.writes.covering.record(Duration::from_nanos(waited));
-        }
-        self.news.notify_waiters();
-        true
-    }
-
-    /// How long writes waited for the capture that covers them: the oldest of each capture.
-    pub(crate) fn covering(&self) -> &Histogram {
-        &self.writes.covering
-    }
-
-    /// How many writes are open although their callers are gone.
-    pub(crate) fn open_writes(&self) -> u64 {
-        self.process.hold.count()
-    }
-
-    /// The captures whose positions lie in there, each with the time of its answer.
-    pub(crate) fn captured(&self, epoch: u64, above: u64, up_to: u64) -> Vec<Instant> {
-        let known = self.known();
-        let captures = known.captures.iter();
-        captures
-            .filter(|one| one.epoch == epoch && one.lsn > above && one.lsn <= up_to)
-            .map(|one| one.at)
-            .collect()
-    }
-
-    /// When the first capture was answered whose position no replica shows that has come as far as this; nothing where it
-    /// has come as far as the last one.
-    #[cfg_attr(
-        not(feature = "postgres"),
-        allow(dead_code, reason = "only PostgreSQL gives positions")
-    )]
-    pub(crate) fn uncovered(&self, (epoch, lsn): (u64, u64)) -> Option<Instant> {
-        let known = self.known();
-        let mut captures = known.captures.iter();
-        let above = captures.find(|one| (one.epoch, one.lsn) > (epoch, lsn))?;
-        Some(above.at)
-    }
-
-    /// The ordinal of the current epoch; 0 before the first capture.
-    #[inline]
-    pub(crate) fn epoch(&self) -> u64 {
-        self.last.epoch()
-    }
-
-    /// The primary's epoch and position, as far as they are known.
-    pub(crate) fn greatest(&self) -> Option<Position> {
-        let known = self.known();
-        let lsn = self.last.lsn();
-        Some(Position {
-            epoch: known.epochs.epoch(self.epoch())?,
-            lsn: Lsn(lsn?),
-        })
-    }
-
-    /// The first position that was seen from the primary of this epoch, once there is one (rule C10).
-    pub(crate) fn first_of(&self, ordinal: u64) -> Option<u64> {
-        self.known().epochs.first_position(ordinal)
-    }
-
-    /// Whether this epoch was that of the primary once, and is no more.
-    pub(crate) fn is_over(&self, epoch: Epoch) -> bool {
-        self.known().epochs.is_over(epoch)
-    }
-
-    /// A position of a session was exchanged because its epoch was over.
-    pub(super) fn count_position_lost(&self) {
-        self.lost.fetch_add(1, Ordering::AcqRel);
-    }
-
-    /// How many positions of sessions were of an epoch that is over.
-    pub(crate) fn positions_lost(&self) -> u64 {
-        self.lost.load(Ordering::Acquire)
-    }
-
-    /// The epoch with this ordinal.
-    pub(crate) fn epoch_of(&self, ordinal: u64) -> Option<Epoch> {
-        self.known().epochs.epoch(ordinal)
-    }
-
-    /// The ordinal under which a standby's position counts; see [`Epochs::ordinal`].
-    pub(crate) fn ordinal(&self, cluster: u64, source: Upstream) -> Option<u64> {
-        self.known().epochs.ordinal(cluster, source)
-    }
-
-    fn known(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+impl Peers {
+    fn all(&self) -> MutexGuard<'_, Vec<Weak<Clock>>> {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// See [`Clock::question`].
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Question {
-    word: u64,
-    since: u64,
-    ticks: u64,
-    asked: u64,
+impl Clock {
+    /// This epoch counts from now on, whatever was seen: a handle was told so whose last word was that one. The number
+    /// of the word; a handle that has not heard the last one covers nothing. The others hear it from
+    /// [`words`](WriteClock::words).
+    ///
+    /// What was written and seen until now is of what was before. Until the accepted primary has told its first
+    /// position, nobody has come as far; then that stands for all of it, as after a promotion (rule C10). Taking back
+    /// the epochs that were seen was rejected: sessions and replicas hold their ordinals.
+    ///
+    /// Another clock of the cluster begins its positions anew as well; its handles hear it from that one.
+    pub(crate) fn take_word(&self, named: Named, heard: u64) -> u64 {
+        let before = self.writes.word();
+        let word = self.begin_anew(named, heard);
+        if word != before {
+            self.each_peer(|peer| {
+                peer.begin_anew(named, peer.writes.word());
+            });
+        }
+        word
+    }
+
+    fn begin_anew(&self, named: Named, heard: u64) -> u64 {
+        match self.writes.begin_anew(named, heard) {
+            Ok(number) => {
+                // What this process wrote is covered by what the accepted primary says first.
+                self.process.wrote(self.writes.tick());
+                self.writes.captures().ask();
+                self.writes.news.notify_waiters();
+                number
+            }
+            Err(number) => number,
+        }
+    }
+
+    /// Tells the other clocks of the cluster.
+    #[inline]
+    pub(in crate::causality) fn each_peer(&self, tell: impl Fn(&Self)) {
+        if self.peers.any.load(Ordering::Acquire) {
+            let peers = self.peers.all().clone();
+            peers
+                .iter()
+                .filter_map(Weak::upgrade)
+                .for_each(|peer| tell(&peer));
+        }
+    }
 }

@@ -4,28 +4,15 @@ mod notes;
 
 use std::sync::Arc;
 
-use tokio::task::Id;
-
 use super::{
-    Clock, Session,
+    Clock, Current, Session,
     monotonic::ReadAffinity,
     pin::{Mark, Stood},
 };
-
-/// The session that a statement reads and writes in. What a session writes, the process has written too.
-#[derive(Clone, Debug)]
-pub(crate) enum Current {
-    /// Everything this process does on the cluster.
-    Process,
-    /// An explicit one.
-    Session(Arc<Session>),
-    /// A client's, which reads in another one as well, and writes in its own.
-    Client(Arc<Session>),
-    /// The session of a tokio task.
-    Task(Id),
-    /// None: it needs nothing, and leaves nothing behind.
-    Untracked,
-}
+#[cfg(feature = "tower")]
+use super::{pending_writes::UNKNOWN_HOLD, waiting::unix_time};
+#[cfg(feature = "tower")]
+use crate::position::Asks;
 
 impl Current {
     /// An explicit session, or a client's.
@@ -103,7 +90,7 @@ impl Current {
             .map_or((false, false), |outer| outer.open_writes(clock));
         match self.session(clock) {
             Some(session) => {
-                let (waits, lost) = session.open_writes(clock);
+                let (waits, lost) = session.open_writes(&clock.writes);
                 (waits || outer_waits, lost || outer_lost)
             }
             None => (outer_waits, outer_lost),
@@ -113,12 +100,26 @@ impl Current {
     /// Where the session may read, as far as earlier reads bind it.
     pub(crate) fn bound(&self, clock: &Clock) -> ReadAffinity {
         let own = match self.session(clock) {
-            Some(session) if session.has_rest() => session.bound(clock),
+            Some(session) if session.has_rest() => session.bound(&clock.writes),
             _ => ReadAffinity::No,
         };
         match self.outer() {
             Some(outer) => own.and(outer.bound(clock)),
             None => own,
+        }
+    }
+
+    /// What a later session has to bring that sees what this one wrote and brought, where no position can be had in
+    /// time: whatever the primary has then; and while something may still be executed, nothing but the primary.
+    ///
+    /// `open`: some of its writes have not returned, or are lost from sight.
+    #[cfg(feature = "tower")]
+    pub(crate) fn unplaced(&self, clock: &Clock, open: bool) -> Asks {
+        let own = open.then(|| unix_time() + UNKNOWN_HOLD.as_secs());
+        let session = self.session(clock);
+        let brought = session.and_then(|session| session.stays_until());
+        Asks::Primary {
+            until: own.max(brought).unwrap_or(0),
         }
     }
 

@@ -5,20 +5,20 @@
 
 use std::{sync::atomic::Ordering, time::Instant};
 
-use super::{Clock, Current, ReadRequirement, Session};
+use super::{Clock, Current, ReadRequirement, Session, WriteClock};
 
 impl Current {
     /// What a read that arrives now needs.
     #[inline]
     pub(crate) fn need(&self, clock: &Clock) -> ReadRequirement {
         match self {
-            Self::Process => clock.process.need(clock),
-            Self::Session(session) => session.need(clock),
+            Self::Process => clock.process.need(&clock.writes),
+            Self::Session(session) => session.need(&clock.writes),
             Self::Client(session) => {
                 let (own, outer) = Self::both(session);
                 own.need(clock).and(outer.need(clock))
             }
-            Self::Task(task) => clock.tasks.need(clock, *task),
+            Self::Task(task) => clock.tasks.need(&clock.writes, *task),
             Self::Untracked => ReadRequirement::Nothing,
         }
     }
@@ -26,13 +26,13 @@ impl Current {
     /// What the session has written, up to now: to be asked about by [`covered_need`](Self::covered_need).
     pub(crate) fn written(&self, clock: &Clock) -> u64 {
         match self {
-            Self::Process => clock.ticks(),
-            Self::Session(session) => session.written(clock),
+            Self::Process => clock.writes.ticks(),
+            Self::Session(session) => session.written(&clock.writes),
             Self::Client(session) => {
                 let (own, outer) = Self::both(session);
                 own.written(clock).max(outer.written(clock))
             }
-            Self::Task(task) => clock.tasks.written(clock, *task),
+            Self::Task(task) => clock.tasks.written(&clock.writes, *task),
             Self::Untracked => 0,
         }
     }
@@ -42,17 +42,17 @@ impl Current {
         match self {
             // The first capture that covers it, for whoever waits: the last one moves on with every write.
             Self::Process => {
-                let first = clock.first_need_of(written);
-                first.and(clock.process.position(clock))
+                let first = clock.writes.first_need_of(written);
+                first.and(clock.process.position(&clock.writes))
             }
-            Self::Session(session) => session.covered_need(clock, written),
+            Self::Session(session) => session.covered_need(&clock.writes, written),
             Self::Client(session) => {
                 let (_, outer) = Self::both(session);
-                let own = written.min(session.written(clock));
-                let own = session.covered_need(clock, own);
+                let own = written.min(session.written(&clock.writes));
+                let own = session.covered_need(&clock.writes, own);
                 own.and(outer.covered_need(clock, written))
             }
-            Self::Task(task) => clock.tasks.need(clock, *task),
+            Self::Task(task) => clock.tasks.need(&clock.writes, *task),
             Self::Untracked => ReadRequirement::Nothing,
         }
     }
@@ -86,13 +86,13 @@ impl Current {
 impl Session {
     /// What a read that arrives now needs.
     #[inline]
-    pub(crate) fn need(&self, clock: &Clock) -> ReadRequirement {
+    pub(crate) fn need(&self, clock: &WriteClock) -> ReadRequirement {
         self.need_at(clock, self.written(clock))
     }
 
     /// The number of its last write.
     #[inline]
-    pub(crate) fn written(&self, clock: &Clock) -> u64 {
+    pub(crate) fn written(&self, clock: &WriteClock) -> u64 {
         if self.is_process {
             return clock.ticks();
         }
@@ -104,13 +104,14 @@ impl Session {
     }
 
     /// What a read needs that has to see its writes up to this one.
-    pub(crate) fn need_at(&self, clock: &Clock, tick: u64) -> ReadRequirement {
+    pub(crate) fn need_at(&self, clock: &WriteClock, tick: u64) -> ReadRequirement {
         let mut tick = tick;
         if self.shares_lost_concrete(clock) {
             return ReadRequirement::Primary;
         }
-        if self.hold.any() {
-            let held = self.hold.settle(clock);
+        let pending = self.pending(clock);
+        if pending.any() {
+            let held = pending.settle(&clock.count);
             tick = tick.max(held.tick);
             self.wrote(held.tick);
             if held.waits || held.lost {
@@ -121,16 +122,16 @@ impl Session {
     }
 
     /// Whether something is under way that was lost on a connection of `concrete()`, perhaps of this session.
-    fn shares_lost_concrete(&self, clock: &Clock) -> bool {
-        if self.is_process || !self.concrete.load(Ordering::Acquire) || !clock.process.hold.any() {
+    fn shares_lost_concrete(&self, clock: &WriteClock) -> bool {
+        if self.is_process || !self.concrete.load(Ordering::Acquire) || !clock.pending.any() {
             return false;
         }
-        let held = clock.process.hold.settle(clock);
+        let held = clock.pending.settle(&clock.count);
         held.waits || held.lost
     }
 
     /// What a read of this session needs as far as what has returned.
-    fn covered_need(&self, clock: &Clock, tick: u64) -> ReadRequirement {
+    fn covered_need(&self, clock: &WriteClock, tick: u64) -> ReadRequirement {
         let own = if self.is_process {
             clock.need_of(tick)
         } else {
@@ -140,7 +141,7 @@ impl Session {
     }
 
     /// Asks the clock once for what covers a write, and remembers it.
-    fn settle(&self, clock: &Clock, tick: u64) -> ReadRequirement {
+    fn settle(&self, clock: &WriteClock, tick: u64) -> ReadRequirement {
         if tick <= self.settled.load(Ordering::Acquire) {
             return ReadRequirement::Nothing;
         }
@@ -156,7 +157,7 @@ impl Session {
 
     /// What the session is known to need apart from uncovered writes.
     #[inline]
-    fn position(&self, clock: &Clock) -> ReadRequirement {
+    fn position(&self, clock: &WriteClock) -> ReadRequirement {
         if self.is_unsettled() {
             return ReadRequirement::Primary;
         }
@@ -183,7 +184,7 @@ impl Session {
     }
 }
 
-impl Clock {
+impl WriteClock {
     /// What a read needs that has to see so many of the writes that returned: the last capture, if it covers them.
     #[inline]
     pub(super) fn need_of(&self, ticks: u64) -> ReadRequirement {

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::Clock;
+use super::write_count::WriteCount;
 
 /// How long a write that was lost from sight counts as running where nobody can find out whether it does: behind a
 /// connection of the application's own, or where the server does not say who is at work (rule C1).
@@ -45,7 +45,7 @@ impl PendingWrite {
     }
 
     /// The tick of its return, if it has returned.
-    fn closed(&self, clock: &Clock) -> Option<u64> {
+    fn closed(&self, count: &WriteCount) -> Option<u64> {
         let closed = self.closed.load(Ordering::Acquire);
         if closed != 0 {
             return Some(closed);
@@ -54,7 +54,7 @@ impl PendingWrite {
             return None;
         }
         // What was lost may have been written up to now, so its end is a tick. Somebody else's will do as well.
-        let tick = clock.tick();
+        let tick = count.tick();
         let (new, old) = (Ordering::AcqRel, Ordering::Acquire);
         Some(
             self.closed
@@ -64,7 +64,7 @@ impl PendingWrite {
     }
 }
 
-/// What keeps one session on the primary.
+/// What keeps one session on the primary, or whoever asks for all of the process.
 #[derive(Debug, Default)]
 pub(super) struct PendingWrites {
     any: AtomicBool,
@@ -95,16 +95,16 @@ impl PendingWrites {
     }
 
     /// Takes out what has returned.
-    pub(super) fn settle(&self, clock: &Clock) -> Held {
+    pub(super) fn settle(&self, count: &WriteCount) -> Held {
         let mut held = Held::default();
         if !self.any() {
             return held;
         }
         let mut all = self.open();
         for open in mem::take(&mut *all) {
-            match open.closed(clock) {
+            match open.closed(count) {
                 // Of another clock of this cluster it is another number, and this one has ticked since.
-                Some(tick) => held.tick = held.tick.max(tick.min(clock.ticks())),
+                Some(tick) => held.tick = held.tick.max(tick.min(count.ticks())),
                 None => {
                     let lost = open.lost.load(Ordering::Acquire);
                     held.lost |= lost;

@@ -14,7 +14,7 @@ use std::time::Instant;
 use papaya::HashMap;
 use tokio::task::Id;
 
-use super::{Clock, ReadRequirement, Session};
+use super::{ReadRequirement, session::Session, write_clock::WriteClock};
 
 /// How many tasks are remembered apart.
 const LIMIT: usize = 4096;
@@ -36,7 +36,7 @@ impl std::fmt::Debug for Tasks {
 
 impl Tasks {
     /// What a read of this task needs.
-    pub(super) fn need(&self, clock: &Clock, task: Id) -> ReadRequirement {
+    pub(super) fn need(&self, clock: &WriteClock, task: Id) -> ReadRequirement {
         // In this order: what leaves the first place is in the second one by then.
         let own = self.get(task).map(|session| session.need(clock));
         let folded = self.folded.need(clock);
@@ -50,7 +50,7 @@ impl Tasks {
     }
 
     /// The number of the last write of this task, or of those over the limit.
-    pub(super) fn written(&self, clock: &Clock, task: Id) -> u64 {
+    pub(super) fn written(&self, clock: &WriteClock, task: Id) -> u64 {
         let own = self.get(task).map_or(0, |own| own.written(clock));
         own.max(self.folded.written(clock))
     }
@@ -63,7 +63,7 @@ impl Tasks {
     /// Lets something be noted in the task's session, which is made if it is not there.
     pub(super) fn note<T>(
         &self,
-        clock: &Clock,
+        clock: &WriteClock,
         task: Id,
         note: impl FnOnce(&Arc<Session>) -> T,
     ) -> T {
@@ -83,7 +83,7 @@ impl Tasks {
     }
 
     /// Folds the oldest quarter, so that it is not done for every new one.
-    fn fold(&self, clock: &Clock, order: &mut VecDeque<Id>) {
+    fn fold(&self, clock: &WriteClock, order: &mut VecDeque<Id>) {
         let sessions = self.sessions.pin();
         for _ in 0..LIMIT / 4 {
             let Some(oldest) = order.pop_front() else {
@@ -99,7 +99,7 @@ impl Tasks {
 
     /// Lets those go that need nothing any more. What they needed all tasks need from then on, which costs nothing: a
     /// replica that falls behind it, or a new one, must not serve them less.
-    pub(crate) fn sweep(&self, clock: &Clock, covered: impl Fn(ReadRequirement) -> bool) {
+    pub(crate) fn sweep(&self, clock: &WriteClock, covered: impl Fn(ReadRequirement) -> bool) {
         let mut order = self.order();
         let sessions = self.sessions.pin();
         order.retain(|task| {

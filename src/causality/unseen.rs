@@ -6,12 +6,10 @@
 
 use std::sync::{
     Arc, Weak,
-    atomic::{AtomicBool, AtomicU64, Ordering},
+    atomic::{AtomicBool, Ordering},
 };
 
-use arc_swap::ArcSwap;
-
-use super::Clock;
+use arc_swap::{ArcSwap, Guard};
 
 /// Somebody who has handed connections out.
 pub(crate) trait HandsOut: Send + Sync {
@@ -37,9 +35,9 @@ impl Settled {
 /// One who has. Weak, so that a handle that is gone is asked no more; and what says whether that is all: between its last
 /// reference and its tick nothing can be asked, while what was written is there.
 #[derive(Clone)]
-struct One {
-    who: Weak<dyn HandsOut>,
-    settled: Arc<Settled>,
+pub(super) struct One {
+    pub(super) who: Weak<dyn HandsOut>,
+    pub(super) settled: Arc<Settled>,
 }
 
 impl One {
@@ -55,15 +53,13 @@ impl One {
     }
 }
 
-type Those = Vec<One>;
+pub(super) type Those = Vec<One>;
 
 /// The handles of a clock that have handed connections out.
 #[derive(Default)]
 pub(super) struct HandedOut {
     any: AtomicBool,
     those: ArcSwap<Those>,
-    /// When a connection last came back, or was out while somebody read.
-    tick: AtomicU64,
 }
 
 impl std::fmt::Debug for HandedOut {
@@ -73,7 +69,7 @@ impl std::fmt::Debug for HandedOut {
 }
 
 impl HandedOut {
-    fn add(&self, new: &Those) {
+    pub(super) fn add(&self, new: &Those) {
         self.those.rcu(|those| {
             let lives = those.iter().filter(|one| !one.is_over());
             let mut all: Those = lives.cloned().collect();
@@ -86,66 +82,26 @@ impl HandedOut {
         });
         self.any.store(true, Ordering::SeqCst);
     }
-}
-
-impl Clock {
-    /// A handle hands connections out from now on; nobody has one yet. `settled`: once it is gone, it counts as in use
-    /// until this says that the clocks have ticked.
-    pub(crate) fn hands_out(&self, who: Weak<dyn HandsOut>, settled: Arc<Settled>) {
-        let new = vec![One { who, settled }];
-        self.add_handed_out(&new);
-        self.each_peer(|peer| peer.add_handed_out(&new));
-    }
-
-    fn add_handed_out(&self, new: &Those) {
-        // A pool that was taken in one place is used in any task.
-        self.tasks.folded().mark_concrete();
-        self.handed_out.add(new);
-    }
-
-    /// Another clock of the cluster: what its handles have handed out matters here as well.
-    pub(super) fn learn_of(&self, peer: &Self) {
-        if peer.has_handed_out() {
-            self.add_handed_out(&peer.handed_out.those.load());
-        }
-    }
 
     /// Whether anybody has. Nearly nobody does, and then this one load is all.
     #[inline]
-    pub(crate) fn has_handed_out(&self) -> bool {
-        self.handed_out.any.load(Ordering::SeqCst)
+    pub(super) fn any(&self) -> bool {
+        self.any.load(Ordering::SeqCst)
+    }
+
+    /// The handles that have handed something out, for another clock of the cluster.
+    pub(super) fn all(&self) -> Guard<Arc<Those>> {
+        self.those.load()
     }
 
     /// Whether something is being done there that a replica may lack. Everybody is asked, because each notes what has come
     /// back to it.
-    pub(crate) fn is_in_use(&self, splits: bool) -> bool {
-        let those = self.handed_out.those.load();
+    pub(super) fn is_in_use(&self, splits: bool) -> bool {
+        let those = self.those.load();
         let mut in_use = false;
         for one in those.iter() {
             in_use |= one.is_in_use(splits);
         }
         in_use
-    }
-
-    /// A connection of `concrete()` came back: whatever was done with it returned with this.
-    pub(crate) fn note_concrete_returned(&self) {
-        let note = |clock: &Self| {
-            let tick = clock.tick();
-            clock.handed_out.tick.fetch_max(tick, Ordering::AcqRel);
-        };
-        note(self);
-        self.each_peer(note);
-    }
-
-    /// A connection of `concrete()` is out while somebody reads: what was committed on it by now counts as returned, and
-    /// is covered by whatever capture is sent from now on. One serves all who come before it is.
-    pub(crate) fn note_concrete_out(&self) {
-        let tick = self.tick_for_next_question();
-        self.handed_out.tick.fetch_max(tick, Ordering::AcqRel);
-    }
-
-    /// When something of it last counted as returned.
-    pub(super) fn concrete_tick(&self) -> u64 {
-        self.handed_out.tick.load(Ordering::Acquire)
     }
 }

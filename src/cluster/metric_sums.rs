@@ -41,11 +41,11 @@ pub(super) fn sums(shared: &Shared, state: &State) -> ClusterSums {
     let hits = &mut counters[ClusterCounter::CacheHit as usize];
     *hits = hits.saturating_sub(misses);
     counters[ClusterCounter::CacheMiss as usize] = misses;
-    counters[ClusterCounter::PositionLost as usize] = shared.clock.positions_lost();
+    counters[ClusterCounter::PositionLost as usize] = shared.clock.writes.positions_lost();
     let mut sums = ClusterSums {
         nodes,
         counters,
-        open_writes: shared.clock.open_writes(),
+        open_writes: shared.clock.writes.open_writes(),
         epoch: state.primaryship.greatest.unwrap_or_default(),
         has_primary: state.primaryship.primary.is_some(),
         waiters: shared.admission.waiting().into(),
@@ -60,7 +60,7 @@ pub(super) fn sums(shared: &Shared, state: &State) -> ClusterSums {
         .sum_into(&mut sums.stale_waits);
     let without = &shared.telemetry.metrics.without_primary;
     without.sum_into(&mut sums.without_primary);
-    shared.clock.covering().sum_into(&mut sums.covering);
+    shared.clock.writes.covering().sum_into(&mut sums.covering);
     sums
 }
 

@@ -84,7 +84,7 @@ impl Worker {
             watched: HashSet::new(),
             stalls: Stalls::new(),
             whose: Whose::default(),
-            words: shared.clock.words(),
+            words: shared.clock.writes.words(),
             rng: Rng::new(),
             origin: shared.origin,
         };

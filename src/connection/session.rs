@@ -142,7 +142,7 @@ impl RoutedConnection {
     pub(crate) fn moved_from(&self, bookmark: &crate::position::Bookmark) -> bool {
         self.shared.as_ref().is_some_and(|shared| {
             let session = self.scope.current(shared).session(&shared.clock);
-            session.is_some_and(|session| session.moved_from(&shared.clock, bookmark.0))
+            session.is_some_and(|session| session.moved_from(&shared.clock.writes, bookmark.0))
         })
     }
 
@@ -152,22 +152,26 @@ impl RoutedConnection {
         let concrete = shared.tracker.has_unseen(&current);
         match current.session(&shared.clock) {
             Some(session) => {
-                let session = session.after(&shared.clock, concrete);
+                let session = session.after(&shared.clock.writes, concrete);
                 if let Some(seen) = current
                     .outer()
                     .and_then(|outer| outer.session(&shared.clock))
                 {
-                    session.join(&shared.clock, &seen);
+                    session.join(&shared.clock.writes, &seen);
                 }
                 if let Current::Task(_) = current {
                     // A task obeys what was folded from others as well.
-                    session.join(&shared.clock, shared.clock.tasks.folded());
+                    session.join(&shared.clock.writes, shared.clock.tasks.folded());
                 }
                 session
             }
             None => match current {
                 // A task that has not written obeys what was folded from others.
-                Current::Task(_) => shared.clock.tasks.folded().after(&shared.clock, concrete),
+                Current::Task(_) => shared
+                    .clock
+                    .tasks
+                    .folded()
+                    .after(&shared.clock.writes, concrete),
                 _ => Session::default(),
             },
         }

@@ -150,7 +150,7 @@ impl Attempt<'_> {
         };
         spots.spots.push(self.spot(here, place, connects));
         loop {
-            let mut news = pin!(shared.clock.news.notified());
+            let mut news = pin!(shared.clock.writes.news.notified());
             // From here on nothing is missed, whatever is looked at next.
             news.as_mut().enable();
             if looks {

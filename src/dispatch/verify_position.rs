@@ -114,7 +114,7 @@ impl Attempt<'_> {
     fn is_covered_by(&self, replay: Option<ReplayReport>) -> bool {
         let clock = &self.request.shared.clock;
         let told = replay.and_then(|told| {
-            let epoch = clock.ordinal(told.cluster, told.source)?;
+            let epoch = clock.writes.ordinal(told.cluster, told.source)?;
             Some((epoch, told.lsn?))
         });
         match (self.freshness.need, told) {

@@ -63,7 +63,7 @@ impl Attempt<'_> {
             Intent::Session | Intent::Primary | Intent::Write => Phase::Primary,
         };
         let (begun, deadline) = (Instant::now(), self.timing.limit(&self.request, phase));
-        let news = shared.clock.news.notified();
+        let news = shared.clock.writes.news.notified();
         let needs = self.freshness.need != ReadRequirement::Nothing;
         let stale = needs && self.classification.intent == Intent::Read;
         if stale {

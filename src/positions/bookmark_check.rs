@@ -10,7 +10,7 @@ use std::{
 
 use super::{tracker::Tracker, wait::Look};
 use crate::{
-    causality::{Clock, Current, LastReport, Session, Upstream, WaitingBookmark},
+    causality::{Current, LastReport, Session, Upstream, WaitingBookmark, WriteClock},
     error::causes::BookmarkProblem,
     metrics::ClusterCounter,
     position::{Asks, Position},
@@ -124,10 +124,10 @@ fn look(
     session: &Session,
     waiting: &mut WaitingBookmark,
 ) -> Look<Result<(), BookmarkProblem>> {
-    let (clock, mark) = (&tracker.clock, waiting.mark);
+    let (clock, mark) = (&tracker.clock.writes, waiting.mark);
     let asked = waiting
         .question
-        .is_some_and(|asked| clock.is_answered(asked));
+        .is_some_and(|asked| clock.captures().is_answered(asked));
     match worth(clock, mark, asked) {
         Worth::Foreign if session.forgives_foreign() => {}
         Worth::Foreign => return Look::Met(Err(BookmarkProblem::OtherCluster)),
@@ -159,7 +159,9 @@ fn look(
         }
         Worth::Newer if asked => return Look::NotYetAgainAt(ask_everyone(tracker, waiting)),
         Worth::Ahead | Worth::Newer => {
-            waiting.question.get_or_insert_with(|| clock.ask());
+            waiting
+                .question
+                .get_or_insert_with(|| clock.captures().ask());
             // The primary's answer is news.
             return Look::NotYet;
         }
@@ -181,7 +183,7 @@ fn ask_everyone(tracker: &Tracker, waiting: &mut WaitingBookmark) -> Instant {
 }
 
 /// What a bookmark is worth by what is known now.
-pub(crate) fn worth(clock: &Clock, mark: Asks, asked: bool) -> Worth {
+pub(crate) fn worth(clock: &WriteClock, mark: Asks, asked: bool) -> Worth {
     let greatest = clock.greatest();
     match mark {
         Asks::Nothing => Worth::Known,
@@ -193,7 +195,7 @@ pub(crate) fn worth(clock: &Clock, mark: Asks, asked: bool) -> Worth {
 
 /// What the bookmark stands for is nowhere: nobody wrote it, or the servers were restored to an earlier moment. What
 /// survived of it the primary has now, and what it has now costs a session nothing where replicas keep up.
-fn see_what_is_there(clock: &Clock, session: &Session) {
+fn see_what_is_there(clock: &WriteClock, session: &Session) {
     if let Some(now) = clock.greatest() {
         session.raise(clock, clock.epoch(), now.lsn.0);
     }
@@ -206,7 +208,10 @@ fn pin(tracker: &Tracker, session: &Session) {
 
 fn given_up(tracker: &Tracker, waiting: &WaitingBookmark) -> BookmarkProblem {
     let waited = waiting.came.elapsed();
-    match (worth(&tracker.clock, waiting.mark, false), waiting.mark) {
+    match (
+        worth(&tracker.clock.writes, waiting.mark, false),
+        waiting.mark,
+    ) {
         (Worth::Newer, Asks::At(bookmark)) => BookmarkProblem::EpochNotSeen {
             timeline: bookmark.epoch.timeline,
             waited,

@@ -22,7 +22,7 @@ impl PinnedRequirement {
     /// As it stands now.
     pub(crate) fn now(tracker: &Tracker, current: Current) -> Self {
         if tracker.has_unseen(&current) {
-            tracker.clock.note_concrete_out();
+            tracker.clock.writes.note_concrete_out();
         }
         Self {
             written: current.written(&tracker.clock),
@@ -54,7 +54,7 @@ impl PinnedRequirement {
     pub(crate) fn need(&mut self, tracker: &Tracker) -> ReadRequirement {
         if self.need == ReadRequirement::Primary {
             // It waits for a capture, and captures rest while nobody reads.
-            tracker.clock.note_read();
+            tracker.clock.writes.captures().note_read();
             if self.open {
                 let (waits, lost) = tracker.open_writes(&self.current);
                 if waits || (lost && !self.forgives) {
@@ -67,7 +67,7 @@ impl PinnedRequirement {
             self.need = self.current.covered_need(&tracker.clock, self.written);
             if self.need == ReadRequirement::Primary && std::mem::take(&mut self.hastens) {
                 // Whatever is left for captures that nobody waits for; it is the same one for all who ask meanwhile.
-                tracker.clock.ask();
+                tracker.clock.writes.captures().ask();
             }
         }
         self.need

@@ -22,7 +22,7 @@ use std::{
 use super::{background_runtime, rate::Rate, sql, tracker::Tracker};
 use crate::{
     backend::postgres::NOT_TOLD,
-    causality::{Clock, allowance},
+    causality::{Clock, WriteClock, allowance},
     metrics::ClusterCounter,
     mutants, signal,
     vocabulary::NodeId,
@@ -132,12 +132,12 @@ impl Capture {
         }
         // Before the question is sent: what returned up to here lies below the answer.
         let word = tracker.word();
-        let question = tracker.clock.question(word);
+        let question = tracker.clock.writes.question(word);
         let position = conn.capture().await?;
         let question = match mutants::lives("capture_covers_later_ticks") {
             true => {
                 tokio::time::sleep(Duration::from_millis(1)).await;
-                tracker.clock.question(word)
+                tracker.clock.writes.question(word)
             }
             false => question,
         };
@@ -153,7 +153,7 @@ impl Capture {
                 .as_ref()
                 .is_some_and(|(.., conn)| leads_home(conn));
         Ok(
-            match still && tracker.clock.cover(question, position, life) {
+            match still && tracker.clock.writes.cover(question, position, life) {
                 true => Ended::Covered,
                 false => Ended::Failed,
             },
@@ -213,7 +213,7 @@ impl CaptureWay {
 
     /// Whether a capture is wanted that it can make. A handle without replicas leaves what writes wish to another one
     /// that has some.
-    fn is_wanted(&self, clock: &Clock) -> bool {
+    fn is_wanted(&self, clock: &WriteClock) -> bool {
         let WayAbility { asks, reads } = self.ability().unwrap_or_default();
         asks && wants(clock, reads)
     }
@@ -255,9 +255,11 @@ impl PrimaryPoller {
     /// One capture, if one is wanted that some way can make; else waits until that may be so.
     async fn step(&mut self) {
         let clock = &self.clock;
-        let can = |way: &CaptureWay| !way.rests() && way.is_wanted(clock);
+        let can = |way: &CaptureWay| !way.rests() && way.is_wanted(&clock.writes);
         match self.ways.iter().position(can) {
-            Some(at) if clock.is_asked() || self.can_afford(at) => self.capture_by(at).await,
+            Some(at) if clock.writes.captures().is_asked() || self.can_afford(at) => {
+                self.capture_by(at).await
+            }
             Some(_) => self.save_up().await,
             None => self.wait().await,
         }
@@ -272,7 +274,7 @@ impl PrimaryPoller {
     /// Waits until something more may have been earned, or somebody waits.
     async fn save_up(&mut self) {
         tokio::select! {
-            () = self.clock.captures.on_request() => {}
+            () = self.clock.writes.captures().on_request() => {}
             () = tokio::time::sleep(allowance::RECKONED) => {}
         }
     }
@@ -281,7 +283,7 @@ impl PrimaryPoller {
     /// another address, or to another one.
     async fn capture_by(&mut self, at: usize) {
         if self.forgotten.elapsed() > ATTENTION {
-            self.clock.forget_reads();
+            self.clock.writes.captures().forget_reads();
             self.forgotten = Instant::now();
         }
         self.rate.take().await;
@@ -298,7 +300,7 @@ impl PrimaryPoller {
             }
             Some(Ended::Failed) => {
                 // Whoever waits for the answer hears of nothing that would let it ask again.
-                self.clock.note_read();
+                self.clock.writes.captures().note_read();
                 let mut way = self.ways.remove(at);
                 way.rests_until = Some(Instant::now() + PAUSE);
                 self.ways.push(way);
@@ -321,8 +323,8 @@ impl PrimaryPoller {
         });
         let rested = self.next_rested();
         tokio::select! {
-            () = self.clock.captures.for_writes(), if reads => {}
-            () = self.clock.captures.on_request(), if asks => {}
+            () = self.clock.writes.captures().for_writes(), if reads => {}
+            () = self.clock.writes.captures().on_request(), if asks => {}
             () = rested => {}
             way = self.joining.recv() => self.ways.extend(way),
             at = changed(&mut self.ways) => self.ways[at].rests_until = None,
@@ -331,7 +333,10 @@ impl PrimaryPoller {
 
     /// Ends when the first way has rested that failed at what is wanted still.
     fn next_rested(&self) -> impl Future<Output = ()> + use<> {
-        let wanted = self.ways.iter().filter(|way| way.is_wanted(&self.clock));
+        let wanted = self
+            .ways
+            .iter()
+            .filter(|way| way.is_wanted(&self.clock.writes));
         let first = wanted.filter_map(|way| way.rests_until).min();
         async move {
             match first {
@@ -350,8 +355,8 @@ async fn changed(ways: &mut [CaptureWay]) -> usize {
 }
 
 /// Whether a capture is wanted. What writes wish counts only where there is a replica to read from.
-fn wants(clock: &Clock, reads: bool) -> bool {
-    clock.is_asked() || (reads && clock.wants_capture() && clock.is_read())
+fn wants(clock: &WriteClock, reads: bool) -> bool {
+    clock.captures().is_asked() || (reads && clock.wants_capture() && clock.captures().is_read())
 }
 
 fn judge(tracker: &Tracker, err: &DbErr) -> Ended {

@@ -64,7 +64,7 @@ impl FollowedReplica {
         pace.put(Instant::now(), tracker.demand.asked());
         tracker.count(ClusterCounter::Sample);
         tracker.clock.allowance.lock().spend();
-        let behind = tracker.clock.uncovered(node.replayed.known());
+        let behind = tracker.clock.writes.uncovered(node.replayed.known());
         let limit = tracker.config.connect_timeout;
         let sampled = tokio::time::timeout(limit, sample(&tracker, &node, conn)).await;
         let answered = match sampled {
@@ -80,7 +80,7 @@ impl FollowedReplica {
             }
         };
         pace.failed = !answered;
-        let still = tracker.clock.uncovered(node.replayed.known());
+        let still = tracker.clock.writes.uncovered(node.replayed.known());
         if let Some(since) = behind.filter(|since| still.is_none_or(|still| still > *since)) {
             pace.caught_up(since.elapsed());
         }
@@ -137,7 +137,7 @@ impl FollowedReplica {
 
 /// What the next question depends on.
 fn look(tracker: &Tracker, node: &Arc<Node>) -> Standing {
-    let uncovered = |of: &Node| tracker.clock.uncovered(of.replayed.known());
+    let uncovered = |of: &Node| tracker.clock.writes.uncovered(of.replayed.known());
     let snapshot = tracker.snapshot.load();
     let mut others = snapshot
         .nodes()

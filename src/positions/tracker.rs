@@ -100,7 +100,7 @@ impl Tracker {
             metrics,
         } = parts;
         Self {
-            word: AtomicU64::new(clock.word()),
+            word: AtomicU64::new(clock.writes.word()),
             clock,
             losses: Arc::default(),
             told: AtomicBool::new(has_positions),
@@ -198,7 +198,7 @@ impl Tracker {
             if !self.has_positions() {
                 return ReadRequirement::Primary;
             }
-            self.clock.note_concrete_out();
+            self.clock.writes.note_concrete_out();
         }
         self.need_of_seen(current)
     }
@@ -207,7 +207,7 @@ impl Tracker {
     fn need_of_seen(&self, current: &Current) -> ReadRequirement {
         match self.has_positions() {
             true => {
-                self.clock.note_read();
+                self.clock.writes.captures().note_read();
                 current.need(&self.clock)
             }
             // What has not returned has no pin yet.
@@ -244,7 +244,7 @@ impl Tracker {
                 source: report.source,
                 lsn: report.lsn,
             },
-            epoch: self.clock.ordinal(report.cluster, report.source),
+            epoch: self.clock.writes.ordinal(report.cluster, report.source),
             lsn: report.lsn,
             complete: report.complete,
             place: report.place,
@@ -254,7 +254,7 @@ impl Tracker {
         let several = replayed.learn(&sample);
         let (now, after) = replayed.known();
         if now == epoch && after > before {
-            for at in self.clock.captured(epoch, before, after) {
+            for at in self.clock.writes.captured(epoch, before, after) {
                 replayed.reached().record(at.elapsed());
             }
         }
@@ -263,7 +263,7 @@ impl Tracker {
         {
             cluster.on_several(node, replayed, several);
         }
-        self.clock.news.notify_waiters();
+        self.clock.writes.news.notify_waiters();
     }
 
     /// Looks now, and again whenever the primary or a replica says how far it has come; nothing when the deadline comes
@@ -273,7 +273,7 @@ impl Tracker {
         deadline: Instant,
         look: impl FnMut() -> Look<T>,
     ) -> Option<T> {
-        wait::wait_until(&self.clock.news, deadline, look).await
+        wait::wait_until(&self.clock.writes.news, deadline, look).await
     }
 
     /// Has every node asked what it is.

@@ -4,7 +4,7 @@ use crate::position::{Asks, ClusterId, Epoch, Lsn, Position};
 use std::sync::Arc;
 
 use crate::causality::{
-    Clock, HandsOut, Named, ReadRequirement, Session, Settled, Upstream, Whose,
+    Clock, HandsOut, Named, ReadRequirement, Session, Settled, Upstream, Whose, WriteClock,
 };
 
 fn at(cluster: u64, timeline: u32, lsn: u64) -> Position {
@@ -24,11 +24,11 @@ fn named(cluster: u64, timeline: u64) -> Named {
 }
 
 /// A capture of a handle that has heard the last word.
-fn cover(clock: &Clock, position: Position, life: u64) -> bool {
+fn cover(clock: &WriteClock, position: Position, life: u64) -> bool {
     clock.cover(clock.question(clock.word()), position, life)
 }
 
-fn needs(clock: &Clock, session: &Session) -> Option<u64> {
+fn needs(clock: &WriteClock, session: &Session) -> Option<u64> {
     // The first one finds that its epoch is over.
     let _ = session.need(clock);
     match session.need(clock) {
@@ -42,39 +42,47 @@ fn needs(clock: &Clock, session: &Session) -> Option<u64> {
 #[test]
 fn what_is_below_the_greatest_epoch_covers_nothing_until_an_authority_says_so() {
     let clock = Clock::default();
-    assert!(cover(&clock, at(7, 2, 900), 1));
+    assert!(cover(&clock.writes, at(7, 2, 900), 1));
     let session = Session::default();
-    session.wrote(clock.tick());
-    assert!(cover(&clock, at(7, 2, 950), 1));
-    assert_eq!(needs(&clock, &session), Some(950));
-    assert!(!cover(&clock, at(7, 1, 990), 1));
-    assert!(!cover(&clock, at(8, 3, 990), 1));
+    session.wrote(clock.writes.tick());
+    assert!(cover(&clock.writes, at(7, 2, 950), 1));
+    assert_eq!(needs(&clock.writes, &session), Some(950));
+    assert!(!cover(&clock.writes, at(7, 1, 990), 1));
+    assert!(!cover(&clock.writes, at(8, 3, 990), 1));
 
-    let under_way = clock.question(clock.word());
-    assert_eq!(clock.take_word(named(7, 1), clock.word()), 1);
+    let under_way = clock.writes.question(clock.writes.word());
+    assert_eq!(clock.take_word(named(7, 1), clock.writes.word()), 1);
     assert_eq!(
-        needs(&clock, &session),
+        needs(&clock.writes, &session),
         None,
         "nobody knows where it begins"
     );
-    assert!(clock.is_asked() && clock.wants_capture());
+    assert!(clock.writes.captures().is_asked() && clock.writes.wants_capture());
     assert!(
-        !clock.cover(under_way, at(7, 2, 999), 1),
+        !clock.writes.cover(under_way, at(7, 2, 999), 1),
         "of the one before"
     );
     assert!(
-        !clock.cover(clock.question(0), at(7, 2, 999), 1),
+        !clock
+            .writes
+            .cover(clock.writes.question(0), at(7, 2, 999), 1),
         "it has not heard"
     );
-    assert!(cover(&clock, at(7, 1, 400), 5));
-    assert_eq!(needs(&clock, &session), Some(400));
+    assert!(cover(&clock.writes, at(7, 1, 400), 5));
+    assert_eq!(needs(&clock.writes, &session), Some(400));
     assert_eq!(session.positions_lost(), 1);
-    assert!(clock.is_over(at(7, 2, 0).epoch) && !clock.is_over(at(7, 1, 0).epoch));
-    assert_eq!(clock.ordinal(7, Upstream::Timeline(1)), Some(clock.epoch()));
+    assert!(clock.writes.is_over(at(7, 2, 0).epoch) && !clock.writes.is_over(at(7, 1, 0).epoch));
+    assert_eq!(
+        clock.writes.ordinal(7, Upstream::Timeline(1)),
+        Some(clock.writes.epoch())
+    );
 
     // Another handle to the same clock is told later: nothing begins anew for it.
-    let epoch = clock.epoch();
-    assert_eq!((clock.take_word(named(7, 1), 0), clock.epoch()), (1, epoch));
+    let epoch = clock.writes.epoch();
+    assert_eq!(
+        (clock.take_word(named(7, 1), 0), clock.writes.epoch()),
+        (1, epoch)
+    );
     // Told at the same time of another server in that epoch, it is another word.
     let other = Named {
         started: Some(9),
@@ -82,17 +90,20 @@ fn what_is_below_the_greatest_epoch_covers_nothing_until_an_authority_says_so() 
     };
     assert_eq!(clock.take_word(other, 0), 2);
     assert_eq!(clock.take_word(other, 1), 2);
-    assert!(cover(&clock, at(7, 1, 400), 5));
+    assert!(cover(&clock.writes, at(7, 1, 400), 5));
     // The next promotion comes to the number that was given up.
-    assert!(cover(&clock, at(7, 2, 500), 6));
-    assert!(!clock.is_over(at(7, 2, 0).epoch));
-    assert_eq!(clock.ordinal(7, Upstream::Timeline(2)), Some(clock.epoch()));
-    assert_eq!(needs(&clock, &session), Some(500));
+    assert!(cover(&clock.writes, at(7, 2, 500), 6));
+    assert!(!clock.writes.is_over(at(7, 2, 0).epoch));
+    assert_eq!(
+        clock.writes.ordinal(7, Upstream::Timeline(2)),
+        Some(clock.writes.epoch())
+    );
+    assert_eq!(needs(&clock.writes, &session), Some(500));
     // Another cluster's disk.
-    assert_eq!(clock.take_word(named(8, 1), clock.word()), 3);
-    assert!(clock.greatest().is_none());
-    assert!(cover(&clock, at(8, 1, 100), 7));
-    assert_eq!(needs(&clock, &session), Some(100));
+    assert_eq!(clock.take_word(named(8, 1), clock.writes.word()), 3);
+    assert!(clock.writes.greatest().is_none());
+    assert!(cover(&clock.writes, at(8, 1, 100), 7));
+    assert_eq!(needs(&clock.writes, &session), Some(100));
 }
 
 fn known(system: u64) -> Whose {
@@ -145,46 +156,49 @@ fn what_an_authority_says_to_one_clock_of_a_cluster_is_said_to_all() {
     let (one, late) = (Clock::of(known(70)), Clock::of(unknown("words")));
     late.learn_whose(&known(70));
     for clock in [&one, &late] {
-        assert!(cover(clock, at(70, 2, 990), 1));
+        assert!(cover(&clock.writes, at(70, 2, 990), 1));
     }
-    one.take_word(named(70, 1), one.word());
-    assert_eq!(late.words().borrow().named, named(70, 1));
+    one.take_word(named(70, 1), one.writes.word());
+    assert_eq!(late.writes.words().borrow().named, named(70, 1));
     for clock in [&one, &late] {
-        assert!(clock.is_over(at(70, 2, 0).epoch));
-        assert!(cover(clock, at(70, 1, 400), 2));
+        assert!(clock.writes.is_over(at(70, 2, 0).epoch));
+        assert!(cover(&clock.writes, at(70, 1, 400), 2));
     }
 }
 
 #[test]
 fn a_server_that_comes_back_behind_what_it_told_begins_another_history() {
     let clock = Clock::default();
-    assert!(cover(&clock, at(7, 1, 900), 1));
+    assert!(cover(&clock.writes, at(7, 1, 900), 1));
     let session = Session::default();
-    session.wrote(clock.tick());
-    assert!(cover(&clock, at(7, 1, 950), 1));
-    let epoch = clock.epoch();
+    session.wrote(clock.writes.tick());
+    assert!(cover(&clock.writes, at(7, 1, 950), 1));
+    let epoch = clock.writes.epoch();
     // An answer that was late says nothing new.
-    assert!(cover(&clock, at(7, 1, 940), 1));
+    assert!(cover(&clock.writes, at(7, 1, 940), 1));
     // One that lost nothing goes on.
-    assert!(cover(&clock, at(7, 1, 960), 2));
-    assert_eq!((needs(&clock, &session), clock.epoch()), (Some(950), epoch));
-    assert!(cover(&clock, at(7, 1, 400), 3));
-    assert_eq!(needs(&clock, &session), Some(400));
-    assert_eq!(clock.greatest(), Some(at(7, 1, 400)));
+    assert!(cover(&clock.writes, at(7, 1, 960), 2));
+    assert_eq!(
+        (needs(&clock.writes, &session), clock.writes.epoch()),
+        (Some(950), epoch)
+    );
+    assert!(cover(&clock.writes, at(7, 1, 400), 3));
+    assert_eq!(needs(&clock.writes, &session), Some(400));
+    assert_eq!(clock.writes.greatest(), Some(at(7, 1, 400)));
     // A standby on that timeline is counted in it, whether it may tell the timeline or not.
     for source in [Upstream::Timeline(1), Upstream::Hidden(None)] {
-        assert_eq!(clock.ordinal(7, source), Some(epoch + 1));
+        assert_eq!(clock.writes.ordinal(7, source), Some(epoch + 1));
     }
 }
 
 #[test]
 fn what_a_session_brought_keeps_it_on_the_primary_until_it_is_known() {
     let clock = Clock::default();
-    assert!(cover(&clock, at(7, 1, 900), 1));
+    assert!(cover(&clock.writes, at(7, 1, 900), 1));
     let session = Session::from_bookmark(Asks::At(at(7, 1, 100)));
-    assert_eq!(session.need(&clock), ReadRequirement::Primary);
+    assert_eq!(session.need(&clock.writes), ReadRequirement::Primary);
     session.settled_bookmark(&session.waiting()[0]);
-    assert_eq!(session.need(&clock), ReadRequirement::Nothing);
+    assert_eq!(session.need(&clock.writes), ReadRequirement::Nothing);
     assert!(session.stays_until().is_none());
     let mark = Asks::Primary { until: u64::MAX };
     session.observe(mark);

@@ -5,10 +5,7 @@
 //! own; once it knows, its clock and the cluster's are linked: from then on each hears of what is written through the
 //! other. Putting one in the place of the other was rejected: sessions hold numbers of the clock that they began with.
 
-use std::sync::{
-    Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak,
-    atomic::{AtomicBool, Ordering},
-};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak, atomic::Ordering};
 
 use super::Clock;
 
@@ -59,19 +56,6 @@ impl Whose {
 struct KnownClock {
     clock: Weak<Clock>,
     whose: Whose,
-}
-
-/// Other clocks of the same cluster.
-#[derive(Debug, Default)]
-pub(super) struct Peers {
-    any: AtomicBool,
-    all: Mutex<Vec<Weak<Clock>>>,
-}
-
-impl Peers {
-    fn all(&self) -> MutexGuard<'_, Vec<Weak<Clock>>> {
-        self.all.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Clock {
@@ -133,25 +117,13 @@ impl Clock {
             clock.peers.any.store(true, Ordering::SeqCst);
         }
         for (clock, peer) in [(self, other), (other, self)] {
-            for open in peer.process.hold.share().into_open() {
-                clock.process.hold.add(open);
+            for open in peer.writes.pending.share().into_open() {
+                clock.writes.pending.add(open);
             }
             clock.process.pin.follow(&peer.process.pin);
             clock.learn_of(peer);
             // What was written before: whatever the primary has now covers it.
-            clock.tick();
-        }
-    }
-
-    /// Tells the other clocks of the cluster.
-    #[inline]
-    pub(in crate::causality) fn each_peer(&self, tell: impl Fn(&Self)) {
-        if self.peers.any.load(Ordering::Acquire) {
-            let peers = self.peers.all().clone();
-            peers
-                .iter()
-                .filter_map(Weak::upgrade)
-                .for_each(|peer| tell(&peer));
+            clock.writes.tick();
         }
     }
 }

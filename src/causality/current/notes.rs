@@ -2,17 +2,10 @@
 //!
 //! What a session writes the process has written too, and so have the other clocks of the cluster.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
-use super::Current;
 use crate::{
-    causality::{
-        Abandoned, Clock, Session, gate::Writing, monotonic::ObservedRead,
-        pending_writes::PendingWrite,
-    },
+    causality::{Clock, Current, monotonic::ObservedRead},
     position::Asks,
 };
 
@@ -27,57 +20,24 @@ impl Current {
         match self {
             Self::Session(session) | Self::Client(session) => {
                 session.extend_pin(now, pin);
-                session.wrote(clock.tick());
+                session.wrote(clock.writes.tick());
             }
-            Self::Task(task) => clock.tasks.note(clock, *task, |session| {
+            Self::Task(task) => clock.tasks.note(&clock.writes, *task, |session| {
                 session.extend_pin(now, pin);
-                session.wrote(clock.tick());
+                session.wrote(clock.writes.tick());
             }),
-            Self::Process => clock.process.wrote(clock.tick()),
+            Self::Process => clock.process.wrote(clock.writes.tick()),
             Self::Untracked => {}
         }
         clock.each_peer(|peer| {
             peer.process.extend_pin(now, pin);
             match self {
-                Self::Task(task) => peer.tasks.note(peer, *task, |session| {
+                Self::Task(task) => peer.tasks.note(&peer.writes, *task, |session| {
                     session.extend_pin(now, pin);
-                    session.wrote(peer.tick());
+                    session.wrote(peer.writes.tick());
                 }),
-                _ => peer.process.wrote(peer.tick()),
+                _ => peer.process.wrote(peer.writes.tick()),
             }
-        });
-    }
-
-    /// A write that is under way although nobody waits for its answer, until the guard says that it is over.
-    pub(crate) fn abandon(
-        &self,
-        clock: &Arc<Clock>,
-        pin: Duration,
-        writing: Option<Writing>,
-    ) -> Abandoned {
-        let open: Arc<PendingWrite> = Arc::default();
-        self.hold(clock, &open);
-        Abandoned::new(clock, self, open, pin, writing)
-    }
-
-    fn hold(&self, clock: &Clock, open: &Arc<PendingWrite>) {
-        match self {
-            Self::Untracked => return,
-            Self::Process => {}
-            Self::Session(session) | Self::Client(session) => session.hold.add(Arc::clone(open)),
-            Self::Task(task) => clock
-                .tasks
-                .note(clock, *task, |session| session.hold.add(Arc::clone(open))),
-        }
-        clock.process.hold.settle(clock);
-        clock.process.hold.add(Arc::clone(open));
-        clock.each_peer(|peer| {
-            if let Self::Task(task) = self {
-                let note = |session: &Arc<Session>| session.hold.add(Arc::clone(open));
-                peer.tasks.note(peer, *task, note);
-            }
-            peer.process.hold.settle(peer);
-            peer.process.hold.add(Arc::clone(open));
         });
     }
 
@@ -93,7 +53,9 @@ impl Current {
                 outer.saw(clock, Some(seen));
             }
             (Self::Task(task), Some(seen)) => {
-                clock.tasks.note(clock, *task, |session| session.saw(seen));
+                clock
+                    .tasks
+                    .note(&clock.writes, *task, |session| session.saw(seen));
             }
             // The primary is as far as all of its replicas: what covers this covers earlier reads as well.
             (_, None) => {
@@ -115,7 +77,7 @@ impl Current {
             Self::Session(session) | Self::Client(session) => session.observe(mark),
             Self::Task(task) => clock
                 .tasks
-                .note(clock, *task, |session| session.observe(mark)),
+                .note(&clock.writes, *task, |session| session.observe(mark)),
         };
         if gave_way {
             self.wrote(clock, Duration::ZERO);

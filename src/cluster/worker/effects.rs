@@ -56,7 +56,7 @@ impl Worker {
                 Effect::HearWishes { at } => shared.judging.hear_wishes(at),
                 Effect::Checked { ticket } => self.replies.note_checked(ticket),
                 Effect::AskPosition => {
-                    shared.clock.ask();
+                    shared.clock.writes.captures().ask();
                 }
                 Effect::Accepted(named) => Self::take_word(&shared, named),
                 Effect::Notice(what) => self.tell(&what, &shared),

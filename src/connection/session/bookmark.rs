@@ -125,7 +125,7 @@ impl RoutedConnection {
         let look = || match awaited.need(&shared.tracker) {
             ReadRequirement::Nothing => Look::Met(Ok(None)),
             ReadRequirement::Position { epoch, lsn } => {
-                let epoch = clock.epoch_of(epoch);
+                let epoch = clock.writes.epoch_of(epoch);
                 let lsn = Lsn(lsn);
                 Look::Met(Ok(epoch.map(|epoch| Position { epoch, lsn })))
             }
@@ -134,7 +134,7 @@ impl RoutedConnection {
             }
             ReadRequirement::Primary => {
                 if !asked {
-                    clock.ask();
+                    clock.writes.captures().ask();
                     asked = true;
                 }
                 Look::NotYet
@@ -175,7 +175,7 @@ impl RoutedConnection {
     pub fn observe(&self, bookmark: &Bookmark) -> Result<(), Error> {
         let shared = self.shared()?;
         let (clock, mark) = (&shared.clock, bookmark.0);
-        if bookmark_check::worth(clock, mark, false) == Worth::Foreign {
+        if bookmark_check::worth(&clock.writes, mark, false) == Worth::Foreign {
             return Err(Error::OtherCluster);
         }
         self.scope.current(shared).observe(clock, mark);

@@ -85,8 +85,8 @@ impl RoutedConnection {
 /// The position as the clock counts it, while its epoch is the current one.
 fn need_of(shared: &Shared, position: Position) -> Result<ReadRequirement, Error> {
     let clock = &shared.clock;
-    let epoch = clock.epoch();
-    match clock.epoch_of(epoch) {
+    let epoch = clock.writes.epoch();
+    match clock.writes.epoch_of(epoch) {
         Some(current) if current == position.epoch => Ok(ReadRequirement::Position {
             epoch,
             lsn: position.lsn.0,

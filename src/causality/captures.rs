@@ -7,8 +7,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use tokio::sync::{Notify, futures::Notified};
 
-use super::Clock;
-
 /// What is wanted of captures.
 #[derive(Debug, Default)]
 pub(crate) struct CaptureWishes {
@@ -51,44 +49,41 @@ impl CaptureWishes {
     pub(super) fn answer(&self, asked: u64) {
         self.answered.fetch_max(asked, Ordering::AcqRel);
     }
-}
 
-impl Clock {
     /// A read looks what it needs.
     #[inline]
     pub(crate) fn note_read(&self) {
-        let wishes = &self.captures;
-        if !wishes.read.load(Ordering::Relaxed) {
-            wishes.read.store(true, Ordering::SeqCst);
-            wishes.for_writes.notify_one();
+        if !self.read.load(Ordering::Relaxed) {
+            self.read.store(true, Ordering::SeqCst);
+            self.for_writes.notify_one();
         }
     }
 
     /// Whether one did since the last call of [`forget_reads`](Self::forget_reads).
     pub(crate) fn is_read(&self) -> bool {
-        self.captures.read.load(Ordering::Relaxed)
+        self.read.load(Ordering::Relaxed)
     }
 
     /// Lets the next read say so again.
     pub(crate) fn forget_reads(&self) {
-        self.captures.read.store(false, Ordering::SeqCst);
+        self.read.store(false, Ordering::SeqCst);
     }
 
     /// Asks for a capture although nothing was written; the number to be compared with
     /// [`is_answered`](Self::is_answered).
     pub(crate) fn ask(&self) -> u64 {
-        let asked = self.captures.asked.fetch_add(1, Ordering::AcqRel) + 1;
-        self.captures.on_request.notify_one();
+        let asked = self.asked.fetch_add(1, Ordering::AcqRel) + 1;
+        self.on_request.notify_one();
         asked
     }
 
     /// Whether a capture was sent after that.
     pub(crate) fn is_answered(&self, asked: u64) -> bool {
-        self.captures.answered.load(Ordering::Acquire) >= asked
+        self.answered.load(Ordering::Acquire) >= asked
     }
 
     /// Whether somebody asked who was not answered yet.
     pub(crate) fn is_asked(&self) -> bool {
-        self.captures.answered.load(Ordering::Acquire) < self.captures.asked()
+        self.answered.load(Ordering::Acquire) < self.asked()
     }
 }
