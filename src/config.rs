@@ -48,7 +48,7 @@ pub(crate) use redact::percent_decode;
 pub use url::NodeUrl;
 pub(crate) use url::scheme_of;
 
-use crate::vocabulary::{Consistency, Failover, OnConflict, OnStale, Scope};
+use crate::vocabulary::{Consistency, Failover, OnConflict, OnStale, Scope, StatementLimit};
 use source::SettingSource;
 
 /// Everything that one cluster's router is told.
@@ -127,6 +127,10 @@ pub struct Config {
     /// How many places of the primary's pool reads may hold because no replica can serve them (default: half of
     /// `max_connections`, at least 1, so that writes keep the other half). The others wait in line.
     pub diversion_limit: u32,
+    /// How many statements a node is given at a time (default: as many as were measured to have the shortest response
+    /// times, at most its pool's connections). Transactions and streams do not count, and nobody waits where no turn comes
+    /// back within 2 ms.
+    pub statement_limit: StatementLimit,
     /// How much slower than the fastest replica another may answer and still be chosen (default: 15 ms, as
     /// MongoDB's drivers; it keeps far zones out). Zero: only the fastest.
     pub latency_window: Duration,

@@ -66,7 +66,7 @@ pub use position::{Bookmark, ParseBookmarkError};
 pub use route::NotSent;
 pub use vocabulary::{
     Consistency, EjectionCause, Failover, FenceReason, Ineligible, Intent, NodeId, OnConflict,
-    OnStale, Outcome, ParseWordError, Reason, RetryCause, Role, Scope, Stage,
+    OnStale, Outcome, ParseWordError, Reason, RetryCause, Role, Scope, Stage, StatementLimit,
 };
 
 #[cfg(test)]

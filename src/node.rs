@@ -14,6 +14,7 @@ mod handed;
 mod idle_stack;
 mod lag;
 mod lease;
+mod limiter;
 pub(crate) mod link;
 pub(crate) mod open;
 mod pending_pool;
@@ -34,10 +35,8 @@ use std::{
 };
 
 use sea_orm::metric;
-use tokio::sync::Semaphore;
 
 pub(crate) use self::closed::closed;
-use self::sockets::Sockets;
 #[cfg(feature = "stream")]
 pub(crate) use self::until_cut::UntilCut;
 pub(crate) use self::{
@@ -50,6 +49,7 @@ pub(crate) use self::{
     pool_size::{PoolLook, PoolSize},
     trouble::Trouble,
 };
+use self::{lease::Places, sockets::Sockets};
 use crate::{causality::Replayed, config::NodeConfig, vocabulary::NodeId};
 
 /// What SeaORM calls after a statement.
@@ -62,8 +62,7 @@ pub(crate) struct Node {
     pub(crate) name: Arc<str>,
     pub(crate) generation: u64,
     pub(crate) link: Arc<NodePool>,
-    /// The places in its pool; none where the pool is not ours to count.
-    places: Option<Arc<Semaphore>>,
+    places: Places,
     /// How to reach the server beside its pools; nothing where the application made the connection.
     pub(crate) direct: Option<Arc<NodeConfig>>,
     /// How far it is known to have replayed.
@@ -100,7 +99,7 @@ impl Node {
             replayed: link
                 .guide()
                 .map_or_else(Arc::default, |guide| Arc::clone(&guide.replayed)),
-            places: places(&link),
+            places: Places::of(&link),
             direct: None,
             lag: Arc::default(),
             tasks: NodeTasks::default(),
@@ -114,15 +113,6 @@ impl Node {
             forgetting: AtomicU32::new(0),
             link,
         }
-    }
-
-    /// How many places are held.
-    pub(crate) fn places_taken(&self) -> u32 {
-        let most = self.link.pool_size().map_or(0, |pool| pool.max);
-        self.places.as_ref().map_or(0, |places| {
-            let free = u32::try_from(places.available_permits());
-            most.saturating_sub(free.unwrap_or(u32::MAX))
-        })
     }
 
     /// This node with the same server in the same life, under another name.
@@ -142,13 +132,6 @@ impl Node {
             ..Self::new(self.id, name, self.generation, Arc::clone(&self.link))
         }
     }
-}
-
-/// As many places as the pool has connections; without a count where the pool is not ours. First come, first served; who
-/// leaves, leaves no gap.
-fn places(link: &NodePool) -> Option<Arc<Semaphore>> {
-    let most = usize::try_from(link.pool_size()?.max).unwrap_or(Semaphore::MAX_PERMITS);
-    Some(Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS))))
 }
 
 impl fmt::Debug for Node {

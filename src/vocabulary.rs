@@ -10,7 +10,7 @@ mod node;
 mod statement;
 
 pub use self::{
-    choice::{Consistency, Failover, OnConflict, OnStale, Scope},
+    choice::{Consistency, Failover, OnConflict, OnStale, Scope, StatementLimit},
     node::{EjectionCause, FenceReason, Ineligible, NodeId, Role},
     statement::{Intent, Outcome, Reason, RetryCause, Stage},
     word_enum::ParseWordError,

@@ -9,10 +9,10 @@ use std::{
 };
 
 use sea_orm::{
-    ColumnTrait, ConnectOptions, Database, DatabaseConnection, EntityTrait, ExprTrait, QueryFilter,
-    sea_query::Expr,
+    ColumnTrait, ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend,
+    EntityTrait, ExprTrait, QueryFilter, Statement, sea_query::Expr,
 };
-use sealane::{OnStale, RoutedConnection};
+use sealane::{OnStale, RoutedConnection, StatementLimit};
 use sealane_harness::Cluster;
 
 use crate::{
@@ -37,6 +37,8 @@ pub(crate) enum Arm {
     RoutedWide,
     /// Ours with four connections for each pool.
     RoutedFour,
+    /// Ours as it is when nothing is configured, but without a statement limit.
+    RoutedUnlimited,
     /// Ours; reads wait for a replica.
     Wait,
     /// Ours; a session for each task.
@@ -45,7 +47,7 @@ pub(crate) enum Arm {
     Untracked,
 }
 
-pub(crate) const ARMS: [Arm; 10] = [
+pub(crate) const ARMS: [Arm; 11] = [
     Arm::Hand,
     Arm::HandAgain,
     Arm::HandFour,
@@ -53,6 +55,7 @@ pub(crate) const ARMS: [Arm; 10] = [
     Arm::Routed,
     Arm::RoutedWide,
     Arm::RoutedFour,
+    Arm::RoutedUnlimited,
     Arm::Wait,
     Arm::Sessions,
     Arm::Untracked,
@@ -68,6 +71,7 @@ impl Arm {
             Self::Routed => "sealane, defaults",
             Self::RoutedWide => "sealane, one for each task",
             Self::RoutedFour => "sealane, pools of 4",
+            Self::RoutedUnlimited => "sealane, no statement limit",
             Self::Wait => "sealane, on_stale=wait",
             Self::Sessions => "sealane, sessions",
             Self::Untracked => "sealane, untracked",
@@ -82,7 +86,7 @@ impl Arm {
             Self::HandFour => Handle::Hand(Hand::connect(cluster, Some(4)).await?),
             Self::HandDefaults => Handle::Hand(Hand::connect(cluster, None).await?),
             Self::Routed | Self::Wait | Self::Sessions | Self::Untracked => {
-                let (db, name) = routed(cluster, None).await?;
+                let (db, name) = routed(cluster, None, StatementLimit::Adaptive).await?;
                 let db = match self {
                     Self::Wait => db.with_on_stale(OnStale::Wait),
                     Self::Untracked => db.untracked(),
@@ -90,9 +94,14 @@ impl Arm {
                 };
                 Handle::Routed(db, name)
             }
+            Self::RoutedUnlimited => {
+                let (db, name) = routed(cluster, None, StatementLimit::Off).await?;
+                Handle::Routed(db, name)
+            }
             Self::RoutedWide | Self::RoutedFour => {
                 let connections = if self == Self::RoutedFour { 4 } else { wide };
-                let (db, name) = routed(cluster, Some(connections)).await?;
+                let limit = StatementLimit::Adaptive;
+                let (db, name) = routed(cluster, Some(connections), limit).await?;
                 Handle::Routed(db, name)
             }
         })
@@ -113,11 +122,13 @@ pub(crate) async fn bare(url: &str, connections: u32) -> Result<DatabaseConnecti
 pub(crate) async fn routed(
     cluster: &Cluster,
     connections: Option<u32>,
+    limit: StatementLimit,
 ) -> Result<(RoutedConnection, Arc<str>)> {
     let name = format!("bench-{:x}", fastrand::u64(..));
     let mut builder = RoutedConnection::builder()
         .primary(cluster.primary().url())
         .replicas(cluster.standbys().iter().map(|node| node.url()))
+        .statement_limit(limit)
         .cluster_name(name.clone());
     if let Some(connections) = connections {
         builder = builder
@@ -192,6 +203,19 @@ impl Handle {
             Self::Routed(db, _) => query.one(db).await?,
         };
         Ok(row.ok_or("the row is not there")?.visits)
+    }
+
+    /// Keeps a connection of a replica for a tenth of a second, as a statement does that takes long.
+    pub(crate) async fn linger(&self) -> Result<()> {
+        let stmt = Statement::from_string(DbBackend::Postgres, "SELECT pg_sleep(0.1)");
+        match self {
+            Self::Hand(hand) => {
+                let turn = hand.turn.fetch_add(1, Relaxed) % hand.replicas.len();
+                hand.replicas[turn].query_one_raw(stmt).await?
+            }
+            Self::Routed(db, _) => db.replica().query_one_raw(stmt).await?,
+        };
+        Ok(())
     }
 
     /// Visits it once more.

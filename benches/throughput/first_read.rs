@@ -36,7 +36,7 @@ pub(crate) fn measure(bench: &Bench<'_>, summary: &mut Summary) -> Result<()> {
 }
 
 async fn firsts(bench: &Bench<'_>, after: u64) -> Result<(f64, u64)> {
-    let (db, name) = arm::routed(bench.cluster, None).await?;
+    let (db, name) = arm::routed(bench.cluster, None, sealane::StatementLimit::default()).await?;
     let handle = Handle::Routed(db, name);
     handle.visit(1).await?;
     bench.cluster.wait_caught_up()?;
@@ -60,7 +60,7 @@ async fn firsts(bench: &Bench<'_>, after: u64) -> Result<(f64, u64)> {
 
 /// One session, a random mix, and a moment of thought between two statements.
 async fn thoughtful(bench: &Bench<'_>) -> Result<(f64, u64)> {
-    let (db, name) = arm::routed(bench.cluster, None).await?;
+    let (db, name) = arm::routed(bench.cluster, None, sealane::StatementLimit::default()).await?;
     let handle = Handle::Routed(db, name).for_task(Arm::Sessions);
     handle.visit(2).await?;
     bench.cluster.wait_caught_up()?;

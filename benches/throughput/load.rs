@@ -25,11 +25,19 @@ use crate::{
 /// How many statements each task runs before anything is counted.
 const WARM_UP: u32 = 50;
 
-/// How many tasks run, and what part of their statements are writes.
+/// What part of the statements is no short read, in percent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Mix {
+    pub(crate) writes: u32,
+    /// Reads of a tenth of a second. They are not among those whose times are told.
+    pub(crate) long: u32,
+}
+
+/// How many tasks run, and what they do.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Load {
     pub(crate) tasks: usize,
-    pub(crate) writes_percent: u32,
+    pub(crate) mix: Mix,
     pub(crate) round: usize,
 }
 
@@ -68,7 +76,7 @@ pub(crate) async fn run(bench: &Bench<'_>, arm: Arm, load: Load) -> Result<Sampl
             rng: Rng::with_seed(seed),
             own_row: i64::try_from(task)? + 1,
             written: 0,
-            writes_percent: load.writes_percent,
+            mix: load.mix,
         };
         running.spawn(one.run());
     }
@@ -129,12 +137,12 @@ struct Task {
     rng: Rng,
     own_row: i64,
     written: i64,
-    writes_percent: u32,
+    mix: Mix,
 }
 
 impl Task {
     async fn run(mut self) -> Result<Done> {
-        self.written = match self.writes_percent {
+        self.written = match self.mix.writes {
             0 => 0,
             _ => {
                 // Written first, so that the read which follows shows what it has to see.
@@ -152,6 +160,10 @@ impl Task {
             stale: 0,
         };
         while !self.stage.stop.load(Relaxed) {
+            if self.mix.long > 0 && self.rng.u32(..100) < self.mix.long {
+                self.handle.linger().await?;
+                continue;
+            }
             let begun = Instant::now();
             done.stale += u64::from(self.step().await?);
             let took = begun.elapsed().min(Duration::from_secs(4));
@@ -174,7 +186,7 @@ impl Task {
 
     /// One statement; whether it was a read that missed what this task had written.
     async fn step(&mut self) -> Result<bool> {
-        if self.rng.u32(..100) < self.writes_percent {
+        if self.rng.u32(..100) < self.mix.writes {
             self.handle.visit(self.own_row).await?;
             self.written += 1;
             return Ok(false);

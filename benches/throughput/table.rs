@@ -3,29 +3,34 @@
 use crate::{
     Bench, Result,
     arm::{ARMS, Arm},
-    load::{self, Load, Sample},
+    load::{self, Load, Mix, Sample},
     options::Part,
     plot::{Bar, Field},
     rounds::{Estimate, interleave},
     summary::Summary,
 };
 
-/// The part of the statements that are writes.
-const MIXES: [(&str, u32); 2] = [("reads", 0), ("90 % reads, 10 % writes", 10)];
+const READS: Mix = Mix { writes: 0, long: 0 };
+const WRITES: Mix = Mix {
+    writes: 10,
+    long: 0,
+};
+
+const MIXES: [(&str, Mix); 3] = [
+    ("reads", READS),
+    ("90 % reads, 10 % writes", WRITES),
+    ("reads, 1 % of them long", Mix { writes: 0, long: 1 }),
+];
 
 pub(crate) fn measure(bench: &Bench<'_>, part: Part, summary: &mut Summary) -> Result<()> {
     for &tasks in &bench.options.tasks {
-        for (name, writes_percent) in MIXES {
+        for (name, mix) in MIXES {
             println!(
                 "{name}, {tasks} task(s), {} rounds of {:?}",
                 bench.options.rounds, bench.options.slice
             );
             let samples = interleave(bench.options.rounds, ARMS.len(), |arm, round| {
-                let load = Load {
-                    tasks,
-                    writes_percent,
-                    round,
-                };
+                let load = Load { tasks, mix, round };
                 bench.runtime.block_on(load::run(bench, ARMS[arm], load))
             })?;
             let table = Table { samples: &samples };
@@ -41,7 +46,7 @@ pub(crate) fn measure(bench: &Bench<'_>, part: Part, summary: &mut Summary) -> R
                 bars: table.bars(),
             });
             if part == Part::CommitOn {
-                table.note(tasks, writes_percent, summary);
+                table.note(tasks, mix, summary);
             }
         }
     }
@@ -122,15 +127,15 @@ impl Table<'_> {
         println!();
     }
 
-    fn note(&self, tasks: usize, writes_percent: u32, summary: &mut Summary) {
+    fn note(&self, tasks: usize, mix: Mix, summary: &mut Summary) {
         let p99 = || {
             self.over(Arm::Routed, Arm::Hand, |one| one.p99_micros)
                 .median
         };
-        match (tasks, writes_percent) {
-            (8, 0) => summary.p99_c8 = Some(p99()),
-            (32, 0) => summary.p99_c32 = Some(p99()),
-            (8, _) => {
+        match (tasks, mix) {
+            (8, READS) => summary.p99_c8 = Some(p99()),
+            (32, READS) => summary.p99_c32 = Some(p99()),
+            (8, WRITES) => {
                 let over = |figure| self.over(Arm::Routed, Arm::Hand, figure).median;
                 summary.c8_9010 = Some(over(|one| one.per_second));
                 summary.cpu_9010 = Some(over(|one| one.cpu_micros));

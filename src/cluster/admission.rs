@@ -9,7 +9,6 @@ use tokio::sync::Semaphore;
 
 use crate::{
     config::Config,
-    node::Line,
     route::budget::{Budget, Rates},
     state::Moment,
 };
@@ -20,7 +19,7 @@ pub(crate) struct Admission {
     budget: AtomicU64,
     rates: Rates,
     /// The places of the primary that reads may have for want of a replica (rule R7).
-    pub(crate) share: Line,
+    pub(crate) share: Arc<Semaphore>,
     pub(super) waiting: AtomicU32,
 }
 
@@ -34,7 +33,7 @@ impl Admission {
         Self {
             budget: AtomicU64::new(Budget::new(Moment::default(), rates).to_bits()),
             rates,
-            share: Line::Share(Arc::new(Semaphore::new(share))),
+            share: Arc::new(Semaphore::new(share)),
             waiting: AtomicU32::new(0),
         }
     }

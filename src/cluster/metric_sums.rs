@@ -29,6 +29,7 @@ pub(super) fn sums(shared: &Shared, state: &State) -> ClusterSums {
             label: std::sync::Arc::clone(&node.name),
             role: node.role,
             in_flight: member.metrics.in_flight(),
+            statement_limit: member.node.statement_limit().into(),
             pool,
             observed: observed(state, now, node.id, node.told()),
             totals,

@@ -27,13 +27,14 @@ use crate::{
     node::{Node, NodePool, Seat},
     snapshot::{Member, Sides},
     state::{Moment, NodeSpec, View, ViewNode},
-    vocabulary::{NodeId, Role},
+    vocabulary::{NodeId, Role, StatementLimit},
 };
 
 /// What is open, by node.
 #[derive(Debug, Default)]
 pub(super) struct Nodes {
     open: HashMap<NodeId, OpenNode>,
+    limit: StatementLimit,
     /// The nodes that were named, until their pools are made.
     named: Vec<Source>,
     /// Waiters for pools that are there, and will be seen with the next snapshot.
@@ -51,6 +52,7 @@ struct OpenNode {
     /// The node takes writes now.
     writes: bool,
     source: Source,
+    limit: StatementLimit,
     metrics: Arc<NodeMetrics>,
     generation: u64,
     /// The seats of the pools that this node has had, for as long as anything runs on them.
@@ -62,12 +64,13 @@ struct OpenNode {
 }
 
 impl OpenNode {
-    fn new(source: Source) -> Self {
+    fn new(source: Source, limit: StatementLimit) -> Self {
         Self {
             reader: None,
             writer: None,
             writes: source.spec.role == Role::Primary,
             source,
+            limit,
             metrics: Arc::default(),
             generation: 0,
             retired: Vec::new(),
@@ -97,6 +100,10 @@ impl OpenNode {
 
     /// Puts another pool in the place of this one, and remembers the seats of what runs.
     fn put(&mut self, writes: bool, node: Node) -> Option<Arc<Member>> {
+        let node = match self.limit {
+            StatementLimit::Adaptive => node.limited(),
+            StatementLimit::Off => node,
+        };
         let member = Member::new(Arc::new(node), Arc::clone(&self.metrics));
         let old = self.side(writes).replace(Arc::new(member));
         self.retired.retain(|seat| seat.strong_count() > 0);
@@ -117,6 +124,13 @@ impl OpenNode {
 }
 
 impl Nodes {
+    pub(super) fn new(limit: StatementLimit) -> Self {
+        Self {
+            limit,
+            ..Self::default()
+        }
+    }
+
     /// Keeps where these nodes come from, and says it in the reducer's words.
     pub(super) fn learn(&mut self, sources: Vec<Source>) -> Vec<NodeSpec> {
         let specs = sources.iter().map(|source| source.spec.clone()).collect();
@@ -139,7 +153,7 @@ impl Nodes {
     /// Takes a pool in as a node's first, for the role that it is configured for.
     pub(super) fn adopt(&mut self, id: NodeId, link: Arc<NodePool>, source: Source) {
         self.listen(id, &source.door);
-        let mut open = OpenNode::new(source);
+        let mut open = OpenNode::new(source, self.limit);
         let writes = open.writes;
         let node = made(id, &open, link);
         open.put(writes, node);
@@ -158,7 +172,7 @@ impl Nodes {
         if !self.open.contains_key(&id) {
             let source = self.named(spec)?;
             self.listen(id, &source.door);
-            self.open.insert(id, OpenNode::new(source));
+            self.open.insert(id, OpenNode::new(source, self.limit));
         }
         let writes = role == Role::Primary;
         match self.open.get_mut(&id)?.side(writes) {

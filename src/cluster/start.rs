@@ -138,7 +138,7 @@ impl Starting {
         origin: Instant,
         name: ClusterName,
     ) -> Result<Self, Error> {
-        let mut nodes = Nodes::default();
+        let mut nodes = Nodes::new(config.statement_limit);
         let specs = nodes.learn(sources.clone());
         let refused = |problem: NodeListProblem| Error::CannotStart {
             why: problem.into(),

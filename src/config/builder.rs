@@ -11,7 +11,7 @@ use super::node::NodeConfig;
 use super::source::SettingSource;
 use super::table::{PRIMARY, settings};
 use super::{Config, Discovery};
-use crate::vocabulary::{Consistency, Failover, OnConflict, OnStale, Role, Scope};
+use crate::vocabulary::{Consistency, Failover, OnConflict, OnStale, Role, Scope, StatementLimit};
 
 /// Builds a [`Config`] in code; each setter is named like the field it sets.
 ///

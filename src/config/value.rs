@@ -7,7 +7,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::Discovery;
-use crate::vocabulary::{Consistency, Failover, OnConflict, OnStale, Scope};
+use crate::vocabulary::{Consistency, Failover, OnConflict, OnStale, Scope, StatementLimit};
 
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
@@ -110,6 +110,7 @@ macro_rules! word_field {
 word_field!(Consistency);
 word_field!(Failover);
 word_field!(OnConflict);
+word_field!(StatementLimit);
 word_field!(OnStale);
 word_field!(Scope);
 

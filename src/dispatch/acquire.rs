@@ -126,7 +126,7 @@ impl Attempt<'_> {
     async fn connection(&mut self, lease: &mut Lease) -> Result<PooledConnection, DbErr> {
         self.sweep(lease);
         // The place first: who comes while the sockets are looked at comes after this one.
-        let placed = lease.try_place(&self.line(self.progress.reason));
+        let placed = lease.try_place(&self.line(self.progress.reason, true));
         // A write finds no second node, and a connection may serve it that nobody has asked since its last answer.
         lease.node().weed(self.may_write()).await;
         if placed && let Some(conn) = lease.node().take_idle() {
@@ -165,7 +165,7 @@ impl Attempt<'_> {
     /// A place on the leased node, or on the first that has one, for what takes its connection itself.
     pub(crate) async fn place(&mut self, lease: &mut Lease) -> Result<(), DbErr> {
         self.sweep(lease);
-        if !lease.try_place(&self.line(self.progress.reason)) {
+        if !lease.try_place(&self.line(self.progress.reason, false)) {
             self.queue(lease, false).await?;
         }
         lease.node().weed(false).await;

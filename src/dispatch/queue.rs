@@ -256,7 +256,7 @@ impl Attempt<'_> {
 
     /// A spot in the line of this node, or at its head, where it has a place already.
     fn spot(&self, at: Target<'_>, place: Option<Place>, connects: bool) -> Spot {
-        let (node, line) = (Arc::clone(&at.seat.node), self.line(at.reason));
+        let (node, line) = (Arc::clone(&at.seat.node), self.line(at.reason, connects));
         let shared = Arc::clone(self.request.shared);
         let placed = Arc::new(AtomicBool::new(place.is_some()));
         let had = Arc::clone(&placed);
@@ -291,11 +291,12 @@ impl Attempt<'_> {
         }
     }
 
-    /// The line that such a statement stands in.
-    pub(super) fn line(&self, reason: Reason) -> Line {
-        match reason {
-            Reason::NoReplica => self.request.shared.admission.share.clone(),
-            _ => Line::Own,
+    /// The line that such a statement stands in. `turn`: it is one statement, and keeps no connection after it.
+    pub(super) fn line(&self, reason: Reason, turn: bool) -> Line {
+        let share = &self.request.shared.admission.share;
+        Line {
+            share: (reason == Reason::NoReplica).then(|| Arc::clone(share)),
+            turn,
         }
     }
 }

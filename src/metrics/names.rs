@@ -69,6 +69,8 @@ table! {
         "Time a statement waited for a connection of its node, in steps of an eighth";
     IN_FLIGHT = Gauge Count "sealane_in_flight" ["node"]
         "Statements, streams and transactions that are on the node now";
+    STATEMENT_LIMIT = Gauge Count "sealane_statement_limit" ["node"]
+        "How many statements the node is given at a time; the others wait for their turn";
     NODE_ROLE = Gauge Count "sealane_node_role" ["node", "role"]
         "1 for the role the node has, 0 for the others";
     POOL_CONNECTIONS = Gauge Count "sealane_pool_connections" ["node"]

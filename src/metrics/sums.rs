@@ -126,6 +126,8 @@ pub(crate) struct NodeSums {
     pub(crate) label: Arc<str>,
     pub(crate) role: Role,
     pub(crate) in_flight: u64,
+    /// How many statements it is given at a time.
+    pub(crate) statement_limit: u64,
     pub(crate) pool: PoolSums,
     pub(crate) observed: Observed,
     pub(crate) totals: NodeTotals,

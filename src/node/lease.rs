@@ -15,7 +15,10 @@ use std::{
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
-use super::Node;
+use super::{
+    Node, NodePool, PoolSize,
+    limiter::{Limiter, Turn},
+};
 use crate::{
     error::Error,
     metrics::{Entered, NodeMetrics},
@@ -72,7 +75,7 @@ pub(crate) struct Lease {
     /// The lease's place in the node's pool; none before it has one, and none where something else holds it instead.
     pub(super) place: Option<Place>,
     /// When the statement was handed to a connection; none where nothing was, or where a transaction times its own.
-    sent: Option<Instant>,
+    pub(super) sent: Option<Instant>,
     /// The connection was asked after an error that left open whether its session is over, and answered.
     pub(super) lives: bool,
 }
@@ -190,13 +193,34 @@ impl Drop for Lease {
     }
 }
 
-/// Which of the lines in front of a pool somebody stands in.
-#[derive(Clone, Debug)]
-pub(crate) enum Line {
-    /// The pool's own.
-    Own,
-    /// A share of it first, so that those who have to be there keep the rest (rule R7).
-    Share(Arc<Semaphore>),
+/// The lines in front of a pool that somebody stands in, one after the other, before the pool's own.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Line {
+    /// A share of the pool first, so that those who have to be there keep the rest (rule R7).
+    pub(crate) share: Option<Arc<Semaphore>>,
+    /// A turn, for what is one statement.
+    pub(crate) turn: bool,
+}
+
+/// What statements have to have before they take a connection of a node.
+#[derive(Clone, Default)]
+pub(super) struct Places {
+    /// As many as the pool has connections, first come, first served, and who leaves leaves no gap; none where the pool is
+    /// not ours to count.
+    all: Option<Arc<Semaphore>>,
+    /// Whoever gives turns before; none where nobody does, or the node has no server.
+    limiter: Option<Arc<Limiter>>,
+}
+
+impl Places {
+    pub(super) fn of(link: &NodePool) -> Self {
+        let most = |pool: PoolSize| usize::try_from(pool.max).unwrap_or(Semaphore::MAX_PERMITS);
+        let all = |most: usize| Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS)));
+        Self {
+            all: link.pool_size().map(most).map(all),
+            limiter: None,
+        }
+    }
 }
 
 /// A place in a pool; its drop gives it to whoever has waited longest.
@@ -208,41 +232,97 @@ pub(crate) struct Place {
         expect(dead_code, reason = "held, and asked for by streams only")
     )]
     share: Option<OwnedSemaphorePermit>,
+    /// Given up after the others: who comes next finds a place.
+    turn: Option<Turn>,
 }
 
-#[cfg(feature = "stream")]
 impl Place {
     /// Whether this place is one of a share.
+    #[cfg(feature = "stream")]
     pub(crate) fn is_shared(&self) -> bool {
         self.share.is_some()
+    }
+
+    /// Gives its turn to the next statement, and keeps the place.
+    #[cfg(feature = "stream")]
+    pub(crate) fn without_turn(self) -> Self {
+        Self { turn: None, ..self }
+    }
+
+    /// The statement that was sent then has its answer.
+    pub(super) fn answered(&self, sent: Instant) {
+        if let Some(turn) = &self.turn {
+            turn.answered(sent);
+        }
     }
 }
 
 impl Node {
+    /// This node, with turns for statements, where it is a server's and its pool is ours.
+    pub(crate) fn limited(mut self) -> Self {
+        let pool = self.link.port().and_then(|_| self.link.pool_size());
+        self.places.limiter = pool.map(|pool| Arc::new(Limiter::new(pool.max)));
+        self
+    }
+
+    /// How many statements it is given at a time.
+    pub(crate) fn statement_limit(&self) -> u32 {
+        let limiter = self.places.limiter.as_ref();
+        limiter.map_or_else(|| self.most(), |limiter| limiter.limit())
+    }
+
+    /// How many places are held.
+    pub(crate) fn places_taken(&self) -> u32 {
+        self.places.all.as_ref().map_or(0, |places| {
+            let free = u32::try_from(places.available_permits());
+            self.most().saturating_sub(free.unwrap_or(u32::MAX))
+        })
+    }
+
+    fn most(&self) -> u32 {
+        self.link.pool_size().map_or(0, |pool| pool.max)
+    }
+
     /// A place that is free; never past somebody who waits.
     fn try_place(&self, line: &Line) -> Option<Place> {
-        let share = match line {
-            Line::Own => None,
-            Line::Share(share) => Some(Arc::clone(share).try_acquire_owned().ok()?),
+        let share = match &line.share {
+            None => None,
+            Some(share) => Some(Arc::clone(share).try_acquire_owned().ok()?),
         };
-        let own = match &self.places {
+        let turn = match &self.places.limiter {
+            Some(limiter) if line.turn => Some(limiter.try_take()?),
+            _ => None,
+        };
+        let own = match &self.places.all {
             None => None,
             Some(places) => Some(Arc::clone(places).try_acquire_owned().ok()?),
         };
-        Some(Place { _own: own, share })
+        Some(Place {
+            _own: own,
+            share,
+            turn,
+        })
     }
 
-    /// A place as soon as it is free. In this order, so that whoever waits for its share is in nobody's way.
+    /// A place as soon as it is free. In this order, so that whoever waits for its share or its turn is in nobody's way.
     pub(crate) async fn take_place(&self, line: Line) -> Place {
-        let share = match line {
-            Line::Own => None,
+        let share = match line.share {
+            None => None,
             // Neither is ever closed.
-            Line::Share(share) => share.acquire_owned().await.ok(),
+            Some(share) => share.acquire_owned().await.ok(),
         };
-        let own = match &self.places {
+        let turn = match &self.places.limiter {
+            Some(limiter) if line.turn => Some(limiter.take().await),
+            _ => None,
+        };
+        let own = match &self.places.all {
             None => None,
             Some(places) => Arc::clone(places).acquire_owned().await.ok(),
         };
-        Place { _own: own, share }
+        Place {
+            _own: own,
+            share,
+            turn,
+        }
     }
 }

@@ -60,7 +60,7 @@ impl Node {
         self.give_all_to_pool();
         let size = self.link.pool_size().map_or(0, |pool| pool.size);
         for _ in 0..size {
-            let _place = self.take_place(Line::Own).await;
+            let _place = self.take_place(Line::default()).await;
             for _ in 0..LOOKS {
                 if self.link.is_closed() {
                     return;

@@ -117,6 +117,9 @@ impl Lease {
             self.lives = ready.await == Ok(true);
         }
         let mut conn = flight.conn.take();
+        if let (Ok(_), Some(place), Some(sent)) = (&ran, &flight.place, self.sent) {
+            place.answered(sent);
+        }
         if let Ok(Err(err)) = &ran
             && signal::is_outdated(err)
             && let Some(own) = conn.take()

@@ -46,6 +46,19 @@ word_enum! {
 }
 
 word_enum! {
+    /// How many statements a node is given at a time.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+    #[non_exhaustive]
+    StatementLimit {
+        /// As many as were measured to have the shortest response times; the others wait for their turn.
+        #[default]
+        Adaptive = "adaptive",
+        /// As many as its pool has connections.
+        Off = "off",
+    }
+}
+
+word_enum! {
     /// How the primary is known.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
     #[non_exhaustive]

@@ -57,7 +57,7 @@ impl Nodes {
             return;
         };
         self.listen(id, &source.door);
-        let mut open = OpenNode::new(source);
+        let mut open = OpenNode::new(source, self.limit);
         let writes = open.writes;
         open.missing[usize::from(writes)] = true;
         self.open.insert(id, open);

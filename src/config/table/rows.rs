@@ -115,6 +115,11 @@ macro_rules! settings {
                     "How many of the primary's places reads may hold for want of a replica; the others queue",
                     "writes keep the other half",
                     follows max_connections, "half the primary's pool";
+                "SEALANE_STATEMENT_LIMIT" statement_limit: [StatementLimit] = StatementLimit::default(),
+                    SettingKind::Word(StatementLimit::WORDS),
+                    "off",
+                    "How many statements a node is given at a time: learned from their response times (`adaptive`), or its pool's connections (`off`)",
+                    "a server answers sooner when the others wait here";
                 "SEALANE_LATENCY_WINDOW" latency_window: [Duration] = MS * 15,
                     time(Zero::Means("only the fastest"), MS, MINUTE),
                     "15ms",

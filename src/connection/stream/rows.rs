@@ -80,9 +80,9 @@ impl<'a> Rows<'a> {
         }
     }
 
-    /// Holds their place for them.
+    /// Holds their place for them, and no turn: they may take as long as their reader likes.
     pub(super) fn keep(&mut self, place: Option<Place>) {
-        self.place = place;
+        self.place = place.map(Place::without_turn);
     }
 
     /// The write that they are, when it is to go on without them.

@@ -26,6 +26,7 @@ pub(super) struct Published {
     gone: Option<u64>,
     pub(super) totals: NodeTotals,
     pub(super) in_flight: u64,
+    pub(super) statement_limit: u64,
     pub(super) pool: PoolSums,
     pub(super) role: Option<Role>,
     pub(super) observed: Observed,
@@ -56,12 +57,14 @@ impl Published {
             stays
         });
         (self.in_flight, self.pool, self.role) = (0, PoolSums::default(), None);
+        self.statement_limit = 0;
         self.observed = Observed::default();
     }
 
     fn add(&mut self, node: &NodeSums) {
         self.present.insert(node.id, node.totals.clone());
         self.in_flight += node.in_flight;
+        self.statement_limit += node.statement_limit;
         self.pool += node.pool;
         // Of two nodes under one name, the one that drains is the older one.
         self.role = Some(node.role);

@@ -13,7 +13,8 @@ use super::super::histogram::Buckets;
 use super::super::names::Counted;
 use super::super::names::{
     IN_FLIGHT, Metric, MetricKind, NODE_ELIGIBLE, NODE_HEALTH, NODE_LAG_BYTES, NODE_LAG_SECONDS,
-    NODE_ROLE, NodeCounter, POOL_CONNECTIONS, POOL_IDLE, POOL_MAX, POOL_USED, RETRIES, STATEMENTS,
+    NODE_ROLE, NodeCounter, POOL_CONNECTIONS, POOL_IDLE, POOL_MAX, POOL_USED, RETRIES,
+    STATEMENT_LIMIT, STATEMENTS,
 };
 use super::series::Published;
 use crate::vocabulary::{RetryCause, Role};
@@ -78,6 +79,7 @@ impl<'a> Writer<'a> {
             self.gauge(&NODE_ROLE, labels, u64::from(node.role == Some(*role)));
         }
         self.gauge(&IN_FLIGHT, on_node(), node.in_flight);
+        self.gauge(&STATEMENT_LIMIT, on_node(), node.statement_limit);
         self.gauge(&POOL_CONNECTIONS, on_node(), node.pool.size);
         self.gauge(&POOL_IDLE, on_node(), node.pool.idle);
         self.gauge(&POOL_USED, on_node(), node.pool.used());

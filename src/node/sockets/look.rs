@@ -44,19 +44,19 @@ pub(crate) struct Sockets {
 struct SocketList {
     files: Vec<RawFd>,
     /// What the pool had when it was made, and when that was.
-    of: Option<(Opened, Instant)>,
+    of: Option<(OpenedSoFar, Instant)>,
 }
 
 /// What tells whether a pool has opened a connection meanwhile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Opened {
+struct OpenedSoFar {
     /// How many connections there are or will be soon.
     size: u32,
     /// How many were asked so far whose server they lead to; none are asked where the driver cannot.
     judged: Option<u64>,
 }
 
-impl Opened {
+impl OpenedSoFar {
     fn by(link: &NodePool) -> Self {
         Self {
             size: link.pool_size().map_or(0, |pool| pool.size),
@@ -108,8 +108,9 @@ impl Sockets {
         // Told once: whoever holds one that has ended will learn it by itself.
         let mut found = list.drop_ended();
         // Before the list is made: what is opened meanwhile makes another one.
-        let opened = Opened::by(link);
-        let fits = |(of, at): (Opened, Instant)| of == opened && now.duration_since(at) < LIST_FOR;
+        let opened = OpenedSoFar::by(link);
+        let fits =
+            |(of, at): (OpenedSoFar, Instant)| of == opened && now.duration_since(at) < LIST_FOR;
         if !list.of.is_some_and(fits) {
             list.files = to_port(port);
             list.of = Some((opened, now)).filter(|_| opened.has_all(list.files.len()));

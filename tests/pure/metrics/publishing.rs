@@ -39,6 +39,7 @@ fn sums(id: u32, name: &str, metrics: &NodeMetrics) -> NodeSums {
         label: name.into(),
         role: Role::Replica,
         in_flight: metrics.in_flight(),
+        statement_limit: 10,
         pool: PoolSums {
             size: 4,
             idle: 3,
