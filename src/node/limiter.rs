@@ -128,12 +128,15 @@ impl Limiter {
 
     fn begin_to_wait(&self, now: Instant) {
         self.waited.store(true, Ordering::Relaxed);
-        if self.measures.load(Ordering::Relaxed) {
-            return;
-        }
         let Ok(mut trial) = self.trial.try_lock() else {
             return;
         };
+        let measures = self.measures.load(Ordering::Relaxed);
+        if measures && now.saturating_duration_since(trial.since) <= TOO_OLD {
+            return;
+        }
+        // What was learned is of another load.
+        trial.limit.forget();
         self.returned.store(self.micros(now), Ordering::Relaxed);
         self.begin_trial(&mut trial, now);
         self.measures.store(true, Ordering::Relaxed);
@@ -274,7 +277,7 @@ mod tests {
         time::{Duration, Instant},
     };
 
-    use super::{ENOUGH, Limiter, STUCK, TRIAL};
+    use super::{ENOUGH, Limiter, STUCK, TOO_OLD, TRIAL};
 
     fn limiter(most: u32) -> Arc<Limiter> {
         Arc::new(Limiter::new(most))
@@ -354,5 +357,20 @@ mod tests {
         limiter.waited.store(true, super::Ordering::Relaxed);
         trial(&limiter, long);
         assert_eq!(limiter.limit(), 4, "the lower one of seven");
+    }
+
+    #[tokio::test]
+    async fn a_limit_that_was_learned_long_ago_is_forgotten() {
+        let limiter = limiter(10);
+        let now = Instant::now();
+        limiter.begin_to_wait(now);
+        trial(&limiter, TRIAL);
+        assert_eq!(limiter.limit(), 7);
+        let since = limiter.trial.lock().unwrap().since;
+        limiter.begin_to_wait(since + TOO_OLD);
+        assert_eq!(limiter.limit(), 7);
+        limiter.begin_to_wait(since + TOO_OLD + TRIAL);
+        assert_eq!(limiter.limit(), 10);
+        assert_eq!(all(&limiter).len(), 10);
     }
 }
