@@ -55,7 +55,7 @@ use crate::{
 #[derive(Clone, Default)]
 pub struct RoutedConnection {
     shared: Option<Arc<Shared>>,
-    scope: Overrides,
+    overrides: Overrides,
     callback: Option<Callback>,
 }
 
@@ -153,7 +153,7 @@ impl RoutedConnection {
     pub(crate) fn of(shared: Arc<Shared>) -> Self {
         Self {
             shared: Some(shared),
-            scope: Overrides::default(),
+            overrides: Overrides::default(),
             callback: None,
         }
     }
@@ -164,7 +164,7 @@ impl RoutedConnection {
 
     /// What the handle asks for beyond what its cluster is configured to.
     pub(crate) fn overrides(&self) -> &Overrides {
-        &self.scope
+        &self.overrides
     }
 
     /// The backend, which SeaORM's traits give without a way to fail.
@@ -235,6 +235,8 @@ impl fmt::Debug for RoutedConnection {
             None => debug.field("nodes", &"disconnected"),
             Some(shared) => debug.field("nodes", &shared.snapshot.describe().to_string()),
         };
-        debug.field("scope", &self.scope).finish_non_exhaustive()
+        debug
+            .field("overrides", &self.overrides)
+            .finish_non_exhaustive()
     }
 }

@@ -87,11 +87,11 @@ pub(crate) trait Work: Sync {
 /// Sends the work where it belongs, and again elsewhere when it is certain that it was not executed.
 pub(crate) async fn run<W: Work>(
     shared: &Arc<Shared>,
-    scope: &Overrides,
+    overrides: &Overrides,
     work: &W,
 ) -> Result<W::Output, DbErr> {
     let classification = work.classify(shared);
-    let mut attempt = Attempt::new(shared, scope, classification, work.sql());
+    let mut attempt = Attempt::new(shared, overrides, classification, work.sql());
     attempt.settle_verdict().await;
     loop {
         let mut lease = attempt.lease().await.map_err(|err| err.into_db(W::KIND))?;
@@ -122,11 +122,11 @@ impl<'a> Attempt<'a> {
     #[inline]
     fn new(
         shared: &'a Arc<Shared>,
-        scope: &'a Overrides,
+        overrides: &'a Overrides,
         classification: Classification,
         sql: Option<&'a str>,
     ) -> Self {
-        let (current, level) = (scope.current(shared), scope.level(shared));
+        let (current, level) = (overrides.current(shared), overrides.level(shared));
         let stood = match classification.begins_read_only() {
             true => current.stands(&shared.clock),
             false => Stood::default(),
@@ -140,7 +140,7 @@ impl<'a> Attempt<'a> {
         Self {
             request: Request {
                 shared,
-                scope,
+                overrides,
                 sql,
                 current,
                 level,

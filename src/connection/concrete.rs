@@ -56,7 +56,8 @@ impl RoutedConnection {
             LazyLock::new(DatabaseConnection::default);
         if let Some(shared) = &self.shared {
             // What is done there may be a write of this session.
-            if let Current::Session(session) | Current::Client(session) = self.scope.current(shared)
+            if let Current::Session(session) | Current::Client(session) =
+                self.overrides.current(shared)
             {
                 session.mark_concrete();
             }

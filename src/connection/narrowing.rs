@@ -38,7 +38,7 @@ impl RoutedConnection {
     #[must_use]
     pub fn in_zone(&self, name: impl Into<Arc<str>>) -> Self {
         let mut other = self.clone();
-        other.scope.zone = Some(name.into());
+        other.overrides.zone = Some(name.into());
         other
     }
 
@@ -56,7 +56,7 @@ impl RoutedConnection {
     #[must_use]
     pub fn with_consistency(&self, level: Consistency) -> Self {
         let mut other = self.clone();
-        other.scope.consistency = Some(level);
+        other.overrides.consistency = Some(level);
         other
     }
 
@@ -73,7 +73,7 @@ impl RoutedConnection {
     #[must_use]
     pub fn with_on_stale(&self, what: OnStale) -> Self {
         let mut other = self.clone();
-        other.scope.on_stale = Some(what);
+        other.overrides.on_stale = Some(what);
         other
     }
 
@@ -83,7 +83,7 @@ impl RoutedConnection {
     pub fn with_stale_wait(&self, limit: Duration) -> Self {
         let mut other = self.clone();
         let limit = limit.min(Duration::from_secs(60 * 60));
-        other.scope.stale_wait = u32::try_from(limit.as_micros() + 1)
+        other.overrides.stale_wait = u32::try_from(limit.as_micros() + 1)
             .ok()
             .and_then(NonZeroU32::new);
         other
@@ -104,13 +104,13 @@ impl RoutedConnection {
     pub fn with_max_lag(&self, most: Duration) -> Self {
         let mut other = self.clone();
         let millis = u32::try_from(most.as_millis()).unwrap_or(u32::MAX);
-        other.scope.max_lag = NonZeroU32::new(millis.max(1));
+        other.overrides.max_lag = NonZeroU32::new(millis.max(1));
         other
     }
 
     fn forced(&self, force: Forced) -> Self {
         let mut other = self.clone();
-        other.scope.force = force;
+        other.overrides.force = force;
         other
     }
 }

@@ -108,7 +108,7 @@ impl RoutedConnection {
             stmt: &stmt,
             callback: self.callback.as_ref(),
         };
-        dispatch::run(shared, &self.scope, &query).await
+        dispatch::run(shared, &self.overrides, &query).await
     }
 }
 

@@ -32,7 +32,7 @@ pub async fn scope<F: Future>(session: &RoutedConnection, future: F) -> F::Outpu
     let Some(shared) = &session.shared else {
         return future.await;
     };
-    let own = match &session.scope.session {
+    let own = match &session.overrides.session {
         Some(own) => Arc::clone(own),
         None => Arc::new(session.begin_session(shared)),
     };
@@ -78,8 +78,8 @@ impl RoutedConnection {
     #[must_use]
     pub fn untracked(&self) -> Self {
         let mut other = self.clone();
-        other.scope.session = None;
-        other.scope.untracked = true;
+        other.overrides.session = None;
+        other.overrides.untracked = true;
         other
     }
 
@@ -97,7 +97,7 @@ impl RoutedConnection {
     /// ```
     pub fn note_external_write(&self) {
         if let Some(shared) = &self.shared {
-            shared.tracker.wrote(&self.scope.current(shared));
+            shared.tracker.wrote(&self.overrides.current(shared));
         }
     }
 
@@ -107,7 +107,7 @@ impl RoutedConnection {
     pub fn positions_lost(&self) -> u64 {
         let shared = self.shared.as_ref();
         let lost = shared.and_then(|shared| {
-            let session = self.scope.current(shared).session(&shared.clock)?;
+            let session = self.overrides.current(shared).session(&shared.clock)?;
             Some(session.positions_lost())
         });
         lost.unwrap_or_default()
@@ -130,7 +130,7 @@ impl RoutedConnection {
             (false, true) => self.begin_session(shared),
             (true, true) => Session::default(),
             (true, false) if !bookmark.is_empty() => Session::beside_process(&shared.clock),
-            (_, false) => Session::of_client(self.scope.current(shared)),
+            (_, false) => Session::of_client(self.overrides.current(shared)),
         };
         session.forgive_foreign();
         self.with_session(session)
@@ -141,13 +141,13 @@ impl RoutedConnection {
     #[cfg(feature = "tower")]
     pub(crate) fn moved_from(&self, bookmark: &crate::position::Bookmark) -> bool {
         self.shared.as_ref().is_some_and(|shared| {
-            let session = self.scope.current(shared).session(&shared.clock);
+            let session = self.overrides.current(shared).session(&shared.clock);
             session.is_some_and(|session| session.moved_from(&shared.clock.writes, bookmark.0))
         })
     }
 
     fn begin_session(&self, shared: &Shared) -> Session {
-        let current = self.scope.current(shared);
+        let current = self.overrides.current(shared);
         // Before the clock is read: what it finds closed behind our back counts as a write.
         let concrete = shared.tracker.has_unseen(&current);
         match current.session(&shared.clock) {
@@ -179,8 +179,8 @@ impl RoutedConnection {
 
     fn with_session(&self, session: Session) -> Self {
         let mut other = self.clone();
-        other.scope.untracked = false;
-        other.scope.session = Some(Arc::new(session));
+        other.overrides.untracked = false;
+        other.overrides.session = Some(Arc::new(session));
         other
     }
 }

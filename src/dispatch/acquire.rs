@@ -49,7 +49,7 @@ impl Attempt<'_> {
         if self.timing.started().is_some() && self.notes_node_to_spare(lease) {
             return true;
         }
-        if !replica || self.request.scope.force == Forced::Replica {
+        if !replica || self.request.overrides.force == Forced::Replica {
             return false;
         }
         self.freshness.renew(&self.request, |need| need);

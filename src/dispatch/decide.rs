@@ -105,7 +105,7 @@ impl Attempt<'_> {
         let (request, progress) = (&self.request, &self.progress);
         let classification = self.classification;
         let strong = request.level == Consistency::Strong;
-        let forced = match request.scope.force {
+        let forced = match request.overrides.force {
             _ if progress.refused.is_some() => Forced::Primary,
             // A handle that insists on a replica says so itself.
             Forced::No if strong => Forced::Primary,
@@ -118,12 +118,12 @@ impl Attempt<'_> {
             }
             insisted => insisted,
         };
-        let choosy = request.shuns_untold(snapshot) || request.scope.max_lag.is_some();
+        let choosy = request.shuns_untold(snapshot) || request.overrides.max_lag.is_some();
         RouteRequest {
             classification,
             forced,
             fresh: self.freshness.wants(choosy),
-            zone: request.scope.zone.as_deref(),
+            zone: request.overrides.zone.as_deref(),
             tried: progress.tried,
             spares: self.spares(snapshot),
             retried: progress.retries > 0,

@@ -111,7 +111,7 @@ impl Freshness {
     pub(super) fn asks_each(&self, request: &Request<'_>, lease: &Lease) -> bool {
         lease.role() == Role::Replica
             && self.need != ReadRequirement::Nothing
-            && request.scope.force != Forced::Replica
+            && request.overrides.force != Forced::Replica
             && lease.node().replayed.is_mixed()
     }
 

@@ -50,7 +50,7 @@ impl Timing {
         let whole = match phase {
             Phase::Route => shared.config.route_timeout,
             Phase::Fresh => {
-                let wait = request.scope.stale_wait(shared);
+                let wait = request.overrides.stale_wait(shared);
                 wait.min(shared.config.route_timeout)
             }
             Phase::Primary => config.failover_timeout,

@@ -17,12 +17,12 @@ use crate::{
 /// Where a statement with this verdict would go now; nothing is counted and nothing is held.
 pub(crate) fn preview(
     shared: &Arc<Shared>,
-    scope: &Overrides,
+    overrides: &Overrides,
     verdict: &Verdict,
 ) -> (Result<String, NotSent>, Option<Role>, Reason) {
     let classification = Classification::new(verdict.intent(), verdict.reason());
     let snapshot = shared.snapshot.load();
-    match Attempt::new(shared, scope, classification, None).question(&snapshot) {
+    match Attempt::new(shared, overrides, classification, None).question(&snapshot) {
         Decision::Go { index, reason } => {
             let node = &snapshot.view.nodes()[index];
             (Ok(node.name.to_string()), Some(node.role), reason)
@@ -40,8 +40,8 @@ pub(crate) fn preview(
 
 /// One decision for a query of this text, and the lease it gives.
 #[cfg(feature = "bench")]
-pub(crate) fn decide_once(shared: &Arc<Shared>, scope: &Overrides, sql: &str) -> Option<Lease> {
-    match Attempt::new(shared, scope, classify(shared, sql), Some(sql)).decide() {
+pub(crate) fn decide_once(shared: &Arc<Shared>, overrides: &Overrides, sql: &str) -> Option<Lease> {
+    match Attempt::new(shared, overrides, classify(shared, sql), Some(sql)).decide() {
         NextMove::Go(lease) => Some(lease),
         NextMove::Wait | NextMove::Stale | NextMove::Paused | NextMove::Refuse(_) => None,
     }

@@ -214,8 +214,8 @@ impl Attempt<'_> {
     fn heeds_news(&self) -> bool {
         let request = &self.request;
         self.classification.intent == Intent::Read
-            && request.scope.force == Forced::No
-            && (!self.freshness.is_free() || request.scope.max_lag.is_some())
+            && request.overrides.force == Forced::No
+            && (!self.freshness.is_free() || request.overrides.max_lag.is_some())
             && request.shared.snapshot.has_replicas()
     }
 

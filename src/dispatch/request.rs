@@ -74,7 +74,7 @@ impl Overrides {
 /// What a request is, as it stood when it arrived.
 pub(super) struct Request<'a> {
     pub(super) shared: &'a Arc<Shared>,
-    pub(super) scope: &'a Overrides,
+    pub(super) overrides: &'a Overrides,
     pub(super) sql: Option<&'a str>,
     /// Whose it is.
     pub(super) current: Current,
@@ -96,7 +96,7 @@ impl Request<'_> {
     /// Whether the node is no further behind than its handle allows (T11). While nobody takes writes, nobody falls
     /// behind.
     pub(super) fn allows_lag_of(&self, node: &Node, snapshot: &Snapshot) -> bool {
-        let Some(most) = self.scope.max_lag else {
+        let Some(most) = self.overrides.max_lag else {
             return true;
         };
         if !self.shared.tracker.gives_position(node) {

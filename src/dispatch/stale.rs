@@ -14,14 +14,14 @@ use crate::{
 
 impl Request<'_> {
     pub(super) fn on_stale(&self) -> OnStale {
-        self.scope.on_stale(self.shared)
+        self.overrides.on_stale(self.shared)
     }
 
     /// Whether a read of it may wait for a replica rather than go to the primary. By time alone there is nothing to wait
     /// for; and where waits have taken their part of the time, the primary's answer comes sooner.
     pub(super) fn may_wait_for_replica(&self) -> bool {
         let pays = || {
-            let limit = self.scope.stale_wait(self.shared);
+            let limit = self.overrides.stale_wait(self.shared);
             self.shared.tracker.waits.lets_wait(Instant::now(), limit)
         };
         let waits = self.unseen
@@ -49,7 +49,7 @@ impl Attempt<'_> {
         let (verdict, Some(sql)) = (self.classification, self.request.sql) else {
             return;
         };
-        if self.request.scope.force != Forced::Replica || verdict.intent != Intent::Primary {
+        if self.request.overrides.force != Forced::Replica || verdict.intent != Intent::Primary {
             return;
         }
         let begun = Instant::now();
@@ -69,7 +69,7 @@ impl Attempt<'_> {
         let asks = !self.request.unseen && self.request.on_stale() == OnStale::Wait;
         let in_time = self.replica_catches_up().await;
         if asks {
-            let (now, most) = (Instant::now(), self.request.scope.stale_wait(shared));
+            let (now, most) = (Instant::now(), self.request.overrides.stale_wait(shared));
             shared.tracker.waits.end(now, most, now - begun);
         }
         self.timing.spend(Phase::Route, begun);
@@ -129,7 +129,7 @@ impl Attempt<'_> {
         let request = &self.request;
         let shared = request.shared;
         let obeys = self.classification.intent == Intent::Read
-            && request.scope.force == Forced::No
+            && request.overrides.force == Forced::No
             && !matches!(request.level, Consistency::Eventual | Consistency::Strong)
             && shared.snapshot.has_replicas();
         if !obeys {

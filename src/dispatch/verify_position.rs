@@ -165,7 +165,8 @@ impl Attempt<'_> {
     /// has ended this one with it.
     pub(crate) async fn prove_begun(&mut self, lease: &Lease) -> bool {
         let (node, shared) = (lease.node(), self.request.shared);
-        let bound = lease.role() == Role::Replica && self.request.scope.force != Forced::Replica;
+        let bound =
+            lease.role() == Role::Replica && self.request.overrides.force != Forced::Replica;
         if !bound || self.freshness.is_free() || !shared.tracker.gives_position(node) {
             return true;
         }
@@ -191,7 +192,7 @@ impl Attempt<'_> {
     /// What the transaction holds that this became: what its reads obey, and its passage through the gate.
     pub(crate) fn hand_over(&mut self) -> (Reads, Option<Writing>) {
         // A handle that insists on a replica takes what it has.
-        let level = match self.request.scope.force {
+        let level = match self.request.overrides.force {
             Forced::Replica => Consistency::Eventual,
             Forced::No | Forced::Primary => self.request.level,
         };

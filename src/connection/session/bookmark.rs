@@ -49,7 +49,7 @@ impl RoutedConnection {
         if shared.backend == DbBackend::Sqlite {
             return Ok(Bookmark::default());
         }
-        let session = self.scope.current(shared).own().session(&shared.clock);
+        let session = self.overrides.current(shared).own().session(&shared.clock);
         if let Some(until) = session.and_then(|session| session.stays_until()) {
             // It brought that, and what the primary has when it is brought again is all that it has seen.
             return Ok(Bookmark(Asks::Primary { until }));
@@ -75,8 +75,8 @@ impl RoutedConnection {
         if shared.backend == DbBackend::Sqlite || !tells {
             return Bookmark::default();
         }
-        let current = self.scope.current(shared).own();
-        let limit = self.scope.stale_wait(shared);
+        let current = self.overrides.current(shared).own();
+        let limit = self.overrides.stale_wait(shared);
         let placed = self.place(
             shared,
             PinnedRequirement::now(&shared.tracker, current.clone()),
@@ -91,7 +91,7 @@ impl RoutedConnection {
 
     /// Where the current session stands, once a capture has told it.
     pub(super) async fn position(&self, shared: &Arc<Shared>) -> Result<Option<Position>, Error> {
-        let current = self.scope.current(shared).own();
+        let current = self.overrides.current(shared).own();
         self.place(
             shared,
             PinnedRequirement::without_lost(&shared.tracker, current),
@@ -105,7 +105,7 @@ impl RoutedConnection {
         mut awaited: PinnedRequirement,
     ) -> Result<Option<Position>, Error> {
         let begun = Instant::now();
-        let current = self.scope.current(shared).own();
+        let current = self.overrides.current(shared).own();
         let clock = &shared.clock;
         if let Some(session) = current.session(clock)
             && session.has_rest()
@@ -178,7 +178,7 @@ impl RoutedConnection {
         if bookmark_check::worth(&clock.writes, mark, false) == Worth::Foreign {
             return Err(Error::OtherCluster);
         }
-        self.scope.current(shared).observe(clock, mark);
+        self.overrides.current(shared).observe(clock, mark);
         Ok(())
     }
 }

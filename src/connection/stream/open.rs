@@ -32,7 +32,7 @@ impl RoutedConnection {
             stmt: &stmt,
             callback: self.callback.as_ref(),
         };
-        dispatch::run(shared, &self.scope, &opening).await
+        dispatch::run(shared, &self.overrides, &opening).await
     }
 }
 

@@ -47,7 +47,7 @@ impl RoutedConnection {
             options,
             callback: self.callback.as_ref(),
         };
-        dispatch::run(shared, &self.scope, &begin).await
+        dispatch::run(shared, &self.overrides, &begin).await
     }
 }
 
