@@ -32,7 +32,7 @@ pub(crate) struct Sides {
     /// The pool of its present role.
     pub(crate) member: Arc<Member>,
     /// The pool of its other role, if it has one.
-    pub(crate) beside: Option<Arc<Node>>,
+    pub(crate) other_role: Option<Arc<Node>>,
 }
 
 /// One node of a snapshot: what the reducer made of it, and its pools.
@@ -40,7 +40,7 @@ pub(crate) struct Sides {
 pub(crate) struct SnapshotNode<'s> {
     pub(crate) seen: &'s ViewNode,
     pub(crate) member: &'s Arc<Member>,
-    beside: Option<&'s Arc<Node>>,
+    other_role: Option<&'s Arc<Node>>,
 }
 
 /// A node with a seat for every thread.
@@ -81,7 +81,7 @@ impl Member {
 impl SnapshotNode<'_> {
     /// Size, idle and greatest size of all pools of the node.
     pub(crate) fn pool_size(&self) -> PoolSize {
-        let pools = [Some(&self.member.node), self.beside];
+        let pools = [Some(&self.member.node), self.other_role];
         let mut all = PoolSize::default();
         for pool in pools
             .into_iter()
@@ -119,7 +119,7 @@ impl Snapshot {
         nodes.map(|(seen, sides)| SnapshotNode {
             seen,
             member: &sides.member,
-            beside: sides.beside.as_ref(),
+            other_role: sides.other_role.as_ref(),
         })
     }
 

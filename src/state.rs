@@ -78,7 +78,7 @@ impl Moment {
 #[derive(Clone, Debug)]
 pub(crate) struct Pending {
     pub(crate) ticket: u64,
-    pub(crate) wanted: Vec<(NodeId, NodeSpec)>,
+    pub(crate) nodes: Vec<(NodeId, NodeSpec)>,
     pub(crate) dropped: Vec<Arc<str>>,
     pub(crate) until: Moment,
 }

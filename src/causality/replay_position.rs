@@ -188,10 +188,10 @@ impl Replayed {
     }
 
     /// A position that covers what was seen here before this moment in this life, if one is known.
-    pub(crate) fn witnessed(&self, life: u64, returned: Instant) -> Option<(u64, u64)> {
-        let witness = self.notes().witnesses.proven()?;
-        let covers = witness.life == life && witness.begun > returned && !self.is_mixed();
-        covers.then_some(witness.position)
+    pub(crate) fn covering(&self, life: u64, returned: Instant) -> Option<(u64, u64)> {
+        let cover = self.notes().read_covers.proven()?;
+        let covers = cover.life == life && cover.begun > returned && !self.is_mixed();
+        covers.then_some(cover.position)
     }
 
     fn set(&self, epoch: u64, lsn: u64) {

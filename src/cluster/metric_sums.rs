@@ -75,7 +75,7 @@ fn observed(state: &State, now: Moment, id: NodeId, why: Option<Ineligible>) -> 
         healthy: !node.is_in_doubt() && !node.condition.rejected,
         eligible: why.map_or(Ineligible::ELIGIBLE, Ineligible::as_str),
         lag: node
-            .lag_at(state.primaryship.lost.unwrap_or(now))
+            .lag_at(state.primaryship.none_since.unwrap_or(now))
             .filter(|_| replica),
         bytes: state.bytes_behind(node).filter(|_| replica),
     }

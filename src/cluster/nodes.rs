@@ -265,13 +265,13 @@ impl Nodes {
                     Arc::new(Member::new(Arc::new(node), Arc::default()))
                 }
             },
-            beside: self.beside(node.id),
+            other_role: self.other_role(node.id),
         };
         view.nodes().iter().map(sides).collect()
     }
 
     /// The pool of the other role.
-    fn beside(&self, id: NodeId) -> Option<Arc<Node>> {
+    fn other_role(&self, id: NodeId) -> Option<Arc<Node>> {
         let open = self.open.get(&id)?;
         let other = match open.writes {
             true => open.reader.as_ref(),

@@ -61,7 +61,10 @@ impl Topology {
         let snapshot = shared.snapshot.load();
         // While nobody takes writes, nobody falls behind.
         let now = shared.origin.elapsed();
-        let now = snapshot.view.lost.map_or(now, |lost| lost.0.min(now));
+        let now = snapshot
+            .view
+            .none_since
+            .map_or(now, |since| since.0.min(now));
         let nodes = snapshot.nodes().map(|node| NodeStatus {
             host: node.member.node.address(),
             lag: lag(now, node.seen, &node.member.node),

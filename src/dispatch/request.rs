@@ -106,7 +106,10 @@ impl Request<'_> {
             return false;
         };
         let now = self.shared.origin.elapsed();
-        let now = snapshot.view.lost.map_or(now, |lost| lost.0.min(now));
+        let now = snapshot
+            .view
+            .none_since
+            .map_or(now, |since| since.0.min(now));
         now.saturating_sub(fresh) <= Duration::from_millis(most.get().into())
     }
 }

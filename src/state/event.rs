@@ -46,8 +46,8 @@ pub(crate) enum Event {
     WarmFailed { node: NodeId, signal: Signal },
     /// Nothing is in flight on a drained or leaving node.
     DrainedOut { node: NodeId },
-    /// Statements wait for a primary, or none does any more.
-    Wanted(bool),
+    /// Statements wait for a node, or none does any more.
+    Waiters(bool),
     /// Something was silent for suspiciously long: ask every node what it is (T6).
     AskAll,
     /// Somebody waits until this node was asked what it is. The ticket comes back with the answer.

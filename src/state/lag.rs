@@ -116,7 +116,7 @@ pub(super) fn settle(step: &mut Step<'_>) {
     let now = step
         .state
         .primaryship
-        .lost
+        .none_since
         .unwrap_or(step.now)
         .min(step.now);
     for index in 0..step.state.nodes.len() {
@@ -141,7 +141,7 @@ pub(super) fn settle(step: &mut Step<'_>) {
 /// When the next replica will be too far behind, unless it is heard of before.
 pub(super) fn next_tick(state: &State) -> Option<Moment> {
     let limit = state.tuning.max_lag?;
-    if state.primaryship.lost.is_some() {
+    if state.primaryship.none_since.is_some() {
         return None;
     }
     let late =

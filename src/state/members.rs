@@ -49,7 +49,7 @@ pub(super) fn drained_out(step: &mut Step<'_>, id: NodeId) {
     match node.stand {
         Membership::Drained => step.out.notice(Notice::Drained { node: id }),
         Membership::Leaving { .. } => {
-            if !wanted(step.state, id) {
+            if !comes_back(step.state, id) {
                 step.forget(id, false);
             }
         }
@@ -105,7 +105,7 @@ pub(super) fn tick(step: &mut Step<'_>) {
         Membership::Member | Membership::Drained | Membership::Joining { .. } => false,
     });
     for id in over {
-        if !wanted(step.state, id) {
+        if !comes_back(step.state, id) {
             step.forget(id, true);
         }
     }
@@ -120,12 +120,12 @@ fn ids(state: &State, which: impl Fn(&NodeState) -> bool) -> Vec<NodeId> {
         .collect()
 }
 
-/// A replacement that is under way will take it back.
-pub(super) fn wanted(state: &State, id: NodeId) -> bool {
+/// Whether a replacement that is under way will take this node back.
+pub(super) fn comes_back(state: &State, id: NodeId) -> bool {
     state
         .pending
         .as_ref()
-        .is_some_and(|pending| pending.wanted.iter().any(|(wanted, _)| *wanted == id))
+        .is_some_and(|pending| pending.nodes.iter().any(|(kept, _)| *kept == id))
 }
 
 impl Step<'_> {
@@ -152,7 +152,7 @@ impl Step<'_> {
 
     fn begin(&mut self, ticket: u64, specs: Vec<NodeSpec>, dropped: Vec<Arc<str>>) {
         let until = self.now.after(self.state.tuning.warm_limit);
-        let mut wanted = Vec::with_capacity(specs.len());
+        let mut nodes = Vec::with_capacity(specs.len());
         for spec in specs {
             let known = self
                 .state
@@ -170,11 +170,11 @@ impl Step<'_> {
                 self.out.push(Effect::Warm { node: id, until });
                 id
             };
-            wanted.push((id, spec));
+            nodes.push((id, spec));
         }
         self.state.pending = Some(Pending {
             ticket,
-            wanted,
+            nodes,
             dropped,
             until,
         });
@@ -183,7 +183,7 @@ impl Step<'_> {
     fn settle(&mut self) {
         let Some(Pending {
             ticket,
-            wanted,
+            nodes,
             dropped,
             ..
         }) = self.state.pending.take()
@@ -201,7 +201,7 @@ impl Step<'_> {
         };
         for index in 0..self.state.nodes.len() {
             let id = self.state.nodes[index].id;
-            match wanted.iter().find(|(wanted, _)| *wanted == id) {
+            match nodes.iter().find(|(kept, _)| *kept == id) {
                 Some((_, spec)) => self.keep_or_add(index, spec, &mut changes),
                 None => self.leave(index, &mut changes),
             }

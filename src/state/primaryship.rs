@@ -36,7 +36,7 @@ pub(crate) struct Primaryship {
     /// The node that takes writes.
     pub(crate) primary: Option<NodeId>,
     /// Since when there is none.
-    pub(crate) lost: Option<Moment>,
+    pub(crate) none_since: Option<Moment>,
     /// A new epoch that is not accepted yet.
     claim: Option<Claim>,
     /// The node that an authority named.
@@ -45,8 +45,8 @@ pub(crate) struct Primaryship {
     pub(crate) conflict: bool,
     /// At the start nobody knows which of two epochs counts.
     pub(crate) undecided: Option<Undecided>,
-    /// Somebody waits for a primary.
-    pub(crate) wanted: bool,
+    /// Statements wait for a node.
+    pub(crate) has_waiters: bool,
     /// Some replica does not tell whom it follows, and that was said.
     pub(crate) hidden: bool,
 }
@@ -123,14 +123,14 @@ pub(super) fn settle(step: &mut Step<'_>) {
             let without = step
                 .state
                 .primaryship
-                .lost
+                .none_since
                 .take()
                 .map(|since| now.since(since));
             step.out.notice(Notice::PrimaryIs { node, without });
             step.out.answer(Effect::AskPosition);
         }
         None => {
-            step.state.primaryship.lost = Some(now);
+            step.state.primaryship.none_since = Some(now);
             step.out.notice(Notice::NoPrimary);
             step.ask_everyone();
         }

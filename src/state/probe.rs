@@ -234,11 +234,11 @@ impl Step<'_> {
         let Some(node) = self.state.node(id) else {
             return;
         };
-        let wait = match primaryship.lost {
+        let wait = match primaryship.none_since {
             _ if self.state.awaits(node) => Duration::ZERO,
-            Some(lost) if tuning.failover.enabled => {
-                let searched = self.now.since(lost) >= tuning.failover.timeout;
-                match primaryship.wanted && !searched {
+            Some(since) if tuning.failover.enabled => {
+                let searched = self.now.since(since) >= tuning.failover.timeout;
+                match primaryship.has_waiters && !searched {
                     true => SEARCH_EVERY,
                     false => tuning.check_interval.min(CONNECT_EVERY),
                 }
@@ -254,7 +254,7 @@ impl Step<'_> {
         let wait = match cause {
             // It is there, and will let us in soon.
             Signal::Starting | Signal::Recovering => backoff,
-            _ if self.state.primaryship.lost.is_some() => every,
+            _ if self.state.primaryship.none_since.is_some() => every,
             _ => backoff.max(every),
         };
         self.ask_probe(id, self.now.after(wait));
@@ -268,10 +268,10 @@ pub(super) fn millis(latency: Duration) -> u32 {
     u32::try_from(millis).unwrap_or(u32::MAX).max(1)
 }
 
-/// Statements wait for a primary, or none does any more.
-pub(super) fn wanted(step: &mut Step<'_>, wanted: bool) {
-    step.state.primaryship.wanted = wanted;
-    if wanted && step.state.primaryship.lost.is_some() {
+/// Statements wait for a node, or none does any more. Only where there is no primary is somebody asked for that.
+pub(super) fn waiters(step: &mut Step<'_>, waits: bool) {
+    step.state.primaryship.has_waiters = waits;
+    if waits && step.state.primaryship.none_since.is_some() {
         step.ask_everyone();
     }
 }

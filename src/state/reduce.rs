@@ -79,7 +79,7 @@ fn transition(step: &mut Step<'_>, event: Event) {
         Event::Warmed { node } => members::warmed(step, node),
         Event::WarmFailed { node, signal } => members::warm_failed(step, node, signal),
         Event::DrainedOut { node } => members::drained_out(step, node),
-        Event::Wanted(wanted) => probe::wanted(step, wanted),
+        Event::Waiters(waits) => probe::waiters(step, waits),
         Event::AskAll => step.ask_everyone(),
         Event::Check { ticket, node } => checks::ask(step, ticket, node),
         Event::Pool {

@@ -11,7 +11,7 @@ use fastrand::Rng;
 use thiserror::Error;
 
 use super::crash;
-use super::members::wanted;
+use super::members::comes_back;
 use super::roster::check;
 use super::step::Step;
 use super::{
@@ -80,7 +80,7 @@ impl State {
         }
         // Until somebody has said otherwise.
         state.primaryship.primary = state.configured();
-        state.primaryship.lost = state.primaryship.primary.is_none().then_some(now);
+        state.primaryship.none_since = state.primaryship.primary.is_none().then_some(now);
         let ids: Vec<_> = state.nodes.iter().map(|node| node.id).collect();
         // Nothing is random about a probe at once.
         let mut rng = Rng::with_seed(0);
@@ -146,7 +146,7 @@ impl State {
                 at_latest(until);
             }
             if let Membership::Leaving { until } = node.stand
-                && !wanted(self, node.id)
+                && !comes_back(self, node.id)
             {
                 at_latest(until);
             }

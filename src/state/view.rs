@@ -63,7 +63,7 @@ pub(crate) struct View {
     /// The greatest epoch that was seen.
     pub(crate) epoch: Option<u64>,
     /// Since when there is none.
-    pub(crate) lost: Option<Moment>,
+    pub(crate) none_since: Option<Moment>,
     /// Replicas are configured, whatever their state, and splitting is on.
     pub(crate) splits: bool,
     /// Some node is untold.
@@ -129,7 +129,7 @@ impl View {
             primary: nodes.iter().position(|node| node.role == Role::Primary),
             last_primary: state.last_primary().map(|node| node.spec.name.clone()),
             epoch: state.primaryship.greatest,
-            lost: state.primaryship.lost,
+            none_since: state.primaryship.none_since,
             splits: state.tuning.enabled && has_replicas(&members),
             usual: usual.unwrap_or_else(|| all.clone()),
             all,

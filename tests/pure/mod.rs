@@ -10,6 +10,7 @@ mod matrix;
 mod metrics;
 mod pages;
 mod position;
+mod read_covers;
 mod reduce;
 mod retry;
 mod route;
@@ -20,5 +21,5 @@ mod standing;
 #[cfg(all(feature = "postgres", feature = "mysql"))]
 mod templates;
 mod unreachable;
-mod witnesses;
+
 mod words;

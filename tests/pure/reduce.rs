@@ -230,8 +230,8 @@ impl Bench {
         let begun = option(text, "begun").map_or(now, |begun| Moment(duration(begun)));
         match words[..] {
             ["tick"] => Event::Tick,
-            ["wanted"] => Event::Wanted(true),
-            ["unwanted"] => Event::Wanted(false),
+            ["waiters"] => Event::Waiters(true),
+            ["no_waiters"] => Event::Waiters(false),
             ["ask_all"] => Event::AskAll,
             ["check", ticket, name] => Event::Check {
                 ticket: ticket.parse().expect("a ticket"),

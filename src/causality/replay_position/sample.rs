@@ -126,7 +126,7 @@ impl ReadCovers {
 /// What is kept between samples.
 #[derive(Debug, Default)]
 pub(super) struct Notes {
-    pub(super) witnesses: ReadCovers,
+    pub(super) read_covers: ReadCovers,
     /// The first server that was met, and its address.
     first: Option<(u64, Option<u64>)>,
     /// What was met besides is the same server, started again.
@@ -169,7 +169,7 @@ impl Notes {
         if let Some(life) = sample.life {
             let position = sample.epoch.zip(sample.lsn);
             let said = position.map(|position| (position, sample.complete));
-            self.witnesses.hear(life, sample.told.begun, said);
+            self.read_covers.hear(life, sample.told.begun, said);
         }
     }
 }

@@ -51,7 +51,7 @@ impl Session {
                 true => one.returned - Duration::from_secs(1),
                 false => one.returned,
             };
-            if let Some((epoch, lsn)) = one.replayed.witnessed(one.life, returned) {
+            if let Some((epoch, lsn)) = one.replayed.covering(one.life, returned) {
                 // Before it is taken out: nobody finds it in neither place.
                 self.raise(clock, epoch, lsn);
                 told.push(one);

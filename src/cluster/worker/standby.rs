@@ -12,12 +12,11 @@ use crate::{
 };
 
 impl Worker {
-    /// Lets the reducer know whether anybody waits for a primary.
+    /// Lets the reducer know whether anybody waits.
     pub(super) async fn note_waiters(&mut self, shared: &Shared) {
-        let primaryship = &self.state.primaryship;
-        let wanted = primaryship.lost.is_some() && shared.admission.waiting() > 0;
-        if wanted != primaryship.wanted {
-            self.dispatch(Event::Wanted(wanted)).await;
+        let waits = shared.admission.waiting() > 0;
+        if waits != self.state.primaryship.has_waiters {
+            self.dispatch(Event::Waiters(waits)).await;
         }
     }
 
