@@ -176,7 +176,7 @@ impl Node {
     /// them. Without any this is a look at a few sockets, or at a clock.
     /// `surely`: also where that was looked at a moment ago.
     pub(crate) async fn weed(&self, surely: bool) {
-        if self.sockets.may_have_ended(&self.link, surely) {
+        if self.sockets.may_have_ended(surely, || self.link.listed()) {
             // The pool asks what comes back to it.
             self.give_all_to_pool();
             self.link.weed().await;

@@ -8,6 +8,7 @@
 mod leased;
 mod lent;
 mod sibling;
+mod weed;
 
 use std::sync::Arc;
 #[cfg(any(feature = "postgres", feature = "mysql"))]

@@ -6,54 +6,7 @@
 //! found among the process's, and looked at without taking anything out of them: a few hundred nanoseconds for each,
 //! once a millisecond at the most. What is found makes the pool ask its idle connections, which nothing else does.
 
-#[cfg(any(feature = "postgres", feature = "mysql"))]
-use sea_orm::sqlx::{Connection, Pool, pool::PoolConnection};
-
-use super::NodePool;
-#[cfg(any(feature = "postgres", feature = "mysql"))]
-use super::link::ANSWER;
-
-impl NodePool {
-    /// Throws those idle connections away that the other side has closed.
-    pub(crate) async fn weed(&self) {
-        match self {
-            #[cfg(feature = "postgres")]
-            Self::Postgres(pool, ..) => weed(pool).await,
-            #[cfg(feature = "mysql")]
-            Self::MySql(pool, ..) => weed(pool).await,
-            #[cfg(feature = "sqlite")]
-            Self::Sqlite(..) => {}
-            Self::Adopted(_) | Self::PendingPool(_) => {}
-        }
-    }
-
-    /// The port that its connections lead to; none where they are no network's or nobody tells.
-    pub(crate) fn port(&self) -> Option<u16> {
-        match self {
-            #[cfg(feature = "postgres")]
-            Self::Postgres(pool, ..) => super::open::port(&pool.connect_options()),
-            #[cfg(feature = "mysql")]
-            Self::MySql(pool, ..) => Some(pool.connect_options().get_port()),
-            #[cfg(feature = "sqlite")]
-            Self::Sqlite(..) => None,
-            Self::Adopted(_) | Self::PendingPool(_) => None,
-        }
-    }
-}
-
-#[cfg(any(feature = "postgres", feature = "mysql"))]
-async fn weed<DB: sea_orm::sqlx::Database>(pool: &Pool<DB>) {
-    let idle = std::iter::from_fn(|| pool.try_acquire());
-    let asked = idle.map(|mut conn: PoolConnection<DB>| async move {
-        let answered = tokio::time::timeout(ANSWER, conn.ping()).await;
-        if !matches!(answered, Ok(Ok(()))) {
-            drop(conn.detach());
-        }
-    });
-    futures_util::future::join_all(asked.collect::<Vec<_>>()).await;
-}
-
-pub(crate) use self::look::Sockets;
+pub(crate) use self::look::{Listed, Sockets};
 #[cfg_attr(
     not(feature = "postgres"),
     allow(unused_imports, reason = "only PostgreSQL tells them")
@@ -78,7 +31,13 @@ fn open_files() -> impl Iterator<Item = std::os::fd::RawFd> {
 mod look;
 #[cfg(not(unix))]
 mod look {
-    use crate::node::NodePool;
+    /// What the sockets of a pool are known by.
+    #[derive(Debug)]
+    pub(crate) struct Listed {
+        pub(crate) port: u16,
+        pub(crate) size: u32,
+        pub(crate) judged: Option<u64>,
+    }
 
     /// The sockets of one pool; nobody can look at them here.
     #[derive(Debug, Default)]
@@ -86,7 +45,7 @@ mod look {
 
     impl Sockets {
         /// Whether the other side may have closed a connection of the pool.
-        pub(crate) fn may_have_ended(&self, _: &NodePool, _: bool) -> bool {
+        pub(crate) fn may_have_ended(&self, _: bool, _: impl FnOnce() -> Option<Listed>) -> bool {
             false
         }
 

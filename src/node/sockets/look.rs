@@ -19,7 +19,6 @@ use nix::{
 };
 
 use super::open_files;
-use crate::node::NodePool;
 
 /// What a server that ends a session says before it closes: a message of PostgreSQL's, an alert of TLS.
 const LAST_WORDS: [u8; 2] = [b'E', 0x15];
@@ -44,26 +43,21 @@ pub(crate) struct Sockets {
 struct SocketList {
     files: Vec<RawFd>,
     /// What the pool had when it was made, and when that was.
-    of: Option<(OpenedSoFar, Instant)>,
+    of: Option<(Listed, Instant)>,
 }
 
-/// What tells whether a pool has opened a connection meanwhile.
+/// What the sockets of a pool are known by, and whether it has opened a connection meanwhile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct OpenedSoFar {
+pub(crate) struct Listed {
+    /// Where they lead to.
+    pub(crate) port: u16,
     /// How many connections there are or will be soon.
-    size: u32,
+    pub(crate) size: u32,
     /// How many were asked so far whose server they lead to; none are asked where the driver cannot.
-    judged: Option<u64>,
+    pub(crate) judged: Option<u64>,
 }
 
-impl OpenedSoFar {
-    fn by(link: &NodePool) -> Self {
-        Self {
-            size: link.pool_size().map_or(0, |pool| pool.size),
-            judged: link.guide().map(|guide| guide.judged()),
-        }
-    }
-
+impl Listed {
     /// Whether a list of so many sockets has one for each connection, as far as that can be told.
     fn has_all(self, sockets: usize) -> bool {
         self.judged.is_some() || usize::try_from(self.size).is_ok_and(|size| size <= sockets)
@@ -84,7 +78,11 @@ impl Sockets {
     /// Whether the other side may have closed a connection of the pool. Another node's at the same port counts as
     /// well; that costs the idle ones a question.
     /// `surely`: also where they were looked at a moment ago.
-    pub(crate) fn may_have_ended(&self, link: &NodePool, surely: bool) -> bool {
+    pub(crate) fn may_have_ended(
+        &self,
+        surely: bool,
+        listed: impl FnOnce() -> Option<Listed>,
+    ) -> bool {
         let now = Instant::now();
         let since = u64::try_from(now.duration_since(self.began).as_micros());
         let since = since.unwrap_or(u64::MAX).max(1);
@@ -93,7 +91,8 @@ impl Sockets {
         if !surely && looked != 0 && since.saturating_sub(looked) < pause {
             return false;
         }
-        let Some(port) = link.port() else {
+        // Before the list is made: what is opened meanwhile makes another one.
+        let Some(now_listed) = listed() else {
             return false;
         };
         let list = match surely {
@@ -107,13 +106,11 @@ impl Sockets {
         self.looked.store(since, Ordering::Relaxed);
         // Told once: whoever holds one that has ended will learn it by itself.
         let mut found = list.drop_ended();
-        // Before the list is made: what is opened meanwhile makes another one.
-        let opened = OpenedSoFar::by(link);
         let fits =
-            |(of, at): (OpenedSoFar, Instant)| of == opened && now.duration_since(at) < LIST_FOR;
+            |(of, at): (Listed, Instant)| of == now_listed && now.duration_since(at) < LIST_FOR;
         if !list.of.is_some_and(fits) {
-            list.files = to_port(port);
-            list.of = Some((opened, now)).filter(|_| opened.has_all(list.files.len()));
+            list.files = to_port(now_listed.port);
+            list.of = Some((now_listed, now)).filter(|_| now_listed.has_all(list.files.len()));
             found |= list.drop_ended();
         }
         if found {
