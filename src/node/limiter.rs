@@ -1,86 +1,53 @@
-//! The statements that a node is given at a time: turns in front of its places (rule R7), as many as were
-//! [learned](AdaptiveLimit) to be best.
+//! The statements that a node is given at a time: turns in front of its places (rule R7), as many as the
+//! [trials](Trials) found best.
 //!
 //! A turn is for one statement. Transactions, streams and whatever else keeps a connection take a place without one, so
 //! that none of them holds up statements. A turn is waited for only while turns come back: where every one is with a
-//! statement that takes long, who waits goes on without, and its node's places are the only bound, as if there were no
+//! statement that takes long, whoever comes goes on without, and its node's places are the only bound, as if there were no
 //! limit. A fixed time-out was rejected: under load every statement would reach it and the limit would be none.
 
 mod adaptive;
+mod trials;
 
 use std::{
     pin::pin,
     sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
+        Arc,
+        atomic::{AtomicU32, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
 
 use tokio::sync::Semaphore;
 
-use self::adaptive::{AdaptiveLimit, TrialResult};
+use self::trials::{Change, Trials};
 
 /// No turn has come back for so long: those who wait go on without.
 const STUCK: Duration = Duration::from_millis(2);
-
-/// A limit is in force for so many statements and so long, before the next one is tried.
-const ENOUGH: u64 = 512;
-const TRIAL: Duration = Duration::from_millis(20);
-
-/// What took longer says nothing of the load of now.
-const TOO_OLD: Duration = Duration::from_secs(2);
-
-/// The bits of [`Limiter::sums`] that hold the sum of the logarithms; those above count.
-const SUM_BITS: u32 = 40;
-
-/// Of each logarithm so many parts.
-const PARTS: f64 = 256.0;
 
 /// The turns of one life of a node's pool.
 #[derive(Debug)]
 pub(crate) struct Limiter {
     turns: Semaphore,
-    began: Instant,
     /// Turns that go when they come back, since there are too many.
     surplus: AtomicU32,
-    /// Response times are measured: somebody has waited not long ago.
-    measures: AtomicBool,
-    /// Somebody has waited since the trial began.
-    waited: AtomicBool,
+    began: Instant,
     /// When a turn came back last, in microseconds after `began`.
     returned: AtomicU64,
-    /// How many response times were measured in this trial, and the sum of their logarithms.
-    sums: AtomicU64,
-    trial: Mutex<TrialState>,
-}
-
-#[derive(Debug)]
-struct TrialState {
-    limit: AdaptiveLimit,
-    /// How many turns there are, the surplus left out.
-    turns: u32,
-    since: Instant,
+    trials: Trials,
 }
 
 impl Limiter {
     /// At most so many as its pool has connections.
     pub(super) fn new(most: u32) -> Self {
-        let limit = AdaptiveLimit::new(most);
-        let turns = limit.in_force();
+        let trials = Trials::new(most);
+        let turns = usize::try_from(trials.limit()).unwrap_or(Semaphore::MAX_PERMITS);
         Self {
-            turns: Semaphore::new(usize::try_from(turns).unwrap_or(Semaphore::MAX_PERMITS)),
-            began: Instant::now(),
+            turns: Semaphore::new(turns),
             surplus: AtomicU32::new(0),
-            measures: AtomicBool::new(false),
-            waited: AtomicBool::new(false),
+            began: Instant::now(),
             returned: AtomicU64::new(0),
-            sums: AtomicU64::new(0),
-            trial: Mutex::new(TrialState {
-                limit,
-                turns,
-                since: Instant::now(),
-            }),
+            trials,
         }
     }
 
@@ -97,6 +64,9 @@ impl Limiter {
         }
         let asked = Instant::now();
         self.begin_to_wait(asked);
+        if self.is_stuck(asked) {
+            return self.turn(Some(asked), false);
+        }
         let mut taking = pin!(self.turns.acquire());
         loop {
             tokio::select! {
@@ -123,23 +93,15 @@ impl Limiter {
 
     /// How many statements it gives at a time.
     pub(crate) fn limit(&self) -> u32 {
-        self.trial.lock().map_or(0, |trial| trial.turns)
+        self.trials.limit()
     }
 
     fn begin_to_wait(&self, now: Instant) {
-        self.waited.store(true, Ordering::Relaxed);
-        let Ok(mut trial) = self.trial.try_lock() else {
-            return;
-        };
-        let measures = self.measures.load(Ordering::Relaxed);
-        if measures && now.saturating_duration_since(trial.since) <= TOO_OLD {
-            return;
+        if let Some(change) = self.trials.begin_to_wait(now) {
+            // Turns that came back before were not noted.
+            self.note_return(now);
+            self.apply(change);
         }
-        // What was learned is of another load.
-        trial.limit.forget();
-        self.returned.store(self.micros(now), Ordering::Relaxed);
-        self.begin_trial(&mut trial, now);
-        self.measures.store(true, Ordering::Relaxed);
     }
 
     fn is_stuck(&self, now: Instant) -> bool {
@@ -147,59 +109,25 @@ impl Limiter {
         now.saturating_duration_since(returned) >= STUCK
     }
 
-    /// A statement was answered so long after it had been asked for.
-    fn note(&self, took: Duration, now: Instant) {
-        let nanos = u32::try_from(took.as_nanos()).unwrap_or(u32::MAX).max(1);
-        let sums = (1 << SUM_BITS) | parts(f64::from(nanos).log2());
-        let sums = self.sums.fetch_add(sums, Ordering::Relaxed) + sums;
-        self.returned.store(self.micros(now), Ordering::Relaxed);
-        if sums >> SUM_BITS >= ENOUGH {
-            self.learn(now);
-        }
+    /// A turn has come back. Only of the limit's own: what went on without one tells nothing of those that are held.
+    fn note_return(&self, now: Instant) {
+        let since = now.saturating_duration_since(self.began);
+        let micros = u64::try_from(since.as_micros()).unwrap_or(u64::MAX);
+        self.returned.store(micros, Ordering::Relaxed);
     }
 
-    fn learn(&self, now: Instant) {
-        let Ok(mut trial) = self.trial.try_lock() else {
-            return;
-        };
-        let took = now.saturating_duration_since(trial.since);
-        if took < TRIAL {
-            return;
+    /// Changes come in any order to the same number of turns.
+    fn apply(&self, Change { before, after }: Change) {
+        if let Some(more) = after.checked_sub(before) {
+            return self.add(more);
         }
-        let sums = self.sums.load(Ordering::Relaxed);
-        let (count, sum) = (sums >> SUM_BITS, sums & ((1 << SUM_BITS) - 1));
-        match took > TOO_OLD {
-            true => trial.limit.forget(),
-            false => trial.limit.learn(TrialResult {
-                mean: mean(sum, count),
-                waited: self.waited.load(Ordering::Relaxed),
-            }),
-        }
-        self.begin_trial(&mut trial, now);
-        if trial.limit.is_free() {
-            self.measures.store(false, Ordering::Relaxed);
-        }
-    }
-
-    fn begin_trial(&self, trial: &mut TrialState, now: Instant) {
-        let (before, after) = (trial.turns, trial.limit.in_force());
-        trial.turns = after;
-        trial.since = now;
-        self.sums.store(0, Ordering::Relaxed);
-        self.waited.store(false, Ordering::Relaxed);
-        match after.checked_sub(before) {
-            Some(more) => self.add(more),
-            None => {
-                self.surplus.fetch_add(before - after, Ordering::AcqRel);
-                // Those that nobody has.
-                while self.turns.try_acquire().is_ok_and(|free| {
-                    let goes = self.takes_surplus();
-                    if goes {
-                        free.forget();
-                    }
-                    goes
-                }) {}
+        self.surplus.fetch_add(before - after, Ordering::AcqRel);
+        // Those that nobody has.
+        while let Ok(free) = self.turns.try_acquire() {
+            if !self.takes_surplus() {
+                break;
             }
+            free.forget();
         }
     }
 
@@ -219,11 +147,6 @@ impl Limiter {
         self.surplus.load(Ordering::Relaxed) > 0
             && self.surplus.fetch_update(set, fetch, one_less).is_ok()
     }
-
-    fn micros(&self, now: Instant) -> u64 {
-        let since = now.saturating_duration_since(self.began);
-        u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
-    }
 }
 
 /// The turn of one statement; its drop gives it to whoever has waited longest.
@@ -240,10 +163,17 @@ impl Turn {
     /// The statement that was sent then has its answer.
     #[inline]
     pub(super) fn answered(&self, sent: Instant) {
-        if self.limiter.measures.load(Ordering::Relaxed) {
-            let now = Instant::now();
-            let took = now.saturating_duration_since(self.asked.unwrap_or(sent));
-            self.limiter.note(took, now);
+        let limiter = &self.limiter;
+        if !limiter.trials.measures() {
+            return;
+        }
+        let now = Instant::now();
+        if self.counts {
+            limiter.note_return(now);
+        }
+        let took = now.saturating_duration_since(self.asked.unwrap_or(sent));
+        if let Some(change) = limiter.trials.note(took, now) {
+            limiter.apply(change);
         }
     }
 }
@@ -256,20 +186,6 @@ impl Drop for Turn {
     }
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a logarithm of at most 32"
-)]
-fn parts(logarithm: f64) -> u64 {
-    (logarithm * PARTS) as u64
-}
-
-#[expect(clippy::cast_precision_loss, reason = "sums of fewer than 40 bits")]
-fn mean(sum: u64, count: u64) -> f64 {
-    sum as f64 / PARTS / count.max(1) as f64
-}
-
 #[cfg(test)]
 mod tests {
     use std::{
@@ -277,7 +193,12 @@ mod tests {
         time::{Duration, Instant},
     };
 
-    use super::{ENOUGH, Limiter, STUCK, TOO_OLD, TRIAL};
+    use futures_util::FutureExt;
+
+    use super::{
+        Limiter, STUCK,
+        trials::{ENOUGH, TOO_OLD, TRIAL},
+    };
 
     fn limiter(most: u32) -> Arc<Limiter> {
         Arc::new(Limiter::new(most))
@@ -290,8 +211,9 @@ mod tests {
 
     /// One trial, in which each statement took so long.
     fn trial(limiter: &Limiter, took: Duration) {
-        let now = limiter.trial.lock().unwrap().since + TRIAL;
-        (0..ENOUGH).for_each(|_| limiter.note(took, now));
+        let now = limiter.trials.since() + TRIAL;
+        let changes = (0..ENOUGH).filter_map(|_| limiter.trials.note(took, now));
+        changes.for_each(|change| limiter.apply(change));
     }
 
     #[tokio::test]
@@ -324,6 +246,19 @@ mod tests {
         assert_eq!(all(&limiter).len(), 2);
     }
 
+    /// What goes on without a turn is answered all the time: it kept others waiting for turns that do not come back.
+    #[tokio::test]
+    async fn what_goes_on_without_a_turn_holds_up_nobody() {
+        let limiter = limiter(2);
+        let _held = all(&limiter);
+        let first = limiter.take().await;
+        for _ in 0..10 {
+            first.answered(Instant::now());
+            let next = limiter.take().now_or_never().expect("it waited again");
+            assert!(!next.counts);
+        }
+    }
+
     #[tokio::test]
     async fn turns_that_are_too_many_go_when_they_come_back() {
         let limiter = limiter(10);
@@ -343,18 +278,16 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_shorter_stays() {
+    async fn the_limit_with_the_shorter_times_stays() {
         let limiter = limiter(10);
         limiter.begin_to_wait(Instant::now());
         let (long, short) = (TRIAL, TRIAL / 2);
         for took in [long, short, short, long] {
-            limiter.waited.store(true, super::Ordering::Relaxed);
+            limiter.begin_to_wait(Instant::now());
             trial(&limiter, took);
         }
-        let learned = limiter.trial.lock().unwrap().limit.clone();
-        assert_eq!(learned.in_force(), 10, "the upper one of seven");
-        assert_eq!(limiter.limit(), 10);
-        limiter.waited.store(true, super::Ordering::Relaxed);
+        assert_eq!(limiter.limit(), 10, "the upper one of seven");
+        limiter.begin_to_wait(Instant::now());
         trial(&limiter, long);
         assert_eq!(limiter.limit(), 4, "the lower one of seven");
     }
@@ -366,7 +299,7 @@ mod tests {
         limiter.begin_to_wait(now);
         trial(&limiter, TRIAL);
         assert_eq!(limiter.limit(), 7);
-        let since = limiter.trial.lock().unwrap().since;
+        let since = limiter.trials.since();
         limiter.begin_to_wait(since + TOO_OLD);
         assert_eq!(limiter.limit(), 7);
         limiter.begin_to_wait(since + TOO_OLD + TRIAL);
