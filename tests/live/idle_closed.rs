@@ -12,6 +12,15 @@ use sealane_harness::{Cluster, Forwarder};
 
 use crate::{fixture::number, place::until};
 
+/// A server with the table that is written to, and something before it that closes connections.
+fn behind_a_forwarder() -> (Cluster, Forwarder) {
+    let cluster = Cluster::builder().start().unwrap();
+    let primary = cluster.primary();
+    primary.sql("CREATE TABLE closed (n bigint)").unwrap();
+    let between = Forwarder::to(primary.addr()).unwrap();
+    (cluster, between)
+}
+
 async fn all_closed(between: &Forwarder) {
     between.disconnect();
     until("every connection to be closed", async || {
@@ -23,10 +32,8 @@ async fn all_closed(between: &Forwarder) {
 /// Ten of ten writes came back as unknown, and the primary was thrown out; SeaORM alone failed none.
 #[tokio::test]
 async fn a_write_on_an_idle_connection_that_was_closed_runs_on_another_one_and_ejects_nobody() {
-    let cluster = Cluster::builder().start().unwrap();
+    let (cluster, between) = behind_a_forwarder();
     let primary = cluster.primary();
-    primary.sql("CREATE TABLE closed (n bigint)").unwrap();
-    let between = Forwarder::to(primary.addr()).unwrap();
     let url = primary.url_at(between.addr(), "postgres");
     let db = RoutedConnection::builder()
         .primary(url)
@@ -73,10 +80,8 @@ async fn a_write_on_an_idle_connection_that_was_closed_runs_on_another_one_and_e
 /// The connection that takes the place of a closed one may be closed a moment later, in a pool that is as large as before.
 #[tokio::test]
 async fn a_connection_that_replaced_a_closed_one_is_looked_at_as_well() {
-    let cluster = Cluster::builder().start().unwrap();
+    let (cluster, between) = behind_a_forwarder();
     let primary = cluster.primary();
-    primary.sql("CREATE TABLE closed (n bigint)").unwrap();
-    let between = Forwarder::to(primary.addr()).unwrap();
     let db = RoutedConnection::builder()
         .primary(primary.url_at(between.addr(), "postgres"))
         .max_connections(1)
@@ -94,10 +99,8 @@ async fn a_connection_that_replaced_a_closed_one_is_looked_at_as_well() {
 /// A connection counts in its pool before it has a socket. A list of sockets that was made in between lacked it for a second.
 #[tokio::test]
 async fn a_connection_that_was_being_opened_when_another_statement_came_is_looked_at_as_well() {
-    let cluster = Cluster::builder().start().unwrap();
+    let (cluster, between) = behind_a_forwarder();
     let primary = cluster.primary();
-    primary.sql("CREATE TABLE closed (n bigint)").unwrap();
-    let between = Forwarder::to(primary.addr()).unwrap();
     // To look the name up takes a moment, in which the connection counts.
     let url = primary.url_at(between.addr(), "postgres");
     let db = RoutedConnection::builder()
@@ -127,10 +130,8 @@ async fn a_connection_that_was_being_opened_when_another_statement_came_is_looke
 /// A connection that was reset has no other end any more by which it could be told: ten of ten writes were unknown.
 #[tokio::test]
 async fn a_write_on_an_idle_connection_that_was_reset_runs_on_another_one() {
-    let cluster = Cluster::builder().start().unwrap();
+    let (cluster, between) = behind_a_forwarder();
     let primary = cluster.primary();
-    primary.sql("CREATE TABLE closed (n bigint)").unwrap();
-    let between = Forwarder::to(primary.addr()).unwrap();
     between.end_by_reset();
     for connections in [1, 3] {
         let db = RoutedConnection::builder()

@@ -41,6 +41,7 @@ mod safety_net;
 mod serializable;
 mod smoke;
 mod start_late;
+mod statement_limit;
 mod storm;
 mod support;
 mod swaps;
