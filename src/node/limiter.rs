@@ -20,7 +20,7 @@ use std::{
 
 use tokio::sync::Semaphore;
 
-use self::trials::{Change, Trials};
+use self::trials::{Trials, TurnChange};
 
 /// No turn has come back for so long: those who wait go on without.
 const STUCK: Duration = Duration::from_millis(2);
@@ -117,7 +117,7 @@ impl Limiter {
     }
 
     /// Changes come in any order to the same number of turns.
-    fn apply(&self, Change { before, after }: Change) {
+    fn apply(&self, TurnChange { before, after }: TurnChange) {
         if let Some(more) = after.checked_sub(before) {
             return self.add(more);
         }

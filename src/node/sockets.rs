@@ -6,13 +6,16 @@
 //! found among the process's, and looked at without taking anything out of them: a few hundred nanoseconds for each,
 //! once a millisecond at the most. What is found makes the pool ask its idle connections, which nothing else does.
 
-pub(crate) use self::look::{Listed, Sockets};
 #[cfg_attr(
     not(feature = "postgres"),
     allow(unused_imports, reason = "only PostgreSQL tells them")
 )]
 pub(crate) use self::own::{Ends, Socket};
+pub(crate) use self::{listed::Listed, look::Sockets};
 
+mod listed;
+#[cfg_attr(not(unix), path = "sockets/no_look.rs")]
+mod look;
 #[cfg_attr(not(unix), path = "sockets/no_own.rs")]
 mod own;
 
@@ -25,35 +28,4 @@ const OPEN_FILES: &str = "/dev/fd";
 fn open_files() -> impl Iterator<Item = std::os::fd::RawFd> {
     let files = std::fs::read_dir(OPEN_FILES).into_iter().flatten();
     files.filter_map(|file| file.ok()?.file_name().to_str()?.parse().ok())
-}
-
-#[cfg(unix)]
-mod look;
-#[cfg(not(unix))]
-mod look {
-    /// What the sockets of a pool are known by.
-    #[derive(Debug)]
-    pub(crate) struct Listed {
-        pub(crate) port: u16,
-        pub(crate) size: u32,
-        pub(crate) judged: Option<u64>,
-    }
-
-    /// The sockets of one pool; nobody can look at them here.
-    #[derive(Debug, Default)]
-    pub(crate) struct Sockets;
-
-    impl Sockets {
-        /// Whether the other side may have closed a connection of the pool.
-        pub(crate) fn may_have_ended(&self, _: bool, _: impl FnOnce() -> Option<Listed>) -> bool {
-            false
-        }
-
-        /// A connection to this port was opened.
-        #[cfg_attr(
-            not(feature = "postgres"),
-            allow(dead_code, reason = "only PostgreSQL's tell it")
-        )]
-        pub(crate) fn opened(&self, _: Option<u16>) {}
-    }
 }

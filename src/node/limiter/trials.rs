@@ -27,7 +27,7 @@ const PARTS: f64 = 256.0;
 
 /// How many turns there were, and how many there are to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Change {
+pub(super) struct TurnChange {
     pub(super) before: u32,
     pub(super) after: u32,
 }
@@ -41,11 +41,11 @@ pub(super) struct Trials {
     waited: AtomicBool,
     /// How many response times were measured in this trial, and the sum of their logarithms.
     sums: AtomicU64,
-    now: Mutex<Trial>,
+    now: Mutex<TrialUnderWay>,
 }
 
 #[derive(Debug)]
-struct Trial {
+struct TrialUnderWay {
     limit: AdaptiveLimit,
     in_force: u32,
     since: Instant,
@@ -58,7 +58,7 @@ impl Trials {
             measures: AtomicBool::new(false),
             waited: AtomicBool::new(false),
             sums: AtomicU64::new(0),
-            now: Mutex::new(Trial {
+            now: Mutex::new(TrialUnderWay {
                 in_force: limit.in_force(),
                 limit,
                 since: Instant::now(),
@@ -79,7 +79,7 @@ impl Trials {
     }
 
     /// Somebody waits. The first who does, after a time in which nothing was learned, begins anew.
-    pub(super) fn begin_to_wait(&self, now: Instant) -> Option<Change> {
+    pub(super) fn begin_to_wait(&self, now: Instant) -> Option<TurnChange> {
         self.waited.store(true, Ordering::Relaxed);
         // Whoever has it sees to it.
         let mut trial = self.now.try_lock().ok()?;
@@ -94,7 +94,7 @@ impl Trials {
     }
 
     /// A statement was answered so long after it had been asked for.
-    pub(super) fn note(&self, took: Duration, now: Instant) -> Option<Change> {
+    pub(super) fn note(&self, took: Duration, now: Instant) -> Option<TurnChange> {
         let nanos = u32::try_from(took.as_nanos()).unwrap_or(u32::MAX).max(1);
         let sums = (1 << SUM_BITS) | parts(f64::from(nanos).log2());
         let sums = self.sums.fetch_add(sums, Ordering::Relaxed) + sums;
@@ -104,7 +104,7 @@ impl Trials {
         }
     }
 
-    fn learn(&self, now: Instant) -> Option<Change> {
+    fn learn(&self, now: Instant) -> Option<TurnChange> {
         let mut trial = self.now.try_lock().ok()?;
         let took = now.saturating_duration_since(trial.since);
         if took < TRIAL {
@@ -126,12 +126,12 @@ impl Trials {
         Some(change)
     }
 
-    fn begin(&self, trial: &mut Trial, now: Instant) -> Change {
+    fn begin(&self, trial: &mut TrialUnderWay, now: Instant) -> TurnChange {
         let before = std::mem::replace(&mut trial.in_force, trial.limit.in_force());
         trial.since = now;
         self.sums.store(0, Ordering::Relaxed);
         self.waited.store(false, Ordering::Relaxed);
-        Change {
+        TurnChange {
             before,
             after: trial.in_force,
         }

@@ -18,7 +18,7 @@ use nix::{
     sys::socket::{MsgFlags, SockaddrStorage, getpeername, recv},
 };
 
-use super::open_files;
+use super::{listed::Listed, open_files};
 
 /// What a server that ends a session says before it closes: a message of PostgreSQL's, an alert of TLS.
 const LAST_WORDS: [u8; 2] = [b'E', 0x15];
@@ -44,24 +44,6 @@ struct SocketList {
     files: Vec<RawFd>,
     /// What the pool had when it was made, and when that was.
     of: Option<(Listed, Instant)>,
-}
-
-/// What the sockets of a pool are known by, and whether it has opened a connection meanwhile.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Listed {
-    /// Where they lead to.
-    pub(crate) port: u16,
-    /// How many connections there are or will be soon.
-    pub(crate) size: u32,
-    /// How many were asked so far whose server they lead to; none are asked where the driver cannot.
-    pub(crate) judged: Option<u64>,
-}
-
-impl Listed {
-    /// Whether a list of so many sockets has one for each connection, as far as that can be told.
-    fn has_all(self, sockets: usize) -> bool {
-        self.judged.is_some() || usize::try_from(self.size).is_ok_and(|size| size <= sockets)
-    }
 }
 
 impl Default for Sockets {
