@@ -217,14 +217,23 @@ async fn a_replica_that_is_back_ramps_up() {
             let asked = (0..600).map(|_| db.explain("SELECT id FROM item").node);
             asked.filter(|node| node.as_deref() == Ok("two")).count() as f64 / 600.0
         };
-        let mut shares = vec![share()];
-        for window in 1..=5_u32 {
-            tokio::time::sleep_until((begun + back + ramp / 4 * window).into()).await;
-            shares.push(share());
-        }
+        // A busy machine may have it ejected once more; it ramps up anew then.
+        let shares = loop {
+            until_used(&db, "two").await;
+            let begun = Instant::now();
+            let mut shares = vec![share()];
+            for window in 1..=5_u32 {
+                tokio::time::sleep_until((begun + ramp / 4 * window).into()).await;
+                shares.push(share());
+            }
+            if shares.iter().all(|share| *share > 0.0) {
+                break shares;
+            }
+            println!("ejected again: {shares:.2?}");
+        };
         println!("back after {back:?}; its share at once, in quarters of the ramp, and after it: {shares:.2?}");
         assert!(back < Duration::from_secs(5), "eject_max is half a second");
-        assert!(shares[0] > 0.0 && shares[0] < 0.35, "{shares:?}");
+        assert!(shares[0] < 0.35, "{shares:?}");
         assert!(shares[5] > 2.0 * shares[0], "{shares:?}");
         let readers = Readers::start(&db, 2);
         eventually("reads on it", async || readers.decisions.by_node().contains_key("two")).await;
