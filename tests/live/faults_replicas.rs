@@ -206,30 +206,29 @@ async fn a_replica_that_is_back_ramps_up() {
     within(LIMIT, async {
         let ramp = Duration::from_secs(3);
         let db = quick(&cluster).ramp_up(ramp).connect().await.unwrap();
-        standby(&cluster, "two").kill().unwrap();
-        until_ejected(&db, "two").await;
-        standby(&cluster, "two").start().unwrap();
-        let begun = Instant::now();
-        until_used(&db, "two").await;
-        let back = begun.elapsed();
         // Asked without sending, so that nobody's load moves the latencies that the shares follow as well.
         let share = || {
             let asked = (0..600).map(|_| db.explain("SELECT id FROM item").node);
             asked.filter(|node| node.as_deref() == Ok("two")).count() as f64 / 600.0
         };
-        // A busy machine may have it ejected once more; it ramps up anew then.
-        let shares = loop {
-            until_used(&db, "two").await;
+        let (back, shares) = loop {
+            standby(&cluster, "two").kill().unwrap();
+            until_ejected(&db, "two").await;
+            standby(&cluster, "two").start().unwrap();
             let begun = Instant::now();
+            until_used(&db, "two").await;
+            let (back, used) = (begun.elapsed(), Instant::now());
             let mut shares = vec![share()];
             for window in 1..=5_u32 {
-                tokio::time::sleep_until((begun + ramp / 4 * window).into()).await;
+                tokio::time::sleep_until((used + ramp / 4 * window).into()).await;
                 shares.push(share());
             }
-            if shares.iter().all(|share| *share > 0.0) {
-                break shares;
+            // On a busy machine one may answer a check so late that it is out of the window of latencies for a moment, or
+            // miss it: that is no answer.
+            if shares.iter().all(|share| *share > 0.0 && *share < 1.0) {
+                break (back, shares);
             }
-            println!("ejected again: {shares:.2?}");
+            println!("one of them was not used for a moment: {shares:.2?}");
         };
         println!("back after {back:?}; its share at once, in quarters of the ramp, and after it: {shares:.2?}");
         assert!(back < Duration::from_secs(5), "eject_max is half a second");
