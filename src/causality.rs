@@ -14,6 +14,7 @@ mod captures;
 #[cfg(feature = "tower")]
 mod client;
 mod clock;
+mod concrete_writes;
 mod current;
 mod epochs;
 pub(crate) mod gate;

@@ -24,7 +24,7 @@ impl Current {
         pin: Duration,
         writing: Option<Writing>,
     ) -> Abandoned {
-        let open: Arc<PendingWrite> = Arc::default();
+        let open = Arc::new(PendingWrite::new(pin));
         self.hold(clock, &open);
         Abandoned::new(clock, self, open, pin, writing)
     }
@@ -40,17 +40,37 @@ impl Current {
                 session.pending(&clock.writes).add(Arc::clone(open))
             }),
         }
-        clock.writes.pending.settle(&clock.writes.count);
-        clock.writes.pending.add(Arc::clone(open));
+        clock.hold(open);
         clock.each_peer(|peer| {
             if let Self::Task(task) = self {
                 let note =
                     |session: &Arc<Session>| session.pending(&peer.writes).add(Arc::clone(open));
                 peer.tasks.note(&peer.writes, *task, note);
             }
-            peer.writes.pending.settle(&peer.writes.count);
-            peer.writes.pending.add(Arc::clone(open));
+            peer.hold(open);
         });
+    }
+}
+
+impl Clock {
+    /// The process has this to see.
+    fn hold(&self, open: &Arc<PendingWrite>) {
+        // Where nobody reads, nobody else takes out what has returned.
+        self.process.open_writes(&self.writes);
+        self.writes.pending.add(Arc::clone(open));
+    }
+
+    /// Something may be under way on a connection of `concrete()` that is gone, until the guard says that it is over.
+    pub(crate) fn lose_concrete(self: &Arc<Self>, pin: Duration) -> Abandoned {
+        let open = Arc::new(PendingWrite::new(pin));
+        let lose = |clock: &Self| {
+            let writes = &clock.writes;
+            writes.concrete.lose(&writes.count, Arc::clone(&open));
+        };
+        lose(self);
+        self.each_peer(lose);
+        Current::Process.hold(self, &open);
+        Abandoned::new(self, &Current::Process, open, pin, None)
     }
 }
 
@@ -89,7 +109,7 @@ impl Drop for Abandoned {
         // The tick first: between the two a read would find everything covered.
         self.current.wrote(&self.clock, self.pin);
         match self.over {
-            true => self.open.close(self.clock.writes.ticks()),
+            true => self.open.close(),
             // Nobody is left who could find out.
             false => self.open.give_up(),
         }

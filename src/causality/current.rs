@@ -74,12 +74,24 @@ impl Current {
                 let (own, outer) = Self::both(session);
                 own.has_rest(clock) || outer.has_rest(clock)
             }
-            Self::Task(task) => clock
-                .tasks
-                .get(*task)
-                .is_some_and(|session| session.has_rest()),
+            Self::Task(task) => {
+                let own = clock.tasks.get(*task);
+                own.is_some_and(|own| own.has_rest()) || clock.tasks.folded().has_rest()
+            }
             Self::Untracked => false,
         }
+    }
+
+    /// Every session that its reads obey: its own, those beside it, and for a task what was folded from others.
+    pub(crate) fn obeyed(&self, clock: &Clock) -> Vec<Arc<Session>> {
+        let mut all: Vec<_> = self.session(clock).into_iter().collect();
+        if let Self::Task(_) = self {
+            all.push(Arc::clone(clock.tasks.folded()));
+        }
+        if let Some(outer) = self.outer() {
+            all.extend(outer.obeyed(clock));
+        }
+        all
     }
 
     /// Whether writes of it have not returned although nobody waits for them, and whether of others nothing more will
@@ -88,13 +100,13 @@ impl Current {
         let (outer_waits, outer_lost) = self
             .outer()
             .map_or((false, false), |outer| outer.open_writes(clock));
-        match self.session(clock) {
-            Some(session) => {
-                let (waits, lost) = session.open_writes(&clock.writes);
-                (waits || outer_waits, lost || outer_lost)
-            }
-            None => (outer_waits, outer_lost),
-        }
+        let (waits, lost) = match self {
+            Self::Process => clock.process.open_writes(&clock.writes),
+            Self::Session(session) | Self::Client(session) => session.open_writes(&clock.writes),
+            Self::Task(task) => clock.tasks.open_writes(&clock.writes, *task),
+            Self::Untracked => (false, false),
+        };
+        (waits || outer_waits, lost || outer_lost)
     }
 
     /// Where the session may read, as far as earlier reads bind it.
@@ -128,9 +140,13 @@ impl Current {
         let outer = self
             .outer()
             .map_or(Mark::default(), |outer| outer.mark(clock));
-        match self.session(clock) {
-            Some(session) => session.pin.mark().max(outer),
-            None => outer,
+        match self {
+            Self::Process => clock.process.mark(&clock.writes),
+            Self::Session(session) | Self::Client(session) => {
+                session.mark(&clock.writes).max(outer)
+            }
+            Self::Task(task) => clock.tasks.mark(&clock.writes, *task),
+            Self::Untracked => outer,
         }
     }
 

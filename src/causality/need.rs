@@ -67,13 +67,14 @@ impl Current {
     /// What a read needs where there is only time (rule C14).
     pub(crate) fn pinned_need(&self, clock: &Clock) -> ReadRequirement {
         let pinned = match self {
-            Self::Process => clock.process.is_pinned(),
-            Self::Session(session) => session.is_pinned(),
+            Self::Process => clock.process.is_pinned(&clock.writes),
+            Self::Session(session) => session.is_pinned(&clock.writes),
             Self::Client(session) => {
                 let (_, outer) = Self::both(session);
-                session.is_pinned() || outer.pinned_need(clock) == ReadRequirement::Primary
+                session.is_pinned(&clock.writes)
+                    || outer.pinned_need(clock) == ReadRequirement::Primary
             }
-            Self::Task(task) => clock.tasks.is_pinned(*task),
+            Self::Task(task) => clock.tasks.is_pinned(&clock.writes, *task),
             Self::Untracked => false,
         };
         match pinned {
@@ -87,7 +88,12 @@ impl Session {
     /// What a read that arrives now needs.
     #[inline]
     pub(crate) fn need(&self, clock: &WriteClock) -> ReadRequirement {
-        self.need_at(clock, self.written(clock))
+        let held = self.held(clock);
+        if held.waits || held.lost {
+            return ReadRequirement::Primary;
+        }
+        // Now, and not before: what has returned since it was found open is in it, whoever took it out.
+        self.covered_need(clock, self.written(clock))
     }
 
     /// The number of its last write.
@@ -97,37 +103,10 @@ impl Session {
             return clock.ticks();
         }
         let own = self.tick.load(Ordering::Acquire);
-        match self.concrete.load(Ordering::Acquire) {
-            true => own.max(clock.concrete_tick()),
+        match self.shares_concrete() {
+            true => own.max(clock.concrete.tick()),
             false => own,
         }
-    }
-
-    /// What a read needs that has to see its writes up to this one.
-    pub(crate) fn need_at(&self, clock: &WriteClock, tick: u64) -> ReadRequirement {
-        let mut tick = tick;
-        if self.shares_lost_concrete(clock) {
-            return ReadRequirement::Primary;
-        }
-        let pending = self.pending(clock);
-        if pending.any() {
-            let held = pending.settle(&clock.count);
-            tick = tick.max(held.tick);
-            self.wrote(held.tick);
-            if held.waits || held.lost {
-                return ReadRequirement::Primary;
-            }
-        }
-        self.covered_need(clock, tick)
-    }
-
-    /// Whether something is under way that was lost on a connection of `concrete()`, perhaps of this session.
-    fn shares_lost_concrete(&self, clock: &WriteClock) -> bool {
-        if self.is_process || !self.concrete.load(Ordering::Acquire) || !clock.pending.any() {
-            return false;
-        }
-        let held = clock.pending.settle(&clock.count);
-        held.waits || held.lost
     }
 
     /// What a read of this session needs as far as what has returned.
@@ -179,8 +158,8 @@ impl Session {
     }
 
     /// Whether a write of the session returned a moment ago, where there is only time.
-    fn is_pinned(&self) -> bool {
-        self.pin.holds(Instant::now)
+    pub(super) fn is_pinned(&self, clock: &WriteClock) -> bool {
+        self.pin.holds(Instant::now) || (self.shares_concrete() && clock.concrete.is_pinned())
     }
 }
 

@@ -1,10 +1,9 @@
 //! Writes that have not returned although their caller is gone: until they have, a session reads on the primary (C1).
 
 use std::{
-    mem,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -15,11 +14,13 @@ use super::write_count::WriteCount;
 /// connection of the application's own, or where the server does not say who is at work (rule C1).
 pub(crate) const UNKNOWN_HOLD: Duration = Duration::from_secs(30);
 
-/// One such write, shared by every session that has to see it.
-#[derive(Debug, Default)]
+/// One such write, shared by every session that has to see it, of all clocks of the cluster.
+#[derive(Debug)]
 pub(super) struct PendingWrite {
-    /// The tick of its return; 0 while it has not returned.
-    closed: AtomicU64,
+    /// How long reads follow it where there is only time.
+    pin: Duration,
+    /// The moment of its return; nothing while it has not returned.
+    returned: OnceLock<Instant>,
     /// The write's connection is gone: what becomes of it has to be found out in another way.
     lost: AtomicBool,
     /// Nobody can find it out: it counts as returned then.
@@ -27,6 +28,15 @@ pub(super) struct PendingWrite {
 }
 
 impl PendingWrite {
+    pub(super) fn new(pin: Duration) -> Self {
+        Self {
+            pin,
+            returned: OnceLock::new(),
+            lost: AtomicBool::new(false),
+            until: OnceLock::new(),
+        }
+    }
+
     /// The write was lost from sight.
     pub(super) fn lose(&self) {
         self.lost.store(true, Ordering::Release);
@@ -39,29 +49,41 @@ impl PendingWrite {
         let _ = self.until.set(Instant::now() + UNKNOWN_HOLD);
     }
 
-    /// The write returned; that was its tick.
-    pub(super) fn close(&self, tick: u64) {
-        self.closed.store(tick, Ordering::Release);
+    /// The write returned, and all clocks have ticked for that.
+    pub(super) fn close(&self) {
+        let _ = self.returned.set(Instant::now());
     }
 
-    /// The tick of its return, if it has returned.
-    fn closed(&self, count: &WriteCount) -> Option<u64> {
-        let closed = self.closed.load(Ordering::Acquire);
-        if closed != 0 {
-            return Some(closed);
-        }
-        if self.until.get().is_none_or(|until| *until > Instant::now()) {
-            return None;
-        }
-        // What was lost may have been written up to now, so its end is a tick. Somebody else's will do as well.
-        let tick = count.tick();
-        let (new, old) = (Ordering::AcqRel, Ordering::Acquire);
-        Some(
-            self.closed
-                .compare_exchange(0, tick, new, old)
-                .map_or_else(|theirs| theirs, |_| tick),
-        )
+    fn is_given_up(&self) -> Option<Instant> {
+        let until = self.until.get();
+        until.copied().filter(|until| *until <= Instant::now())
     }
+
+    /// The write's return as this clock counts it, if it has returned. By a number of its own, kept in the write, was
+    /// rejected: each clock of a cluster numbers by itself, and one clock's number is covered long ago by another's.
+    fn to_return(&self, count: &WriteCount) -> Option<WriteReturn> {
+        let (tick, at) = match self.returned.get() {
+            // The clock has ticked before.
+            Some(at) => (count.ticks(), *at),
+            // What was lost may have been written up to now, and nobody has ticked for that.
+            None => {
+                let until = self.is_given_up()?;
+                (count.tick_for_next_question(), until)
+            }
+        };
+        let pin = self.pin;
+        Some(WriteReturn { tick, at, pin })
+    }
+}
+
+/// The return of a write whose caller is gone.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct WriteReturn {
+    /// A number that stands for it.
+    pub(super) tick: u64,
+    pub(super) at: Instant,
+    /// How long reads follow it where there is only time.
+    pub(super) pin: Duration,
 }
 
 /// What keeps one session on the primary, or whoever asks for all of the process.
@@ -71,18 +93,27 @@ pub(super) struct PendingWrites {
     open: Mutex<Vec<Arc<PendingWrite>>>,
 }
 
-/// How a hold stands.
+/// How pending writes stand.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Held {
     /// Some have not returned.
     pub(super) waits: bool,
     /// The connections of some are gone.
     pub(super) lost: bool,
-    /// The last tick of those that have returned since the last time.
-    pub(super) tick: u64,
+}
+
+impl Held {
+    pub(super) fn and(self, other: Self) -> Self {
+        Self {
+            waits: self.waits || other.waits,
+            lost: self.lost || other.lost,
+        }
+    }
 }
 
 impl PendingWrites {
+    /// Whether there may be some. Whoever finds none finds what the returns of all have raised, if it looks for that
+    /// afterwards.
     #[inline]
     pub(super) fn any(&self) -> bool {
         self.any.load(Ordering::Acquire)
@@ -94,25 +125,30 @@ impl PendingWrites {
         self.any.store(true, Ordering::Release);
     }
 
-    /// Takes out what has returned.
-    pub(super) fn settle(&self, count: &WriteCount) -> Held {
+    /// Takes out what has returned. `take_in` is told of it before: nobody finds a write in neither place.
+    #[inline]
+    pub(super) fn settle(&self, count: &WriteCount, take_in: impl Fn(WriteReturn)) -> Held {
+        match self.any() {
+            true => self.settle_some(count, take_in),
+            false => Held::default(),
+        }
+    }
+
+    fn settle_some(&self, count: &WriteCount, take_in: impl Fn(WriteReturn)) -> Held {
         let mut held = Held::default();
-        if !self.any() {
-            return held;
-        }
         let mut all = self.open();
-        for open in mem::take(&mut *all) {
-            match open.closed(count) {
-                // Of another clock of this cluster it is another number, and this one has ticked since.
-                Some(tick) => held.tick = held.tick.max(tick.min(count.ticks())),
-                None => {
-                    let lost = open.lost.load(Ordering::Acquire);
-                    held.lost |= lost;
-                    held.waits |= !lost;
-                    all.push(open);
-                }
+        all.retain(|open| match open.to_return(count) {
+            Some(returned) => {
+                take_in(returned);
+                false
             }
-        }
+            None => {
+                let lost = open.lost.load(Ordering::Acquire);
+                held.lost |= lost;
+                held.waits |= !lost;
+                true
+            }
+        });
         self.any.store(!all.is_empty(), Ordering::Release);
         held
     }
@@ -122,7 +158,7 @@ impl PendingWrites {
         let all = self.open();
         let open = all
             .iter()
-            .filter(|one| one.closed.load(Ordering::Acquire) == 0);
+            .filter(|one| one.returned.get().is_none() && one.is_given_up().is_none());
         u64::try_from(open.count()).unwrap_or(u64::MAX)
     }
 
@@ -135,7 +171,14 @@ impl PendingWrites {
         }
     }
 
-    pub(super) fn into_open(self) -> Vec<Arc<PendingWrite>> {
+    /// Takes over what is pending there.
+    pub(super) fn follow(&self, other: &Self) {
+        for open in other.share().into_open() {
+            self.add(open);
+        }
+    }
+
+    fn into_open(self) -> Vec<Arc<PendingWrite>> {
         self.open
             .into_inner()
             .unwrap_or_else(PoisonError::into_inner)

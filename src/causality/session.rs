@@ -21,8 +21,12 @@ use std::{
 use tokio::task::Id;
 
 use super::{
-    monotonic::ObservedRead, pending_writes::PendingWrites, pin::Pin, position_cell::PositionCell,
-    waiting::WaitingBookmark, write_clock::WriteClock,
+    monotonic::ObservedRead,
+    pending_writes::{Held, PendingWrites, WriteReturn},
+    pin::{Mark, Pin},
+    position_cell::PositionCell,
+    waiting::WaitingBookmark,
+    write_clock::WriteClock,
 };
 
 /// The session that a statement reads and writes in. What a session writes, the process has written too.
@@ -59,7 +63,7 @@ pub(crate) struct Session {
     hold: PendingWrites,
     pub(crate) pin: Pin,
     /// `concrete()` was asked of a handle of it: what is done there may be its own.
-    pub(super) concrete: AtomicBool,
+    concrete: AtomicBool,
     /// A bookmark of another cluster is no error.
     lenient: AtomicBool,
     /// Bookmarks are in the rest.
@@ -96,9 +100,26 @@ impl Session {
     /// Takes in the writes that have returned since. Whether others have not, and whether of others nothing more will
     /// be heard.
     pub(crate) fn open_writes(&self, clock: &WriteClock) -> (bool, bool) {
-        let held = self.pending(clock).settle(&clock.count);
-        self.wrote(held.tick);
+        let held = self.held(clock);
         (held.waits, held.lost)
+    }
+
+    /// How the writes stand that the session has to see and that have not returned: its own, and what was lost on connections
+    /// of `concrete()` and may be its own.
+    #[inline]
+    pub(super) fn held(&self, clock: &WriteClock) -> Held {
+        let own = self
+            .pending(clock)
+            .settle(&clock.count, |returned| self.take_in(returned));
+        match self.shares_concrete() {
+            true => own.and(clock.concrete.settle(&clock.count)),
+            false => own,
+        }
+    }
+
+    fn take_in(&self, returned: WriteReturn) {
+        self.wrote(returned.tick);
+        self.extend_pin(returned.at, returned.pin);
     }
 
     /// From now on it needs this as well.
@@ -149,6 +170,21 @@ impl Session {
         self.is_process || self.concrete.load(Ordering::Acquire)
     }
 
+    /// Whether what is done there counts for it beside its own. The process has it among its own.
+    #[inline]
+    pub(super) fn shares_concrete(&self) -> bool {
+        !self.is_process && self.concrete.load(Ordering::Acquire)
+    }
+
+    /// How its time pin stands.
+    pub(super) fn mark(&self, clock: &WriteClock) -> Mark {
+        let own = self.pin.mark();
+        match self.shares_concrete() {
+            true => own.max(clock.concrete.mark()),
+            false => own,
+        }
+    }
+
     /// What brings its bookmarks is not to be trusted: those of another cluster are dropped without a word.
     #[cfg(feature = "tower")]
     pub(crate) fn forgive_foreign(&self) {
@@ -160,8 +196,7 @@ impl Session {
         self.lenient.load(Ordering::Acquire)
     }
 
-    /// What keeps the session on the primary. That of the process lies in the write clock, because sessions that may use
-    /// `concrete()` ask it as well.
+    /// What keeps the session on the primary. That of the process lies in the write clock.
     #[inline]
     pub(super) fn pending<'a>(&'a self, clock: &'a WriteClock) -> &'a PendingWrites {
         match self.is_process {

@@ -9,12 +9,10 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use std::time::Instant;
-
 use papaya::HashMap;
 use tokio::task::Id;
 
-use super::{ReadRequirement, session::Session, write_clock::WriteClock};
+use super::{ReadRequirement, pin::Mark, session::Session, write_clock::WriteClock};
 
 /// How many tasks are remembered apart.
 const LIMIT: usize = 4096;
@@ -44,9 +42,24 @@ impl Tasks {
     }
 
     /// Whether reads of this task keep to the primary, where there is only time.
-    pub(super) fn is_pinned(&self, task: Id) -> bool {
-        let pinned = |session: &Session| session.pin.holds(Instant::now);
-        self.get(task).is_some_and(|own| pinned(&own)) || pinned(&self.folded)
+    pub(super) fn is_pinned(&self, clock: &WriteClock, task: Id) -> bool {
+        self.get(task).is_some_and(|own| own.is_pinned(clock)) || self.folded.is_pinned(clock)
+    }
+
+    /// How the task's time pin stands, or that of those over the limit.
+    pub(super) fn mark(&self, clock: &WriteClock, task: Id) -> Mark {
+        let own = self
+            .get(task)
+            .map_or(Mark::default(), |own| own.mark(clock));
+        own.max(self.folded.mark(clock))
+    }
+
+    /// Whether writes of this task, or of those over the limit, have not returned, and whether some are lost from sight.
+    pub(super) fn open_writes(&self, clock: &WriteClock, task: Id) -> (bool, bool) {
+        let own = self.get(task);
+        let (waits, lost) = own.map_or((false, false), |own| own.open_writes(clock));
+        let (folded_waits, folded_lost) = self.folded.open_writes(clock);
+        (waits || folded_waits, lost || folded_lost)
     }
 
     /// The number of the last write of this task, or of those over the limit.

@@ -21,8 +21,9 @@ use tokio::sync::{Notify, watch};
 use super::{
     Upstream,
     captures::CaptureWishes,
+    concrete_writes::ConcreteWrites,
     epochs::Epochs,
-    pending_writes::PendingWrites,
+    pending_writes::{PendingWrites, WriteReturn},
     pin::nanos,
     position_cell::PositionCell,
     requirement::ReadRequirement,
@@ -44,8 +45,8 @@ pub(crate) struct WriteClock {
     pub(super) count: WriteCount,
     /// The writes that have not returned although their callers are gone.
     pub(super) pending: PendingWrites,
-    /// The tick when a connection of `concrete()` last came back, or was out while somebody read.
-    concrete: AtomicU64,
+    /// What was done through `concrete()`.
+    pub(super) concrete: ConcreteWrites,
     /// The position of the last capture.
     pub(super) last: PositionCell,
     known: Mutex<Known>,
@@ -186,21 +187,15 @@ impl WriteClock {
     }
 
     /// A connection of `concrete()` came back: whatever was done with it returned with this.
-    pub(super) fn note_concrete_returned(&self) {
+    pub(super) fn note_concrete_returned(&self, at: Instant, pin: Duration) {
         let tick = self.tick();
-        self.concrete.fetch_max(tick, Ordering::AcqRel);
+        self.concrete.take_in(WriteReturn { tick, at, pin });
     }
 
     /// A connection of `concrete()` is out while somebody reads: what was committed on it by now counts as returned, and
     /// is covered by whatever capture is sent from now on. One serves all who come before it is.
     pub(crate) fn note_concrete_out(&self) {
-        let tick = self.count.tick_for_next_question();
-        self.concrete.fetch_max(tick, Ordering::AcqRel);
-    }
-
-    /// The tick when something of it last counted as returned.
-    pub(super) fn concrete_tick(&self) -> u64 {
-        self.concrete.load(Ordering::Acquire)
+        self.concrete.raise(self.count.tick_for_next_question());
     }
 
     /// This epoch counts from now on, for a handle whose last word was that one: the number of the new word. Where there

@@ -140,9 +140,7 @@ impl Attempt<'_> {
             self.freshness.take_the_primary();
             return Ok(());
         }
-        let (clock, current) = (&shared.clock, &request.current);
-        let outer = current.outer().and_then(|outer| outer.session(clock));
-        for session in current.session(clock).into_iter().chain(outer) {
+        for session in request.current.obeyed(&shared.clock) {
             let begun = Instant::now();
             let deadline = match session.has_waited() {
                 true => begun,

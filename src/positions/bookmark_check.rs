@@ -89,10 +89,12 @@ pub(crate) async fn settle(
 
 /// Whether everything that this one brought is known by the deadline.
 pub(crate) async fn are_settled(tracker: &Tracker, current: &Current, deadline: Instant) -> bool {
-    match current.session(&tracker.clock) {
-        Some(session) if session.has_rest() => settle(tracker, &session, deadline).await.is_ok(),
-        _ => true,
+    for session in current.obeyed(&tracker.clock) {
+        if session.has_rest() && settle(tracker, &session, deadline).await.is_err() {
+            return false;
+        }
     }
+    true
 }
 
 async fn settle_one(

@@ -9,6 +9,7 @@ mod intent;
 mod matrix;
 mod metrics;
 mod pages;
+mod pending_writes;
 mod position;
 mod read_covers;
 mod reduce;

@@ -1,6 +1,9 @@
 //! What the handles of a clock, and of the other clocks of its cluster, have handed out (rule C7).
 
-use std::sync::{Arc, Weak};
+use std::{
+    sync::{Arc, Weak},
+    time::{Duration, Instant},
+};
 
 use super::Clock;
 use crate::causality::unseen::{HandsOut, One, Settled, Those};
@@ -38,9 +41,11 @@ impl Clock {
         self.handed_out.is_in_use(splits)
     }
 
-    /// A connection of `concrete()` came back: whatever was done with it returned with this.
-    pub(crate) fn note_concrete_returned(&self) {
-        self.writes.note_concrete_returned();
-        self.each_peer(|peer| peer.writes.note_concrete_returned());
+    /// A connection of `concrete()` came back: whatever was done with it returned with this. `pin`: how long reads follow it
+    /// where there is only time.
+    pub(crate) fn note_concrete_returned(&self, pin: Duration) {
+        let now = Instant::now();
+        self.writes.note_concrete_returned(now, pin);
+        self.each_peer(|peer| peer.writes.note_concrete_returned(now, pin));
     }
 }

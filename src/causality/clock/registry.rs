@@ -117,9 +117,8 @@ impl Clock {
             clock.peers.any.store(true, Ordering::SeqCst);
         }
         for (clock, peer) in [(self, other), (other, self)] {
-            for open in peer.writes.pending.share().into_open() {
-                clock.writes.pending.add(open);
-            }
+            clock.writes.pending.follow(&peer.writes.pending);
+            clock.writes.concrete.follow(&peer.writes.concrete);
             clock.process.pin.follow(&peer.process.pin);
             clock.learn_of(peer);
             // What was written before: whatever the primary has now covers it.

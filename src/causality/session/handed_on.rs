@@ -15,6 +15,9 @@ impl Session {
     pub(crate) fn after(&self, clock: &WriteClock, concrete_in_use: bool) -> Self {
         // Before the tick is read: what returns in between is in one of the two.
         let hold = self.pending(clock).share();
+        if self.shares_concrete() {
+            hold.follow(clock.concrete.lost());
+        }
         let rest = self.rest();
         let child = Self {
             tick: AtomicU64::new(self.written(clock)),
@@ -38,15 +41,16 @@ impl Session {
             ..Self::default()
         };
         child.pin.follow(&self.pin);
+        if self.shares_concrete() {
+            child.pin.follow(&clock.concrete.pin);
+        }
         child
     }
 
     /// The session has to see what the other one has to, as well. What cannot be handed on, bookmarks and reads, is
     /// covered by what the primary has now.
     pub(crate) fn join(&self, clock: &WriteClock, other: &Self) {
-        for open in other.pending(clock).share().into_open() {
-            self.pending(clock).add(open);
-        }
+        self.pending(clock).follow(other.pending(clock));
         if other.has_rest() {
             self.wrote(clock.tick());
         }
@@ -68,7 +72,8 @@ impl Session {
     /// never written.
     #[cfg(feature = "tower")]
     pub(crate) fn moved_from(&self, clock: &WriteClock, brought: Asks) -> bool {
-        if self.written(clock) > self.base || self.pending(clock).any() {
+        // In this order: what returns in between is in one of the two.
+        if self.pending(clock).any() || self.written(clock) > self.base {
             return true;
         }
         let rest = self.rest();

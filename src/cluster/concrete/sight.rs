@@ -34,13 +34,13 @@ impl Sight {
     /// A connection came back, whatever was done with it.
     pub(super) fn returned(&self) {
         Current::Process.wrote(&self.clock, self.pin);
-        self.clock.note_concrete_returned();
+        self.clock.note_concrete_returned(self.pin);
     }
 
     /// A connection to this node broke or was closed: its server may be at what was sent on it still.
     pub(super) fn lost(&self, node: NodeId, by: By) {
         let trace = Trace { node, by };
-        let abandoned = Current::Process.abandon(&self.clock, self.pin, None);
+        let abandoned = self.clock.lose_concrete(self.pin);
         drop(Orphan::new(&self.losses, abandoned, Some(trace)));
     }
 }

@@ -107,10 +107,8 @@ impl RoutedConnection {
         let begun = Instant::now();
         let current = self.overrides.current(shared).own();
         let clock = &shared.clock;
-        if let Some(session) = current.session(clock)
-            && session.has_rest()
-        {
-            if shared.tracker.has_positions() {
+        for session in current.obeyed(clock) {
+            if session.has_rest() && shared.tracker.has_positions() {
                 let deadline = begun + shared.config.route_timeout;
                 bookmark_check::settle(&shared.tracker, &session, deadline)
                     .await
