@@ -68,6 +68,44 @@ async fn reads_stay_on_replicas_and_move_between_them_when_those_are_known_to_be
     assert_eq!(reason(&db), Reason::Replica);
 }
 
+/// What a standby said before a read says nothing of what that read saw there, however short before: with both standbys
+/// known to have come equally far, one goes on and the other stops, and the first read after that meets the one.
+#[tokio::test]
+async fn a_read_is_not_covered_by_what_was_known_before_it() {
+    let place = SLOT.alone("monotonic_before").await;
+    let db = connect(&place).await;
+    let fresh = || db.empty_session().with_consistency(Consistency::Monotonic);
+    let (heard, _guard) = Heard::listen();
+    for last in 0..5 {
+        place.standby(1).resume_replay().unwrap();
+        place.caught_up();
+        let (known, mut nodes) = (fresh(), BTreeSet::new());
+        until("both to be known to be as far", async || {
+            assert_eq!(number(&known, COUNT).await, last);
+            nodes.extend(heard.decisions().into_iter().map(|one| one.node));
+            nodes.contains("one") && nodes.contains("two")
+        })
+        .await;
+        place.standby(1).pause_replay().unwrap();
+        place.on(place.primary(), "INSERT INTO t VALUES (1)");
+        place
+            .standby(0)
+            .wait_caught_up_with(place.primary())
+            .unwrap();
+        let mut session = fresh();
+        until("a session that has seen it", async || {
+            session = fresh();
+            number(&session, COUNT).await > last
+        })
+        .await;
+        for _ in 0..5 {
+            assert_eq!(number(&session, COUNT).await, last + 1);
+        }
+    }
+    place.standby(1).resume_replay().unwrap();
+    place.caught_up();
+}
+
 /// A read that stands in line where its session's last one was is told meanwhile how far that one had seen: it may go
 /// elsewhere then, but only where that is.
 #[tokio::test]
