@@ -108,12 +108,20 @@ impl<'a> RoutedStream<'a> {
         }
     }
 
-    /// Makes the lease live as long as the stream, and its place as long as the server is at it.
-    pub(super) fn holding(mut self, mut lease: Lease) -> Self {
+    /// Makes the lease's place live as long as the server is at it, and a write no longer than its node. From before the first
+    /// row: whoever leaves before that leaves as much behind as later.
+    pub(super) fn begin(&mut self, lease: &mut Lease) {
+        if let Some(rows) = &mut self.rows {
+            rows.of(lease);
+            rows.keep(lease.take_place());
+        }
+    }
+
+    /// Makes the lease live as long as the stream, which has begun.
+    pub(super) fn holding(mut self, lease: Lease) -> Self {
         self.cut = Some(lease.until_cut());
         if let Some(rows) = &mut self.rows {
-            rows.of(&lease);
-            rows.keep(lease.take_place());
+            rows.give_turn();
         }
         self.held = Some(lease);
         self

@@ -78,6 +78,7 @@ impl Work for StreamOpening<'_> {
         lease.sending();
         let write = attempt.take_write();
         let mut stream = RoutedStream::owned(rows, &lease.node().name, write);
+        stream.begin(lease);
         let first = lease.guard(stream.prefetch()).await;
         match first.unwrap_or_else(|cut| Err(cut.into_db(Self::KIND))) {
             Ok(()) => Ok(Some(stream)),

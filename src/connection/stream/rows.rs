@@ -80,9 +80,14 @@ impl<'a> Rows<'a> {
         }
     }
 
-    /// Holds their place for them, and no turn: they may take as long as their reader likes.
+    /// Holds their place for them.
     pub(super) fn keep(&mut self, place: Option<Place>) {
-        self.place = place.map(Place::without_turn);
+        self.place = place;
+    }
+
+    /// Gives their turn to the next statement: from the first row on they may take as long as their reader likes.
+    pub(super) fn give_turn(&mut self) {
+        self.place = self.place.take().map(Place::without_turn);
     }
 
     /// The write that they are, when it is to go on without them.
