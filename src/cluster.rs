@@ -18,7 +18,6 @@ mod nodes;
 mod probes;
 pub(crate) mod shared;
 mod source;
-mod stalls;
 pub(crate) mod start;
 mod topology;
 mod waiting;

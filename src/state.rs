@@ -9,9 +9,10 @@
 //! 1. [`State::start`] with the configured nodes. Its effects ask for one probe of every node.
 //! 2. Run those probes and feed [`Event::ProbeOk`] or [`Event::ProbeFailed`]; then [`State::start_problem`] (T14).
 //! 3. [`View::new`], paired with the nodes' pools by [`View::nodes`]' order, is the first snapshot.
-//! 4. For ever: wait for an event, or for [`State::next_tick`] and then feed [`Event::Tick`]; call
-//!    [`reduce`](reduce::reduce); carry out the effects **in their order**. At [`Effect::Publish`] build and swap the
-//!    snapshot. A probe that was asked for must end in one of the two events, whatever happens to it.
+//! 4. For ever: wait for an event, for [`State::next_tick`] and then feed [`Event::Tick`], or for [`State::next_look`] and
+//!    then feed [`Event::Progress`]; call [`reduce`](reduce::reduce); carry out the effects **in their order**. At
+//!    [`Effect::Publish`] build and swap the snapshot. A probe that was asked for must end in one of the two events,
+//!    whatever happens to it.
 //!
 //! Whoever takes a connection keeps the node's id and generation as they stood in the snapshot, and reports failures
 //! with them: news of an older generation changes nothing (T10).
@@ -34,6 +35,7 @@ mod primaryship;
 mod probe;
 pub(crate) mod reduce;
 mod roster;
+mod stalls;
 mod start;
 mod step;
 mod tuning;
@@ -52,6 +54,7 @@ pub(crate) use event::{CatalogNews, Event, PoolNews, ProbeFacts, Reading};
 pub(crate) use node::{Fact, Health, Membership, NodeSpec, NodeState, Suspicion};
 pub(crate) use outage::{Outage, Ran, TextHash};
 pub(crate) use primaryship::Primaryship;
+pub(crate) use stalls::NodeProgress;
 pub(crate) use start::StartProblem;
 pub(crate) use tuning::{Ejection, FailoverRules, Tuning};
 pub(crate) use view::{Candidate, Group, View, ViewNode};
@@ -95,6 +98,8 @@ pub(crate) struct State {
     history: lag::History,
     catalog: CatalogSchedule,
     checks: Vec<checks::Check>,
+    /// When the counters are to be looked at again.
+    look_at: Moment,
     next_id: u32,
     pending: Option<Pending>,
     queue: VecDeque<(u64, Vec<NodeSpec>, Vec<Arc<str>>)>,

@@ -31,12 +31,11 @@ use super::{
     nodes::Nodes,
     probes::Probes,
     shared::Shared,
-    stalls::Stalls,
 };
 use crate::{
     causality::{Whose, Word},
     error::Error,
-    state::{CatalogNews, Changes, Effect, Event, Moment, State, reduce::reduce},
+    state::{CatalogNews, Changes, Effect, Event, Moment, NodeProgress, State, reduce::reduce},
     vocabulary::NodeId,
 };
 
@@ -53,7 +52,6 @@ pub(super) struct Worker {
     /// Nodes that a task watches until nothing is in flight there. One for each: swaps may come faster than a busy node
     /// has a quiet moment.
     watched: HashSet<NodeId>,
-    stalls: Stalls,
     /// What the clock was told of the cluster.
     whose: Whose,
     /// What an authority said to any handle of the clock.
@@ -82,7 +80,6 @@ impl Worker {
             metrics: MetricsPublisher::new(shared),
             replies: PendingReplies::default(),
             watched: HashSet::new(),
-            stalls: Stalls::new(),
             whose: Whose::default(),
             words: shared.clock.writes.words(),
             rng: Rng::new(),
@@ -130,14 +127,13 @@ impl Worker {
     }
 
     fn next_due(&self) -> Instant {
-        let moments = [self.state.next_tick(), self.probes.next_due()];
+        let (state, probes) = (&self.state, &self.probes);
+        let moments = [state.next_tick(), state.next_look(), probes.next_due()];
         let moments = moments
             .into_iter()
             .flatten()
             .map(|moment| self.origin + moment.0);
-        let looks = self.state.may_fail_over().then(|| self.stalls.next_due());
         moments
-            .chain(looks)
             .chain([self.metrics.next_due()])
             .min()
             .unwrap_or_else(|| self.metrics.next_due())
@@ -145,8 +141,8 @@ impl Worker {
 
     async fn tick(&mut self, shared: &Arc<Shared>) {
         let now = self.now();
-        if self.state.may_fail_over() && self.stalls.look(shared, Instant::now()) {
-            self.dispatch(Event::AskAll).await;
+        if self.state.next_look().is_some_and(|due| due <= now) {
+            self.dispatch(Event::Progress(progress(shared))).await;
         }
         if self.state.next_tick().is_some_and(|due| due <= now) {
             self.dispatch(Event::Tick).await;
@@ -193,6 +189,19 @@ impl Worker {
         self.nodes.forget(id, hard);
         self.probes.forget(id);
         self.watched.remove(&id);
-        self.stalls.forget(id);
     }
+}
+
+/// What has begun and ended on each node.
+fn progress(shared: &Shared) -> Vec<NodeProgress> {
+    let snapshot = shared.snapshot.load();
+    let counted = snapshot.nodes().map(|node| {
+        let (begun, ended) = node.member.metrics.progress();
+        NodeProgress {
+            node: node.seen.id,
+            begun,
+            ended,
+        }
+    });
+    counted.collect()
 }

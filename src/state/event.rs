@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::outage::Ran;
-use super::{Fact, Moment, NodeSpec};
+use super::{Fact, Moment, NodeProgress, NodeSpec};
 use crate::signal::Signal;
 use crate::vocabulary::{NodeId, Role, Stage};
 
@@ -48,7 +48,9 @@ pub(crate) enum Event {
     DrainedOut { node: NodeId },
     /// Statements wait for a node, or none does any more.
     Waiters(bool),
-    /// Something was silent for suspiciously long: ask every node what it is (T6).
+    /// What has begun and ended on each node by the time that [`State::next_look`](super::State::next_look) named (T6).
+    Progress(Vec<NodeProgress>),
+    /// Somebody knows that there is something to know: ask every node what it is.
     AskAll,
     /// Somebody waits until this node was asked what it is. The ticket comes back with the answer.
     Check { ticket: u64, node: NodeId },

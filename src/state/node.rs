@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::stalls::Standstill;
 use super::{Moment, Outage};
 use crate::vocabulary::{FenceReason, Ineligible, NodeId, Role};
 
@@ -138,6 +139,8 @@ pub(crate) struct Condition {
     pub(crate) rejected: bool,
     /// A pool of this generation could not be had.
     pub(super) lacks_pool: bool,
+    /// Since when nothing has ended on it; nothing before the first look.
+    pub(super) standstill: Option<Standstill>,
 }
 
 /// What the server said of itself last.
@@ -234,6 +237,7 @@ impl NodeState {
                 outage: None,
                 rejected: false,
                 lacks_pool: false,
+                standstill: None,
             },
             said: ServerFacts::default(),
             probe: ProbeTimes::default(),

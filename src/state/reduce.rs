@@ -8,7 +8,7 @@ use fastrand::Rng;
 use super::step::Step;
 use super::{
     Effect, Event, Moment, Outbox, State, catalog, checks, crash, health, lag, members, pools,
-    primaryship, probe,
+    primaryship, probe, stalls,
 };
 
 /// Applies one event. The effects are to be carried out in their order.
@@ -80,6 +80,7 @@ fn transition(step: &mut Step<'_>, event: Event) {
         Event::WarmFailed { node, signal } => members::warm_failed(step, node, signal),
         Event::DrainedOut { node } => members::drained_out(step, node),
         Event::Waiters(waits) => probe::waiters(step, waits),
+        Event::Progress(counted) => stalls::look(step, &counted),
         Event::AskAll => step.ask_everyone(),
         Event::Check { ticket, node } => checks::ask(step, ticket, node),
         Event::Pool {

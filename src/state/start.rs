@@ -68,6 +68,7 @@ impl State {
             history: lag::History::default(),
             catalog: CatalogSchedule::default(),
             checks: Vec::new(),
+            look_at: now,
             next_id: 0,
             pending: None,
             queue: VecDeque::new(),

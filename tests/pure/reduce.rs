@@ -10,9 +10,9 @@ use super::words::{duration, node, option, scenarios, signal, stage, str_of, tun
 use crate::signal::Signal;
 use crate::state::reduce::reduce;
 use crate::state::{
-    CatalogNews, Changes, Effect, Event, Fact, Fate, Health, Membership, Moment, NodeSpec,
-    NodeState, PoolNews, ProbeFacts, Ran, Reading, Spares, StartProblem, State, TextHash, Tuning,
-    View,
+    CatalogNews, Changes, Effect, Event, Fact, Fate, Health, Membership, Moment, NodeProgress,
+    NodeSpec, NodeState, PoolNews, ProbeFacts, Ran, Reading, Spares, StartProblem, State, TextHash,
+    Tuning, View,
 };
 use crate::vocabulary::{Ineligible, NodeId, Role, Stage};
 
@@ -28,6 +28,7 @@ const FILES: &[(&str, &str)] = &[
     ("lag", include_str!("reduce/lag.json")),
     ("pools", include_str!("reduce/pools.json")),
     ("catalog", include_str!("reduce/catalog.json")),
+    ("stalls", include_str!("reduce/stalls.json")),
 ];
 
 #[test]
@@ -153,6 +154,10 @@ fn run(file: &str, scenario: &Value) {
             let next = bench.state.next_tick().map(|next| next.0);
             assert_eq!(next, expected.as_str().map(duration), "{name}: next tick");
         }
+        if let Some(expected) = step.get("next_look") {
+            let next = bench.state.next_look().map(|next| next.0);
+            assert_eq!(next, expected.as_str().map(duration), "{name}: next look");
+        }
         if let Some(expected) = step.get("start_problem") {
             let problem = bench
                 .state
@@ -233,6 +238,10 @@ impl Bench {
             ["waiters"] => Event::Waiters(true),
             ["no_waiters"] => Event::Waiters(false),
             ["ask_all"] => Event::AskAll,
+            ["progress", ..] => {
+                let counted = words[1..].iter();
+                Event::Progress(counted.map(|text| self.progress(text)).collect())
+            }
             ["check", ticket, name] => Event::Check {
                 ticket: ticket.parse().expect("a ticket"),
                 node: self.id(name),
@@ -319,6 +328,17 @@ impl Bench {
                 }
             }
             _ => panic!("no event `{text}`"),
+        }
+    }
+
+    /// `a=3/2`: three have begun there, two of which have ended.
+    fn progress(&self, text: &str) -> NodeProgress {
+        let (name, counts) = text.split_once('=').expect("a node and its counts");
+        let (begun, ended) = counts.split_once('/').expect("two counts");
+        NodeProgress {
+            node: self.id(name),
+            begun: begun.parse().expect("a count"),
+            ended: ended.parse().expect("a count"),
         }
     }
 
