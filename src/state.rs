@@ -45,6 +45,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::causality::Word;
 use crate::vocabulary::{NodeId, Role};
 
 pub(crate) use catalog::CatalogSchedule;
@@ -94,6 +95,8 @@ pub(crate) struct State {
     /// Counts what was published.
     pub(crate) version: u64,
     pub(crate) primaryship: Primaryship,
+    /// What another handle was told of the primary, until that server is found here.
+    told: Option<Word>,
     /// The primary's positions.
     history: lag::History,
     catalog: CatalogSchedule,

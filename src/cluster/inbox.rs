@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::{nodes::Opened, source::Source};
 use crate::{
     backend::MonitorConnection,
-    causality::Replayed,
+    causality::{Replayed, Word},
     error::Error,
     intent::catalog::Catalog,
     node::NodePool,
@@ -26,6 +26,8 @@ pub(super) enum Message {
     Statement(StatementNews),
     Handle(HandleOrder),
     Task(TaskReport),
+    /// What an authority said to any handle of the clock: the clock tells it, and nobody sends it.
+    Word(Word),
 }
 
 /// What statements and their connections meet.

@@ -12,7 +12,6 @@ mod publish;
 mod replies;
 mod standby;
 mod tasks;
-mod word;
 
 use std::{
     collections::{HashSet, VecDeque},
@@ -27,7 +26,7 @@ use tracing::Instrument;
 pub(super) use self::begun::Begun;
 use self::{metrics::MetricsPublisher, replies::PendingReplies};
 use super::{
-    inbox::{Mailbox, Message, StatementNews, TaskInbox},
+    inbox::{Mailbox, Message, TaskInbox},
     nodes::Nodes,
     probes::Probes,
     shared::Shared,
@@ -70,6 +69,11 @@ impl Worker {
             catalog_read,
         } = begun;
         let exists = shared.judging.reads_catalog();
+        let mut words = shared.clock.writes.words();
+        // What was said while this handle was starting.
+        if words.borrow().number != shared.tracker.word() {
+            words.mark_changed();
+        }
         let mut worker = Self {
             shared: Arc::downgrade(shared),
             inbox: mailbox.messages,
@@ -81,7 +85,7 @@ impl Worker {
             replies: PendingReplies::default(),
             watched: HashSet::new(),
             whose: Whose::default(),
-            words: shared.clock.writes.words(),
+            words,
             rng: Rng::new(),
             origin: shared.origin,
         };
@@ -102,7 +106,7 @@ impl Worker {
                     None => break,
                 },
                 // The sender is gone with the last handle.
-                Ok(()) = self.words.changed() => Some(StatementNews::Ahead.into()),
+                Ok(()) = self.words.changed() => Some(Message::Word(*self.words.borrow_and_update())),
                 () = tokio::time::sleep_until(due) => None,
             };
             let Some(shared) = self.shared.upgrade() else {
@@ -117,7 +121,6 @@ impl Worker {
                 None => self.tick(&shared).await,
             }
             self.note_waiters(&shared).await;
-            self.obey_word(&shared).await;
         }
         self.nodes.close_all().await;
     }

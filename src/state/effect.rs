@@ -49,6 +49,9 @@ pub(crate) enum Effect {
     /// An authority named a primary of this cluster and epoch, although what was seen speaks against it, and positions
     /// begin anew; always after the `Publish` that shows it, so that nobody asks the one before.
     Accepted(Named),
+    /// What another handle was told holds here as well, by the word of this number; always after the `Publish` that shows
+    /// it, so that nobody asks the one before.
+    Obeyed { number: u64 },
     /// Writes go to another node than before, and its epoch is what positions are held against: ask it for one. Always
     /// after the `Publish` that shows it.
     AskPosition,

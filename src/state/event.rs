@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::outage::Ran;
 use super::{Fact, Moment, NodeProgress, NodeSpec};
+use crate::causality::Word;
 use crate::signal::Signal;
 use crate::vocabulary::{NodeId, Role, Stage};
 
@@ -68,8 +69,9 @@ pub(crate) enum Event {
     Promoted { node: NodeId },
     /// An authority says that this node is to be taken for it, whatever was seen (T3).
     Accept { node: NodeId },
-    /// An authority has said so to another handle of this process, and positions have begun anew with that.
-    Told { node: NodeId },
+    /// An authority has said so to some handle of this process, and positions have begun anew with that. `heard`: the
+    /// number of the word that holds for this handle.
+    Told { word: Word, heard: u64 },
 }
 
 /// What a probe learned besides the round trip. What it did not ask for stays as it was.

@@ -9,11 +9,11 @@
 //! is the primary until an authority names one, or one is seen to follow again.
 
 mod claims;
+pub(super) mod told;
 mod witness;
 
 use super::step::Step;
 use super::{Effect, Fact, Moment, NodeState, Notice, State};
-use crate::causality::Named;
 use crate::vocabulary::{FenceReason, NodeId, Role};
 use claims::{CONFIRM_LIMIT, Claim, claimed, same_server};
 pub(crate) use witness::Undecided;
@@ -72,18 +72,6 @@ impl State {
     pub(super) fn awaits(&self, node: &NodeState) -> bool {
         let since = |claim: Claim| node.probe.asked.is_none_or(|asked| asked < claim.since);
         self.primaryship.claim.is_some_and(since)
-    }
-
-    /// The node that says it is the primary of this cluster, in this epoch, on a server that was started then: the one
-    /// which another handle was told of. One that cannot be told from a rival is none.
-    pub(crate) fn named(&self, named: Named) -> Option<NodeId> {
-        let epoch = Fact::Known(named.timeline);
-        let is_it = |node: &&NodeState| {
-            let claims = (node.said.in_recovery, node.said.epoch) == (Fact::Known(false), epoch);
-            let server = node.said.started.is_some() && node.said.started == named.started;
-            claims && node.said.identity.known() == named.cluster && server
-        };
-        self.members().find(is_it).map(|node| node.id)
     }
 
     /// Whether this node was the last one to take writes.

@@ -8,7 +8,7 @@ use fastrand::Rng;
 use super::step::Step;
 use super::{
     Effect, Event, Moment, Outbox, State, catalog, checks, crash, health, lag, members, pools,
-    primaryship, probe, stalls,
+    primaryship, primaryship::told, probe, stalls,
 };
 
 /// Applies one event. The effects are to be carried out in their order.
@@ -34,6 +34,7 @@ pub(crate) fn reduce(state: &mut State, event: Event, now: Moment, rng: &mut Rng
         catalog::answered(&mut step);
         checks::ended(&mut step, probe.node, probe.begun);
     }
+    told::settle(&mut step);
     step.tell_rotation();
     step.finish()
 }
@@ -92,8 +93,6 @@ fn transition(step: &mut Step<'_>, event: Event) {
         Event::Moved { node } => probe::moved(step, node),
         Event::Promoted { node } => step.take_word(node),
         Event::Accept { node } => step.force_primary(node),
-        Event::Told { node } => {
-            step.accept_word(node);
-        }
+        Event::Told { word, heard } => told::told(step, word, heard),
     }
 }

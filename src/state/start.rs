@@ -65,6 +65,7 @@ impl State {
             nodes: Vec::new(),
             version: 1,
             primaryship: Primaryship::default(),
+            told: None,
             history: lag::History::default(),
             catalog: CatalogSchedule::default(),
             checks: Vec::new(),

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use super::words::{duration, node, option, scenarios, signal, stage, str_of, tuning};
+use crate::causality::{Named, Word};
 use crate::signal::Signal;
 use crate::state::reduce::reduce;
 use crate::state::{
@@ -29,6 +30,7 @@ const FILES: &[(&str, &str)] = &[
     ("pools", include_str!("reduce/pools.json")),
     ("catalog", include_str!("reduce/catalog.json")),
     ("stalls", include_str!("reduce/stalls.json")),
+    ("told", include_str!("reduce/told.json")),
 ];
 
 #[test]
@@ -259,8 +261,12 @@ impl Bench {
             ["accept", name] => Event::Accept {
                 node: self.id(name),
             },
-            ["told", name] => Event::Told {
-                node: self.id(name),
+            ["told", number, ..] => Event::Told {
+                word: Word {
+                    number: number.parse().expect("a number"),
+                    named: named(text),
+                },
+                heard: option(text, "heard").map_or(0, |text| text.parse().unwrap()),
             },
             ["moved", name] => Event::Moved {
                 node: self.id(name),
@@ -307,6 +313,7 @@ impl Bench {
                     position: option(text, "position").map(|text| text.parse().unwrap()),
                     ended: option(text, "ended").map(|text| text.parse().unwrap()),
                     server: fact(text, "server"),
+                    started: option(text, "started").map(|text| text.parse().unwrap()),
                     reached: option(text, "reached").map(|text| text.parse().unwrap()),
                     serializable: option(text, "serializable").is_some(),
                     moved: text.ends_with(" moved"),
@@ -390,6 +397,7 @@ impl Bench {
             Effect::HearWishes { at } => format!("hear wishes in {:?}", at.since(now)),
             Effect::Checked { ticket } => format!("checked {ticket}"),
             Effect::AskPosition => "ask position".to_owned(),
+            Effect::Obeyed { number } => format!("obeyed {number}"),
             Effect::Replaced(Changes {
                 ticket,
                 added,
@@ -475,6 +483,16 @@ fn catalog_news(text: &str) -> CatalogNews {
     }
 }
 
+/// The server that an authority named.
+fn named(text: &str) -> Named {
+    let number = |key| option(text, key).map(|text| text.parse().unwrap());
+    Named {
+        cluster: number("identity"),
+        timeline: number("epoch").expect("an epoch"),
+        started: number("started"),
+    }
+}
+
 fn fact<T: std::str::FromStr>(text: &str, key: &str) -> Fact<T> {
     match option(text, key) {
         None => Fact::NotChecked,
@@ -544,7 +562,13 @@ fn event_of(now: Moment, kind: u8, node: u32, signal: usize, generation: u64) ->
         11 => Event::Warmed { node },
         12 => Event::DrainedOut { node },
         13 => Event::Accept { node },
-        14 => Event::Told { node },
+        14 => Event::Told {
+            word: Word {
+                number: generation,
+                named: Named::default(),
+            },
+            heard: 0,
+        },
         15 => Event::Promoted { node },
         _ => Event::Tick,
     }

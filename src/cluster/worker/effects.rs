@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{Worker, tasks::open_beside};
 use crate::{
+    causality::Named,
     cluster::{catalog, log::Log, shared::Shared},
     error::Error,
     state::{Effect, Event, Notice},
@@ -58,7 +59,8 @@ impl Worker {
                 Effect::AskPosition => {
                     shared.clock.writes.captures().ask();
                 }
-                Effect::Accepted(named) => Self::take_word(&shared, named),
+                Effect::Accepted(named) => take_word(&shared, named),
+                Effect::Obeyed { number } => shared.tracker.set_word(number),
                 Effect::Notice(what) => self.tell(&what, &shared),
             }
         }
@@ -88,4 +90,11 @@ impl Worker {
         let gone = |id| Some(nodes.member(id)?.node.name.to_string());
         shared.telemetry.events.tell(what, state, gone);
     }
+}
+
+/// An authority named the primary to this handle.
+fn take_word(shared: &Shared, named: Named) {
+    let heard = shared.tracker.word();
+    let word = shared.clock.take_word(named, heard);
+    shared.tracker.set_word(word);
 }

@@ -24,6 +24,10 @@ impl Worker {
             Message::Statement(news) => self.on_news(news).await,
             Message::Task(report) => self.on_report(shared, report).await,
             Message::Handle(order) => return self.on_order(shared, order).await,
+            Message::Word(word) => {
+                let heard = shared.tracker.word();
+                self.dispatch(Event::Told { word, heard }).await;
+            }
         }
         self.replies.answer_checks();
         ControlFlow::Continue(())

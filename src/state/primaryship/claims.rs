@@ -235,7 +235,7 @@ impl Step<'_> {
         }
     }
 
-    /// Positions from before are of what was before.
+    /// Positions from before are of what was before, and so is what another handle was told before.
     fn begin_positions(&mut self, id: NodeId) {
         if let Some(node) = self.state.node(id)
             && let Fact::Known(epoch) = node.said.epoch
@@ -245,6 +245,7 @@ impl Step<'_> {
                 timeline: epoch,
                 started: node.said.started,
             };
+            self.state.told = None;
             self.out.answer(Effect::Accepted(named));
         }
     }
