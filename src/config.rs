@@ -27,7 +27,7 @@ mod template;
 pub(crate) mod url;
 pub(crate) mod value;
 
-use std::time::Duration;
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use sea_orm::ConnectOptions;
 
@@ -48,6 +48,7 @@ pub(crate) use redact::percent_decode;
 pub use url::NodeUrl;
 pub(crate) use url::scheme_of;
 
+use crate::credentials::{CredentialsProvider, CredentialsRegistry};
 use crate::vocabulary::{Consistency, Failover, OnConflict, OnStale, Scope, StatementLimit};
 use source::SettingSource;
 
@@ -192,6 +193,11 @@ pub struct Config {
     pub on_conflict: OnConflict,
     /// Where the list of nodes comes from, beside what is configured here (default: from nowhere else).
     pub discovery: Discovery,
+    /// A file that holds the password for every node whose URL has none (default: none). It is read again when it changes
+    /// and when a server refuses what it held; connections that there are stay. The last line break is no part of it.
+    pub password_file: Option<PathBuf>,
+    /// A file like `password_file` for the replicas alone (default: none, and `password_file` is for them too).
+    pub replica_password_file: Option<PathBuf>,
     /// What the cluster is called in metrics (label `cluster`) and log lines (default: the variables' prefix in lower
     /// case without its last `_`, else `default`). Two clusters of one process need two names: a second one of the same
     /// name gets a number behind it, with a warning, so that none overwrites the other's metrics.
@@ -220,6 +226,8 @@ pub struct Config {
     /// `after_connect`: then a `begin` asks whose server it is on, which is one round trip; else only a new connection
     /// does.
     pub connect_options: Option<ConnectOptions>,
+    /// Whoever gives user and password, in the place of those in the nodes' URLs (default: nobody). Builder only.
+    pub credentials: Option<CredentialsProvider>,
     /// Whether a full pool is answered with SeaORM's own error, by which code that was written for SeaORM knows it
     /// (`DbErr::ConnectionAcquire`), and what is missing there, the node and what bounds the wait, stands in a warning
     /// (default: no: the error says it; [`drop_in::Database`](crate::drop_in::Database) sets it). Builder only.
@@ -228,6 +236,8 @@ pub struct Config {
     pub(crate) plain_template: bool,
     warnings: Vec<String>,
     source: SettingSource,
+    /// What its nodes log in with, where that changes; of all clones of this configuration.
+    pub(crate) registry: Arc<CredentialsRegistry>,
     /// What was found out of the template.
     #[cfg(feature = "postgres")]
     pub(crate) found: Found,

@@ -22,6 +22,11 @@ mod causality;
 mod cluster;
 mod config;
 mod connection;
+#[cfg_attr(
+    not(any(feature = "postgres", feature = "mysql")),
+    allow(dead_code, reason = "SQLite has no logins")
+)]
+mod credentials;
 mod dispatch;
 pub mod drop_in;
 mod error;
@@ -59,6 +64,7 @@ pub use connection::RoutedStream;
 pub use connection::{
     RoutedConnection, pause::PausedWrites, scope, transaction::RoutedTransaction,
 };
+pub use credentials::{Credentials, CredentialsProvider, CredentialsRequest};
 pub use error::{Error, causes};
 pub use explain::Explanation;
 pub use intent::{Verdict, classify};
@@ -78,6 +84,10 @@ mod pure;
 mod pages {
     #[doc = include_str!("../docs/configuration.md")]
     struct Configuration;
+
+    #[cfg(feature = "postgres")]
+    #[doc = include_str!("../docs/credentials.md")]
+    struct CredentialsPage;
 
     #[doc = include_str!("../docs/from-seaorm.md")]
     struct FromSeaorm;

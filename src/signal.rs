@@ -28,7 +28,9 @@ use crate::vocabulary::Role;
 #[cfg(test)]
 pub(crate) use advice::{of_server, of_tls};
 pub(crate) use advice::{said, told};
-pub(crate) use foreign::{code, facts, is_doubtful, is_outdated, may_pass, of_db_err, stage_of};
+pub(crate) use foreign::{
+    code, facts, is_doubtful, is_login_refused, is_outdated, may_pass, of_db_err, stage_of,
+};
 pub(crate) use silence::Silence;
 
 /// What a foreign error means. Whether anything was executed follows from it together with the stage and the kind of

@@ -4,14 +4,14 @@ use std::time::Instant;
 
 use sea_orm::{
     DbErr,
-    sqlx::{self, ConnectOptions, MySqlConnection, Row},
+    sqlx::{self, MySqlConnection, Row},
 };
 
 use super::{Facts, MonitorConnection};
 use crate::{
     config::{Config, NodeConfig},
     error::DbErrKind,
-    node::open::direct_mysql,
+    node::open::connect_mysql,
 };
 
 /// `read_only` is what a replica of these servers has in place of a recovery state.
@@ -19,12 +19,8 @@ const PROBE: &str = "SELECT @@global.read_only";
 
 /// Opens one.
 pub(super) async fn open(config: &Config, node: &NodeConfig) -> Result<MonitorConnection, DbErr> {
-    let options = direct_mysql(config, node)
-        .await?
-        .disable_statement_logging();
-    let conn = options.connect().await;
+    let conn = connect_mysql(config, node).await;
     conn.map(MonitorConnection::MySql)
-        .map_err(|err| DbErrKind::Conn.of_sqlx(err))
 }
 
 /// Asks on it.

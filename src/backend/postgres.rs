@@ -6,7 +6,7 @@ use tokio::task::JoinHandle;
 
 use sea_orm::{
     DbErr,
-    sqlx::{self, ConnectOptions, PgConnection, Row, postgres::PgRow},
+    sqlx::{self, PgConnection, Row, postgres::PgRow},
 };
 
 use super::{Facts, MonitorConnection};
@@ -15,7 +15,7 @@ use crate::{
     error::DbErrKind,
     node::{
         greet::{allow_reads, is_refused_as_serializable, server_of, timeline_replayed},
-        open::direct_postgres,
+        open::connect_postgres,
     },
     position::Lsn,
     state::Fact,
@@ -65,12 +65,7 @@ pub(crate) async fn open_plain(
     node: &NodeConfig,
     name: &str,
 ) -> Result<PgConnection, DbErr> {
-    let options = direct_postgres(config, node)
-        .await?
-        .application_name(name)
-        .disable_statement_logging();
-    let connected = options.connect().await;
-    connected.map_err(|err| DbErrKind::Conn.of_sqlx(err))
+    connect_postgres(config, node, name).await
 }
 
 /// How long a connection is kept: a new one may lead elsewhere, since names move.
@@ -154,14 +149,7 @@ impl Kept {
 }
 
 async fn connect(config: &Config, node: &NodeConfig) -> Result<PgConnection, DbErr> {
-    let options = direct_postgres(config, node)
-        .await?
-        .application_name("sealane-probe")
-        .disable_statement_logging();
-    options
-        .connect()
-        .await
-        .map_err(|err| DbErrKind::Conn.of_sqlx(err))
+    connect_postgres(config, node, "sealane-probe").await
 }
 
 async fn ask(kept: &mut Kept) -> Result<Facts, sqlx::Error> {

@@ -1,6 +1,7 @@
 //! The builder: one setter for each knob, and the same checks as everywhere.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use sea_orm::ConnectOptions;
@@ -11,6 +12,7 @@ use super::node::NodeConfig;
 use super::source::SettingSource;
 use super::table::{PRIMARY, settings};
 use super::{Config, Discovery};
+use crate::credentials::{Credentials, CredentialsProvider, CredentialsRequest};
 use crate::vocabulary::{Consistency, Failover, OnConflict, OnStale, Role, Scope, StatementLimit};
 
 /// Builds a [`Config`] in code; each setter is named like the field it sets.
@@ -76,6 +78,9 @@ macro_rules! setters {
     };
     (@one $variable:tt $field:ident [Option<String>]) => {
         setters!(@set $field, impl Into<String>, |value| Some(value.into()));
+    };
+    (@one $variable:tt $field:ident [Option<PathBuf>]) => {
+        setters!(@set $field, impl Into<PathBuf>, |value| Some(value.into()));
     };
     (@one $variable:tt $field:ident [String]) => {
         setters!(@set $field, impl Into<String>, |value| value.into());
@@ -143,6 +148,39 @@ impl Builder {
     /// template names is opened once to read them, and not written; `sqlite::memory:` will do there.
     pub fn connect_options(mut self, options: impl Into<ConnectOptions>) -> Self {
         self.draft.set_template(options.into());
+        self
+    }
+
+    /// Asks this function what each node's connections log in with, in the place of what their URLs say: a token of a
+    /// cloud, a password of a vault. When it is asked says [`CredentialsProvider::new`]; what is connected stays connected,
+    /// to the end of its [`max_lifetime`](Config::max_lifetime).
+    ///
+    /// ```no_run
+    /// # async fn token_for(host: &str) -> Result<String, std::io::Error> { Ok(host.to_owned()) }
+    /// use std::time::Duration;
+    /// use sealane::{Credentials, RoutedConnection};
+    ///
+    /// # async fn start() -> Result<(), sealane::Error> {
+    /// let db = RoutedConnection::builder()
+    ///     .primary("postgres://app@db1/app?sslmode=verify-full")
+    ///     .replica("db2")
+    ///     .credentials(|request| async move {
+    ///         let token = token_for(&request.host.unwrap_or_default()).await?;
+    ///         Ok(Credentials::password(token).valid_for(Duration::from_secs(900)))
+    ///     })
+    ///     .connect()
+    ///     .await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn credentials<F, A>(mut self, ask: F) -> Self
+    where
+        F: Fn(CredentialsRequest) -> A + Send + Sync + 'static,
+        A: Future<Output = Result<Credentials, Box<dyn std::error::Error + Send + Sync>>>
+            + Send
+            + 'static,
+    {
+        self.draft.config.credentials = Some(CredentialsProvider::new(ask));
         self
     }
 

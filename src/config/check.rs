@@ -7,6 +7,8 @@ pub(crate) mod nodes;
 
 pub(super) use nodes::{Numbered, SQLITE_REPLICA, numbered};
 
+use std::sync::Arc;
+
 use nodes::GivenNodes;
 
 use sea_orm::DbBackend;
@@ -33,6 +35,7 @@ impl Config {
     /// The checked configuration, without replicas that are the primary.
     pub(crate) fn validated(mut self) -> Result<Self, ConfigError> {
         let problems = Problems::new(self.source.clone());
+        self.registry = Arc::default();
         // The template may be another one since.
         #[cfg(feature = "postgres")]
         {
@@ -52,6 +55,7 @@ pub(super) fn complete(
     check_ranges(&config, &mut problems);
     check_order(&config, &mut problems);
     check_roles(&config, &mut problems);
+    check_passwords(&config, &mut problems);
     let mut nodes = GivenNodes::new(&mut problems);
     config.replicas = nodes.check(&config.primary, replicas);
     let mut warnings = nodes.warnings;
@@ -151,6 +155,39 @@ fn check_roles(config: &Config, problems: &mut Problems) {
                 "is off, and {primary} names several hosts, whose roles are found out by asking"
             ),
         );
+    }
+}
+
+/// One password for one node.
+fn check_passwords(config: &Config, problems: &mut Problems) {
+    if problems.has("primary") {
+        return;
+    }
+    let primary = problems.source().name("primary");
+    let mut refuse = |field, message: String| {
+        if !problems.has(field) {
+            problems.add(field, message);
+        }
+    };
+    if config.password_file.is_some() && config.primary.url.password().is_some() {
+        refuse(
+            "password_file",
+            format!("is set, and {primary} has a password; keep one of them"),
+        );
+    }
+    let files = [
+        ("password_file", &config.password_file),
+        ("replica_password_file", &config.replica_password_file),
+    ];
+    for (field, file) in files {
+        if file.is_some() && config.primary.url.backend() == DbBackend::Sqlite {
+            refuse(field, "is for servers; SQLite has no login".to_owned());
+        } else if file.is_some() && config.credentials.is_some() {
+            refuse(
+                field,
+                "is set, and so is the builder's `credentials`; keep one of them".to_owned(),
+            );
+        }
     }
 }
 

@@ -181,7 +181,7 @@ impl Draft {
             match parsed {
                 Ok(parsed) => {
                     let node = NodeConfig::of_replica(parsed.url, parsed.own);
-                    nodes.push(node.as_role(Role::Unknown));
+                    nodes.push(node.of_primary_url().as_role(Role::Unknown));
                 }
                 Err(message) => {
                     self.problems.add(PRIMARY, message);

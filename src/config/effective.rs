@@ -28,6 +28,11 @@ impl Config {
         format!("{name}={}", shown.unwrap_or_default())
     }
 
+    /// A field's name as whoever configured this would write it.
+    pub(crate) fn name_of(&self, field: &str) -> String {
+        self.source.name(field)
+    }
+
     fn shown(&self, setting: &Setting) -> Option<String> {
         if let Some(access) = &setting.access {
             return Some((access.get)(self).to_string());

@@ -34,6 +34,8 @@ pub(crate) enum SettingKind {
         max: Duration,
     },
     Name,
+    /// A file.
+    Path,
     Functions,
     /// Where the list of nodes comes from.
     Discovery,
@@ -72,6 +74,7 @@ impl SettingKind {
                 Zero::Means(word) | Zero::Absent(word) => format!("duration, 0 = {word}"),
             },
             Self::Name => "name".to_owned(),
+            Self::Path => "path".to_owned(),
             Self::Functions => "list".to_owned(),
             Self::Discovery => "static, dns[=NAME], file=PATH, patroni=URL, aurora".to_owned(),
             Self::Word(words) => words.join(", "),
@@ -84,6 +87,7 @@ impl SettingKind {
             Self::Primary | Self::Replicas | Self::Replica | Self::Name | Self::Strictness => {
                 Ok(Value::Name(Some(text.to_owned())))
             }
+            Self::Path => Ok(Value::Path(Some(text.into()))),
             Self::Flag => flag(text).map(Value::Flag),
             Self::Count { .. } | Self::Weight => count(text).map(Value::Count),
             Self::Bytes { .. } => bytes(text).map(Value::Bytes),
@@ -111,6 +115,9 @@ impl SettingKind {
                 time_in_range(*time, zero, min, max)
             }
             (Self::Name, Value::Name(Some(name))) => check_name(name),
+            (Self::Path, Value::Path(Some(path))) if path.components().count() < 2 => {
+                Err("must be the path of a file, with its folder".to_owned())
+            }
             (Self::Functions, Value::Names(names)) => {
                 names.iter().try_for_each(|name| check_function(name))
             }

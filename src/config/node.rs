@@ -22,6 +22,8 @@ use crate::vocabulary::Role;
 #[non_exhaustive]
 pub struct NodeConfig {
     role: Role,
+    /// Whether the node stands in the list of replicas, whatever role it is found in.
+    of_replicas: bool,
     /// Where the node is and who connects to it.
     pub url: NodeUrl,
     /// The label in metrics, logs and errors; without one the node is called by its server: the host,
@@ -76,6 +78,7 @@ impl NodeConfig {
     pub(super) fn of_primary(url: NodeUrl, own: Own) -> Self {
         Self {
             role: Role::Primary,
+            of_replicas: false,
             url,
             name: own.name,
             weight: own.weight.unwrap_or(PRIMARY_WEIGHT),
@@ -86,10 +89,24 @@ impl NodeConfig {
     pub(super) fn of_replica(url: NodeUrl, own: Own) -> Self {
         Self {
             role: Role::Replica,
+            of_replicas: true,
             url,
             name: own.name,
             weight: own.weight.unwrap_or(REPLICA_WEIGHT),
             zone: own.zone,
+        }
+    }
+
+    /// Whether the node stands in the list of replicas, whatever role it is found in.
+    pub(crate) fn is_of_replicas(&self) -> bool {
+        self.of_replicas
+    }
+
+    /// This node as one that the primary's URL names.
+    pub(super) fn of_primary_url(self) -> Self {
+        Self {
+            of_replicas: false,
+            ..self
         }
     }
 
@@ -106,6 +123,7 @@ impl NodeConfig {
     pub(crate) fn reader(&self) -> Self {
         Self {
             role: Role::Replica,
+            of_replicas: false,
             url: self.url.clone(),
             name: self.name.as_ref().map(|name| format!("{name}{READERS}")),
             weight: REPLICA_WEIGHT,

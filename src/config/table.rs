@@ -5,7 +5,7 @@
 
 mod rows;
 
-use std::time::Duration;
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 #[cfg(feature = "postgres")]
 use super::Found;
@@ -195,6 +195,8 @@ macro_rules! rows {
                 plain_template: false,
                 warnings: Vec::new(),
                 source: SettingSource::Fields,
+                credentials: None,
+                registry: Arc::default(),
                 #[cfg(feature = "postgres")]
                 found: Found::default(),
             }

@@ -25,6 +25,9 @@ pub(super) use shape::{check_host_and_port, each_host};
 
 use super::redact::{mask, percent_encode};
 
+/// The parameter that names a file of passwords, as libpq reads it.
+const PASSFILE: &str = "passfile";
+
 /// The parsed URL of a node.
 ///
 /// `Display` and `Debug` give `postgres://user:***@host:5432/db`, without parameters. A user is hidden too if it
@@ -124,6 +127,14 @@ impl NodeUrl {
         self.user.as_deref()
     }
 
+    /// The file that holds the password, where the URL has none itself.
+    pub(crate) fn passfile(&self) -> Option<&str> {
+        let named = self.parameters.iter().find(|(key, _)| key == PASSFILE);
+        named
+            .filter(|_| self.password.is_none())
+            .map(|(_, path)| path.as_str())
+    }
+
     /// The password, decoded; for the driver's options and nothing else.
     pub(crate) fn password(&self) -> Option<&str> {
         self.password.as_deref()
@@ -163,6 +174,8 @@ impl NodeUrl {
     pub(crate) fn without_password(&self) -> String {
         let scheme = scheme_of(self.backend);
         let mut parameters = self.parameters.clone();
+        // The driver does not know it, and would log it.
+        parameters.retain(|(key, _)| key != PASSFILE);
         let user = self.user.as_deref().map(percent_encode);
         let (host, port) = match &self.address {
             Address::File(text) => return format!("sqlite:{text}"),

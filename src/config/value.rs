@@ -4,6 +4,7 @@
 //! by its row in the table and by nothing else.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::Discovery;
@@ -22,6 +23,8 @@ pub(crate) enum Value {
     Time(Option<Duration>),
     Name(Option<String>),
     Names(Vec<String>),
+    /// A file. What stands in its place may be a secret, so it is never shown.
+    Path(Option<PathBuf>),
     /// One of a few.
     Word(&'static str),
 }
@@ -38,6 +41,8 @@ impl fmt::Display for Value {
             Self::Time(Some(time)) => write!(f, "{}", humantime::format_duration(*time)),
             Self::Name(None) => f.write_str("unset"),
             Self::Name(Some(name)) => f.write_str(name),
+            Self::Path(None) => f.write_str("unset"),
+            Self::Path(Some(_)) => f.write_str("set"),
             Self::Word(word) => f.write_str(word),
             Self::Names(names) if names.is_empty() => f.write_str("empty"),
             Self::Names(names) => f.write_str(&names.join(",")),
@@ -75,6 +80,7 @@ field!(usize, Bytes);
 field!(Option<Duration>, Time);
 field!(Option<String>, Name);
 field!(Vec<String>, Names);
+field!(Option<PathBuf>, Path);
 
 /// A name that is never absent.
 impl Field for String {

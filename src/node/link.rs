@@ -28,7 +28,7 @@ pub(crate) use self::{
     sibling::{Returned, Sibling},
 };
 use super::{PendingPool, PoolSize, door::Guide};
-use crate::error::DbErrKind;
+use crate::{error::DbErrKind, node::open::logs_in_again};
 
 /// How long an idle connection may take to answer; the node's monitor has a time-out of its own.
 #[cfg(any(feature = "postgres", feature = "mysql"))]
@@ -103,6 +103,16 @@ impl NodePool {
     /// what a new or long idle connection needs.
     pub(crate) async fn acquire(&self) -> Result<PooledConnection, DbErr> {
         self.leads_home()?;
+        let mut login = self.login();
+        loop {
+            match self.acquire_once().await {
+                Err(err) if logs_in_again(&mut login, &err).await => {}
+                done => return done,
+            }
+        }
+    }
+
+    async fn acquire_once(&self) -> Result<PooledConnection, DbErr> {
         match self {
             #[cfg(feature = "postgres")]
             Self::Postgres(pool, ..) => pool

@@ -9,6 +9,11 @@
 //! SeaORM never gets a URL with a password that came from our configuration: its errors, its `Debug` and a trace span
 //! print it.
 
+#[cfg_attr(
+    not(any(feature = "postgres", feature = "mysql")),
+    allow(dead_code, reason = "SQLite has no logins")
+)]
+mod credentials;
 #[cfg(feature = "mysql")]
 mod mysql;
 #[cfg(feature = "postgres")]
@@ -21,12 +26,20 @@ use std::{sync::Arc, time::Duration};
 use log::LevelFilter;
 use sea_orm::{ConnectOptions, DbBackend, DbErr};
 
+pub(crate) use self::credentials::logs_in_again;
 #[cfg(feature = "mysql")]
-pub(crate) use self::mysql::direct as direct_mysql;
+pub(crate) use self::mysql::connect as connect_mysql;
+#[cfg(feature = "mysql")]
+pub(super) use self::mysql::taker as mysql_taker;
 #[cfg(feature = "postgres")]
-pub(crate) use self::postgres::{direct as direct_postgres, look, port};
+pub(super) use self::postgres::taker as postgres_taker;
+#[cfg(feature = "postgres")]
+pub(crate) use self::postgres::{connect as connect_postgres, look, port};
 #[cfg(feature = "sqlite")]
 pub(crate) use self::sqlite::is_memory;
+#[cfg(feature = "postgres")]
+#[cfg(all(test, feature = "mysql", feature = "postgres"))]
+pub(crate) use self::{mysql::direct as direct_mysql, postgres::direct as direct_postgres};
 use super::{NodePool, door::Door};
 use crate::{
     config::{Config, NodeConfig, NodeUrl},

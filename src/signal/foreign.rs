@@ -145,6 +145,12 @@ pub(crate) fn may_pass(error: &DbErr) -> bool {
     )
 }
 
+/// Whether the server lets this user in by no password, or not by this one. MariaDB and MySQL give the same state.
+#[must_use]
+pub(crate) fn is_login_refused(error: &DbErr) -> bool {
+    matches!(code(error).as_deref(), Some("28P01" | "28000"))
+}
+
 /// The server's code for an error, where it is a server's.
 #[must_use]
 pub(crate) fn code(error: &DbErr) -> Option<String> {

@@ -17,6 +17,7 @@ mod concrete;
 mod concrete_unseen;
 mod connections;
 mod crashes;
+mod credentials;
 #[cfg(feature = "discovery")]
 mod discovery;
 mod drop_in_pool;

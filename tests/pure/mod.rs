@@ -4,6 +4,7 @@ mod budget;
 mod called;
 mod clock;
 mod config;
+mod credentials;
 mod door;
 mod intent;
 mod matrix;

@@ -6,10 +6,10 @@
 
 use std::time::Duration;
 
-use sea_orm::sqlx::{self, ConnectOptions, PgConnection, Row};
+use sea_orm::sqlx::{self, PgConnection, Row};
 
 use super::{Answer, FoundNode, NoAnswer};
-use crate::{config::Config, node::open::direct_postgres};
+use crate::{config::Config, node::open::connect_postgres};
 
 /// One question, connecting included.
 const LIMIT: Duration = Duration::from_secs(2);
@@ -70,16 +70,8 @@ pub(super) async fn ask(
 }
 
 async fn connect(config: &Config) -> Result<PgConnection, NoAnswer> {
-    let failed = |why: String| NoAnswer(format!("the cluster's endpoint: {why}"));
-    let options = direct_postgres(config, &config.primary).await;
-    let options = options.map_err(|err| failed(err.to_string()))?;
-    let options = options
-        .application_name("sealane-discovery")
-        .disable_statement_logging();
-    options
-        .connect()
-        .await
-        .map_err(|err| failed(err.to_string()))
+    let connected = connect_postgres(config, &config.primary, "sealane-discovery").await;
+    connected.map_err(|err| NoAnswer(format!("the cluster's endpoint: {err}")))
 }
 
 fn instances_of(endpoint: &str) -> Result<String, NoAnswer> {

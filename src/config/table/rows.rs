@@ -235,6 +235,16 @@ macro_rules! settings {
                     "patroni=http://db1:8008",
                     "Who names nodes beside the configured ones; `dns` needs the feature `dns`, the others but `static` the feature `discovery`",
                     "a fixed list needs nobody";
+                "SEALANE_PASSWORD_FILE" password_file: [Option<PathBuf>] = None,
+                    SettingKind::Path,
+                    "/run/secrets/db-password",
+                    "The file that holds the password for every node whose URL has none; read again when it changes",
+                    "most passwords stand in the URL";
+                "DATABASE_REPLICA_PASSWORD_FILE" replica_password_file: [Option<PathBuf>] = None,
+                    SettingKind::Path,
+                    "/run/secrets/db-replica-password",
+                    "The same for the replicas, where theirs is another one",
+                    "unset, `SEALANE_PASSWORD_FILE` is for the replicas too";
                 "SEALANE_CLUSTER_NAME" cluster_name: [String] = "default".to_owned(),
                     SettingKind::Name,
                     "orders",

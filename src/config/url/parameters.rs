@@ -79,6 +79,12 @@ pub(super) fn driver_parameter(
         "dbname" if postgres => url.database = Some(value.to_owned()),
         "user" if postgres => url.user = Some(value.to_owned()),
         "password" if postgres => url.password = Some(value.to_owned()),
+        super::PASSFILE if postgres => {
+            if !value.contains('/') {
+                return Err("has a passfile that is not the path of a file".to_owned());
+            }
+            url.parameters.push((key.to_owned(), value.to_owned()));
+        }
         _ => {
             let warning = spelling::warning_for(url.backend, key, value)?;
             if warning.is_none() {

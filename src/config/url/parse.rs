@@ -85,6 +85,15 @@ fn server(backend: DbBackend, url: &url::Url) -> Result<Parsed, String> {
             parsed.warnings.extend(warning);
         }
     }
+    if parsed.url.password.is_some()
+        && parsed
+            .url
+            .parameters
+            .iter()
+            .any(|(key, _)| key == super::PASSFILE)
+    {
+        return Err("has a password and a passfile: keep one of them".to_owned());
+    }
     // `mysql:///user:password?@host`: the name of a database is shown, so it must never be a user with a password.
     let database = parsed.url.database.as_deref().unwrap_or_default();
     if database.contains([':', '@']) {

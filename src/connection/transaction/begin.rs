@@ -19,7 +19,7 @@ use crate::{
     dispatch::{self, Attempt, Failed, FinishInBackground, Work, asking_why},
     error::DbErrKind,
     intent::Classification,
-    node::{Lease, NodePool},
+    node::{Lease, NodePool, open::logs_in_again},
     signal,
 };
 
@@ -202,14 +202,19 @@ impl Begin<'_> {
             connection.set_metric_callback(move |info| callback(info));
         }
         let options = self.options;
-        let beginning = async move { connection.begin_with_options(options).await };
-        // The connection may be a new one that nobody will ask (rule C4).
-        let replayed = Arc::clone(&lease.node().replayed);
-        let beginning = FinishInBackground::new(beginning, move || replayed.opaque());
-        let beginning = asking_why(shared, lease.node(), link.while_open(beginning));
-        lease
-            .guard(beginning)
-            .await
-            .unwrap_or_else(|cut| Err(cut.into_db(Self::KIND)))
+        let mut login = link.login();
+        loop {
+            let connection = connection.clone();
+            let beginning = async move { connection.begin_with_options(options).await };
+            // The connection may be a new one that nobody will ask (rule C4).
+            let replayed = Arc::clone(&lease.node().replayed);
+            let beginning = FinishInBackground::new(beginning, move || replayed.opaque());
+            let beginning = asking_why(shared, lease.node(), link.while_open(beginning));
+            let begun = lease.guard(beginning).await;
+            match begun.unwrap_or_else(|cut| Err(cut.into_db(Self::KIND))) {
+                Err(err) if logs_in_again(&mut login, &err).await => {}
+                begun => return begun,
+            }
+        }
     }
 }

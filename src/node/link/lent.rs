@@ -8,7 +8,10 @@ use std::sync::{
 use futures_util::{FutureExt, future::BoxFuture};
 
 use super::NodePool;
-use crate::node::{Handed, IdleStack};
+use crate::{
+    credentials::{Login, NodeCredentials, TakesCredentials},
+    node::{Handed, IdleStack},
+};
 
 /// What is known of that.
 #[derive(Debug, Default)]
@@ -25,6 +28,19 @@ pub(crate) struct Lent {
     /// Nothing runs on its new connections, surely.
     #[cfg(feature = "mysql")]
     free_slot: bool,
+    credentials: Option<PoolCredentials>,
+}
+
+/// What a pool logs in with, where that changes. It is told of others for as long as this is there.
+struct PoolCredentials {
+    from: Arc<NodeCredentials>,
+    _taker: Arc<dyn TakesCredentials>,
+}
+
+impl std::fmt::Debug for PoolCredentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("PoolCredentials")
+    }
 }
 
 impl Lent {
@@ -55,12 +71,44 @@ impl Lent {
         Self { plain, ..self }
     }
 
+    /// `taker`: what lets the pool log in with others.
+    #[cfg(any(feature = "postgres", feature = "mysql"))]
+    pub(in crate::node) fn with_credentials(
+        self,
+        from: Option<&Arc<NodeCredentials>>,
+        taker: Arc<dyn TakesCredentials>,
+    ) -> Self {
+        let credentials = from.map(|from| {
+            from.tell(&taker);
+            PoolCredentials {
+                from: Arc::clone(from),
+                _taker: taker,
+            }
+        });
+        Self {
+            credentials,
+            ..self
+        }
+    }
+
+    /// Whose credentials its pool has.
+    #[cfg(any(feature = "postgres", feature = "mysql"))]
+    pub(super) fn credentials(&self) -> Option<&Arc<NodeCredentials>> {
+        self.credentials.as_ref().map(|own| &own.from)
+    }
+
     pub(super) fn ends(&self) {
         self.ended.store(true, Ordering::Release);
     }
 }
 
 impl NodePool {
+    /// The login of whoever opens a connection of the pool now, where it may be refused and tried again.
+    pub(crate) fn login(&self) -> Option<Login> {
+        let own = self.lent()?.credentials.as_ref()?;
+        Some(Login::new(&own.from))
+    }
+
     pub(super) fn lent(&self) -> Option<&Lent> {
         match self {
             #[cfg(feature = "postgres")]

@@ -10,9 +10,11 @@ use sea_orm::sqlx::{self, Connection, Pool, pool::PoolOptions};
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 use super::Lent;
 use super::NodePool;
-#[cfg(feature = "postgres")]
-use crate::node::greet::hooked;
+#[cfg(feature = "mysql")]
+use crate::node::open::mysql_taker;
 use crate::node::{Handed, PoolLook};
+#[cfg(feature = "postgres")]
+use crate::node::{greet::hooked, open::postgres_taker};
 
 /// A connection that comes back.
 #[derive(Clone, Copy, Debug)]
@@ -59,7 +61,7 @@ impl NodePool {
         let handed = Arc::new(Handed::to(self.port()));
         match self {
             #[cfg(feature = "postgres")]
-            Self::Postgres(pool, _, guide, _) => {
+            Self::Postgres(pool, _, guide, lent) => {
                 let mut options = twin(pool, on_return, changes);
                 let path = guide.path();
                 if let Some(path) = path {
@@ -68,7 +70,9 @@ impl NodePool {
                 let pool = open(pool, options);
                 let connection =
                     sea_orm::SqlxPostgresConnector::from_sqlx_postgres_pool(pool.clone());
-                let link = Self::Postgres(pool, connection, Arc::clone(guide), Lent::default());
+                let own = Lent::default();
+                let own = own.with_credentials(lent.credentials(), postgres_taker(&pool));
+                let link = Self::Postgres(pool, connection, Arc::clone(guide), own);
                 Some(Sibling {
                     link: Arc::new(link),
                     handed,
@@ -89,7 +93,9 @@ impl NodePool {
                 }
                 let pool = open(pool, options);
                 let connection = sea_orm::SqlxMySqlConnector::from_sqlx_mysql_pool(pool.clone());
-                let link = Self::MySql(pool, connection, Lent::default());
+                let own = Lent::default();
+                let own = own.with_credentials(lent.credentials(), mysql_taker(&pool));
+                let link = Self::MySql(pool, connection, own);
                 Some(Sibling {
                     link: Arc::new(link),
                     handed,

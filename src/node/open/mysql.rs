@@ -2,15 +2,25 @@
 
 mod pointed;
 
+use std::sync::Arc;
+
 use sea_orm::{
     DbErr, SqlxMySqlConnector,
-    sqlx::{Executor, MySql, mysql::MySqlConnectOptions, pool::PoolOptions},
+    sqlx::{
+        ConnectOptions as _, Executor, MySql, MySqlConnection, MySqlPool,
+        mysql::MySqlConnectOptions, pool::PoolOptions,
+    },
 };
 
 use self::pointed::{parsed, retargeted, with_password};
-use super::tuned;
+use super::{
+    credentials::{credentials_of, logs_in_again},
+    tuned,
+};
 use crate::{
     config::{Config, NodeConfig},
+    credentials::{Credentials, Login, TakesCredentials},
+    error::DbErrKind,
     node::{Lent, NodePool},
     vocabulary::Role,
 };
@@ -20,13 +30,20 @@ const FENCE: &str = "SET SESSION TRANSACTION READ ONLY";
 
 pub(super) async fn open(config: &Config, node: &NodeConfig) -> Result<NodePool, DbErr> {
     let mut options = tuned(config, node);
+    let credentials = credentials_of(config, node);
+    let signed = match &credentials {
+        Some(from) => Some(Login::new(from).credentials().await?),
+        None => None,
+    };
     match &config.connect_options {
         None => {
             let url = node.url.clone();
-            options.map_sqlx_mysql_opts(move |base| with_password(base, &url));
+            options.map_sqlx_mysql_opts(move |base| {
+                signed_in(with_password(base, &url), signed.as_ref())
+            });
         }
         Some(template) => {
-            let ready = retargeted(template, node).await?;
+            let ready = signed_in(retargeted(template, node).await?, signed.as_ref());
             options.map_sqlx_mysql_opts(move |_| ready.clone());
         }
     }
@@ -40,14 +57,29 @@ pub(super) async fn open(config: &Config, node: &NodeConfig) -> Result<NodePool,
     let pool = connection.get_mysql_connection_pool().clone();
     // Nobody can look into a caller's options, and SeaORM itself puts nothing there.
     let free_slot = config.connect_options.is_none() && !fence;
-    Ok(NodePool::MySql(
-        pool,
-        connection,
-        Lent::with_slot(free_slot),
-    ))
+    let lent = Lent::with_slot(free_slot).with_credentials(credentials.as_ref(), taker(&pool));
+    Ok(NodePool::MySql(pool, connection, lent))
 }
 
-/// Options for a connection of our own beside the pool, for probes.
+/// Opens a connection of our own beside the pool, for probes. What is asked there is nobody's statement.
+pub(crate) async fn connect(config: &Config, node: &NodeConfig) -> Result<MySqlConnection, DbErr> {
+    let options = direct(config, node).await?.disable_statement_logging();
+    let credentials = credentials_of(config, node);
+    let mut login = credentials.as_ref().map(Login::new);
+    loop {
+        let signed = match &mut login {
+            Some(login) => Some(login.credentials().await?),
+            None => None,
+        };
+        let connected = signed_in(options.clone(), signed.as_ref()).connect().await;
+        match connected.map_err(|err| DbErrKind::Conn.of_sqlx(err)) {
+            Err(err) if logs_in_again(&mut login, &err).await => {}
+            connected => return connected,
+        }
+    }
+}
+
+/// Where such a connection leads and how, by what the configuration says.
 pub(crate) async fn direct(
     config: &Config,
     node: &NodeConfig,
@@ -56,6 +88,31 @@ pub(crate) async fn direct(
         None => parsed(&node.url),
         Some(template) => retargeted(template, node).await,
     }
+}
+
+/// These options, logging in with these credentials.
+fn signed_in(options: MySqlConnectOptions, with: Option<&Credentials>) -> MySqlConnectOptions {
+    let Some(with) = with else {
+        return options;
+    };
+    let options = match &with.user {
+        Some(user) => options.username(user),
+        None => options,
+    };
+    options.password(&with.password)
+}
+
+/// What lets a pool log in with other credentials from then on.
+pub(in crate::node) fn taker(pool: &MySqlPool) -> Arc<dyn TakesCredentials> {
+    struct Taker(MySqlPool);
+    impl TakesCredentials for Taker {
+        fn take(&self, credentials: &Credentials) {
+            let options = self.0.connect_options().as_ref().clone();
+            self.0
+                .set_connect_options(signed_in(options, Some(credentials)));
+        }
+    }
+    Arc::new(Taker(pool.clone()))
 }
 
 /// MariaDB and MySQL have no start-up parameter for it, so the fence is the first statement of each connection (I7).

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use sea_orm::{
     DbErr, SqlxPostgresConnector,
-    sqlx::{ConnectOptions as _, postgres::PgConnectOptions},
+    sqlx::{ConnectOptions as _, PgConnection, PgPool, postgres::PgConnectOptions},
 };
 
 pub(crate) use self::slot::look;
@@ -15,9 +15,14 @@ use self::{
     pointed::{parsed, retargeted, with_password},
     slot::made,
 };
-use super::{silent, tuned};
+use super::{
+    credentials::{credentials_of, logs_in_again},
+    silent, tuned,
+};
 use crate::{
     config::{Config, Discovery, NodeConfig, Slot},
+    credentials::{Credentials, Login, NodeCredentials, TakesCredentials},
+    error::DbErrKind,
     node::{
         Handed, Lent, NodePool,
         door::{Door, Guide},
@@ -37,6 +42,8 @@ pub(super) async fn open(
     let mut options = tuned(config, node);
     let fenced = config.fence && node.role() == Role::Replica;
     let guide = Guide::new(door, node.role() != Role::Replica, fenced);
+    let credentials = credentials_of(config, node);
+    let signed = given(credentials.as_ref()).await?;
     // Without replicas the application may be given this pool, as SeaORM gives it.
     let is_alone = config.replicas.is_empty() && config.discovery == Discovery::Static;
     let mut handed = None;
@@ -48,14 +55,20 @@ pub(super) async fn open(
         // SeaORM hands in what it made of the URL and the settings; the password and the fence are put on top.
         None => {
             let url = node.url.clone();
-            options.map_sqlx_postgres_opts(move |base| fence(with_password(base, &url), fenced));
+            options.map_sqlx_postgres_opts(move |base| {
+                fence(
+                    signed_in(with_password(base, &url), signed.as_ref()),
+                    fenced,
+                )
+            });
             let (guide, handed) = (Arc::clone(&guide), noted(&parsed(&node.url)?));
             options.map_sqlx_postgres_pool_opts(move |base| {
                 hooked(base, &guide, None, handed.clone())
             });
         }
         Some(template) => {
-            let ready = fence(retargeted(config, template, node).await?, fenced);
+            let ready = retargeted(config, template, node).await?;
+            let ready = fence(signed_in(ready, signed.as_ref()), fenced);
             let port_of = ready.clone();
             options.map_sqlx_postgres_opts(move |_| ready.clone());
             if let Some(Slot::Free(path)) = config.found.slot() {
@@ -72,12 +85,9 @@ pub(super) async fn open(
     guide.lead_to(port(&pool.connect_options()));
     // What was opened by now.
     guide.list();
-    Ok(NodePool::Postgres(
-        pool,
-        connection,
-        guide,
-        Lent::noted(handed).with_plain(config.may_skip_pool()),
-    ))
+    let lent = Lent::noted(handed).with_plain(config.may_skip_pool());
+    let lent = lent.with_credentials(credentials.as_ref(), taker(&pool));
+    Ok(NodePool::Postgres(pool, connection, guide, lent))
 }
 
 /// The port that connections by these options lead to; none where that is a socket of the file system.
@@ -86,14 +96,69 @@ pub(crate) fn port(options: &PgConnectOptions) -> Option<u16> {
     (!local).then(|| options.get_port())
 }
 
-/// Options for a connection of our own beside the pool, for probes and positions. What is asked there is nobody's
+/// Opens a connection of our own beside the pool, for probes and positions, under this name. What is asked there is nobody's
 /// statement, and up to a thousand times a second: it is not logged at any level.
+pub(crate) async fn connect(
+    config: &Config,
+    node: &NodeConfig,
+    name: &str,
+) -> Result<PgConnection, DbErr> {
+    let options = direct(config, node).await?.application_name(name);
+    let options = options.disable_statement_logging();
+    let credentials = credentials_of(config, node);
+    let mut login = credentials.as_ref().map(Login::new);
+    loop {
+        let signed = match &mut login {
+            Some(login) => Some(login.credentials().await?),
+            None => None,
+        };
+        let connected = signed_in(options.clone(), signed.as_ref()).connect().await;
+        match connected.map_err(|err| DbErrKind::Conn.of_sqlx(err)) {
+            Err(err) if logs_in_again(&mut login, &err).await => {}
+            connected => return connected,
+        }
+    }
+}
+
+/// Where such a connection leads and how, by what the configuration says.
 pub(crate) async fn direct(config: &Config, node: &NodeConfig) -> Result<PgConnectOptions, DbErr> {
-    let options = match &config.connect_options {
-        None => parsed(&node.url)?,
-        Some(template) => retargeted(config, template, node).await?,
+    match &config.connect_options {
+        None => parsed(&node.url),
+        Some(template) => retargeted(config, template, node).await,
+    }
+}
+
+/// What a node's connections log in with now, where that changes.
+async fn given(from: Option<&Arc<NodeCredentials>>) -> Result<Option<Credentials>, DbErr> {
+    match from {
+        Some(from) => Login::new(from).credentials().await.map(Some),
+        None => Ok(None),
+    }
+}
+
+/// These options, logging in with these credentials.
+fn signed_in(options: PgConnectOptions, with: Option<&Credentials>) -> PgConnectOptions {
+    let Some(with) = with else {
+        return options;
     };
-    Ok(options.disable_statement_logging())
+    let options = match &with.user {
+        Some(user) => options.username(user),
+        None => options,
+    };
+    options.password(&with.password)
+}
+
+/// What lets a pool log in with other credentials from then on.
+pub(in crate::node) fn taker(pool: &PgPool) -> Arc<dyn TakesCredentials> {
+    struct Taker(PgPool);
+    impl TakesCredentials for Taker {
+        fn take(&self, credentials: &Credentials) {
+            let options = self.0.connect_options().as_ref().clone();
+            self.0
+                .set_connect_options(signed_in(options, Some(credentials)));
+        }
+    }
+    Arc::new(Taker(pool.clone()))
 }
 
 /// The fence is a start-up parameter, because RESET and DISCARD ALL restore those; a later `SET` they would drop (I7).
