@@ -154,9 +154,12 @@ impl Step<'_> {
         primaryship.changes += u64::from(primaryship.epoch.is_some());
         primaryship.epoch = Some(epoch);
         primaryship.greatest = primaryship.greatest.max(Some(epoch));
-        primaryship.conflict = false;
+        let ends_conflict = std::mem::take(&mut primaryship.conflict);
         let old = primaryship.owner.replace(id);
         primaryship.word = primaryship.word.filter(|word| *word == id);
+        if ends_conflict {
+            self.out.notice(Notice::ConflictOver);
+        }
         self.begin_history(id);
         if let Some(old) = old.filter(|old| *old != id) {
             self.end_primaryship(old);
