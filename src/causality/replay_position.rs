@@ -5,7 +5,7 @@
 //! falls when a later one is lower, and an earlier one that comes in late is dropped. Every new connection brings such a
 //! sample before it is used.
 //!
-//! Readers compare two atomics; samples are seldom and take a lock.
+//! Readers compare three atomics; samples are seldom and take a lock.
 
 mod sample;
 

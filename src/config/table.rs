@@ -120,7 +120,7 @@ const POOL_MAX: u32 = 10_000;
 const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;
 const GIB: usize = 1 << 30;
-/// Text beyond this is never worth a parse, and the stack that a parse needs grows with the text.
+/// Text beyond this is never worth judging.
 const STATEMENT_MAX: usize = 64 * MIB;
 
 const fn count(min: u32, max: u32) -> SettingKind {

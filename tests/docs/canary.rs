@@ -1,4 +1,4 @@
-//! A password shows nowhere: no error, no log line, no `Debug`, no trace and no metric, on any path (issue, DESIGN 4).
+//! A password shows nowhere: no error, no log line, no `Debug`, no trace and no metric, on any path.
 //!
 //! All targets are listened to at TRACE, SeaORM's and sqlx's among them, because a log file holds what all crates said.
 //! The password is configured in every way a configuration of ours has. Excluded is what SeaORM prints of a

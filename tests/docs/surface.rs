@@ -7,7 +7,7 @@ const fn shared<T: Send + Sync + 'static>() {}
 const fn cloned<T: Clone>() {}
 const fn debugged<T: std::fmt::Debug>() {}
 
-/// As SeaORM's own handle and transaction (DESIGN 4): the handle is cloned, the transaction is not.
+/// As SeaORM's own handle and transaction: the handle is cloned, the transaction is not.
 const _: () = {
     assert!(size_of::<RoutedConnection>() <= 64);
     shared::<RoutedConnection>();
@@ -77,7 +77,7 @@ async fn futures_of_the_surface_are_send() {
     }
 }
 
-/// Code that names SeaORM's types changes one import (DESIGN 4).
+/// Code that names SeaORM's types changes one import.
 mod names {
     use sea_orm::{ConnectionTrait, DbErr, TransactionError, TransactionTrait};
     use sealane::drop_in::{Database, DatabaseConnection, DatabaseTransaction, DbConn};

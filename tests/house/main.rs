@@ -10,6 +10,7 @@
 )]
 
 mod comments;
+mod glossary;
 mod imports;
 mod links;
 mod rules;

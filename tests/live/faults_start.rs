@@ -1,4 +1,4 @@
-//! Starting while servers are down, and ending: nothing is left of a handle that was dropped (T14, DESIGN 3).
+//! Starting while servers are down, and ending: nothing is left of a handle that was dropped (T14).
 
 use std::{
     sync::{Arc, Mutex},
@@ -143,7 +143,7 @@ async fn a_start_without_the_primary_serves_reads_from_replicas() {
     .await;
 }
 
-/// DESIGN 3: tasks stop with what they look after, and connections with them.
+/// Tasks stop with what they look after, and connections with them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_left_when_the_last_handle_is_dropped() {
     let cluster = STAGE.whole().await;
@@ -217,7 +217,7 @@ async fn a_closed_handle_has_no_connections_and_fails_at_once() {
     .await;
 }
 
-/// DESIGN 3: a static handle shared by several `#[tokio::test]`s goes on, and one warning says what it lacks.
+/// A static handle shared by several `#[tokio::test]`s goes on, and one warning says what it lacks.
 #[test]
 fn a_handle_goes_on_after_its_runtime_has_ended_and_warns_once() {
     let first = Runtime::new().unwrap();

@@ -109,7 +109,6 @@ const READS: &str = "sealane_statements_total{node=near,role=replica,intent=read
 const WRITES: &str = "sealane_statements_total{node=near,role=primary,intent=write,reason=write}";
 const SECONDS: &str = "sealane_statement_seconds{node=near}";
 
-/// DESIGN 5.
 #[test]
 fn a_recorder_installed_late_sees_everything() {
     let (exporter, node) = (Exporter::new("billing"), busy());
@@ -286,7 +285,7 @@ fn every_metric_is_described_and_carries_the_labels_of_the_table() {
     assert!(ALL.iter().all(|metric| metric.name.starts_with("sealane_")));
 }
 
-/// DESIGN 5: the node label is the configured name or the server's; the rest are words.
+/// The node label is the configured name or the server's; the rest are words.
 #[test]
 fn label_values_are_names_and_words() {
     let seen = {
