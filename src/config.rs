@@ -142,8 +142,9 @@ pub struct Config {
     pub ramp_up: Duration,
     /// How long a removed node may finish what runs there (default: 30 s). Zero: it is closed at once.
     pub drain_timeout: Duration,
-    /// Whether replica connections themselves refuse writes (default: yes). Off only for poolers that keep no
-    /// session state: the classifier is then the only guard.
+    /// Whether replica connections themselves refuse writes (default: yes). Off only for poolers that drop start-up
+    /// parameters: the classification of statements is then the only guard, and a warning says so. SQLite's readers always
+    /// refuse writes.
     pub fence: bool,
     /// Functions that the user vouches for: they write nothing and may run on a replica.
     pub read_functions: Vec<String>,
@@ -171,12 +172,13 @@ pub struct Config {
     /// Where no position can be had (connections that the application made, MariaDB and MySQL, a role that may not ask
     /// for it): how long after a write the reads of this process go to the primary. It is the application's word that no
     /// replica is ever further behind. Default: none, and what wrote reads on the primary, since nobody else can tell
-    /// how far a replica is. Zero: no pin. SQLite needs none and has none.
+    /// how far a replica is. Zero is the word that no replica is ever behind: reads never go to the primary for a write, and
+    /// are stale by whatever a replica lags. SQLite needs none and has none.
     pub pin: Option<Duration>,
-    /// Between two questions to a node that is well (default: 1 s, one small statement; a failed statement asks at
+    /// Between two health checks of a node that is well (default: 1 s, one small statement; a failed statement asks at
     /// once).
     pub check_interval: Duration,
-    /// Limit of one such question (default: 1 s). A connection that takes longer is a question without an answer, and goes
+    /// Limit of one health check (default: 1 s). A connection that takes longer is a check without an answer, and goes
     /// on being opened for the next one, for [`connect_timeout`](Self::connect_timeout).
     pub check_timeout: Duration,
     /// How long after a node was found silent what is in flight there is ended (default: 2 s).
@@ -189,7 +191,7 @@ pub struct Config {
     pub failover: Failover,
     /// How long writes wait for a primary while none is known (default: 30 s).
     pub failover_timeout: Duration,
-    /// What happens when two nodes are primaries of one epoch (default: nothing is written until that is over).
+    /// What happens when two nodes take writes on one timeline (default: nothing is written until that is over).
     pub on_conflict: OnConflict,
     /// Where the list of nodes comes from, beside what is configured here (default: from nowhere else).
     pub discovery: Discovery,

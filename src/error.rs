@@ -15,6 +15,7 @@ use sea_orm::DbErr;
 
 use self::causes::{CannotStart, PositionDelay, SeenNodes, TopologyProblem, UnderWay};
 pub(crate) use self::db_err::DbErrKind;
+pub(crate) use self::text::GIVEN_UP;
 use crate::config::ConfigError;
 use crate::signal;
 use crate::vocabulary::{Intent, Reason, Stage};
@@ -99,7 +100,8 @@ pub enum Error {
 
     /// A `replica()` handle found replicas configured and none eligible.
     #[error(
-        "no replica is eligible and this handle asks for one: {nodes}; {}", text::unsent(*.sent)
+        "no replica is eligible and this handle asks for one: {nodes}; {}: use the plain handle, which takes the primary then",
+        text::unsent(*.sent)
     )]
     NoReplica {
         /// Each node and its state.
@@ -134,8 +136,8 @@ pub enum Error {
 
     /// No connection was had in time.
     #[error(
-        "node {} gave no connection{}, at {stage}: {detail}; {}",
-        text::node(.node, .place), text::after(.waited, .limit.as_deref()), text::unsent(*.sent)
+        "node {} gave no connection{}, {}: {detail}; {}",
+        text::node(.node, .place), text::after(.waited, .limit.as_deref()), text::stage(*.stage), text::unsent(*.sent)
     )]
     Unavailable {
         /// The last node tried.
@@ -159,7 +161,8 @@ pub enum Error {
 
     /// Writes could not be paused.
     #[error(
-        "the writes of this process could not be paused within {waited:?}: {what}; nothing is held back"
+        "the writes of this process could not be paused within {}: {what}; nothing is held back; try again later",
+        text::rounded(.waited)
     )]
     StillWriting {
         /// What stands in the way.
@@ -169,12 +172,14 @@ pub enum Error {
     },
 
     /// A read would have been stale, and waiting was not long enough.
-    #[error("{}", text::not_caught_up(.nodes, .waited, *.sent))]
+    #[error("{}", text::not_caught_up(.nodes, &text::after(.waited, .limit.as_deref()), *.sent))]
     NotCaughtUp {
         /// The node the transaction is on, or the replicas that were waited for.
         nodes: Vec<String>,
         /// How long the read waited.
         waited: Duration,
+        /// The setting that ended the wait, where one did, with its value.
+        limit: Option<Box<str>>,
         /// Whether the statement had been sent before, to where it was not executed.
         sent: bool,
     },
@@ -194,13 +199,14 @@ pub enum Error {
 
     /// No position can be had for what was written (rule C14).
     #[error(
-        "there is no position for what this session wrote (the primary does not tell it): reads follow its writes on the primary only, within this process, or by SEALANE_PIN"
+        "the primary gives no position for what this session wrote: MariaDB, MySQL and connections that the application made have none, and on PostgreSQL the role needs EXECUTE on pg_current_wal_insert_lsn(), pg_walfile_name() and pg_control_system(); without one, read what it wrote from the primary, by primary()"
     )]
     NoPosition,
 
     /// The primary has not told in time where what was written stands; it stays written (rules C12, C13).
     #[error(
-        "the position of what this session wrote is not known after {waited:?} ({why}); what it wrote is not affected: do not write it again, ask for the position again"
+        "the position of what this session wrote is not known after {} ({why}); what it wrote is not affected: do not write it again, ask for the position again",
+        text::rounded(.waited)
     )]
     PositionUntold {
         /// What stands in the way.
@@ -211,8 +217,8 @@ pub enum Error {
 
     /// What was written has not reached so many replicas in time; it stays written.
     #[error(
-        "what this session wrote is on the primary and known to be replayed by {reached} of the {wanted} replicas asked for, after {waited:?} ({})",
-        text::reached(.nodes.as_deref())
+        "what this session wrote is on the primary and known to be replayed by {reached} of the {wanted} replicas asked for, after {} ({}); wait again, and do not write it again",
+        text::rounded(.waited), text::reached(.nodes.as_deref())
     )]
     NotReplicated {
         /// How many replicas were asked for.
@@ -244,7 +250,8 @@ pub enum Error {
 
     /// The connection was lost after a write or a COMMIT was handed to it.
     #[error(
-        "the connection to node `{node}` was lost at {stage} ({source}): whether the statement was executed is unknown; look before you send it again"
+        "the connection to node `{node}` was lost {} ({source}): whether the statement was executed is unknown; look before you send it again",
+        text::stage(*.stage)
     )]
     UnknownOutcome {
         /// The node it was sent to.
@@ -268,7 +275,8 @@ pub enum Error {
 
     /// A read was kept away from the primary, because its text may have crashed another server.
     #[error(
-        "the server of node `{node}` crashed while it ran a statement of this text: so soon after that the text is kept away from the primary, and no replica could run it within {waited:?}; {}, look into that server's log before you run it again", text::unsent(*.sent)
+        "the server of node `{node}` crashed while it ran a statement of this text: so soon after that the text is kept away from the primary, and no replica could run it within {}; {}, look into that server's log before you run it again",
+        text::rounded(.waited), text::unsent(*.sent)
     )]
     KeptBack {
         /// The node whose server crashed.
@@ -303,19 +311,22 @@ pub enum Error {
         source: DbErr,
     },
 
-    /// What ran on a node was ended from our side: the node was removed and its drain time-out is over, or it fell silent.
+    /// What ran on a node was ended from our side: another node is the primary now, the node's name leads to another
+    /// server, it fell silent, or it was removed and its drain time-out is over.
     #[error(
-        "what ran on node `{node}` was cut off: the node was removed and its drain time-out is over, or it no longer answers; whether a write or COMMIT was executed is unknown"
+        "what ran on node `{node}` was cut off: {}; whether a write or COMMIT was executed is unknown: look before you send it again",
+        text::GIVEN_UP
     )]
     CutOff {
         /// The node that was given up.
         node: String,
     },
 
-    /// The node was given up before anything was sent there: another node is the primary, it no longer answers, or it was
-    /// removed.
+    /// The node was given up before anything was sent there: another node is the primary now, the node's name leads to
+    /// another server, it fell silent, or it was removed and its drain time-out is over.
     #[error(
-        "node `{node}` was given up before this was sent: another node is the primary now, or this one no longer answers; nothing was executed, run it again"
+        "node `{node}` was given up before this was sent: {}; nothing was executed, run it again",
+        text::GIVEN_UP
     )]
     GivenUp {
         /// The node that was given up.

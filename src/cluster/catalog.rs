@@ -26,6 +26,10 @@ pub(super) fn read(node: Option<Arc<Node>>, role: Role, shared: &Arc<Shared>, ou
     let reader = Arc::clone(shared);
     let limit = shared.config.acquire_timeout;
     let outbox = outbox.clone();
+    let asked = node
+        .as_ref()
+        .map(|node| Arc::clone(&node.name))
+        .unwrap_or_default();
     tokio::spawn(async move {
         let reading = async {
             let Some(node) = node else {
@@ -33,12 +37,12 @@ pub(super) fn read(node: Option<Arc<Node>>, role: Role, shared: &Arc<Shared>, ou
             };
             let settings = reader.judging.classifier.settings();
             let read = backend::read_catalog(&node, Some(&reader.config), settings).await;
-            read.map_err(|err| crate::signal::told(&err))
+            read.map_err(|err| format!("{}: {}", node.name, crate::signal::told(&err)))
         };
         let read = tokio::time::timeout(limit, reading).await;
         let read = read.unwrap_or_else(|_| {
             let limit = reader.config.setting("acquire_timeout");
-            Err(format!("no answer within {limit}"))
+            Err(format!("{asked}: no answer within {limit}"))
         });
         outbox.send(TaskReport::CatalogRead(role, read.map(Box::new)));
     });

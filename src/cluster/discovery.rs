@@ -81,7 +81,7 @@ pub(super) fn look_after(shared: &Arc<Shared>) {
             }
             match answered {
                 Ok(answer) => teller.tell(&weak, &answer).await,
-                Err(why) => teller.warn(&why),
+                Err(why) => teller.warn(&why, &config),
             }
             tokio::select! {
                 () = tokio::time::sleep(every) => {}
@@ -106,7 +106,8 @@ pub(super) async fn first(config: &Config) -> (Vec<NodeConfig>, Option<String>) 
             nodes(&answer, &config.primary)
         }
         Err(why) => {
-            tracing::warn!(%why, "the list of nodes could not be read: the configured nodes are used until it can be; check SEALANE_DISCOVERY");
+            let source = config.setting("discovery");
+            tracing::warn!(%why, "the list of nodes could not be read: the configured nodes are used until it can be; check {source}");
             Vec::new()
         }
     };
@@ -227,9 +228,10 @@ impl Teller {
     }
 
     /// Once, until there is an answer again.
-    fn warn(&mut self, why: &NoAnswer) {
+    fn warn(&mut self, why: &NoAnswer, config: &Config) {
         if !std::mem::replace(&mut self.warned, true) {
-            tracing::warn!(%why, "the list of nodes could not be read: the last one stays; check SEALANE_DISCOVERY");
+            let source = config.setting("discovery");
+            tracing::warn!(%why, "the list of nodes could not be read: the last one stays; check {source}");
         }
     }
 }

@@ -42,12 +42,12 @@ pub enum ClusterEvent {
     },
     /// No node is known to take writes: they wait for one.
     PrimaryLost,
-    /// This node and another one are primaries of one epoch (see [`OnConflict`](crate::OnConflict)).
+    /// This node and another one take writes on one timeline (see [`OnConflict`](crate::OnConflict)).
     Conflict {
         /// The name of one of the two.
         node: String,
     },
-    /// The conflict is over: one of the primaries follows again, or was accepted as the primary.
+    /// The conflict is over: one of the two is a standby again, or was accepted as the primary.
     ConflictOver,
     /// The node answers and is not used.
     Fenced {
@@ -130,7 +130,7 @@ impl fmt::Display for ClusterEvent {
             } => {
                 write!(f, "{node} is the primary now")?;
                 if let Some(epoch) = epoch {
-                    write!(f, ", in epoch {epoch}")?;
+                    write!(f, " (timeline {epoch})")?;
                 }
                 match without {
                     Some(without) => write!(f, ", after {without:?} without one"),
@@ -139,19 +139,19 @@ impl fmt::Display for ClusterEvent {
             }
             Self::PrimaryLost => f.write_str("there is no primary: writes wait for one"),
             Self::Conflict { node } => {
-                write!(f, "{node} and another node are primaries of one epoch")
+                write!(f, "{node} and another node take writes on one timeline")
             }
-            Self::ConflictOver => f.write_str("the conflict of two primaries is over"),
+            Self::ConflictOver => f.write_str("one node takes writes again"),
             Self::Fenced { node, reason } => write!(f, "{node} is fenced: {reason}"),
             Self::Unfenced { node } => write!(f, "{node} is fenced no more"),
             Self::LeftRotation { node, reason } => {
                 write!(f, "{node} serves no balanced reads: {reason}")
             }
             Self::JoinedRotation { node } => write!(f, "{node} serves balanced reads again"),
-            Self::Ejected { node, cause } => write!(f, "{node} was found dead: {cause}"),
+            Self::Ejected { node, cause } => write!(f, "{node} was taken out: {cause}"),
             Self::Readmitted { node, after } => write!(f, "{node} answers again, after {after:?}"),
             Self::Dead { node } => {
-                write!(f, "{node} was silent for long: what ran there was ended")
+                write!(f, "{node} was silent for long: what ran there was cut off")
             }
             Self::PrimaryRefusesWrites { node } => {
                 write!(f, "{node}, the primary, refuses writes as read only")

@@ -5,12 +5,20 @@
 
 mod primary;
 
+use std::time::Duration;
+
 use super::nodes::Nodes;
 use crate::{
     metrics::{ClusterCounter, ClusterMetrics, NodeCounter},
+    signal,
     state::{Notice, State},
-    vocabulary::NodeId,
+    vocabulary::{Ineligible, NodeId, Role},
 };
+
+/// A time in whole milliseconds: nobody reads nanoseconds.
+fn rounded(time: Duration) -> Duration {
+    Duration::from_millis(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
+}
 
 /// What a line may have to look up.
 pub(super) struct Log<'a> {
@@ -55,11 +63,7 @@ impl Log<'_> {
                 node = self.name(*node),
                 "no longer fenced: it is used again"
             ),
-            Notice::LeftRotation { node, why } => tracing::warn!(
-                node = self.name(*node),
-                "serves no reads: {why}; {}",
-                why.advice()
-            ),
+            Notice::LeftRotation { node, why } => self.on_left_rotation(*node, *why),
             Notice::JoinedRotation { node } => {
                 tracing::info!(node = self.name(*node), "serves reads again");
             }
@@ -68,8 +72,36 @@ impl Log<'_> {
 
     /// What the node is called, or its number once it is gone.
     fn name(&self, id: NodeId) -> String {
-        let known = self.state.node(id);
-        known.map_or_else(|| id.to_string(), |node| node.spec.name.to_string())
+        let known = self.state.node(id).map(|node| node.spec.name.to_string());
+        let open = || Some(self.nodes.member(id)?.node.name.to_string());
+        known.or_else(open).unwrap_or_else(|| id.to_string())
+    }
+
+    /// What the node said last, with what to look at.
+    fn told_last(&self, id: NodeId) -> Option<String> {
+        let answer = self.nodes.member(id)?.node.trouble.recent()?;
+        Some(signal::told(&answer))
+    }
+
+    /// A replica serves no reads any more.
+    fn on_left_rotation(&self, id: NodeId, why: Ineligible) {
+        let behind = self
+            .state
+            .node(id)
+            .filter(|_| why == Ineligible::TooFarBehind);
+        let bytes = behind.and_then(|node| self.state.bytes_behind(node));
+        let limit = behind.and(self.state.tuning.max_lag);
+        tracing::warn!(
+            node = self.name(id),
+            bytes_behind = bytes,
+            max_lag = limit.map(tracing::field::debug),
+            "serves no {}: {why}; {}",
+            match why {
+                Ineligible::EpochUntold => "reads but eventual ones and those of replica() handles",
+                _ => "reads",
+            },
+            why.advice()
+        );
     }
 
     fn count(&self, notice: &Notice) {
@@ -96,18 +128,33 @@ impl Log<'_> {
     fn on_health(&self, notice: &Notice) {
         match notice {
             Notice::Ejected { node, cause } => {
-                tracing::warn!(node = self.name(*node), %cause, "ejected: it gets no statements until a probe succeeds");
+                let told = self.told_last(*node);
+                tracing::warn!(
+                    node = self.name(*node),
+                    %cause,
+                    last_answer = told.map(tracing::field::display),
+                    "taken out: it gets no statements until it answers again; look whether its server runs and can be reached"
+                );
             }
             Notice::Readmitted { node, after } => {
+                let role = self.state.node(*node).map(|node| node.role);
+                let after = rounded(*after);
                 tracing::info!(
                     node = self.name(*node),
                     ?after,
-                    "re-admitted: its share of reads grows again"
+                    "answers again{}",
+                    match role {
+                        Some(Role::Replica) =>
+                            ": its share of reads grows step by step (SEALANE_RAMP_UP)",
+                        _ => "",
+                    }
                 );
             }
             Notice::Dead { node } => tracing::warn!(
                 node = self.name(*node),
-                "still silent: what was in flight there is ended"
+                "no answer for {:?} (SEALANE_DEAD_AFTER): what ran there was cut off; of writes among it nobody knows \
+                 whether they were executed",
+                self.state.tuning.ejection.dead_after
             ),
             Notice::Crashed { node } => tracing::warn!(
                 node = self.name(*node),
@@ -163,7 +210,7 @@ impl Log<'_> {
             }
             Notice::SameAsPrimary { name } => tracing::warn!(
                 node = &**name,
-                "this replica is the primary: it is left out"
+                "this replica is the primary: it is left out; list each server once in DATABASE_REPLICA_URLS"
             ),
             Notice::Added { node } => tracing::info!(node = self.name(*node), "added to the nodes"),
             Notice::Removed { node } => {
@@ -179,12 +226,13 @@ impl Log<'_> {
                 )
             }
             Notice::Closed { node, hard: false } => {
-                tracing::info!(node = node.0, "its pool is closed")
+                tracing::info!(node = self.name(*node), "removed: its pool is closed")
             }
             Notice::Closed { node, hard: true } => {
                 tracing::warn!(
-                    node = node.0,
-                    "its pool was closed with statements still running there, which were cut off: SEALANE_DRAIN_TIMEOUT is over"
+                    node = self.name(*node),
+                    "removed, and SEALANE_DRAIN_TIMEOUT ({:?}) is over: what still ran there was cut off",
+                    self.state.tuning.drain_timeout
                 );
             }
             _ => {}

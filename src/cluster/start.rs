@@ -175,7 +175,7 @@ impl Starting {
                     tracing::warn!(
                         node = &*spec.name,
                         error = %signal::told(&err),
-                        "this node's pool could not be opened yet: it is tried again in the background"
+                        "no connection to this node could be opened yet: it is tried again in the background"
                     );
                     self.nodes.refuse(id, &spec, config.acquire_timeout);
                 }

@@ -13,13 +13,13 @@ use nodes::GivenNodes;
 
 use sea_orm::DbBackend;
 
-use super::Config;
 #[cfg(feature = "postgres")]
 use super::Found;
 use super::error::ConfigError;
 use super::problems::Problems;
 use super::source::SettingSource;
 use super::table::SETTINGS;
+use super::{Config, Discovery};
 use crate::vocabulary::{Failover, Role};
 
 impl Config {
@@ -208,6 +208,17 @@ fn doubts(config: &Config, source: &SettingSource) -> Vec<String> {
     {
         let name = source.name("zone");
         doubts.push(format!("{name}: no replica is in the zone {zone}"));
+    }
+    let has_replicas = !config.replicas.is_empty()
+        || config.primary.role() == Role::Unknown
+        || config.discovery != Discovery::Static;
+    let is_fenced = config.fence || config.primary.url.backend() == DbBackend::Sqlite;
+    if config.enabled && has_replicas && !is_fenced {
+        let name = source.name("fence");
+        doubts.push(format!(
+            "{name}: is false, so replica connections do not refuse writes by themselves: only the classification of \
+             statements keeps a write from a replica"
+        ));
     }
     let both = |name: &&String| config.primary_functions.contains(name);
     for function in config.read_functions.iter().filter(both) {

@@ -84,10 +84,23 @@ impl Attempt<'_> {
             OnStale::Error => Err(Error::NotCaughtUp {
                 nodes: shared.snapshot.replica_names(),
                 waited: begun.elapsed(),
+                limit: self.wait_limit(),
                 sent: self.progress.sent,
             }),
             OnStale::Primary | OnStale::Wait => Ok(()),
         }
+    }
+
+    /// The setting that bounds a wait for a replica; nothing where the handle has a time of its own.
+    fn wait_limit(&self) -> Option<Box<str>> {
+        let shared = self.request.shared;
+        let wait = self.request.overrides.stale_wait(shared);
+        let field = match wait == shared.config.stale_wait {
+            _ if wait > shared.config.route_timeout => Phase::Route.field(),
+            true => Phase::Fresh.field(),
+            false => return None,
+        };
+        Some(shared.config.setting(field).into())
     }
 
     /// Waits for a replica that is fresh enough; whether there was one in time.

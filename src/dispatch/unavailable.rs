@@ -137,7 +137,7 @@ impl Attempt<'_> {
     }
 
     /// What bounds this phase, as its owner would write it.
-    fn limit_of(&self, phase: Phase) -> Box<str> {
+    pub(super) fn limit_of(&self, phase: Phase) -> Box<str> {
         self.request.shared.config.setting(phase.field()).into()
     }
 

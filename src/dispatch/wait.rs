@@ -91,6 +91,7 @@ impl Attempt<'_> {
                 None if stale => Error::NotCaughtUp {
                     nodes: shared.snapshot.replica_names(),
                     waited: self.timing.waited(),
+                    limit: Some(self.limit_of(phase)),
                     sent: self.progress.sent,
                 },
                 None => self.gave_up(phase),

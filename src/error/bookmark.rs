@@ -9,9 +9,14 @@ impl From<BookmarkProblem> for Error {
             BookmarkProblem::EpochNotSeen { timeline, waited } => {
                 Self::EpochNotSeen { timeline, waited }
             }
-            BookmarkProblem::NotCaughtUp { node, waited } => Self::NotCaughtUp {
+            BookmarkProblem::NotCaughtUp {
+                node,
+                waited,
+                limit,
+            } => Self::NotCaughtUp {
                 nodes: vec![node],
                 waited,
+                limit,
                 sent: false,
             },
             BookmarkProblem::NoPrimary {
@@ -49,6 +54,7 @@ mod tests {
             BookmarkProblem::NotCaughtUp {
                 node: "db1".to_owned(),
                 waited,
+                limit: None,
             },
             BookmarkProblem::NoPrimary {
                 nodes: SeenNodes::default(),

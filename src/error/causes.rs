@@ -124,7 +124,7 @@ pub enum TopologyProblem {
     #[error(transparent)]
     NodeList(#[from] NodeListProblem),
     /// The new nodes are of another database system.
-    #[error("its backend is {}, and this cluster's is {}", scheme_of(*.its), scheme_of(*.ours))]
+    #[error("the new nodes are {}, and this cluster is {}: give nodes of the same database system", scheme_of(*.its), scheme_of(*.ours))]
     OtherBackend {
         /// What the new nodes are.
         its: DbBackend,
@@ -132,7 +132,9 @@ pub enum TopologyProblem {
         ours: DbBackend,
     },
     /// The connections that were given are of several database systems.
-    #[error("a cluster has one backend, and these connections have several")]
+    #[error(
+        "these connections lead to several database systems, and a cluster has one: give connections of one kind"
+    )]
     SeveralBackends,
     /// The primary cannot be drained.
     #[error("`{node}` is the primary, which cannot be drained")]

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::vocabulary::Stage;
+
 /// A node by its name and where it is.
 pub(super) fn node(name: &str, place: &str) -> String {
     match place.is_empty() || place == name {
@@ -17,13 +19,32 @@ pub(super) fn list(names: &[String]) -> String {
 
 /// How long something was waited for, and the setting that bounds that.
 pub(super) fn after(waited: &Duration, limit: Option<&str>) -> String {
-    let waited = Duration::from_millis(u64::try_from(waited.as_millis()).unwrap_or(u64::MAX));
-    match limit {
-        Some(limit) => format!(" after {waited:?} ({limit})"),
-        None if waited.is_zero() => String::new(),
-        None => format!(" after {waited:?}"),
+    match (rounded(waited), limit) {
+        (waited, Some(limit)) => format!(" after {waited} ({limit})"),
+        (waited, None) if waited == "0ns" => String::new(),
+        (waited, None) => format!(" after {waited}"),
     }
 }
+
+/// A time in whole milliseconds: nobody reads nanoseconds.
+pub(super) fn rounded(time: &Duration) -> String {
+    let whole = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    format!("{:?}", Duration::from_millis(whole))
+}
+
+/// What was under way at a stage.
+pub(super) const fn stage(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Route => "while choosing a node",
+        Stage::Acquire => "while waiting for a connection",
+        Stage::Send => "while the statement ran",
+        Stage::Commit => "during COMMIT",
+    }
+}
+
+/// Why nothing more goes to a node, and what ran there was ended.
+pub(crate) const GIVEN_UP: &str = "another node is the primary now or claims to be, the name leads to another server, the node no longer \
+    answers, or it was removed and SEALANE_DRAIN_TIMEOUT is over";
 
 /// The setting that ended a wait.
 pub(super) fn within(limit: Option<&str>) -> String {
@@ -81,16 +102,22 @@ pub(super) const OTHER_CLUSTER: &str = "the bookmark is of another cluster than 
 /// A bookmark of an epoch that no node shows.
 pub(super) fn epoch_not_seen(timeline: u32, waited: &Duration) -> String {
     format!(
-        "the bookmark is of timeline {timeline}, which no node shows yet, and not every node answered within {waited:?}; \
-         the statement was not sent: repeat it, or read without the bookmark"
+        "the bookmark is of timeline {timeline}, which no node shows yet, and not every node answered within {}; \
+         the statement was not sent: repeat it, or read without the bookmark",
+        rounded(waited)
     )
 }
 
 /// Nodes that have not come far enough in time.
-pub(super) fn not_caught_up(nodes: &[String], waited: &Duration, sent: bool) -> String {
+pub(super) fn not_caught_up(nodes: &[String], after: &str, sent: bool) -> String {
+    let (nodes, are) = match nodes {
+        [] => ("no replica".to_owned(), "is"),
+        [_] => (list(nodes), "is not"),
+        _ => (list(nodes), "are not"),
+    };
     format!(
-        "{} is not known to have replayed what this session wrote, after {waited:?}; {}: repeat it, or read from primary()",
-        list(nodes),
+        "{nodes} {are} known to have replayed what this session has to see{after}; {}: repeat it, or read from primary() while \
+         there is one",
         unsent(sent)
     )
 }

@@ -64,9 +64,9 @@ table! {
     STATEMENTS = Counter Count "sealane_statements_total" ["node", "role", "intent", "reason"]
         "Statements by the node they went to, the role it had, what they needed and why they went there";
     STATEMENT_SECONDS = Histogram Seconds "sealane_statement_seconds" ["node"]
-        "Time from sending a statement to its answer, of a stream to its end, in steps of an eighth";
+        "Time from sending a statement to its answer, of a stream to its end; each value is exact to an eighth";
     ACQUIRE_SECONDS = Histogram Seconds "sealane_acquire_seconds" ["node"]
-        "Time a statement waited for a connection of its node, in steps of an eighth";
+        "Time a statement waited for a connection of its node; each value is exact to an eighth";
     IN_FLIGHT = Gauge Count "sealane_in_flight" ["node"]
         "Statements, streams and transactions that are on the node now";
     STATEMENT_LIMIT = Gauge Count "sealane_statement_limit" ["node"]
@@ -100,7 +100,7 @@ table! {
     DIVERTED = Counter Count "sealane_diverted_reads_total" []
         "Reads that went to the primary because no replica could serve them";
     PINNED = Counter Count "sealane_pinned_reads_total" []
-        "Reads that went to the primary because no replica was known to have replayed what this process wrote";
+        "Reads that went to the primary because no replica was known to have replayed what they had to see";
     CAPTURES = Counter Count "sealane_captures_total" []
         "Times the primary was asked how far it has written";
     SAMPLES = Counter Count "sealane_samples_total" []
@@ -108,55 +108,55 @@ table! {
     STALE_WAITS = Counter Count "sealane_stale_waits_total" []
         "Reads that waited for a replica to have replayed what they had to see";
     STALE_TIMEOUTS = Counter Count "sealane_stale_wait_timeouts_total" []
-        "Reads of those for which none had in time";
+        "Reads that waited for a replica in vain: none had replayed in time what they had to see";
     STALE_WAIT_SECONDS = Histogram Seconds "sealane_stale_wait_seconds" []
-        "Time those reads waited, in steps of an eighth";
+        "Time that reads waited for a replica to have replayed what they had to see; each value is exact to an eighth";
     COVERED_SECONDS = Histogram Seconds "sealane_covered_seconds" []
-        "Time from the return of the oldest write that a capture covers to its answer, in steps of an eighth";
+        "Time from a write's return until the primary's position that covers it was known, of the oldest write each time; each value is exact to an eighth";
     REPLAYED_SECONDS = Histogram Seconds "sealane_replayed_seconds" ["node"]
-        "Time from a capture's answer until the replica was known to have replayed it, in steps of an eighth";
+        "Time from the primary's answer on its position until the replica was known to have replayed that; each value is exact to an eighth";
     OPEN_WRITES = Gauge Count "sealane_open_writes" []
-        "Writes whose caller has gone and of whose server nothing was heard since";
+        "Writes that their callers left and whose end is not known; they keep reads on the primary";
     TRACKED_TASKS = Gauge Count "sealane_tracked_tasks" []
         "Tasks whose writes are remembered apart, with SEALANE_SCOPE=task";
     NODE_HEALTH = Gauge Count "sealane_node_health" ["node"]
-        "1 while the node answers, 0 while it is ejected or in grave doubt";
+        "1 while the node answers; 0 while it is ejected, in grave doubt, or refuses our logins";
     NODE_ELIGIBLE = Gauge Count "sealane_node_eligible" ["node", "reason"]
-        "1 for what holds of the node as a replica: `eligible`, or why it serves no balanced reads; 0 for the others";
+        "1 for what holds of the node as a replica: `eligible`, or why it serves no balanced reads; 0 for what held of it before";
     NODE_LAG_SECONDS = Gauge Seconds "sealane_node_lag_seconds" ["node"]
         "The most that the replica may be behind the primary; not there where it cannot be told";
     NODE_LAG_BYTES = Gauge Bytes "sealane_node_lag_bytes" ["node"]
         "How much log the replica had not replayed when it was asked last, of what the primary had written then";
     EPOCH = Gauge Count "sealane_epoch" []
-        "The greatest primaryship that was seen: PostgreSQL's timeline";
+        "The newest timeline that was seen (PostgreSQL)";
     HAS_PRIMARY = Gauge Count "sealane_has_primary" []
         "1 while a node takes writes, 0 while none is known to";
     WAITERS = Gauge Count "sealane_waiters" []
-        "Statements that wait for a node now";
+        "Statements that wait for a node that may serve them now; those that wait for a connection of their node are not counted";
     RETRY_BUDGET = Gauge Count "sealane_retry_budget" []
         "Repeats that the budget allows now";
     WITHOUT_PRIMARY_SECONDS = Histogram Seconds "sealane_without_primary_seconds" []
-        "Time for which no node was known to take writes, each time until one was, in steps of an eighth";
+        "Time for which no node was known to take writes, each time until one was; each value is exact to an eighth";
     EXCHANGED = Counter Count "sealane_exchanged_bookmarks_total" []
-        "Bookmarks of an earlier primaryship, for which the first position of the current one was taken";
+        "Bookmarks of an earlier timeline, for which the first position of the current one was taken";
     LOST_BOOKMARKS = Counter Count "sealane_lost_bookmarks_total" []
-        "Bookmarks of a primaryship that no node shows, and that were ignored";
+        "Bookmarks of a timeline that no node shows, which were ignored";
     FALSE_BOOKMARKS = Counter Count "sealane_false_bookmarks_total" []
         "Bookmarks beyond what the primary has written, which were ignored";
     POSITIONS_LOST = Counter Count "sealane_positions_lost_total" []
-        "Positions of sessions that were of a primaryship that ended";
+        "Positions of sessions on an earlier timeline: what they stand for may be lost";
     PRIMARY_CHANGES = Counter Count "sealane_primary_changes_total" []
         "Times another node began to take the writes";
     PRIMARY_LOSSES = Counter Count "sealane_primary_losses_total" []
         "Times there was no primary any more";
     PRIMARY_CONFLICTS = Counter Count "sealane_primary_conflicts_total" []
-        "Nodes that were found to be primaries of another one's epoch";
+        "Nodes that were found to take writes on the timeline of another primary";
     PRIMARY_REFUSES = Counter Count "sealane_primary_refuses_writes_total" []
         "Writes that the primary refused as read only although it is the primary";
     REFUSED = Counter Count "sealane_refused_statements_total" []
-        "Statements refused because so many wait for a node already";
+        "Statements refused because 10 000 wait for a node already";
     WAITS = Counter Count "sealane_waits_total" []
-        "Statements that had to wait for the topology to change";
+        "Statements that had to wait for a node that may serve them";
     SNAPSHOT_CHANGES = Counter Count "sealane_snapshot_changes_total" []
         "Changes of the topology that statements saw";
 }

@@ -73,8 +73,11 @@ impl Carrier {
             (Ok(value), Self::Header(_)) => drop(headers.insert(header, value)),
             // Beside the application's own cookies.
             (Ok(value), Self::Cookie { .. }) => drop(headers.append(header, value)),
-            (Err(_), _) => {
+            // A header's own name is one already, and a bookmark is plain text.
+            (Err(_), Self::Header(_)) => {}
+            (Err(_), Self::Cookie { name, .. }) => {
                 tracing::warn!(
+                    name,
                     "this name of a cookie cannot stand in a header, so no response carries a bookmark: give SessionLayer another one"
                 )
             }

@@ -109,7 +109,7 @@ impl Trouble {
     /// allows.
     pub(crate) fn explain(&self, begun: Instant, full: Option<&str>) -> (String, Option<DbErr>) {
         let beside = full.map_or_else(String::new, |setting| {
-            format!("; this process has or opens all that it may have there ({setting})")
+            format!("; this process has all connections open or being opened that it may have there ({setting})")
         });
         let answer = self.why(begun);
         let detail = match (&answer, self.is_asked(), full) {
@@ -124,7 +124,8 @@ impl Trouble {
                 "all connections that this process may have there are in use ({setting}); look for what holds them for so \
                  long, or raise that"
             ),
-            (None, false, None) => "none was free or could be opened".to_owned(),
+            (None, false, None) => "no connection was free and none could be opened in time; look whether the server is overloaded"
+                .to_owned(),
         };
         (detail, answer)
     }

@@ -219,7 +219,11 @@ fn given_up(tracker: &Tracker, waiting: &WaitingBookmark) -> BookmarkProblem {
             waited,
         },
         _ => match tracker.snapshot.primary_name() {
-            Some(node) => BookmarkProblem::NotCaughtUp { node, waited },
+            Some(node) => BookmarkProblem::NotCaughtUp {
+                node,
+                waited,
+                limit: Some(tracker.config.setting("stale_wait").into()),
+            },
             None => BookmarkProblem::NoPrimary {
                 nodes: tracker.snapshot.describe(),
                 waited,

@@ -48,8 +48,8 @@ pub(crate) trait ClusterAccess: Send + Sync {
 /// How time protects reads where positions do not (rule C14).
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PinSettings {
-    /// How long reads of a session keep to the primary after a write. Zero where reads are always fresh (SQLite) and
-    /// where it is switched off.
+    /// How long reads of a session keep to the primary after a write. Zero where reads are always fresh (SQLite), or are
+    /// said to be.
     pub(crate) length: Duration,
     /// The operator's word that no replica is further behind. Without that, time proves nothing.
     pub(crate) is_trusted: bool,

@@ -11,19 +11,18 @@ use crate::{
 };
 
 impl Ineligible {
-    /// What to do about it.
+    /// What to do about it, in the log and on the page of metrics.
     pub(crate) const fn advice(self) -> &'static str {
         match self {
-            Self::OtherCluster => "it belongs to another cluster: check DATABASE_REPLICA_URLS",
-            Self::OlderEpoch => {
-                "it follows an older primary, or is one: let it follow the new primary"
-            }
+            Self::OtherCluster => "check DATABASE_REPLICA_URLS",
+            Self::OlderEpoch => "let it follow the new primary",
             Self::EpochUntold => {
                 "grant pg_monitor to the role; else it serves reads again after a checkpoint of the primary and of its own"
             }
             Self::TooFarBehind => "wait for its replay, or raise SEALANE_MAX_LAG",
             Self::NotKnownToBeNear => {
-                "it has not replayed yet what the primary had written when it was asked first"
+                "it is new here or its server was started again: nothing to do for some milliseconds; if it stays so, look \
+                 at its replay"
             }
             Self::NotReceiving => {
                 "its WAL receiver is not running: check primary_conninfo, the replication slot and its server's log"
@@ -33,17 +32,22 @@ impl Ineligible {
                  `options[default_transaction_isolation]=repeatable%20read` to the replica's URL"
             }
             Self::AheadOfThePrimary => {
-                "it has replayed what the primary does not have, as after a restore or a crash of that one: make it a standby \
-                 of the primary anew"
+                "the primary lost data that this replica has (a restore, a crash): build the replica anew from the primary"
             }
-            Self::NoWeight => "its weight is 0",
-            Self::Primary
-            | Self::UnknownRole
-            | Self::Fenced
-            | Self::NotInTheList
-            | Self::Drained
-            | Self::Ejected
-            | Self::Suspected => "see the lines before this one",
+            Self::NoWeight => "give it a ?weight= above 0 if it is to serve reads",
+            Self::Primary => {
+                "nothing: it takes the writes; SEALANE_PRIMARY_WEIGHT gives it a share of reads too"
+            }
+            Self::UnknownRole => {
+                "look whether its server runs and can be reached; the log has its last answer"
+            }
+            Self::Fenced => "the warning that begins with \"fenced\" says why",
+            Self::NotInTheList => "nothing: it joins the list or leaves it",
+            Self::Drained => "cluster().resume(node) takes it back",
+            Self::Ejected => {
+                "look whether its server runs and can be reached; the log has its last answer"
+            }
+            Self::Suspected => "nothing: its next health check decides",
         }
     }
 

@@ -279,11 +279,12 @@ impl Step<'_> {
     fn forget(&mut self, id: NodeId, hard: bool) {
         self.state.nodes.retain(|node| node.id != id);
         checks::forget(self, id);
+        // Before the pool is gone, and its name with it.
+        self.out.notice(Notice::Closed { node: id, hard });
         self.out.push(if hard {
             Effect::CloseHard { node: id }
         } else {
             Effect::ClosePool { node: id }
         });
-        self.out.notice(Notice::Closed { node: id, hard });
     }
 }

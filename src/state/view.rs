@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::eligible::{ineligible, is_untold, out_of_service, told_of};
 use super::probe::millis;
 use super::{Health, Moment, NodeState, Outage, State, Tuning};
-use crate::vocabulary::{Ineligible, NodeId, Role};
+use crate::vocabulary::{FenceReason, Ineligible, NodeId, Role};
 
 /// Fine enough that a weight of 1 in ramp-up and 100 ms away is not nothing.
 const SCALE: u64 = 1000;
@@ -24,6 +24,8 @@ pub(crate) struct ViewNode {
     pub(crate) role: Role,
     /// Why it serves no reads as a replica.
     pub(crate) ineligible: Option<Ineligible>,
+    /// Why it is not used although it answers.
+    pub(crate) fenced: Option<FenceReason>,
     /// Found dead, or in grave doubt, until its next probe.
     pub(crate) in_doubt: bool,
     /// Found dead.
@@ -89,6 +91,7 @@ impl ViewNode {
             generation: node.generation,
             role: node.role,
             ineligible: ineligible(node, state),
+            fenced: node.fencing.cause,
             in_doubt: node.is_in_doubt(),
             ejected: node.is_ejected(),
             epoch: node.said.epoch.known(),

@@ -80,7 +80,7 @@ word_enum! {
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
     #[non_exhaustive]
     OnConflict {
-        /// Nothing is written until one of them follows again, or is named.
+        /// Nothing is written until one of them is a standby again, or is named.
         #[default]
         Stop = "stop",
         /// The first one that this process saw goes on. This is a split brain as soon as another process saw the other.

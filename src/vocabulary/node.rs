@@ -78,14 +78,14 @@ impl fmt::Display for Ineligible {
             Self::Primary | Self::Fenced | Self::Drained | Self::Ejected | Self::Suspected => {
                 self.as_str()
             }
-            Self::UnknownRole => "unknown",
+            Self::UnknownRole => "role not known yet",
             Self::NotInTheList => "not in the list",
             Self::NoWeight => "weight 0",
             Self::OtherCluster => "another cluster",
-            Self::OlderEpoch => "older epoch",
+            Self::OlderEpoch => "follows an older primary",
             Self::EpochUntold => "does not tell whether it follows the new primary",
             Self::TooFarBehind => "too far behind",
-            Self::NotKnownToBeNear => "not yet known to be near",
+            Self::NotKnownToBeNear => "lag not known yet",
             Self::NotReceiving => "not receiving",
             Self::Serializable => {
                 "default_transaction_isolation is serializable, and a standby refuses every statement then"
@@ -121,9 +121,11 @@ impl fmt::Display for FenceReason {
         f.write_str(match self {
             Self::NotInRecovery => "configured as a replica, and not in recovery",
             Self::OtherCluster => "of another cluster",
-            Self::Stale => "a primary of an epoch that is over",
-            Self::Quarantined => "a greater epoch than the primary's, for which nobody vouches",
-            Self::Conflict => "a primary of the same epoch as another one",
+            Self::Stale => "takes writes on an older timeline than the primary",
+            Self::Quarantined => {
+                "takes writes on a newer timeline than the primary, and nobody confirms it"
+            }
+            Self::Conflict => "takes writes on the timeline of another primary",
             Self::SameServer => "the primary under another name",
         })
     }

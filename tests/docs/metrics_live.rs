@@ -297,9 +297,9 @@ async fn ejections_and_readmissions_are_counted_and_no_label_is_an_address() {
     let text = log.text();
     for part in [
         "WARN",
-        "ejected: it gets no statements",
+        "taken out: it gets no statements",
         "INFO",
-        "re-admitted",
+        "answers again: its share of reads grows",
         "node=\"copy\"",
     ] {
         assert!(text.contains(part), "{part} is not in\n{text}");

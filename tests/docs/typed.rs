@@ -35,7 +35,7 @@ fn events_and_states_go_through_json_and_back() {
     assert_eq!(text, r#"{"event":"fenced","node":"old","reason":"stale"}"#);
     assert_eq!(
         fenced.to_string(),
-        "old is fenced: a primary of an epoch that is over"
+        "old is fenced: takes writes on an older timeline than the primary"
     );
     for why in Ineligible::ALL {
         let text = serde_json::to_string(why).unwrap();

@@ -9,6 +9,7 @@ use sealane::{Role, RoutedConnection, RoutedTransaction};
 
 use crate::{
     fixture::sql,
+    heard::Heard,
     place::{Place, Slot, until},
 };
 
@@ -217,6 +218,7 @@ async fn without_the_fence_a_promoted_replica_would_take_the_write() {
     static OWN: Slot = Slot::new(1);
     let place = OWN.alone("fence_off").await;
     create_sneak(&place);
+    let (heard, _listening) = Heard::listen();
     let db = place
         .builder()
         .fence(false)
@@ -224,6 +226,9 @@ async fn without_the_fence_a_promoted_replica_would_take_the_write() {
         .connect()
         .await
         .unwrap();
+    let warned = heard.warnings().into_iter();
+    let warned = warned.filter(|line| line.contains("fence: is false"));
+    assert_eq!(warned.count(), 1, "{:#?}", heard.warnings());
     assert_eq!(sneak(&db).await.0, "25006", "the standby itself");
     let standby = place.standby(0);
     standby.promote().unwrap();

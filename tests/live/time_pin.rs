@@ -55,6 +55,20 @@ async fn reads_within_the_pin_are_never_stale() {
     assert_eq!(number(&db.in_zone("here"), COUNT).await, 20);
 }
 
+/// Zero is the word that no replica is ever behind, and not the absence of a pin (rule C14).
+#[tokio::test]
+async fn a_pin_of_zero_trusts_every_replica() {
+    let place = SLOT.alone("pin_zero").await;
+    create(&place);
+    let db = connect(&place, Duration::ZERO).await;
+    let _frozen = place.freeze_replay();
+    db.execute_unprepared("INSERT INTO t VALUES (1)")
+        .await
+        .unwrap();
+    assert_eq!(reason(&db), Reason::Replica);
+    assert_eq!(number(&db, COUNT).await, 0, "as far as the replica is");
+}
+
 #[tokio::test]
 async fn the_pin_ends_by_itself_and_never_early() {
     let place = SLOT.alone("pin_end").await;

@@ -59,7 +59,7 @@ async fn a_full_pool_names_its_node_the_phase_and_the_variables() {
     let held = db.begin().await.unwrap();
     let parts = [
         "`main`",
-        "at acquire",
+        "while waiting for a connection",
         "SEALANE_ACQUIRE_TIMEOUT=700ms",
         "SEALANE_MAX_CONNECTIONS=1",
     ];
@@ -103,7 +103,7 @@ async fn a_role_at_its_limit_is_told_in_the_servers_own_words() {
         node,
         &[
             "`main`",
-            "at acquire",
+            "while waiting for a connection",
             "SEALANE_ACQUIRE_TIMEOUT=700ms",
             "too many connections for role \"few\" (53300)",
             "SEALANE_MAX_CONNECTIONS",
@@ -210,6 +210,7 @@ async fn what_broke_off_and_found_no_other_node_is_not_called_unsent() {
 async fn a_primary_that_is_gone_is_named_with_where_it_was_and_what_the_system_says() {
     let cluster = cluster(1);
     let (node, replica) = (cluster.primary(), cluster.standby(0).url());
+    let (heard, _listening) = Heard::listen();
     let db = connected(&node.url(), &[("DATABASE_REPLICA_URL", &replica)]).await;
     node.kill().unwrap();
     until("the loss", async || {
@@ -227,10 +228,24 @@ async fn a_primary_that_is_gone_is_named_with_where_it_was_and_what_the_system_s
         node,
         &[
             "SEALANE_FAILOVER_TIMEOUT=300ms",
-            "the last was main",
+            "the last primary was main",
             "refused",
         ],
     );
+    let told = heard.warnings().into_iter();
+    let told: Vec<_> = told
+        .filter(|line| line.contains("no node is known to be the primary"))
+        .collect();
+    let parts = [
+        "the last primary was main",
+        "300ms (SEALANE_FAILOVER_TIMEOUT)",
+    ];
+    for part in parts {
+        assert!(
+            told.iter().any(|line| line.contains(part)),
+            "{part}: {told:#?}"
+        );
+    }
     db.close().await.unwrap();
 
     let config = Config::from_vars([

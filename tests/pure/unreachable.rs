@@ -8,10 +8,13 @@ use std::{
 use sea_orm::{DbErr, RuntimeErr, sqlx};
 
 use crate::{
-    error::{Error, causes::SeenNodes},
+    error::{
+        Error, GIVEN_UP,
+        causes::{SeenNode, SeenNodes},
+    },
     node::Trouble,
     signal::{Silence, of_server, of_tls, told},
-    vocabulary::{Outcome, Stage},
+    vocabulary::{FenceReason, Ineligible, Outcome, Role, Stage},
 };
 
 /// The codes and texts of PostgreSQL, MariaDB, MySQL and SQLite, and a part of the advice; nothing where their answer
@@ -166,7 +169,7 @@ fn silence_on_an_open_connection_is_no_reason_why_there_is_no_other() {
     assert_eq!(answer, None);
     assert_eq!(
         trouble.explain(now, None).0,
-        "none was free or could be opened"
+        "no connection was free and none could be opened in time; look whether the server is overloaded"
     );
 
     // What the server said to whoever asked is told for as long as it would be without that.
@@ -177,7 +180,7 @@ fn silence_on_an_open_connection_is_no_reason_why_there_is_no_other() {
     let parts = [
         "the last answer to an attempt to open one:",
         "check host and port",
-        "has or opens all that it may have there (max_connections=1)",
+        "all connections open or being opened that it may have there (max_connections=1)",
     ];
     for part in parts {
         assert!(text.contains(part), "lacks {part}: {text}");
@@ -214,6 +217,7 @@ fn what_was_sent_to_a_node_before_is_not_called_unsent() {
             Error::NotCaughtUp {
                 nodes: vec![node.clone()],
                 waited,
+                limit: None,
                 sent,
             },
             Error::KeptBack { node, waited, sent },
@@ -228,5 +232,63 @@ fn what_was_sent_to_a_node_before_is_not_called_unsent() {
             assert_eq!(err.to_string().contains("was not sent"), !sent, "{err}");
             assert_eq!(err.outcome(), Outcome::NotExecuted);
         }
+    }
+}
+
+/// A failover cuts what runs on the old primary: whoever reads the error must not look for a drain or a frozen server.
+#[test]
+fn what_was_cut_off_names_every_cause() {
+    let node = || "db1".to_owned();
+    let cut = Error::CutOff { node: node() };
+    let given_up = Error::GivenUp { node: node() };
+    for part in [
+        "another node is the primary now",
+        "the name leads to another server",
+        "the node no longer answers",
+        "it was removed",
+    ] {
+        for text in [cut.to_string(), given_up.to_string(), GIVEN_UP.to_owned()] {
+            assert!(text.contains(part), "lacks {part}: {text}");
+        }
+    }
+    assert!(cut.to_string().contains("look before you send it again"));
+    assert_eq!(cut.outcome(), Outcome::Unknown);
+    assert!(given_up.to_string().contains("nothing was executed"));
+    assert!(given_up.is_retriable());
+}
+
+#[test]
+fn nodes_are_told_with_the_reason_of_a_fence_and_the_last_primary() {
+    let fenced = SeenNode::new("db1", Role::Fenced, Some(Ineligible::Fenced));
+    let fenced = fenced.fenced(Some(FenceReason::Stale));
+    let silent = SeenNode::new("db2", Role::Unknown, Some(Ineligible::UnknownRole));
+    let primary = SeenNode::new("db3", Role::Primary, Some(Ineligible::Primary));
+    let nodes = SeenNodes::new(Some("db1"), vec![fenced, silent, primary]);
+    assert_eq!(
+        nodes.to_string(),
+        "the last primary was db1; db1 is fenced: takes writes on an older timeline than the primary; db2 has no known role; \
+         db3 is primary"
+    );
+}
+
+#[test]
+fn replicas_that_are_behind_are_told_in_whole_milliseconds_with_what_ended_the_wait() {
+    let behind = |nodes: &[&str]| {
+        let err = Error::NotCaughtUp {
+            nodes: nodes.iter().map(ToString::to_string).collect(),
+            waited: Duration::from_micros(10_400),
+            limit: Some("SEALANE_STALE_WAIT=10ms".into()),
+            sent: false,
+        };
+        err.to_string()
+    };
+    let limit = "after 10ms (SEALANE_STALE_WAIT=10ms)";
+    for (nodes, wanted) in [
+        (&["a"][..], "`a` is not known"),
+        (&["a", "b"][..], "`a`, `b` are not known"),
+        (&[][..], "no replica is known"),
+    ] {
+        let text = behind(nodes);
+        assert!(text.starts_with(wanted) && text.contains(limit), "{text}");
     }
 }

@@ -1,28 +1,47 @@
 //! Lines on who takes writes, and who is kept from it.
 
-use super::Log;
+use super::{Log, rounded};
 use crate::{
-    state::Notice,
+    error::causes::{SeenNode, SeenNodes},
+    signal,
+    state::{Notice, View},
     vocabulary::{FenceReason, NodeId},
 };
+
+/// The timeline in a line, where it is known.
+fn timeline(epoch: Option<u64>) -> String {
+    epoch.map_or_else(String::new, |epoch| format!(" (timeline {epoch})"))
+}
 
 impl Log<'_> {
     /// Who takes writes.
     pub(super) fn on_primary(&self, notice: &Notice) {
         match notice {
             Notice::PrimaryIs { node, without } => {
-                tracing::info!(node = self.name(*node), ?without, "writes go there now")
+                let without =
+                    without.map(|time| format!(", after {:?} without one", rounded(time)));
+                tracing::info!(
+                    node = self.name(*node),
+                    "is the primary now{}{}: writes go there",
+                    timeline(self.state.primaryship.epoch),
+                    without.unwrap_or_default()
+                );
             }
             Notice::NoPrimary => tracing::warn!(
-                nodes = self.state.members().count(),
-                "no node is known to be the primary: writes wait for one, for SEALANE_FAILOVER_TIMEOUT"
+                "no node is known to be the primary: {}; writes wait for one for {:?} (SEALANE_FAILOVER_TIMEOUT), then they \
+                 fail: promote a standby, or start the primary again",
+                self.seen(),
+                self.state.tuning.failover.timeout
             ),
             Notice::Conflict { node } => tracing::error!(
                 node = self.name(*node),
-                "several primaries in one epoch, this one among them: nothing is written until one of them follows again, \
-             or cluster().force_primary() names the right one"
+                "this node and another one take writes on the same timeline{}: nothing is written until one of them is a \
+                 standby again; stop the wrong one, or name the right one by cluster().force_primary() in each process",
+                timeline(self.state.primaryship.epoch)
             ),
-            Notice::ConflictOver => tracing::info!("the conflict of several primaries is over"),
+            Notice::ConflictOver => {
+                tracing::info!("one node takes writes again: the conflict of primaries is over")
+            }
             Notice::PrimaryInRecovery { node } => {
                 tracing::warn!(
                     node = self.name(*node),
@@ -41,9 +60,9 @@ impl Log<'_> {
                 let role = role.unwrap_or("this role");
                 tracing::warn!(
                     node = self.name(*node),
-                    "`{role}` may not see which primary a replica follows. After each promotion, replicas serve no reads of \
-                 a session that wrote until the new primary and then they themselves have made a checkpoint \
-                 (checkpoint_timeout); to spare that: GRANT pg_monitor TO {role}"
+                    "`{role}` may not see which primary a replica follows. After each promotion, replicas serve no reads but \
+                 eventual ones and those of replica() handles, until the new primary and then they themselves have made a \
+                 checkpoint (checkpoint_timeout); the primary serves the others. To spare that: GRANT pg_monitor TO {role}"
                 );
             }
             _ => {}
@@ -68,7 +87,7 @@ impl Log<'_> {
                  it by cluster().force_primary()"
             }
             FenceReason::Conflict => {
-                "it takes writes in the same epoch as another primary: stop one of them, or name the right one by \
+                "it takes writes on the same timeline as another node: stop one of them, or name the right one by \
                  cluster().force_primary() in each process"
             }
             FenceReason::SameServer => {
@@ -76,6 +95,23 @@ impl Log<'_> {
             }
         };
         tracing::warn!(node = self.name(node), "fenced: {why}");
+    }
+
+    /// Every node as it stands now, and which was the primary last.
+    fn seen(&self) -> SeenNodes {
+        let view = View::new(self.state);
+        let nodes = view.nodes().iter().map(|node| {
+            let open = self.nodes.member(node.id).map(|member| &member.node);
+            let said = open.and_then(|open| open.trouble.recent());
+            let said = said.filter(|_| node.in_doubt || node.ejected);
+            SeenNode::new(&node.name, node.role, node.told())
+                .fenced(node.fenced)
+                .at(
+                    open.map_or_else(String::new, |open| open.address()),
+                    said.map(|answer| signal::said(&answer)),
+                )
+        });
+        SeenNodes::new(view.last_primary.as_deref(), nodes.collect())
     }
 
     /// One that writes to what is over: what is written there will be lost.
@@ -87,11 +123,11 @@ impl Log<'_> {
         let primary = self.state.primaryship.primary.map(|node| self.name(node));
         tracing::warn!(
             node = self.name(node),
-            "fenced: it still takes writes on timeline {}, and {} is the primary of timeline {}; what is written there \
-             will be lost: stop it and let it follow the new primary",
-            its.unwrap_or_default(),
+            "fenced: it still takes writes{}, and {} is the primary now{}; what is written there will be lost: stop it and \
+             let it follow the new primary",
+            timeline(its),
             primary.map_or_else(|| "another node".to_owned(), |name| format!("`{name}`")),
-            self.state.primaryship.greatest.unwrap_or_default()
+            timeline(self.state.primaryship.greatest)
         );
     }
 }

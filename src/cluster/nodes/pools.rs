@@ -150,7 +150,7 @@ impl Nodes {
                 PoolNews::Opened
             }
             Err(err) => {
-                tracing::warn!(node = &*name, error = %signal::told(&err), "this node's pool could not be opened: nothing is sent there until it can be, which is tried again in the background");
+                tracing::warn!(node = &*name, error = %signal::told(&err), "no connection to this node could be opened: nothing is sent there until one can be, which is tried again in the background");
                 self.leave(id, writes, limit);
                 if let Some(open) = self.open.get_mut(&id) {
                     open.missing[usize::from(writes)] = true;

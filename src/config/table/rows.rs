@@ -63,7 +63,7 @@ macro_rules! settings {
                     "20",
                     "Size of each replica's pool at most",
                     "readers often need more than writers: then raise it",
-                    follows max_connections, "as above";
+                    follows max_connections, "as `SEALANE_MAX_CONNECTIONS`";
                 "SEALANE_MIN_CONNECTIONS" min_connections: [u32] = 1,
                     count(0, POOL_MAX),
                     "1",
@@ -112,7 +112,7 @@ macro_rules! settings {
                 "SEALANE_DIVERSION_LIMIT" diversion_limit: [u32] = half(max_connections),
                     count(0, POOL_MAX),
                     "5",
-                    "How many of the primary's places reads may hold for want of a replica; the others queue",
+                    "How many of the primary's connections reads may use at a time when no replica can serve them; the others queue",
                     "writes keep the other half",
                     follows max_connections, "half the primary's pool";
                 "SEALANE_STATEMENT_LIMIT" statement_limit: [StatementLimit] = StatementLimit::default(),
@@ -143,8 +143,8 @@ macro_rules! settings {
                 "SEALANE_FENCE" fence: [bool] = true,
                     SettingKind::Flag,
                     "true",
-                    "Lets replica connections refuse writes by themselves",
-                    "a second guard behind the judging of texts; off only for poolers without session state";
+                    "Opens replica connections read only, so that they refuse writes by themselves (SQLite's always are)",
+                    "a second guard behind the classification of statements; off only for poolers that drop start-up parameters";
                 "SEALANE_READ_FUNCTIONS" read_functions: [Vec<String>] = Vec::new(),
                     SettingKind::Functions,
                     "app.price_of,app.tax",
@@ -163,7 +163,7 @@ macro_rules! settings {
                 "SEALANE_INTENT_CACHE" intent_cache: [usize] = 4 * MIB,
                     bytes(64 * KIB, GIB),
                     "4MiB",
-                    "Memory for what was found out about texts",
+                    "Memory for verdicts on statements",
                     "room for about 10 000 texts of 250 bytes";
                 "SEALANE_MAX_STATEMENT_SIZE" max_statement_size: [usize] = MIB,
                     bytes(KIB, STATEMENT_MAX),
@@ -173,12 +173,12 @@ macro_rules! settings {
                 "SEALANE_CONSISTENCY" consistency: [Consistency] = Consistency::default(),
                     SettingKind::Word(Consistency::WORDS),
                     "eventual",
-                    "What a read may miss",
+                    "What a read may miss: [the levels](read-your-writes.md#how-much-a-read-may-miss)",
                     "what this process wrote, it reads; without waiting for replicas that are behind";
                 "SEALANE_SCOPE" scope: [Scope] = Scope::default(),
                     SettingKind::Word(Scope::WORDS),
                     "task",
-                    "Whose writes a read has to see: this process's, or those of its own tokio task",
+                    "Whose writes a read has to see: this process's, or those of its own tokio task; see [read-your-writes](read-your-writes.md)",
                     "safe before narrow";
                 "SEALANE_ON_STALE" on_stale: [OnStale] = OnStale::default(),
                     SettingKind::Word(OnStale::WORDS),
@@ -191,34 +191,34 @@ macro_rules! settings {
                     "How long `wait` and `error` wait for a replica, and the most that a bookmark costs a request",
                     "most replicas are there within it";
                 "SEALANE_PIN" pin: [Option<Duration>] = None,
-                    time(Zero::Means("no pin"), MS, DAY),
+                    time(Zero::Means("no replica is ever behind"), MS, DAY),
                     "2s",
-                    "Where no position can be had: how long after a write reads go to the primary. It is your word that no replica is ever further behind",
-                    "nobody else can tell how far a replica is; unset, what wrote reads on the primary for good; SQLite needs none";
+                    "Where no position can be had: how long after a write reads go to the primary, as your word that no replica is ever further behind than that. With 0 reads never go to the primary for a write, and are stale by whatever a replica lags. Unset, what wrote reads on the primary for good",
+                    "nobody else can tell how far behind a replica is, so unset is the safe one; SQLite needs none. Behind a replica name with several servers it is 2s where it is unset";
                 "SEALANE_CHECK_INTERVAL" check_interval: [Duration] = S,
                     time(Zero::Refused, MS, MINUTE),
                     "1s",
-                    "Between two questions to a node that is well",
+                    "Between two health checks of a node that is well",
                     "one small statement per node; failed statements ask at once";
                 "SEALANE_CHECK_TIMEOUT" check_timeout: [Duration] = S,
                     time(Zero::Refused, MS, MINUTE),
                     "1s",
-                    "Limit of one such question; two in a row without an answer, and the node is not used",
+                    "Limit of one health check; two in a row without an answer, and the node is not used",
                     "a node that is well answers far sooner";
                 "SEALANE_DEAD_AFTER" dead_after: [Duration] = S * 2,
                     time(Zero::Refused, MS, HOUR),
                     "2s",
-                    "How long after a node was found silent what runs there is ended",
+                    "How long after a node was found silent what runs there is cut off",
                     "nothing else ends a statement on a frozen server";
                 "SEALANE_MAX_LAG" max_lag: [Option<Duration>] = Some(S * 10),
                     time(Zero::Absent("none"), MS, DAY),
                     "10s",
                     "How far behind a replica may be and still serve reads",
-                    "a read that has to see nothing certain should not be minutes old either";
+                    "a read that asks for no freshness should not be minutes old either";
                 "SEALANE_FAILOVER" failover: [Failover] = Failover::default(),
                     SettingKind::Word(Failover::WORDS),
                     "confirmed",
-                    "Who takes the writes: the node of the greatest epoch (`auto`), the same once a witness confirms it (`confirmed`), the configured primary (`off`)",
+                    "Who takes the writes: the node that is not in recovery and has the newest timeline (`auto`); the same, once the old primary is none any more, another node follows the new one, or Patroni names it (`confirmed`); the configured primary (`off`)",
                     "a promotion needs no configuration; roles are as configured on all but PostgreSQL";
                 "SEALANE_FAILOVER_TIMEOUT" failover_timeout: [Duration] = S * 30,
                     time(Zero::Refused, MS, HOUR),
@@ -228,7 +228,7 @@ macro_rules! settings {
                 "SEALANE_ON_CONFLICT" on_conflict: [OnConflict] = OnConflict::default(),
                     SettingKind::Word(OnConflict::WORDS),
                     "stop",
-                    "What happens when two nodes are primaries of one epoch: nothing is written, or the first one goes on",
+                    "What happens when two nodes take writes on one timeline: nothing is written until one is a standby again (`stop`), or the one that this process saw first goes on (`keep-first`)",
                     "`keep-first` may write to the wrong one";
                 "SEALANE_DISCOVERY" discovery: [Discovery] = Discovery::default(),
                     SettingKind::Discovery,

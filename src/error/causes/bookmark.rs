@@ -21,12 +21,14 @@ pub enum BookmarkProblem {
         waited: Duration,
     },
     /// The primary is not known to have come as far as the bookmark.
-    #[error("{}", text::not_caught_up(from_ref(.node), .waited, false))]
+    #[error("{}", text::not_caught_up(from_ref(.node), &text::after(.waited, .limit.as_deref()), false))]
     NotCaughtUp {
         /// The primary.
         node: String,
         /// How long the primary was asked.
         waited: Duration,
+        /// The setting that ended the wait, with its value.
+        limit: Option<Box<str>>,
     },
     /// There is no primary to ask.
     #[error("no primary to send to{}: {nodes}; {}", text::after(.waited, .limit.as_deref()), text::unsent(false))]

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use crate::vocabulary::{Ineligible, Role};
+use crate::vocabulary::{FenceReason, Ineligible, Role};
 
 /// Every node as it stood when something failed; as text one line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,6 +35,9 @@ pub struct SeenNode {
     pub role: Role,
     /// Why it serves no balanced reads; `None` when it does.
     pub ineligible: Option<Ineligible>,
+    /// Why it is not used although it answers; `None` unless its role is [`Fenced`](Role::Fenced).
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub fenced: Option<FenceReason>,
     /// The node's host and port, or its file; empty where the application made the connection.
     pub host: String,
     /// The node's last answer, where it is in doubt for that.
@@ -47,9 +50,15 @@ impl SeenNode {
             name: name.to_owned(),
             role,
             ineligible,
+            fenced: None,
             host: String::new(),
             said: None,
         }
+    }
+
+    /// A node with the reason of its fence.
+    pub(crate) fn fenced(self, fenced: Option<FenceReason>) -> Self {
+        Self { fenced, ..self }
     }
 
     /// A node with its place, and its last answer if it is in doubt.
@@ -60,11 +69,13 @@ impl SeenNode {
 
 impl fmt::Display for SeenNode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, role, .. } = self;
-        match &self.ineligible {
-            _ if *role != Role::Replica => write!(f, "{name} is {role}")?,
-            None => write!(f, "{name} is an eligible replica")?,
-            Some(why) => write!(f, "{name} is a replica, {why}")?,
+        let name = &self.name;
+        match (self.role, &self.ineligible, &self.fenced) {
+            (Role::Replica, None, _) => write!(f, "{name} is an eligible replica")?,
+            (Role::Replica, Some(why), _) => write!(f, "{name} is a replica, {why}")?,
+            (Role::Fenced, _, Some(why)) => write!(f, "{name} is fenced: {why}")?,
+            (Role::Unknown, ..) => write!(f, "{name} has no known role")?,
+            (role @ (Role::Primary | Role::Fenced), ..) => write!(f, "{name} is {role}")?,
         }
         match &self.said {
             Some(said) => write!(f, " ({}: {said})", self.host),
@@ -77,7 +88,7 @@ impl fmt::Display for SeenNodes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut separator = "";
         if let Some(name) = &self.last_primary {
-            write!(f, "the last was {name}")?;
+            write!(f, "the last primary was {name}")?;
             separator = "; ";
         }
         for node in &self.nodes {

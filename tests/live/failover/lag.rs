@@ -156,7 +156,7 @@ async fn a_standby_of_the_old_primary_serves_no_reads_until_it_follows_the_new_o
     let (new, astray) = (cluster.standby(0), cluster.standby(1));
     until_used(&db, astray).await;
     promote(new).await;
-    until_unused(&db, astray, "older epoch").await;
+    until_unused(&db, astray, "follows an older primary").await;
     let (other, to) = (astray.clone(), new.clone());
     blocking(move || other.repoint(&to).unwrap()).await;
     until_used(&db, astray).await;

@@ -58,6 +58,23 @@ fn the_text_of_a_field_names_the_default_of_its_row() {
     }
 }
 
+/// Zero and unset are opposites there: one trusts every replica, the other none.
+#[test]
+fn the_pin_says_what_zero_and_unset_mean() {
+    let pin = SETTINGS.iter().find(|one| one.field == "pin").unwrap();
+    assert_eq!(
+        pin.kind.describe(),
+        "duration, 0 = no replica is ever behind"
+    );
+    assert_eq!(pin.default(), "unset");
+    for part in [
+        "With 0 reads never go to the primary for a write",
+        "Unset, what wrote reads on the primary",
+    ] {
+        assert!(pin.what.contains(part), "{part}: {}", pin.what);
+    }
+}
+
 /// A value of the wrong form would be dropped in silence.
 #[test]
 fn every_example_is_taken_by_its_field() {

@@ -43,6 +43,8 @@ impl TransactionState {
         Err(Error::NotCaughtUp {
             nodes: vec![root.lease.name()],
             waited: asked.elapsed(),
+            limit: (asked.elapsed() >= limit)
+                .then(|| root.shared.config.setting("route_timeout").into()),
             sent: false,
         }
         .into_db(kind))

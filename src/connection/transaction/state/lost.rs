@@ -7,17 +7,13 @@ use sea_orm::DbErr;
 use super::{Root, TransactionState};
 use crate::{
     causality::{OpenWrite, losses::Orphan},
-    error::{DbErrKind, Error},
+    error::{DbErrKind, Error, GIVEN_UP},
     metrics::NodeCounter,
     route::retry,
     signal::Signal,
     state::{Fate, Ran},
     vocabulary::{Outcome, Stage},
 };
-
-/// Why a transaction was lost whose node was.
-const GIVEN_UP: &str =
-    "the node was given up: another one is the primary now, or it no longer answers";
 
 /// A COMMIT whose caller is gone, until it is done.
 pub(in crate::connection::transaction) struct Left {
@@ -89,7 +85,7 @@ impl TransactionState {
         self.report(Stage::Send, &err, ran);
         // What those errors say of one statement is not what holds for the transaction.
         let source = match given_up {
-            true => DbErr::Custom(GIVEN_UP.to_owned()),
+            true => DbErr::Custom(format!("the node was given up: {GIVEN_UP}")),
             false => err,
         };
         // The first one says why.
