@@ -1,7 +1,7 @@
 //! Where PostgreSQL's programs are, or the one command that brings them.
 //!
 //! Order: `SEALANETEST_PG_BIN`, the distribution's folders (highest version first), `PATH`, Homebrew. A folder counts only if it
-//! holds the server itself; `pg_rewind` is asked for when it is needed.
+//! holds the server itself; a package may have that alone, so each other program is asked for when it is needed.
 
 use std::{
     env, fs,
@@ -46,6 +46,30 @@ impl Binaries {
             Err(missing(&path.display().to_string()))
         }
     }
+
+    /// A program that works on the data of a server, if there is one: this server's own, or that of another installation of
+    /// the same major version. Those of other versions refuse the data.
+    pub(crate) fn program_for_data(&self, name: &str, account: &Account) -> Option<PathBuf> {
+        let own = [self.folder.clone()].into_iter();
+        let others = candidates().into_iter().filter_map(holds_server);
+        let has = |folder: &PathBuf| folder.join(name).is_file();
+        own.chain(others).filter(has).find_map(|folder| {
+            let version = account.run(&folder.join("postgres"), &["--version"]).ok()?;
+            (major(&version) == self.major()).then(|| folder.join(name))
+        })
+    }
+
+    /// The server's major version, e.g. 15.
+    pub(crate) fn major(&self) -> u32 {
+        major(&self.version)
+    }
+}
+
+/// Of `postgres (PostgreSQL) 15.14`, and of `19rc1` too.
+fn major(version: &str) -> u32 {
+    let number = version.split_whitespace().nth(2).unwrap_or_default();
+    let digits: String = number.chars().take_while(char::is_ascii_digit).collect();
+    digits.parse().unwrap_or_default()
 }
 
 fn missing(what: &str) -> Error {

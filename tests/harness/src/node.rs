@@ -5,6 +5,7 @@
 
 mod life;
 mod observe;
+mod rejoin;
 mod replication;
 mod settings;
 

@@ -2,7 +2,7 @@
 
 use std::{fs, net::SocketAddr, time::Duration};
 
-use super::{Node, Stop};
+use super::Node;
 use crate::{Error, Result, error::Attempt};
 
 /// The insert position of a primary, put back from the two places that no record ever ends at: right behind the header of a page
@@ -63,32 +63,6 @@ impl Node {
             true => self.wait_streaming(),
             false => Ok(()),
         }
-    }
-
-    /// Rejoins this node, usually an old primary, as a standby of `other`, with `pg_rewind`: what it wrote alone is gone.
-    pub fn rewind_to(&self, other: &Self) -> Result<()> {
-        // Before its first checkpoint on the new timeline a server's control file still names the old one: then pg_rewind 15
-        // finds nothing to do, and this node would serve its diverged rows for ever.
-        other.ask("checkpoint")?;
-        self.stop(Stop::Fast)?;
-        let data = self.0.folder.join("data");
-        let source = other.0.folder.display();
-        let source = format!(
-            "host={source} port={} user=postgres dbname=postgres",
-            other.port()
-        );
-        let arguments = [
-            "--no-sync",
-            "--source-server",
-            &source,
-            "--target-pgdata",
-            &data.to_string_lossy(),
-        ];
-        let program = self.0.setup.binaries.program("pg_rewind")?;
-        self.0.setup.account.run(&program, &arguments)?;
-        self.become_standby_of(other.addr())?;
-        self.start()?;
-        self.wait_streaming()
     }
 
     /// Prepares a stopped node as a standby of whoever answers at the address.
