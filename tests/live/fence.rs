@@ -185,6 +185,8 @@ async fn a_replica_that_was_promoted_behind_our_back_still_refuses_writes() {
             .replica_max_connections(1)
             .read_functions(["sneak"])
             .consistency(sealane::Consistency::Eventual)
+            // Behind our back: a check would see the promotion, and then nothing is sent there at all.
+            .check_interval(std::time::Duration::from_secs(60))
             .connect()
             .await
             .unwrap();

@@ -50,8 +50,9 @@ async fn own_ddl_is_known_to_the_next_statement() {
     })
     .await;
     is_read(&db, "SELECT n FROM other").await;
+    // Other tests have a sequence refused on that server; with the refusal stands the statement.
     assert_eq!(
-        place.standby(0).log().matches("nextval").count(),
+        place.standby(0).log().matches("FROM other").count(),
         0,
         "it was never sent there"
     );
