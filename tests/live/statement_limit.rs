@@ -17,7 +17,7 @@ const CALLERS: usize = 12;
 const POOL: u32 = 4;
 
 /// More than are measured before another limit is tried, a few times.
-const MANY: u64 = 2_048;
+const MANY: u64 = 1_024;
 
 async fn connect(cluster: &Cluster, limit: StatementLimit) -> RoutedConnection {
     RoutedConnection::builder()
