@@ -1,4 +1,4 @@
-//! What each backend asks of its servers: the probe, the fence, the catalog. SQL only; what the answers mean is
+//! What each backend asks of its servers: the probe, the read-only default, the catalog. SQL only; what the answers mean is
 //! decided elsewhere.
 
 #[cfg(feature = "postgres")]
@@ -188,11 +188,11 @@ fn not_answered(config: &Config) -> DbErr {
     Silence::on_a_connection(config.setting("check_timeout"))
 }
 
-/// Puts the fence back inside a transaction that may have lifted it; `None` where that is not needed or not possible.
-pub(crate) const fn restore_fence(backend: DbBackend) -> Option<&'static str> {
+/// Puts the read-only default back inside a transaction that may have lifted it; `None` where that is not needed or not possible.
+pub(crate) const fn restore_read_only_default(backend: DbBackend) -> Option<&'static str> {
     match backend {
         #[cfg(feature = "postgres")]
-        DbBackend::Postgres => Some(postgres::RESTORE_FENCE),
+        DbBackend::Postgres => Some(postgres::RESTORE_READ_ONLY_DEFAULT),
         _ => None,
     }
 }

@@ -89,7 +89,7 @@ impl RoutedConnection {
 
     /// One primary and its replicas from connections that the application made: its own pools, mocks, proxies.
     ///
-    /// Sizes, time-outs and fences are as the application made them; without a fence, that no write reaches a replica
+    /// Sizes, time-outs and read-only defaults are as the application made them; without such a default, that no write reaches a replica
     /// rests on the classifier and on the servers alone. The same pool may stand in both roles.
     ///
     /// How far such a replica is nobody can tell, so what wrote reads on the primary from then on: without sessions, that is

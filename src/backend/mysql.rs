@@ -1,4 +1,4 @@
-//! MariaDB and MySQL: the fence and the probe.
+//! MariaDB and MySQL: the read-only default and the probe.
 
 use std::time::Instant;
 
@@ -33,7 +33,7 @@ async fn ask(conn: &mut MySqlConnection) -> Result<Facts, sqlx::Error> {
     let row = sqlx::query(PROBE).fetch_one(conn).await?;
     let round_trip = started.elapsed();
     let read_only: bool = row.try_get(0)?;
-    // A replica without `read_only` is common and safe behind the fence; a primary with it is no primary.
+    // A replica without `read_only` is common and safe behind the read-only default; a primary with it is no primary.
     Ok(Facts {
         in_recovery: read_only.then_some(true),
         round_trip,

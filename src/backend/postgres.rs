@@ -1,4 +1,4 @@
-//! PostgreSQL: the fence and the probe.
+//! PostgreSQL: the read-only default and the probe.
 
 use std::time::{Duration, Instant};
 
@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// Back to the start-up parameter, whatever the session was told since.
-pub(crate) const RESTORE_FENCE: &str = "RESET default_transaction_read_only";
+pub(crate) const RESTORE_READ_ONLY_DEFAULT: &str = "RESET default_transaction_read_only";
 
 /// Everything in one statement: role, identity, fitness, epoch, position, whether it receives, and whose life it is.
 ///

@@ -50,7 +50,7 @@ pub(crate) struct Hello {
     /// The server's address, as it sees it; none on a socket of the file system.
     pub(crate) place: Option<u64>,
     /// The session cannot write unless it says so.
-    pub(crate) fenced: bool,
+    pub(crate) read_only_default: bool,
     /// A backslash in a string is a backslash.
     pub(crate) plain_strings: bool,
     pub(crate) replay: Option<ReplayReport>,
@@ -82,9 +82,9 @@ pub(crate) enum Stranger {
     #[error("the name has moved to another server: its pools are opened anew")]
     Moved,
     #[error(
-        "the connection to a replica leads to a server that is not in recovery and lacks the fence: let the pooler pass `options` on"
+        "the connection to a replica leads to a server that is not in recovery and lacks the read-only default: let the pooler pass `options` on"
     )]
-    Unfenced,
+    TakesWrites,
 }
 
 /// What the topology hears of connections.
@@ -303,15 +303,19 @@ impl Door {
     }
 
     /// A connection that only reads. Which server it is does not matter here.
-    pub(super) fn admit_reader(&self, hello: &Hello, fence: bool) -> Result<(), Stranger> {
+    pub(super) fn admit_reader(
+        &self,
+        hello: &Hello,
+        read_only_default: bool,
+    ) -> Result<(), Stranger> {
         let expected = self.inside().expected;
         is_ours(&expected, hello)?;
         let age = hello.timeline.zip(expected.greatest);
         if age.is_some_and(|(own, greatest)| own < greatest) {
             return Err(Stranger::Stale);
         }
-        if fence && !hello.fenced && !hello.in_recovery {
-            return Err(Stranger::Unfenced);
+        if read_only_default && !hello.read_only_default && !hello.in_recovery {
+            return Err(Stranger::TakesWrites);
         }
         Ok(())
     }

@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// Everything in one statement and one round trip: whose server it is, in which role and epoch, how far it has come,
-/// whether the fence is there, and what a backslash in a string means.
+/// whether the read-only default is there, and what a backslash in a string means.
 const HELLO: &str = "SELECT one.in_recovery, \
      (SELECT system_identifier FROM pg_catalog.pg_control_system())::pg_catalog.int8, \
      pg_catalog.concat_ws('|', pg_catalog.inet_server_addr(), pg_catalog.inet_server_port()), \
@@ -241,7 +241,7 @@ fn read(row: &PgRow, begun: Instant) -> Result<Hello, sqlx::Error> {
         timeline,
         started,
         place: (!addr.is_empty()).then(|| server_of(addr, None)),
-        fenced: row.try_get(7)?,
+        read_only_default: row.try_get(7)?,
         plain_strings: row.try_get(8)?,
         replay,
     })

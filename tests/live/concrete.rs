@@ -180,7 +180,7 @@ async fn migrations_leave_no_stale_read_behind() {
 }
 
 #[tokio::test]
-async fn the_concrete_pool_is_the_primarys_with_the_callers_options_and_no_fence() {
+async fn the_concrete_pool_is_the_primarys_with_the_callers_options_and_no_read_only_default() {
     let place = SLOT.alone("concrete_options").await;
     let mut options = sea_orm::ConnectOptions::new(place.primary_url());
     options

@@ -143,14 +143,14 @@ async fn closures_over_sqlxs_options_reach_every_node() {
     assert_everywhere(&db, "SHOW application_name", "by closure").await;
     assert_everywhere(&db, "SHOW work_mem", "1234kB").await;
     assert_everywhere(&db, "SHOW geqo_threshold", "7").await;
-    let mut fences = on_every_node(&db, "SHOW default_transaction_read_only").await;
-    fences.sort();
-    let fences: Vec<_> = fences
+    let mut defaults = on_every_node(&db, "SHOW default_transaction_read_only").await;
+    defaults.sort();
+    let defaults: Vec<_> = defaults
         .iter()
         .map(|(n, f)| (n.as_str(), f.as_str()))
         .collect();
     let first = format!("127.0.0.1:{}", place.primary().port());
-    assert_eq!(fences, [(&*first, "off"), ("one", "on"), ("two", "on")]);
+    assert_eq!(defaults, [(&*first, "off"), ("one", "on"), ("two", "on")]);
 }
 
 #[tokio::test]

@@ -125,7 +125,7 @@ fn strangers_are_refused_for_what_they_are() {
     let reader = Guide::new(&door, false, true);
     assert_eq!(reader.judge(&follows), Ok(()), "a standby is in recovery");
     assert_eq!(reader.judge(&other), Err(Stranger::OtherCluster));
-    assert_eq!(reader.judge(&hello(10, 1)), Err(Stranger::Unfenced));
+    assert_eq!(reader.judge(&hello(10, 1)), Err(Stranger::TakesWrites));
     door.expect(reigns(10, Some(2)));
     assert_eq!(reader.judge(&follows), Err(Stranger::Stale));
     let silent = Hello {

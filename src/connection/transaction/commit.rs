@@ -4,7 +4,7 @@ use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, Statement};
 
 use super::{RoutedTransaction, TransactionState};
 use crate::{
-    backend::restore_fence,
+    backend::restore_read_only_default,
     dispatch::FinishInBackground,
     error::{DbErrKind, Error},
     metrics::NodeCounter,
@@ -39,8 +39,8 @@ impl RoutedTransaction {
             }
         }
         if held.is_outermost()
-            && held.may_have_lifted_fence()
-            && let Some(restore) = restore_fence(backend)
+            && held.may_have_lifted_read_only_default()
+            && let Some(restore) = restore_read_only_default(backend)
         {
             let restoring = held.lease().guard(inner.execute_unprepared(restore));
             let restored = Box::pin(restoring).await;

@@ -103,9 +103,9 @@ impl TransactionState {
             .store(true, Ordering::Release);
     }
 
-    /// Whether COMMIT would keep a fence that was lifted inside: a `SET` lasts beyond the transaction, and the
+    /// Whether COMMIT would keep a read-only default that was lifted inside: a `SET` lasts beyond the transaction, and the
     /// connection goes back to the pool (rule I7). What is rolled back takes its settings with it.
-    pub(super) fn may_have_lifted_fence(&self) -> bool {
+    pub(super) fn may_have_lifted_read_only_default(&self) -> bool {
         self.root.shared.config.fence
             && self.lease().role() == Role::Replica
             && self.root.marks.session_changed.load(Ordering::Acquire)

@@ -18,7 +18,7 @@ pub(crate) struct Guide {
     /// How far the servers have replayed that this pool's connections lead to.
     pub(crate) replayed: Arc<Replayed>,
     writes: bool,
-    fence: bool,
+    read_only_default: bool,
     /// The door's, when the pool was made or renewed.
     version: AtomicU64,
     elsewhere: u64,
@@ -36,7 +36,7 @@ pub(crate) struct Guide {
 }
 
 impl Guide {
-    pub(crate) fn new(door: &Arc<Door>, writes: bool, fence: bool) -> Arc<Self> {
+    pub(crate) fn new(door: &Arc<Door>, writes: bool, read_only_default: bool) -> Arc<Self> {
         if writes {
             door.begin_writer();
         }
@@ -50,7 +50,7 @@ impl Guide {
             door: Arc::clone(door),
             replayed: Arc::new(replayed),
             writes,
-            fence,
+            read_only_default,
             hooked: OnceLock::new(),
             little: AtomicBool::new(false),
             refused: watch::Sender::new(None),
@@ -128,7 +128,7 @@ impl Guide {
         }
         let admitted = match self.writes {
             true => self.door.admit_writer(hello),
-            false => self.door.admit_reader(hello, self.fence),
+            false => self.door.admit_reader(hello, self.read_only_default),
         };
         if self.is_over() {
             self.door.tell(&self.replayed, News::Moved);

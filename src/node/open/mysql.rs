@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// The first statement of every replica connection (rule I7).
-const FENCE: &str = "SET SESSION TRANSACTION READ ONLY";
+const READ_ONLY_DEFAULT: &str = "SET SESSION TRANSACTION READ ONLY";
 
 pub(super) async fn open(config: &Config, node: &NodeConfig) -> Result<NodePool, DbErr> {
     let mut options = tuned(config, node);
@@ -47,16 +47,16 @@ pub(super) async fn open(config: &Config, node: &NodeConfig) -> Result<NodePool,
             options.map_sqlx_mysql_opts(move |_| ready.clone());
         }
     }
-    let fence = config.fence && node.role() == Role::Replica;
-    if fence {
+    let read_only = config.fence && node.role() == Role::Replica;
+    if read_only {
         // One slot for a function over the pool's options, and one for what runs after connecting: on a replica the
-        // fence takes both. Sizes and time-outs are in `options`; a caller's pool closure is not, and is documented.
-        options.map_sqlx_mysql_pool_opts(fenced);
+        // read-only default takes both. Sizes and time-outs are in `options`; a caller's pool closure is not, and is documented.
+        options.map_sqlx_mysql_pool_opts(with_read_only_default);
     }
     let connection = SqlxMySqlConnector::connect(options).await?;
     let pool = connection.get_mysql_connection_pool().clone();
     // Nobody can look into a caller's options, and SeaORM itself puts nothing there.
-    let free_slot = config.connect_options.is_none() && !fence;
+    let free_slot = config.connect_options.is_none() && !read_only;
     let lent = Lent::with_slot(free_slot).with_credentials(credentials.as_ref(), taker(&pool));
     Ok(NodePool::MySql(pool, connection, lent))
 }
@@ -115,7 +115,7 @@ pub(in crate::node) fn taker(pool: &MySqlPool) -> Arc<dyn TakesCredentials> {
     Arc::new(Taker(pool.clone()))
 }
 
-/// MariaDB and MySQL have no start-up parameter for it, so the fence is the first statement of each connection (I7).
-fn fenced(options: PoolOptions<MySql>) -> PoolOptions<MySql> {
-    options.after_connect(|conn, _| Box::pin(async move { conn.execute(FENCE).await.map(drop) }))
+/// MariaDB and MySQL have no start-up parameter for it, so the read-only default is the first statement of each connection (I7).
+fn with_read_only_default(options: PoolOptions<MySql>) -> PoolOptions<MySql> {
+    options.after_connect(|conn, _| Box::pin(async move { conn.execute(READ_ONLY_DEFAULT).await.map(drop) }))
 }

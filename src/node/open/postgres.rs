@@ -32,7 +32,7 @@ use crate::{
 };
 
 /// A start-up parameter of every replica connection (rule I7).
-const FENCE: (&str, &str) = ("default_transaction_read_only", "on");
+const READ_ONLY_DEFAULT: (&str, &str) = ("default_transaction_read_only", "on");
 
 pub(super) async fn open(
     config: &Config,
@@ -40,8 +40,8 @@ pub(super) async fn open(
     door: &Arc<Door>,
 ) -> Result<NodePool, DbErr> {
     let mut options = tuned(config, node);
-    let fenced = config.fence && node.role() == Role::Replica;
-    let guide = Guide::new(door, node.role() != Role::Replica, fenced);
+    let read_only = config.fence && node.role() == Role::Replica;
+    let guide = Guide::new(door, node.role() != Role::Replica, read_only);
     let credentials = credentials_of(config, node);
     let signed = given(credentials.as_ref()).await?;
     // Without replicas the application may be given this pool, as SeaORM gives it.
@@ -52,13 +52,13 @@ pub(super) async fn open(
         handed.clone()
     };
     match &config.connect_options {
-        // SeaORM hands in what it made of the URL and the settings; the password and the fence are put on top.
+        // SeaORM hands in what it made of the URL and the settings; the password and the read-only default are put on top.
         None => {
             let url = node.url.clone();
             options.map_sqlx_postgres_opts(move |base| {
-                fence(
+                with_read_only_default(
                     signed_in(with_password(base, &url), signed.as_ref()),
-                    fenced,
+                    read_only,
                 )
             });
             let (guide, handed) = (Arc::clone(&guide), noted(&parsed(&node.url)?));
@@ -68,7 +68,7 @@ pub(super) async fn open(
         }
         Some(template) => {
             let ready = retargeted(config, template, node).await?;
-            let ready = fence(signed_in(ready, signed.as_ref()), fenced);
+            let ready = with_read_only_default(signed_in(ready, signed.as_ref()), read_only);
             let port_of = ready.clone();
             options.map_sqlx_postgres_opts(move |_| ready.clone());
             if let Some(Slot::Free(path)) = config.found.slot() {
@@ -161,10 +161,10 @@ pub(in crate::node) fn taker(pool: &PgPool) -> Arc<dyn TakesCredentials> {
     Arc::new(Taker(pool.clone()))
 }
 
-/// The fence is a start-up parameter, because RESET and DISCARD ALL restore those; a later `SET` they would drop (I7).
-fn fence(options: PgConnectOptions, fenced: bool) -> PgConnectOptions {
-    if fenced {
-        options.options([FENCE])
+/// The read-only default is a start-up parameter, because RESET and DISCARD ALL restore those; a later `SET` they would drop (I7).
+fn with_read_only_default(options: PgConnectOptions, read_only: bool) -> PgConnectOptions {
+    if read_only {
+        options.options([READ_ONLY_DEFAULT])
     } else {
         options
     }

@@ -1,4 +1,4 @@
-//! The fence on every replica connection (rule I7), and which nodes are let in at the start (rule T14).
+//! The read-only default on every replica connection (rule I7), and which nodes are let in at the start (rule T14).
 
 mod start;
 
@@ -62,7 +62,7 @@ async fn sneak(db: &RoutedConnection) -> (String, String) {
 }
 
 #[tokio::test]
-async fn the_fence_is_on_replicas_only_and_beside_the_callers_own_options() {
+async fn the_read_only_default_is_on_replicas_only_and_beside_the_callers_own_options() {
     let place = SLOT.shared("fence_options").await;
     let with_options = |url: String| {
         let separator = if url.contains('?') { '&' } else { '?' };
@@ -102,7 +102,7 @@ async fn the_fence_is_on_replicas_only_and_beside_the_callers_own_options() {
 }
 
 #[tokio::test]
-async fn nothing_that_is_said_in_a_transaction_lifts_the_fence() {
+async fn nothing_that_is_said_in_a_transaction_lifts_the_read_only_default() {
     let place = SLOT.shared("fence_reset").await;
     let db = place
         .builder()
@@ -214,9 +214,9 @@ async fn a_replica_that_was_promoted_behind_our_back_still_refuses_writes() {
     }
 }
 
-/// So that the tests above test the fence and not the server.
+/// So that the tests above test the read-only default and not the server.
 #[tokio::test]
-async fn without_the_fence_a_promoted_replica_would_take_the_write() {
+async fn without_the_read_only_default_a_promoted_replica_would_take_the_write() {
     static OWN: Slot = Slot::new(1);
     let place = OWN.alone("fence_off").await;
     create_sneak(&place);

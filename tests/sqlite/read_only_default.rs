@@ -1,4 +1,4 @@
-//! The fence of SQLite's readers: `mode=ro` and `query_only` together (rule I7).
+//! The read-only default of SQLite's readers: `mode=ro` and `query_only` together (rule I7).
 
 use sea_orm::{AccessMode, ConnectionTrait, TransactionTrait};
 
@@ -25,7 +25,7 @@ async fn a_readers_connection_refuses_every_write() {
     for write in WRITES {
         assert!(
             reader.concrete().execute_unprepared(write).await.is_err(),
-            "{write} passed the fence"
+            "{write} passed the read-only default"
         );
     }
     // Lifting `query_only` by hand leaves `mode=ro`.
