@@ -1,5 +1,5 @@
-//! What each backend asks of its servers: the probe, the read-only default, the catalog. SQL only; what the answers mean is
-//! decided elsewhere.
+//! What each backend asks of its servers: the probe, the read-only default, the catalog. SQL only; what the answers
+//! mean is decided elsewhere.
 
 #[cfg(feature = "postgres")]
 pub(crate) mod activity;
@@ -47,7 +47,7 @@ pub(crate) struct Facts {
     /// Of how many transactions it knows, where all of them have ended.
     pub(crate) ended: Option<u64>,
     /// The server's address and start time, as one number.
-    pub(crate) server: Option<u64>,
+    pub(crate) incarnation: Option<u64>,
     /// The server's start time alone: one server has many addresses.
     pub(crate) started: Option<u64>,
     /// The server's address alone, where it has one.
@@ -188,7 +188,8 @@ fn not_answered(config: &Config) -> DbErr {
     Silence::on_a_connection(config.setting("check_timeout"))
 }
 
-/// Puts the read-only default back inside a transaction that may have lifted it; `None` where that is not needed or not possible.
+/// Puts the read-only default back inside a transaction that may have lifted it; `None` where that is not needed or not
+/// possible.
 pub(crate) const fn restore_read_only_default(backend: DbBackend) -> Option<&'static str> {
     match backend {
         #[cfg(feature = "postgres")]

@@ -89,8 +89,8 @@ impl RoutedConnection {
 
     /// One primary and its replicas from connections that the application made: its own pools, mocks, proxies.
     ///
-    /// Sizes, time-outs and read-only defaults are as the application made them; without such a default, that no write reaches a replica
-    /// rests on the classifier and on the servers alone. The same pool may stand in both roles.
+    /// Sizes, time-outs and read-only defaults are as the application made them; without such a default, that no write
+    /// reaches a replica rests on the classifier and on the servers alone. The same pool may stand in both roles.
     ///
     /// How far such a replica is nobody can tell, so what wrote reads on the primary from then on: without sessions, that is
     /// the whole process. A handle with [`with_consistency`](Self::with_consistency) `Eventual` goes on reading there.

@@ -55,7 +55,7 @@ use crate::{causality::Replayed, config::NodeConfig, vocabulary::NodeId};
 /// What SeaORM calls after a statement.
 pub(crate) type Callback = Arc<dyn Fn(&metric::Info<'_>) + Send + Sync>;
 
-/// One life of one node's pool. A pool that is replaced makes a new `Node` with a greater generation.
+/// One generation of one node's pool. A pool that is replaced makes a new `Node` with a greater generation.
 pub(crate) struct Node {
     pub(crate) id: NodeId,
     /// The configured name, or the server's; what metrics and errors show.
@@ -115,7 +115,7 @@ impl Node {
         }
     }
 
-    /// This node with the same server in the same life, under another name.
+    /// This node with the same server in the same incarnation, under another name.
     pub(crate) fn renamed(&self, name: Arc<str>) -> Self {
         Self {
             direct: self.direct.clone(),

@@ -22,30 +22,31 @@ struct SeenEpoch {
     /// The first position that its primary told: what survived of the epochs before lies below it. Nothing while an
     /// authority has named the epoch and its primary was not asked yet.
     first: Option<u64>,
-    /// The greatest that it told, and in which life of its server it did last.
+    /// The greatest that it told, and when the incarnation of its server was started that did last.
     greatest: u64,
-    life: u64,
+    started: u64,
 }
 
 impl Epochs {
-    /// The ordinal of what a primary says in this life of its server: of an epoch that is new or the last one.
+    /// The ordinal of what a primary says in this incarnation of its server, by when that was started: of an epoch that
+    /// is new or the last one.
     ///
-    /// A server never goes back in one life. One that was started again and is behind what it had told has lost the
-    /// rest, by a crash or because its disk was restored; what it writes from there on is another history under the
+    /// A server never goes back in one incarnation. One that was started again and is behind what it had told has lost
+    /// the rest, by a crash or because its disk was restored; what it writes from there on is another history under the
     /// same timeline, and no position of the old one proves anything for it.
-    pub(super) fn admit(&mut self, position: Position, life: u64) -> Option<u64> {
+    pub(super) fn admit(&mut self, position: Position, started: u64) -> Option<u64> {
         let Position { epoch, lsn } = position;
         let told = SeenEpoch {
             epoch,
             first: Some(lsn.0),
             greatest: lsn.0,
-            life,
+            started,
         };
         match self.seen.last_mut() {
             Some(last) if last.epoch == epoch && last.first.is_none() => *last = told,
-            Some(last) if last.epoch == epoch && (last.greatest <= lsn.0 || last.life == life) => {
+            Some(last) if last.epoch == epoch && (last.greatest <= lsn.0 || last.started == started) => {
                 last.greatest = last.greatest.max(lsn.0);
-                last.life = life;
+                last.started = started;
             }
             Some(last) if epoch < last.epoch || epoch.cluster != last.epoch.cluster => return None,
             _ => self.seen.push(told),
@@ -59,7 +60,7 @@ impl Epochs {
             epoch,
             first: None,
             greatest: 0,
-            life: 0,
+            started: 0,
         });
         self.last()
     }

@@ -1,10 +1,10 @@
 //! Reads that must not be undone by a later one (rule C9, `monotonic`).
 //!
 //! A read on a replica has seen at most what that server had replayed when it returned. How far that was tells only a
-//! position that was sampled later in the same life of the server: one sampled before, or after a crash, may lie below.
-//! The life is that of the connection which samples: it was open before the read and answered after it, so the server
+//! position that was sampled later in the same incarnation of the server: one sampled before, or after a crash, may lie
+//! below. It is told by the connection that samples: that was open before the read and answered after it, so the server
 //! did not begin anew in between. Until there is such a sample, the session stays on that server or uses the primary;
-//! and it stays only while no connection was opened there since, because that one may belong to a new life.
+//! and it stays only while no connection was opened there since, because that one may belong to a new incarnation.
 
 use std::{sync::Arc, time::Instant};
 
@@ -14,7 +14,7 @@ use super::Replayed;
 #[derive(Clone, Debug)]
 pub(crate) struct ObservedRead {
     pub(super) replayed: Arc<Replayed>,
-    pub(super) life: u64,
+    pub(super) connection: u64,
     opened: u64,
     pub(super) returned: Instant,
 }
@@ -45,7 +45,7 @@ impl ObservedRead {
     /// A read that is about to be sent there.
     pub(crate) fn begin(replayed: &Arc<Replayed>) -> Self {
         Self {
-            life: replayed.life(),
+            connection: replayed.poller_openings(),
             opened: replayed.openings(),
             replayed: Arc::clone(replayed),
             returned: Instant::now(),
@@ -60,7 +60,7 @@ impl ObservedRead {
     /// Whether the server that served it is the one that would serve the next.
     pub(super) fn is_here(&self) -> bool {
         self.opened == self.replayed.openings()
-            && self.life == self.replayed.life()
+            && self.connection == self.replayed.poller_openings()
             && !self.replayed.is_mixed()
     }
 }

@@ -1,9 +1,9 @@
 //! How far a replica is known to have replayed (rules C4, C6).
 //!
-//! A position proves something for one life of one server only: after a crash a standby came back 10 MB behind what it
-//! had served, under the same start time. So the sample that was begun last wins, whatever it says: what is known
-//! falls when a later one is lower, and an earlier one that comes in late is dropped. Every new connection brings such a
-//! sample before it is used.
+//! A position proves something for one incarnation of one server only: after a crash a standby came back 10 MB behind
+//! what it had served, under the same start time. So the sample that was begun last wins, whatever it says: what is
+//! known falls when a later one is lower, and an earlier one that comes in late is dropped. Every new connection brings
+//! such a sample before it is used.
 //!
 //! Readers compare three atomics; samples are seldom and take a lock.
 
@@ -38,8 +38,8 @@ pub(crate) struct Replayed {
     mixed: AtomicBool,
     /// Whether the several servers were reported already.
     reported: AtomicBool,
-    /// How often the connection that asks again and again was opened: while this stands, the server lives on.
-    life: AtomicU64,
+    /// How often the poller opened its connection: while this stands, the server lives on.
+    poller_openings: AtomicU64,
     /// How often a connection was opened, or may have been.
     openings: AtomicU64,
     /// How long after a capture this server was known to have replayed it.
@@ -58,7 +58,7 @@ impl Default for Replayed {
             opaque: AtomicU64::new(0),
             mixed: AtomicBool::new(false),
             reported: AtomicBool::new(false),
-            life: AtomicU64::new(0),
+            poller_openings: AtomicU64::new(0),
             openings: AtomicU64::new(0),
             reached: Histogram::default(),
             counted: watch::Sender::new(None),
@@ -108,9 +108,9 @@ impl Replayed {
 
     /// A connection leads to this server: once two have led to two, what one has replayed proves nothing. One that was
     /// opened before any position was told counts as well.
-    pub(crate) fn meet(&self, server: u64, place: Option<u64>) {
+    pub(crate) fn meet(&self, incarnation: u64, place: Option<u64>) {
         let mut notes = self.notes();
-        if notes.meet(server, place) && !mutants::lives("balanced_name_as_one_server") {
+        if notes.meet(incarnation, place) && !mutants::lives("balanced_name_as_one_server") {
             self.mixed.store(true, Ordering::Release);
             self.set(0, 0);
         }
@@ -123,8 +123,8 @@ impl Replayed {
 
     /// Takes a sample in, unless one that was begun later counts already.
     pub(crate) fn learn(&self, sample: &ReplayObservation) -> Several {
-        if let Some(server) = sample.told.server {
-            self.meet(server, sample.place);
+        if let Some(incarnation) = sample.told.incarnation {
+            self.meet(incarnation, sample.place);
         }
         let mut notes = self.notes();
         let sample = &notes.with_epoch(sample);
@@ -146,7 +146,7 @@ impl Replayed {
     }
 
     /// Forgets what is known unless the server was asked after this moment: a connection was opened then that was not
-    /// asked itself, and may belong to a new life.
+    /// asked itself, and may belong to a new incarnation.
     pub(crate) fn forget_unless_asked_since(&self, opened: Instant) {
         if mutants::lives("position_kept_over_crash") {
             return;
@@ -167,14 +167,14 @@ impl Replayed {
         Opaque(Arc::clone(self))
     }
 
-    /// The connection that asks again and again was opened: the number of its life.
-    pub(crate) fn begin_life(&self) -> u64 {
-        self.life.fetch_add(1, Ordering::AcqRel) + 1
+    /// The poller has opened its connection: the number of that.
+    pub(crate) fn poller_opened(&self) -> u64 {
+        self.poller_openings.fetch_add(1, Ordering::AcqRel) + 1
     }
 
-    /// The life that it is in now; 0 before the first.
-    pub(crate) fn life(&self) -> u64 {
-        self.life.load(Ordering::Acquire)
+    /// The number of the connection that the poller has now; 0 before the first.
+    pub(crate) fn poller_openings(&self) -> u64 {
+        self.poller_openings.load(Ordering::Acquire)
     }
 
     /// A connection for statements was opened, or may have been.
@@ -187,10 +187,11 @@ impl Replayed {
         self.openings.load(Ordering::Acquire)
     }
 
-    /// A position that covers what was seen here before this moment in this life, if one is known.
-    pub(crate) fn covering(&self, life: u64, returned: Instant) -> Option<(u64, u64)> {
+    /// A position that covers what was seen here before this moment while the poller had this connection, if one is
+    /// known.
+    pub(crate) fn covering(&self, connection: u64, returned: Instant) -> Option<(u64, u64)> {
         let cover = self.notes().read_covers.proven()?;
-        let covers = cover.life == life && cover.begun > returned && !self.is_mixed();
+        let covers = cover.connection == connection && cover.begun > returned && !self.is_mixed();
         covers.then_some(cover.position)
     }
 
@@ -221,7 +222,7 @@ impl Replayed {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Several {
     NoNews,
-    /// Another one than before, which has the same address: the server in a new life.
+    /// Another one than before, which has the same address: the server in a new incarnation.
     Restarted,
     /// Another one than before.
     Found,

@@ -139,19 +139,20 @@ impl WriteClock {
         question
     }
 
-    /// The primary's position, told in this life of its server, from a capture that was sent after that question was
-    /// taken down. Refused is an epoch below the greatest seen, or another cluster: what a stale primary says covers
-    /// nothing (rule C2). So is whatever was asked before an authority said which epoch counts, or by a handle that has
-    /// not heard it: the primary that it leads to may be the one that is over, and its epoch the greater one.
+    /// The primary's position, told by the incarnation of its server that was started then, from a capture that was
+    /// sent after that question was taken down. Refused is an epoch below the greatest seen, or another cluster: what a
+    /// stale primary says covers nothing (rule C2). So is whatever was asked before an authority said which epoch
+    /// counts, or by a handle that has not heard it: the primary that it leads to may be the one that is over, and its
+    /// epoch the greater one.
     ///
     /// Only the one that captures calls this.
-    pub(crate) fn cover(&self, question: Question, position: Position, life: u64) -> bool {
+    pub(crate) fn cover(&self, question: Question, position: Position, started: u64) -> bool {
         let (ticks, lsn) = (question.ticks, position.lsn.0);
         let mut known = self.known();
         if question.word != self.word() {
             return false;
         }
-        let Some(epoch) = known.epochs.admit(position, life) else {
+        let Some(epoch) = known.epochs.admit(position, started) else {
             return false;
         };
         if self.last.lsn().is_none() || epoch != self.epoch() {

@@ -144,7 +144,7 @@ impl Following {
         let observer = self.observer.take();
         let asking = async {
             let mut observer = match observer {
-                Some((id, life, open)) if (id, life) == (primary.id, primary.generation) => open,
+                Some((id, since, open)) if (id, since) == (primary.id, primary.generation) => open,
                 _ => Observer::open(&shared.config, direct).await?,
             };
             let at_work = observer.look(pids).await?;

@@ -39,7 +39,7 @@ impl Attempt<'_> {
 
     /// Sends a read to the primary instead, when the node is not as far as it needs, now that it holds a connection. What was
     /// known when it was routed may have fallen: the connection may be one that another statement opened to a server in a
-    /// new life. Whether it has to be routed again.
+    /// new incarnation. Whether it has to be routed again.
     pub(super) fn reroute_if_stale(&mut self, lease: &Lease) -> bool {
         let replica = lease.role() == Role::Replica;
         if replica && self.judge_anew() {

@@ -161,8 +161,8 @@ impl Attempt<'_> {
 
     /// Whether the node of a transaction that has begun is as far as it has to be; asks where that is not known. The
     /// transaction's connection cannot be asked: at REPEATABLE READ the question would take the snapshot, before the
-    /// answer. So the node is asked on another one, after this one was open: a server that began a new life in between
-    /// has ended this one with it.
+    /// answer. So the node is asked on another one, after this one was open: a server that began a new incarnation in
+    /// between has ended this one with it.
     pub(crate) async fn prove_begun(&mut self, lease: &Lease) -> bool {
         let (node, shared) = (lease.node(), self.request.shared);
         let bound =

@@ -12,7 +12,8 @@ use super::settings::Settings;
 use super::statement::Statement;
 
 /// Settings that change how a statement runs or what it may see, never what it may do. A name with a dot is the
-/// application's own. Left out: all that the server reads a text by (`standard_conforming_strings`), and the read-only default.
+/// application's own. Left out: all that the server reads a text by (`standard_conforming_strings`), and the read-only
+/// default.
 const LOCAL: [&str; 15] = [
     "application_name",
     "effective_cache_size",

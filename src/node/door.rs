@@ -129,7 +129,7 @@ pub(crate) struct Expected {
     pub(crate) epoch: Option<u64>,
 }
 
-/// One life of one server, and its timeline as far as it is known.
+/// One incarnation of one server, and its timeline as far as it is known.
 #[derive(Clone, Copy, Debug)]
 struct Server {
     started: u64,
@@ -230,7 +230,7 @@ impl Door {
             .is_none_or(|home| home.started == started)
     }
 
-    /// A pool met two servers in its life. Whether that is how it is under this name; else it has moved.
+    /// One pool met two servers. Whether that is how it is under this name; else it has moved.
     pub(crate) fn met_another(&self) -> bool {
         let mut inside = self.inside();
         let now = Instant::now();

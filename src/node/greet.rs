@@ -231,9 +231,9 @@ fn read(row: &PgRow, begun: Instant) -> Result<Hello, sqlx::Error> {
         complete: false,
         source,
         cluster,
-        server: server_of(addr, Some(started)),
+        incarnation: server_of(addr, Some(started)),
         place: (!addr.is_empty()).then(|| server_of(addr, None)),
-        life: None,
+        connection: None,
     });
     Ok(Hello {
         cluster,

@@ -10,8 +10,8 @@
 //!
 //! What stays true of the pool: a connection that is here counts as one of the pool's, so there are never more than its
 //! greatest number; whoever waits for the pool itself gets the next one that is free; one that nobody takes for a moment,
-//! and now and then any, goes back, where its age and its life are looked at. Where a closure of the caller's may look at
-//! connections on their way, or the application has the pool, nothing is kept here.
+//! and now and then any, goes back, where its age is looked at and whether its session is open. Where a closure of the
+//! caller's may look at connections on their way, or the application has the pool, nothing is kept here.
 
 mod watch;
 
@@ -30,7 +30,7 @@ const IDLE: Duration = Duration::from_millis(100);
 /// Each time that so many were given back, one goes to the pool: a busy connection ages as well.
 const BACK_EVERY: u64 = 1_024;
 
-/// The idle connections of one life of a node's pool.
+/// The idle connections of one generation of a node's pool.
 #[derive(Default)]
 pub(crate) struct IdleStack(Mutex<Stack>);
 

@@ -25,7 +25,7 @@ use self::trials::{Trials, TurnChange};
 /// No turn has come back for so long: those who wait go on without.
 const STUCK: Duration = Duration::from_millis(2);
 
-/// The turns of one life of a node's pool.
+/// The turns of one generation of a node's pool.
 #[derive(Debug)]
 pub(crate) struct Limiter {
     turns: Semaphore,

@@ -1,10 +1,10 @@
 //! Opens a node's pool: the caller's `ConnectOptions` reach every node, with their closures.
 //!
 //! SeaORM builds the pool, so that whatever a `ConnectOptions` can say is said to it. Only the endpoint, the password
-//! and the read-only default are put in afterwards, on sqlx's own options, through the one slot that SeaORM has for it. When the
-//! caller uses that slot too, a template pool is built first, lazily and with nobody connected, and its options are
-//! read back: they hold what the caller's closure did. On top comes what the node's URL says otherwise than the
-//! template's (`NodeUrl::beside`), each parameter for itself.
+//! and the read-only default are put in afterwards, on sqlx's own options, through the one slot that SeaORM has for it.
+//! When the caller uses that slot too, a template pool is built first, lazily and with nobody connected, and its
+//! options are read back: they hold what the caller's closure did. On top comes what the node's URL says otherwise than
+//! the template's (`NodeUrl::beside`), each parameter for itself.
 //!
 //! SeaORM never gets a URL with a password that came from our configuration: its errors, its `Debug` and a trace span
 //! print it.

@@ -242,7 +242,7 @@ fn shown(tracker: &Tracker, waiting: &WaitingBookmark) -> Shown {
     let mut shown = Shown::Nowhere;
     let others = snapshot.nodes();
     for node in others.filter(|node| node.seen.role != Role::Primary) {
-        let since = |told: &LastReport| told.server.is_some() && told.begun > waiting.came;
+        let since = |told: &LastReport| told.incarnation.is_some() && told.begun > waiting.came;
         let Some(told) = node.member.node.replayed.told().filter(since) else {
             return Shown::Unasked;
         };

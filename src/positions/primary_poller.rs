@@ -48,7 +48,8 @@ enum Ended {
 /// The connection that captures use, kept between them.
 #[derive(Debug, Default)]
 pub(super) struct Capture {
-    /// With the life of the primary that it leads to: the answer of another node says nothing of this one's writes.
+    /// With the generation of the primary that it leads to: the answer of another node says nothing of this one's
+    /// writes.
     conn: Option<(NodeId, u64, sql::Direct)>,
 }
 
@@ -124,7 +125,7 @@ impl Capture {
             guide.is_none_or(|guide| !guide.is_over() && guide.door.is_home(conn.started()))
         };
         let mut conn = match self.conn.take() {
-            Some((of, life, conn)) if (of, life) == (id, generation) && leads_home(&conn) => conn,
+            Some((of, since, conn)) if (of, since) == (id, generation) && leads_home(&conn) => conn,
             _ => sql::open(&tracker.config, &direct, "sealane-capture").await?,
         };
         if !leads_home(&conn) {
@@ -141,7 +142,7 @@ impl Capture {
             }
             false => question,
         };
-        let life = conn.started();
+        let started = conn.started();
         self.conn = Some((id, generation, conn));
         // A node that was the primary until now: what was written to its successor lies elsewhere.
         let still = tracker
@@ -153,7 +154,7 @@ impl Capture {
                 .as_ref()
                 .is_some_and(|(.., conn)| leads_home(conn));
         Ok(
-            match still && tracker.clock.writes.cover(question, position, life) {
+            match still && tracker.clock.writes.cover(question, position, started) {
                 true => Ended::Covered,
                 false => Ended::Failed,
             },

@@ -73,7 +73,7 @@ impl FollowedReplica {
                 super::sweep(&tracker);
                 true
             }
-            // What was known stays known: it was true of the life that every open connection still belongs to.
+            // What was known stays known: it was true of the incarnation that every open connection still belongs to.
             Ok(Err(_)) | Err(_) => {
                 *conn = None;
                 false
@@ -165,7 +165,7 @@ async fn sample(
         }
         (None, Some(direct)) => {
             let open = sql::open(&tracker.config, direct, "sealane-replay").await?;
-            node.replayed.begin_life();
+            node.replayed.poller_opened();
             open
         }
         (None, None) => return Err(DbErr::Custom("not a server of our own".to_owned())),
@@ -173,7 +173,7 @@ async fn sample(
     let replay = open.sample().await?;
     *conn = Some(open);
     Ok(ReplayReport {
-        life: Some(node.replayed.life()),
+        connection: Some(node.replayed.poller_openings()),
         ..replay
     })
 }

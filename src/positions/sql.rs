@@ -24,7 +24,7 @@ const CAPTURE: &str = "SELECT (lsn - '0/0'::pg_catalog.pg_lsn)::pg_catalog.int8,
      ('x' || pg_catalog.substr(pg_catalog.pg_walfile_name(lsn), 1, 8))::pg_catalog.bit(32)::pg_catalog.int8 \
      FROM pg_catalog.pg_current_wal_insert_lsn() AS lsn";
 
-/// What does not change in a connection's life: whose server it is, by its own address and start time whatever stands
+/// What does not change while a connection lasts: whose server it is, by its own address and start time whatever stands
 /// between, and what is read from its control file, which a thousand questions a second must not open.
 const IDENTITY: &str = "SELECT (SELECT system_identifier FROM pg_catalog.pg_control_system())::pg_catalog.int8, \
      pg_catalog.pg_size_bytes(pg_catalog.current_setting('wal_segment_size')), \
@@ -45,7 +45,7 @@ const SAMPLE: &str = "SELECT CASE WHEN pg_catalog.pg_is_in_recovery() \
 pub(crate) struct Identity {
     cluster: u64,
     segment: u64,
-    server: u64,
+    incarnation: u64,
     place: Option<u64>,
     started: u64,
 }
@@ -88,7 +88,7 @@ async fn identify(conn: &mut PgConnection) -> Result<Identity, sqlx::Error> {
     Ok(Identity {
         cluster: unsigned(row.try_get(0)?),
         segment: unsigned(row.try_get(1)?),
-        server: server_of(addr, Some(started)),
+        incarnation: server_of(addr, Some(started)),
         place: (!addr.is_empty()).then(|| server_of(addr, None)),
         started,
     })
@@ -170,9 +170,9 @@ async fn sample(conn: &mut PgConnection, identity: Identity) -> Result<ReplayRep
             complete: lsn.is_some() && received == lsn,
             source,
             cluster: identity.cluster,
-            server: identity.server,
+            incarnation: identity.incarnation,
             place: identity.place,
-            life: None,
+            connection: None,
         })
     };
     row.and_then(read)

@@ -240,7 +240,7 @@ impl Tracker {
         let sample = ReplayObservation {
             told: LastReport {
                 begun: report.begun,
-                server: Some(report.server),
+                incarnation: Some(report.incarnation),
                 source: report.source,
                 lsn: report.lsn,
             },
@@ -248,7 +248,7 @@ impl Tracker {
             lsn: report.lsn,
             complete: report.complete,
             place: report.place,
-            life: report.life,
+            connection: report.connection,
         };
         let (epoch, before) = replayed.known();
         let several = replayed.learn(&sample);

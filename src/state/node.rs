@@ -157,7 +157,7 @@ pub(crate) struct ServerFacts {
     /// How far the server has written, or replayed.
     pub(crate) position: Option<u64>,
     /// The server's address and start time, as one number.
-    pub(crate) server: Fact<u64>,
+    pub(crate) incarnation: Fact<u64>,
     /// When the server was started.
     pub(crate) started: Option<u64>,
     /// The server's address, as it sees it.
@@ -186,7 +186,7 @@ pub(crate) struct ProbeTimes {
 pub(crate) struct Replay {
     /// Since when it has everything that the primary had written by then.
     pub(crate) fresh: Option<Moment>,
-    /// The node had replayed more than the primary had written when that was asked later, in this life.
+    /// The node had replayed more than the primary had written when that was asked later, in this incarnation.
     pub(crate) astray: bool,
     /// Too far behind.
     pub(crate) lagging: bool,

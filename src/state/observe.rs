@@ -16,7 +16,7 @@ pub(super) fn observe(step: &mut Step<'_>, id: NodeId, begun: Moment, facts: Pro
     };
     let mut news = false;
     if began_anew {
-        // Another life, or another server: what it had before proves nothing (C4).
+        // Another incarnation, or another server: what it had before proves nothing (C4).
         node.replay.fresh = None;
         news = std::mem::take(&mut node.replay.astray);
     }
@@ -60,7 +60,7 @@ impl ServerFacts {
         self.identity.learn(facts.identity);
         self.epoch.learn(epoch);
         self.receiving.learn(facts.receiving);
-        self.server.learn(facts.server);
+        self.incarnation.learn(facts.incarnation);
         self.started = facts.started.or(self.started);
         self.place = facts.place.or(self.place);
         self.position = facts.position;
@@ -69,10 +69,10 @@ impl ServerFacts {
     }
 }
 
-/// Whether another server answers than before, or the same one in another life.
+/// Whether another server answers than before, or the same one in another incarnation.
 fn begins_anew(state: &State, id: NodeId, facts: ProbeFacts) -> bool {
-    let before = state.node(id).map(|node| node.said.server);
-    facts.server != Fact::NotChecked && before.is_some_and(|before| before != facts.server)
+    let before = state.node(id).map(|node| node.said.incarnation);
+    facts.incarnation != Fact::NotChecked && before.is_some_and(|before| before != facts.incarnation)
 }
 
 /// Where the primary is, its replicas are measured by what it says.

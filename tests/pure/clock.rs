@@ -24,8 +24,8 @@ fn named(cluster: u64, timeline: u64) -> Named {
 }
 
 /// A capture of a handle that has heard the last word.
-fn cover(clock: &WriteClock, position: Position, life: u64) -> bool {
-    clock.cover(clock.question(clock.word()), position, life)
+fn cover(clock: &WriteClock, position: Position, started: u64) -> bool {
+    clock.cover(clock.question(clock.word()), position, started)
 }
 
 fn needs(clock: &WriteClock, session: &Session) -> Option<u64> {

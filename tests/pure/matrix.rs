@@ -27,7 +27,7 @@ fn well() -> State {
                 in_recovery: Fact::Known(in_recovery),
                 identity: Fact::Known(7),
                 epoch: Fact::Known(1),
-                server: Fact::Known(place.into()),
+                incarnation: Fact::Known(place.into()),
                 receiving: Fact::Known(true),
                 position: Some(100),
                 ..ProbeFacts::default()

@@ -4,17 +4,17 @@ use std::time::{Duration, Instant};
 
 use crate::causality::ReadCovers;
 
-/// Samples as `(life, milliseconds, epoch, lsn, everything received is replayed)`, and the proven one after them.
+/// Samples as `(connection, milliseconds, epoch, lsn, everything received is replayed)`, and the proven one after them.
 fn proven(samples: &[(u64, u64, u64, u64, bool)]) -> Option<(u64, u64, (u64, u64))> {
     let start = Instant::now();
     let mut covers = ReadCovers::default();
-    for &(life, at, epoch, lsn, complete) in samples {
+    for &(connection, at, epoch, lsn, complete) in samples {
         let said = (lsn > 0).then_some(((epoch, lsn), complete));
-        covers.hear(life, start + Duration::from_millis(at), said);
+        covers.hear(connection, start + Duration::from_millis(at), said);
     }
     covers.proven().map(|one| {
         let at = one.begun.duration_since(start).as_millis();
-        (one.life, u64::try_from(at).unwrap(), one.position)
+        (one.connection, u64::try_from(at).unwrap(), one.position)
     })
 }
 

@@ -14,11 +14,12 @@ pub(crate) struct ReplayReport {
     pub(crate) source: Upstream,
     pub(crate) cluster: u64,
     /// The server's address and start time, as one number.
-    pub(crate) server: u64,
+    pub(crate) incarnation: u64,
     /// The server's address, where it has one; a server that was started again has it still.
     pub(crate) place: Option<u64>,
-    /// The life of the connection that was asked, where it is the one that asks again and again.
-    pub(crate) life: Option<u64>,
+    /// The number of the poller's connection, where it was asked on that: see
+    /// [`Replayed::poller_openings`](super::Replayed::poller_openings).
+    pub(crate) connection: Option<u64>,
 }
 
 /// A [`ReplayReport`] in the words of the cluster's clock.
@@ -33,8 +34,8 @@ pub(crate) struct ReplayObservation {
     pub(crate) complete: bool,
     /// See [`ReplayReport::place`].
     pub(crate) place: Option<u64>,
-    /// See [`ReplayReport::life`].
-    pub(crate) life: Option<u64>,
+    /// See [`ReplayReport::connection`].
+    pub(crate) connection: Option<u64>,
 }
 
 /// From whom a standby receives (rule T2).
@@ -55,7 +56,7 @@ pub(crate) struct LastReport {
     /// Before the question was sent.
     pub(crate) begun: Instant,
     /// Nothing where nobody was asked: what was known was only forgotten.
-    pub(crate) server: Option<u64>,
+    pub(crate) incarnation: Option<u64>,
     pub(crate) source: Upstream,
     /// As it was said; nothing where it is not in recovery.
     pub(crate) lsn: Option<u64>,
@@ -65,7 +66,7 @@ impl LastReport {
     pub(super) fn nothing(begun: Instant) -> Self {
         Self {
             begun,
-            server: None,
+            incarnation: None,
             source: Upstream::Nobody,
             lsn: None,
         }
@@ -79,14 +80,14 @@ impl LastReport {
 /// one is greater: then that record has ended, and the greater one covers it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ReadCover {
-    /// The life of the connection that was asked.
-    pub(crate) life: u64,
+    /// The number of the poller's connection that was asked.
+    pub(crate) connection: u64,
     /// The moment.
     pub(crate) begun: Instant,
     pub(crate) position: (u64, u64),
 }
 
-/// What the samples of the connection that asks again and again say of reads.
+/// What the samples on the poller's connection say of reads.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct ReadCovers {
     /// The last one that covers reads.
@@ -101,15 +102,15 @@ impl ReadCovers {
         self.proven
     }
 
-    /// Another sample of the same server, if it told a position; nothing else is known of a new life.
-    pub(crate) fn hear(&mut self, life: u64, begun: Instant, said: Option<((u64, u64), bool)>) {
-        let last = self.last.take().filter(|last| last.life == life);
-        self.proven = self.proven.filter(|proven| proven.life == life);
+    /// Another sample of the same server, if it told a position; nothing else is known on a new connection.
+    pub(crate) fn hear(&mut self, connection: u64, begun: Instant, said: Option<((u64, u64), bool)>) {
+        let last = self.last.take().filter(|last| last.connection == connection);
+        self.proven = self.proven.filter(|proven| proven.connection == connection);
         let Some((position, complete)) = said else {
             return;
         };
         self.last = Some(ReadCover {
-            life,
+            connection,
             begun,
             position,
         });
@@ -140,24 +141,24 @@ impl Notes {
     /// one has replayed of an epoch it has replayed, also when a new connection of a role that sees little does not ask.
     pub(super) fn with_epoch(&mut self, sample: &ReplayObservation) -> ReplayObservation {
         let mut sample = sample.clone();
-        let server = sample.told.server;
+        let incarnation = sample.told.incarnation;
         let says_nothing = matches!(
             sample.told.source,
             Upstream::Nobody | Upstream::Hidden(None)
         );
         if says_nothing && sample.epoch.is_none() && sample.lsn.is_some() {
-            let last = self.last.filter(|(of, _)| Some(*of) == server);
+            let last = self.last.filter(|(of, _)| Some(*of) == incarnation);
             sample.epoch = last.map(|(_, epoch)| epoch);
-        } else if let (Some(server), Some(epoch)) = (server, sample.epoch) {
-            self.last = Some((server, epoch));
+        } else if let (Some(incarnation), Some(epoch)) = (incarnation, sample.epoch) {
+            self.last = Some((incarnation, epoch));
         }
         sample
     }
 
     /// A connection leads to this server. Whether another one was met before.
-    pub(super) fn meet(&mut self, server: u64, place: Option<u64>) -> bool {
-        let &mut (first, known) = self.first.get_or_insert((server, place));
-        if first == server {
+    pub(super) fn meet(&mut self, incarnation: u64, place: Option<u64>) -> bool {
+        let &mut (first, known) = self.first.get_or_insert((incarnation, place));
+        if first == incarnation {
             return false;
         }
         self.restarted = place.is_some() && place == known;
@@ -166,10 +167,10 @@ impl Notes {
 
     /// Takes it down, where it is of the connection that asks again and again.
     pub(super) fn hear(&mut self, sample: &ReplayObservation) {
-        if let Some(life) = sample.life {
+        if let Some(connection) = sample.connection {
             let position = sample.epoch.zip(sample.lsn);
             let said = position.map(|position| (position, sample.complete));
-            self.read_covers.hear(life, sample.told.begun, said);
+            self.read_covers.hear(connection, sample.told.begun, said);
         }
     }
 }

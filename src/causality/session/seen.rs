@@ -20,9 +20,9 @@ impl Session {
         seen.returned = Instant::now();
         let mut rest = self.rest();
         let same = |one: &ObservedRead| {
-            Arc::ptr_eq(&one.replayed, &seen.replayed) && one.life == seen.life
+            Arc::ptr_eq(&one.replayed, &seen.replayed) && one.connection == seen.connection
         };
-        // The later of two reads in one life has seen as much as both.
+        // The later of two reads under one connection of the poller has seen as much as both.
         rest.seen.retain(|one| !same(one));
         rest.seen.push(seen);
         self.note_rest(&rest);
@@ -51,7 +51,7 @@ impl Session {
                 true => one.returned - Duration::from_secs(1),
                 false => one.returned,
             };
-            if let Some((epoch, lsn)) = one.replayed.covering(one.life, returned) {
+            if let Some((epoch, lsn)) = one.replayed.covering(one.connection, returned) {
                 // Before it is taken out: nobody finds it in neither place.
                 self.raise(clock, epoch, lsn);
                 told.push(one);

@@ -94,7 +94,7 @@ impl Concrete {
         }
     }
 
-    /// The connections of this node belong to a former life of its server, or lead to another.
+    /// The connections of this node belong to a former incarnation of its server, or lead to another.
     pub(crate) fn renew(&self, node: NodeId, shared: &Arc<Shared>) {
         for (_, made) in self
             .made

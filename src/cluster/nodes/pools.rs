@@ -3,7 +3,7 @@
 //! Opening a pool waits for nothing but an `after_connect` of the caller's, which connects: to a node that is silent, for
 //! as long as a connection may take. So whoever has to look after the other nodes does not wait for it: what is not there
 //! at once is opened beside, and put in its place when it is. Until then, and where it cannot be had, statements wait: a
-//! connection of a server's former life must not be given to anybody.
+//! connection of a server's former incarnation must not be given to anybody.
 
 use std::{sync::Arc, time::Duration};
 
@@ -179,7 +179,7 @@ impl Nodes {
         }
     }
 
-    /// A new life, of whose position nothing is known.
+    /// A new incarnation, of whose position nothing is known.
     fn put(&mut self, id: NodeId, writes: bool, link: Arc<NodePool>) {
         if let Some(open) = self.open.get_mut(&id) {
             let known = open.side(writes).as_ref();

@@ -14,7 +14,7 @@ impl RoutedConnection {
     /// Waits until so many replicas are known to have replayed what the current session wrote.
     ///
     /// It is a write concern after the fact: the write is done and stays done, whatever this returns. It counts
-    /// different servers, in the life they are in now, so two names of one server are one. With
+    /// different servers, in the incarnation they are in now, so two names of one server are one. With
     /// `synchronous_commit = remote_apply` and `synchronous_standby_names` the server itself does not answer COMMIT
     /// before its standbys have replayed it; that holds every writer up, this only who asks. Neither undoes a write
     /// that did not get there.
@@ -110,7 +110,7 @@ fn reached(shared: &Shared, need: ReadRequirement) -> Vec<String> {
     let mut names = Vec::new();
     for node in nodes.filter(|node| node.seen.role == Role::Replica) {
         let replayed = &node.member.node.replayed;
-        let server = replayed.told().and_then(|told| told.server);
+        let server = replayed.told().and_then(|told| told.incarnation);
         if server.is_some() && replayed.covers(need) && !servers.contains(&server) {
             servers.push(server);
             names.push(node.seen.name.to_string());

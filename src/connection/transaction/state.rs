@@ -103,8 +103,8 @@ impl TransactionState {
             .store(true, Ordering::Release);
     }
 
-    /// Whether COMMIT would keep a read-only default that was lifted inside: a `SET` lasts beyond the transaction, and the
-    /// connection goes back to the pool (rule I7). What is rolled back takes its settings with it.
+    /// Whether COMMIT would keep a read-only default that was lifted inside: a `SET` lasts beyond the transaction, and
+    /// the connection goes back to the pool (rule I7). What is rolled back takes its settings with it.
     pub(super) fn may_have_lifted_read_only_default(&self) -> bool {
         self.root.shared.config.fence
             && self.lease().role() == Role::Replica

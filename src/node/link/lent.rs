@@ -192,7 +192,7 @@ impl NodePool {
         self.guide().is_some_and(|guide| guide.is_elsewhere())
     }
 
-    /// Keeps the pool for another life of its server: what is idle belongs to the former one.
+    /// Keeps the pool for another incarnation of its server: what is idle belongs to the former one.
     pub(crate) fn renew(&self) {
         self.sweep();
         if let Some(guide) = self.guide() {

@@ -50,7 +50,8 @@ pub(super) async fn open(config: &Config, node: &NodeConfig) -> Result<NodePool,
     let read_only = config.fence && node.role() == Role::Replica;
     if read_only {
         // One slot for a function over the pool's options, and one for what runs after connecting: on a replica the
-        // read-only default takes both. Sizes and time-outs are in `options`; a caller's pool closure is not, and is documented.
+        // read-only default takes both. Sizes and time-outs are in `options`; a caller's pool closure is not, and is
+        // documented.
         options.map_sqlx_mysql_pool_opts(with_read_only_default);
     }
     let connection = SqlxMySqlConnector::connect(options).await?;

@@ -52,7 +52,8 @@ pub(super) async fn open(
         handed.clone()
     };
     match &config.connect_options {
-        // SeaORM hands in what it made of the URL and the settings; the password and the read-only default are put on top.
+        // SeaORM hands in what it made of the URL and the settings; the password and the read-only default are put on
+        // top.
         None => {
             let url = node.url.clone();
             options.map_sqlx_postgres_opts(move |base| {
@@ -161,7 +162,8 @@ pub(in crate::node) fn taker(pool: &PgPool) -> Arc<dyn TakesCredentials> {
     Arc::new(Taker(pool.clone()))
 }
 
-/// The read-only default is a start-up parameter, because RESET and DISCARD ALL restore those; a later `SET` they would drop (I7).
+/// The read-only default is a start-up parameter, because RESET and DISCARD ALL restore those; a later `SET` they would
+/// drop (I7).
 fn with_read_only_default(options: PgConnectOptions, read_only: bool) -> PgConnectOptions {
     if read_only {
         options.options([READ_ONLY_DEFAULT])

@@ -18,7 +18,7 @@ pub(super) struct ReadState {
     /// How its session stood before it was decided where it begins.
     pub(super) stood: Stood,
     /// The read that it is, where later ones must not fall behind it. Its connection was open by now, so that what it
-    /// reads later it reads in this life of its server.
+    /// reads later it reads in this incarnation of its server.
     seen: Option<ObservedRead>,
     /// A read has returned, so that a snapshot that serves to the end exists. Only then: a savepoint or a `SET` takes
     /// none, and one that waited in vain or runs beside this one must wait as well.
