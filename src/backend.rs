@@ -51,7 +51,7 @@ pub(crate) struct Facts {
     /// The server's start time alone: one server has many addresses.
     pub(crate) started: Option<u64>,
     /// The server's address alone, where it has one.
-    pub(crate) place: Option<u64>,
+    pub(crate) address: Option<u64>,
     /// Transactions are serializable by default, of which a standby refuses every statement.
     pub(crate) serializable: bool,
     /// How long the question took on an open connection.

@@ -44,13 +44,13 @@ pub enum Error {
     /// The primary could not be reached when connecting.
     #[error(
         "cannot start: the primary, node {}, gives no connection{}: {}",
-        text::node(.node, .place), text::within(.limit.as_deref()), signal::told(.source)
+        text::node(.node, .address), text::within(.limit.as_deref()), signal::told(.source)
     )]
     Start {
         /// The node's name.
         node: String,
         /// Host and port, or the file.
-        place: Box<str>,
+        address: Box<str>,
         /// The setting that ended the wait, where one did, with its value.
         limit: Option<Box<str>>,
         /// What the driver said.
@@ -137,13 +137,13 @@ pub enum Error {
     /// No connection was had in time.
     #[error(
         "node {} gave no connection{}, {}: {detail}; {}",
-        text::node(.node, .place), text::after(.waited, .limit.as_deref()), text::stage(*.stage), text::unsent(*.sent)
+        text::node(.node, .address), text::after(.waited, .limit.as_deref()), text::stage(*.stage), text::unsent(*.sent)
     )]
     Unavailable {
         /// The last node tried.
         node: String,
         /// The node's host and port, or its file; empty where the application made the connection.
-        place: Box<str>,
+        address: Box<str>,
         /// How far the statement had come.
         stage: Stage,
         /// How long the statement took in all.

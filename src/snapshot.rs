@@ -144,10 +144,10 @@ impl Snapshot {
     pub(crate) fn describe(&self) -> SeenNodes {
         let seen = self.nodes().map(|node| {
             let said = node.said_last().map(|answer| signal::said(&answer));
-            let (place, node) = (node.member.node.address(), node.seen);
+            let (address, node) = (node.member.node.address(), node.seen);
             SeenNode::new(&node.name, node.role, node.told())
                 .fenced(node.fenced)
-                .at(place, said)
+                .at(address, said)
         });
         let lost = self.view.last_primary.as_deref();
         let lost = lost.filter(|_| self.view.primary.is_none());

@@ -230,7 +230,7 @@ fn read(row: &PgRow, round_trip: Duration) -> Result<Facts, sqlx::Error> {
         ended: ended.map(i64::cast_unsigned),
         incarnation: Some(server_of(addr, Some(started))),
         started: Some(started),
-        place: (!addr.is_empty()).then(|| server_of(addr, None)),
+        address: (!addr.is_empty()).then(|| server_of(addr, None)),
         round_trip,
         ..read_little(row)?
     })

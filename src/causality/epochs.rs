@@ -1,8 +1,8 @@
 //! The primaryships that this process saw, in their order (rules C2, C10).
 //!
 //! Their order is that in which they were seen, not that of their timelines: after a restore an earlier timeline counts
-//! again, or the same one from an earlier place. Each is a primaryship of its own here, with an ordinal of its own, and
-//! ordinals never go back: sessions and replicas hold them, and what is held under an earlier one is over.
+//! again, or the same one from an earlier position. Each is a primaryship of its own here, with an ordinal of its own,
+//! and ordinals never go back: sessions and replicas hold them, and what is held under an earlier one is over.
 
 use super::Upstream;
 use crate::position::{Epoch, Position};
@@ -71,8 +71,8 @@ impl Epochs {
     }
 
     fn get(&self, ordinal: u64) -> Option<&SeenEpoch> {
-        let place = usize::try_from(ordinal).ok()?.checked_sub(1)?;
-        self.seen.get(place)
+        let index = usize::try_from(ordinal).ok()?.checked_sub(1)?;
+        self.seen.get(index)
     }
 
     pub(super) fn epoch(&self, ordinal: u64) -> Option<Epoch> {
@@ -108,11 +108,11 @@ impl Epochs {
             }
             Upstream::Hidden(_) | Upstream::Nobody => return None,
         };
-        let place = self
+        let index = self
             .seen
             .iter()
             .rposition(|seen| seen.epoch.cluster.0 == cluster && seen.epoch.timeline == timeline);
-        place.and_then(|place| u64::try_from(place + 1).ok())
+        index.and_then(|index| u64::try_from(index + 1).ok())
     }
 
     fn never_promoted(&self) -> bool {

@@ -1,8 +1,8 @@
 //! What each node is called.
 //!
 //! The name that it was given, else where its server is; never its role, which moves: `primary` would stick to a server
-//! that is none any more. Nor its place in a list, which changes with the others. Where two would be called alike, both
-//! get their longer names, so that the order of a list decides nothing; only connections to one server that the
+//! that is none any more. Nor its number in a list, which changes with the others. Where two would be called alike,
+//! both get their longer names, so that the order of a list decides nothing; only connections to one server that the
 //! application made twice have to be counted.
 
 use std::collections::BTreeSet;
@@ -93,15 +93,15 @@ pub(super) fn adopted(connection: &DatabaseConnection) -> Called {
         DatabaseConnectionType::SqlxPostgresPoolConnection(_) => {
             let options = connection.get_postgres_connection_pool().connect_options();
             let socket = options.get_socket().map(|path| path.to_string_lossy());
-            let place = socket.unwrap_or(options.get_host().into());
-            url::at(&place, options.get_port(), 5432, options.get_database())
+            let host = socket.unwrap_or(options.get_host().into());
+            url::at(&host, options.get_port(), 5432, options.get_database())
         }
         #[cfg(feature = "mysql")]
         DatabaseConnectionType::SqlxMySqlPoolConnection(_) => {
             let options = connection.get_mysql_connection_pool().connect_options();
             let socket = options.get_socket().map(|path| path.to_string_lossy());
-            let place = socket.unwrap_or(options.get_host().into());
-            url::at(&place, options.get_port(), 3306, options.get_database())
+            let host = socket.unwrap_or(options.get_host().into());
+            url::at(&host, options.get_port(), 3306, options.get_database())
         }
         #[cfg(feature = "sqlite")]
         DatabaseConnectionType::SqlxSqlitePoolConnection(_) => {

@@ -36,7 +36,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 struct FoundNode {
     name: String,
     /// `host:port`, or a host alone.
-    place: String,
+    address: String,
     weight: Option<u32>,
     zone: Option<String>,
 }
@@ -161,7 +161,7 @@ async fn ask(config: &Config, kept: &mut KeptList) -> Result<Answer, NoAnswer> {
 fn nodes(answer: &Answer, like: &NodeConfig) -> Vec<NodeConfig> {
     let mut all = Vec::new();
     for found in &answer.nodes {
-        match like.replica_like(&found.place) {
+        match like.replica_like(&found.address) {
             Ok(node) => {
                 let mut node = node.as_role(Role::Unknown);
                 if !found.name.is_empty() {

@@ -112,8 +112,8 @@ fn lag_bytes(node: &ViewNode, pool: &Node) -> Option<u64> {
 
 impl fmt::Display for Topology {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (place, node) in self.nodes.iter().enumerate() {
-            let separator = if place == 0 { "" } else { "; " };
+        for (index, node) in self.nodes.iter().enumerate() {
+            let separator = if index == 0 { "" } else { "; " };
             write!(f, "{separator}{node}")?;
         }
         Ok(())
@@ -133,7 +133,7 @@ pub struct TopologyChange {
     pub kept: Vec<String>,
     /// Kept with their pools; name, weight or zone changed.
     pub changed: Vec<String>,
-    /// Replicas that are the primary, by name or place: left out.
+    /// Replicas that are the primary, by name or address: left out.
     pub dropped: Vec<String>,
 }
 

@@ -11,10 +11,10 @@ use crate::config::redact::percent_decode;
 pub(super) struct Item {
     own: Own,
     pub(super) warnings: Vec<String>,
-    place: ItemPlace,
+    address: ItemAddress,
 }
 
-enum ItemPlace {
+enum ItemAddress {
     Url(NodeUrl),
     Host { host: String, port: Option<u16> },
 }
@@ -27,21 +27,21 @@ impl Item {
             return Ok(Self {
                 own: parsed.own,
                 warnings: parsed.warnings,
-                place: ItemPlace::Url(parsed.url),
+                address: ItemAddress::Url(parsed.url),
             });
         }
         Self::parse_host(text)
     }
 
     fn parse_host(text: &str) -> Result<Self, String> {
-        let (place, query) = text.split_once('?').unwrap_or((text, ""));
-        if place.contains('@') {
+        let (address, query) = text.split_once('?').unwrap_or((text, ""));
+        if address.contains('@') {
             return Err("has a user but no scheme: write a whole URL or just host[:port]; a comma or blank in a password is written %2C or %20".to_owned());
         }
-        url::check_host_and_port(place)?;
-        let (host, port) = match place.rsplit_once(':') {
+        url::check_host_and_port(address)?;
+        let (host, port) = match address.rsplit_once(':') {
             Some((host, port)) if !port.ends_with(']') => (host, port.parse().ok()),
-            Some(_) | None => (place, None),
+            Some(_) | None => (address, None),
         };
         check_host(host)?;
         let mut own = Own::default();
@@ -58,7 +58,7 @@ impl Item {
         Ok(Self {
             own,
             warnings: Vec::new(),
-            place: ItemPlace::Host {
+            address: ItemAddress::Host {
                 host: host.to_owned(),
                 port,
             },
@@ -67,7 +67,7 @@ impl Item {
 
     /// Whether the item says nothing without a primary.
     pub(super) fn inherits(&self) -> bool {
-        matches!(self.place, ItemPlace::Host { .. })
+        matches!(self.address, ItemAddress::Host { .. })
     }
 
     /// The replica, with what was left out filled in from the primary.
@@ -79,20 +79,20 @@ impl Item {
 
     fn url(self, primary: Option<&NodeConfig>) -> Result<NodeUrl, String> {
         let primary = primary.map(|primary| &primary.url);
-        match (self.place, primary) {
-            (ItemPlace::Url(url), Some(primary)) if url.backend == primary.backend => {
+        match (self.address, primary) {
+            (ItemAddress::Url(url), Some(primary)) if url.backend == primary.backend => {
                 Ok(filled(url, primary))
             }
-            (ItemPlace::Url(url), _) => Ok(url),
-            (ItemPlace::Host { .. }, None) => Err(
+            (ItemAddress::Url(url), _) => Ok(url),
+            (ItemAddress::Host { .. }, None) => Err(
                 "has no scheme: without a primary to inherit from, write a whole URL".to_owned(),
             ),
-            (ItemPlace::Host { .. }, Some(primary))
+            (ItemAddress::Host { .. }, Some(primary))
                 if matches!(primary.address, Address::File(_)) =>
             {
                 Err(super::check::SQLITE_REPLICA.to_owned())
             }
-            (ItemPlace::Host { host, port }, Some(primary)) => {
+            (ItemAddress::Host { host, port }, Some(primary)) => {
                 let url = NodeUrl {
                     backend: primary.backend,
                     address: Address::Host {

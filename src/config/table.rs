@@ -93,10 +93,10 @@ pub(crate) fn by_field(field: &str) -> Option<&'static Setting> {
     SETTINGS.iter().find(|setting| setting.field == field)
 }
 
-/// The place of a field's row, for the order of problems.
+/// The index of a field's row, for the order of problems.
 pub(crate) fn index(field: &str) -> usize {
-    let place = SETTINGS.iter().position(|setting| setting.field == field);
-    place.unwrap_or(usize::MAX)
+    let index = SETTINGS.iter().position(|setting| setting.field == field);
+    index.unwrap_or(usize::MAX)
 }
 
 /// The rows that a variable sets.

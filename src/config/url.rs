@@ -62,14 +62,14 @@ pub(crate) enum Address {
 /// The database belongs to it, because a pooler serves different servers under different names of databases.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Endpoint {
-    place: String,
+    server: String,
     /// Never shown: it may be the user's name, and that a forgotten secret.
     database: String,
 }
 
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&mask(&self.place))
+        f.write_str(&mask(&self.server))
     }
 }
 
@@ -144,7 +144,7 @@ impl NodeUrl {
         let port = self.port().unwrap_or(called::default_port(self.backend));
         // Both servers fall back to the user's name where no database is named; PostgreSQL even says so.
         let database = self.database.as_ref().or(self.user.as_ref());
-        let place = match &self.address {
+        let server = match &self.address {
             Address::Host { host, .. } => {
                 let host = host.as_deref().unwrap_or_default().to_ascii_lowercase();
                 format!("{}:{port}", host.trim_end_matches('.'))
@@ -153,13 +153,13 @@ impl NodeUrl {
             Address::File(text) => text.clone(),
         };
         Endpoint {
-            place,
+            server,
             database: database.cloned().unwrap_or_default(),
         }
     }
 
-    /// Host and port for messages; never user, database or parameters.
-    pub(crate) fn place(&self) -> String {
+    /// The address for messages: host and port, or the file; never user, database or parameters.
+    pub(crate) fn shown_address(&self) -> String {
         match &self.address {
             Address::Host { host, port } => {
                 let host = host.as_deref().unwrap_or("the local server");

@@ -91,7 +91,7 @@ impl Attempt<'_> {
     pub(super) fn at_node(&self, node: &Node, stage: Stage, obstacle: Obstacle) -> Error {
         Error::Unavailable {
             node: node.name.to_string(),
-            place: node.address().into(),
+            address: node.address().into(),
             stage,
             waited: self.timing.waited(),
             limit: obstacle.phase.map(|phase| self.limit_of(phase)),

@@ -5,10 +5,10 @@ use std::time::Duration;
 use crate::vocabulary::Stage;
 
 /// A node by its name and where it is.
-pub(super) fn node(name: &str, place: &str) -> String {
-    match place.is_empty() || place == name {
+pub(super) fn node(name: &str, address: &str) -> String {
+    match address.is_empty() || address == name {
         true => format!("`{name}`"),
-        false => format!("`{name}` ({place})"),
+        false => format!("`{name}` ({address})"),
     }
 }
 

@@ -67,8 +67,8 @@ impl StatementCounters {
     /// Counts one statement.
     #[inline]
     pub(crate) fn record(&self, role: Role, intent: Intent, reason: Reason) {
-        let place = (role as usize * INTENTS + intent as usize) * REASONS + reason as usize;
-        self.cells[place].fetch_add(1, Relaxed);
+        let index = (role as usize * INTENTS + intent as usize) * REASONS + reason as usize;
+        self.cells[index].fetch_add(1, Relaxed);
     }
 
     /// Adds what was counted so far to `sums`.
@@ -79,10 +79,10 @@ impl StatementCounters {
     }
 }
 
-/// The words that belong to a place in the sums: the inverse of what [`StatementCounters::record`] computes.
+/// The words that belong to a index in the sums: the inverse of what [`StatementCounters::record`] computes.
 #[must_use]
-pub(crate) fn statement_at(place: usize) -> (Role, Intent, Reason) {
-    let (rest, reason) = (place / REASONS, place % REASONS);
+pub(crate) fn statement_at(index: usize) -> (Role, Intent, Reason) {
+    let (rest, reason) = (index / REASONS, index % REASONS);
     (
         Role::ALL[rest / INTENTS],
         Intent::ALL[rest % INTENTS],

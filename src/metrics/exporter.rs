@@ -123,7 +123,7 @@ impl Exporter {
 fn remembered<'a>(recorders: &'a mut Vec<Recorder>, writer: &Writer<'_>) -> &'a mut Recorder {
     let address = writer.address();
     let found = match recorders.iter().position(|known| known.address == address) {
-        Some(place) => recorders.remove(place),
+        Some(index) => recorders.remove(index),
         None => {
             ALL.iter().for_each(|metric| writer.describe(metric));
             Recorder {

@@ -38,7 +38,7 @@ pub(crate) trait Counted: Copy + 'static {
     /// Every word, in the order of its index.
     const ALL: &'static [Self];
 
-    /// The place of this word in [`ALL`](Self::ALL).
+    /// The index of this word in [`ALL`](Self::ALL).
     fn index(self) -> usize;
 
     /// What the counter is called outside.

@@ -36,7 +36,7 @@ const MOST: usize = 1024;
 /// The processes of the server that stand behind connections.
 #[derive(Debug, Default)]
 pub(crate) struct Backends {
-    /// By the place of the description, which is kept so that no other can come to that place.
+    /// By the address of the description, which is kept so that no other can come to that address.
     known: HashMap<usize, (PgStatement, Backend), foldhash::fast::RandomState>,
     order: Mutex<VecDeque<usize>>,
     /// The pool's connections keep no descriptions.
@@ -56,8 +56,8 @@ impl Backends {
 
     async fn find(&self, conn: &mut PgConnection) -> Result<Option<Backend>, sqlx::Error> {
         let described = conn.prepare(SqlStr::from_static(WHO)).await?;
-        let place = described.columns().as_ptr().addr();
-        if let Some((_, backend)) = self.known.pin().get(&place) {
+        let address = described.columns().as_ptr().addr();
+        if let Some((_, backend)) = self.known.pin().get(&address) {
             return Ok(Some(*backend));
         }
         if conn.cached_statements_size() == 0 {
@@ -69,11 +69,11 @@ impl Backends {
             pid: row.try_get(0)?,
             started: row.try_get(1)?,
         };
-        self.remember(place, described, backend);
+        self.remember(address, described, backend);
         Ok(Some(backend))
     }
 
-    fn remember(&self, place: usize, described: PgStatement, backend: Backend) {
+    fn remember(&self, address: usize, described: PgStatement, backend: Backend) {
         let mut order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
         let known = self.known.pin();
         if order.len() >= MOST
@@ -81,7 +81,7 @@ impl Backends {
         {
             known.remove(&oldest);
         }
-        order.push_back(place);
-        known.insert(place, (described, backend));
+        order.push_back(address);
+        known.insert(address, (described, backend));
     }
 }

@@ -48,7 +48,7 @@ pub(crate) struct Hello {
     /// When the server was started, which is what tells one server from another: one has many addresses.
     pub(crate) started: Option<u64>,
     /// The server's address, as it sees it; none on a socket of the file system.
-    pub(crate) place: Option<u64>,
+    pub(crate) address: Option<u64>,
     /// The session cannot write unless it says so.
     pub(crate) read_only_default: bool,
     /// A backslash in a string is a backslash.
@@ -125,7 +125,7 @@ pub(crate) struct Expected {
     pub(crate) greatest: Option<u64>,
     /// When the server was started that said so, where it is, and in which epoch.
     pub(crate) started: Option<u64>,
-    pub(crate) place: Option<u64>,
+    pub(crate) address: Option<u64>,
     pub(crate) epoch: Option<u64>,
 }
 
@@ -134,7 +134,7 @@ pub(crate) struct Expected {
 struct Server {
     started: u64,
     timeline: Option<u64>,
-    place: Option<u64>,
+    address: Option<u64>,
 }
 
 #[derive(Debug, Default)]
@@ -158,9 +158,9 @@ impl Door {
         self.elsewhere.load(Ordering::Acquire)
     }
 
-    /// The pools of before are over. `same_place`: another server took the place of theirs, which is gone with that.
-    fn ends_pools(&self, same_place: bool) {
-        if !same_place {
+    /// The pools of before are over. `same_address`: another server took the place of theirs, which is gone with that.
+    fn ends_pools(&self, same_address: bool) {
+        if !same_address {
             self.elsewhere.fetch_add(1, Ordering::AcqRel);
         }
         self.version.fetch_add(1, Ordering::AcqRel);
@@ -204,14 +204,14 @@ impl Door {
         let said = expected.started.map(|started| Server {
             started,
             timeline: expected.epoch,
-            place: expected.place,
+            address: expected.address,
         });
         let home = said.or(met.first().copied());
         inside.home = home;
         let is_home = |met: &Server| home.is_some_and(|home| home.started == met.started);
         let over = !met.iter().all(is_home);
         if over {
-            let is_there = |met: &Server| home.is_some_and(|home| home.place == met.place);
+            let is_there = |met: &Server| home.is_some_and(|home| home.address == met.address);
             self.ends_pools(met.iter().all(is_there));
         }
         over
@@ -266,7 +266,7 @@ impl Door {
         let server = Server {
             started,
             timeline,
-            place: hello.place,
+            address: hello.address,
         };
         if !expected.reigns {
             // A standby that may be promoted: where it leads counts when it is.
@@ -283,14 +283,14 @@ impl Door {
             Some(home) if home.started != started => {
                 if !mutants::lives("moved_name_unnoticed") {
                     inside.moves(home, server)?;
-                    self.ends_pools(home.place == server.place);
+                    self.ends_pools(home.address == server.address);
                     return Err(Stranger::Moved);
                 }
             }
             Some(home) => {
                 inside.home = Some(Server {
                     timeline: timeline.or(home.timeline),
-                    place: server.place.or(home.place),
+                    address: server.address.or(home.address),
                     ..home
                 });
             }

@@ -232,7 +232,7 @@ fn read(row: &PgRow, begun: Instant) -> Result<Hello, sqlx::Error> {
         source,
         cluster,
         incarnation: server_of(addr, Some(started)),
-        place: (!addr.is_empty()).then(|| server_of(addr, None)),
+        address: (!addr.is_empty()).then(|| server_of(addr, None)),
         connection: None,
     });
     Ok(Hello {
@@ -240,7 +240,7 @@ fn read(row: &PgRow, begun: Instant) -> Result<Hello, sqlx::Error> {
         in_recovery,
         timeline,
         started,
-        place: (!addr.is_empty()).then(|| server_of(addr, None)),
+        address: (!addr.is_empty()).then(|| server_of(addr, None)),
         read_only_default: row.try_get(7)?,
         plain_strings: row.try_get(8)?,
         replay,

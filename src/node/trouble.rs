@@ -188,6 +188,6 @@ impl Node {
     /// Host and port for messages; nothing where the application made the connection.
     pub(crate) fn address(&self) -> String {
         let direct = self.direct.as_deref();
-        direct.map_or_else(String::new, |direct| direct.url.whole_place())
+        direct.map_or_else(String::new, |direct| direct.url.whole_address())
     }
 }

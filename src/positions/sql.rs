@@ -46,7 +46,7 @@ pub(crate) struct Identity {
     cluster: u64,
     segment: u64,
     incarnation: u64,
-    place: Option<u64>,
+    address: Option<u64>,
     started: u64,
 }
 
@@ -89,7 +89,7 @@ async fn identify(conn: &mut PgConnection) -> Result<Identity, sqlx::Error> {
         cluster: unsigned(row.try_get(0)?),
         segment: unsigned(row.try_get(1)?),
         incarnation: server_of(addr, Some(started)),
-        place: (!addr.is_empty()).then(|| server_of(addr, None)),
+        address: (!addr.is_empty()).then(|| server_of(addr, None)),
         started,
     })
 }
@@ -171,7 +171,7 @@ async fn sample(conn: &mut PgConnection, identity: Identity) -> Result<ReplayRep
             source,
             cluster: identity.cluster,
             incarnation: identity.incarnation,
-            place: identity.place,
+            address: identity.address,
             connection: None,
         })
     };

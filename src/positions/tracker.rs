@@ -247,7 +247,7 @@ impl Tracker {
             epoch: self.clock.writes.ordinal(report.cluster, report.source),
             lsn: report.lsn,
             complete: report.complete,
-            place: report.place,
+            address: report.address,
             connection: report.connection,
         };
         let (epoch, before) = replayed.known();

@@ -45,7 +45,7 @@ pub(crate) fn pick_but(
 ) -> Option<usize> {
     let draw_but = |members: &[Candidate], skip: usize, rng: &mut Rng| {
         let open =
-            |&(place, candidate): &(usize, &Candidate)| place != skip && !excluded(candidate.index);
+            |&(nth, candidate): &(usize, &Candidate)| nth != skip && !excluded(candidate.index);
         let total: u64 = members
             .iter()
             .enumerate()
@@ -60,10 +60,10 @@ pub(crate) fn pick_but(
             .iter()
             .enumerate()
             .filter(open)
-            .find_map(|(place, candidate)| {
+            .find_map(|(nth, candidate)| {
                 let hit = point < candidate.capacity;
                 point = point.saturating_sub(candidate.capacity);
-                hit.then_some(place)
+                hit.then_some(nth)
             })
     };
     for group in groups {
@@ -79,19 +79,19 @@ pub(crate) fn pick_but(
     None
 }
 
-/// The place of one candidate, by capacity; `skip` is not among them, and `total` does not count it.
+/// The index of one candidate, by capacity; `skip` is not among them, and `total` does not count it.
 #[inline]
 fn draw(members: &[Candidate], total: u64, skip: usize, rng: &mut Rng) -> Option<usize> {
     if total == 0 {
         return None;
     }
     let mut point = rng.u64(..total);
-    for (place, candidate) in members.iter().enumerate() {
-        if place == skip {
+    for (nth, candidate) in members.iter().enumerate() {
+        if nth == skip {
             continue;
         }
         if point < candidate.capacity {
-            return Some(place);
+            return Some(nth);
         }
         point -= candidate.capacity;
     }

@@ -7,7 +7,7 @@ use super::{Fresh, RouteRequest, RouteRow, row, spared, tried};
 use crate::state::{Candidate, View};
 use crate::vocabulary::Reason;
 
-/// A node that would do, by its place in the view, and why it would.
+/// A node that would do, by its index in the view, and why it would.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Route {
     pub(crate) index: usize,

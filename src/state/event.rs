@@ -93,7 +93,7 @@ pub(crate) struct ProbeFacts {
     pub(crate) incarnation: Fact<u64>,
     /// When the server was started, and where it is.
     pub(crate) started: Option<u64>,
-    pub(crate) place: Option<u64>,
+    pub(crate) address: Option<u64>,
     /// Connections to the node lead to another server than this one.
     pub(crate) moved: bool,
 }

@@ -161,7 +161,7 @@ pub(crate) struct ServerFacts {
     /// When the server was started.
     pub(crate) started: Option<u64>,
     /// The server's address, as it sees it.
-    pub(crate) place: Option<u64>,
+    pub(crate) address: Option<u64>,
 }
 
 /// How the node is asked.

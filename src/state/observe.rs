@@ -62,7 +62,7 @@ impl ServerFacts {
         self.receiving.learn(facts.receiving);
         self.incarnation.learn(facts.incarnation);
         self.started = facts.started.or(self.started);
-        self.place = facts.place.or(self.place);
+        self.address = facts.address.or(self.address);
         self.position = facts.position;
         self.serializable = facts.serializable;
         before != shown(self)

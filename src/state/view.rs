@@ -41,7 +41,7 @@ pub(crate) struct ViewNode {
 /// A node to choose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Candidate {
-    /// The node's place among the view's nodes.
+    /// The node's index among the view's nodes.
     pub(crate) index: usize,
     /// The node's weight, as far as its ramp goes, over its latency. Never 0.
     pub(crate) capacity: u64,

@@ -22,7 +22,7 @@ fn reigns(started: u64, greatest: Option<u64>) -> Expected {
         cluster: Some(7),
         greatest,
         started: Some(started),
-        place: None,
+        address: None,
         epoch: Some(ONE),
     }
 }
@@ -60,20 +60,20 @@ fn a_name_that_moves_to_a_newer_timeline_ends_the_pools_of_before_and_never_goes
 /// The server of before is gone where another answers at its own address; elsewhere it may live on, and take writes.
 #[test]
 fn a_pool_may_go_on_after_a_restart_and_not_after_a_move() {
-    let at = |place: u64, started: u64| Hello {
-        place: Some(place),
+    let at = |address: u64, started: u64| Hello {
+        address: Some(address),
         ..hello(started, 1)
     };
     for reigns_throughout in [true, false] {
         let door = Arc::new(Door::default());
         let pool = writer(&door);
-        let restarted = |started: u64, place: u64| {
+        let restarted = |started: u64, address: u64| {
             let expected = Expected {
-                place: Some(place),
+                address: Some(address),
                 ..reigns(started, Some(1))
             };
             match reigns_throughout {
-                true => assert_eq!(pool.judge(&at(place, started)), Err(Stranger::Moved)),
+                true => assert_eq!(pool.judge(&at(address, started)), Err(Stranger::Moved)),
                 false => {
                     let silent = Expected {
                         reigns: false,

@@ -21,19 +21,19 @@ fn well() -> State {
     let (mut state, _) = State::start(Tuning::default(), specs, Moment::default()).unwrap();
     let mut rng = Rng::with_seed(1);
     for round in 1..3 {
-        for (place, in_recovery) in [(0, false), (1, true), (2, true)] {
+        for (nth, in_recovery) in [(0, false), (1, true), (2, true)] {
             let now = Moment(Duration::from_millis(round));
             let facts = ProbeFacts {
                 in_recovery: Fact::Known(in_recovery),
                 identity: Fact::Known(7),
                 epoch: Fact::Known(1),
-                incarnation: Fact::Known(place.into()),
+                incarnation: Fact::Known(nth.into()),
                 receiving: Fact::Known(true),
                 position: Some(100),
                 ..ProbeFacts::default()
             };
             let event = Event::ProbeOk {
-                node: NodeId(place),
+                node: NodeId(nth),
                 begun: now,
                 rtt: Duration::from_millis(1),
                 facts,

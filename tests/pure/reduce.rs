@@ -222,8 +222,8 @@ impl Bench {
     }
 
     fn id(&self, name: &str) -> NodeId {
-        let place = self.names.iter().rposition(|known| known == name);
-        NodeId(u32::try_from(place.unwrap_or_else(|| panic!("no node `{name}`"))).unwrap())
+        let index = self.names.iter().rposition(|known| known == name);
+        NodeId(u32::try_from(index.unwrap_or_else(|| panic!("no node `{name}`"))).unwrap())
     }
 
     /// The generation in the text, or the present one.

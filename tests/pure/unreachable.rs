@@ -206,7 +206,7 @@ fn what_was_sent_to_a_node_before_is_not_called_unsent() {
             Error::NoReplica { nodes, sent },
             Error::Unavailable {
                 node: node.clone(),
-                place: "".into(),
+                address: "".into(),
                 stage: Stage::Route,
                 waited,
                 limit: None,

@@ -16,7 +16,7 @@ pub(crate) struct ReplayReport {
     /// The server's address and start time, as one number.
     pub(crate) incarnation: u64,
     /// The server's address, where it has one; a server that was started again has it still.
-    pub(crate) place: Option<u64>,
+    pub(crate) address: Option<u64>,
     /// The number of the poller's connection, where it was asked on that: see
     /// [`Replayed::poller_openings`](super::Replayed::poller_openings).
     pub(crate) connection: Option<u64>,
@@ -32,8 +32,8 @@ pub(crate) struct ReplayObservation {
     pub(crate) lsn: Option<u64>,
     /// See [`ReplayReport::complete`].
     pub(crate) complete: bool,
-    /// See [`ReplayReport::place`].
-    pub(crate) place: Option<u64>,
+    /// See [`ReplayReport::address`].
+    pub(crate) address: Option<u64>,
     /// See [`ReplayReport::connection`].
     pub(crate) connection: Option<u64>,
 }
@@ -156,12 +156,12 @@ impl Notes {
     }
 
     /// A connection leads to this server. Whether another one was met before.
-    pub(super) fn meet(&mut self, incarnation: u64, place: Option<u64>) -> bool {
-        let &mut (first, known) = self.first.get_or_insert((incarnation, place));
+    pub(super) fn meet(&mut self, incarnation: u64, address: Option<u64>) -> bool {
+        let &mut (first, known) = self.first.get_or_insert((incarnation, address));
         if first == incarnation {
             return false;
         }
-        self.restarted = place.is_some() && place == known;
+        self.restarted = address.is_some() && address == known;
         true
     }
 

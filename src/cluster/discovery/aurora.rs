@@ -61,7 +61,7 @@ pub(super) async fn ask(
             answer.leader = Some(name.clone());
         }
         answer.nodes.push(FoundNode {
-            place: pattern.replace('?', &name),
+            address: pattern.replace('?', &name),
             name,
             ..FoundNode::default()
         });

@@ -80,8 +80,8 @@ async fn collect(
                 continue;
             };
             let port = node.url.port().unwrap_or(port);
-            for place in places(resolver, host, port).await? {
-                nodes.entry(place).or_insert_with(|| like(node));
+            for address in addresses(resolver, host, port).await? {
+                nodes.entry(address).or_insert_with(|| like(node));
             }
         }
     }
@@ -90,8 +90,8 @@ async fn collect(
             service(resolver, name, question.server.is_some(), &mut nodes).await?;
             continue;
         }
-        for place in places(resolver, &name.name, name.port.unwrap_or(port)).await? {
-            nodes.entry(place).or_default();
+        for address in addresses(resolver, &name.name, name.port.unwrap_or(port)).await? {
+            nodes.entry(address).or_default();
         }
     }
     Ok(Answer {
@@ -107,11 +107,11 @@ fn list(nodes: BTreeMap<String, FoundNode>) -> Vec<FoundNode> {
     for found in nodes.values() {
         *count.entry(found.name.clone()).or_default() += 1;
     }
-    let listed = |(place, mut found): (String, FoundNode)| {
+    let listed = |(address, mut found): (String, FoundNode)| {
         if count.get(&found.name).is_some_and(|count| *count > 1) {
             found.name.clear();
         }
-        found.place = place;
+        found.address = address;
         found
     };
     nodes.into_iter().map(listed).collect()
@@ -153,12 +153,12 @@ async fn service(
             weight: (weights.len() > 1).then(|| u32::from(service.weight).min(1000)),
             ..FoundNode::default()
         };
-        let places = match by_address {
-            true => places(resolver, &target, service.port).await?,
+        let addresses = match by_address {
+            true => addresses(resolver, &target, service.port).await?,
             false => BTreeSet::from([format!("{target}:{}", service.port)]),
         };
-        for place in places {
-            nodes.insert(place, found.clone());
+        for address in addresses {
+            nodes.insert(address, found.clone());
         }
     }
     Ok(())
@@ -166,7 +166,7 @@ async fn service(
 
 /// `address:port` for each address of a host. The second kind of address only where there is none of the first: a server
 /// with one of each would be two nodes.
-async fn places(
+async fn addresses(
     resolver: &TokioResolver,
     host: &str,
     port: u16,
@@ -178,11 +178,11 @@ async fn places(
     for kind in [RecordType::A, RecordType::AAAA] {
         let records = lookup(resolver, host, kind).await?;
         let ips = records.into_iter().filter_map(|data| data.ip_addr());
-        let places: BTreeSet<String> = ips
+        let addresses: BTreeSet<String> = ips
             .map(|ip| SocketAddr::new(ip, port).to_string())
             .collect();
-        if !places.is_empty() {
-            return Ok(places);
+        if !addresses.is_empty() {
+            return Ok(addresses);
         }
     }
     Ok(BTreeSet::new())
@@ -230,18 +230,18 @@ mod tests {
 
     #[test]
     fn a_name_that_several_would_have_is_nobodys() {
-        let of = |(place, name): (&str, &str)| {
+        let of = |(address, name): (&str, &str)| {
             let found = FoundNode {
                 name: name.to_owned(),
                 ..FoundNode::default()
             };
-            (place.to_owned(), found)
+            (address.to_owned(), found)
         };
         let told = [("c:2", "c"), ("b:1", "b"), ("c:1", "c"), ("a:1", "")];
         let listed = list(told.map(of).into());
         let shown = listed
             .iter()
-            .map(|found| (found.place.as_str(), found.name.as_str()));
+            .map(|found| (found.address.as_str(), found.name.as_str()));
         let wanted = [("a:1", ""), ("b:1", "b"), ("c:1", ""), ("c:2", "")];
         assert!(shown.eq(wanted), "{listed:?}");
     }

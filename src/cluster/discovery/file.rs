@@ -49,7 +49,7 @@ pub(super) async fn read(path: &Path) -> Result<Answer, NoAnswer> {
     };
     let found = |node: FileNode| FoundNode {
         name: node.name,
-        place: node.host,
+        address: node.host,
         weight: node.weight,
         zone: node.zone,
     };

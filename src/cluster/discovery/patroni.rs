@@ -78,7 +78,7 @@ fn told(cluster: PatroniCluster) -> Answer {
         };
         Some(FoundNode {
             name: member.name,
-            place: member
+            address: member
                 .port
                 .map_or_else(|| host.clone(), |port| format!("{host}:{port}")),
             weight: member.tags.noloadbalance.then_some(0),

@@ -62,14 +62,14 @@ impl Nodes {
         if let (Some(reader), Fact::Known(incarnation), false) =
             (&open.reader, facts.incarnation, open.writes)
         {
-            reader.node.replayed.meet(incarnation, facts.place);
+            reader.node.replayed.meet(incarnation, facts.address);
         }
         let moved = door.probed(&Hello {
             cluster: facts.identity.known(),
             in_recovery: facts.in_recovery == Fact::Known(true),
             timeline: facts.epoch.known(),
             started: facts.started,
-            place: facts.place,
+            address: facts.address,
             ..Hello::default()
         });
         moved || open.stranded().is_some()
@@ -106,7 +106,7 @@ fn expected(node: &NodeState, state: &State) -> Expected {
         cluster: state.primaryship.identity,
         greatest: state.primaryship.greatest,
         started: node.said.started,
-        place: node.said.place,
+        address: node.said.address,
         epoch: node.said.epoch.known(),
     }
 }

@@ -80,7 +80,7 @@ pub(in crate::cluster) fn said(facts: &Facts) -> ProbeFacts {
         ended: facts.ended,
         incarnation: facts.incarnation.map_or(Fact::NotChecked, Fact::Known),
         started: facts.started,
-        place: facts.place,
+        address: facts.address,
         moved: false,
     }
 }

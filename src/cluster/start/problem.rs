@@ -56,8 +56,8 @@ impl Starting {
         let node = self.sources.iter().find(at).and_then(Source::config);
         Error::Start {
             node: name.to_owned(),
-            place: node
-                .map_or_else(String::new, |node| node.url.whole_place())
+            address: node
+                .map_or_else(String::new, |node| node.url.whole_address())
                 .into(),
             limit: waited.then(|| config.setting("acquire_timeout").into()),
             source,

@@ -25,7 +25,7 @@ pub(crate) struct Arrangement {
     pub(crate) primary: NodeConfig,
     pub(crate) replicas: Vec<NodeConfig>,
     pub(crate) warnings: Vec<String>,
-    /// Names or places of the replicas that are the primary.
+    /// Names or addresses of the replicas that are the primary.
     pub(crate) dropped: Vec<String>,
 }
 
@@ -64,7 +64,7 @@ pub(crate) fn arrange(
     })
 }
 
-/// A replica with its place in the list that it came from, counted from 1.
+/// A replica with its number in the list that it came from, counted from 1.
 pub(in crate::config) type Numbered = (usize, NodeConfig);
 
 pub(in crate::config) fn numbered(replicas: Vec<NodeConfig>) -> Vec<Numbered> {
@@ -78,17 +78,17 @@ pub(super) struct GivenNodes<'a> {
     dropped: Vec<String>,
     /// Whether items may be called by their host. Not if one was refused: then a host may be half of a password
     /// that a comma or blank has cut in two.
-    places: bool,
+    by_host: bool,
 }
 
 impl<'a> GivenNodes<'a> {
     pub(super) fn new(problems: &'a mut Problems) -> Self {
-        let places = !problems.has(REPLICAS) && !problems.has(REPLICA);
+        let by_host = !problems.has(REPLICAS) && !problems.has(REPLICA);
         Self {
             problems,
             warnings: Vec::new(),
             dropped: Vec::new(),
-            places,
+            by_host,
         }
     }
 
@@ -125,7 +125,7 @@ impl<'a> GivenNodes<'a> {
                 self.warnings
                     .push(format!("{name}: {label} is the primary; it is left out"));
                 self.dropped
-                    .push(node.name.clone().unwrap_or_else(|| node.url.place()));
+                    .push(node.name.clone().unwrap_or_else(|| node.url.shown_address()));
             } else {
                 kept.push((number, node));
             }
@@ -189,8 +189,8 @@ impl<'a> GivenNodes<'a> {
     }
 
     fn label(&self, number: usize, node: &NodeConfig) -> String {
-        if self.places {
-            format!("item {number} ({})", node.url.place())
+        if self.by_host {
+            format!("item {number} ({})", node.url.shown_address())
         } else {
             format!("item {number}")
         }

@@ -24,12 +24,12 @@ impl NodeUrl {
     }
 
     /// Host and port, or the socket or file, for messages; never user, database or parameters.
-    pub(crate) fn whole_place(&self) -> String {
+    pub(crate) fn whole_address(&self) -> String {
         match &self.address {
             Address::File(text) => file(text).pop().unwrap_or_default(),
             Address::Host { .. } | Address::Socket { .. } => {
                 let whole = self.called().into_iter().nth(1);
-                whole.unwrap_or_else(|| self.place())
+                whole.unwrap_or_else(|| self.shown_address())
             }
         }
     }
@@ -45,14 +45,14 @@ pub(super) fn default_port(backend: DbBackend) -> u16 {
 }
 
 /// A host or a socket, with its port and the usual one.
-pub(crate) fn at(place: &str, port: u16, usual: u16, database: Option<&str>) -> Vec<String> {
-    let place = match place.starts_with('/') {
-        true => place.trim_end_matches('/').to_owned(),
-        false => bracketed(&place.to_ascii_lowercase()),
+pub(crate) fn at(host: &str, port: u16, usual: u16, database: Option<&str>) -> Vec<String> {
+    let host = match host.starts_with('/') {
+        true => host.trim_end_matches('/').to_owned(),
+        false => bracketed(&host.to_ascii_lowercase()),
     };
-    let place = plain(place.trim_end_matches('.'));
-    let whole = format!("{place}:{port}");
-    let short = if port == usual { place } else { whole.clone() };
+    let host = plain(host.trim_end_matches('.'));
+    let whole = format!("{host}:{port}");
+    let short = if port == usual { host } else { whole.clone() };
     let mut called = vec![short, whole.clone()];
     called.extend(database.map(|database| format!("{whole}/{}", plain(database))));
     called

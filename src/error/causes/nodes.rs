@@ -61,7 +61,7 @@ impl SeenNode {
         Self { fenced, ..self }
     }
 
-    /// A node with its place, and its last answer if it is in doubt.
+    /// A node with its address, and its last answer if it is in doubt.
     pub(crate) fn at(self, host: String, said: Option<String>) -> Self {
         Self { host, said, ..self }
     }

@@ -50,14 +50,14 @@ impl<'a> Writer<'a> {
     /// Everything of one label except its histograms.
     pub(super) fn node(&self, label: &Arc<str>, node: &Published) {
         let on_node = || vec![of_node(label)];
-        for (place, total) in node
+        for (index, total) in node
             .totals
             .statements
             .iter()
             .enumerate()
             .filter(|(_, n)| **n > 0)
         {
-            let (role, intent, reason) = statement_at(place);
+            let (role, intent, reason) = statement_at(index);
             let mut labels = on_node();
             labels.push(Label::from_static_parts("role", role.as_str()));
             labels.push(Label::from_static_parts("intent", intent.as_str()));

@@ -33,7 +33,7 @@ fn assert_config_hidden(config: &Config, input: &str) {
     assert_hidden("warnings", &config.warnings().join("\n"), input);
     for node in config.replicas.iter().chain([&config.primary]) {
         assert_hidden("NodeConfig", &format!("{node:?} {}", node.url), input);
-        assert_hidden("place", &node.url.place(), input);
+        assert_hidden("address", &node.url.shown_address(), input);
         assert_hidden("endpoint", &node.endpoint().to_string(), input);
     }
 }

@@ -23,7 +23,7 @@ fn a_url_is_shown_masked_and_handed_on_without_its_password() {
         assert_eq!(node.url.to_string(), row["shown"].as_str().unwrap());
         assert_eq!(node.url.without_password(), row["bare"].as_str().unwrap());
         assert_eq!(node.url.password(), row["password"].as_str());
-        assert_eq!(node.endpoint().to_string(), row["place"].as_str().unwrap());
+        assert_eq!(node.endpoint().to_string(), row["server"].as_str().unwrap());
     }
 }
 

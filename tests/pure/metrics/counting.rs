@@ -38,8 +38,8 @@ fn every_combination_has_its_own_counter() {
 #[test]
 fn the_index_of_a_word_is_its_place() {
     fn check<W: Counted + PartialEq + std::fmt::Debug>() {
-        for (place, word) in W::ALL.iter().enumerate() {
-            assert_eq!(word.index(), place, "{word:?}");
+        for (index, word) in W::ALL.iter().enumerate() {
+            assert_eq!(word.index(), index, "{word:?}");
         }
     }
     check::<NodeCounter>();
