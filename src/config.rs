@@ -104,15 +104,15 @@ pub struct Config {
     pub min_connections: u32,
     /// Limit of one attempt to connect (default: 2 s; sqlx has none).
     pub connect_timeout: Duration,
-    /// How long a statement waits for a place in a pool (default: 30 s, as SeaORM, so that bursts queue). What it waits
-    /// for before, a primary above all, is not counted. A start waits as long
-    /// for servers that are not up yet.
+    /// How long a statement waits for a connection of a pool (default: 30 s, as SeaORM, so that bursts queue). What it
+    /// waits for before, a primary above all, is not counted. A start waits as long for servers that are not up yet.
     pub acquire_timeout: Duration,
-    /// How long a read waits for a place on the replicas it was meant for before any other node will do, the primary
-    /// within [`diversion_limit`](Self::diversion_limit) too (default: 500 ms). It goes on waiting where it stands.
+    /// How long a read waits for a connection of the replicas it was meant for before any other node will do, the
+    /// primary within [`diversion_limit`](Self::diversion_limit) too (default: 500 ms). It goes on waiting where it
+    /// stands.
     pub replica_acquire_timeout: Duration,
-    /// How long a read may spend on decisions, freshness and nodes that fail (default: 5 s). Waiting for a place in a
-    /// pool is not counted.
+    /// How long a read may spend on decisions, freshness and nodes that fail (default: 5 s). Waiting for a connection
+    /// of a pool is not counted.
     pub route_timeout: Duration,
     /// Limit of a statement's run on the server (default: none, as SeaORM, so that long reports go on working; zero in a
     /// setter is none as well). PostgreSQL only, as with SeaORM.
@@ -125,7 +125,7 @@ pub struct Config {
     /// Idle time after which a connection is pinged before it is used (default: 10 s, which finds connections cut
     /// by a NAT without a ping on every acquire). Zero: always; `None`, which only code can say: never.
     pub ping_after_idle: Option<Duration>,
-    /// How many places of the primary's pool reads may hold because no replica can serve them (default: half of
+    /// How many connections of the primary's pool reads may hold because no replica can serve them (default: half of
     /// `max_connections`, at least 1, so that writes keep the other half). The others wait in line.
     pub diversion_limit: u32,
     /// How many statements a node is given at a time (default: as many as were measured to have the shortest response

@@ -43,13 +43,13 @@ pub(crate) use self::{
     handed::Handed,
     idle_stack::IdleStack,
     lag::ReplicaLag,
-    lease::{Lease, Line, Place, Seat},
+    lease::{Lease, Line, Permit, Seat},
     link::{Lent, NodePool, PooledConnection, Returned, Sibling},
     pending_pool::PendingPool,
     pool_size::{PoolLook, PoolSize},
     trouble::Trouble,
 };
-use self::{lease::Places, sockets::Sockets};
+use self::{lease::Permits, sockets::Sockets};
 use crate::{causality::Replayed, config::NodeConfig, vocabulary::NodeId};
 
 /// What SeaORM calls after a statement.
@@ -62,7 +62,7 @@ pub(crate) struct Node {
     pub(crate) name: Arc<str>,
     pub(crate) generation: u64,
     pub(crate) link: Arc<NodePool>,
-    places: Places,
+    permits: Permits,
     /// How to reach the server beside its pools; nothing where the application made the connection.
     pub(crate) direct: Option<Arc<NodeConfig>>,
     /// How far it is known to have replayed.
@@ -99,7 +99,7 @@ impl Node {
             replayed: link
                 .guide()
                 .map_or_else(Arc::default, |guide| Arc::clone(&guide.replayed)),
-            places: Places::of(&link),
+            permits: Permits::of(&link),
             direct: None,
             lag: Arc::default(),
             tasks: NodeTasks::default(),
@@ -126,7 +126,7 @@ impl Node {
                 filling: Arc::clone(&self.tasks.filling),
                 ..NodeTasks::default()
             },
-            places: self.places.clone(),
+            permits: self.permits.clone(),
             #[cfg(feature = "postgres")]
             backends: Arc::clone(&self.backends),
             ..Self::new(self.id, name, self.generation, Arc::clone(&self.link))

@@ -7,9 +7,9 @@
 //!
 //! 1. Load the snapshot, judge the text, fill a [`RouteRequest`]; call [`route`] with the snapshot's [`View`], a generator
 //!    of the thread's own, and a function that reads a node's count of statements in flight.
-//! 2. [`Decision::Go`]: take a lease on the node at that index of the snapshot, then a place in its pool. With
+//! 2. [`Decision::Go`]: take a lease on the node at that index of the snapshot, then a permit in its pool. With
 //!    [`Reason::NoReplica`] that is one of the share that diverted reads have. Where none is free, ask [`lines`] who else
-//!    would do, and take the first place there is.
+//!    would do, and take the first permit there is.
 //! 3. [`Decision::Wait`]: wait for a snapshot with a greater version, within the deadline; forget the nodes that were
 //!    tried ([`Tried::forget`]) and ask again. [`Decision::Refuse`]: an error, at once.
 //! 4. A failure: read it ([`crate::signal`]), report it ([`Event::Failed`](crate::state::Event::Failed)) with the lease's
@@ -43,7 +43,8 @@ pub(crate) enum Forced {
 
 /// The nodes that a statement has failed on since the last snapshot it waited for.
 ///
-/// By id, because places change with the snapshot; four of them, because a statement is sent again at most three times.
+/// By id, because indexes change with the snapshot; four of them, because a statement is sent again at most three
+/// times.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tried {
     nodes: [Option<NodeId>; 4],

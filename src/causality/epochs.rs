@@ -44,7 +44,9 @@ impl Epochs {
         };
         match self.seen.last_mut() {
             Some(last) if last.epoch == epoch && last.first.is_none() => *last = told,
-            Some(last) if last.epoch == epoch && (last.greatest <= lsn.0 || last.started == started) => {
+            Some(last)
+                if last.epoch == epoch && (last.greatest <= lsn.0 || last.started == started) =>
+            {
                 last.greatest = last.greatest.max(lsn.0);
                 last.started = started;
             }

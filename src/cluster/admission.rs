@@ -1,4 +1,5 @@
-//! What only so many may have at a time: repeats, places of the primary for diverted reads, and waiters (rules R5, R7).
+//! What only so many may have at a time: repeats, permits of the primary for diverted reads, and waiters (rules R5,
+//! R7).
 
 use std::sync::{
     Arc,
@@ -18,7 +19,7 @@ pub(crate) struct Admission {
     /// The retry budget, as one word.
     budget: AtomicU64,
     rates: Rates,
-    /// The places of the primary that reads may have for want of a replica (rule R7).
+    /// The permits of the primary that reads may have for want of a replica (rule R7).
     pub(crate) share: Arc<Semaphore>,
     pub(super) waiting: AtomicU32,
 }

@@ -76,7 +76,7 @@ impl Attempt<'_> {
         true
     }
 
-    /// A connection of the leased node, or of the first that has a place: the lease is on that one then.
+    /// A connection of the leased node, or of the first that has a permit: the lease is on that one then.
     async fn acquire(&mut self, lease: &mut Lease) -> Result<PooledConnection, DbErr> {
         let conn = self.connection(lease).await?;
         let conn = match self.progress.renewed {
@@ -108,7 +108,7 @@ impl Attempt<'_> {
         let (conn, backend) = match asked.await {
             Ok(Ok(answer)) => answer?,
             Ok(Err(_)) => {
-                self.progress.silent = Some(Phase::Place);
+                self.progress.silent = Some(Phase::Permit);
                 return Err(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout));
             }
             Err(cut) => return Err(cut.into_db(DbErrKind::Conn)),
@@ -122,20 +122,20 @@ impl Attempt<'_> {
         Ok(conn)
     }
 
-    /// Where a place and an idle connection are there, this is one poll and no timer.
+    /// Where a permit and an idle connection are there, this is one poll and no timer.
     async fn connection(&mut self, lease: &mut Lease) -> Result<PooledConnection, DbErr> {
         self.sweep(lease);
-        // The place first: who comes while the sockets are looked at comes after this one.
-        let placed = lease.try_place(&self.line(self.progress.reason, true));
+        // The permit first: who comes while the sockets are looked at comes after this one.
+        let has_permit = lease.try_permit(&self.line(self.progress.reason, true));
         // A write finds no second node, and a connection may serve it that nobody has asked since its last answer.
         lease.node().weed(self.may_write()).await;
-        if placed && let Some(conn) = lease.node().take_idle() {
+        if has_permit && let Some(conn) = lease.node().take_idle() {
             return match self.freshness.asks_each(&self.request, lease) {
                 false => Ok(conn),
                 true => self.prove(lease, conn).await,
             };
         }
-        if placed && lease.node().link.has_idle() {
+        if has_permit && lease.node().link.has_idle() {
             let node = lease.node();
             let mut acquiring = pin!(node.acquire());
             if let Poll::Ready(done) = poll_fn(|cx| Poll::Ready(acquiring.as_mut().poll(cx))).await
@@ -150,7 +150,7 @@ impl Attempt<'_> {
             self.timing.start(waited);
             let limit = self.request.shared.config.replica_acquire_timeout;
             let soon = tokio::time::timeout(limit, node.link.while_open(acquiring)).await;
-            self.timing.spend(Phase::Place, waited);
+            self.timing.spend(Phase::Permit, waited);
             if let Ok(done) = soon {
                 lease.metrics().acquired(waited.elapsed());
                 return self.prove(lease, done?).await;
@@ -162,10 +162,10 @@ impl Attempt<'_> {
         }
     }
 
-    /// A place on the leased node, or on the first that has one, for what takes its connection itself.
-    pub(crate) async fn place(&mut self, lease: &mut Lease) -> Result<(), DbErr> {
+    /// A permit on the leased node, or on the first that has one, for what takes its connection itself.
+    pub(crate) async fn permit(&mut self, lease: &mut Lease) -> Result<(), DbErr> {
         self.sweep(lease);
-        if !lease.try_place(&self.line(self.progress.reason, false)) {
+        if !lease.try_permit(&self.line(self.progress.reason, false)) {
             self.queue(lease, false).await?;
         }
         lease.node().weed(false).await;

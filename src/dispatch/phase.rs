@@ -14,10 +14,10 @@ pub(super) enum Phase {
     Fresh,
     /// A primary: `SEALANE_FAILOVER_TIMEOUT`.
     Primary,
-    /// The end of a pause of writes: as long as a place.
+    /// The end of a pause of writes: as long as a permit.
     Pause,
-    /// A place in a pool: `SEALANE_ACQUIRE_TIMEOUT`, as in SeaORM.
-    Place,
+    /// A permit in a pool: `SEALANE_ACQUIRE_TIMEOUT`, as in SeaORM.
+    Permit,
 }
 
 impl Phase {
@@ -27,7 +27,7 @@ impl Phase {
             Self::Route => "route_timeout",
             Self::Fresh => "stale_wait",
             Self::Primary => "failover_timeout",
-            Self::Pause | Self::Place => "acquire_timeout",
+            Self::Pause | Self::Permit => "acquire_timeout",
         }
     }
 }
@@ -54,7 +54,7 @@ impl Timing {
                 wait.min(shared.config.route_timeout)
             }
             Phase::Primary => config.failover_timeout,
-            Phase::Pause | Phase::Place => config.acquire_timeout,
+            Phase::Pause | Phase::Permit => config.acquire_timeout,
         };
         now + whole.saturating_sub(self.spent[phase as usize])
     }

@@ -1,13 +1,13 @@
-//! Standing in line: a statement that finds no place where it was sent takes the first one on any node that would do
+//! Standing in line: a statement that finds no permit where it was sent takes the first one on any node that would do
 //! (rule R7).
 //!
-//! A line is stood in for a place, not for a connection (see [`Place`](crate::node::Place)). With the place comes the
-//! right to take a connection or to open one, and that goes on when the statement has gone elsewhere meanwhile: what is
-//! thrown away each time would never be there for anybody.
+//! A line is stood in for a permit, not for a connection (see [`Permit`](crate::node::Permit)). With the permit comes
+//! the right to take a connection or to open one, and that goes on when the statement has gone elsewhere meanwhile:
+//! what is thrown away each time would never be there for anybody.
 //!
-//! With its first place a statement leaves the other lines, until its connection takes too long. Standing on in them was
-//! rejected: it came to their heads as well and took a connection there for nobody, and eight replicas that were full
-//! served no more than two.
+//! With its first permit a statement leaves the other lines, until its connection takes too long. Standing on in them
+//! was rejected: it came to their heads as well and took a connection there for nobody, and eight replicas that were
+//! full served no more than two.
 
 use std::{
     future::poll_fn,
@@ -28,7 +28,7 @@ use super::{
 };
 use crate::{
     causality::ReadRequirement,
-    node::{Lease, Line, NodePool, Place, PooledConnection, Seat},
+    node::{Lease, Line, NodePool, Permit, PooledConnection, Seat},
     positions::pinned_requirement::PinnedRequirement,
     route::{
         Forced,
@@ -40,15 +40,15 @@ use crate::{
 };
 
 /// What is had at the head of a line.
-type Had = Result<(Place, Option<PooledConnection>), DbErr>;
+type Had = Result<(Permit, Option<PooledConnection>), DbErr>;
 
 /// One of the lines that a statement stands in.
 struct Spot {
     seat: Arc<Seat>,
     role: Role,
     reason: Reason,
-    /// The place is had, and the connection on its way.
-    placed: Arc<AtomicBool>,
+    /// The permit is had, and the connection on its way.
+    has_permit: Arc<AtomicBool>,
     work: Pin<Box<dyn Future<Output = Had> + Send>>,
 }
 
@@ -61,7 +61,7 @@ struct Spots {
     awaited: Option<PinnedRequirement>,
     /// The statement has stood for so long that those will do that it would rather not have.
     late: bool,
-    /// A connection is wanted with the place.
+    /// A connection is wanted with the permit.
     connects: bool,
 }
 
@@ -70,8 +70,8 @@ impl Spot {
         &self.seat.node.link
     }
 
-    fn has_place(&self) -> bool {
-        self.placed.load(Ordering::Relaxed)
+    fn has_permit(&self) -> bool {
+        self.has_permit.load(Ordering::Relaxed)
     }
 }
 
@@ -83,19 +83,19 @@ impl Spots {
             .any(|known| Arc::ptr_eq(known, link))
     }
 
-    /// Whether a place is had, so that the statement stands in no other line.
+    /// Whether a permit is had, so that the statement stands in no other line.
     fn is_settled(&self) -> bool {
-        !self.late && self.spots.iter().any(Spot::has_place)
+        !self.late && self.spots.iter().any(Spot::has_permit)
     }
 
-    /// The first that has come to its end. The first that has a place is the only one from then on.
+    /// The first that has come to its end. The first that has a permit is the only one from then on.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<(Spot, Had)> {
-        for place in 0..self.spots.len() {
-            if let Poll::Ready(had) = self.spots[place].work.as_mut().poll(cx) {
-                return Poll::Ready((self.spots.remove(place), had));
+        for index in 0..self.spots.len() {
+            if let Poll::Ready(had) = self.spots[index].work.as_mut().poll(cx) {
+                return Poll::Ready((self.spots.remove(index), had));
             }
             if self.is_settled() {
-                self.spots.retain(Spot::has_place);
+                self.spots.retain(Spot::has_permit);
                 break;
             }
         }
@@ -104,8 +104,8 @@ impl Spots {
 }
 
 impl Attempt<'_> {
-    /// Waits for a place, here or elsewhere, and for a connection with it where one is wanted. The lease is then one on
-    /// the node that has it.
+    /// Waits for a permit, here or elsewhere, and for a connection with it where one is wanted. The lease is then one
+    /// on the node that has it.
     pub(super) async fn queue(
         &mut self,
         lease: &mut Lease,
@@ -116,7 +116,7 @@ impl Attempt<'_> {
         let refusals = lease.node().link.guide().map(|guide| guide.refusals());
         let had = self.stand(lease, connects).await;
         let had = had.map_err(|err| named(err, refusals.as_ref()));
-        self.timing.spend(Phase::Place, begun);
+        self.timing.spend(Phase::Permit, begun);
         lease.metrics().acquired(begun.elapsed());
         had
     }
@@ -127,15 +127,15 @@ impl Attempt<'_> {
         connects: bool,
     ) -> Result<Option<PooledConnection>, DbErr> {
         let shared = self.request.shared;
-        let limit = self.timing.limit(&self.request, Phase::Place);
+        let limit = self.timing.limit(&self.request, Phase::Permit);
         let patience = Instant::now() + shared.config.replica_acquire_timeout;
         let mut changed = shared.snapshot.subscribe();
         let awaited = self
             .heeds_news()
             .then(|| PinnedRequirement::in_passing(&shared.tracker, self.request.current.clone()));
-        let place = lease.take_place();
-        // Whoever has a place waits for its connection, and looks elsewhere only when that takes long.
-        let mut looks = place.is_none();
+        let permit = lease.take_permit();
+        // Whoever has a permit waits for its connection, and looks elsewhere only when that takes long.
+        let mut looks = permit.is_none();
         let here = Target {
             seat: lease.seat(),
             role: lease.role(),
@@ -148,7 +148,7 @@ impl Attempt<'_> {
             late: false,
             connects,
         };
-        spots.spots.push(self.spot(here, place, connects));
+        spots.spots.push(self.spot(here, permit, connects));
         loop {
             let mut news = pin!(shared.clock.writes.news.notified());
             // From here on nothing is missed, whatever is looked at next.
@@ -188,12 +188,12 @@ impl Attempt<'_> {
         lease: &mut Lease,
     ) -> Option<Result<Option<PooledConnection>, DbErr>> {
         let err = match had {
-            Ok((place, conn)) => {
+            Ok((permit, conn)) => {
                 if !Arc::ptr_eq(spot.link(), &lease.node().link) {
                     self.count(spot.reason);
                     *lease = moved(&spot);
                 }
-                lease.put(Some(place));
+                lease.put(Some(permit));
                 return Some(Ok(conn));
             }
             Err(err) => err,
@@ -254,31 +254,31 @@ impl Attempt<'_> {
         }
     }
 
-    /// A spot in the line of this node, or at its head, where it has a place already.
-    fn spot(&self, at: Target<'_>, place: Option<Place>, connects: bool) -> Spot {
+    /// A spot in the line of this node, or at its head, where it has a permit already.
+    fn spot(&self, at: Target<'_>, permit: Option<Permit>, connects: bool) -> Spot {
         let (node, line) = (Arc::clone(&at.seat.node), self.line(at.reason, connects));
         let shared = Arc::clone(self.request.shared);
-        let placed = Arc::new(AtomicBool::new(place.is_some()));
-        let had = Arc::clone(&placed);
+        let has_permit = Arc::new(AtomicBool::new(permit.is_some()));
+        let had = Arc::clone(&has_permit);
         let work = async move {
             let link = &node.link;
-            let taking = async { Ok(node.take_place(line).await) };
-            let place = match place {
-                Some(place) => place,
+            let taking = async { Ok(node.take_permit(line).await) };
+            let permit = match permit {
+                Some(permit) => permit,
                 None => link.while_open(taking).await?,
             };
             had.store(true, Ordering::Relaxed);
             if !connects {
-                return Ok((place, None));
+                return Ok((permit, None));
             }
             let replayed = Arc::clone(&node.replayed);
             let (shared, asked) = (Arc::clone(&shared), Arc::clone(&node));
             let acquiring =
-                async move { (asking_why(&shared, &asked, asked.acquire()).await, place) };
+                async move { (asking_why(&shared, &asked, asked.acquire()).await, permit) };
             let acquiring = FinishInBackground::new(acquiring, move || replayed.opaque());
             let acquiring = async {
-                let (conn, place) = acquiring.await;
-                Ok((place, Some(conn?)))
+                let (conn, permit) = acquiring.await;
+                Ok((permit, Some(conn?)))
             };
             link.while_open(acquiring).await
         };
@@ -286,7 +286,7 @@ impl Attempt<'_> {
             seat: Arc::clone(at.seat),
             role: at.role,
             reason: at.reason,
-            placed,
+            has_permit,
             work: Box::pin(work),
         }
     }

@@ -19,7 +19,7 @@ use crate::{
     vocabulary::{Role, Stage},
 };
 
-/// A statement that has had its place for so long and no connection has its server asked why.
+/// A statement that has had its permit for so long and no connection has its server asked why.
 const PATIENCE: Duration = Duration::from_millis(500);
 
 /// What stood in the way.
@@ -144,7 +144,7 @@ impl Attempt<'_> {
     /// Why no connection was there in time, and whether all of the pool were in use.
     fn why_late(&self, lease: &Lease) -> (Obstacle, bool) {
         let late =
-            |detail: String| Obstacle::late(self.progress.silent.unwrap_or(Phase::Place), detail);
+            |detail: String| Obstacle::late(self.progress.silent.unwrap_or(Phase::Permit), detail);
         let node = lease.node();
         if self.progress.silent.is_some() {
             let detail = "the server did not answer on it; check whether it is overloaded";

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Place, PooledConnection, Seat};
+use super::{Permit, PooledConnection, Seat};
 use crate::causality::losses::Orphan;
 
 /// Keeps its session on the primary until the connection is ready again, however long that takes; where that cannot be
@@ -10,7 +10,7 @@ use crate::causality::losses::Orphan;
 pub(super) fn until_ready(
     orphan: Orphan,
     mut conn: PooledConnection,
-    place: Option<Place>,
+    permit: Option<Permit>,
     seat: Arc<Seat>,
 ) {
     let Ok(runtime) = tokio::runtime::Handle::try_current() else {
@@ -26,18 +26,18 @@ pub(super) fn until_ready(
             true => orphan.mark_returned(),
             false => conn.cut(),
         }
-        drop(place);
+        drop(permit);
     });
 }
 
-/// Of what changed nothing only the connection is left, which is somebody's place for as long as its server is at it.
-pub(super) fn give_back(mut conn: PooledConnection, place: Option<Place>) {
-    let (Some(place), Ok(runtime)) = (place, tokio::runtime::Handle::try_current()) else {
+/// Of what changed nothing only the connection is left, and the permit is held for as long as its server is at it.
+pub(super) fn give_back(mut conn: PooledConnection, permit: Option<Permit>) {
+    let (Some(permit), Ok(runtime)) = (permit, tokio::runtime::Handle::try_current()) else {
         return;
     };
     runtime.spawn(async move {
         // The pool finds out by itself whether the connection is of any use.
         let _ = conn.ready().await;
-        drop((conn, place));
+        drop((conn, permit));
     });
 }

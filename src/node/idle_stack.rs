@@ -133,14 +133,14 @@ impl Node {
         self.link.idle_stack()
     }
 
-    /// The connection that was used last, for whoever has a place.
+    /// The connection that was used last, for whoever has a permit.
     pub(crate) fn take_idle(&self) -> Option<PooledConnection> {
         let idle = self.idle()?;
         self.link.leads_home().ok()?;
         idle.take()
     }
 
-    /// Takes a connection for whoever has a place: the one that was used last, else one of the pool's.
+    /// Takes a connection for whoever has a permit: the one that was used last, else one of the pool's.
     pub(crate) async fn acquire(&self) -> Result<PooledConnection, DbErr> {
         self.link.leads_home()?;
         if let Some(conn) = self.idle().and_then(|idle| idle.take()) {

@@ -1,9 +1,10 @@
-//! A seat at a node, the lease on it and its place in the pool: the accounting of one statement, stream or transaction.
+//! A seat at a node, the lease on it and its permit in the pool: the accounting of one statement, stream or
+//! transaction.
 //!
-//! RAII guards: a cancelled future leaks nothing. A place is a permit of a semaphore in front of the pool. sqlx's own line
+//! RAII guards: a cancelled future leaks nothing. A permit is one of a semaphore in front of the pool. sqlx's own line
 //! is no use to a statement that stands in several: whoever comes to its head there connects, and who leaves then throws
-//! away what was being opened. A place is had before the pool is asked, so that leaving a line costs nothing, and a
-//! connection under way belongs to a place that is held until it is there.
+//! away what was being opened. A permit is had before the pool is asked, so that leaving a line costs nothing, and a
+//! connection under way belongs to a permit that is held until it is there.
 
 use std::{
     future::poll_fn,
@@ -72,8 +73,8 @@ pub(crate) struct Lease {
     pub(super) seat: Arc<Seat>,
     role: Role,
     entered: Entered,
-    /// The lease's place in the node's pool; none before it has one, and none where something else holds it instead.
-    pub(super) place: Option<Place>,
+    /// The lease's permit in the node's pool; none before it has one, and none where something else holds it instead.
+    pub(super) permit: Option<Permit>,
     /// When the statement was handed to a connection; none where nothing was, or where a transaction times its own.
     pub(super) sent: Option<Instant>,
     /// The connection was asked after an error that left open whether its session is over, and answered.
@@ -93,7 +94,7 @@ impl Lease {
             seat: Arc::clone(seat),
             role,
             entered: seat.metrics.enter(),
-            place: None,
+            permit: None,
             sent: None,
             lives: false,
         }
@@ -107,22 +108,22 @@ impl Lease {
         &self.seat
     }
 
-    /// Whether the lease has a place in the pool now, if one is free.
-    pub(crate) fn try_place(&mut self, line: &Line) -> bool {
-        if self.place.is_none() {
-            self.place = self.node().try_place(line);
+    /// Whether the lease has a permit in the pool now, if one is free.
+    pub(crate) fn try_permit(&mut self, line: &Line) -> bool {
+        if self.permit.is_none() {
+            self.permit = self.node().try_permit(line);
         }
-        self.place.is_some()
+        self.permit.is_some()
     }
 
-    /// Gives it this place.
-    pub(crate) fn put(&mut self, place: Option<Place>) {
-        self.place = place;
+    /// Gives it this permit.
+    pub(crate) fn put(&mut self, permit: Option<Permit>) {
+        self.permit = permit;
     }
 
-    /// Takes the lease's place, for what holds it instead.
-    pub(crate) fn take_place(&mut self) -> Option<Place> {
-        self.place.take()
+    /// Takes the lease's permit, for what holds it instead.
+    pub(crate) fn take_permit(&mut self) -> Option<Permit> {
+        self.permit.take()
     }
 
     pub(crate) fn metrics(&self) -> &NodeMetrics {
@@ -204,7 +205,7 @@ pub(crate) struct Line {
 
 /// What statements have to have before they take a connection of a node.
 #[derive(Clone, Default)]
-pub(super) struct Places {
+pub(super) struct Permits {
     /// As many as the pool has connections, first come, first served, and who leaves leaves no gap; none where the pool is
     /// not ours to count.
     all: Option<Arc<Semaphore>>,
@@ -212,7 +213,7 @@ pub(super) struct Places {
     limiter: Option<Arc<Limiter>>,
 }
 
-impl Places {
+impl Permits {
     pub(super) fn of(link: &NodePool) -> Self {
         let most = |pool: PoolSize| usize::try_from(pool.max).unwrap_or(Semaphore::MAX_PERMITS);
         let all = |most: usize| Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS)));
@@ -223,27 +224,27 @@ impl Places {
     }
 }
 
-/// A place in a pool; its drop gives it to whoever has waited longest.
+/// A permit in a pool; its drop gives it to whoever has waited longest.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct Permit {
     _own: Option<OwnedSemaphorePermit>,
     #[cfg_attr(
         not(feature = "stream"),
         expect(dead_code, reason = "held, and asked for by streams only")
     )]
     share: Option<OwnedSemaphorePermit>,
-    /// Given up after the others: who comes next finds a place.
+    /// Given up after the others: who comes next finds a permit.
     turn: Option<Turn>,
 }
 
-impl Place {
-    /// Whether this place is one of a share.
+impl Permit {
+    /// Whether this permit is one of a share.
     #[cfg(feature = "stream")]
     pub(crate) fn is_shared(&self) -> bool {
         self.share.is_some()
     }
 
-    /// Gives its turn to the next statement, and keeps the place.
+    /// Gives its turn to the next statement, and keeps the permit.
     #[cfg(feature = "stream")]
     pub(crate) fn without_turn(self) -> Self {
         Self { turn: None, ..self }
@@ -261,20 +262,20 @@ impl Node {
     /// This node, with turns for statements, where it is a server's and its pool is ours.
     pub(crate) fn limited(mut self) -> Self {
         let pool = self.link.port().and_then(|_| self.link.pool_size());
-        self.places.limiter = pool.map(|pool| Arc::new(Limiter::new(pool.max)));
+        self.permits.limiter = pool.map(|pool| Arc::new(Limiter::new(pool.max)));
         self
     }
 
     /// How many statements it is given at a time.
     pub(crate) fn statement_limit(&self) -> u32 {
-        let limiter = self.places.limiter.as_ref();
+        let limiter = self.permits.limiter.as_ref();
         limiter.map_or_else(|| self.most(), |limiter| limiter.limit())
     }
 
-    /// How many places are held.
+    /// How many permits are held.
     pub(crate) fn places_taken(&self) -> u32 {
-        self.places.all.as_ref().map_or(0, |places| {
-            let free = u32::try_from(places.available_permits());
+        self.permits.all.as_ref().map_or(0, |permits| {
+            let free = u32::try_from(permits.available_permits());
             self.most().saturating_sub(free.unwrap_or(u32::MAX))
         })
     }
@@ -283,43 +284,44 @@ impl Node {
         self.link.pool_size().map_or(0, |pool| pool.max)
     }
 
-    /// A place that is free; never past somebody who waits.
-    fn try_place(&self, line: &Line) -> Option<Place> {
+    /// A permit that is free; never past somebody who waits.
+    fn try_permit(&self, line: &Line) -> Option<Permit> {
         let share = match &line.share {
             None => None,
             Some(share) => Some(Arc::clone(share).try_acquire_owned().ok()?),
         };
-        let turn = match &self.places.limiter {
+        let turn = match &self.permits.limiter {
             Some(limiter) if line.turn => Some(limiter.try_take()?),
             _ => None,
         };
-        let own = match &self.places.all {
+        let own = match &self.permits.all {
             None => None,
-            Some(places) => Some(Arc::clone(places).try_acquire_owned().ok()?),
+            Some(permits) => Some(Arc::clone(permits).try_acquire_owned().ok()?),
         };
-        Some(Place {
+        Some(Permit {
             _own: own,
             share,
             turn,
         })
     }
 
-    /// A place as soon as it is free. In this order, so that whoever waits for its share or its turn is in nobody's way.
-    pub(crate) async fn take_place(&self, line: Line) -> Place {
+    /// A permit as soon as it is free. In this order, so that whoever waits for its share or its turn is in nobody's
+    /// way.
+    pub(crate) async fn take_permit(&self, line: Line) -> Permit {
         let share = match line.share {
             None => None,
             // Neither is ever closed.
             Some(share) => share.acquire_owned().await.ok(),
         };
-        let turn = match &self.places.limiter {
+        let turn = match &self.permits.limiter {
             Some(limiter) if line.turn => Some(limiter.take().await),
             _ => None,
         };
-        let own = match &self.places.all {
+        let own = match &self.permits.all {
             None => None,
-            Some(places) => Arc::clone(places).acquire_owned().await.ok(),
+            Some(permits) => Arc::clone(permits).acquire_owned().await.ok(),
         };
-        Place {
+        Permit {
             _own: own,
             share,
             turn,

@@ -1,11 +1,11 @@
-//! The place of a pool that is not there yet.
+//! What stands for a pool that is not there yet.
 
 use std::time::Duration;
 
 use sea_orm::{ConnAcquireErr, DatabaseConnection, DbErr};
 use tokio::sync::watch;
 
-/// Whoever wants a connection waits until there is a pool in this place, and then turns to that one. It is certain that
+/// Whoever wants a connection waits until there is a pool, and then turns to that one. It is certain that
 /// nothing was sent: a connection that refuses (`DatabaseConnection::default()`) was rejected, since its error can
 /// come from anywhere.
 pub(crate) struct PendingPool {
@@ -16,7 +16,7 @@ pub(crate) struct PendingPool {
 }
 
 impl PendingPool {
-    /// A place without a pool: waiters go on when the sender is dropped, or fail after this time.
+    /// A slot without a pool: waiters go on when the sender is dropped, or fail after this time.
     pub(crate) fn new(limit: Duration) -> (Self, watch::Sender<()>) {
         let (sender, opened) = watch::channel(());
         let absent = Self {

@@ -21,7 +21,7 @@ const ROUNDS: [Duration; 4] = [
     Duration::from_secs(1),
 ];
 
-/// How often a connection is looked for that its place says is free: it may be on its way back.
+/// How often a connection is looked for that its permit says is free: it may be on its way back.
 const LOOKS: u32 = 20;
 const LOOK_EVERY: Duration = Duration::from_millis(1);
 
@@ -51,16 +51,16 @@ impl Node {
         });
     }
 
-    /// One connection at a time, so that statements find the others, and with a place as everybody: where all of them are
-    /// in use all the time none would ever be found idle. The first in the pool is the one that was idle longest, so that
-    /// this comes round.
+    /// One connection at a time, so that statements find the others, and with a permit as everybody: where all of them
+    /// are in use all the time none would ever be found idle. The first in the pool is the one that was idle longest,
+    /// so that this comes round.
     async fn forget_each(&self) {
         // One that is used again at once would never come round.
         let _waits = self.wait_for_pool();
         self.give_all_to_pool();
         let size = self.link.pool_size().map_or(0, |pool| pool.size);
         for _ in 0..size {
-            let _place = self.take_place(Line::default()).await;
+            let _permit = self.take_permit(Line::default()).await;
             for _ in 0..LOOKS {
                 if self.link.is_closed() {
                     return;

@@ -15,7 +15,7 @@ use std::{sync::Arc, time::Duration};
 
 use sea_orm::{ConnectionTrait, DbErr, ExecResult, QueryResult, Statement};
 
-use super::{Lease, Place, PooledConnection, Seat, abandoned};
+use super::{Lease, Permit, PooledConnection, Seat, abandoned};
 use crate::{causality::OpenWrite, error::DbErrKind, signal};
 
 /// How long a connection is waited for that may have ended with an error.
@@ -101,7 +101,7 @@ impl Lease {
         self.sending();
         let mut flight = Flight {
             conn: Some(conn),
-            place: self.place.take(),
+            permit: self.permit.take(),
             open: write,
             seat: &self.seat,
         };
@@ -117,8 +117,8 @@ impl Lease {
             self.lives = ready.await == Ok(true);
         }
         let mut conn = flight.conn.take();
-        if let (Ok(_), Some(place), Some(sent)) = (&ran, &flight.place, self.sent) {
-            place.answered(sent);
+        if let (Ok(_), Some(permit), Some(sent)) = (&ran, &flight.permit, self.sent) {
+            permit.answered(sent);
         }
         if let Ok(Err(err)) = &ran
             && signal::is_outdated(err)
@@ -142,11 +142,11 @@ impl Lease {
 }
 
 /// A connection with a statement on it. Dropped before the answer, a write stays open until its connection is ready
-/// again; where that cannot be waited for, it counts as lost. A read keeps its place until then: its server is at it
+/// again; where that cannot be waited for, it counts as lost. A read keeps its permit until then: its server is at it
 /// still, and nobody else would find the connection.
 struct Flight<'a> {
     conn: Option<PooledConnection>,
-    place: Option<Place>,
+    permit: Option<Permit>,
     open: Option<&'a OpenWrite>,
     seat: &'a Arc<Seat>,
 }
@@ -156,12 +156,12 @@ impl Drop for Flight<'_> {
         let Some(conn) = self.conn.take() else {
             return;
         };
-        let place = self.place.take();
+        let permit = self.permit.take();
         match self.open.and_then(OpenWrite::abandon) {
             Some(orphan) => {
-                abandoned::until_ready(orphan, conn, place, Arc::clone(self.seat));
+                abandoned::until_ready(orphan, conn, permit, Arc::clone(self.seat));
             }
-            None => abandoned::give_back(conn, place),
+            None => abandoned::give_back(conn, permit),
         }
     }
 }

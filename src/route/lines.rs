@@ -1,7 +1,7 @@
-//! Where a statement may stand in line that finds no place where it was sent (rule R7).
+//! Where a statement may stand in line that finds no permit where it was sent (rule R7).
 //!
 //! The same rows as in [`route`](super::route), asked for everybody who would do rather than for the best one: what is
-//! busy is not broken, and whoever has a place first may serve it.
+//! busy is not broken, and whoever has a permit first may serve it.
 
 use super::{Fresh, RouteRequest, RouteRow, row, spared, tried};
 use crate::state::{Candidate, View};

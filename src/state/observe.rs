@@ -72,7 +72,8 @@ impl ServerFacts {
 /// Whether another server answers than before, or the same one in another incarnation.
 fn begins_anew(state: &State, id: NodeId, facts: ProbeFacts) -> bool {
     let before = state.node(id).map(|node| node.said.incarnation);
-    facts.incarnation != Fact::NotChecked && before.is_some_and(|before| before != facts.incarnation)
+    facts.incarnation != Fact::NotChecked
+        && before.is_some_and(|before| before != facts.incarnation)
 }
 
 /// Where the primary is, its replicas are measured by what it says.

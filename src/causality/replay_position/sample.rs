@@ -103,8 +103,16 @@ impl ReadCovers {
     }
 
     /// Another sample of the same server, if it told a position; nothing else is known on a new connection.
-    pub(crate) fn hear(&mut self, connection: u64, begun: Instant, said: Option<((u64, u64), bool)>) {
-        let last = self.last.take().filter(|last| last.connection == connection);
+    pub(crate) fn hear(
+        &mut self,
+        connection: u64,
+        begun: Instant,
+        said: Option<((u64, u64), bool)>,
+    ) {
+        let last = self
+            .last
+            .take()
+            .filter(|last| last.connection == connection);
         self.proven = self.proven.filter(|proven| proven.connection == connection);
         let Some((position, complete)) = said else {
             return;

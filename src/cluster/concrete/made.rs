@@ -105,7 +105,7 @@ impl Made {
         self.own.is_some() || self.link.as_ref().is_some_and(|link| link.needs_sibling())
     }
 
-    /// Whether more connections are out of the node's own pool than statements hold places.
+    /// Whether more connections are out of the node's own pool than statements hold permits.
     pub(super) fn has_more_out_than_us(&self, primary: &Node) -> bool {
         let own = (self.link.as_ref()).filter(|link| Arc::ptr_eq(link, &primary.link));
         let size = own.and_then(|link| link.pool_size());

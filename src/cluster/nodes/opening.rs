@@ -6,8 +6,8 @@ use sea_orm::DbErr;
 
 use crate::{node::NodePool, vocabulary::NodeId};
 
-/// A pool whose place is kept.
-pub(super) struct PoolPlace {
+/// What is kept for a pool that is being opened.
+pub(super) struct PoolSlot {
     pub(super) id: NodeId,
     pub(super) writes: bool,
     pub(super) generation: u64,
@@ -17,14 +17,14 @@ pub(super) struct PoolPlace {
 
 /// A pool that is being opened.
 pub(in crate::cluster) struct PoolOpening {
-    pub(super) place: PoolPlace,
+    pub(super) slot: PoolSlot,
     pub(super) pool: Pin<Box<dyn Future<Output = Result<NodePool, DbErr>> + Send>>,
 }
 
 impl PoolOpening {
     pub(in crate::cluster) async fn end(self) -> Opened {
         Opened {
-            place: self.place,
+            slot: self.slot,
             pool: self.pool.await,
         }
     }
@@ -32,6 +32,6 @@ impl PoolOpening {
 
 /// A pool that has been opened, or could not be.
 pub(crate) struct Opened {
-    pub(super) place: PoolPlace,
+    pub(super) slot: PoolSlot,
     pub(super) pool: Result<NodePool, DbErr>,
 }

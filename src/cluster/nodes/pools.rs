@@ -9,7 +9,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::{
     Nodes, OpenNode, close, opened,
-    opening::{Opened, PoolOpening, PoolPlace},
+    opening::{Opened, PoolOpening, PoolSlot},
 };
 use crate::{
     config::Config,
@@ -29,14 +29,14 @@ impl Nodes {
         config: &Config,
     ) -> Option<PoolOpening> {
         let open = self.open.get(&id)?;
-        let place = PoolPlace {
+        let slot = PoolSlot {
             id,
             writes,
             generation: open.generation,
             limit: config.acquire_timeout,
         };
         let (source, config) = (open.source.clone(), config.clone());
-        let limit = place.limit;
+        let limit = slot.limit;
         let mut pool = async move { opened(&source, writes, &config).await }.boxed();
         match (&mut pool).now_or_never() {
             Some(Ok(link)) => {
@@ -48,7 +48,7 @@ impl Nodes {
             None => {}
         }
         self.leave(id, writes, limit);
-        Some(PoolOpening { place, pool })
+        Some(PoolOpening { slot, pool })
     }
 
     /// A node whose pool could not be had at the start.
@@ -129,14 +129,14 @@ impl Nodes {
         lacking.map(news).collect()
     }
 
-    /// Puts a pool in the place that was kept for it, unless the node has gone on meanwhile; and says what became of it.
-    pub(in crate::cluster) fn settle(&mut self, Opened { place, pool }: Opened) -> Option<Event> {
-        let (id, writes, limit) = (place.id, place.writes, place.limit);
+    /// Puts a pool in the slot that was kept for it, unless the node has gone on meanwhile; and says what became of it.
+    pub(in crate::cluster) fn settle(&mut self, Opened { slot, pool }: Opened) -> Option<Event> {
+        let (id, writes, limit) = (slot.id, slot.writes, slot.limit);
         let name = |open: &OpenNode| Arc::clone(&open.source.spec.name);
         let waited_for = self
             .open
             .get(&id)
-            .filter(|open| open.generation == place.generation)
+            .filter(|open| open.generation == slot.generation)
             .map(name);
         let Some(name) = waited_for else {
             if let Ok(link) = pool {
@@ -160,7 +160,7 @@ impl Nodes {
         };
         Some(Event::Pool {
             node: id,
-            generation: place.generation,
+            generation: slot.generation,
             news,
         })
     }

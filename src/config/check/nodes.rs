@@ -124,8 +124,11 @@ impl<'a> GivenNodes<'a> {
                 let name = self.problems.source().name(REPLICAS);
                 self.warnings
                     .push(format!("{name}: {label} is the primary; it is left out"));
-                self.dropped
-                    .push(node.name.clone().unwrap_or_else(|| node.url.shown_address()));
+                self.dropped.push(
+                    node.name
+                        .clone()
+                        .unwrap_or_else(|| node.url.shown_address()),
+                );
             } else {
                 kept.push((number, node));
             }

@@ -77,12 +77,12 @@ macro_rules! settings {
                 "SEALANE_ACQUIRE_TIMEOUT" acquire_timeout: [Duration] = S * 30,
                     time(Zero::Refused, MS, DAY),
                     "30s",
-                    "How long a statement queues for a place in a pool, and a start waits for servers that are not up yet",
+                    "How long a statement queues for a connection of a pool, and a start waits for servers that are not up yet",
                     "as SeaORM, so that bursts queue";
                 "SEALANE_REPLICA_ACQUIRE_TIMEOUT" replica_acquire_timeout: [Duration] = MS * 500,
                     time(Zero::Refused, MS, DAY),
                     "500ms",
-                    "How long a read queues at its replicas before it takes a free place on any other node too",
+                    "How long a read queues at its replicas before it takes a free connection of any other node too",
                     "a full replica should not hold a read while another node is free";
                 "SEALANE_ROUTE_TIMEOUT" route_timeout: [Duration] = S * 5,
                     time(Zero::Refused, MS, DAY),

@@ -13,7 +13,7 @@ use sea_orm::{DbErr, QueryResult};
 
 use crate::{
     causality::OpenWrite,
-    node::{Lease, Place, UntilCut},
+    node::{Lease, Permit, UntilCut},
     signal,
     vocabulary::Role,
 };
@@ -33,7 +33,7 @@ pub(super) struct Rows<'a> {
     source: Option<RowSource<'a>>,
     write: Option<OpenWrite>,
     /// In the pool of the connection that they own.
-    place: Option<Place>,
+    permit: Option<Permit>,
     /// Tells when the node of a write is cut off.
     cut: Option<UntilCut>,
 }
@@ -46,7 +46,7 @@ impl<'a> Rows<'a> {
         Self {
             source: Some(RowSource::Owned(Box::pin(rows))),
             write,
-            place: None,
+            permit: None,
             cut: None,
         }
     }
@@ -55,7 +55,7 @@ impl<'a> Rows<'a> {
         Self {
             source: Some(RowSource::Borrowed(Box::pin(rows))),
             write: None,
-            place: None,
+            permit: None,
             cut: None,
         }
     }
@@ -80,14 +80,14 @@ impl<'a> Rows<'a> {
         }
     }
 
-    /// Holds their place for them.
-    pub(super) fn keep(&mut self, place: Option<Place>) {
-        self.place = place;
+    /// Holds their permit for them.
+    pub(super) fn keep(&mut self, permit: Option<Permit>) {
+        self.permit = permit;
     }
 
     /// Gives their turn to the next statement: from the first row on they may take as long as their reader likes.
     pub(super) fn give_turn(&mut self) {
-        self.place = self.place.take().map(Place::without_turn);
+        self.permit = self.permit.take().map(Permit::without_turn);
     }
 
     /// The write that they are, when it is to go on without them.
@@ -113,9 +113,9 @@ impl Drop for Rows<'_> {
         let Some(RowSource::Owned(rows)) = self.source.take() else {
             return;
         };
-        let place = self.place.take();
+        let permit = self.permit.take();
         let Some(orphan) = self.write.take().and_then(|write| write.abandon()) else {
-            give_back(rows, place);
+            give_back(rows, permit);
             return;
         };
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
@@ -137,19 +137,19 @@ impl Drop for Rows<'_> {
             if answered {
                 orphan.mark_returned();
             }
-            drop(place);
+            drop(permit);
         });
     }
 }
 
 /// Of what changed nothing only the connection is left. What its server has sent still has to be read, by the pool or
-/// here; here where it is one of the places that only so many may have at a time.
-fn give_back(rows: Owned, place: Option<Place>) {
-    let place = place.filter(Place::is_shared);
-    if let (Some(place), Ok(runtime)) = (place, tokio::runtime::Handle::try_current()) {
+/// here; here where it is one of the permits that only so many may have at a time.
+fn give_back(rows: Owned, permit: Option<Permit>) {
+    let permit = permit.filter(Permit::is_shared);
+    if let (Some(permit), Ok(runtime)) = (permit, tokio::runtime::Handle::try_current()) {
         runtime.spawn(async move {
             to_the_end(rows).await;
-            drop(place);
+            drop(permit);
         });
     }
 }

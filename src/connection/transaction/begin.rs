@@ -133,14 +133,14 @@ impl Work for Begin<'_> {
         None
     }
 
-    /// A begin needs a place only: SeaORM takes the connection and begins in one call.
+    /// A begin needs a permit only: SeaORM takes the connection and begins in one call.
     async fn send(
         &self,
         attempt: &mut Attempt<'_>,
         lease: &mut Lease,
     ) -> Result<Option<BegunTransaction>, Failed> {
         let since = Instant::now();
-        let begun = match attempt.place(lease).await {
+        let begun = match attempt.permit(lease).await {
             Ok(()) => self.begin_fresh(attempt, lease).await,
             Err(err) => Err(err),
         };
