@@ -8,7 +8,7 @@ use sea_orm::{
 };
 
 use crate::{
-    causality::losses::Backend,
+    causality::unresolved::Backend,
     config::{Config, NodeConfig},
     error::DbErrKind,
 };
@@ -73,7 +73,7 @@ pub(crate) struct Observer {
 
 impl Observer {
     pub(crate) async fn open(config: &Config, node: &NodeConfig) -> Result<Self, DbErr> {
-        let mut conn = open_plain(config, node, "sealane-losses").await?;
+        let mut conn = open_plain(config, node, "sealane-unresolved").await?;
         let counted = sqlx::query_scalar(COUNTED).fetch_one(&mut conn).await;
         Ok(Self {
             conn,
@@ -107,7 +107,7 @@ pub(crate) async fn end(
     node: &NodeConfig,
     backends: &[Backend],
 ) -> Result<(), DbErr> {
-    let mut conn = open_plain(config, node, "sealane-losses").await?;
+    let mut conn = open_plain(config, node, "sealane-unresolved").await?;
     let (pids, started): (Vec<i32>, Vec<i64>) =
         backends.iter().map(|one| (one.pid, one.started)).unzip();
     let query = sqlx::query(END).bind(pids).bind(started);

@@ -61,14 +61,14 @@ impl Clock {
     }
 
     /// Something may be under way on a connection of `concrete()` that is gone, until the guard says that it is over.
-    pub(crate) fn lose_concrete(self: &Arc<Self>, pin: Duration) -> Abandoned {
+    pub(crate) fn follow_concrete(self: &Arc<Self>, pin: Duration) -> Abandoned {
         let open = Arc::new(PendingWrite::new(pin));
-        let lose = |clock: &Self| {
+        let add = |clock: &Self| {
             let writes = &clock.writes;
-            writes.concrete.lose(&writes.count, Arc::clone(&open));
+            writes.concrete.add_unresolved(&writes.count, Arc::clone(&open));
         };
-        lose(self);
-        self.each_peer(lose);
+        add(self);
+        self.each_peer(add);
         Current::Process.hold(self, &open);
         Abandoned::new(self, &Current::Process, open, pin, None)
     }
@@ -94,8 +94,8 @@ impl Abandoned {
     }
 
     /// The write's connection is gone, while its server may still execute it.
-    pub(crate) fn mark_lost(&self) {
-        self.open.lose();
+    pub(crate) fn mark_unresolved(&self) {
+        self.open.mark_unresolved();
     }
 
     /// The write's server has answered, or will never execute anything of it any more.

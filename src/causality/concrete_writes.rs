@@ -15,15 +15,15 @@ use super::{
     write_count::WriteCount,
 };
 
-/// What was written there, as far as it returned, and what was lost from sight.
+/// What was written there, as far as it returned, and what is unresolved.
 #[derive(Debug, Default)]
 pub(super) struct ConcreteWrites {
-    /// The tick when a connection last came back, or was out while somebody read, or what was lost on one was over.
+    /// The tick when a connection last came back, or was out while somebody read, or what is unresolved on one was over.
     tick: AtomicU64,
     /// The time pin of the same.
     pub(super) pin: Pin,
     /// What the server may be at still although its connection is gone. The process has it among its own as well.
-    lost: PendingWrites,
+    unresolved: PendingWrites,
 }
 
 impl ConcreteWrites {
@@ -45,25 +45,25 @@ impl ConcreteWrites {
     }
 
     /// A connection is gone on which this is perhaps still under way.
-    pub(super) fn lose(&self, count: &WriteCount, open: Arc<PendingWrite>) {
+    pub(super) fn add_unresolved(&self, count: &WriteCount, open: Arc<PendingWrite>) {
         self.settle(count);
-        self.lost.add(open);
+        self.unresolved.add(open);
     }
 
-    /// Takes in what has returned of what was lost, and says how the rest stands.
+    /// Takes in what has returned of what was unresolved, and says how the rest stands.
     #[inline]
     pub(super) fn settle(&self, count: &WriteCount) -> Held {
-        self.lost.settle(count, |returned| self.take_in(returned))
+        self.unresolved.settle(count, |returned| self.take_in(returned))
     }
 
-    /// What was lost, for a session that has to see it.
-    pub(super) fn lost(&self) -> &PendingWrites {
-        &self.lost
+    /// What is unresolved, for a session that has to see it.
+    pub(super) fn unresolved(&self) -> &PendingWrites {
+        &self.unresolved
     }
 
     /// Takes over what another clock of the cluster knows.
     pub(super) fn follow(&self, other: &Self) {
-        self.lost.follow(&other.lost);
+        self.unresolved.follow(&other.unresolved);
         self.pin.follow(&other.pin);
     }
 

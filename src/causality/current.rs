@@ -97,16 +97,16 @@ impl Current {
     /// Whether writes of it have not returned although nobody waits for them, and whether of others nothing more will
     /// be heard.
     pub(crate) fn open_writes(&self, clock: &Clock) -> (bool, bool) {
-        let (outer_waits, outer_lost) = self
+        let (outer_waits, outer_unresolved) = self
             .outer()
             .map_or((false, false), |outer| outer.open_writes(clock));
-        let (waits, lost) = match self {
+        let (waits, unresolved) = match self {
             Self::Process => clock.process.open_writes(&clock.writes),
             Self::Session(session) | Self::Client(session) => session.open_writes(&clock.writes),
             Self::Task(task) => clock.tasks.open_writes(&clock.writes, *task),
             Self::Untracked => (false, false),
         };
-        (waits || outer_waits, lost || outer_lost)
+        (waits || outer_waits, unresolved || outer_unresolved)
     }
 
     /// Where the session may read, as far as earlier reads bind it.
@@ -124,7 +124,7 @@ impl Current {
     /// What a later session has to bring that sees what this one wrote and brought, where no position can be had in
     /// time: whatever the primary has then; and while something may still be executed, nothing but the primary.
     ///
-    /// `open`: some of its writes have not returned, or are lost from sight.
+    /// `open`: some of its writes have not returned, or are unresolved.
     #[cfg(feature = "tower")]
     pub(crate) fn unplaced(&self, clock: &Clock, open: bool) -> Asks {
         let own = open.then(|| unix_time() + UNKNOWN_HOLD.as_secs());

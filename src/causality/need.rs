@@ -89,7 +89,7 @@ impl Session {
     #[inline]
     pub(crate) fn need(&self, clock: &WriteClock) -> ReadRequirement {
         let held = self.held(clock);
-        if held.waits || held.lost {
+        if held.waits || held.unresolved {
             return ReadRequirement::Primary;
         }
         // Now, and not before: what has returned since it was found open is in it, whoever took it out.

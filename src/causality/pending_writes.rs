@@ -10,7 +10,7 @@ use std::{
 
 use super::write_count::WriteCount;
 
-/// How long a write that was lost from sight counts as running where nobody can find out whether it does: behind a
+/// How long an unresolved write counts as running where nobody can find out whether it does: behind a
 /// connection of the application's own, or where the server does not say who is at work (rule C1).
 pub(crate) const UNKNOWN_HOLD: Duration = Duration::from_secs(30);
 
@@ -22,7 +22,7 @@ pub(super) struct PendingWrite {
     /// The moment of its return; nothing while it has not returned.
     returned: OnceLock<Instant>,
     /// The write's connection is gone: what becomes of it has to be found out in another way.
-    lost: AtomicBool,
+    unresolved: AtomicBool,
     /// Nobody can find it out: it counts as returned then.
     until: OnceLock<Instant>,
 }
@@ -32,19 +32,19 @@ impl PendingWrite {
         Self {
             pin,
             returned: OnceLock::new(),
-            lost: AtomicBool::new(false),
+            unresolved: AtomicBool::new(false),
             until: OnceLock::new(),
         }
     }
 
-    /// The write was lost from sight.
-    pub(super) fn lose(&self) {
-        self.lost.store(true, Ordering::Release);
+    /// The write is unresolved: it is out of sight.
+    pub(super) fn mark_unresolved(&self) {
+        self.unresolved.store(true, Ordering::Release);
     }
 
     /// Nobody will find out what becomes of it.
     pub(super) fn give_up(&self) {
-        self.lose();
+        self.mark_unresolved();
         // The first one counts.
         let _ = self.until.set(Instant::now() + UNKNOWN_HOLD);
     }
@@ -65,7 +65,7 @@ impl PendingWrite {
         let (tick, at) = match self.returned.get() {
             // The clock has ticked before.
             Some(at) => (count.ticks(), *at),
-            // What was lost may have been written up to now, and nobody has ticked for that.
+            // What is unresolved may have been written up to now, and nobody has ticked for that.
             None => {
                 let until = self.is_given_up()?;
                 (count.tick_for_next_question(), until)
@@ -99,14 +99,14 @@ pub(super) struct Held {
     /// Some have not returned.
     pub(super) waits: bool,
     /// The connections of some are gone.
-    pub(super) lost: bool,
+    pub(super) unresolved: bool,
 }
 
 impl Held {
     pub(super) fn and(self, other: Self) -> Self {
         Self {
             waits: self.waits || other.waits,
-            lost: self.lost || other.lost,
+            unresolved: self.unresolved || other.unresolved,
         }
     }
 }
@@ -143,9 +143,9 @@ impl PendingWrites {
                 false
             }
             None => {
-                let lost = open.lost.load(Ordering::Acquire);
-                held.lost |= lost;
-                held.waits |= !lost;
+                let unresolved = open.unresolved.load(Ordering::Acquire);
+                held.unresolved |= unresolved;
+                held.waits |= !unresolved;
                 true
             }
         });

@@ -101,10 +101,10 @@ impl Session {
     /// be heard.
     pub(crate) fn open_writes(&self, clock: &WriteClock) -> (bool, bool) {
         let held = self.held(clock);
-        (held.waits, held.lost)
+        (held.waits, held.unresolved)
     }
 
-    /// How the writes stand that the session has to see and that have not returned: its own, and what was lost on connections
+    /// How the writes stand that the session has to see and that have not returned: its own, and what is unresolved on connections
     /// of `concrete()` and may be its own.
     #[inline]
     pub(super) fn held(&self, clock: &WriteClock) -> Held {

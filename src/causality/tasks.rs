@@ -54,12 +54,12 @@ impl Tasks {
         own.max(self.folded.mark(clock))
     }
 
-    /// Whether writes of this task, or of those over the limit, have not returned, and whether some are lost from sight.
+    /// Whether writes of this task, or of those over the limit, have not returned, and whether some are unresolved.
     pub(super) fn open_writes(&self, clock: &WriteClock, task: Id) -> (bool, bool) {
         let own = self.get(task);
-        let (waits, lost) = own.map_or((false, false), |own| own.open_writes(clock));
-        let (folded_waits, folded_lost) = self.folded.open_writes(clock);
-        (waits || folded_waits, lost || folded_lost)
+        let (waits, unresolved) = own.map_or((false, false), |own| own.open_writes(clock));
+        let (folded_waits, folded_unresolved) = self.folded.open_writes(clock);
+        (waits || folded_waits, unresolved || folded_unresolved)
     }
 
     /// The number of the last write of this task, or of those over the limit.

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use super::{
     Clock, Current,
     gate::Writing,
-    losses::{Losses, Orphan, Trace},
+    unresolved::{Orphan, Trace, UnresolvedWrites},
 };
 use crate::mutants;
 
@@ -13,11 +13,11 @@ use crate::mutants;
 #[derive(Debug)]
 pub(crate) struct OpenWrite {
     clock: Arc<Clock>,
-    losses: Arc<Losses>,
+    unresolved_writes: Arc<UnresolvedWrites>,
     current: Current,
     /// How long reads follow it where there is only time; nothing where reads are always fresh.
     pin: Option<Duration>,
-    lost: bool,
+    unresolved: bool,
     /// By what it is known at its server; nothing before it was sent.
     trace: Option<Trace>,
     /// The write's passage through the gate.
@@ -27,7 +27,7 @@ pub(crate) struct OpenWrite {
 impl OpenWrite {
     pub(crate) fn new(
         clock: &Arc<Clock>,
-        losses: &Arc<Losses>,
+        unresolved_writes: &Arc<UnresolvedWrites>,
         writing: Writing,
         current: &Current,
         pin: Option<Duration>,
@@ -37,10 +37,10 @@ impl OpenWrite {
         }
         Self {
             clock: Arc::clone(clock),
-            losses: Arc::clone(losses),
+            unresolved_writes: Arc::clone(unresolved_writes),
             current: current.clone(),
             pin,
-            lost: false,
+            unresolved: false,
             trace: None,
             writing,
         }
@@ -52,21 +52,21 @@ impl OpenWrite {
     }
 
     /// Whether its end has to be taken for one that nobody saw: its server may still execute it.
-    pub(crate) fn set_lost(&mut self, lost: bool) {
-        self.lost = lost;
+    pub(crate) fn set_unresolved(&mut self, unresolved: bool) {
+        self.unresolved = unresolved;
     }
 
     /// Keeps its session on the primary until it is known to be over; nothing where reads are always fresh.
     pub(crate) fn abandon(&self) -> Option<Orphan> {
         let writing = Some(self.writing.clone());
         let abandoned = self.current.abandon(&self.clock, self.pin?, writing);
-        Some(Orphan::new(&self.losses, abandoned, self.trace))
+        Some(Orphan::new(&self.unresolved_writes, abandoned, self.trace))
     }
 }
 
 impl Drop for OpenWrite {
     fn drop(&mut self) {
-        match (self.pin, self.lost) {
+        match (self.pin, self.unresolved) {
             (None, _) => {}
             _ if mutants::lives("position_before_commit") => {}
             (Some(_), true) => drop(self.abandon()),

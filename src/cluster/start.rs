@@ -323,7 +323,7 @@ impl Starting {
         let mut nodes = self.nodes;
         nodes.attach(&shared);
         if backend != DbBackend::Sqlite {
-            super::losses::follow(&shared);
+            super::unresolved::follow(&shared);
         }
         if let Some(runtime) = runtime {
             let _context = runtime.enter();

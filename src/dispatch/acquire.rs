@@ -9,7 +9,7 @@ use super::{Attempt, Failed, phase::Phase};
 use crate::{
     causality::{
         OpenWrite,
-        losses::{By, Trace},
+        unresolved::{By, Trace},
     },
     error::DbErrKind,
     node::{Lease, PooledConnection, door::Stranger},

@@ -88,7 +88,7 @@ impl Attempt<'_> {
         if let Some(write) = &mut self.guards.write {
             // What was answered has ended, whatever it did; of the rest the server may be at it still.
             let unknown = retry::outcome(&failure) == Outcome::Unknown;
-            write.set_lost(unknown && signal::code(&err).is_none());
+            write.set_unresolved(unknown && signal::code(&err).is_none());
         }
         if retry::may_have_crashed(&failure) {
             failure.crash = self.ask_for_crash(lease, ran).await;

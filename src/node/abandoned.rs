@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::{Permit, PooledConnection, Seat};
-use crate::causality::losses::Orphan;
+use crate::causality::unresolved::Orphan;
 
 /// Keeps its session on the primary until the connection is ready again, however long that takes; where that cannot be
-/// waited for, the write counts as lost.
+/// waited for, the write is unresolved.
 pub(super) fn until_ready(
     orphan: Orphan,
     mut conn: PooledConnection,

@@ -1,4 +1,4 @@
-//! Which process of the server stands behind a connection, so that a write that is lost with the connection can be
+//! Which process of the server stands behind a connection, so that a write whose connection is lost can be
 //! looked for (rule C1).
 //!
 //! A new connection is asked once, before its first write. sqlx gives a connection no name by which it could be known
@@ -24,7 +24,7 @@ use sea_orm::{
     },
 };
 
-use crate::{causality::losses::Backend, error::DbErrKind};
+use crate::{causality::unresolved::Backend, error::DbErrKind};
 
 /// Asks a connection for its own process, and when that began.
 const WHO: &str = "SELECT pid, (pg_catalog.date_part('epoch', backend_start) * 1000000)::pg_catalog.int8 \

@@ -22,7 +22,7 @@ use std::{
 };
 
 use super::sockets::Socket;
-use crate::causality::losses::Backend;
+use crate::causality::unresolved::Backend;
 
 /// How many processes are remembered that nobody has asked for yet; the oldest go first.
 const GONE: usize = 1024;
@@ -127,7 +127,7 @@ mod postgres {
 
     use super::{Handed, HandedConnection};
     use crate::{
-        causality::losses::Backend,
+        causality::unresolved::Backend,
         node::sockets::{Ends, Socket},
     };
 

@@ -273,7 +273,7 @@ impl Node {
     }
 
     /// How many permits are held.
-    pub(crate) fn places_taken(&self) -> u32 {
+    pub(crate) fn permits_held(&self) -> u32 {
         self.permits.all.as_ref().map_or(0, |permits| {
             let free = u32::try_from(permits.available_permits());
             self.most().saturating_sub(free.unwrap_or(u32::MAX))

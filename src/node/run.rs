@@ -142,7 +142,7 @@ impl Lease {
 }
 
 /// A connection with a statement on it. Dropped before the answer, a write stays open until its connection is ready
-/// again; where that cannot be waited for, it counts as lost. A read keeps its permit until then: its server is at it
+/// again; where that cannot be waited for, it is unresolved. A read keeps its permit until then: its server is at it
 /// still, and nobody else would find the connection.
 struct Flight<'a> {
     conn: Option<PooledConnection>,

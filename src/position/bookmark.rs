@@ -31,7 +31,7 @@ pub(crate) enum Asks {
     Nothing,
     At(Position),
     /// Something whose position nobody could tell in time: whoever brings it sees what the primary has by then, and
-    /// before this time, in seconds since 1970, reads nowhere else, because what was lost from sight may be executed
+    /// before this time, in seconds since 1970, reads nowhere else, because what is unresolved may be executed
     /// until then. It names no cluster: what it asks for is never wrong.
     Primary {
         until: u64,

@@ -43,7 +43,7 @@ impl PinnedRequirement {
     }
 
     /// The need as it stands now, without the writes of which nobody knows whether they were executed.
-    pub(crate) fn without_lost(tracker: &Tracker, current: Current) -> Self {
+    pub(crate) fn without_unresolved(tracker: &Tracker, current: Current) -> Self {
         Self {
             forgives: true,
             ..Self::now(tracker, current)
@@ -56,8 +56,8 @@ impl PinnedRequirement {
             // It waits for a capture, and captures rest while nobody reads.
             tracker.clock.writes.captures().note_read();
             if self.open {
-                let (waits, lost) = tracker.open_writes(&self.current);
-                if waits || (lost && !self.forgives) {
+                let (waits, unresolved) = tracker.open_writes(&self.current);
+                if waits || (unresolved && !self.forgives) {
                     return ReadRequirement::Primary;
                 }
                 // After they have returned, so that the ticks of their returns are in it.

@@ -23,7 +23,7 @@ use crate::vocabulary::Role;
 use crate::{
     causality::{
         Clock, Current, LastReport, OpenWrite, ReadRequirement, ReplayObservation, ReplayReport,
-        Replayed, Several, allowance::Traffic, gate::Writing, losses::Losses,
+        Replayed, Several, allowance::Traffic, gate::Writing, unresolved::UnresolvedWrites,
     },
     config::Config,
     metrics::{ClusterCounter, ClusterMetrics},
@@ -62,8 +62,8 @@ pub(crate) struct Tracker {
     pub(crate) clock: Arc<Clock>,
     /// The last word of an authority on the epoch that this handle heard.
     word: AtomicU64,
-    /// Writes of this handle that were lost from sight.
-    pub(crate) losses: Arc<Losses>,
+    /// Writes of this handle that are unresolved.
+    pub(crate) unresolved: Arc<UnresolvedWrites>,
     /// The primary says how far it has written; else only the time pin is left (rule C14).
     told: AtomicBool,
     pub(crate) demand: Arc<Demand>,
@@ -102,7 +102,7 @@ impl Tracker {
         Self {
             word: AtomicU64::new(clock.writes.word()),
             clock,
-            losses: Arc::default(),
+            unresolved: Arc::default(),
             told: AtomicBool::new(has_positions),
             demand: Arc::default(),
             waits: WaitBudget::default(),
@@ -179,7 +179,7 @@ impl Tracker {
     /// A write of this session is under way until this is dropped.
     pub(crate) fn open_write(&self, current: &Current, writing: Writing) -> OpenWrite {
         let pin = (!self.pin.reads_are_fresh).then_some(self.pin.length);
-        OpenWrite::new(&self.clock, &self.losses, writing, current, pin)
+        OpenWrite::new(&self.clock, &self.unresolved, writing, current, pin)
     }
 
     /// Whether something is being done through a connection of a `concrete()`, of this handle or of another one to the
@@ -225,14 +225,14 @@ impl Tracker {
     pub(super) fn open_writes(&self, current: &Current) -> (bool, bool) {
         // Where there are positions, what is committed there is covered like what has returned.
         let concrete = !self.has_positions() && self.has_unseen(current);
-        let (waits, lost) = current.open_writes(&self.clock);
-        (waits || concrete, lost)
+        let (waits, unresolved) = current.open_writes(&self.clock);
+        (waits || concrete, unresolved)
     }
 
     /// Whether this session has either.
     pub(crate) fn has_open_writes(&self, current: &Current) -> bool {
-        let (waits, lost) = self.open_writes(current);
-        waits || lost
+        let (waits, unresolved) = self.open_writes(current);
+        waits || unresolved
     }
 
     /// A connection of this pool, or the one that asks again and again, said how far its server has come.

@@ -37,11 +37,11 @@ fn documented(column: usize, replicas: bool) -> Counts {
     counts
 }
 
-/// Catalogs are read, and losses looked for, on connections that come and go.
+/// Catalogs are read, and unresolved writes looked for, on connections that come and go.
 fn counted(node: &Node) -> Counts {
     let asked = "SELECT application_name, count(*) FROM pg_stat_activity \
                  WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() \
-                 AND application_name NOT IN ('sealane-catalog', 'sealane-losses') GROUP BY 1";
+                 AND application_name NOT IN ('sealane-catalog', 'sealane-unresolved') GROUP BY 1";
     let rows = node.sql(asked).unwrap();
     let row = |row: &str| {
         let (name, count) = row.trim().rsplit_once('|')?;

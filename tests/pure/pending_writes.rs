@@ -36,15 +36,15 @@ fn what_was_lost_on_a_connection_of_concrete_is_seen_by_whoever_may_have_done_it
     let clock = Arc::new(Clock::default());
     let session = Session::default();
     session.mark_concrete();
-    let lost = clock.lose_concrete(Duration::ZERO);
-    lost.mark_lost();
+    let unresolved = clock.follow_concrete(Duration::ZERO);
+    unresolved.mark_unresolved();
     clock.note_concrete_returned(Duration::ZERO);
     cover(&clock.writes, 100);
     assert_eq!(session.need(&clock.writes), ReadRequirement::Primary);
     assert_eq!(session.open_writes(&clock.writes), (false, true));
     let child = session.after(&clock.writes, false);
     assert_eq!(child.need(&clock.writes), ReadRequirement::Primary);
-    lost.end();
+    unresolved.end();
     for session in [&session, &child] {
         assert_eq!(session.need(&clock.writes), ReadRequirement::Primary);
     }

@@ -16,7 +16,7 @@ impl Session {
         // Before the tick is read: what returns in between is in one of the two.
         let hold = self.pending(clock).share();
         if self.shares_concrete() {
-            hold.follow(clock.concrete.lost());
+            hold.follow(clock.concrete.unresolved());
         }
         let rest = self.rest();
         let child = Self {

@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::{
-    backend::activity, causality::losses::Backend, cluster::shared::Shared, config::NodeConfig,
+    backend::activity, causality::unresolved::Backend, cluster::shared::Shared, config::NodeConfig,
     positions::background_runtime, vocabulary::NodeId,
 };
 

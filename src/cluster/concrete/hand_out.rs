@@ -9,7 +9,7 @@ use sea_orm::DatabaseConnection;
 use super::end;
 use super::{Concrete, made::Made, sight::Sight};
 use crate::{
-    causality::{HandsOut, losses::By},
+    causality::{HandsOut, unresolved::By},
     cluster::shared::Shared,
     intent::Change,
     node::{Handed, Node, Returned, Sibling, closed},
@@ -178,7 +178,7 @@ fn sibling(shared: &Arc<Shared>, primary: &Arc<Node>) -> Option<Sibling> {
     let sight = Sight::of(&shared.tracker);
     primary.link.sibling(Arc::new(move |returned: Returned| {
         if !returned.answered {
-            sight.lost(node, By::Nothing);
+            sight.unresolved(node, By::Nothing);
         }
         sight.returned();
         let shared = weak.upgrade();

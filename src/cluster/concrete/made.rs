@@ -12,7 +12,7 @@ use super::sight::Sight;
 #[cfg(feature = "postgres")]
 use crate::config::NodeConfig;
 use crate::{
-    causality::losses::By,
+    causality::unresolved::By,
     node::{Node, NodePool, Sibling},
     positions::tracker::Tracker,
     vocabulary::NodeId,
@@ -109,7 +109,7 @@ impl Made {
     pub(super) fn has_more_out_than_us(&self, primary: &Node) -> bool {
         let own = (self.link.as_ref()).filter(|link| Arc::ptr_eq(link, &primary.link));
         let size = own.and_then(|link| link.pool_size());
-        size.is_some_and(|pool| primary.places_taken() < pool.size - pool.idle)
+        size.is_some_and(|pool| primary.permits_held() < pool.size - pool.idle)
     }
 
     /// Each of its connections was opened to be used, and one that comes back stays for a while. Whether somebody may have
@@ -125,7 +125,7 @@ impl Made {
             // Before it is noted: who finds it noted has to find what follows from it as well.
             if let Some(node) = self.primary {
                 own.handed
-                    .tell_gone(|backend| sight.lost(node, By::Backend(backend)));
+                    .tell_gone(|backend| sight.unresolved(node, By::Backend(backend)));
             }
             sight.returned();
             let (new, old) = (Ordering::AcqRel, Ordering::Acquire);

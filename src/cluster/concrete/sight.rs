@@ -9,7 +9,7 @@ use std::{sync::Arc, time::Duration};
 use crate::{
     causality::{
         Clock, Current,
-        losses::{By, Losses, Orphan, Trace},
+        unresolved::{By, Orphan, Trace, UnresolvedWrites},
     },
     positions::tracker::Tracker,
     vocabulary::NodeId,
@@ -18,7 +18,7 @@ use crate::{
 /// The connections that were handed out, as far as the clock has to be told of them.
 pub(super) struct Sight {
     clock: Arc<Clock>,
-    losses: Arc<Losses>,
+    unresolved: Arc<UnresolvedWrites>,
     pin: Duration,
 }
 
@@ -26,7 +26,7 @@ impl Sight {
     pub(super) fn of(tracker: &Tracker) -> Self {
         Self {
             clock: Arc::clone(&tracker.clock),
-            losses: Arc::clone(&tracker.losses),
+            unresolved: Arc::clone(&tracker.unresolved),
             pin: tracker.pin.length,
         }
     }
@@ -38,9 +38,9 @@ impl Sight {
     }
 
     /// A connection to this node broke or was closed: its server may be at what was sent on it still.
-    pub(super) fn lost(&self, node: NodeId, by: By) {
+    pub(super) fn unresolved(&self, node: NodeId, by: By) {
         let trace = Trace { node, by };
-        let abandoned = self.clock.lose_concrete(self.pin);
-        drop(Orphan::new(&self.losses, abandoned, Some(trace)));
+        let abandoned = self.clock.follow_concrete(self.pin);
+        drop(Orphan::new(&self.unresolved, abandoned, Some(trace)));
     }
 }

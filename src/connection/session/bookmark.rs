@@ -63,7 +63,7 @@ impl RoutedConnection {
     }
 
     /// A bookmark in as little time as a read may wait, `SEALANE_STALE_WAIT`: for a response that others wait for. What
-    /// cannot be placed by then (a write that is not covered or lost from sight, a primary that is silent or unknown, a
+    /// cannot be placed by then (a write that is not covered or unresolved, a primary that is silent or unknown, a
     /// bookmark that nobody can judge) makes it a bookmark of another kind, with which reads begin on the primary. An
     /// older one would not do: what it stands for lies before the write, and reads with it would miss that.
     #[cfg(feature = "tower")]
@@ -94,7 +94,7 @@ impl RoutedConnection {
         let current = self.overrides.current(shared).own();
         self.place(
             shared,
-            PinnedRequirement::without_lost(&shared.tracker, current),
+            PinnedRequirement::without_unresolved(&shared.tracker, current),
         )
         .await
     }

@@ -76,7 +76,7 @@ impl<'a> Rows<'a> {
     pub(super) fn lose(mut self) {
         self.source = None;
         if let Some(write) = &mut self.write {
-            write.set_lost(true);
+            write.set_unresolved(true);
         }
     }
 

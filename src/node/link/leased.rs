@@ -94,7 +94,7 @@ impl PooledConnection {
     pub(crate) async fn backend(
         mut self,
         node: &crate::node::Node,
-    ) -> Result<(Self, Option<crate::causality::losses::Backend>), DbErr> {
+    ) -> Result<(Self, Option<crate::causality::unresolved::Backend>), DbErr> {
         let backend = match &mut self {
             #[cfg(feature = "postgres")]
             Self::Postgres(conn) => node.backends.of(conn).await?,

@@ -35,7 +35,7 @@ const MUTANTS: [(&str, &str, &str); 13] = [
     ("check_inside_read", "Explicit", CHECKER),
     ("capture_covers_later_ticks", "Explicit", CHECKER),
     ("tick_without_epoch", "", DIVERGED),
-    ("lost_write_over_by_time", "", LOST),
+    ("unresolved_write_over_by_time", "", LOST),
     ("position_kept_over_crash", "", LIVES),
     ("monotonic_before_read", "", BEFORE),
     ("balanced_name_as_one_server", "", BALANCED),

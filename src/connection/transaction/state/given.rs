@@ -10,7 +10,7 @@ use crate::{causality::OpenWrite, error::DbErrKind, node::closed};
 impl TransactionState {
     /// Leaves it to whoever has its connection now; whether there is anything to leave. It counts as open until its
     /// server says that it is over, however it ended: the hold on its node and what it may have changed live as long.
-    /// Where that cannot be asked, as long as any write that was lost from sight (rule C1).
+    /// Where that cannot be asked, as long as any unresolved write (rule C1).
     ///
     /// SeaORM's transaction gives no sign when it ends. Its metric callback would have been one, at the cost of two
     /// allocations for each transaction that is never given away.

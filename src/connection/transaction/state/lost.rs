@@ -6,7 +6,7 @@ use sea_orm::DbErr;
 
 use super::{Root, TransactionState};
 use crate::{
-    causality::{OpenWrite, losses::Orphan},
+    causality::{OpenWrite, unresolved::Orphan},
     error::{DbErrKind, Error, GIVEN_UP},
     metrics::NodeCounter,
     route::retry,

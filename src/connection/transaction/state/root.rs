@@ -15,7 +15,7 @@ use crate::{
     causality::{
         OpenWrite,
         gate::Writing,
-        losses::{By, Trace},
+        unresolved::{By, Trace},
     },
     cluster::shared::Shared,
     dispatch::Reads,
@@ -100,7 +100,7 @@ impl Drop for Root {
     fn drop(&mut self) {
         let marks = &mut self.marks;
         if let Some(write) = &mut self.write {
-            write.set_lost(marks.committing.load(Ordering::Acquire));
+            write.set_unresolved(marks.committing.load(Ordering::Acquire));
         } else {
             self.reads.saw(&self.shared);
         }

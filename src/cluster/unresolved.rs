@@ -1,4 +1,4 @@
-//! Looks after writes that were lost from sight, until they are known to be over (rule C1).
+//! Looks after unresolved writes, until they are known to be over (rule C1).
 //!
 //! One is over when its process at the server is gone, or when another node is the primary: what the old one does with
 //! it then is lost on every node. A primary that does not answer ends nothing: it may come back and go on.
@@ -14,13 +14,13 @@ use super::shared::Shared;
 #[cfg(feature = "postgres")]
 use crate::{
     backend::activity::{AtWork, Observer, Process},
-    causality::losses::Backend,
+    causality::unresolved::Backend,
     vocabulary::NodeId,
 };
 use crate::{
     causality::{
         UNKNOWN_HOLD,
-        losses::{By, Losses, Lost},
+        unresolved::{By, UnresolvedWrite, UnresolvedWrites},
     },
     mutants,
     positions::background_runtime,
@@ -38,9 +38,9 @@ const PAUSE: Duration = Duration::from_millis(500);
 #[cfg(feature = "postgres")]
 const APART: Duration = Duration::from_secs(1);
 
-/// A lost write, and what was seen of it.
+/// An unresolved write, and what was seen of it.
 struct Followed {
-    lost: Lost,
+    write: UnresolvedWrite,
     /// The write cannot be seen at its server: only time is left.
     unseen: bool,
     /// When its process had last begun or ended something, as it was first seen.
@@ -51,22 +51,25 @@ struct Followed {
     candidates: Option<Vec<(Backend, i64)>>,
 }
 
-/// Follows this handle's lost writes for as long as it lives.
+/// Follows this handle's unresolved writes for as long as it lives.
 pub(super) fn follow(shared: &Arc<Shared>) {
-    let (weak, losses) = (Arc::downgrade(shared), Arc::clone(&shared.tracker.losses));
-    let watch = losses.watch();
+    let (weak, unresolved) = (
+        Arc::downgrade(shared),
+        Arc::clone(&shared.tracker.unresolved),
+    );
+    let watch = unresolved.watch();
     let mut alive = shared.snapshot.subscribe();
     background_runtime::spawn(async move {
         let _watch = watch;
         let mut following = Following::default();
         loop {
             tokio::select! {
-                () = losses.news.notified() => following.pause = FIRST,
-                // A handle without replicas is told of its losses as well, but not of a change without them.
+                () = unresolved.news.notified() => following.pause = FIRST,
+                // A handle without replicas is told of its unresolved writes as well, but not of a change without them.
                 changed = alive.changed() => if changed.is_err() { return },
                 () = tokio::time::sleep(following.pause), if !following.all.is_empty() => {}
             }
-            if following.step(&weak, &losses).await.is_none() {
+            if following.step(&weak, &unresolved).await.is_none() {
                 return;
             }
         }
@@ -93,10 +96,10 @@ impl Default for Following {
 
 impl Following {
     /// One look; nothing when the handle is gone or closed.
-    async fn step(&mut self, weak: &Weak<Shared>, losses: &Losses) -> Option<()> {
+    async fn step(&mut self, weak: &Weak<Shared>, unresolved: &UnresolvedWrites) -> Option<()> {
         let shared = weak.upgrade().filter(|shared| !shared.is_closed())?;
         self.all
-            .extend(losses.take().into_iter().map(Followed::new));
+            .extend(unresolved.take().into_iter().map(Followed::new));
         if self.all.is_empty() {
             return Some(());
         }
@@ -121,7 +124,7 @@ impl Following {
     /// Ends those that are over.
     fn end(&mut self, is_over: impl FnMut(&mut Followed) -> bool) {
         for over in self.all.extract_if(.., is_over) {
-            over.lost.abandoned.end();
+            over.write.abandoned.end();
         }
     }
 
@@ -163,12 +166,12 @@ impl Following {
             .primary_node()
             .is_some_and(|now| now.id == primary.id)
         {
-            self.end(|one| one.lost.trace.node == primary.id && one.is_gone(&at_work));
+            self.end(|one| one.write.trace.node == primary.id && one.is_gone(&at_work));
         }
         Ok(())
     }
 
-    /// The lost writes cannot be asked for.
+    /// The unresolved writes cannot be asked for.
     #[cfg(feature = "postgres")]
     fn end_with_nothing(&mut self) {
         for one in &mut self.all {
@@ -178,9 +181,9 @@ impl Following {
 }
 
 impl Followed {
-    fn new(lost: Lost) -> Self {
+    fn new(write: UnresolvedWrite) -> Self {
         Self {
-            lost,
+            write,
             unseen: false,
             #[cfg(feature = "postgres")]
             changed: None,
@@ -192,24 +195,25 @@ impl Followed {
     /// Another node is the primary, so that nobody will ever see it.
     fn is_elsewhere(&self, shared: &Shared) -> bool {
         let primary = shared.snapshot.primary_node();
-        primary.is_some_and(|primary| primary.id != self.lost.trace.node)
+        primary.is_some_and(|primary| primary.id != self.write.trace.node)
     }
 
     fn is_only_timed(&self) -> bool {
-        self.unseen || self.lost.trace.by == By::Nothing
+        self.unseen || self.write.trace.by == By::Nothing
     }
 
     fn is_timed_out(&self) -> bool {
-        let held = self.lost.since.elapsed();
+        let held = self.write.since.elapsed();
         (self.is_only_timed() && held > UNKNOWN_HOLD)
-            || (mutants::lives("lost_write_over_by_time") && held > Duration::from_millis(500))
+            || (mutants::lives("unresolved_write_over_by_time")
+                && held > Duration::from_millis(500))
     }
 }
 
 #[cfg(feature = "postgres")]
 impl Followed {
     fn pid(&self) -> Option<i32> {
-        match self.lost.trace.by {
+        match self.write.trace.by {
             By::Backend(backend) => Some(backend.pid),
             By::Began(..) | By::Nothing => None,
         }
@@ -217,7 +221,7 @@ impl Followed {
 
     /// Whether its process is gone, or has ended what it was given.
     fn is_gone(&mut self, at_work: &AtWork) -> bool {
-        match self.lost.trace.by {
+        match self.write.trace.by {
             By::Nothing => false,
             By::Backend(backend) => {
                 let found = at_work.processes.iter().find(|one| one.is(backend));
@@ -249,7 +253,7 @@ impl Followed {
     }
 
     /// A process that lives on behind a pooler: it is idle, and has ended something since it was first seen. What was
-    /// lost was the last that its client had to say.
+    /// unresolved was the last that its client had to say.
     fn has_moved_on(&mut self, process: &Process) -> bool {
         let first = *self
             .changed

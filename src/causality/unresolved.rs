@@ -1,9 +1,9 @@
-//! Writes that were lost from sight, until it is known that they are over (rule C1).
+//! Unresolved writes, until it is known that they are over (rule C1).
 //!
 //! A server goes on with what it was given when its client is gone, for as long as a lock or a standby keeps it
 //! waiting. A fixed time was rejected: what commits after it is missed by reads on the replicas, and until it is over a
 //! process reads on the primary alone although its server gave up at once. So the process at the server that was given
-//! the write is looked for, by whoever takes the losses from here, until it is gone.
+//! the write is looked for, by whoever takes the unresolved writes from here, until it is gone.
 
 use std::{
     sync::{
@@ -43,9 +43,9 @@ pub(crate) struct Trace {
     pub(crate) by: By,
 }
 
-/// A write that was lost from sight.
+/// An unresolved write.
 #[derive(Debug)]
-pub(crate) struct Lost {
+pub(crate) struct UnresolvedWrite {
     pub(crate) abandoned: Abandoned,
     pub(crate) trace: Trace,
     pub(crate) since: Instant,
@@ -53,7 +53,7 @@ pub(crate) struct Lost {
     _kept: Option<KeptCompanion>,
 }
 
-/// What lives until a write that was lost from sight is known to be over.
+/// What lives until an unresolved write is known to be over.
 pub(crate) struct KeptCompanion(
     #[expect(dead_code, reason = "held for its drop")] Arc<dyn Send + Sync>,
 );
@@ -64,28 +64,28 @@ impl std::fmt::Debug for KeptCompanion {
     }
 }
 
-/// The lost writes of one handle that nobody has begun to look for.
+/// The unresolved writes of one handle that nobody has begun to look for.
 #[derive(Debug, Default)]
-pub(crate) struct Losses {
-    waiting: Mutex<Vec<Lost>>,
+pub(crate) struct UnresolvedWrites {
+    waiting: Mutex<Vec<UnresolvedWrite>>,
     /// There are new ones.
     pub(crate) news: Notify,
     /// Somebody takes them.
     watched: AtomicBool,
 }
 
-impl Losses {
-    fn add(&self, lost: Lost) {
+impl UnresolvedWrites {
+    fn add(&self, write: UnresolvedWrite) {
         let mut waiting = self.waiting();
         // Under the lock, so that whoever stops looking leaves none behind.
         if self.watched.load(Ordering::Acquire) {
-            waiting.push(lost);
+            waiting.push(write);
             drop(waiting);
             self.news.notify_one();
         }
     }
 
-    pub(crate) fn take(&self) -> Vec<Lost> {
+    pub(crate) fn take(&self) -> Vec<UnresolvedWrite> {
         std::mem::take(&mut *self.waiting())
     }
 
@@ -95,13 +95,13 @@ impl Losses {
         Watch(Arc::clone(self))
     }
 
-    fn waiting(&self) -> MutexGuard<'_, Vec<Lost>> {
+    fn waiting(&self) -> MutexGuard<'_, Vec<UnresolvedWrite>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// See [`Losses::watch`].
-pub(crate) struct Watch(Arc<Losses>);
+/// See [`UnresolvedWrites::watch`].
+pub(crate) struct Watch(Arc<UnresolvedWrites>);
 
 impl Drop for Watch {
     fn drop(&mut self) {
@@ -111,18 +111,22 @@ impl Drop for Watch {
     }
 }
 
-/// A write without a caller. Dropped before it is known to be over, it counts as lost.
+/// A write without a caller. Dropped before it is known to be over, it is unresolved.
 #[derive(Debug)]
 pub(crate) struct Orphan {
-    losses: Arc<Losses>,
+    unresolved: Arc<UnresolvedWrites>,
     write: Option<(Abandoned, Option<Trace>)>,
     kept: Option<KeptCompanion>,
 }
 
 impl Orphan {
-    pub(crate) fn new(losses: &Arc<Losses>, abandoned: Abandoned, trace: Option<Trace>) -> Self {
+    pub(crate) fn new(
+        unresolved: &Arc<UnresolvedWrites>,
+        abandoned: Abandoned,
+        trace: Option<Trace>,
+    ) -> Self {
         Self {
-            losses: Arc::clone(losses),
+            unresolved: Arc::clone(unresolved),
             write: Some((abandoned, trace)),
             kept: None,
         }
@@ -146,10 +150,10 @@ impl Drop for Orphan {
         let Some((abandoned, trace)) = self.write.take() else {
             return;
         };
-        abandoned.mark_lost();
+        abandoned.mark_unresolved();
         // Without a trace it counts as running for a while.
         if let Some(trace) = trace {
-            self.losses.add(Lost {
+            self.unresolved.add(UnresolvedWrite {
                 abandoned,
                 trace,
                 since: Instant::now(),
