@@ -6,11 +6,11 @@
 //! They know the [`Tracker`] alone, and that knows of its cluster what [`ClusterAccess`] says: so nothing here depends on
 //! who owns the topology.
 
+pub(crate) mod arrival_requirement;
 pub(crate) mod background_runtime;
 pub(crate) mod bookmark_check;
 #[cfg(feature = "postgres")]
 mod pace;
-pub(crate) mod pinned_requirement;
 #[cfg(feature = "postgres")]
 mod primary_poller;
 #[cfg(feature = "postgres")]

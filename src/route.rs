@@ -228,7 +228,7 @@ fn row(request: &RouteRequest<'_>, view: &View) -> RouteRow {
     }
 }
 
-/// Never the primary, even if it takes part in reads; a pin does not matter.
+/// Never the primary, even if it takes part in reads; what it has to see does not matter.
 fn strictly_replica(
     request: &RouteRequest<'_>,
     view: &View,

@@ -137,7 +137,7 @@ impl Attempt<'_> {
         match reason {
             Reason::NoReplica => shared.count(ClusterCounter::Diverted),
             Reason::NotCaughtUp => {
-                shared.count(ClusterCounter::Pinned);
+                shared.count(ClusterCounter::NotCaughtUp);
                 // Before the primary has told the position, the replicas' would say nothing.
                 if self.freshness.need != ReadRequirement::Primary {
                     shared.tracker.demand.wish();

@@ -29,7 +29,7 @@ use super::{
 use crate::{
     causality::ReadRequirement,
     node::{Lease, Line, NodePool, Permit, PooledConnection, Seat},
-    positions::pinned_requirement::PinnedRequirement,
+    positions::arrival_requirement::ArrivalRequirement,
     route::{
         Forced,
         lines::{Route, lines},
@@ -58,7 +58,7 @@ struct Spots {
     /// Pools where the statement got nothing: there is nothing to be had before there is another pool.
     left: Vec<Arc<NodePool>>,
     /// What a read waits for, where what replicas say of themselves may open another line to it.
-    awaited: Option<PinnedRequirement>,
+    awaited: Option<ArrivalRequirement>,
     /// The statement has stood for so long that those will do that it would rather not have.
     late: bool,
     /// A connection is wanted with the permit.
@@ -132,7 +132,7 @@ impl Attempt<'_> {
         let mut changed = shared.snapshot.subscribe();
         let awaited = self
             .heeds_news()
-            .then(|| PinnedRequirement::in_passing(&shared.tracker, self.request.current.clone()));
+            .then(|| ArrivalRequirement::in_passing(&shared.tracker, self.request.current.clone()));
         let permit = lease.take_permit();
         // Whoever has a permit waits for its connection, and looks elsewhere only when that takes long.
         let mut looks = permit.is_none();

@@ -7,7 +7,7 @@ use crate::{
     causality::ReadRequirement,
     error::{Error, causes::BookmarkProblem},
     metrics::ClusterCounter,
-    positions::{bookmark_check, pinned_requirement::PinnedRequirement, wait::Look},
+    positions::{arrival_requirement::ArrivalRequirement, bookmark_check, wait::Look},
     route::{Decision, Forced},
     vocabulary::{Consistency, Intent, OnStale, Reason},
 };
@@ -108,7 +108,7 @@ impl Attempt<'_> {
         let shared = self.request.shared;
         let fresh = self.timing.limit(&self.request, Phase::Fresh);
         let limit = fresh.min(self.timing.limit(&self.request, Phase::Route));
-        let mut awaited = PinnedRequirement::now(&shared.tracker, self.request.current.clone());
+        let mut awaited = ArrivalRequirement::now(&shared.tracker, self.request.current.clone());
         let mut waiting = None;
         let look = || {
             self.freshness

@@ -99,7 +99,7 @@ table! {
         "Statements whose text had to be judged";
     DIVERTED = Counter Count "sealane_diverted_reads_total" []
         "Reads that went to the primary because no replica could serve them";
-    PINNED = Counter Count "sealane_pinned_reads_total" []
+    NOT_CAUGHT_UP_READS = Counter Count "sealane_not_caught_up_reads_total" []
         "Reads that went to the primary because no replica was known to have replayed what they had to see";
     CAPTURES = Counter Count "sealane_captures_total" []
         "Times the primary was asked how far it has written";
@@ -207,7 +207,7 @@ counted! {
         /// A read sent to the primary as `no_replica`.
         Diverted = DIVERTED,
         /// A read sent to the primary as `not_caught_up`.
-        Pinned = PINNED,
+        NotCaughtUp = NOT_CAUGHT_UP_READS,
         /// The primary was asked for its position.
         Capture = CAPTURES,
         /// A replica was asked for its position.

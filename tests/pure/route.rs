@@ -138,7 +138,7 @@ fn request<'a>(ask: &'a Value, view: &View) -> RouteRequest<'a> {
             Some("replica()") => Forced::Replica,
             Some(other) => panic!("no handle `{other}`"),
         },
-        fresh: if ask["pinned"] == true {
+        fresh: if ask["needs_primary"] == true {
             Fresh::Primary
         } else {
             Fresh::Any
@@ -459,22 +459,28 @@ fn asks() -> impl Strategy<Value = RouteRequest<'static>> {
         prop::collection::vec(0..7_u32, 0..5),
         0..2_u32,
     )
-        .prop_map(|((ask, forced, zone), (pinned, retried), tried, waiting)| {
-            let classification = match Intent::ALL.get(ask) {
-                Some(intent) => Classification::new(*intent, Reason::Write),
-                None => Classification::of_begin(ask > Intent::ALL.len()),
-            };
-            let mut request = plain(classification);
-            request.forced = [Forced::No, Forced::Primary, Forced::Replica][forced];
-            request.zone = [None, Some("a"), Some("b"), Some("nowhere")][zone];
-            request.fresh = if pinned { Fresh::Primary } else { Fresh::Any };
-            request.retried = retried;
-            tried
-                .into_iter()
-                .for_each(|node| request.tried.add(NodeId(node)));
-            request.waiting = waiting * 10_000;
-            request
-        })
+        .prop_map(
+            |((ask, forced, zone), (needs_primary, retried), tried, waiting)| {
+                let classification = match Intent::ALL.get(ask) {
+                    Some(intent) => Classification::new(*intent, Reason::Write),
+                    None => Classification::of_begin(ask > Intent::ALL.len()),
+                };
+                let mut request = plain(classification);
+                request.forced = [Forced::No, Forced::Primary, Forced::Replica][forced];
+                request.zone = [None, Some("a"), Some("b"), Some("nowhere")][zone];
+                request.fresh = if needs_primary {
+                    Fresh::Primary
+                } else {
+                    Fresh::Any
+                };
+                request.retried = retried;
+                tried
+                    .into_iter()
+                    .for_each(|node| request.tried.add(NodeId(node)));
+                request.waiting = waiting * 10_000;
+                request
+            },
+        )
 }
 
 proptest! {

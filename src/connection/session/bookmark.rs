@@ -11,8 +11,8 @@ use crate::{
     error::{Error, causes::PositionDelay},
     position::{Asks, Bookmark, Lsn, Position},
     positions::{
+        arrival_requirement::ArrivalRequirement,
         bookmark_check::{self, Worth},
-        pinned_requirement::PinnedRequirement,
         wait::Look,
     },
 };
@@ -79,7 +79,7 @@ impl RoutedConnection {
         let limit = self.overrides.stale_wait(shared);
         let placed = self.place(
             shared,
-            PinnedRequirement::now(&shared.tracker, current.clone()),
+            ArrivalRequirement::now(&shared.tracker, current.clone()),
         );
         let mark = match tokio::time::timeout(limit, placed).await {
             Ok(Ok(position)) => position.map_or(Asks::Nothing, Asks::At),
@@ -94,7 +94,7 @@ impl RoutedConnection {
         let current = self.overrides.current(shared).own();
         self.place(
             shared,
-            PinnedRequirement::without_unresolved(&shared.tracker, current),
+            ArrivalRequirement::without_unresolved(&shared.tracker, current),
         )
         .await
     }
@@ -102,7 +102,7 @@ impl RoutedConnection {
     async fn place(
         &self,
         shared: &Arc<Shared>,
-        mut awaited: PinnedRequirement,
+        mut awaited: ArrivalRequirement,
     ) -> Result<Option<Position>, Error> {
         let begun = Instant::now();
         let current = self.overrides.current(shared).own();

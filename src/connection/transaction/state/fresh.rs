@@ -11,7 +11,7 @@ use super::TransactionState;
 use crate::{
     causality::ReadAffinity,
     error::{DbErrKind, Error},
-    positions::{bookmark_check, pinned_requirement::PinnedRequirement, wait::Look},
+    positions::{arrival_requirement::ArrivalRequirement, bookmark_check, wait::Look},
     vocabulary::{Consistency, Role},
 };
 
@@ -56,7 +56,7 @@ impl TransactionState {
         if self.is_unbound() && replayed.covers(shared.tracker.need(&self.root.reads.current)) {
             return true;
         }
-        let mut awaited = PinnedRequirement::now(&shared.tracker, self.root.reads.current.clone());
+        let mut awaited = ArrivalRequirement::now(&shared.tracker, self.root.reads.current.clone());
         let deadline = Instant::now() + limit;
         // What was observed since it began: where that is not known, nobody here has it for certain.
         if !bookmark_check::are_settled(&shared.tracker, &self.root.reads.current, deadline).await {

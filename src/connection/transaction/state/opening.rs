@@ -7,7 +7,7 @@ use sea_orm::{AccessMode, IsolationLevel, TransactionOptions};
 /// How a transaction was opened.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct BeginOptions {
-    /// Declared read only, so that its end pins nothing.
+    /// Declared read only, so that its end counts as no write.
     pub(super) read_only: bool,
     /// One snapshot, taken by the first statement, serves to the end.
     pub(super) one_snapshot: bool,

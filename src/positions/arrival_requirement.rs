@@ -6,7 +6,7 @@ use crate::causality::{Current, ReadRequirement};
 /// The need of one session as it stood at one moment, fixed as soon as a capture tells it: what the session writes
 /// later does not prolong the wait.
 #[derive(Debug)]
-pub(crate) struct PinnedRequirement {
+pub(crate) struct ArrivalRequirement {
     current: Current,
     written: u64,
     /// The session had writes that had not returned: what they wrote counts too.
@@ -18,7 +18,7 @@ pub(crate) struct PinnedRequirement {
     need: ReadRequirement,
 }
 
-impl PinnedRequirement {
+impl ArrivalRequirement {
     /// As it stands now.
     pub(crate) fn now(tracker: &Tracker, current: Current) -> Self {
         if tracker.has_unseen(&current) {
