@@ -180,14 +180,14 @@ impl Cluster {
         }
     }
 
-    /// Publishes the counters to the installed `metrics` recorder now, instead of at the next whole second.
+    /// Exports the counters to the installed `metrics` recorder now, instead of at the next whole second.
     ///
     /// # Errors
     /// [`Error::Topology`] when the runtime that looked after this cluster is gone.
-    pub async fn publish_metrics(&self) -> Result<(), Error> {
-        let (done, published) = oneshot::channel();
-        self.shared()?.order(HandleOrder::Publish(done));
-        published.await.map_err(|_| gone())
+    pub async fn export_metrics(&self) -> Result<(), Error> {
+        let (done, exported) = oneshot::channel();
+        self.shared()?.order(HandleOrder::ExportMetrics(done));
+        exported.await.map_err(|_| gone())
     }
 }
 

@@ -1,4 +1,4 @@
-//! What the crate counts about itself: own padded atomics and log2 histograms, published to the `metrics` facade.
+//! What the crate counts about itself: own padded atomics and log2 histograms, exported to the `metrics` facade.
 //!
 //! A statement pays for one relaxed addition per figure, on a cache line that its thread shares with nobody; it never
 //! touches the facade. Handles of the facade were the other way: a counter would cost the same, but a histogram costs

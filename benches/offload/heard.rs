@@ -54,7 +54,7 @@ impl Heard {
             "sealane_covered_seconds",
             "sealane_replayed_seconds",
         ];
-        db.cluster().publish_metrics().await?;
+        db.cluster().export_metrics().await?;
         let mut times = [const { Vec::new() }; 3];
         for (key, _, _, value) in self.snapshotter.snapshot().into_vec() {
             if let Some(at) = NAMES.iter().position(|name| *name == key.key().name())

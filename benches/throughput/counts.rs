@@ -42,7 +42,7 @@ impl Counts {
 
     /// The counters of the handle with this name, from its birth.
     pub(crate) async fn of(&self, db: &RoutedConnection, name: &str) -> Result<Counted> {
-        db.cluster().publish_metrics().await?;
+        db.cluster().export_metrics().await?;
         let mut counted = Counted::default();
         for (key, _, _, value) in self.0.snapshot().into_vec() {
             let DebugValue::Counter(count) = value else {

@@ -70,8 +70,8 @@ pub(super) enum HandleOrder {
     Accept(NodeId),
     /// An authority says that this node is down, in this generation.
     Down(NodeId, u64),
-    /// Publish the counters now, and say when that is done.
-    Publish(oneshot::Sender<()>),
+    /// Export the counters now, and say when that is done.
+    ExportMetrics(oneshot::Sender<()>),
     /// Close every pool; statements fail from now on.
     Close(oneshot::Sender<()>),
 }

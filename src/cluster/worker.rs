@@ -158,7 +158,7 @@ impl Worker {
             self.probes.run(id, now, probe, &self.outbox);
         }
         if self.metrics.next_due() <= Instant::now() {
-            self.metrics.publish(shared, &self.state);
+            self.metrics.export(shared, &self.state);
         }
     }
 

@@ -28,7 +28,7 @@ const RECORDERS_REMEMBERED: usize = 8;
 /// of a week would stop the program and fill its memory; so many show the same distribution.
 const MOST_AT_FIRST: u64 = 100_000;
 
-/// Publishes one cluster.
+/// Exports one cluster.
 ///
 /// The cluster's name becomes the label `cluster` of every series, or two clusters of one process would meet in one.
 #[derive(Debug)]
@@ -68,7 +68,7 @@ impl Recorder {
 }
 
 impl Exporter {
-    /// A exporter that has published nothing yet.
+    /// An exporter that has exported nothing yet.
     #[must_use]
     pub(crate) fn new(cluster: &str) -> Self {
         Self {
@@ -77,7 +77,7 @@ impl Exporter {
         }
     }
 
-    /// Publishes what `read` returns.
+    /// Exports what `read` returns.
     ///
     /// `read` runs under the lock, so that of two publications at once the later one also has the later sums.
     pub(crate) fn export(&self, read: impl FnOnce() -> ClusterSums) {

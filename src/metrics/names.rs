@@ -1,7 +1,7 @@
-//! What every metric is called, its unit and its meaning: the one table that publishing, its tests and the
+//! What every metric is called, its unit and its meaning: the one table that the exporter, its tests and the
 //! documentation read.
 //!
-//! A metric that is not in the table cannot be published, so none is without a description.
+//! A metric that is not in the table cannot be exported, so none is without a description.
 
 use metrics::Unit;
 
@@ -27,7 +27,7 @@ pub(crate) struct Metric {
     /// The labels beside `cluster`, which every metric has.
     #[cfg_attr(
         not(test),
-        expect(dead_code, reason = "the tests hold the published labels against it")
+        expect(dead_code, reason = "the tests hold the exported labels against it")
     )]
     pub(crate) labels: &'static [&'static str],
     pub(crate) text: &'static str,

@@ -1,6 +1,6 @@
-//! Plain data between counting and publishing: what was summed over the shards at one moment.
+//! Plain data between counting and exporting: what was summed over the shards at one moment.
 //!
-//! Publishing sees nothing but this, so it can be tested without a node, and a node's pools are read by whoever owns
+//! The exporter sees nothing but this, so it can be tested without a node, and a node's pools are read by whoever owns
 //! them.
 
 use std::array;

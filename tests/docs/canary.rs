@@ -79,7 +79,7 @@ impl Watch {
     async fn metrics(&mut self, db: &RoutedConnection) {
         // The worker runs on this thread, where the recorder is.
         let recording = metrics::set_default_local_recorder(&self.recorder);
-        db.cluster().publish_metrics().await.unwrap();
+        db.cluster().export_metrics().await.unwrap();
         drop(recording);
         let seen = self.recorder.snapshotter().snapshot().into_vec();
         assert!(seen.len() > 20);

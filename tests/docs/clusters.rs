@@ -51,8 +51,8 @@ async fn two_clusters_of_one_process_count_and_log_apart() {
 
     let recorder = DebuggingRecorder::new();
     let _guard = metrics::set_default_local_recorder(&recorder);
-    left.cluster().publish_metrics().await.unwrap();
-    right.cluster().publish_metrics().await.unwrap();
+    left.cluster().export_metrics().await.unwrap();
+    right.cluster().export_metrics().await.unwrap();
     let seen = recorder.snapshotter().snapshot().into_vec();
     let seen = seen.into_iter();
     let seen: Vec<Series> = seen

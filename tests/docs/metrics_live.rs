@@ -24,7 +24,7 @@ impl Seen {
     /// Publishes on demand, into this recorder.
     async fn of(db: &RoutedConnection, recorder: &DebuggingRecorder) -> Self {
         let _guard = metrics::set_default_local_recorder(recorder);
-        db.cluster().publish_metrics().await.unwrap();
+        db.cluster().export_metrics().await.unwrap();
         let mut seen = Self {
             values: BTreeMap::new(),
             undescribed: Vec::new(),

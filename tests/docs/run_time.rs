@@ -135,7 +135,7 @@ async fn errors_without_a_server_name_the_node_and_what_to_do() {
         none.stream_raw(statement()).await.map(drop).unwrap_err(),
         none.ping().await.unwrap_err(),
         none.close_by_ref().await.unwrap_err(),
-        none.cluster().publish_metrics().await.unwrap_err().into(),
+        none.cluster().export_metrics().await.unwrap_err().into(),
     ];
     for answer in answers {
         assert!(

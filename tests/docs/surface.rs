@@ -56,7 +56,7 @@ async fn futures_of_the_surface_are_send() {
         })
         .await
         .map_err(|err| DbErr::Custom(err.to_string()))?;
-        db.cluster().publish_metrics().await?;
+        db.cluster().export_metrics().await?;
         Ok::<_, DbErr>(())
     })
     .await

@@ -265,7 +265,7 @@ fn a_handle_goes_on_after_its_runtime_has_ended_and_warns_once() {
             );
             // What needs the topology says so.
             assert!(db.cluster().replace_nodes([]).await.is_err());
-            db.cluster().publish_metrics().await.unwrap_err();
+            db.cluster().export_metrics().await.unwrap_err();
         };
         let dispatch = Dispatch::new(tracing_subscriber::registry().with(warnings.clone()));
         next.block_on(within(LIMIT, using).with_subscriber(dispatch));

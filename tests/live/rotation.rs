@@ -11,7 +11,7 @@ use crate::{fixture, heard::Heard, place::until};
 async fn reason(db: &RoutedConnection, node: &str) -> Option<String> {
     let recorder = DebuggingRecorder::new();
     let _installed = metrics::set_default_local_recorder(&recorder);
-    db.cluster().publish_metrics().await.unwrap();
+    db.cluster().export_metrics().await.unwrap();
     let series = recorder.snapshotter().snapshot().into_vec().into_iter();
     let mut found = Vec::new();
     for (key, _, _, value) in series {

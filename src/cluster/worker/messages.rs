@@ -122,8 +122,8 @@ impl Worker {
                 signal: Signal::Refused,
                 ran: Ran::Nothing,
             },
-            HandleOrder::Publish(done) => {
-                self.metrics.publish(shared, &self.state);
+            HandleOrder::ExportMetrics(done) => {
+                self.metrics.export(shared, &self.state);
                 // Whoever asked may have stopped waiting.
                 let _ = done.send(());
                 return ControlFlow::Continue(());

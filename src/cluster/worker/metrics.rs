@@ -1,4 +1,4 @@
-//! Publishing the counters once a second, and what the retry budget gets of them.
+//! Exporting the counters once a second, and what the retry budget gets of them.
 
 use std::{
     sync::Arc,
@@ -11,10 +11,10 @@ use crate::{
     state::State,
 };
 
-/// How often counters are published.
+/// How often counters are exported.
 const PUBLISH_EVERY: Duration = Duration::from_secs(1);
 
-/// When the counters are published, and to whom.
+/// When the counters are exported, and to whom.
 pub(super) struct MetricsPublisher {
     exporter: Arc<Exporter>,
     next: Instant,
@@ -31,12 +31,12 @@ impl MetricsPublisher {
         }
     }
 
-    /// When to publish again.
+    /// When to export again.
     pub(super) fn next_due(&self) -> Instant {
         self.next
     }
 
-    pub(super) fn publish(&mut self, shared: &Shared, state: &State) {
+    pub(super) fn export(&mut self, shared: &Shared, state: &State) {
         self.exporter.export(|| metric_sums::sums(shared, state));
         let requests = metric_sums::requests(shared);
         let fresh = requests.saturating_sub(self.credited);

@@ -16,9 +16,9 @@ use crate::vocabulary::{NodeId, Role};
 /// How many names of nodes that are gone keep their totals.
 const KEPT: usize = 64;
 
-/// Everything published under one label.
+/// Everything exported under one label.
 #[derive(Debug, Default)]
-pub(super) struct Published {
+pub(super) struct Exported {
     /// What nodes had counted that are no longer there.
     departed: NodeTotals,
     present: BTreeMap<NodeId, NodeTotals>,
@@ -34,7 +34,7 @@ pub(super) struct Published {
     pub(super) eligible_words: BTreeSet<&'static str>,
 }
 
-impl Published {
+impl Exported {
     /// The histograms and what they are called.
     pub(super) fn histograms(&self) -> [(&'static Metric, &Buckets); 3] {
         [
@@ -87,7 +87,7 @@ impl Published {
 /// All labels.
 #[derive(Debug, Default)]
 pub(super) struct Series {
-    named: BTreeMap<Arc<str>, Published>,
+    named: BTreeMap<Arc<str>, Exported>,
     rounds: u64,
 }
 
@@ -95,8 +95,8 @@ impl Series {
     /// Takes over the nodes of this moment.
     pub(super) fn update(&mut self, nodes: &[NodeSums]) {
         self.rounds += 1;
-        for published in self.named.values_mut() {
-            published.begin(nodes);
+        for exported in self.named.values_mut() {
+            exported.begin(nodes);
         }
         let mut in_order: Vec<&NodeSums> = nodes.iter().collect();
         in_order.sort_by_key(|node| node.id);
@@ -104,13 +104,13 @@ impl Series {
             let label = Arc::clone(&node.label);
             self.named.entry(label).or_default().add(node);
         }
-        for published in self.named.values_mut() {
-            published.finish(self.rounds);
+        for exported in self.named.values_mut() {
+            exported.finish(self.rounds);
         }
         self.forget();
     }
 
-    /// Forgets the names that are gone for longest, beyond what is kept. Their gauges were published at zero before.
+    /// Forgets the names that are gone for longest, beyond what is kept. Their gauges were exported at zero before.
     fn forget(&mut self) {
         let gone = self.named.iter();
         let gone = gone.filter_map(|(label, one)| Some((one.gone?, Arc::clone(label))));
@@ -123,8 +123,8 @@ impl Series {
         }
     }
 
-    /// Every label with what is to be published under it.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &Published)> {
+    /// Every label with what is to be exported under it.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &Exported)> {
         self.named.iter()
     }
 

@@ -16,7 +16,7 @@ use super::super::names::{
     NODE_ROLE, NodeCounter, POOL_CONNECTIONS, POOL_IDLE, POOL_MAX, POOL_USED, RETRIES,
     STATEMENT_LIMIT, STATEMENTS,
 };
-use super::series::Published;
+use super::series::Exported;
 use crate::vocabulary::{RetryCause, Role};
 
 static METADATA: Metadata<'static> = Metadata::new("sealane", Level::INFO, Some(module_path!()));
@@ -48,7 +48,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Everything of one label except its histograms.
-    pub(super) fn node(&self, label: &Arc<str>, node: &Published) {
+    pub(super) fn node(&self, label: &Arc<str>, node: &Exported) {
         let on_node = || vec![of_node(label)];
         for (index, total) in node
             .totals

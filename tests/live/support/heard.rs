@@ -100,7 +100,7 @@ pub async fn counter(db: &sealane::RoutedConnection, name: &str) -> u64 {
     let snapshotter = recorder.snapshotter();
     // The worker runs on this thread too, so a recorder of the thread is enough.
     let _installed = metrics::set_default_local_recorder(&recorder);
-    db.cluster().publish_metrics().await.unwrap();
+    db.cluster().export_metrics().await.unwrap();
     let series = snapshotter.snapshot().into_vec().into_iter();
     series
         .filter(|(key, ..)| key.key().name() == name)

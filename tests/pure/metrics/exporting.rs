@@ -1,4 +1,4 @@
-//! Publishing: late, repeated and alternating recorders all see the truth, under names and labels of the table.
+//! Exporting: late, repeated and alternating recorders all see the truth, under names and labels of the table.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -61,8 +61,8 @@ fn cluster(nodes: Vec<NodeSums>) -> ClusterSums {
 
 type Seen = BTreeMap<String, DebugValue>;
 
-/// Publishes once, with `recorder` installed, and returns what it has, as `name{label=value,…}`.
-fn publish_to(recorder: &DebuggingRecorder, exporter: &Exporter, nodes: Vec<NodeSums>) -> Seen {
+/// Exports once, with `recorder` installed, and returns what it has, as `name{label=value,…}`.
+fn export_to(recorder: &DebuggingRecorder, exporter: &Exporter, nodes: Vec<NodeSums>) -> Seen {
     metrics::with_local_recorder(recorder, || exporter.export(|| cluster(nodes)));
     let seen = recorder.snapshotter().snapshot().into_vec().into_iter();
     seen.map(|(key, _, _, value)| {
@@ -80,8 +80,8 @@ fn publish_to(recorder: &DebuggingRecorder, exporter: &Exporter, nodes: Vec<Node
     .collect()
 }
 
-fn published(exporter: &Exporter, nodes: Vec<NodeSums>) -> Seen {
-    publish_to(&DebuggingRecorder::new(), exporter, nodes)
+fn exported(exporter: &Exporter, nodes: Vec<NodeSums>) -> Seen {
+    export_to(&DebuggingRecorder::new(), exporter, nodes)
 }
 
 fn counter(seen: &Seen, key: &str) -> u64 {
@@ -116,7 +116,7 @@ fn a_recorder_installed_late_sees_everything() {
     exporter.export(|| cluster(vec![sums(1, "near", &node)]));
     node.ran(Duration::from_micros(50));
 
-    let seen = published(&exporter, vec![sums(1, "near", &node)]);
+    let seen = exported(&exporter, vec![sums(1, "near", &node)]);
     assert_eq!(counter(&seen, READS), 3);
     assert_eq!(counter(&seen, WRITES), 1);
     assert_eq!(counter(&seen, "sealane_ejections_total{node=near}"), 1);
@@ -153,24 +153,24 @@ fn a_recorder_installed_very_late_is_not_flooded() {
     let recorder = DebuggingRecorder::new();
     let now = || vec![sums(1, "near", &node)];
     assert_eq!(
-        values(&publish_to(&recorder, &exporter, now()), SECONDS),
+        values(&export_to(&recorder, &exporter, now()), SECONDS),
         100_000
     );
     node.ran(Duration::from_micros(50));
-    assert_eq!(values(&publish_to(&recorder, &exporter, now()), SECONDS), 1);
+    assert_eq!(values(&export_to(&recorder, &exporter, now()), SECONDS), 1);
 }
 
 #[test]
-fn a_recorder_gets_each_value_once_also_when_others_publish_in_between() {
+fn a_recorder_gets_each_value_once_also_when_others_export_in_between() {
     let (exporter, node) = (Exporter::new("billing"), busy());
     let (mine, other) = (DebuggingRecorder::new(), DebuggingRecorder::new());
     let now = || vec![sums(1, "near", &node)];
 
-    assert_eq!(values(&publish_to(&mine, &exporter, now()), SECONDS), 3);
+    assert_eq!(values(&export_to(&mine, &exporter, now()), SECONDS), 3);
     exporter.export(|| cluster(now()));
-    assert_eq!(values(&publish_to(&other, &exporter, now()), SECONDS), 3);
+    assert_eq!(values(&export_to(&other, &exporter, now()), SECONDS), 3);
     node.ran(Duration::from_micros(50));
-    let seen = publish_to(&mine, &exporter, now());
+    let seen = export_to(&mine, &exporter, now());
     assert_eq!(values(&seen, SECONDS), 1);
     assert_eq!(
         counter(&seen, READS),
@@ -183,21 +183,21 @@ fn a_recorder_gets_each_value_once_also_when_others_publish_in_between() {
 fn a_node_replaced_under_its_name_continues_its_counters() {
     let (exporter, old, new) = (Exporter::new("billing"), busy(), busy());
     let recorder = DebuggingRecorder::new();
-    let seen = publish_to(&recorder, &exporter, vec![sums(1, "near", &old)]);
+    let seen = export_to(&recorder, &exporter, vec![sums(1, "near", &old)]);
     assert_eq!((counter(&seen, READS), values(&seen, SECONDS)), (3, 3));
 
     // While the old one drains, both are there.
     let both = vec![sums(2, "near", &new), sums(1, "near", &old)];
-    let seen = publish_to(&recorder, &exporter, both);
+    let seen = export_to(&recorder, &exporter, both);
     assert_eq!((counter(&seen, READS), values(&seen, SECONDS)), (6, 3));
     assert_eq!(gauge(&seen, "sealane_pool_connections{node=near}"), 8.0);
 
     new.statement(Role::Replica, Intent::Read, Reason::Replica);
-    let seen = publish_to(&recorder, &exporter, vec![sums(2, "near", &new)]);
+    let seen = export_to(&recorder, &exporter, vec![sums(2, "near", &new)]);
     assert_eq!((counter(&seen, READS), values(&seen, SECONDS)), (7, 0));
     assert_eq!(gauge(&seen, "sealane_pool_connections{node=near}"), 4.0);
 
-    let seen = publish_to(&recorder, &exporter, vec![]);
+    let seen = export_to(&recorder, &exporter, vec![]);
     assert_eq!(counter(&seen, READS), 7, "the name stays");
     assert_eq!(
         gauge(&seen, "sealane_node_role{node=near,role=replica}"),
@@ -209,16 +209,16 @@ fn a_node_replaced_under_its_name_continues_its_counters() {
 #[test]
 fn of_the_names_that_are_gone_the_last_ones_stay() {
     let (exporter, node) = (Exporter::new("billing"), busy());
-    let seen = published(&exporter, vec![sums(0, "10.0.0.0", &node)]);
+    let seen = exported(&exporter, vec![sums(0, "10.0.0.0", &node)]);
     assert_eq!(gauge(&seen, "sealane_pool_connections{node=10.0.0.0}"), 4.0);
-    let seen = published(&exporter, vec![]);
+    let seen = exported(&exporter, vec![]);
     assert_eq!(gauge(&seen, "sealane_pool_connections{node=10.0.0.0}"), 0.0);
     for id in 1..100 {
-        let seen = published(&exporter, vec![sums(id, &format!("10.0.0.{id}"), &node)]);
+        let seen = exported(&exporter, vec![sums(id, &format!("10.0.0.{id}"), &node)]);
         let key = format!("sealane_pool_connections{{node=10.0.0.{id}}}");
         assert_eq!(gauge(&seen, &key), 4.0);
     }
-    let seen = published(&exporter, vec![]);
+    let seen = exported(&exporter, vec![]);
     let has = |name: &str| {
         seen.keys().any(|key| {
             key.contains(&format!("node={name},")) || key.contains(&format!("node={name}}}"))
