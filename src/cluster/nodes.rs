@@ -113,7 +113,7 @@ impl OpenNode {
         old
     }
 
-    /// Ends what runs on the node, whichever of its pools it came from: a node found dead had a fresh pool at once, so
+    /// Ends what runs on the node, whichever of its pools it came from: a node found dead had a new pool at once, so
     /// what it is silent about runs on an older one.
     fn cut(&self) {
         self.members().for_each(|member| member.cut());
@@ -182,9 +182,9 @@ impl Nodes {
     }
 
     /// Since when it has everything, and how many bytes it lacks.
-    pub(super) fn set_lag(&self, id: NodeId, fresh: Option<Moment>, behind: Option<u64>) {
+    pub(super) fn set_lag(&self, id: NodeId, current_at: Option<Moment>, behind: Option<u64>) {
         if let Some(reader) = self.open.get(&id).and_then(|open| open.reader.as_ref()) {
-            reader.node.lag.set(fresh.map(|fresh| fresh.0), behind);
+            reader.node.lag.set(current_at.map(|at| at.0), behind);
         }
     }
 

@@ -52,7 +52,7 @@ pub struct NodeStatus {
     /// Open connections of its pools; 0 for one that the application made. A replica that may become the primary has one
     /// in its other pool, which no statement gets before that.
     pub connections: u32,
-    /// How many pools it has had; a node found dead gets a fresh one.
+    /// How many pools it has had; a node found dead gets a new one.
     pub generation: u64,
 }
 
@@ -102,8 +102,8 @@ impl NodeStatus {
 }
 
 fn lag(now: Duration, node: &ViewNode, pool: &Node) -> Option<Duration> {
-    let fresh = pool.lag.fresh().filter(|_| node.role == Role::Replica);
-    fresh.map(|fresh| now.saturating_sub(fresh))
+    let current_at = pool.lag.current_at().filter(|_| node.role == Role::Replica);
+    current_at.map(|at| now.saturating_sub(at))
 }
 
 fn lag_bytes(node: &ViewNode, pool: &Node) -> Option<u64> {

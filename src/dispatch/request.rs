@@ -102,7 +102,7 @@ impl Request<'_> {
         if !self.shared.tracker.gives_position(node) {
             return true;
         }
-        let Some(fresh) = node.lag.fresh() else {
+        let Some(current_at) = node.lag.current_at() else {
             return false;
         };
         let now = self.shared.origin.elapsed();
@@ -110,7 +110,7 @@ impl Request<'_> {
             .view
             .none_since
             .map_or(now, |since| since.0.min(now));
-        now.saturating_sub(fresh) <= Duration::from_millis(most.get().into())
+        now.saturating_sub(current_at) <= Duration::from_millis(most.get().into())
     }
 }
 

@@ -11,25 +11,25 @@ use std::{
 #[derive(Debug, Default)]
 pub(crate) struct ReplicaLag {
     /// In milliseconds after the cluster's start.
-    fresh: AtomicU64,
+    current_at: AtomicU64,
     /// In bytes plus 1.
     behind: AtomicU64,
 }
 
 impl ReplicaLag {
     /// The monitor has found it.
-    pub(crate) fn set(&self, fresh: Option<Duration>, behind: Option<u64>) {
-        let millis = fresh.map_or(0, |fresh| fresh.as_millis().max(1));
+    pub(crate) fn set(&self, current_at: Option<Duration>, behind: Option<u64>) {
+        let millis = current_at.map_or(0, |at| at.as_millis().max(1));
         let millis = u64::try_from(millis).unwrap_or(u64::MAX);
-        self.fresh.store(millis, Ordering::Relaxed);
+        self.current_at.store(millis, Ordering::Relaxed);
         let behind = behind.map_or(0, |bytes| bytes.saturating_add(1));
         self.behind.store(behind, Ordering::Relaxed);
     }
 
     /// Since when it has everything that the primary had written by then, after the cluster's start.
-    pub(crate) fn fresh(&self) -> Option<Duration> {
-        let fresh = self.fresh.load(Ordering::Relaxed);
-        (fresh != 0).then(|| Duration::from_millis(fresh))
+    pub(crate) fn current_at(&self) -> Option<Duration> {
+        let current_at = self.current_at.load(Ordering::Relaxed);
+        (current_at != 0).then(|| Duration::from_millis(current_at))
     }
 
     /// How many bytes of the primary's log the node lacked when it was asked last.

@@ -48,8 +48,8 @@ struct Said {
 }
 
 fn later(answer: &At, begun: Instant) -> Option<DbErr> {
-    let fresh = answer.as_ref().filter(|(at, _)| *at >= begun);
-    fresh.map(|(_, answer)| answer.clone())
+    let since = answer.as_ref().filter(|(at, _)| *at >= begun);
+    since.map(|(_, answer)| answer.clone())
 }
 
 /// Somebody asks; ends with whoever does.

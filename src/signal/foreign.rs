@@ -122,7 +122,7 @@ pub(crate) fn of_db_err(error: &DbErr, on: Role) -> Signal {
     }
 }
 
-/// Whether a server that a fresh connection failed on so may be on its way up. A name that does not resolve and a wrong
+/// Whether a server that a new connection failed on so may be on its way up. A name that does not resolve and a wrong
 /// certificate do not pass by themselves, as SeaORM has it too.
 #[must_use]
 pub(crate) fn may_pass(error: &DbErr) -> bool {

@@ -49,7 +49,7 @@ pub(super) fn broke(step: &mut Step<'_>, id: NodeId, generation: u64, signal: Si
     step.ask_if_open(id);
 }
 
-/// How long a fresh connection has to live before it says that nothing died: its server may have to be told that yet, and
+/// How long a new connection has to live before it says that nothing died: its server may have to be told that yet, and
 /// on a machine that is busy that took longer than to let it in.
 const PROOF: Duration = Duration::from_millis(50);
 
@@ -79,7 +79,7 @@ pub(super) fn answered(step: &mut Step<'_>, id: NodeId, begun: Moment) -> bool {
     true
 }
 
-/// How long fresh connections may break off without a word before nothing is suspected, and the time between two of
+/// How long new connections may break off without a word before nothing is suspected, and the time between two of
 /// them. A server that ends its sessions ends those that come in meanwhile as well, on a busy machine more than one.
 /// What stands before a server that is gone may do so for ever.
 const UNTOLD: Duration = Duration::from_millis(250);

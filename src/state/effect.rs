@@ -15,7 +15,7 @@ pub(crate) enum Effect {
     /// Probe this node then, on a connection outside its pools. Replaces an order that has not begun; if a probe runs,
     /// the next one begins when that has ended.
     Probe { node: NodeId, at: Moment },
-    /// Give the node a fresh pool under this generation, and close the old one: when its connections have come back,
+    /// Give the node a new pool under this generation, and close the old one: when its connections have come back,
     /// or, `hard`, at once, ending what runs on them ([`Signal::Cut`]). Nodes without a pool of ours keep what they have.
     ReplacePool {
         node: NodeId,

@@ -1,6 +1,6 @@
 //! A half-open circuit breaker for each node: ejection, doubt, re-admission, ramp-up (R8).
 //!
-//! The reducer calls it for what statements, probes and time bring; its effects ask for probes and fresh pools.
+//! The reducer calls it for what statements, probes and time bring; its effects ask for probes and new pools.
 //! The statement path only reports; what a report means for the node is decided here, once, and only for the present
 //! generation (T10). Overload is not death (T10), and a pool that is full says nothing of its server (R4).
 //! A node found dead gets another generation at once, so that connections that broke with it never come back.
@@ -268,7 +268,7 @@ impl Step<'_> {
         node.condition.strike = None;
         node.probe.latency = None;
         self.out.notice(Notice::Ejected { node: id, cause });
-        self.fresh_pool(id, false);
+        self.new_pool(id, false);
         self.out.publish();
         let wait = backoff(&self.state.tuning, failures, relapses, self.rng);
         let wait = match cause {
@@ -279,7 +279,7 @@ impl Step<'_> {
         self.ask_probe(id, now.after(wait));
     }
 
-    pub(super) fn fresh_pool(&mut self, id: NodeId, hard: bool) {
+    pub(super) fn new_pool(&mut self, id: NodeId, hard: bool) {
         let Some(node) = self.node_mut(id) else {
             return;
         };
@@ -301,7 +301,7 @@ impl Step<'_> {
         if let Health::Ejected { cut, .. } = &mut node.condition.health {
             *cut = true;
             self.out.notice(Notice::Dead { node: id });
-            self.fresh_pool(id, true);
+            self.new_pool(id, true);
             self.out.publish();
         }
     }
@@ -327,7 +327,7 @@ impl Step<'_> {
             relapses,
         };
         if dirty {
-            self.fresh_pool(id, false);
+            self.new_pool(id, false);
         }
         self.out.notice(Notice::Readmitted {
             node: id,

@@ -95,12 +95,12 @@ impl State {
 impl NodeState {
     /// An upper bound of its lag at that moment; none where it cannot be told.
     pub(crate) fn lag_at(&self, now: Moment) -> Option<Duration> {
-        self.replay.fresh.map(|fresh| now.since(fresh))
+        self.replay.current_at.map(|at| now.since(at))
     }
 
     /// Whether nobody can say how far behind it is although its position is known.
     pub(super) fn is_unproven(&self) -> bool {
-        self.replay.fresh.is_none() && self.said.position.is_some()
+        self.replay.current_at.is_none() && self.said.position.is_some()
     }
 }
 
@@ -146,13 +146,13 @@ pub(super) fn next_tick(state: &State) -> Option<Moment> {
     }
     let late =
         |node: &&NodeState| node.is_member() && node.role == Role::Replica && !node.replay.lagging;
-    let fresh = state
+    let current_at = state
         .nodes
         .iter()
         .filter(late)
-        .filter_map(|node| node.replay.fresh);
+        .filter_map(|node| node.replay.current_at);
     // Beyond the limit, not at it.
-    fresh
-        .map(|fresh| fresh.after(limit + Duration::from_millis(1)))
+    current_at
+        .map(|at| at.after(limit + Duration::from_millis(1)))
         .min()
 }

@@ -162,7 +162,7 @@ impl Step<'_> {
             let id = if let Some(known) = known {
                 known.id
             } else {
-                let id = self.state.fresh_id();
+                let id = self.state.new_id();
                 let stand = Membership::Joining { ready: false };
                 self.state
                     .nodes

@@ -185,7 +185,7 @@ pub(crate) struct ProbeTimes {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Replay {
     /// Since when it has everything that the primary had written by then.
-    pub(crate) fresh: Option<Moment>,
+    pub(crate) current_at: Option<Moment>,
     /// The node had replayed more than the primary had written when that was asked later, in this incarnation.
     pub(crate) astray: bool,
     /// Too far behind.

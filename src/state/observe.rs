@@ -17,7 +17,7 @@ pub(super) fn observe(step: &mut Step<'_>, id: NodeId, begun: Moment, facts: Pro
     let mut news = false;
     if began_anew {
         // Another incarnation, or another server: what it had before proves nothing (C4).
-        node.replay.fresh = None;
+        node.replay.current_at = None;
         news = std::mem::take(&mut node.replay.astray);
     }
     let was_in_recovery = node.said.in_recovery;
@@ -28,7 +28,7 @@ pub(super) fn observe(step: &mut Step<'_>, id: NodeId, begun: Moment, facts: Pro
     // A standby of an older epoch is not measured by the positions of a newer one.
     let older = |own: u64| newest.is_some_and(|newest| own < newest);
     if follows && !node.said.epoch.known().is_some_and(older) {
-        node.replay.fresh = node.replay.fresh.max(complete);
+        node.replay.current_at = node.replay.current_at.max(complete);
     }
     let begins_to_follow = follows && was_in_recovery != node.said.in_recovery;
     if node.spec.role == Role::Primary && begins_to_follow {

@@ -48,7 +48,7 @@ pub(crate) struct Outage {
     pub(crate) first: Ran,
     /// The node serves again, or has had its time.
     pub(crate) over: bool,
-    /// A fresh connection was answered, and is asked once more.
+    /// A new connection was answered, and is asked once more.
     pub(super) answered: bool,
 }
 

@@ -104,7 +104,7 @@ pub(super) fn settle(step: &mut Step<'_>) {
     if let (Some(old), Some(_), None) =
         (old.map(|old| old.id), primary, step.state.primaryship.epoch)
     {
-        step.fresh_pool(old, true);
+        step.new_pool(old, true);
     }
     match primary {
         Some(node) => {
@@ -195,7 +195,7 @@ fn assign(step: &mut Step<'_>, index: usize, primary: Option<NodeId>) {
     // It took writes until now, and would take those that are on their way (T7). A silent one has them still.
     let took = old_role == Role::Primary || (old_role == Role::Unknown && step.state.owns(id));
     if took && role == Role::Fenced {
-        step.fresh_pool(id, true);
+        step.new_pool(id, true);
     }
     step.out.publish();
 }

@@ -88,9 +88,9 @@ pub(super) fn moved(step: &mut Step<'_>, id: NodeId) {
         Role::Primary | Role::Unknown => true,
         Role::Replica | Role::Fenced => false,
     };
-    node.replay.fresh = None;
+    node.replay.current_at = None;
     step.out.notice(Notice::Moved { node: id });
-    step.fresh_pool(id, wrote);
+    step.new_pool(id, wrote);
     step.out.publish();
     step.ask_probe(id, now);
 }
@@ -216,7 +216,7 @@ impl Step<'_> {
         self.out.notice(Notice::Cleared { node: id });
         self.out.publish();
         if fresh {
-            self.fresh_pool(id, false);
+            self.new_pool(id, false);
         }
     }
 

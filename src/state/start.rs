@@ -75,7 +75,7 @@ impl State {
             queue: VecDeque::new(),
         };
         for spec in nodes {
-            let id = state.fresh_id();
+            let id = state.new_id();
             state
                 .nodes
                 .push(NodeState::new(id, spec, Membership::Member));
@@ -156,7 +156,7 @@ impl State {
         next
     }
 
-    pub(super) fn fresh_id(&mut self) -> NodeId {
+    pub(super) fn new_id(&mut self) -> NodeId {
         let id = NodeId(self.next_id);
         self.next_id += 1;
         id

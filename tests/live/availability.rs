@@ -223,7 +223,7 @@ async fn a_read_in_the_primarys_line_goes_to_a_replica_that_has_caught_up() {
             .max_connections(1)
             .max_lag(Duration::from_secs(60))
             .consistency(sealane::Consistency::ReadYourWrites)
-            // A primary that is taken for dead has a fresh pool, with a place in it.
+            // A primary that is taken for dead has a new pool, with a place in it.
             .check_timeout(Duration::from_secs(10))
             .connect()
             .await

@@ -375,7 +375,7 @@ impl Bench {
                 hard,
             } => {
                 format!(
-                    "fresh pool {} #{generation}{}",
+                    "new pool {} #{generation}{}",
                     name(*node),
                     if *hard { " hard" } else { "" }
                 )

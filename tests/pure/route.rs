@@ -89,7 +89,7 @@ fn dress(node: &mut NodeState, text: &str) {
             "saturated" => node.condition.saturated_until = Some(now),
             "lagging" => {
                 node.replay.lagging = true;
-                node.replay.fresh = Some(now);
+                node.replay.current_at = Some(now);
             }
             "unproven" => {
                 node.replay.lagging = true;

@@ -64,7 +64,7 @@ impl Nodes {
         self.leave(id, writes, limit);
     }
 
-    /// Gives a node fresh pools under a greater generation. What was counted of it goes on. What is returned has to be
+    /// Gives a node new pools under a greater generation. What was counted of it goes on. What is returned has to be
     /// ended and [settled](Self::settle).
     ///
     /// An old pool closes when its connections have come back; `hard`, what runs on them ends at once. Whoever waits

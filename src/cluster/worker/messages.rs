@@ -133,7 +133,7 @@ impl Worker {
                 shared.concrete.close(&shared.tracker).await;
                 // Whoever asked may have stopped waiting.
                 let _ = done.send(());
-                // Looked after any longer, a node found dead would be given a fresh pool.
+                // Looked after any longer, a node found dead would be given a new pool.
                 return ControlFlow::Break(());
             }
         };

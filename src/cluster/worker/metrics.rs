@@ -39,8 +39,8 @@ impl MetricsPublisher {
     pub(super) fn export(&mut self, shared: &Shared, state: &State) {
         self.exporter.export(|| metric_sums::sums(shared, state));
         let requests = metric_sums::requests(shared);
-        let fresh = requests.saturating_sub(self.credited);
-        shared.admission.credit_retries(fresh, shared.now());
+        let requested = requests.saturating_sub(self.credited);
+        shared.admission.credit_retries(requested, shared.now());
         self.credited = requests;
         self.next = Instant::now() + PUBLISH_EVERY;
     }

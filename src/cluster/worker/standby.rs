@@ -55,7 +55,7 @@ impl Worker {
         self.note_whose(shared);
         if let Some(node) = self.state.node(id) {
             let behind = self.state.bytes_behind(node);
-            self.nodes.set_lag(id, node.replay.fresh, behind);
+            self.nodes.set_lag(id, node.replay.current_at, behind);
         }
     }
 

@@ -170,7 +170,7 @@ impl Step<'_> {
     fn end_primaryship(&mut self, old: NodeId) {
         if let Some(node) = self.node_mut(old).filter(|old| old.fencing.cause.is_none()) {
             node.role = Role::Unknown;
-            self.fresh_pool(old, true);
+            self.new_pool(old, true);
         }
     }
 
