@@ -30,12 +30,12 @@ use crate::{
 )]
 pub(crate) async fn read_catalog(
     node: &Node,
-    beside: Option<&Config>,
+    apart: Option<&Config>,
     settings: &Settings,
 ) -> Result<Catalog, DbErr> {
     let backend = ConnectionTrait::get_database_backend(node.link.connection());
     #[cfg(feature = "postgres")]
-    if let (DbBackend::Postgres, Some(config), Some(direct)) = (backend, beside, &node.direct) {
+    if let (DbBackend::Postgres, Some(config), Some(direct)) = (backend, apart, &node.direct) {
         let mut own = super::postgres::open_plain(config, direct, "sealane-catalog").await?;
         let rows = ask_own(&mut own).await?;
         // The server ends it either way.

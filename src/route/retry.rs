@@ -55,10 +55,10 @@ pub(crate) enum Crash {
     No,
     /// The read's text was the first to break there.
     Suspected,
-    /// The read ran beside the first one.
-    Beside,
-    /// The read ran beside the first one, and that is the second time.
-    BesideAgain,
+    /// The read ran while the first one did.
+    Bystander,
+    /// The read ran while the first one did, and that is the second time.
+    BystanderAgain,
 }
 
 impl Crash {
@@ -68,12 +68,12 @@ impl Crash {
         match fate {
             Fate::Other => Self::No,
             // Nobody could tell in time, so that it may be either.
-            Fate::Open if before => Self::BesideAgain,
-            Fate::Open => Self::Beside,
+            Fate::Open if before => Self::BystanderAgain,
+            Fate::Open => Self::Bystander,
             // Also another statement of this text: which of them it was does not matter to the next server.
             Fate::Crashed(first) if first == ran => Self::Suspected,
-            Fate::Crashed(_) if before => Self::BesideAgain,
-            Fate::Crashed(_) => Self::Beside,
+            Fate::Crashed(_) if before => Self::BystanderAgain,
+            Fate::Crashed(_) => Self::Bystander,
         }
     }
 }
@@ -227,8 +227,8 @@ fn read_again(failure: &Failure) -> Option<Again> {
     match failure.crash {
         Crash::No => {}
         // Who breaks beside a text that crashes its server is innocent, most likely: it gets one more server at the most.
-        Crash::Beside => {}
-        Crash::Suspected | Crash::BesideAgain => return None,
+        Crash::Bystander => {}
+        Crash::Suspected | Crash::BystanderAgain => return None,
     }
     // A replica that gives no connection, for whatever reason, is no reason to fail.
     if replica && failure.stage == Stage::Acquire {

@@ -55,8 +55,8 @@ fn every_row_of_the_table_of_retries_holds() {
             crash: match row["crash"].as_str() {
                 None => Crash::No,
                 Some("suspected") => Crash::Suspected,
-                Some("beside") => Crash::Beside,
-                Some("beside_again") => Crash::BesideAgain,
+                Some("bystander") => Crash::Bystander,
+                Some("bystander_again") => Crash::BystanderAgain,
                 Some(other) => panic!("no crash `{other}`"),
             },
         };
@@ -121,14 +121,14 @@ fn a_crash_that_nobody_could_tell_of_in_time_is_taken_for_one_beside_it() {
     let of = |fate, before| Crash::of(fate, ran, before);
     assert_eq!(
         (of(Fate::Open, false), of(Fate::Open, true)),
-        (Crash::Beside, Crash::BesideAgain)
+        (Crash::Bystander, Crash::BystanderAgain)
     );
     assert_eq!(
         (of(Fate::Other, false), of(Fate::Other, true)),
         (Crash::No, Crash::No)
     );
     assert_eq!(of(Fate::Crashed(ran), false), Crash::Suspected);
-    assert_eq!(of(Fate::Crashed(Ran::Other), false), Crash::Beside);
+    assert_eq!(of(Fate::Crashed(Ran::Other), false), Crash::Bystander);
 }
 
 proptest! {
