@@ -13,7 +13,7 @@
 //! 3. [`Decision::Wait`]: wait for a snapshot with a greater version, within the deadline; forget the nodes that were
 //!    tried ([`Tried::forget`]) and ask again. [`Decision::Refuse`]: an error, at once.
 //! 4. A failure: read it ([`crate::signal`]), report it ([`Event::Failed`](crate::state::Event::Failed)) with the lease's
-//!    id and generation, ask [`retry::verdict`]; for a repeat that costs, ask the [`budget`]; then add the node to
+//!    id and generation, ask [`retry::verdict`]; for a retry that costs, ask the [`budget`]; then add the node to
 //!    [`RouteRequest::tried`] and start over with the newest snapshot.
 
 pub(crate) mod balance;
@@ -101,7 +101,7 @@ pub(crate) struct RouteRequest<'a> {
     /// Whom it must not crash as well (rule R5).
     pub(crate) spares: Spares,
     /// The statement was sent before. Where the primary is in doubt, a first attempt is made all the same, since there
-    /// is nobody else; a repeat waits for what its probe says, or a burst of repeats would be over before that.
+    /// is nobody else; a retry waits for what its probe says, or a burst of retries would be over before that.
     pub(crate) retried: bool,
     /// How many wait for a node.
     pub(crate) waiting: u32,

@@ -1,4 +1,4 @@
-//! What only so many may have at a time: repeats, permits of the primary for diverted reads, and waiters (rules R5,
+//! What only so many may have at a time: retries, permits of the primary for diverted reads, and waiters (rules R5,
 //! R7).
 
 use std::sync::{
@@ -39,7 +39,7 @@ impl Admission {
         }
     }
 
-    /// Takes one repeat from the budget, if one is left (rule R5).
+    /// Takes one retry from the budget, if one is left (rule R5).
     pub(crate) fn spend_retry(&self, now: Moment) -> bool {
         let spend = |bits| {
             Budget::from_bits(bits)
@@ -51,7 +51,7 @@ impl Admission {
             .is_ok()
     }
 
-    /// How many repeats the budget allows now.
+    /// How many retries the budget allows now.
     pub(super) fn retries_left(&self, now: Moment) -> u64 {
         Budget::from_bits(self.budget.load(Ordering::Acquire)).left(now, self.rates)
     }

@@ -94,8 +94,8 @@ impl Attempt<'_> {
             failure.crash = self.ask_for_crash(lease, ran).await;
         }
         match retry::verdict(&failure) {
-            retry::RetryVerdict::Again(again) if self.takes_leave_to_repeat(again, signal) => {
-                self.prepare(again, lease, signal);
+            retry::RetryVerdict::Retry(to) if self.may_retry(to, signal) => {
+                self.prepare(to, lease, signal);
                 self.progress.last = Some(err);
                 Ok(())
             }
@@ -104,7 +104,7 @@ impl Attempt<'_> {
                 source: err,
             }
             .into_db(kind)),
-            retry::RetryVerdict::Again(_) => {
+            retry::RetryVerdict::Retry(_) => {
                 Err(self.give(retry::outcome(&failure), lease, Failed { stage, err }, kind))
             }
             retry::RetryVerdict::Give(outcome) => {
@@ -116,7 +116,7 @@ impl Attempt<'_> {
         }
     }
 
-    /// What was sent, as far as repeating it goes.
+    /// What was sent, as far as a retry goes.
     fn sent_kind(&self) -> SentKind {
         if self.classification.begins {
             let read_only = self.classification.begins_read_only();
@@ -133,32 +133,32 @@ impl Attempt<'_> {
         }
     }
 
-    /// Whether a statement may be repeated; a repeat that costs is paid for with that.
-    fn takes_leave_to_repeat(&self, again: retry::Again, signal: Signal) -> bool {
+    /// Whether a statement may be sent again; a retry that costs is paid for with that.
+    fn may_retry(&self, to: retry::RetryTo, signal: Signal) -> bool {
         let shared = self.request.shared;
         !shared.is_closed()
             && self.timing.may_go_on(&self.request)
-            && (!again.costs(signal) || shared.admission.spend_retry(shared.now()))
+            && (!to.costs(signal) || shared.admission.spend_retry(shared.now()))
     }
 
-    fn prepare(&mut self, again: retry::Again, lease: &Lease, signal: Signal) {
+    fn prepare(&mut self, to: retry::RetryTo, lease: &Lease, signal: Signal) {
         let progress = &mut self.progress;
-        if again.costs(signal) {
+        if to.costs(signal) {
             progress.retries += 1;
             lease.metrics().retry(signal.cause());
         }
-        match again {
-            retry::Again::Elsewhere => progress.tried.add(lease.node().id),
+        match to {
+            retry::RetryTo::Elsewhere => progress.tried.add(lease.node().id),
             // The pool was closed by a change that may not have been seen yet: the node is no candidate until then.
-            retry::Again::NewSnapshot => progress.tried.add(lease.node().id),
-            retry::Again::SameNode => {}
-            retry::Again::Renewed => {
+            retry::RetryTo::NewSnapshot => progress.tried.add(lease.node().id),
+            retry::RetryTo::SameNode => {}
+            retry::RetryTo::Renewed => {
                 progress.renewed += 1;
                 // The connections that nobody has now have the same prepared.
                 lease.node().forget_prepared();
             }
-            retry::Again::AfterProbe => progress.doubted = Some(lease.node().id),
-            retry::Again::Primary => {
+            retry::RetryTo::AfterProbe => progress.to_probe = Some(lease.node().id),
+            retry::RetryTo::Primary => {
                 progress.refused = Some(signal);
                 if safety::corrects(signal, false)
                     && let Some(sql) = self.request.sql

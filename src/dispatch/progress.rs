@@ -30,7 +30,7 @@ pub(super) struct Progress {
     /// The phase whose time was over while a connection was there and its server silent.
     pub(super) silent: Option<Phase>,
     /// The primary that refused it as one that takes no writes.
-    pub(super) doubted: Option<NodeId>,
+    pub(super) to_probe: Option<NodeId>,
     /// What the statement has to do with servers that crashed.
     pub(super) crashes: Crashes,
 }
@@ -47,7 +47,7 @@ impl Default for Progress {
             last: None,
             sent: false,
             silent: None,
-            doubted: None,
+            to_probe: None,
             crashes: Crashes::default(),
         }
     }

@@ -13,14 +13,14 @@ impl Attempt<'_> {
     /// A node that refuses writes although it is the primary, by a probe begun after that, means what it says: a setting
     /// of the server, a role or a transaction (T8). The error goes to the caller at once.
     pub(super) async fn check_primary(&mut self) -> Result<(), DbErr> {
-        let Some(doubted) = self.progress.doubted.take() else {
+        let Some(to_probe) = self.progress.to_probe.take() else {
             return Ok(());
         };
         let shared = self.request.shared;
-        shared.check(doubted).await;
+        shared.check(to_probe).await;
         let primary = shared.snapshot.primary_node().map(|node| node.id);
         match self.progress.last.take() {
-            Some(err) if primary == Some(doubted) => {
+            Some(err) if primary == Some(to_probe) => {
                 shared.count(ClusterCounter::PrimaryRefusesWrites);
                 Err(err)
             }

@@ -35,7 +35,7 @@ pub(crate) fn pick(
     }
 }
 
-/// Chooses from the first group that has anybody but those excluded. For repeats and for strict handles: it goes over
+/// Chooses from the first group that has anybody but those excluded. For retries and for strict handles: it goes over
 /// every candidate, and does not allocate either.
 pub(crate) fn pick_but(
     groups: &[&Group],

@@ -1,14 +1,14 @@
-//! A retry budget, as in tower: repeats may be a tenth of the requests and ten a second, over about ten seconds (R5).
+//! A retry budget, as in tower: retries may be a tenth of the requests and ten a second, over about ten seconds (R5).
 //!
-//! The cluster keeps one: its worker credits requests, and a statement spends before a repeat that costs.
+//! The cluster keeps one: its worker credits requests, and a statement spends before a retry that costs.
 //!
-//! Without it, repeats multiply the load of a cluster that fails because it is loaded. The whole state is one word, so
+//! Without it, retries multiply the load of a cluster that fails because it is loaded. The whole state is one word, so
 //! that it fits an atomic; requests are credited in bulk, as their counters are read anyway, because a shared counter
 //! on every statement would cost more than the decision.
 
 use crate::state::Moment;
 
-/// Hundredths of a repeat are counted.
+/// Hundredths of a retry are counted.
 const ONE: u64 = 100;
 /// What was earned longer ago than this is gone.
 const MEMORY_MILLIS: u64 = 10_000;
@@ -23,7 +23,7 @@ pub(crate) struct Rates {
 }
 
 impl Default for Rates {
-    /// Enough for a quiet application to repeat at all, and never a load that doubles.
+    /// Enough for a quiet application to retry at all, and never a load that doubles.
     fn default() -> Self {
         Self {
             per_second: 10,
@@ -32,7 +32,7 @@ impl Default for Rates {
     }
 }
 
-/// The repeats left, and when they were last reckoned.
+/// The retries left, and when they were last reckoned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Budget {
     hundredths: u32,
@@ -73,7 +73,7 @@ impl Budget {
         self.reckon(now, rates).plus(earned)
     }
 
-    /// Takes one repeat, if one is left.
+    /// Takes one retry, if one is left.
     #[must_use]
     pub(crate) fn spend(self, now: Moment, rates: Rates) -> Option<Self> {
         let reckoned = self.reckon(now, rates);
@@ -84,7 +84,7 @@ impl Budget {
         })
     }
 
-    /// How many repeats are left.
+    /// How many retries are left.
     #[must_use]
     pub(crate) fn left(self, now: Moment, rates: Rates) -> u64 {
         u64::from(self.reckon(now, rates).hundredths) / ONE

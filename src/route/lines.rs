@@ -87,13 +87,13 @@ impl Lines<'_> {
         }
     }
 
-    /// The primary's line, unless it is in doubt and this is a repeat.
+    /// The primary's line, unless it is in doubt and this is a retry.
     fn join_primary(&mut self, reason: Reason) {
         let Some(index) = self.view.primary else {
             return;
         };
-        let doubted = self.request.retried && self.view.nodes[index].in_doubt;
-        if !doubted && !self.avoids(index) && !self.has(index) {
+        let in_doubt = self.request.retried && self.view.nodes[index].in_doubt;
+        if !in_doubt && !self.avoids(index) && !self.has(index) {
             self.found.push(Route { index, reason });
         }
     }

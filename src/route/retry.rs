@@ -40,7 +40,7 @@ pub(crate) struct Failure {
     pub(crate) correctable: bool,
     /// How often the statement was sent again already.
     pub(crate) retries: u8,
-    /// How often a repeat was because what a connection had prepared was out of date. As often as it may be where the
+    /// How often a retry was because what a connection had prepared was out of date. As often as it may be where the
     /// connection is not ours to mend.
     pub(crate) renewed: u8,
     /// What is known of the crash that it broke in.
@@ -82,14 +82,14 @@ impl Crash {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub(crate) enum RetryVerdict {
-    Again(Again),
+    Retry(RetryTo),
     /// The error goes to the caller, with what is known.
     Give(Outcome),
 }
 
 /// Where to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Again {
+pub(crate) enum RetryTo {
     /// Add the node to those tried, and route anew.
     Elsewhere,
     /// Route anew with the newest snapshot; if that is the one that was used, wait for the next.
@@ -104,8 +104,8 @@ pub(crate) enum Again {
     Renewed,
 }
 
-impl Again {
-    /// Whether the repeat spends the budget and counts among the retries. A pool that the topology closed is nobody's
+impl RetryTo {
+    /// Whether the retry spends the budget and counts among the retries. A pool that the topology closed is nobody's
     /// failure, and a misroute is ours: it is sent once and cannot come back.
     #[must_use]
     pub(crate) const fn costs(self, signal: Signal) -> bool {
@@ -173,7 +173,7 @@ pub(crate) fn outcome(failure: &Failure) -> Outcome {
     }
 }
 
-/// What to do about a statement that failed (R5). The budget is asked by the caller, if the repeat costs.
+/// What to do about a statement that failed (R5). The budget is asked by the caller, if the retry costs.
 pub(crate) fn verdict(failure: &Failure) -> RetryVerdict {
     let known = outcome(failure);
     let give = RetryVerdict::Give(known);
@@ -192,21 +192,21 @@ pub(crate) fn verdict(failure: &Failure) -> RetryVerdict {
         | SentKind::Commit
         | SentKind::Begin { read_only: false } => false,
     };
-    let again = if failure.signal == Signal::PoolClosed {
+    let to = if failure.signal == Signal::PoolClosed {
         // Nobody failed, and nothing was sent: as often as the deadline allows.
-        Some(Again::NewSnapshot)
+        Some(RetryTo::NewSnapshot)
     } else if failure.signal == Signal::Outdated && failure.stage == Stage::Send {
         // Of an opaque text a part may have been done before.
         let may = known == Outcome::NotExecuted && failure.renewed < MOST_RETRIES;
-        may.then_some(Again::Renewed)
+        may.then_some(RetryTo::Renewed)
     } else if read {
-        read_again(failure)
+        retry_read(failure)
     } else {
-        write_again(failure, known)
+        retry_write(failure, known)
     };
-    match again {
-        Some(again) if failure.retries < MOST_RETRIES || !again.costs(failure.signal) => {
-            RetryVerdict::Again(again)
+    match to {
+        Some(to) if failure.retries < MOST_RETRIES || !to.costs(failure.signal) => {
+            RetryVerdict::Retry(to)
         }
         _ => give,
     }
@@ -222,7 +222,7 @@ pub(crate) fn may_have_crashed(failure: &Failure) -> bool {
     sent && failure.kind == SentKind::Read && failure.signal == Signal::Disconnected
 }
 
-fn read_again(failure: &Failure) -> Option<Again> {
+fn retry_read(failure: &Failure) -> Option<RetryTo> {
     let replica = failure.role != Role::Primary;
     match failure.crash {
         Crash::No => {}
@@ -232,13 +232,13 @@ fn read_again(failure: &Failure) -> Option<Again> {
     }
     // A replica that gives no connection, for whatever reason, is no reason to fail.
     if replica && failure.stage == Stage::Acquire {
-        return Some(Again::Elsewhere);
+        return Some(RetryTo::Elsewhere);
     }
     match failure.signal {
         Signal::RefusedAsWrite { .. } => {
             // A BEGIN that a standby cannot serve has no text of the caller's in it.
             let begin = failure.kind == SentKind::Begin { read_only: true };
-            (replica && (failure.correctable || begin)).then_some(Again::Primary)
+            (replica && (failure.correctable || begin)).then_some(RetryTo::Primary)
         }
         Signal::Terminated
         | Signal::Disconnected
@@ -246,11 +246,11 @@ fn read_again(failure: &Failure) -> Option<Again> {
         | Signal::Starting
         | Signal::Recovering
         | Signal::Stopping
-        | Signal::Cut => Some(Again::Elsewhere),
-        Signal::RecoveryConflict { .. } | Signal::Overloaded => replica.then_some(Again::Elsewhere),
-        Signal::SessionLost if replica || failure.stage == Stage::Acquire => Some(Again::Elsewhere),
-        Signal::SessionEnded | Signal::SessionLost => Some(Again::SameNode),
-        Signal::PoolClosed => Some(Again::NewSnapshot),
+        | Signal::Cut => Some(RetryTo::Elsewhere),
+        Signal::RecoveryConflict { .. } | Signal::Overloaded => replica.then_some(RetryTo::Elsewhere),
+        Signal::SessionLost if replica || failure.stage == Stage::Acquire => Some(RetryTo::Elsewhere),
+        Signal::SessionEnded | Signal::SessionLost => Some(RetryTo::SameNode),
+        Signal::PoolClosed => Some(RetryTo::NewSnapshot),
         Signal::ReadOnly
         | Signal::AcquireTimeout
         | Signal::Serialization
@@ -266,7 +266,7 @@ fn read_again(failure: &Failure) -> Option<Again> {
 }
 
 /// On the primary, so there is nowhere else; what may help is a new connection, or the primary's return.
-fn write_again(failure: &Failure, known: Outcome) -> Option<Again> {
+fn retry_write(failure: &Failure, known: Outcome) -> Option<RetryTo> {
     match known {
         Outcome::NotExecuted => {}
         Outcome::Executed | Outcome::Unknown => return None,
@@ -278,12 +278,12 @@ fn write_again(failure: &Failure, known: Outcome) -> Option<Again> {
         | Signal::Starting
         | Signal::Recovering
         | Signal::Stopping
-        | Signal::Cut => Some(Again::Elsewhere),
-        Signal::SessionLost if failure.stage == Stage::Acquire => Some(Again::Elsewhere),
-        Signal::SessionEnded | Signal::SessionLost => Some(Again::SameNode),
-        Signal::PoolClosed => Some(Again::NewSnapshot),
+        | Signal::Cut => Some(RetryTo::Elsewhere),
+        Signal::SessionLost if failure.stage == Stage::Acquire => Some(RetryTo::Elsewhere),
+        Signal::SessionEnded | Signal::SessionLost => Some(RetryTo::SameNode),
+        Signal::PoolClosed => Some(RetryTo::NewSnapshot),
         // Of one that lost the role; if it is the primary still, the refusal goes to the caller at once (T8).
-        Signal::ReadOnly if failure.role == Role::Primary => Some(Again::AfterProbe),
+        Signal::ReadOnly if failure.role == Role::Primary => Some(RetryTo::AfterProbe),
         // The pool's own wait was the deadline.
         Signal::AcquireTimeout
         | Signal::ReadOnly

@@ -9,7 +9,7 @@ use fastrand::Rng;
 
 use super::words::node;
 use crate::{
-    route::retry::{self, Again, Crash, Failure, RetryVerdict, SentKind},
+    route::retry::{self, RetryTo, Crash, Failure, RetryVerdict, SentKind},
     signal::Signal,
     state::{Effect, Event, Fact, Moment, ProbeFacts, Ran, State, Tuning, reduce::reduce},
     vocabulary::{NodeId, Role, Stage},
@@ -93,12 +93,12 @@ fn of_statement(
         crash: Crash::No,
     };
     match retry::verdict(&failure) {
-        RetryVerdict::Again(Again::Elsewhere) => "elsewhere".to_owned(),
-        RetryVerdict::Again(Again::NewSnapshot) => "new_snapshot".to_owned(),
-        RetryVerdict::Again(Again::SameNode) => "same_node".to_owned(),
-        RetryVerdict::Again(Again::Primary) => "primary".to_owned(),
-        RetryVerdict::Again(Again::AfterProbe) => "after_probe".to_owned(),
-        RetryVerdict::Again(Again::Renewed) => "renewed".to_owned(),
+        RetryVerdict::Retry(RetryTo::Elsewhere) => "elsewhere".to_owned(),
+        RetryVerdict::Retry(RetryTo::NewSnapshot) => "new_snapshot".to_owned(),
+        RetryVerdict::Retry(RetryTo::SameNode) => "same_node".to_owned(),
+        RetryVerdict::Retry(RetryTo::Primary) => "primary".to_owned(),
+        RetryVerdict::Retry(RetryTo::AfterProbe) => "after_probe".to_owned(),
+        RetryVerdict::Retry(RetryTo::Renewed) => "renewed".to_owned(),
         RetryVerdict::Give(outcome) => outcome.to_string(),
     }
 }
@@ -185,7 +185,7 @@ fn no_error_sends_a_write_again_that_may_have_been_executed() {
                         renewed: 0,
                         crash: Crash::No,
                     };
-                    if let RetryVerdict::Again(_) = retry::verdict(&failure) {
+                    if let RetryVerdict::Retry(_) = retry::verdict(&failure) {
                         let known = retry::outcome(&failure);
                         assert_eq!(
                             known,

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::words::{role, rows, signal, stage, str_of};
-use crate::route::retry::{Again, Crash, Failure, RetryVerdict, SentKind, outcome, verdict};
+use crate::route::retry::{RetryTo, Crash, Failure, RetryVerdict, SentKind, outcome, verdict};
 use crate::route::safety::corrects;
 use crate::signal::Signal;
 use crate::state::{Fate, Ran, TextHash};
@@ -20,12 +20,12 @@ const KINDS: &[(&str, SentKind)] = &[
 
 fn text(verdict: RetryVerdict) -> String {
     match verdict {
-        RetryVerdict::Again(Again::Elsewhere) => "again elsewhere".to_owned(),
-        RetryVerdict::Again(Again::NewSnapshot) => "again new_snapshot".to_owned(),
-        RetryVerdict::Again(Again::SameNode) => "again same_node".to_owned(),
-        RetryVerdict::Again(Again::AfterProbe) => "again after_probe".to_owned(),
-        RetryVerdict::Again(Again::Primary) => "again primary".to_owned(),
-        RetryVerdict::Again(Again::Renewed) => "again renewed".to_owned(),
+        RetryVerdict::Retry(RetryTo::Elsewhere) => "again elsewhere".to_owned(),
+        RetryVerdict::Retry(RetryTo::NewSnapshot) => "again new_snapshot".to_owned(),
+        RetryVerdict::Retry(RetryTo::SameNode) => "again same_node".to_owned(),
+        RetryVerdict::Retry(RetryTo::AfterProbe) => "again after_probe".to_owned(),
+        RetryVerdict::Retry(RetryTo::Primary) => "again primary".to_owned(),
+        RetryVerdict::Retry(RetryTo::Renewed) => "again renewed".to_owned(),
         RetryVerdict::Give(outcome) => format!("give {outcome}"),
     }
 }
@@ -79,11 +79,11 @@ fn a_verdict_is_corrected_only_on_proof() {
 
 #[test]
 fn a_closed_pool_and_a_misroute_cost_nothing() {
-    assert!(!Again::NewSnapshot.costs(Signal::PoolClosed));
-    assert!(!Again::Renewed.costs(Signal::Outdated));
-    assert!(!Again::Primary.costs(Signal::RefusedAsWrite { certain: true }));
-    assert!(Again::Elsewhere.costs(Signal::Disconnected));
-    assert!(Again::SameNode.costs(Signal::SessionEnded));
+    assert!(!RetryTo::NewSnapshot.costs(Signal::PoolClosed));
+    assert!(!RetryTo::Renewed.costs(Signal::Outdated));
+    assert!(!RetryTo::Primary.costs(Signal::RefusedAsWrite { certain: true }));
+    assert!(RetryTo::Elsewhere.costs(Signal::Disconnected));
+    assert!(RetryTo::SameNode.costs(Signal::SessionEnded));
 }
 
 fn failures() -> impl Strategy<Value = Failure> {
@@ -138,7 +138,7 @@ proptest! {
     #[test]
     fn never_a_write_twice(failure in failures()) {
         let write = matches!(failure.kind, SentKind::Plain | SentKind::Opaque | SentKind::Commit);
-        if let (true, RetryVerdict::Again(_)) = (write, verdict(&failure)) {
+        if let (true, RetryVerdict::Retry(_)) = (write, verdict(&failure)) {
             prop_assert_eq!(outcome(&failure), Outcome::NotExecuted);
         }
     }
@@ -157,7 +157,7 @@ proptest! {
     /// R5: whoever follows the verdicts comes to an end.
     #[test]
     fn after_three_repeats_only_what_is_free_is_repeated(failure in failures()) {
-        if let (true, RetryVerdict::Again(again)) = (failure.retries >= 3, verdict(&failure)) {
+        if let (true, RetryVerdict::Retry(again)) = (failure.retries >= 3, verdict(&failure)) {
             prop_assert!(!again.costs(failure.signal));
         }
     }
@@ -165,7 +165,7 @@ proptest! {
     /// R5: what a schema change put out of date is repeated so often, whatever else was.
     #[test]
     fn what_was_prepared_is_renewed_three_times_at_the_most(failure in failures()) {
-        if let RetryVerdict::Again(Again::Renewed) = verdict(&failure) {
+        if let RetryVerdict::Retry(RetryTo::Renewed) = verdict(&failure) {
             prop_assert!(failure.renewed < 3 && failure.signal == Signal::Outdated);
         }
     }
@@ -181,7 +181,7 @@ proptest! {
     /// I6: the primary is asked only for what a replica refused as a write.
     #[test]
     fn only_a_refusal_by_a_replica_goes_to_the_primary(failure in failures()) {
-        if verdict(&failure) == RetryVerdict::Again(Again::Primary) {
+        if verdict(&failure) == RetryVerdict::Retry(RetryTo::Primary) {
             let refused = matches!(failure.signal, Signal::RefusedAsWrite { .. });
             let begin = failure.kind == SentKind::Begin { read_only: true };
             prop_assert!(refused && (failure.correctable || begin));

@@ -253,13 +253,13 @@ macro_rules! settings {
                 "" retry_percent: [u32] = 10,
                     count(0, 100),
                     "10",
-                    "The share of the requests that repeats may add, in percent",
-                    "repeats must not double the load of a cluster that is in trouble";
+                    "The share of the requests that retries may add, in percent",
+                    "retries must not double the load of a cluster that is in trouble";
                 "" retries_per_second: [u32] = 10,
                     count(0, 1_000_000),
                     "10",
                     "Repeats a second that are always allowed",
-                    "a process with little traffic can still repeat";
+                    "a process with little traffic can still retry";
                 "" cached_text_limit: [usize] = 16 * KIB,
                     bytes(0, STATEMENT_MAX),
                     "16KiB",
