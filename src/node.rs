@@ -10,7 +10,7 @@ mod closed;
 pub(crate) mod door;
 #[cfg(feature = "postgres")]
 pub(crate) mod greet;
-mod handed;
+mod handed_connections;
 mod idle_stack;
 mod lag;
 mod lease;
@@ -40,11 +40,11 @@ pub(crate) use self::closed::closed;
 #[cfg(feature = "stream")]
 pub(crate) use self::until_cut::UntilCut;
 pub(crate) use self::{
-    handed::Handed,
+    handed_connections::HandedConnections,
     idle_stack::IdleStack,
     lag::ReplicaLag,
     lease::{Lease, Line, Permit, Seat},
-    link::{Lent, NodePool, PooledConnection, Returned, Sibling},
+    link::{PoolState, NodePool, PooledConnection, Returned, SecondPool},
     pending_pool::PendingPool,
     pool_size::{PoolLook, PoolSize},
     trouble::Trouble,

@@ -26,7 +26,7 @@
 #[cfg(feature = "postgres")]
 mod end;
 mod hand_out;
-mod made;
+mod handed_pool;
 mod sight;
 
 use std::sync::{
@@ -34,13 +34,13 @@ use std::sync::{
     atomic::{AtomicI64, Ordering},
 };
 
-use self::{made::Made, sight::Sight};
+use self::{handed_pool::HandedPool, sight::Sight};
 use crate::{causality::Settled, positions::tracker::Tracker, snapshot::Published};
 
 /// The connections handed out so far, the newest last.
 #[derive(Default)]
 pub(crate) struct Concrete {
-    made: boxcar::Vec<Made>,
+    pools: boxcar::Vec<HandedPool>,
     /// One maker at a time, so that two callers get the same pool.
     making: Mutex<()>,
     /// How often the catalog was changed when a connection last came back; -1 where that is not known.
@@ -53,22 +53,22 @@ impl Concrete {
     /// Whether something is being done through a connection of these, out of our sight. Each is asked, because each notes
     /// what was closed where it was used since the last time, which tells nobody.
     fn look(&self, splits: bool, tracker: &Tracker) -> bool {
-        self.made.iter().fold(false, |in_use, (_, made)| {
-            made.is_in_use(splits, tracker) || in_use
+        self.pools.iter().fold(false, |in_use, (_, pool)| {
+            pool.is_in_use(splits, tracker) || in_use
         })
     }
 
     /// Whether anything may have been written through one of these that a replica lacks.
     fn may_have_written(&self) -> bool {
-        self.made.iter().any(|(_, made)| made.may_have_written())
+        self.pools.iter().any(|(_, pool)| pool.may_have_written())
     }
 
     /// Whether a connection of these is busy, where nothing is read from but the primary: as far as that can be told.
     pub(crate) fn is_busy(&self, snapshot: &Published) -> bool {
         let primary = snapshot.primary_node();
-        self.made.iter().any(|(_, made)| {
-            let primary = primary.as_ref().filter(|_| made.own.is_none());
-            made.is_out() || primary.is_some_and(|primary| made.has_more_out_than_us(primary))
+        self.pools.iter().any(|(_, pool)| {
+            let primary = primary.as_ref().filter(|_| pool.own.is_none());
+            pool.is_out() || primary.is_some_and(|primary| pool.has_more_out_than_us(primary))
         })
     }
 
@@ -81,13 +81,13 @@ impl Concrete {
 
     /// Whether the application closed one of these.
     pub(crate) fn was_closed(&self) -> bool {
-        self.made.count() != 0 && self.made.iter().any(|(_, made)| made.was_closed())
+        self.pools.count() != 0 && self.pools.iter().any(|(_, pool)| pool.was_closed())
     }
 
     /// Closes every pool of these.
     pub(crate) async fn close(&self, tracker: &Tracker) {
-        for (_, made) in self.made.iter() {
-            if let Some(own) = &made.own {
+        for (_, pool) in self.pools.iter() {
+            if let Some(own) = &pool.own {
                 own.link.close().await;
                 // A closed pool says nothing of the connections that come back to it.
                 Sight::of(tracker).returned();

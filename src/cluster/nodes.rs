@@ -194,10 +194,10 @@ impl Nodes {
             open.writes = role == Role::Primary;
             // What the application has of a former primary is closed: an error there, never a write to a stale one.
             if matches!(role, Role::Replica | Role::Fenced)
-                && let Some(lent) = open.writer.take_if(|writer| writer.node.link.is_lent())
+                && let Some(handed) = open.writer.take_if(|writer| writer.node.link.is_handed_out())
             {
-                open.retired.extend(lent.seats().iter().map(Arc::downgrade));
-                close(lent);
+                open.retired.extend(handed.seats().iter().map(Arc::downgrade));
+                close(handed);
             }
         }
     }

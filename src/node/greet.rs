@@ -15,7 +15,7 @@ use sea_orm::{
 };
 
 use super::{
-    Handed,
+    HandedConnections,
     door::{Guide, Hello, Stranger},
 };
 use crate::{
@@ -70,7 +70,7 @@ pub(super) fn hooked(
     options: PgPoolOptions,
     guide: &Arc<Guide>,
     path: Option<String>,
-    handed: Option<Arc<Handed>>,
+    handed: Option<Arc<HandedConnections>>,
 ) -> PgPoolOptions {
     guide.hook(path.as_ref());
     let guide = Arc::clone(guide);

@@ -6,8 +6,8 @@
 //! because its callback and its settings are in there.
 
 mod leased;
-mod lent;
-mod sibling;
+mod pool_state;
+mod second_pool;
 mod weed;
 
 use std::sync::Arc;
@@ -24,8 +24,8 @@ use sea_orm::sqlx::{Pool, pool::PoolConnection};
 use sea_orm::{ConnAcquireErr, DatabaseConnection, DbErr, sqlx};
 
 pub(crate) use self::{
-    lent::Lent,
-    sibling::{Returned, Sibling},
+    pool_state::PoolState,
+    second_pool::{Returned, SecondPool},
 };
 use super::{PendingPool, PoolSize, door::Guide};
 use crate::{error::DbErrKind, node::open::logs_in_again};
@@ -37,11 +37,11 @@ pub(super) const ANSWER: Duration = Duration::from_secs(1);
 /// A node's pool, and the connection through which its transactions begin.
 pub(crate) enum NodePool {
     #[cfg(feature = "postgres")]
-    Postgres(Pool<Postgres>, DatabaseConnection, Arc<Guide>, Lent),
+    Postgres(Pool<Postgres>, DatabaseConnection, Arc<Guide>, PoolState),
     #[cfg(feature = "mysql")]
-    MySql(Pool<MySql>, DatabaseConnection, Lent),
+    MySql(Pool<MySql>, DatabaseConnection, PoolState),
     #[cfg(feature = "sqlite")]
-    Sqlite(Pool<Sqlite>, DatabaseConnection, Lent),
+    Sqlite(Pool<Sqlite>, DatabaseConnection, PoolState),
     Adopted(DatabaseConnection),
     PendingPool(PendingPool),
 }
@@ -249,8 +249,8 @@ impl NodePool {
 
     /// Closes the pool once everything taken from it has come back. New leases fail at once.
     pub(crate) async fn close(&self) {
-        if let Some(lent) = self.lent().filter(|_| !self.is_closed()) {
-            lent.ends();
+        if let Some(state) = self.state().filter(|_| !self.is_closed()) {
+            state.ends();
         }
         // It waits for all that was taken from the pool.
         self.close_idle_stack();

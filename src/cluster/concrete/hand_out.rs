@@ -7,12 +7,12 @@ use sea_orm::DatabaseConnection;
 
 #[cfg(feature = "postgres")]
 use super::end;
-use super::{Concrete, made::Made, sight::Sight};
+use super::{Concrete, handed_pool::HandedPool, sight::Sight};
 use crate::{
     causality::{HandsOut, unresolved::By},
     cluster::shared::Shared,
     intent::Change,
-    node::{Handed, Node, Returned, Sibling, closed},
+    node::{HandedConnections, Node, Returned, SecondPool, closed},
     vocabulary::NodeId,
 };
 
@@ -25,58 +25,58 @@ impl Concrete {
         let id = primary.as_ref().map(|primary| primary.id);
         let _one = self.making.lock().unwrap_or_else(PoisonError::into_inner);
         let last = self
-            .made
+            .pools
             .count()
             .checked_sub(1)
-            .and_then(|last| self.made.get(last));
+            .and_then(|last| self.pools.get(last));
         // A handle that was closed stays closed.
-        let stands = |made: &&Made| made.is_of(primary.as_ref());
+        let stands = |pool: &&HandedPool| pool.is_of(primary.as_ref());
         let known = match shared.is_closed() {
             true => last,
-            false => self.made.iter().map(|(_, made)| made).find(stands),
+            false => self.pools.iter().map(|(_, pool)| pool).find(stands),
         };
-        if let Some(made) = known {
-            return &made.connection;
+        if let Some(pool) = known {
+            return &pool.connection;
         }
-        let mut made = match &primary {
+        let mut pool = match &primary {
             Some(primary) => make(shared, primary),
-            None => Made::of(None, closed(shared.backend)),
+            None => HandedPool::of(None, closed(shared.backend)),
         };
         if let Some(old) = last {
             // The rules of access control hang on the connection, beside `inner`: keep them, change the pool.
             let inner = std::mem::replace(
-                &mut made.connection.inner,
+                &mut pool.connection.inner,
                 sea_orm::DatabaseConnectionType::Disconnected,
             );
-            made.connection = old.connection.clone();
-            made.connection.inner = inner;
+            pool.connection = old.connection.clone();
+            pool.connection.inner = inner;
         }
         let shares: Weak<Shared> = Arc::downgrade(shared);
         let settled = Arc::clone(&self.settled);
         shared.clock.hands_out(shares, settled);
         if primary.is_some() {
             // Where there is none, the last one may come back.
-            for (_, old) in self.made.iter() {
+            for (_, old) in self.pools.iter() {
                 old.retire(shared.worker.runtime.as_ref());
             }
         }
-        let made = &self.made[self.made.push(made)];
+        let pool = &self.pools[self.pools.push(pool)];
         // The primary may have changed before this was in the list.
         if shared
             .snapshot
             .primary_node()
             .is_some_and(|now| Some(now.id) != id)
         {
-            made.retire(shared.worker.runtime.as_ref());
+            pool.retire(shared.worker.runtime.as_ref());
         }
-        &made.connection
+        &pool.connection
     }
 
     /// Cuts what is out to a node that was given up (rule T7), whoever has it.
     pub(crate) fn cut(&self, node: NodeId, shared: &Arc<Shared>) {
-        for (_, made) in self.made.iter() {
-            if made.primary == Some(node) {
-                made.cut(shared);
+        for (_, pool) in self.pools.iter() {
+            if pool.primary == Some(node) {
+                pool.cut(shared);
             }
         }
     }
@@ -84,26 +84,26 @@ impl Concrete {
     /// Closes the pools of nodes that have lost the role: an error there, never a write to a stale one. One that is only
     /// silent keeps its own, as SeaORM's goes on when its server does.
     pub(crate) fn keep(&self, may_reign: impl Fn(NodeId) -> bool, shared: &Arc<Shared>) {
-        for (_, made) in self.made.iter() {
+        for (_, pool) in self.pools.iter() {
             // Who got one between the cut and this would have it for good.
-            if made.primary.is_some_and(|node| !may_reign(node))
-                && made.retire(shared.worker.runtime.as_ref())
+            if pool.primary.is_some_and(|node| !may_reign(node))
+                && pool.retire(shared.worker.runtime.as_ref())
             {
-                made.cut(shared);
+                pool.cut(shared);
             }
         }
     }
 
     /// The connections of this node belong to a former incarnation of its server, or lead to another.
     pub(crate) fn renew(&self, node: NodeId, shared: &Arc<Shared>) {
-        for (_, made) in self
-            .made
+        for (_, pool) in self
+            .pools
             .iter()
-            .filter(|(_, made)| made.primary == Some(node))
+            .filter(|(_, pool)| pool.primary == Some(node))
         {
-            match &made.own {
+            match &pool.own {
                 Some(own) if own.link.is_elsewhere() => {
-                    made.retire(shared.worker.runtime.as_ref());
+                    pool.retire(shared.worker.runtime.as_ref());
                 }
                 Some(own) => own.link.renew(),
                 None => {}
@@ -112,16 +112,16 @@ impl Concrete {
     }
 }
 
-impl Made {
+impl HandedPool {
     /// Sockets at once, so that nothing more is sent; then the server's processes, which go on with what they have. A
     /// pool whose name leads elsewhere by now gives no connection any more.
     pub(super) fn cut(&self, shared: &Arc<Shared>) {
-        let Some(pool) = self.pool() else { return };
+        let Some(pool) = self.node_pool() else { return };
         if self.own.is_some() && (pool.is_closed() || pool.is_elsewhere()) {
             self.retire(shared.worker.runtime.as_ref());
         }
         pool.sweep();
-        let handed: Option<&Arc<Handed>> = match &self.own {
+        let handed: Option<&Arc<HandedConnections>> = match &self.own {
             Some(own) => Some(&own.handed),
             None => pool.handed(),
         };
@@ -136,20 +136,20 @@ impl Made {
     }
 }
 
-fn make(shared: &Arc<Shared>, primary: &Arc<Node>) -> Made {
+fn make(shared: &Arc<Shared>, primary: &Arc<Node>) -> HandedPool {
     // A lazy pool starts its housekeeping at once, and this may be called from outside the runtime.
     let _context = shared.worker.enter();
-    let mut made = Made::of(Some(primary), primary.link.connection().clone());
+    let mut handed = HandedPool::of(Some(primary), primary.link.connection().clone());
     if shared.snapshot.may_split() && !shared.is_closed() {
-        made.own = sibling(shared, primary).map(Arc::new);
+        handed.own = second_pool(shared, primary).map(Arc::new);
     }
-    match &made.own {
-        Some(own) => made.connection = own.link.connection().clone(),
-        None => primary.link.lend(),
+    match &handed.own {
+        Some(own) => handed.connection = own.link.connection().clone(),
+        None => primary.link.hand_out(),
     }
-    if let (Some(pool), Some(runtime)) = (made.pool(), &shared.worker.runtime) {
+    if let (Some(pool), Some(runtime)) = (handed.node_pool(), &shared.worker.runtime) {
         let (weak, closed) = (Arc::downgrade(shared), pool.until_closed());
-        let (pool, settled) = (Arc::downgrade(pool), Arc::clone(&made.settled));
+        let (pool, settled) = (Arc::downgrade(pool), Arc::clone(&handed.settled));
         let sight = Sight::of(&shared.tracker);
         runtime.spawn(async move {
             closed.await;
@@ -170,13 +170,13 @@ fn make(shared: &Arc<Shared>, primary: &Arc<Node>) -> Made {
             tokio::join!(handle, returns);
         });
     }
-    made
+    handed
 }
 
-fn sibling(shared: &Arc<Shared>, primary: &Arc<Node>) -> Option<Sibling> {
+fn second_pool(shared: &Arc<Shared>, primary: &Arc<Node>) -> Option<SecondPool> {
     let (weak, node) = (Arc::downgrade(shared), primary.id);
     let sight = Sight::of(&shared.tracker);
-    primary.link.sibling(Arc::new(move |returned: Returned| {
+    primary.link.second_pool(Arc::new(move |returned: Returned| {
         if !returned.answered {
             sight.unresolved(node, By::Nothing);
         }

@@ -93,7 +93,7 @@ impl Nodes {
             let link = &old.node.link;
             // The application's connection is what it is, and what it was given goes on as SeaORM's does: unless what
             // comes back to it may be a connection to another server, which must not be written to.
-            if !is_ours || (link.is_lent() && !link.is_elsewhere()) {
+            if !is_ours || (link.is_handed_out() && !link.is_elsewhere()) {
                 link.renew();
                 self.put(id, writes, Arc::clone(link));
                 continue;

@@ -21,7 +21,7 @@ use crate::{
     config::{Config, NodeConfig},
     credentials::{Credentials, Login, TakesCredentials},
     error::DbErrKind,
-    node::{Lent, NodePool},
+    node::{PoolState, NodePool},
     vocabulary::Role,
 };
 
@@ -58,8 +58,8 @@ pub(super) async fn open(config: &Config, node: &NodeConfig) -> Result<NodePool,
     let pool = connection.get_mysql_connection_pool().clone();
     // Nobody can look into a caller's options, and SeaORM itself puts nothing there.
     let free_slot = config.connect_options.is_none() && !read_only;
-    let lent = Lent::with_slot(free_slot).with_credentials(credentials.as_ref(), taker(&pool));
-    Ok(NodePool::MySql(pool, connection, lent))
+    let state = PoolState::with_slot(free_slot).with_credentials(credentials.as_ref(), taker(&pool));
+    Ok(NodePool::MySql(pool, connection, state))
 }
 
 /// Opens a connection of our own beside the pool, for probes. What is asked there is nobody's statement.

@@ -24,7 +24,7 @@ use crate::{
     credentials::{Credentials, Login, NodeCredentials, TakesCredentials},
     error::DbErrKind,
     node::{
-        Handed, Lent, NodePool,
+        HandedConnections, PoolState, NodePool,
         door::{Door, Guide},
         greet::hooked,
     },
@@ -48,7 +48,7 @@ pub(super) async fn open(
     let is_alone = config.replicas.is_empty() && config.discovery == Discovery::Static;
     let mut handed = None;
     let mut noted = |options: &PgConnectOptions| {
-        handed = is_alone.then(|| Arc::new(Handed::to(port(options))));
+        handed = is_alone.then(|| Arc::new(HandedConnections::to(port(options))));
         handed.clone()
     };
     match &config.connect_options {
@@ -86,9 +86,9 @@ pub(super) async fn open(
     guide.lead_to(port(&pool.connect_options()));
     // What was opened by now.
     guide.list();
-    let lent = Lent::noted(handed).with_plain(config.may_skip_pool());
-    let lent = lent.with_credentials(credentials.as_ref(), taker(&pool));
-    Ok(NodePool::Postgres(pool, connection, guide, lent))
+    let state = PoolState::noted(handed).with_plain(config.may_skip_pool());
+    let state = state.with_credentials(credentials.as_ref(), taker(&pool));
+    Ok(NodePool::Postgres(pool, connection, guide, state))
 }
 
 /// The port that connections by these options lead to; none where that is a socket of the file system.

@@ -16,7 +16,7 @@ use super::{silent, tuned, url_of};
 use crate::{
     config::{Config, NodeConfig, NodeUrl, percent_decode},
     error::DbErrKind,
-    node::{Lent, NodePool},
+    node::{PoolState, NodePool},
     vocabulary::Role,
 };
 
@@ -53,7 +53,7 @@ pub(super) async fn open(config: &Config, node: &NodeConfig) -> Result<NodePool,
     }
     let connection = SqlxSqliteConnector::connect(options).await?;
     let pool = connection.get_sqlite_connection_pool().clone();
-    Ok(NodePool::Sqlite(pool, connection, Lent::default()))
+    Ok(NodePool::Sqlite(pool, connection, PoolState::default()))
 }
 
 /// Whether this URL names a database in memory.

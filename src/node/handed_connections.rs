@@ -29,7 +29,7 @@ const GONE: usize = 1024;
 
 /// The connections of one pool.
 #[derive(Debug, Default)]
-pub(crate) struct Handed {
+pub(crate) struct HandedConnections {
     /// To which its connections lead; none where that is a socket of the file system.
     port: Option<u16>,
     /// How many connections of the pool were opened.
@@ -55,7 +55,7 @@ struct HandedConnection {
     backend: Option<Backend>,
 }
 
-impl Handed {
+impl HandedConnections {
     pub(super) fn to(port: Option<u16>) -> Self {
         Self {
             port,
@@ -125,7 +125,7 @@ mod postgres {
 
     use sea_orm::sqlx::{self, AssertSqlSafe, PgConnection, Row, postgres::PgRow};
 
-    use super::{Handed, HandedConnection};
+    use super::{HandedConnections, HandedConnection};
     use crate::{
         causality::unresolved::Backend,
         node::sockets::{Ends, Socket},
@@ -152,7 +152,7 @@ mod postgres {
         peer: Option<SocketAddr>,
     }
 
-    impl Handed {
+    impl HandedConnections {
         /// What is opened from here on belongs to this time.
         pub(in crate::node) fn times_cut(&self) -> u64 {
             self.inside().cuts

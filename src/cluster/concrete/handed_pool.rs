@@ -1,4 +1,4 @@
-//! One of the connections that were handed out, and the pool that it comes from (rule C7).
+//! One pool that was handed out: the node's own, or a second one (rule C7).
 
 use std::sync::{
     Arc,
@@ -13,17 +13,17 @@ use super::sight::Sight;
 use crate::config::NodeConfig;
 use crate::{
     causality::unresolved::By,
-    node::{Node, NodePool, Sibling},
+    node::{Node, NodePool, SecondPool},
     positions::tracker::Tracker,
     vocabulary::NodeId,
 };
 
-pub(super) struct Made {
+pub(super) struct HandedPool {
     pub(super) primary: Option<NodeId>,
     /// The node's own, which the application has where there is no other.
     link: Option<Arc<NodePool>>,
     /// A pool of its own, so what is out of it is what is out of our sight.
-    pub(super) own: Option<Arc<Sibling>>,
+    pub(super) own: Option<Arc<SecondPool>>,
     /// How to reach the server beside its pools.
     #[cfg(feature = "postgres")]
     pub(super) direct: Option<Arc<NodeConfig>>,
@@ -36,7 +36,7 @@ pub(super) struct Made {
     pub(super) settled: Arc<AtomicBool>,
 }
 
-impl Made {
+impl HandedPool {
     /// What leads to this node, or to none.
     pub(super) fn of(primary: Option<&Arc<Node>>, connection: DatabaseConnection) -> Self {
         Self {
@@ -67,13 +67,13 @@ impl Made {
     }
 
     /// The pool that the application has.
-    pub(super) fn pool(&self) -> Option<&Arc<NodePool>> {
+    pub(super) fn node_pool(&self) -> Option<&Arc<NodePool>> {
         let own = self.own.as_ref().map(|own| &own.link);
         own.or(self.link.as_ref())
     }
 
     pub(super) fn was_closed(&self) -> bool {
-        self.pool().is_some_and(|pool| pool.was_closed())
+        self.node_pool().is_some_and(|pool| pool.was_closed())
     }
 
     /// Whether somebody has a connection of it that was opened to be used, where nothing is read from but the primary.
@@ -94,15 +94,15 @@ impl Made {
             }
             // Replicas came later, or another handle has them: what of it is the application's, nobody knows.
             (None, Some(link)) => {
-                let lent = splits && link.needs_sibling() && link.is_lent();
-                lent && !self.settled.load(Ordering::Acquire)
+                let out = splits && link.needs_second_pool() && link.is_handed_out();
+                out && !self.settled.load(Ordering::Acquire)
             }
             (None, None) => false,
         }
     }
 
     pub(super) fn may_have_written(&self) -> bool {
-        self.own.is_some() || self.link.as_ref().is_some_and(|link| link.needs_sibling())
+        self.own.is_some() || self.link.as_ref().is_some_and(|link| link.needs_second_pool())
     }
 
     /// Whether more connections are out of the node's own pool than statements hold permits.
@@ -114,7 +114,7 @@ impl Made {
 
     /// Each of its connections was opened to be used, and one that comes back stays for a while. Whether somebody may have
     /// one: by the same look, or one that is opened between two would hide one that was closed.
-    fn look(&self, own: &Sibling, tracker: &Tracker) -> bool {
+    fn look(&self, own: &SecondPool, tracker: &Tracker) -> bool {
         loop {
             let known = self.counted.load(Ordering::Acquire);
             let look = own.look();

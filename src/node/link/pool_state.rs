@@ -1,4 +1,4 @@
-//! A node's own pool in the hands of the application, as SeaORM gives it.
+//! What is kept with a pool of ours, which may be handed out to the application as it is.
 
 use std::sync::{
     Arc,
@@ -10,17 +10,17 @@ use futures_util::{FutureExt, future::BoxFuture};
 use super::NodePool;
 use crate::{
     credentials::{Login, NodeCredentials, TakesCredentials},
-    node::{Handed, IdleStack},
+    node::{HandedConnections, IdleStack},
 };
 
-/// What is known of that.
+/// What is known of a pool of ours: whether the application has it, and what looks at its connections.
 #[derive(Debug, Default)]
-pub(crate) struct Lent {
-    lent: AtomicBool,
+pub(crate) struct PoolState {
+    handed_out: AtomicBool,
     /// We have closed it ourselves.
     ended: AtomicBool,
-    /// What notes its connections, where it may be lent.
-    handed: Option<Arc<Handed>>,
+    /// What notes its connections, where it may be handed out.
+    handed: Option<Arc<HandedConnections>>,
     /// No closure of the caller's looks at connections that are taken or come back, surely.
     plain: bool,
     /// What is idle and was used last.
@@ -43,8 +43,8 @@ impl std::fmt::Debug for PoolCredentials {
     }
 }
 
-impl Lent {
-    pub(in crate::node) fn noted(handed: Option<Arc<Handed>>) -> Self {
+impl PoolState {
+    pub(in crate::node) fn noted(handed: Option<Arc<HandedConnections>>) -> Self {
         Self {
             handed,
             ..Self::default()
@@ -105,31 +105,31 @@ impl Lent {
 impl NodePool {
     /// The login of whoever opens a connection of the pool now, where it may be refused and tried again.
     pub(crate) fn login(&self) -> Option<Login> {
-        let own = self.lent()?.credentials.as_ref()?;
+        let own = self.state()?.credentials.as_ref()?;
         Some(Login::new(&own.from))
     }
 
-    pub(super) fn lent(&self) -> Option<&Lent> {
+    pub(super) fn state(&self) -> Option<&PoolState> {
         match self {
             #[cfg(feature = "postgres")]
-            Self::Postgres(.., lent) => Some(lent),
+            Self::Postgres(.., state) => Some(state),
             #[cfg(feature = "mysql")]
-            Self::MySql(.., lent) => Some(lent),
+            Self::MySql(.., state) => Some(state),
             #[cfg(feature = "sqlite")]
-            Self::Sqlite(.., lent) => Some(lent),
+            Self::Sqlite(.., state) => Some(state),
             Self::Adopted(_) | Self::PendingPool(_) => None,
         }
     }
 
     /// What has noted its connections.
-    pub(crate) fn handed(&self) -> Option<&Arc<Handed>> {
-        self.lent()?.handed.as_ref()
+    pub(crate) fn handed(&self) -> Option<&Arc<HandedConnections>> {
+        self.state()?.handed.as_ref()
     }
 
     /// The application has it from now on.
-    pub(crate) fn lend(&self) {
-        if let Some(lent) = self.lent() {
-            lent.lent.store(true, Ordering::Release);
+    pub(crate) fn hand_out(&self) {
+        if let Some(state) = self.state() {
+            state.handed_out.store(true, Ordering::Release);
         }
         // Nobody but the pool has its idle connections from now on.
         self.close_idle_stack();
@@ -138,7 +138,7 @@ impl NodePool {
     /// The stack in front of the pool, where a connection may serve one statement after the other: no closure of the
     /// caller's is to find it in the pool in between.
     pub(in crate::node) fn idle_stack(&self) -> Option<&Arc<IdleStack>> {
-        self.lent().filter(|lent| lent.plain).map(|lent| &lent.idle)
+        self.state().filter(|state| state.plain).map(|state| &state.idle)
     }
 
     /// Gives the pool for good what waits in front of it.
@@ -149,13 +149,13 @@ impl NodePool {
     }
 
     /// Whether the application has it, so that no other may take its place while its server is the same.
-    pub(crate) fn is_lent(&self) -> bool {
-        self.lent()
-            .is_some_and(|lent| lent.lent.load(Ordering::Acquire))
+    pub(crate) fn is_handed_out(&self) -> bool {
+        self.state()
+            .is_some_and(|state| state.handed_out.load(Ordering::Acquire))
     }
 
     /// Whether what is done on connections of it matters to what is read elsewhere.
-    pub(crate) fn needs_sibling(&self) -> bool {
+    pub(crate) fn needs_second_pool(&self) -> bool {
         match self {
             #[cfg(feature = "postgres")]
             Self::Postgres(..) => true,
@@ -182,9 +182,9 @@ impl NodePool {
 
     /// Whether the application closed it, and with it the handle.
     pub(crate) fn was_closed(&self) -> bool {
-        let ended = |lent: &Lent| lent.ended.load(Ordering::Acquire);
+        let ended = |state: &PoolState| state.ended.load(Ordering::Acquire);
         // In this order: we say so before we close it.
-        self.is_closed() && self.lent().is_some_and(|lent| !ended(lent))
+        self.is_closed() && self.state().is_some_and(|state| !ended(state))
     }
 
     /// Whether the server of its connections may live on, while the node's are led to another.

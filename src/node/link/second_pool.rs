@@ -8,11 +8,11 @@ use futures_util::future::BoxFuture;
 use sea_orm::sqlx::{self, Connection, Pool, pool::PoolOptions};
 
 #[cfg(any(feature = "postgres", feature = "mysql"))]
-use super::Lent;
+use super::PoolState;
 use super::NodePool;
 #[cfg(feature = "mysql")]
 use crate::node::open::mysql_taker;
-use crate::node::{Handed, PoolLook};
+use crate::node::{HandedConnections, PoolLook};
 #[cfg(feature = "postgres")]
 use crate::node::{greet::hooked, open::postgres_taker};
 
@@ -29,14 +29,14 @@ pub(crate) struct Returned {
 pub(crate) type OnReturn = Arc<dyn Fn(Returned) + Send + Sync>;
 
 /// A second pool to a node's server, which is handed out whole.
-pub(crate) struct Sibling {
+pub(crate) struct SecondPool {
     pub(crate) link: Arc<NodePool>,
-    pub(crate) handed: Arc<Handed>,
+    pub(crate) handed: Arc<HandedConnections>,
     /// Whether the pool counts the connections that are opened, so that one that was opened and closed is noticed.
     pub(crate) counts: bool,
 }
 
-impl Sibling {
+impl SecondPool {
     /// How many of its connections there are, and whether somebody may have one.
     pub(crate) fn look(&self) -> PoolLook {
         PoolLook::take(
@@ -55,13 +55,13 @@ impl NodePool {
     /// free, those are counted, and on PostgreSQL what is out can be cut.
     #[cfg_attr(
         not(any(feature = "postgres", feature = "mysql")),
-        expect(unused_variables, reason = "SQLite has one writer and no sibling")
+        expect(unused_variables, reason = "SQLite has one writer and no second pool")
     )]
-    pub(crate) fn sibling(&self, on_return: OnReturn) -> Option<Sibling> {
-        let handed = Arc::new(Handed::to(self.port()));
+    pub(crate) fn second_pool(&self, on_return: OnReturn) -> Option<SecondPool> {
+        let handed = Arc::new(HandedConnections::to(self.port()));
         match self {
             #[cfg(feature = "postgres")]
-            Self::Postgres(pool, _, guide, lent) => {
+            Self::Postgres(pool, _, guide, state) => {
                 let mut options = twin(pool, on_return, changes);
                 let path = guide.path();
                 if let Some(path) = path {
@@ -70,21 +70,21 @@ impl NodePool {
                 let pool = open(pool, options);
                 let connection =
                     sea_orm::SqlxPostgresConnector::from_sqlx_postgres_pool(pool.clone());
-                let own = Lent::default();
-                let own = own.with_credentials(lent.credentials(), postgres_taker(&pool));
+                let own = PoolState::default();
+                let own = own.with_credentials(state.credentials(), postgres_taker(&pool));
                 let link = Self::Postgres(pool, connection, Arc::clone(guide), own);
-                Some(Sibling {
+                Some(SecondPool {
                     link: Arc::new(link),
                     handed,
                     counts: path.is_some(),
                 })
             }
             #[cfg(feature = "mysql")]
-            Self::MySql(pool, _, lent) => {
+            Self::MySql(pool, _, state) => {
                 let mut options = twin(pool, on_return, |conn| {
                     Box::pin(async { conn.ping().await.map(|()| None) })
                 });
-                if lent.has_free_slot() {
+                if state.has_free_slot() {
                     let handed = Arc::clone(&handed);
                     options = options.after_connect(move |_, _| {
                         handed.count();
@@ -93,13 +93,13 @@ impl NodePool {
                 }
                 let pool = open(pool, options);
                 let connection = sea_orm::SqlxMySqlConnector::from_sqlx_mysql_pool(pool.clone());
-                let own = Lent::default();
-                let own = own.with_credentials(lent.credentials(), mysql_taker(&pool));
+                let own = PoolState::default();
+                let own = own.with_credentials(state.credentials(), mysql_taker(&pool));
                 let link = Self::MySql(pool, connection, own);
-                Some(Sibling {
+                Some(SecondPool {
                     link: Arc::new(link),
                     handed,
-                    counts: lent.has_free_slot(),
+                    counts: state.has_free_slot(),
                 })
             }
             #[cfg(feature = "sqlite")]
