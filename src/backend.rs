@@ -172,7 +172,7 @@ async fn opened(config: Config, node: NodeConfig) -> Result<MonitorConnection, D
 }
 
 /// Opens a connection to see whether one can be had, and closes it.
-pub(crate) async fn look(config: &Config, node: &NodeConfig) -> Result<(), DbErr> {
+pub(crate) async fn try_connect(config: &Config, node: &NodeConfig) -> Result<(), DbErr> {
     opened(config.clone(), node.clone()).await.map(drop)
 }
 

@@ -81,7 +81,7 @@ impl Observer {
         })
     }
 
-    pub(crate) async fn look(&mut self, pids: Vec<i32>) -> Result<AtWork, DbErr> {
+    pub(crate) async fn at_work(&mut self, pids: Vec<i32>) -> Result<AtWork, DbErr> {
         let asked = Instant::now();
         let query = sqlx::query(AT_WORK).bind(pids);
         let rows = query.fetch_all(&mut self.conn).await;

@@ -46,14 +46,14 @@ impl ConcreteWrites {
 
     /// A connection is gone on which this is perhaps still under way.
     pub(super) fn add_unresolved(&self, count: &WriteCount, open: Arc<PendingWrite>) {
-        self.settle(count);
+        self.take_returned(count);
         self.unresolved.add(open);
     }
 
     /// Takes in what has returned of what was unresolved, and says how the rest stands.
     #[inline]
-    pub(super) fn settle(&self, count: &WriteCount) -> Held {
-        self.unresolved.settle(count, |returned| self.take_in(returned))
+    pub(super) fn take_returned(&self, count: &WriteCount) -> Held {
+        self.unresolved.take_returned(count, |returned| self.take_in(returned))
     }
 
     /// What is unresolved, for a session that has to see it.

@@ -114,13 +114,13 @@ impl Session {
         let own = if self.is_process {
             clock.need_of(tick)
         } else {
-            self.settle(clock, tick)
+            self.requirement_of(clock, tick)
         };
         own.and(self.position(clock))
     }
 
     /// Asks the clock once for what covers a write, and remembers it.
-    fn settle(&self, clock: &WriteClock, tick: u64) -> ReadRequirement {
+    fn requirement_of(&self, clock: &WriteClock, tick: u64) -> ReadRequirement {
         if tick <= self.settled.load(Ordering::Acquire) {
             return ReadRequirement::Nothing;
         }

@@ -127,14 +127,14 @@ impl PendingWrites {
 
     /// Takes out what has returned. `take_in` is told of it before: nobody finds a write in neither place.
     #[inline]
-    pub(super) fn settle(&self, count: &WriteCount, take_in: impl Fn(WriteReturn)) -> Held {
+    pub(super) fn take_returned(&self, count: &WriteCount, take_in: impl Fn(WriteReturn)) -> Held {
         match self.any() {
-            true => self.settle_some(count, take_in),
+            true => self.take_out_returned(count, take_in),
             false => Held::default(),
         }
     }
 
-    fn settle_some(&self, count: &WriteCount, take_in: impl Fn(WriteReturn)) -> Held {
+    fn take_out_returned(&self, count: &WriteCount, take_in: impl Fn(WriteReturn)) -> Held {
         let mut held = Held::default();
         let mut all = self.open();
         all.retain(|open| match open.to_return(count) {

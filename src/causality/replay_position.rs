@@ -128,7 +128,7 @@ impl Replayed {
         }
         let mut notes = self.notes();
         let sample = &notes.with_epoch(sample);
-        notes.hear(sample);
+        notes.note(sample);
         let is_older = |last: &LastReport| sample.told.begun <= last.begun;
         if !self.counted.borrow().as_ref().is_some_and(is_older) {
             let known = match (sample.epoch, sample.lsn) {

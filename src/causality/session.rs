@@ -110,9 +110,9 @@ impl Session {
     pub(super) fn held(&self, clock: &WriteClock) -> Held {
         let own = self
             .pending(clock)
-            .settle(&clock.count, |returned| self.take_in(returned));
+            .take_returned(&clock.count, |returned| self.take_in(returned));
         match self.shares_concrete() {
-            true => own.and(clock.concrete.settle(&clock.count)),
+            true => own.and(clock.concrete.take_returned(&clock.count)),
             false => own,
         }
     }

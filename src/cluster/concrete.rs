@@ -52,7 +52,7 @@ pub(crate) struct Concrete {
 impl Concrete {
     /// Whether something is being done through a connection of these, out of our sight. Each is asked, because each notes
     /// what was closed where it was used since the last time, which tells nobody.
-    fn look(&self, splits: bool, tracker: &Tracker) -> bool {
+    fn is_in_use(&self, splits: bool, tracker: &Tracker) -> bool {
         self.pools.iter().fold(false, |in_use, (_, pool)| {
             pool.is_in_use(splits, tracker) || in_use
         })

@@ -132,7 +132,7 @@ impl Nodes {
     }
 
     /// Keeps where these nodes come from, and says it in the reducer's words.
-    pub(super) fn learn(&mut self, sources: Vec<Source>) -> Vec<NodeSpec> {
+    pub(super) fn register(&mut self, sources: Vec<Source>) -> Vec<NodeSpec> {
         let specs = sources.iter().map(|source| source.spec.clone()).collect();
         for source in sources {
             self.named
@@ -161,7 +161,7 @@ impl Nodes {
     }
 
     /// Makes sure that a node has a pool for this role, without taking a connection from it: where warming it failed,
-    /// its probes go on, and the pool is there when they succeed. What is returned has to be ended and settled.
+    /// its probes go on, and the pool is there when they succeed. What is returned has to be ended and installed.
     pub(super) fn make_ready(
         &mut self,
         id: NodeId,

@@ -140,7 +140,7 @@ impl Starting {
         name: ClusterName,
     ) -> Result<Self, Error> {
         let mut nodes = Nodes::new(config.statement_limit);
-        let specs = nodes.learn(sources.clone());
+        let specs = nodes.register(sources.clone());
         let refused = |problem: NodeListProblem| Error::CannotStart {
             why: problem.into(),
         };

@@ -150,7 +150,7 @@ impl Following {
                 Some((id, since, open)) if (id, since) == (primary.id, primary.generation) => open,
                 _ => Observer::open(&shared.config, direct).await?,
             };
-            let at_work = observer.look(pids).await?;
+            let at_work = observer.at_work(pids).await?;
             Ok((observer, at_work))
         };
         let asked = tokio::time::timeout(limit, asking).await;

@@ -61,7 +61,7 @@ impl Attempt<'_> {
         {
             return NextMove::Paused;
         }
-        NextMove::Go(self.take(Target::of(&snapshot, index, reason)))
+        NextMove::Go(self.lease_on(Target::of(&snapshot, index, reason)))
     }
 
     /// Asks where it would go now.
@@ -148,7 +148,7 @@ impl Attempt<'_> {
     }
 
     /// A lease on this node.
-    fn take(&self, to: Target<'_>) -> Lease {
+    fn lease_on(&self, to: Target<'_>) -> Lease {
         let reason = match self.progress.refused {
             Some(_) => Reason::Corrected,
             None => to.reason,

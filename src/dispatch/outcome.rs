@@ -56,11 +56,11 @@ impl Attempt<'_> {
         failed: Failed,
         kind: DbErrKind,
     ) -> Result<(), DbErr> {
-        self.judge(lease, failed, kind).await?;
+        self.retry_or_give(lease, failed, kind).await?;
         self.check_primary().await
     }
 
-    async fn judge(&mut self, lease: &Lease, failed: Failed, kind: DbErrKind) -> Result<(), DbErr> {
+    async fn retry_or_give(&mut self, lease: &Lease, failed: Failed, kind: DbErrKind) -> Result<(), DbErr> {
         let Failed { stage, err } = failed;
         let (stage, signal) = match Error::from_db_err(&err) {
             Some(Error::CutOff { .. }) => (stage, Signal::Cut),

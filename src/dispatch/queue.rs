@@ -154,7 +154,7 @@ impl Attempt<'_> {
             // From here on nothing is missed, whatever is looked at next.
             news.as_mut().enable();
             if looks {
-                self.look(&mut spots);
+                self.refresh(&mut spots);
             }
             if spots.spots.is_empty() {
                 // There is another picture, or there will be one.
@@ -220,7 +220,7 @@ impl Attempt<'_> {
     }
 
     /// Leaves the lines in which there is nothing for it any more, and joins those that have come to be.
-    fn look(&mut self, spots: &mut Spots) {
+    fn refresh(&mut self, spots: &mut Spots) {
         let shared = self.request.shared;
         if let Some(awaited) = &mut spots.awaited {
             self.freshness.renew(&self.request, |known| match known {

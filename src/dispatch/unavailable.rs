@@ -196,6 +196,6 @@ fn ask(shared: &Shared, node: &Node) {
     };
     if let Some(asking) = node.trouble.begin() {
         let config = shared.config.clone();
-        tokio::spawn(async move { asking.ends(backend::look(&config, &direct).await) });
+        tokio::spawn(async move { asking.ends(backend::try_connect(&config, &direct).await) });
     }
 }

@@ -34,7 +34,7 @@ struct Unproven(Option<PooledConnection>);
 impl Drop for Unproven {
     fn drop(&mut self) {
         if let Some(conn) = self.0.take() {
-            conn.cut();
+            conn.discard();
         }
     }
 }
@@ -152,7 +152,7 @@ impl Attempt<'_> {
         {
             let hello = crate::node::greet::ask_begun(guide, begun).await?;
             guide
-                .judge(&hello)
+                .admit(&hello)
                 .map_err(|stranger| guide.abandon(stranger))?;
         }
         let _ = (lease, begun);

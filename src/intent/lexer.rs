@@ -97,7 +97,7 @@ impl<'a> Lexer<'a> {
             return Ok(None);
         };
         let start = self.at;
-        let kind = self.cut(first)?;
+        let kind = self.scan(first)?;
         if kind != TokenKind::Comment {
             self.escapes = kind == TokenKind::Text
                 && (matches!(first, b'e' | b'E') || (first == b'\'' && self.escapes));
@@ -109,7 +109,7 @@ impl<'a> Lexer<'a> {
         }))
     }
 
-    fn cut(&mut self, first: u8) -> Result<TokenKind, Unterminated> {
+    fn scan(&mut self, first: u8) -> Result<TokenKind, Unterminated> {
         let second = self.byte(1);
         match (first, second) {
             (b'-', Some(b'-')) if self.dash_comment() => Ok(self.line_comment()),

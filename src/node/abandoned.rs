@@ -24,7 +24,7 @@ pub(super) fn until_ready(
         };
         match ready {
             true => orphan.mark_returned(),
-            false => conn.cut(),
+            false => conn.discard(),
         }
         drop(permit);
     });

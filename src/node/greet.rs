@@ -97,7 +97,7 @@ impl Guide {
     pub(crate) async fn greet(&self, conn: &mut PgConnection) -> Result<(), sqlx::Error> {
         let hello = self.ask(conn).await?;
         self.list();
-        self.judge(&hello)
+        self.admit(&hello)
             .map_err(|stranger| sqlx::Error::Configuration(Box::new(stranger)))
     }
 
@@ -109,7 +109,7 @@ impl Guide {
     ) -> Result<(), sqlx::Error> {
         loop {
             let hello = self.ask(conn).await?;
-            match self.judge(&hello) {
+            match self.admit(&hello) {
                 Ok(()) => return Ok(()),
                 Err(Stranger::NotYet) => tokio::time::sleep(AGAIN).await,
                 Err(Stranger::Moved) => return Err(sqlx::Error::PoolClosed),

@@ -171,7 +171,7 @@ impl NodePool {
                 Ok(mut conn) => match conn.greet(self.guide()).await {
                     Ok(()) => held.push(conn),
                     Err(_) => {
-                        conn.cut();
+                        conn.discard();
                         break;
                     }
                 },
@@ -185,7 +185,7 @@ impl NodePool {
     /// such a socket can carry a question and an answer, and fail at the next. SQLite's need no runtime.
     pub(crate) fn sweep(&self) {
         if let Some(idle) = self.idle_stack() {
-            idle.drain().into_iter().for_each(PooledConnection::cut);
+            idle.drain().into_iter().for_each(PooledConnection::discard);
         }
         match self {
             #[cfg(feature = "postgres")]

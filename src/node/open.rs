@@ -34,7 +34,7 @@ pub(super) use self::mysql::taker as mysql_taker;
 #[cfg(feature = "postgres")]
 pub(super) use self::postgres::taker as postgres_taker;
 #[cfg(feature = "postgres")]
-pub(crate) use self::postgres::{connect as connect_postgres, look, port};
+pub(crate) use self::postgres::{connect as connect_postgres, find_free_slot, port};
 #[cfg(feature = "sqlite")]
 pub(crate) use self::sqlite::is_memory;
 #[cfg(feature = "postgres")]

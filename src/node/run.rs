@@ -134,7 +134,7 @@ impl Lease {
         }
         ran.unwrap_or_else(|cut| {
             if let Some(conn) = conn {
-                conn.cut();
+                conn.discard();
             }
             Err(cut.into_db(C::KIND))
         })

@@ -42,7 +42,7 @@ pub(crate) enum Worth {
 /// Judges it by the greatest position of the primary. `asked`: that was told after the bookmark had come. `over`: its
 /// epoch was that of the primary once, and is no more, whatever its number: after a restore it may be the greater one,
 /// or another cluster's.
-fn judge(bookmark: Position, greatest: Option<Position>, over: bool, asked: bool) -> Worth {
+fn worth(bookmark: Position, greatest: Option<Position>, over: bool, asked: bool) -> Worth {
     let Some(greatest) = greatest else {
         return Worth::Ahead;
     };
@@ -106,7 +106,7 @@ async fn settle_one(
     if waiting.is_early() {
         return Err(given_up(tracker, &waiting));
     }
-    let look = || look(tracker, session, &mut waiting);
+    let look = || try_settle(tracker, session, &mut waiting);
     match tracker.wait_until(deadline, look).await {
         Some(end) => {
             // Also what is refused: that is said once, and a session that everybody shares must not fail for ever.
@@ -121,7 +121,7 @@ async fn settle_one(
 }
 
 /// Does what can be done about it by what is known now: lets the session need what it stands for, or asks whoever may know.
-fn look(
+fn try_settle(
     tracker: &Tracker,
     session: &Session,
     waiting: &mut WaitingBookmark,
@@ -189,7 +189,7 @@ pub(crate) fn worth(clock: &WriteClock, mark: Asks, asked: bool) -> Worth {
     let greatest = clock.greatest();
     match mark {
         Asks::Nothing => Worth::Known,
-        Asks::At(position) => judge(position, greatest, clock.is_over(position.epoch), asked),
+        Asks::At(position) => worth(position, greatest, clock.is_over(position.epoch), asked),
         Asks::Primary { .. } if asked && greatest.is_some() => Worth::Told,
         Asks::Primary { .. } => Worth::Ahead,
     }

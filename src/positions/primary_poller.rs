@@ -101,7 +101,7 @@ impl Capture {
             Ok(Ok(ended)) => ended,
             Ok(Err(err)) => {
                 self.conn = None;
-                judge(&tracker, &err)
+                ended_by(&tracker, &err)
             }
             Err(_) => {
                 self.conn = None;
@@ -166,7 +166,7 @@ impl Capture {
         let limit = tracker.config.connect_timeout;
         if let Ok(Err(err)) = tokio::time::timeout(limit, self.ask(tracker)).await {
             self.conn = None;
-            judge(tracker, &err);
+            ended_by(tracker, &err);
         }
     }
 }
@@ -360,7 +360,7 @@ fn wants(clock: &WriteClock, reads: bool) -> bool {
     clock.captures().is_asked() || (reads && clock.wants_capture() && clock.captures().is_read())
 }
 
-fn judge(tracker: &Tracker, err: &DbErr) -> Ended {
+fn ended_by(tracker: &Tracker, err: &DbErr) -> Ended {
     let code = signal::code(err);
     if code.is_some_and(|code| NOT_TOLD.contains(&code.as_str())) {
         if tracker.mark_untold() {

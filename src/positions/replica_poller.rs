@@ -97,7 +97,7 @@ impl FollowedReplica {
             let demand = Arc::clone(&tracker.demand);
             // From here on no wish is missed, whatever is looked at next.
             let wish = demand.wished();
-            let next = match pace.next(&look(&tracker, &node)) {
+            let next = match pace.next(&standing(&tracker, &node)) {
                 Next::Idle(_) if wished => Next::Afford(Duration::ZERO, Price::Sample),
                 next => next,
             };
@@ -136,7 +136,7 @@ impl FollowedReplica {
 }
 
 /// What the next question depends on.
-fn look(tracker: &Tracker, node: &Arc<Node>) -> Standing {
+fn standing(tracker: &Tracker, node: &Arc<Node>) -> Standing {
     let uncovered = |of: &Node| tracker.clock.writes.uncovered(of.replayed.known());
     let snapshot = tracker.snapshot.load();
     let mut others = snapshot

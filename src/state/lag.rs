@@ -106,7 +106,7 @@ impl NodeState {
 
 /// Which replicas are too far behind now. One that was comes back below four fifths of the limit, so that it does not
 /// come and go.
-pub(super) fn settle(step: &mut Step<'_>) {
+pub(super) fn update(step: &mut Step<'_>) {
     let Some(limit) = step.state.tuning.max_lag else {
         return;
     };

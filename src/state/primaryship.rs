@@ -137,7 +137,7 @@ fn learn_identity(state: &mut State) {
 }
 
 fn observed(step: &mut Step<'_>) -> Option<NodeId> {
-    claims::take(step);
+    claims::take_claims(step);
     let state = &*step.state;
     if state.primaryship.claim.is_some() {
         // The old one is over, and the new one has not begun.

@@ -26,7 +26,7 @@ pub(crate) fn reduce(state: &mut State, event: Event, now: Moment, rng: &mut Rng
     if let Some(probe) = probe_end.filter(|probe| probe.moved) {
         probe::moved(&mut step, probe.node);
     }
-    lag::settle(&mut step);
+    lag::update(&mut step);
     if let Some(probe) = probe_end {
         if probe.answered {
             pools::answered(&mut step, probe.node);

@@ -36,23 +36,23 @@ fn a_name_that_moves_to_a_newer_timeline_ends_the_pools_of_before_and_never_goes
     let door = Arc::new(Door::default());
     let pool = writer(&door);
     assert_eq!(
-        pool.judge(&hello(10, 1)),
+        pool.admit(&hello(10, 1)),
         Ok(()),
         "before anything is known"
     );
     assert!(!door.expect(reigns(10, None)));
-    assert_eq!(pool.judge(&hello(10, 1)), Ok(()));
-    assert_eq!(pool.judge(&hello(20, 2)), Err(Stranger::Moved));
+    assert_eq!(pool.admit(&hello(10, 1)), Ok(()));
+    assert_eq!(pool.admit(&hello(20, 2)), Err(Stranger::Moved));
     assert!(pool.is_over());
     assert_eq!(
-        pool.judge(&hello(20, 2)),
+        pool.admit(&hello(20, 2)),
         Err(Stranger::Moved),
         "its pool is over"
     );
     let next = writer(&door);
-    assert_eq!(next.judge(&hello(20, 2)), Ok(()));
-    assert_eq!(next.judge(&hello(10, 1)), Err(Stranger::Left));
-    assert_eq!(next.judge(&hello(30, 1)), Err(Stranger::Stale));
+    assert_eq!(next.admit(&hello(20, 2)), Ok(()));
+    assert_eq!(next.admit(&hello(10, 1)), Err(Stranger::Left));
+    assert_eq!(next.admit(&hello(30, 1)), Err(Stranger::Stale));
     assert!(!next.is_over());
     assert!(door.is_home(20) && !door.is_home(10));
 }
@@ -73,7 +73,7 @@ fn a_pool_may_go_on_after_a_restart_and_not_after_a_move() {
                 ..reigns(started, Some(1))
             };
             match reigns_throughout {
-                true => assert_eq!(pool.judge(&at(address, started)), Err(Stranger::Moved)),
+                true => assert_eq!(pool.admit(&at(address, started)), Err(Stranger::Moved)),
                 false => {
                     let silent = Expected {
                         reigns: false,
@@ -85,11 +85,11 @@ fn a_pool_may_go_on_after_a_restart_and_not_after_a_move() {
             door.expect(expected);
         };
         door.expect(reigns(10, Some(1)));
-        assert_eq!(pool.judge(&at(7, 10)), Ok(()));
+        assert_eq!(pool.admit(&at(7, 10)), Ok(()));
         restarted(20, 7);
         assert!(pool.is_over() && !pool.is_elsewhere());
         pool.renew();
-        assert_eq!(pool.judge(&at(7, 20)), Ok(()), "it goes on");
+        assert_eq!(pool.admit(&at(7, 20)), Ok(()), "it goes on");
         restarted(30, 8);
         assert!(pool.is_over() && pool.is_elsewhere());
     }
@@ -99,12 +99,12 @@ fn a_pool_may_go_on_after_a_restart_and_not_after_a_move() {
 fn a_newer_timeline_waits_until_the_topology_has_accepted_it() {
     let door = Arc::new(Door::default());
     door.expect(reigns(10, Some(1)));
-    assert_eq!(writer(&door).judge(&hello(20, 2)), Err(Stranger::Moved));
+    assert_eq!(writer(&door).admit(&hello(20, 2)), Err(Stranger::Moved));
     let next = writer(&door);
-    assert_eq!(next.judge(&hello(20, 2)), Err(Stranger::NotYet));
+    assert_eq!(next.admit(&hello(20, 2)), Err(Stranger::NotYet));
     door.expect(reigns(20, Some(2)));
-    assert_eq!(next.judge(&hello(20, 2)), Ok(()));
-    assert_eq!(next.judge(&hello(40, 1)), Err(Stranger::Stale));
+    assert_eq!(next.admit(&hello(20, 2)), Ok(()));
+    assert_eq!(next.admit(&hello(40, 1)), Err(Stranger::Stale));
 }
 
 #[test]
@@ -116,24 +116,24 @@ fn strangers_are_refused_for_what_they_are() {
         cluster: Some(8),
         ..hello(10, 1)
     };
-    assert_eq!(pool.judge(&other), Err(Stranger::OtherCluster));
+    assert_eq!(pool.admit(&other), Err(Stranger::OtherCluster));
     let follows = Hello {
         in_recovery: true,
         ..hello(20, 1)
     };
-    assert_eq!(pool.judge(&follows), Err(Stranger::InRecovery));
+    assert_eq!(pool.admit(&follows), Err(Stranger::InRecovery));
     let reader = Guide::new(&door, false, true);
-    assert_eq!(reader.judge(&follows), Ok(()), "a standby is in recovery");
-    assert_eq!(reader.judge(&other), Err(Stranger::OtherCluster));
-    assert_eq!(reader.judge(&hello(10, 1)), Err(Stranger::TakesWrites));
+    assert_eq!(reader.admit(&follows), Ok(()), "a standby is in recovery");
+    assert_eq!(reader.admit(&other), Err(Stranger::OtherCluster));
+    assert_eq!(reader.admit(&hello(10, 1)), Err(Stranger::TakesWrites));
     door.expect(reigns(10, Some(2)));
-    assert_eq!(reader.judge(&follows), Err(Stranger::Stale));
+    assert_eq!(reader.admit(&follows), Err(Stranger::Stale));
     let silent = Hello {
         plain_strings: true,
         ..Hello::default()
     };
     assert_eq!(
-        pool.judge(&silent),
+        pool.admit(&silent),
         Ok(()),
         "it tells nothing to judge it by"
     );
@@ -147,11 +147,11 @@ fn connections_that_waited_for_a_promotion_and_lead_elsewhere_are_given_up_with_
         in_recovery: true,
         ..hello(started, 1)
     };
-    assert_eq!(pool.judge(&follows(10)), Ok(()));
-    assert_eq!(pool.judge(&follows(20)), Ok(()), "a balancer");
+    assert_eq!(pool.admit(&follows(10)), Ok(()));
+    assert_eq!(pool.admit(&follows(20)), Ok(()), "a balancer");
     assert!(door.expect(reigns(20, Some(2))));
     assert!(pool.is_over());
     let next = writer(&door);
-    assert_eq!(next.judge(&hello(20, 2)), Ok(()));
+    assert_eq!(next.admit(&hello(20, 2)), Ok(()));
     assert!(!door.expect(reigns(20, Some(2))));
 }

@@ -10,7 +10,7 @@ fn proven(samples: &[(u64, u64, u64, u64, bool)]) -> Option<(u64, u64, (u64, u64
     let mut covers = ReadCovers::default();
     for &(connection, at, epoch, lsn, complete) in samples {
         let said = (lsn > 0).then_some(((epoch, lsn), complete));
-        covers.hear(connection, start + Duration::from_millis(at), said);
+        covers.note(connection, start + Duration::from_millis(at), said);
     }
     covers.proven().map(|one| {
         let at = one.begun.duration_since(start).as_millis();

@@ -103,7 +103,7 @@ impl ReadCovers {
     }
 
     /// Another sample of the same server, if it told a position; nothing else is known on a new connection.
-    pub(crate) fn hear(
+    pub(crate) fn note(
         &mut self,
         connection: u64,
         begun: Instant,
@@ -174,11 +174,11 @@ impl Notes {
     }
 
     /// Takes it down, where it is of the connection that asks again and again.
-    pub(super) fn hear(&mut self, sample: &ReplayObservation) {
+    pub(super) fn note(&mut self, sample: &ReplayObservation) {
         if let Some(connection) = sample.connection {
             let position = sample.epoch.zip(sample.lsn);
             let said = position.map(|position| (position, sample.complete));
-            self.read_covers.hear(connection, sample.told.begun, said);
+            self.read_covers.note(connection, sample.told.begun, said);
         }
     }
 }

@@ -192,7 +192,7 @@ fn second_pool(shared: &Arc<Shared>, primary: &Arc<Node>) -> Option<SecondPool> 
 
 impl HandsOut for Shared {
     fn is_in_use(&self, splits: bool) -> bool {
-        self.concrete.look(splits, &self.tracker)
+        self.concrete.is_in_use(splits, &self.tracker)
     }
 }
 
@@ -200,7 +200,7 @@ impl HandsOut for Shared {
 impl Drop for Shared {
     fn drop(&mut self) {
         if self.concrete.may_have_written() {
-            self.concrete.look(true, &self.tracker);
+            self.concrete.is_in_use(true, &self.tracker);
             Sight::of(&self.tracker).returned();
         }
         self.concrete.settled.settle();

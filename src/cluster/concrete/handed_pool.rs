@@ -90,7 +90,7 @@ impl HandedPool {
             (Some(own), _) => {
                 // One that was opened, written on and closed since the last time leaves no trace where nobody counts.
                 let hidden = splits && !own.counts;
-                self.look(own, tracker) || hidden
+                self.note_returns(own, tracker) || hidden
             }
             // Replicas came later, or another handle has them: what of it is the application's, nobody knows.
             (None, Some(link)) => {
@@ -114,7 +114,7 @@ impl HandedPool {
 
     /// Each of its connections was opened to be used, and one that comes back stays for a while. Whether somebody may have
     /// one: by the same look, or one that is opened between two would hide one that was closed.
-    fn look(&self, own: &SecondPool, tracker: &Tracker) -> bool {
+    fn note_returns(&self, own: &SecondPool, tracker: &Tracker) -> bool {
         loop {
             let known = self.counted.load(Ordering::Acquire);
             let look = own.look();

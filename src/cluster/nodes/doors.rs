@@ -32,7 +32,7 @@ impl Nodes {
             return;
         };
         door.listen(Box::new(move |pool, news| {
-            hear(&shared, id, pool, news);
+            on_news(&shared, id, pool, news);
         }));
     }
 
@@ -111,7 +111,7 @@ fn expected(node: &NodeState, state: &State) -> Expected {
     }
 }
 
-fn hear(shared: &Weak<Shared>, id: NodeId, pool: &Arc<Replayed>, news: News) {
+fn on_news(shared: &Weak<Shared>, id: NodeId, pool: &Arc<Replayed>, news: News) {
     let Some(shared) = shared.upgrade() else {
         return;
     };

@@ -65,7 +65,7 @@ impl Nodes {
     }
 
     /// Gives a node new pools under a greater generation. What was counted of it goes on. What is returned has to be
-    /// ended and [settled](Self::settle).
+    /// ended and [installed](Self::install).
     ///
     /// An old pool closes when its connections have come back; `hard`, what runs on them ends at once. Whoever waits
     /// for a connection of it leaves at once either way.
@@ -130,7 +130,7 @@ impl Nodes {
     }
 
     /// Puts a pool in the slot that was kept for it, unless the node has gone on meanwhile; and says what became of it.
-    pub(in crate::cluster) fn settle(&mut self, Opened { slot, pool }: Opened) -> Option<Event> {
+    pub(in crate::cluster) fn install(&mut self, Opened { slot, pool }: Opened) -> Option<Event> {
         let (id, writes, limit) = (slot.id, slot.writes, slot.limit);
         let name = |open: &OpenNode| Arc::clone(&open.source.spec.name);
         let waited_for = self

@@ -38,7 +38,7 @@ impl Starting {
     pub(super) async fn look_at_template(&self, config: &Config) {
         let nodes = self.sources.iter().filter_map(Source::config);
         let nodes = nodes.filter(|node| node.url.backend() == DbBackend::Postgres);
-        crate::node::open::look(config, nodes.collect()).await;
+        crate::node::open::find_free_slot(config, nodes.collect()).await;
     }
 
     /// Reads the catalog once before the first statement, so that a start does not send every read to the primary. A

@@ -86,7 +86,7 @@ impl Worker {
                 self.dispatch(Event::WarmFailed { node, signal }).await;
             }
             TaskReport::Opened(opened) => {
-                if let Some(event) = self.nodes.settle(opened) {
+                if let Some(event) = self.nodes.install(opened) {
                     self.dispatch(event).await;
                 }
             }
@@ -107,7 +107,7 @@ impl Worker {
         let event = match order {
             HandleOrder::Replace(sources, answer) => {
                 let ticket = self.replies.change(answer);
-                let nodes = self.nodes.learn(sources);
+                let nodes = self.nodes.register(sources);
                 Event::Replace { ticket, nodes }
             }
             HandleOrder::Drain(node) => Event::Drain { node },

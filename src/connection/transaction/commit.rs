@@ -31,7 +31,7 @@ impl RoutedTransaction {
         let backend = ConnectionTrait::get_database_backend(&inner);
         // Boxed, as both are rare and large.
         if held.is_outermost() && held.is_doubtful() && TransactionState::aborts_silently(backend) {
-            let look = Box::pin(look(&inner, &held));
+            let look = Box::pin(commit_state(&inner, &held));
             if look.await? == CommitState::Aborted {
                 Box::pin(inner.rollback()).await?;
                 let node = held.lease().name();
@@ -82,7 +82,7 @@ enum CommitState {
 }
 
 /// Asks for it.
-async fn look(inner: &DatabaseTransaction, held: &TransactionState) -> Result<CommitState, DbErr> {
+async fn commit_state(inner: &DatabaseTransaction, held: &TransactionState) -> Result<CommitState, DbErr> {
     let backend = ConnectionTrait::get_database_backend(inner);
     let asking = inner.query_one_raw(Statement::from_string(backend, "SELECT 1"));
     let asked = held.lease().guard(asking).await;

@@ -119,8 +119,8 @@ impl Guide {
         self.judged.load(Ordering::Acquire)
     }
 
-    /// Judges a connection by its server's first answer.
-    pub(crate) fn judge(&self, hello: &Hello) -> Result<(), Stranger> {
+    /// Admits or refuses a connection by its server's first answer.
+    pub(crate) fn admit(&self, hello: &Hello) -> Result<(), Stranger> {
         self.judged.fetch_add(1, Ordering::AcqRel);
         if !hello.plain_strings {
             self.door.reads_strings_strangely();

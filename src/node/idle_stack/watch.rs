@@ -54,7 +54,7 @@ impl Drop for IdleWatch {
         let left: Vec<_> = stack.idle.drain(..).collect();
         drop(stack);
         // There may be no runtime any more in which the pool could ask them.
-        left.into_iter().for_each(|(conn, _)| conn.cut());
+        left.into_iter().for_each(|(conn, _)| conn.discard());
     }
 }
 

@@ -79,7 +79,7 @@ impl PooledConnection {
                 Err(_) => Err(Silence::on_a_connection(format!("{:?}", super::ANSWER))),
             };
             if let Err(err) = forgotten {
-                self.cut();
+                self.discard();
                 return Err(err);
             }
         }
@@ -104,7 +104,7 @@ impl PooledConnection {
     }
 
     /// Throws the connection away without a word to the server, which may not be listening.
-    pub(crate) fn cut(self) {
+    pub(crate) fn discard(self) {
         match self {
             #[cfg(feature = "postgres")]
             Self::Postgres(conn) => drop(conn.detach()),

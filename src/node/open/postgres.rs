@@ -10,7 +10,7 @@ use sea_orm::{
     sqlx::{ConnectOptions as _, PgConnection, PgPool, postgres::PgConnectOptions},
 };
 
-pub(crate) use self::slot::look;
+pub(crate) use self::slot::find_free_slot;
 use self::{
     pointed::{parsed, retargeted, with_password},
     slot::made,

@@ -69,7 +69,7 @@ pub(super) fn same_server(one: &NodeState, other: &NodeState) -> bool {
 }
 
 /// Takes in who claims what.
-pub(super) fn take(step: &mut Step<'_>) {
+pub(super) fn take_claims(step: &mut Step<'_>) {
     let state = &*step.state;
     let claims: Vec<(NodeId, u64)> = state
         .members()

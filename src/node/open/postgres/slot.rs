@@ -28,8 +28,8 @@ const MARK: &str = "\"sealane looks\"";
 /// How long this may take: without an answer the slot counts as the caller's.
 const LIMIT: Duration = Duration::from_secs(1);
 
-/// Finds it out.
-pub(crate) async fn look(config: &Config, nodes: Vec<&NodeConfig>) {
+/// Finds out whether the template's slot for new connections is free.
+pub(crate) async fn find_free_slot(config: &Config, nodes: Vec<&NodeConfig>) {
     let Some(template) = &config.connect_options else {
         return;
     };
