@@ -162,10 +162,10 @@ impl Log<'_> {
              away from the primary meanwhile; look into that server's log"
             ),
             Notice::Suspected { node, cause } => {
-                tracing::debug!(node = self.name(*node), %cause, "in doubt until its next probe")
+                tracing::debug!(node = self.name(*node), %cause, "suspected until its next probe")
             }
             Notice::Cleared { node } => {
-                tracing::debug!(node = self.name(*node), "the doubt was unfounded")
+                tracing::debug!(node = self.name(*node), "the suspicion was unfounded")
             }
             Notice::Saturated { node } => {
                 tracing::debug!(node = self.name(*node), "alive and short of connections")
@@ -225,10 +225,10 @@ impl Log<'_> {
                     "back in the list before its pool was closed: the pool is kept"
                 )
             }
-            Notice::Closed { node, hard: false } => {
+            Notice::Closed { node, cut: false } => {
                 tracing::info!(node = self.name(*node), "removed: its pool is closed")
             }
-            Notice::Closed { node, hard: true } => {
+            Notice::Closed { node, cut: true } => {
                 tracing::warn!(
                     node = self.name(*node),
                     "removed, and SEALANE_DRAIN_TIMEOUT ({:?}) is over: what still ran there was cut off",

@@ -244,9 +244,9 @@ impl Nodes {
     }
 
     /// Closes a node that left the list.
-    pub(super) fn forget(&mut self, id: NodeId, hard: bool) {
+    pub(super) fn forget(&mut self, id: NodeId, cut: bool) {
         if let Some(open) = self.open.remove(&id) {
-            if hard {
+            if cut {
                 open.cut();
             }
             open.members().cloned().for_each(close);

@@ -45,7 +45,7 @@ pub struct NodeStatus {
     pub lag_bytes: Option<u64>,
     /// Why it serves no balanced reads; `None` when it does. Always `None` of the primary.
     pub ineligible: Option<Ineligible>,
-    /// Found dead, or in grave doubt, until its next probe; also told of the primary.
+    /// Found dead, or under grave suspicion, until its next probe; also told of the primary.
     pub in_doubt: bool,
     /// Statements, streams and transactions on it.
     pub in_flight: u64,

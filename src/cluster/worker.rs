@@ -188,8 +188,8 @@ impl Worker {
         }
     }
 
-    fn forget(&mut self, id: NodeId, hard: bool) {
-        self.nodes.forget(id, hard);
+    fn forget(&mut self, id: NodeId, cut: bool) {
+        self.nodes.forget(id, cut);
         self.probes.forget(id);
         self.watched.remove(&id);
     }

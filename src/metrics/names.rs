@@ -120,7 +120,7 @@ table! {
     TRACKED_TASKS = Gauge Count "sealane_tracked_tasks" []
         "Tasks whose writes are remembered apart, with SEALANE_SCOPE=task";
     NODE_HEALTH = Gauge Count "sealane_node_health" ["node"]
-        "1 while the node answers; 0 while it is ejected, in grave doubt, or refuses our logins";
+        "1 while the node answers; 0 while it is ejected, under grave suspicion, or refuses our logins";
     NODE_ELIGIBLE = Gauge Count "sealane_node_eligible" ["node", "reason"]
         "1 for what holds of the node as a replica: `eligible`, or why it serves no balanced reads; 0 for what held of it before";
     NODE_LAG_SECONDS = Gauge Seconds "sealane_node_lag_seconds" ["node"]

@@ -104,7 +104,7 @@ async fn settle_one(
     deadline: Instant,
 ) -> Result<(), BookmarkProblem> {
     if waiting.is_early() {
-        return Err(given_up(tracker, &waiting));
+        return Err(problem(tracker, &waiting));
     }
     let look = || try_settle(tracker, session, &mut waiting);
     match tracker.wait_until(deadline, look).await {
@@ -115,7 +115,7 @@ async fn settle_one(
         }
         None => {
             session.note_waiting(waiting);
-            Err(given_up(tracker, &waiting))
+            Err(problem(tracker, &waiting))
         }
     }
 }
@@ -208,7 +208,7 @@ fn pin(tracker: &Tracker, session: &Session) {
     session.extend_pin(Instant::now(), tracker.pin.length);
 }
 
-fn given_up(tracker: &Tracker, waiting: &WaitingBookmark) -> BookmarkProblem {
+fn problem(tracker: &Tracker, waiting: &WaitingBookmark) -> BookmarkProblem {
     let waited = waiting.came.elapsed();
     match (
         worth(&tracker.clock.writes, waiting.mark, false),

@@ -16,11 +16,11 @@ pub(crate) enum Effect {
     /// the next one begins when that has ended.
     Probe { node: NodeId, at: Moment },
     /// Give the node a new pool under this generation, and close the old one: when its connections have come back,
-    /// or, `hard`, at once, ending what runs on them ([`Signal::Cut`]). Nodes without a pool of ours keep what they have.
+    /// or, `cut`, at once, ending what runs on them ([`Signal::Cut`]). Nodes without a pool of ours keep what they have.
     ReplacePool {
         node: NodeId,
         generation: u64,
-        hard: bool,
+        cut: bool,
     },
     /// Try again to open the pools of this node that could not be had.
     OpenMissing { node: NodeId },
@@ -40,8 +40,8 @@ pub(crate) enum Effect {
     Watch { node: NodeId },
     /// The node is gone and idle: close its pool and forget it.
     ClosePool { node: NodeId },
-    /// The node is gone and its time is over: close its connections hard and forget it.
-    CloseHard { node: NodeId },
+    /// The node is gone and its time is over: cut what runs there, close its pool and forget it.
+    CutAndClose { node: NodeId },
     /// The picture has changed: publish a snapshot.
     Publish,
     /// A replacement is in force; always after the `Publish` that shows it.
@@ -99,7 +99,7 @@ pub(crate) enum Notice {
     Crashed {
         node: NodeId,
     },
-    /// In doubt until its next probe.
+    /// Suspected until its next probe.
     Suspected {
         node: NodeId,
         cause: Signal,
@@ -108,7 +108,7 @@ pub(crate) enum Notice {
     Moved {
         node: NodeId,
     },
-    /// The doubt was unfounded.
+    /// The suspicion was unfounded.
     Cleared {
         node: NodeId,
     },
@@ -194,7 +194,7 @@ pub(crate) enum Notice {
     /// A removed node's pool was closed.
     Closed {
         node: NodeId,
-        hard: bool,
+        cut: bool,
     },
     /// News of an older generation; ignored.
     Stale {

@@ -78,7 +78,7 @@ impl Ineligible {
 }
 
 impl Step<'_> {
-    /// Tells of each replica that has left the rotation or joined it since the last time. A doubt that the next probe
+    /// Tells of each replica that has left the rotation or joined it since the last time. A suspicion that the next probe
     /// settles is neither.
     pub(super) fn tell_rotation(&mut self) {
         let state = &*self.state;
@@ -153,8 +153,8 @@ pub(super) fn out_of_service(node: &NodeState) -> Option<Ineligible> {
     if node.is_ejected() {
         return Some(Ineligible::Ejected);
     }
-    let hard = node.condition.suspicion.is_some_and(|doubt| doubt.hard);
-    hard.then_some(Ineligible::Suspected)
+    let grave = node.condition.suspicion.is_some_and(|suspicion| suspicion.grave);
+    grave.then_some(Ineligible::Suspected)
 }
 
 fn behind(node: &NodeState, state: &State) -> Option<Ineligible> {
@@ -169,7 +169,7 @@ fn behind(node: &NodeState, state: &State) -> Option<Ineligible> {
                 || node.said.epoch == Fact::Unknown
                 || holds(node.said.epoch, newest(state), |own, newest| {
                     // Ahead of the primary is whoever has heard of the next one, or has not heard of a restore.
-                    own == newest || (own > newest && Some(own) > state.primaryship.given_up)
+                    own == newest || (own > newest && Some(own) > state.primaryship.overruled)
                 }),
             Ineligible::OlderEpoch,
         ),

@@ -20,7 +20,7 @@ pub(crate) enum Event {
         /// What was running there.
         ran: Ran,
     },
-    /// A probe succeeded. `begun`: when it was sent; it proves nothing about doubts that are younger.
+    /// A probe succeeded. `begun`: when it was sent; it proves nothing about suspicions that are younger.
     ProbeOk {
         node: NodeId,
         begun: Moment,

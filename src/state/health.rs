@@ -1,4 +1,4 @@
-//! A half-open circuit breaker for each node: ejection, doubt, re-admission, ramp-up (R8).
+//! A half-open circuit breaker for each node: ejection, suspicion, re-admission, ramp-up (R8).
 //!
 //! The reducer calls it for what statements, probes and time bring; its effects ask for probes and new pools.
 //! The statement path only reports; what a report means for the node is decided here, once, and only for the present
@@ -200,7 +200,7 @@ impl Step<'_> {
         true
     }
 
-    pub(super) fn suspect(&mut self, id: NodeId, cause: Signal, hard: bool) {
+    pub(super) fn suspect(&mut self, id: NodeId, cause: Signal, grave: bool) {
         let now = self.now;
         let Some(node) = self.node_mut(id) else {
             return;
@@ -209,10 +209,10 @@ impl Step<'_> {
             return;
         }
         let fresh = match &mut node.condition.suspicion {
-            // Reports of one doubt are one doubt. A harder one asks for a probe that begins after it.
-            Some(doubt) if doubt.hard || !hard => false,
+            // Reports of one suspicion are one suspicion. A graver one asks for a probe that begins after it.
+            Some(suspicion) if suspicion.grave || !grave => false,
             _ => {
-                node.condition.suspicion = Some(Suspicion { since: now, hard });
+                node.condition.suspicion = Some(Suspicion { since: now, grave });
                 true
             }
         };
@@ -279,7 +279,7 @@ impl Step<'_> {
         self.ask_probe(id, now.after(wait));
     }
 
-    pub(super) fn new_pool(&mut self, id: NodeId, hard: bool) {
+    pub(super) fn new_pool(&mut self, id: NodeId, cut: bool) {
         let Some(node) = self.node_mut(id) else {
             return;
         };
@@ -289,7 +289,7 @@ impl Step<'_> {
         self.out.push(Effect::ReplacePool {
             node: id,
             generation,
-            hard,
+            cut,
         });
     }
 

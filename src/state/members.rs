@@ -276,13 +276,13 @@ impl Step<'_> {
         true
     }
 
-    fn forget(&mut self, id: NodeId, hard: bool) {
+    fn forget(&mut self, id: NodeId, cut: bool) {
         self.state.nodes.retain(|node| node.id != id);
         checks::forget(self, id);
         // Before the pool is gone, and its name with it.
-        self.out.notice(Notice::Closed { node: id, hard });
-        self.out.push(if hard {
-            Effect::CloseHard { node: id }
+        self.out.notice(Notice::Closed { node: id, cut });
+        self.out.push(if cut {
+            Effect::CutAndClose { node: id }
         } else {
             Effect::ClosePool { node: id }
         });

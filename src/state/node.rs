@@ -116,12 +116,12 @@ pub(crate) enum Health {
     },
 }
 
-/// A doubt that the next probe settles.
+/// A suspicion that the next probe settles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Suspicion {
     pub(crate) since: Moment,
     /// Avoided even if that leaves no replica. A soft one only gives way to other replicas.
-    pub(crate) hard: bool,
+    pub(crate) grave: bool,
 }
 
 /// How connections to a node fare.
@@ -273,9 +273,9 @@ impl NodeState {
         }
     }
 
-    /// Found dead, or in grave doubt: its next probe decides.
+    /// Found dead, or under grave suspicion: its next probe decides.
     #[must_use]
     pub(crate) fn is_in_doubt(&self) -> bool {
-        self.is_ejected() || self.condition.suspicion.is_some_and(|doubt| doubt.hard)
+        self.is_ejected() || self.condition.suspicion.is_some_and(|suspicion| suspicion.grave)
     }
 }

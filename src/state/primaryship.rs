@@ -28,7 +28,7 @@ pub(crate) struct Primaryship {
     /// The greatest that was seen: nothing below it takes writes, also while it is not accepted.
     pub(crate) greatest: Option<u64>,
     /// The greatest that was seen before an authority took an earlier one: whoever still shows it is of what is over.
-    pub(crate) given_up: Option<u64>,
+    pub(crate) overruled: Option<u64>,
     /// How often the epoch changed.
     pub(crate) changes: u64,
     /// Whose epoch it is.

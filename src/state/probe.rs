@@ -1,7 +1,7 @@
-//! What a probe's answer changes: it settles doubts, re-admits, ejects, and tells roles (R8, T5, T14).
+//! What a probe's answer changes: it settles suspicions, re-admits, ejects, and tells roles (R8, T5, T14).
 //!
-//! A probe proves only what holds after it began, so that an answer that was on its way when the doubt arose settles
-//! nothing. One missed probe of a node in good standing is a doubt, two are death; a refusal is death at once, because
+//! A probe proves only what holds after it began, so that an answer that was on its way when the suspicion arose settles
+//! nothing. One missed probe of a node in good standing is a suspicion, two are death; a refusal is death at once, because
 //! nobody listens, and so is a missed probe of a node that has never answered one, because nothing speaks for it.
 
 use std::time::Duration;
@@ -58,11 +58,11 @@ pub(super) fn succeeded(
             }
             begun >= since
         }
-        (Health::Up | Health::Ramping { .. }, Some(doubt)) => {
-            if begun >= doubt.since {
+        (Health::Up | Health::Ramping { .. }, Some(suspicion)) => {
+            if begun >= suspicion.since {
                 step.clear(id);
             }
-            begun >= doubt.since
+            begun >= suspicion.since
         }
         (Health::Up | Health::Ramping { .. }, None) => true,
     };
@@ -109,7 +109,7 @@ pub(super) fn failed(step: &mut Step<'_>, id: NodeId, begun: Moment, signal: Sig
     let was_rejected = std::mem::replace(&mut node.condition.rejected, signal == Signal::Rejected);
     match node.is_ejected() {
         true => step.failed_again(id, signal),
-        false => step.doubt(id, begun, signal, was_rejected),
+        false => step.missed(id, begun, signal, was_rejected),
     }
     crash::refused(step, id, begun, signal);
 }
@@ -153,13 +153,13 @@ impl Step<'_> {
     }
 
     /// A node in good standing gave no answer: what that says of it.
-    fn doubt(&mut self, id: NodeId, begun: Moment, signal: Signal, was_rejected: bool) {
+    fn missed(&mut self, id: NodeId, begun: Moment, signal: Signal, was_rejected: bool) {
         let now = self.now;
         let Some(node) = self.node_mut(id) else {
             return;
         };
         let suspicion = node.condition.suspicion;
-        let confirmed = suspicion.is_some_and(|doubt| begun >= doubt.since);
+        let confirmed = suspicion.is_some_and(|suspicion| begun >= suspicion.since);
         let seen = node.probe.seen;
         match signal {
             // The second one of a connection that the application made, whose pool is full.
@@ -193,18 +193,18 @@ impl Step<'_> {
         }
     }
 
-    /// The doubt was unfounded. Whoever waits for news of this node is woken in any case.
+    /// The suspicion was unfounded. Whoever waits for news of this node is woken in any case.
     fn clear(&mut self, id: NodeId) {
         let now = self.now;
         let quiet = self.state.tuning.ejection.ramp_up;
         let Some(node) = self.node_mut(id) else {
             return;
         };
-        let Some(doubt) = node.condition.suspicion.take() else {
+        let Some(suspicion) = node.condition.suspicion.take() else {
             return;
         };
         let mut fresh = false;
-        if doubt.hard {
+        if suspicion.grave {
             // One session ended by command is nothing; a second one soon after says that many were, and each of their
             // connections in the pool would cost somebody a statement.
             fresh = node

@@ -26,7 +26,7 @@ pub(crate) struct ViewNode {
     pub(crate) ineligible: Option<Ineligible>,
     /// Why it is not used although it answers.
     pub(crate) fenced: Option<FenceReason>,
-    /// Found dead, or in grave doubt, until its next probe.
+    /// Found dead, or under grave suspicion, until its next probe.
     pub(crate) in_doubt: bool,
     /// Found dead.
     pub(crate) ejected: bool,

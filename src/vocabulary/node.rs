@@ -48,7 +48,7 @@ word_enum! {
         Drained = "drained",
         /// The node was found dead, and gets nothing until it answers.
         Ejected = "ejected",
-        /// The node is in grave doubt until its next probe.
+        /// The node is under grave suspicion until its next probe.
         Suspected = "suspected",
         /// The node's weight is 0.
         NoWeight = "no_weight",

@@ -59,8 +59,8 @@ fn of_node(stage: Stage, signal: Signal, on: NodeId) -> String {
     let mut text = node.role.to_string();
     if node.is_ejected() {
         text += " ejected";
-    } else if let Some(doubt) = node.condition.suspicion {
-        text += if doubt.hard { " doubted" } else { " suspected" };
+    } else if let Some(suspicion) = node.condition.suspicion {
+        text += if suspicion.grave { " gravely_suspected" } else { " suspected" };
     }
     if node.condition.saturated_until.is_some() {
         text += " saturated";

@@ -21,7 +21,7 @@ const FILES: &[(&str, &str)] = &[
     ("ejection", include_str!("reduce/ejection.json")),
     ("readmission", include_str!("reduce/readmission.json")),
     ("crash", include_str!("reduce/crash.json")),
-    ("doubt", include_str!("reduce/doubt.json")),
+    ("suspicion", include_str!("reduce/suspicion.json")),
     ("members", include_str!("reduce/members.json")),
     ("roles", include_str!("reduce/roles.json")),
     ("topology", include_str!("reduce/topology.json")),
@@ -185,7 +185,7 @@ fn standing(node: &NodeState) -> String {
         Health::Ejected { .. } => "ejected".to_owned(),
     };
     match node.condition.suspicion {
-        Some(doubt) if doubt.hard => text += " doubted",
+        Some(suspicion) if suspicion.grave => text += " gravely_suspected",
         Some(_) => text += " suspected",
         None => {}
     }
@@ -372,12 +372,12 @@ impl Bench {
             Effect::ReplacePool {
                 node,
                 generation,
-                hard,
+                cut,
             } => {
                 format!(
                     "new pool {} #{generation}{}",
                     name(*node),
-                    if *hard { " hard" } else { "" }
+                    if *cut { " cut" } else { "" }
                 )
             }
             Effect::Warm { node, until } => {
@@ -385,7 +385,7 @@ impl Bench {
             }
             Effect::Watch { node } => format!("watch {}", name(*node)),
             Effect::ClosePool { node } => format!("close {}", name(*node)),
-            Effect::CloseHard { node } => format!("close {} hard", name(*node)),
+            Effect::CutAndClose { node } => format!("close {} cut", name(*node)),
             Effect::Publish => "publish".to_owned(),
             Effect::OpenMissing { node } => format!("open missing {}", name(*node)),
             Effect::Fill { node } => format!("fill {}", name(*node)),

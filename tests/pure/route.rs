@@ -49,7 +49,7 @@ fn state(nodes: &Value, tuned: &Value) -> State {
 
 fn dress(node: &mut NodeState, text: &str) {
     let now = Moment::default();
-    let doubt = |hard| Some(Suspicion { since: now, hard });
+    let suspicion = |grave| Some(Suspicion { since: now, grave });
     node.probe.latency = option(text, "rtt").map(duration);
     node.said.epoch = number(text, "epoch");
     node.said.identity = number(text, "identity");
@@ -84,8 +84,8 @@ fn dress(node: &mut NodeState, text: &str) {
                     cut: false,
                 };
             }
-            "doubted" => node.condition.suspicion = doubt(true),
-            "suspected" => node.condition.suspicion = doubt(false),
+            "gravely_suspected" => node.condition.suspicion = suspicion(true),
+            "suspected" => node.condition.suspicion = suspicion(false),
             "saturated" => node.condition.saturated_until = Some(now),
             "lagging" => {
                 node.replay.lagging = true;
@@ -411,7 +411,7 @@ const CONDITIONS: [&str; 10] = [
     "",
     "drained",
     "ejected",
-    "doubted",
+    "gravely_suspected",
     "suspected",
     "saturated",
     "fenced",
@@ -429,7 +429,7 @@ fn views() -> impl Strategy<Value = State> {
             let primary = [
                 "",
                 "ejected",
-                "doubted",
+                "gravely_suspected",
                 "suspected",
                 "saturated",
                 "",

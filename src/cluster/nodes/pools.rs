@@ -67,20 +67,20 @@ impl Nodes {
     /// Gives a node new pools under a greater generation. What was counted of it goes on. What is returned has to be
     /// ended and [installed](Self::install).
     ///
-    /// An old pool closes when its connections have come back; `hard`, what runs on them ends at once. Whoever waits
+    /// An old pool closes when its connections have come back; `cut`, what runs on them ends at once. Whoever waits
     /// for a connection of it leaves at once either way.
     pub(in crate::cluster) fn replace_pool(
         &mut self,
         id: NodeId,
         generation: u64,
-        hard: bool,
+        cut: bool,
         config: &Config,
     ) -> Vec<PoolOpening> {
         let Some(open) = self.open.get_mut(&id) else {
             return Vec::new();
         };
         (open.generation, open.missing) = (generation, [false; 2]);
-        if hard {
+        if cut {
             open.cut();
         }
         let (sides, is_ours) = (

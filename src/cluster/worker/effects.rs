@@ -24,12 +24,12 @@ impl Worker {
                 Effect::ReplacePool {
                     node,
                     generation,
-                    hard,
-                } => self.replace_pool(node, generation, hard, &shared),
+                    cut,
+                } => self.replace_pool(node, generation, cut, &shared),
                 Effect::Warm { node, until } => self.warm(node, until, &shared),
                 Effect::Watch { node } => self.watch(node),
                 Effect::ClosePool { node } => self.forget(node, false),
-                Effect::CloseHard { node } => {
+                Effect::CutAndClose { node } => {
                     shared.concrete.cut(node, &shared);
                     self.forget(node, true);
                 }
@@ -67,13 +67,13 @@ impl Worker {
         follow_ups
     }
 
-    fn replace_pool(&mut self, node: NodeId, generation: u64, hard: bool, shared: &Arc<Shared>) {
-        if hard {
+    fn replace_pool(&mut self, node: NodeId, generation: u64, cut: bool, shared: &Arc<Shared>) {
+        if cut {
             shared.concrete.cut(node, shared);
         }
         let opening = self
             .nodes
-            .replace_pool(node, generation, hard, &shared.config);
+            .replace_pool(node, generation, cut, &shared.config);
         open_beside(opening, &self.outbox);
         shared.concrete.renew(node, shared);
     }

@@ -138,7 +138,7 @@ macro_rules! settings {
                 "SEALANE_DRAIN_TIMEOUT" drain_timeout: [Duration] = S * 30,
                     time(Zero::Means("at once"), MS, DAY),
                     "30s",
-                    "How long a removed node may finish what runs there; then its pool is closed hard",
+                    "How long a removed node may finish what runs there; then that is cut",
                     "what runs there is cut as the last resort only";
                 "SEALANE_FENCE" fence: [bool] = true,
                     SettingKind::Flag,

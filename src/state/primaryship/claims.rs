@@ -288,7 +288,7 @@ impl Step<'_> {
                 other.fencing.overruled = other.said.epoch.known().filter(|_| claims);
             }
             let primaryship = &mut self.state.primaryship;
-            primaryship.given_up = primaryship.given_up.max(primaryship.greatest);
+            primaryship.overruled = primaryship.overruled.max(primaryship.greatest);
             primaryship.greatest = Some(epoch);
             if (primaryship.owner, primaryship.epoch) != (Some(id), Some(epoch)) {
                 self.accept(id, epoch);

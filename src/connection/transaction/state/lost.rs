@@ -75,16 +75,16 @@ impl TransactionState {
         kind: DbErrKind,
         ran: Ran,
     ) -> DbErr {
-        let given_up = matches!(
+        let node_given_up = matches!(
             Error::from_db_err(&err),
             Some(Error::CutOff { .. } | Error::GivenUp { .. })
         );
-        if !given_up && !self.signal(&err).ends_connection() {
+        if !node_given_up && !self.signal(&err).ends_connection() {
             return err;
         }
         self.report(Stage::Send, &err, ran);
         // What those errors say of one statement is not what holds for the transaction.
-        let source = match given_up {
+        let source = match node_given_up {
             true => DbErr::Custom(format!("the node was given up: {GIVEN_UP}")),
             false => err,
         };
