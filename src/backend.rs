@@ -47,7 +47,7 @@ pub(crate) struct Facts {
     /// Of how many transactions it knows, where all of them have ended.
     pub(crate) ended: Option<u64>,
     /// The server's address and start time, as one number.
-    pub(crate) incarnation: Option<u64>,
+    pub(crate) server: Option<u64>,
     /// The server's start time alone: one server has many addresses.
     pub(crate) started: Option<u64>,
     /// The server's address alone, where it has one.

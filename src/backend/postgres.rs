@@ -24,8 +24,8 @@ use crate::{
 /// Back to the start-up parameter, whatever the session was told since.
 pub(crate) const RESTORE_READ_ONLY_DEFAULT: &str = "RESET default_transaction_read_only";
 
-/// Everything in one statement: role, identity, fitness, epoch, position, whether it receives, and whose incarnation it
-/// is.
+/// Everything in one statement: role, identity, fitness, epoch, position, whether it receives, and when the server was
+/// started.
 ///
 /// The epoch comes from the name of the segment that is written: the control file tells the old one after a promotion
 /// until the next checkpoint (rule T2). The last one is there while no transaction that writes is open (rule T11).
@@ -228,7 +228,7 @@ fn read(row: &PgRow, round_trip: Duration) -> Result<Facts, sqlx::Error> {
         position: position
             .map(|position| Lsn(position.cast_unsigned()).at_end_of_record(segment).0),
         ended: ended.map(i64::cast_unsigned),
-        incarnation: Some(server_of(addr, Some(started))),
+        server: Some(server_of(addr, Some(started))),
         started: Some(started),
         address: (!addr.is_empty()).then(|| server_of(addr, None)),
         round_trip,

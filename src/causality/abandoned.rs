@@ -65,7 +65,9 @@ impl Clock {
         let open = Arc::new(PendingWrite::new(pin));
         let add = |clock: &Self| {
             let writes = &clock.writes;
-            writes.concrete.add_unresolved(&writes.count, Arc::clone(&open));
+            writes
+                .concrete
+                .add_unresolved(&writes.count, Arc::clone(&open));
         };
         add(self);
         self.each_peer(add);

@@ -18,7 +18,8 @@ use super::{
 /// What was written there, as far as it returned, and what is unresolved.
 #[derive(Debug, Default)]
 pub(super) struct ConcreteWrites {
-    /// The tick when a connection last came back, or was out while somebody read, or what is unresolved on one was over.
+    /// The tick when a connection last came back, or was out while somebody read, or what is unresolved on one was
+    /// over.
     tick: AtomicU64,
     /// The time pin of the same.
     pub(super) pin: Pin,
@@ -53,7 +54,8 @@ impl ConcreteWrites {
     /// Takes in what has returned of what was unresolved, and says how the rest stands.
     #[inline]
     pub(super) fn take_returned(&self, count: &WriteCount) -> Held {
-        self.unresolved.take_returned(count, |returned| self.take_in(returned))
+        self.unresolved
+            .take_returned(count, |returned| self.take_in(returned))
     }
 
     /// What is unresolved, for a session that has to see it.

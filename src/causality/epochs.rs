@@ -22,16 +22,15 @@ struct SeenEpoch {
     /// The first position that its primary told: what survived of the epochs before lies below it. Nothing while an
     /// authority has named the epoch and its primary was not asked yet.
     first: Option<u64>,
-    /// The greatest that it told, and when the incarnation of its server was started that did last.
+    /// The greatest that it told, and when the server was started that did last.
     greatest: u64,
     started: u64,
 }
 
 impl Epochs {
-    /// The ordinal of what a primary says in this incarnation of its server, by when that was started: of an epoch that
-    /// is new or the last one.
+    /// The ordinal of what a primary says whose server was started then: of an epoch that is new or the last one.
     ///
-    /// A server never goes back in one incarnation. One that was started again and is behind what it had told has lost
+    /// A server never goes back while it runs. One that was started again and is behind what it had told has lost
     /// the rest, by a crash or because its disk was restored; what it writes from there on is another history under the
     /// same timeline, and no position of the old one proves anything for it.
     pub(super) fn admit(&mut self, position: Position, started: u64) -> Option<u64> {

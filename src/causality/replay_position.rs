@@ -108,9 +108,9 @@ impl Replayed {
 
     /// A connection leads to this server: once two have led to two, what one has replayed proves nothing. One that was
     /// opened before any position was told counts as well.
-    pub(crate) fn meet(&self, incarnation: u64, address: Option<u64>) {
+    pub(crate) fn meet(&self, server: u64, address: Option<u64>) {
         let mut notes = self.notes();
-        if notes.meet(incarnation, address) && !mutants::lives("balanced_name_as_one_server") {
+        if notes.meet(server, address) && !mutants::lives("balanced_name_as_one_server") {
             self.mixed.store(true, Ordering::Release);
             self.set(0, 0);
         }
@@ -123,8 +123,8 @@ impl Replayed {
 
     /// Takes a sample in, unless one that was begun later counts already.
     pub(crate) fn learn(&self, sample: &ReplayObservation) -> Several {
-        if let Some(incarnation) = sample.told.incarnation {
-            self.meet(incarnation, sample.address);
+        if let Some(server) = sample.told.server {
+            self.meet(server, sample.address);
         }
         let mut notes = self.notes();
         let sample = &notes.with_epoch(sample);
@@ -222,7 +222,7 @@ impl Replayed {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Several {
     NoNews,
-    /// Another one than before, which has the same address: the server in a new incarnation.
+    /// Another one than before, which has the same address: the server, started again.
     Restarted,
     /// Another one than before.
     Found,

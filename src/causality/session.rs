@@ -104,8 +104,8 @@ impl Session {
         (held.waits, held.unresolved)
     }
 
-    /// How the writes stand that the session has to see and that have not returned: its own, and what is unresolved on connections
-    /// of `concrete()` and may be its own.
+    /// How the writes stand that the session has to see and that have not returned: its own, and what is unresolved on
+    /// connections of `concrete()` and may be its own.
     #[inline]
     pub(super) fn held(&self, clock: &WriteClock) -> Held {
         let own = self

@@ -194,9 +194,12 @@ impl Nodes {
             open.writes = role == Role::Primary;
             // What the application has of a former primary is closed: an error there, never a write to a stale one.
             if matches!(role, Role::Replica | Role::Fenced)
-                && let Some(handed) = open.writer.take_if(|writer| writer.node.link.is_handed_out())
+                && let Some(handed) = open
+                    .writer
+                    .take_if(|writer| writer.node.link.is_handed_out())
             {
-                open.retired.extend(handed.seats().iter().map(Arc::downgrade));
+                open.retired
+                    .extend(handed.seats().iter().map(Arc::downgrade));
                 close(handed);
             }
         }

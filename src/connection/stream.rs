@@ -108,8 +108,8 @@ impl<'a> RoutedStream<'a> {
         }
     }
 
-    /// Makes the lease's permit live as long as the server is at it, and a write no longer than its node. From before the first
-    /// row: whoever leaves before that leaves as much behind as later.
+    /// Makes the lease's permit live as long as the server is at it, and a write no longer than its node. From before
+    /// the first row: whoever leaves before that leaves as much behind as later.
     pub(super) fn begin(&mut self, lease: &mut Lease) {
         if let Some(rows) = &mut self.rows {
             rows.of(lease);

@@ -15,7 +15,7 @@ pub(crate) struct CredentialsOrigin {
     /// What is asked for.
     pub(crate) request: CredentialsRequest,
     /// The node in messages.
-    pub(crate) place: String,
+    pub(crate) address: String,
 }
 
 /// Who gives them.
@@ -37,9 +37,12 @@ impl CredentialsOrigin {
         let Self {
             kind,
             request,
-            place,
+            address,
         } = self;
-        format!("{kind:?} {place} {:?} {:?}", request.user, request.database)
+        format!(
+            "{kind:?} {address} {:?} {:?}",
+            request.user, request.database
+        )
     }
 
     /// Whether asking is work for somebody else; a file costs nothing to look at.
@@ -108,9 +111,9 @@ impl CredentialsOrigin {
             OriginKind::Passfile(_) => "the URL's parameter passfile",
             OriginKind::Provider(_) => "the credentials provider",
         };
-        let place = &self.place;
+        let address = &self.address;
         DbErr::Conn(RuntimeErr::Internal(format!(
-            "no credentials for {place}: {who} {what}"
+            "no credentials for {address}: {who} {what}"
         )))
     }
 }

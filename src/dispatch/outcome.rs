@@ -60,7 +60,12 @@ impl Attempt<'_> {
         self.check_primary().await
     }
 
-    async fn retry_or_give(&mut self, lease: &Lease, failed: Failed, kind: DbErrKind) -> Result<(), DbErr> {
+    async fn retry_or_give(
+        &mut self,
+        lease: &Lease,
+        failed: Failed,
+        kind: DbErrKind,
+    ) -> Result<(), DbErr> {
         let Failed { stage, err } = failed;
         let (stage, signal) = match Error::from_db_err(&err) {
             Some(Error::CutOff { .. }) => (stage, Signal::Cut),

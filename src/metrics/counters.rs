@@ -79,7 +79,7 @@ impl StatementCounters {
     }
 }
 
-/// The words that belong to a index in the sums: the inverse of what [`StatementCounters::record`] computes.
+/// The words that belong to an index in the sums: the inverse of what [`StatementCounters::record`] computes.
 #[must_use]
 pub(crate) fn statement_at(index: usize) -> (Role, Intent, Reason) {
     let (rest, reason) = (index / REASONS, index % REASONS);

@@ -129,7 +129,7 @@ pub(crate) struct Expected {
     pub(crate) epoch: Option<u64>,
 }
 
-/// One incarnation of one server, and its timeline as far as it is known.
+/// One server, from one start to the next, and its timeline as far as it is known.
 #[derive(Clone, Copy, Debug)]
 struct Server {
     started: u64,

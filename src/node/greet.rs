@@ -231,7 +231,7 @@ fn read(row: &PgRow, begun: Instant) -> Result<Hello, sqlx::Error> {
         complete: false,
         source,
         cluster,
-        incarnation: server_of(addr, Some(started)),
+        server: server_of(addr, Some(started)),
         address: (!addr.is_empty()).then(|| server_of(addr, None)),
         connection: None,
     });

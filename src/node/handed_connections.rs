@@ -125,7 +125,7 @@ mod postgres {
 
     use sea_orm::sqlx::{self, AssertSqlSafe, PgConnection, Row, postgres::PgRow};
 
-    use super::{HandedConnections, HandedConnection};
+    use super::{HandedConnection, HandedConnections};
     use crate::{
         causality::unresolved::Backend,
         node::sockets::{Ends, Socket},

@@ -1,10 +1,11 @@
 //! The statements that a node is given at a time: turns in front of its permits (rule R7), as many as the
 //! [trials](Trials) found best.
 //!
-//! A turn is for one statement. Transactions and whatever else keeps a connection take a permit without one, and streams give
-//! theirs back with their first row, so that none of them holds up statements. A turn is waited for only while turns come back: where every one is with a
-//! statement that takes long, whoever comes goes on without, and its node's permits are the only bound, as if there were no
-//! limit. A fixed time-out was rejected: under load every statement would reach it and the limit would be none.
+//! A turn is for one statement. Transactions and whatever else keeps a connection take a permit without one, and
+//! streams give theirs back with their first row, so that none of them holds up statements. A turn is waited for only
+//! while turns come back: where every one is with a statement that takes long, whoever comes goes on without, and its
+//! node's permits are the only bound, as if there were no limit. A fixed time-out was rejected: under load every
+//! statement would reach it and the limit would be none.
 
 mod adaptive;
 mod trials;

@@ -42,7 +42,7 @@ pub(crate) enum Worth {
 /// Judges it by the greatest position of the primary. `asked`: that was told after the bookmark had come. `over`: its
 /// epoch was that of the primary once, and is no more, whatever its number: after a restore it may be the greater one,
 /// or another cluster's.
-fn worth(bookmark: Position, greatest: Option<Position>, over: bool, asked: bool) -> Worth {
+fn worth_at(bookmark: Position, greatest: Option<Position>, over: bool, asked: bool) -> Worth {
     let Some(greatest) = greatest else {
         return Worth::Ahead;
     };
@@ -189,7 +189,7 @@ pub(crate) fn worth(clock: &WriteClock, mark: Asks, asked: bool) -> Worth {
     let greatest = clock.greatest();
     match mark {
         Asks::Nothing => Worth::Known,
-        Asks::At(position) => worth(position, greatest, clock.is_over(position.epoch), asked),
+        Asks::At(position) => worth_at(position, greatest, clock.is_over(position.epoch), asked),
         Asks::Primary { .. } if asked && greatest.is_some() => Worth::Told,
         Asks::Primary { .. } => Worth::Ahead,
     }
@@ -242,7 +242,7 @@ fn shown(tracker: &Tracker, waiting: &WaitingBookmark) -> Shown {
     let mut shown = Shown::Nowhere;
     let others = snapshot.nodes();
     for node in others.filter(|node| node.seen.role != Role::Primary) {
-        let since = |told: &LastReport| told.incarnation.is_some() && told.begun > waiting.came;
+        let since = |told: &LastReport| told.server.is_some() && told.begun > waiting.came;
         let Some(told) = node.member.node.replayed.told().filter(since) else {
             return Shown::Unasked;
         };

@@ -45,7 +45,7 @@ const SAMPLE: &str = "SELECT CASE WHEN pg_catalog.pg_is_in_recovery() \
 pub(crate) struct Identity {
     cluster: u64,
     segment: u64,
-    incarnation: u64,
+    server: u64,
     address: Option<u64>,
     started: u64,
 }
@@ -88,7 +88,7 @@ async fn identify(conn: &mut PgConnection) -> Result<Identity, sqlx::Error> {
     Ok(Identity {
         cluster: unsigned(row.try_get(0)?),
         segment: unsigned(row.try_get(1)?),
-        incarnation: server_of(addr, Some(started)),
+        server: server_of(addr, Some(started)),
         address: (!addr.is_empty()).then(|| server_of(addr, None)),
         started,
     })
@@ -170,7 +170,7 @@ async fn sample(conn: &mut PgConnection, identity: Identity) -> Result<ReplayRep
             complete: lsn.is_some() && received == lsn,
             source,
             cluster: identity.cluster,
-            incarnation: identity.incarnation,
+            server: identity.server,
             address: identity.address,
             connection: None,
         })

@@ -240,7 +240,7 @@ impl Tracker {
         let sample = ReplayObservation {
             told: LastReport {
                 begun: report.begun,
-                incarnation: Some(report.incarnation),
+                server: Some(report.server),
                 source: report.source,
                 lsn: report.lsn,
             },

@@ -247,8 +247,12 @@ fn retry_read(failure: &Failure) -> Option<RetryTo> {
         | Signal::Recovering
         | Signal::Stopping
         | Signal::Cut => Some(RetryTo::Elsewhere),
-        Signal::RecoveryConflict { .. } | Signal::Overloaded => replica.then_some(RetryTo::Elsewhere),
-        Signal::SessionLost if replica || failure.stage == Stage::Acquire => Some(RetryTo::Elsewhere),
+        Signal::RecoveryConflict { .. } | Signal::Overloaded => {
+            replica.then_some(RetryTo::Elsewhere)
+        }
+        Signal::SessionLost if replica || failure.stage == Stage::Acquire => {
+            Some(RetryTo::Elsewhere)
+        }
         Signal::SessionEnded | Signal::SessionLost => Some(RetryTo::SameNode),
         Signal::PoolClosed => Some(RetryTo::NewSnapshot),
         Signal::ReadOnly

@@ -16,7 +16,8 @@ pub(crate) enum Effect {
     /// the next one begins when that has ended.
     Probe { node: NodeId, at: Moment },
     /// Give the node a new pool under this generation, and close the old one: when its connections have come back,
-    /// or, `cut`, at once, ending what runs on them ([`Signal::Cut`]). Nodes without a pool of ours keep what they have.
+    /// or, `cut`, at once, ending what runs on them ([`Signal::Cut`]). Nodes without a pool of ours keep what they
+    /// have.
     ReplacePool {
         node: NodeId,
         generation: u64,

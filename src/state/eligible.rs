@@ -78,8 +78,8 @@ impl Ineligible {
 }
 
 impl Step<'_> {
-    /// Tells of each replica that has left the rotation or joined it since the last time. A suspicion that the next probe
-    /// settles is neither.
+    /// Tells of each replica that has left the rotation or joined it since the last time. A suspicion that the next
+    /// probe settles is neither.
     pub(super) fn tell_rotation(&mut self) {
         let state = &*self.state;
         let now: Vec<(usize, Option<Ineligible>)> = state
@@ -153,7 +153,10 @@ pub(super) fn out_of_service(node: &NodeState) -> Option<Ineligible> {
     if node.is_ejected() {
         return Some(Ineligible::Ejected);
     }
-    let grave = node.condition.suspicion.is_some_and(|suspicion| suspicion.grave);
+    let grave = node
+        .condition
+        .suspicion
+        .is_some_and(|suspicion| suspicion.grave);
     grave.then_some(Ineligible::Suspected)
 }
 

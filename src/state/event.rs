@@ -90,7 +90,7 @@ pub(crate) struct ProbeFacts {
     /// Of how many transactions it knows, where all of them have ended.
     pub(crate) ended: Option<u64>,
     /// The server's address and start time, as one number.
-    pub(crate) incarnation: Fact<u64>,
+    pub(crate) server: Fact<u64>,
     /// When the server was started, and where it is.
     pub(crate) started: Option<u64>,
     pub(crate) address: Option<u64>,

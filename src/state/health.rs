@@ -24,7 +24,7 @@ enum Blame {
     /// Look at it soon; it stays in use.
     Ask,
     /// Do not use it until it was looked at, at once.
-    HardDoubt,
+    GraveSuspicion,
     /// Alive and full.
     Full,
     Dead,
@@ -42,7 +42,7 @@ fn blame(signal: Signal, stage: Stage, role: Role) -> Blame {
         | Signal::Stopping => Blame::Dead,
         // Without a session there is nothing to end: it lets nobody in.
         Signal::SessionLost if stage == Stage::Acquire => Blame::Dead,
-        Signal::Terminated => Blame::HardDoubt,
+        Signal::Terminated => Blame::GraveSuspicion,
         // Busy is not broken (R4); what is behind a pool that gives nothing, the node's own probes find out.
         Signal::Overloaded | Signal::AcquireTimeout if replica => Blame::Full,
         Signal::AcquireTimeout => Blame::None,
@@ -103,7 +103,7 @@ pub(super) fn failed(step: &mut Step<'_>, id: NodeId, generation: u64, report: R
                 step.out.notice(Notice::PrimaryRefusesWrites { node: id });
             }
         }
-        Blame::HardDoubt => step.suspect(id, signal, true),
+        Blame::GraveSuspicion => step.suspect(id, signal, true),
         Blame::Full => step.saturate(id),
         Blame::Dead => step.eject(id, signal, 1),
     }

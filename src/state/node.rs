@@ -157,7 +157,7 @@ pub(crate) struct ServerFacts {
     /// How far the server has written, or replayed.
     pub(crate) position: Option<u64>,
     /// The server's address and start time, as one number.
-    pub(crate) incarnation: Fact<u64>,
+    pub(crate) server: Fact<u64>,
     /// When the server was started.
     pub(crate) started: Option<u64>,
     /// The server's address, as it sees it.
@@ -276,6 +276,10 @@ impl NodeState {
     /// Found dead, or under grave suspicion: its next probe decides.
     #[must_use]
     pub(crate) fn is_in_doubt(&self) -> bool {
-        self.is_ejected() || self.condition.suspicion.is_some_and(|suspicion| suspicion.grave)
+        self.is_ejected()
+            || self
+                .condition
+                .suspicion
+                .is_some_and(|suspicion| suspicion.grave)
     }
 }

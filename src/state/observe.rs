@@ -16,7 +16,7 @@ pub(super) fn observe(step: &mut Step<'_>, id: NodeId, begun: Moment, facts: Pro
     };
     let mut news = false;
     if began_anew {
-        // Another incarnation, or another server: what it had before proves nothing (C4).
+        // Another server, or one that was started again: what it had before proves nothing (C4).
         node.replay.current_at = None;
         news = std::mem::take(&mut node.replay.astray);
     }
@@ -60,7 +60,7 @@ impl ServerFacts {
         self.identity.learn(facts.identity);
         self.epoch.learn(epoch);
         self.receiving.learn(facts.receiving);
-        self.incarnation.learn(facts.incarnation);
+        self.server.learn(facts.server);
         self.started = facts.started.or(self.started);
         self.address = facts.address.or(self.address);
         self.position = facts.position;
@@ -69,11 +69,10 @@ impl ServerFacts {
     }
 }
 
-/// Whether another server answers than before, or the same one in another incarnation.
+/// Whether another server answers than before, or the same one, started again.
 fn begins_anew(state: &State, id: NodeId, facts: ProbeFacts) -> bool {
-    let before = state.node(id).map(|node| node.said.incarnation);
-    facts.incarnation != Fact::NotChecked
-        && before.is_some_and(|before| before != facts.incarnation)
+    let before = state.node(id).map(|node| node.said.server);
+    facts.server != Fact::NotChecked && before.is_some_and(|before| before != facts.server)
 }
 
 /// Where the primary is, its replicas are measured by what it says.

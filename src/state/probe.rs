@@ -1,8 +1,9 @@
 //! What a probe's answer changes: it settles suspicions, re-admits, ejects, and tells roles (R8, T5, T14).
 //!
-//! A probe proves only what holds after it began, so that an answer that was on its way when the suspicion arose settles
-//! nothing. One missed probe of a node in good standing is a suspicion, two are death; a refusal is death at once, because
-//! nobody listens, and so is a missed probe of a node that has never answered one, because nothing speaks for it.
+//! A probe proves only what holds after it began, so that an answer that was on its way when the suspicion arose
+//! settles nothing. One missed probe of a node in good standing is a suspicion, two are death; a refusal is death at
+//! once, because nobody listens, and so is a missed probe of a node that has never answered one, because nothing speaks
+//! for it.
 
 use std::time::Duration;
 

@@ -203,7 +203,7 @@ fn what_a_session_brought_keeps_it_on_the_primary_until_it_is_known() {
     let mark = Asks::Primary { until: u64::MAX };
     session.observe(mark);
     assert!(session.waiting()[0].is_early());
-    // Whatever it says, it is believed for as long as a lost write may last, and no longer.
+    // Whatever it says, it is believed for as long as an unresolved write may last, and no longer.
     assert!(session.stays_until() < Some(u64::MAX));
     session.observe(Asks::Primary { until: 0 });
     assert!(!session.waiting()[1].is_early());

@@ -9,7 +9,7 @@ use fastrand::Rng;
 
 use super::words::node;
 use crate::{
-    route::retry::{self, RetryTo, Crash, Failure, RetryVerdict, SentKind},
+    route::retry::{self, Crash, Failure, RetryTo, RetryVerdict, SentKind},
     signal::Signal,
     state::{Effect, Event, Fact, Moment, ProbeFacts, Ran, State, Tuning, reduce::reduce},
     vocabulary::{NodeId, Role, Stage},
@@ -27,7 +27,7 @@ fn well() -> State {
                 in_recovery: Fact::Known(in_recovery),
                 identity: Fact::Known(7),
                 epoch: Fact::Known(1),
-                incarnation: Fact::Known(nth.into()),
+                server: Fact::Known(nth.into()),
                 receiving: Fact::Known(true),
                 position: Some(100),
                 ..ProbeFacts::default()
@@ -60,7 +60,11 @@ fn of_node(stage: Stage, signal: Signal, on: NodeId) -> String {
     if node.is_ejected() {
         text += " ejected";
     } else if let Some(suspicion) = node.condition.suspicion {
-        text += if suspicion.grave { " gravely_suspected" } else { " suspected" };
+        text += if suspicion.grave {
+            " gravely_suspected"
+        } else {
+            " suspected"
+        };
     }
     if node.condition.saturated_until.is_some() {
         text += " saturated";

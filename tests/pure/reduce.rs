@@ -312,7 +312,7 @@ impl Bench {
                     receiving: fact(text, "receiving"),
                     position: option(text, "position").map(|text| text.parse().unwrap()),
                     ended: option(text, "ended").map(|text| text.parse().unwrap()),
-                    incarnation: fact(text, "server"),
+                    server: fact(text, "server"),
                     started: option(text, "started").map(|text| text.parse().unwrap()),
                     reached: option(text, "reached").map(|text| text.parse().unwrap()),
                     serializable: option(text, "serializable").is_some(),

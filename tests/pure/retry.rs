@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::words::{role, rows, signal, stage, str_of};
-use crate::route::retry::{RetryTo, Crash, Failure, RetryVerdict, SentKind, outcome, verdict};
+use crate::route::retry::{Crash, Failure, RetryTo, RetryVerdict, SentKind, outcome, verdict};
 use crate::route::safety::corrects;
 use crate::signal::Signal;
 use crate::state::{Fate, Ran, TextHash};

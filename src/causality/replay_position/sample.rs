@@ -14,7 +14,7 @@ pub(crate) struct ReplayReport {
     pub(crate) source: Upstream,
     pub(crate) cluster: u64,
     /// The server's address and start time, as one number.
-    pub(crate) incarnation: u64,
+    pub(crate) server: u64,
     /// The server's address, where it has one; a server that was started again has it still.
     pub(crate) address: Option<u64>,
     /// The number of the poller's connection, where it was asked on that: see
@@ -56,7 +56,7 @@ pub(crate) struct LastReport {
     /// Before the question was sent.
     pub(crate) begun: Instant,
     /// Nothing where nobody was asked: what was known was only forgotten.
-    pub(crate) incarnation: Option<u64>,
+    pub(crate) server: Option<u64>,
     pub(crate) source: Upstream,
     /// As it was said; nothing where it is not in recovery.
     pub(crate) lsn: Option<u64>,
@@ -66,7 +66,7 @@ impl LastReport {
     pub(super) fn nothing(begun: Instant) -> Self {
         Self {
             begun,
-            incarnation: None,
+            server: None,
             source: Upstream::Nobody,
             lsn: None,
         }
@@ -149,24 +149,24 @@ impl Notes {
     /// one has replayed of an epoch it has replayed, also when a new connection of a role that sees little does not ask.
     pub(super) fn with_epoch(&mut self, sample: &ReplayObservation) -> ReplayObservation {
         let mut sample = sample.clone();
-        let incarnation = sample.told.incarnation;
+        let server = sample.told.server;
         let says_nothing = matches!(
             sample.told.source,
             Upstream::Nobody | Upstream::Hidden(None)
         );
         if says_nothing && sample.epoch.is_none() && sample.lsn.is_some() {
-            let last = self.last.filter(|(of, _)| Some(*of) == incarnation);
+            let last = self.last.filter(|(of, _)| Some(*of) == server);
             sample.epoch = last.map(|(_, epoch)| epoch);
-        } else if let (Some(incarnation), Some(epoch)) = (incarnation, sample.epoch) {
-            self.last = Some((incarnation, epoch));
+        } else if let (Some(server), Some(epoch)) = (server, sample.epoch) {
+            self.last = Some((server, epoch));
         }
         sample
     }
 
     /// A connection leads to this server. Whether another one was met before.
-    pub(super) fn meet(&mut self, incarnation: u64, address: Option<u64>) -> bool {
-        let &mut (first, known) = self.first.get_or_insert((incarnation, address));
-        if first == incarnation {
+    pub(super) fn meet(&mut self, server: u64, address: Option<u64>) -> bool {
+        let &mut (first, known) = self.first.get_or_insert((server, address));
+        if first == server {
             return false;
         }
         self.restarted = address.is_some() && address == known;

@@ -176,18 +176,20 @@ fn make(shared: &Arc<Shared>, primary: &Arc<Node>) -> HandedPool {
 fn second_pool(shared: &Arc<Shared>, primary: &Arc<Node>) -> Option<SecondPool> {
     let (weak, node) = (Arc::downgrade(shared), primary.id);
     let sight = Sight::of(&shared.tracker);
-    primary.link.second_pool(Arc::new(move |returned: Returned| {
-        if !returned.answered {
-            sight.unresolved(node, By::Nothing);
-        }
-        sight.returned();
-        let shared = weak.upgrade();
-        if let Some(shared) =
-            shared.filter(|shared| shared.concrete.may_have_changed(returned.changes))
-        {
-            shared.schema_changed(&Change::Anything);
-        }
-    }))
+    primary
+        .link
+        .second_pool(Arc::new(move |returned: Returned| {
+            if !returned.answered {
+                sight.unresolved(node, By::Nothing);
+            }
+            sight.returned();
+            let shared = weak.upgrade();
+            if let Some(shared) =
+                shared.filter(|shared| shared.concrete.may_have_changed(returned.changes))
+            {
+                shared.schema_changed(&Change::Anything);
+            }
+        }))
 }
 
 impl HandsOut for Shared {

@@ -102,7 +102,11 @@ impl HandedPool {
     }
 
     pub(super) fn may_have_written(&self) -> bool {
-        self.own.is_some() || self.link.as_ref().is_some_and(|link| link.needs_second_pool())
+        self.own.is_some()
+            || self
+                .link
+                .as_ref()
+                .is_some_and(|link| link.needs_second_pool())
     }
 
     /// Whether more connections are out of the node's own pool than statements hold permits.

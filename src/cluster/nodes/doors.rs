@@ -59,10 +59,10 @@ impl Nodes {
             return false;
         };
         let door = &open.source.door;
-        if let (Some(reader), Fact::Known(incarnation), false) =
-            (&open.reader, facts.incarnation, open.writes)
+        if let (Some(reader), Fact::Known(server), false) =
+            (&open.reader, facts.server, open.writes)
         {
-            reader.node.replayed.meet(incarnation, facts.address);
+            reader.node.replayed.meet(server, facts.address);
         }
         let moved = door.probed(&Hello {
             cluster: facts.identity.known(),

@@ -78,7 +78,7 @@ pub(in crate::cluster) fn said(facts: &Facts) -> ProbeFacts {
         receiving: facts.receiving,
         position: facts.position,
         ended: facts.ended,
-        incarnation: facts.incarnation.map_or(Fact::NotChecked, Fact::Known),
+        server: facts.server.map_or(Fact::NotChecked, Fact::Known),
         started: facts.started,
         address: facts.address,
         moved: false,

@@ -110,7 +110,7 @@ fn reached(shared: &Shared, need: ReadRequirement) -> Vec<String> {
     let mut names = Vec::new();
     for node in nodes.filter(|node| node.seen.role == Role::Replica) {
         let replayed = &node.member.node.replayed;
-        let server = replayed.told().and_then(|told| told.incarnation);
+        let server = replayed.told().and_then(|told| told.server);
         if server.is_some() && replayed.covers(need) && !servers.contains(&server) {
             servers.push(server);
             names.push(node.seen.name.to_string());

@@ -82,7 +82,10 @@ enum CommitState {
 }
 
 /// Asks for it.
-async fn commit_state(inner: &DatabaseTransaction, held: &TransactionState) -> Result<CommitState, DbErr> {
+async fn commit_state(
+    inner: &DatabaseTransaction,
+    held: &TransactionState,
+) -> Result<CommitState, DbErr> {
     let backend = ConnectionTrait::get_database_backend(inner);
     let asking = inner.query_one_raw(Statement::from_string(backend, "SELECT 1"));
     let asked = held.lease().guard(asking).await;

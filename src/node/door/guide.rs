@@ -164,7 +164,7 @@ impl Guide {
         self.replayed.opened();
         if let Some(replay) = hello.replay {
             // Before anybody can use it, and also where nobody listens yet.
-            self.replayed.meet(replay.incarnation, replay.address);
+            self.replayed.meet(replay.server, replay.address);
             self.door.tell(&self.replayed, News::Met(replay));
         }
     }

@@ -138,7 +138,9 @@ impl NodePool {
     /// The stack in front of the pool, where a connection may serve one statement after the other: no closure of the
     /// caller's is to find it in the pool in between.
     pub(in crate::node) fn idle_stack(&self) -> Option<&Arc<IdleStack>> {
-        self.state().filter(|state| state.plain).map(|state| &state.idle)
+        self.state()
+            .filter(|state| state.plain)
+            .map(|state| &state.idle)
     }
 
     /// Gives the pool for good what waits in front of it.

@@ -7,9 +7,9 @@ use futures_util::future::BoxFuture;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 use sea_orm::sqlx::{self, Connection, Pool, pool::PoolOptions};
 
+use super::NodePool;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 use super::PoolState;
-use super::NodePool;
 #[cfg(feature = "mysql")]
 use crate::node::open::mysql_taker;
 use crate::node::{HandedConnections, PoolLook};

@@ -22,7 +22,7 @@ pub(super) fn credentials_of(config: &Config, node: &NodeConfig) -> Option<Arc<N
             database: url.database().map(str::to_owned),
             refused: false,
         },
-        place: url.place(),
+        address: url.shown_address(),
     };
     Some(config.registry.of(origin, config.connect_timeout))
 }

@@ -21,7 +21,7 @@ use crate::{
     config::{Config, NodeConfig},
     credentials::{Credentials, Login, TakesCredentials},
     error::DbErrKind,
-    node::{PoolState, NodePool},
+    node::{NodePool, PoolState},
     vocabulary::Role,
 };
 
@@ -58,7 +58,8 @@ pub(super) async fn open(config: &Config, node: &NodeConfig) -> Result<NodePool,
     let pool = connection.get_mysql_connection_pool().clone();
     // Nobody can look into a caller's options, and SeaORM itself puts nothing there.
     let free_slot = config.connect_options.is_none() && !read_only;
-    let state = PoolState::with_slot(free_slot).with_credentials(credentials.as_ref(), taker(&pool));
+    let state =
+        PoolState::with_slot(free_slot).with_credentials(credentials.as_ref(), taker(&pool));
     Ok(NodePool::MySql(pool, connection, state))
 }
 
@@ -116,7 +117,10 @@ pub(in crate::node) fn taker(pool: &MySqlPool) -> Arc<dyn TakesCredentials> {
     Arc::new(Taker(pool.clone()))
 }
 
-/// MariaDB and MySQL have no start-up parameter for it, so the read-only default is the first statement of each connection (I7).
+/// MariaDB and MySQL have no start-up parameter for it, so the read-only default is the first statement of each
+/// connection (I7).
 fn with_read_only_default(options: PoolOptions<MySql>) -> PoolOptions<MySql> {
-    options.after_connect(|conn, _| Box::pin(async move { conn.execute(READ_ONLY_DEFAULT).await.map(drop) }))
+    options.after_connect(|conn, _| {
+        Box::pin(async move { conn.execute(READ_ONLY_DEFAULT).await.map(drop) })
+    })
 }

@@ -24,7 +24,7 @@ use crate::{
     credentials::{Credentials, Login, NodeCredentials, TakesCredentials},
     error::DbErrKind,
     node::{
-        HandedConnections, PoolState, NodePool,
+        HandedConnections, NodePool, PoolState,
         door::{Door, Guide},
         greet::hooked,
     },

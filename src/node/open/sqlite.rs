@@ -16,7 +16,7 @@ use super::{silent, tuned, url_of};
 use crate::{
     config::{Config, NodeConfig, NodeUrl, percent_decode},
     error::DbErrKind,
-    node::{PoolState, NodePool},
+    node::{NodePool, PoolState},
     vocabulary::Role,
 };
 

@@ -64,7 +64,7 @@ pub(super) fn same_server(one: &NodeState, other: &NodeState) -> bool {
         _ => false,
     };
     let started = one.said.started.is_some() && one.said.started == other.said.started;
-    same(&one.said.incarnation, &other.said.incarnation)
+    same(&one.said.server, &other.said.server)
         || (started && same(&one.said.identity, &other.said.identity))
 }
 

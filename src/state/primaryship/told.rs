@@ -27,7 +27,7 @@ pub(in crate::state) fn settle(step: &mut Step<'_>) {
     step.state.told = None;
     step.accept_word(node);
     super::settle(step);
-    lag::settle(step);
+    lag::update(step);
     // Last: if positions begin anew with it, that is not another word.
     let number = word.number;
     step.out.answer(Effect::Obeyed { number });
