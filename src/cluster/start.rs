@@ -97,7 +97,6 @@ async fn connect_as(config: Config, name: ClusterName) -> Result<Arc<Shared>, Er
     #[cfg(feature = "postgres")]
     crate::positions::look_after(&shared.tracker).await;
     discovery::look_after(&shared);
-    shared.config.registry.look_after();
     tracing::info!("started: {}", standing::line(&shared.snapshot.load().view));
     Ok(shared)
 }

@@ -19,7 +19,7 @@ use super::error::ConfigError;
 use super::problems::Problems;
 use super::source::SettingSource;
 use super::table::SETTINGS;
-use super::{Config, Discovery};
+use super::{Config, Discovery, NodeConfig};
 use crate::vocabulary::{Failover, Role};
 
 impl Config {
@@ -55,10 +55,10 @@ pub(super) fn complete(
     check_ranges(&config, &mut problems);
     check_order(&config, &mut problems);
     check_roles(&config, &mut problems);
-    check_passwords(&config, &mut problems);
     let mut nodes = GivenNodes::new(&mut problems);
     config.replicas = nodes.check(&config.primary, replicas);
     let mut warnings = nodes.warnings;
+    check_passwords(&config, &mut problems);
     warnings.extend(doubts(&config, problems.source()));
     for warning in warnings {
         if !config.warnings.contains(&warning) {
@@ -173,6 +173,19 @@ fn check_passwords(config: &Config, problems: &mut Problems) {
         refuse(
             "password_file",
             format!("is set, and {primary} has a password; keep one of them"),
+        );
+    }
+    let has_one = |node: &NodeConfig| node.url.password().or(node.url.passfile()).is_some();
+    let all_have = match config.replicas.is_empty() {
+        // Those that are found inherit it.
+        true => has_one(&config.primary),
+        false => config.replicas.iter().all(has_one),
+    };
+    if config.replica_password_file.is_some() && all_have {
+        let replica = "each replica has a password or a passfile in its URL or from";
+        refuse(
+            "replica_password_file",
+            format!("is set, and {replica} {primary}; keep one of them"),
         );
     }
     let files = [

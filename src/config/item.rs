@@ -134,7 +134,10 @@ fn check_host(host: &str) -> Result<(), String> {
 fn filled(mut url: NodeUrl, primary: &NodeUrl) -> NodeUrl {
     if url.user.is_none() || url.user == primary.user {
         url.user = url.user.or_else(|| primary.user.clone());
-        url.password = url.password.or_else(|| primary.password.clone());
+        // A file of its own is in the place of the primary's password.
+        let has_file = url.passfile().is_some();
+        let inherited = primary.password.clone().filter(|_| !has_file);
+        url.password = url.password.or(inherited);
     }
     url.database = url.database.or_else(|| primary.database.clone());
     let inherited_port = primary.port();

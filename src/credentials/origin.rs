@@ -1,7 +1,11 @@
 //! Where the credentials of a node come from: a file that holds a password, a file as libpq reads it, the application.
 
-use std::path::{Path, PathBuf};
+use std::{
+    panic::AssertUnwindSafe,
+    path::{Path, PathBuf},
+};
 
+use futures_util::FutureExt;
 use sea_orm::{DbErr, RuntimeErr};
 
 use super::{
@@ -34,15 +38,26 @@ pub(crate) enum OriginKind {
 impl CredentialsOrigin {
     /// What two origins of the same credentials have in common.
     pub(super) fn key(&self) -> String {
+        // With the request's port: two servers may have their sockets in one folder.
         let Self {
             kind,
             request,
             address,
         } = self;
-        format!(
-            "{kind:?} {address} {:?} {:?}",
-            request.user, request.database
-        )
+        format!("{kind:?} {address} {request:?}")
+    }
+
+    /// These, as a connection takes them after those before: who had another user is the URL's again.
+    pub(super) fn completed(
+        &self,
+        mut given: Credentials,
+        before: Option<&Credentials>,
+    ) -> Credentials {
+        let had = before.is_some_and(|before| before.user.is_some());
+        if had && given.user.is_none() {
+            given.user.clone_from(&self.request.user);
+        }
+        given
     }
 
     /// Whether asking is work for somebody else; a file costs nothing to look at.
@@ -58,8 +73,12 @@ impl CredentialsOrigin {
                     refused,
                     ..self.request.clone()
                 };
-                let given = provider.ask(request).await;
-                given.map_err(|err| self.failed(&format!("failed: {err}")))
+                // The application's code, in tasks that many wait for.
+                let asked = AssertUnwindSafe(async { provider.ask(request).await });
+                match asked.catch_unwind().await {
+                    Ok(given) => given.map_err(|err| self.failed(&format!("failed: {err}"))),
+                    Err(_) => Err(self.failed("panicked")),
+                }
             }
             OriginKind::File { path, .. } => {
                 let text = self.read(path).await?;
@@ -84,9 +103,10 @@ impl CredentialsOrigin {
         let request = &self.request;
         let user = request.user.as_deref().unwrap_or_default();
         Wanted {
-            // What libpq says for a socket.
             host: match &request.host {
                 Some(host) => host.trim_matches(['[', ']']),
+                // What libpq says for a socket: its folder, unless that is the usual one.
+                None if self.address.starts_with('/') && !is_usual(&self.address) => &self.address,
                 None => "localhost",
             },
             port: request.port.unwrap_or(5432),
@@ -116,4 +136,10 @@ impl CredentialsOrigin {
             "no credentials for {address}: {who} {what}"
         )))
     }
+}
+
+/// Whether servers have their sockets in this folder by default, upstream's or a distribution's.
+fn is_usual(folder: &str) -> bool {
+    let folder = folder.trim_end_matches('/');
+    ["/tmp", "/run/postgresql", "/var/run/postgresql"].contains(&folder)
 }

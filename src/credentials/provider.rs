@@ -80,16 +80,16 @@ pub struct CredentialsRequest {
     pub refused: bool,
 }
 
-type Asked = BoxFuture<'static, Result<Credentials, Box<dyn Error + Send + Sync>>>;
+type ProviderAnswer = BoxFuture<'static, Result<Credentials, Box<dyn Error + Send + Sync>>>;
 
 /// Whoever gives credentials, as [`Builder::credentials`](crate::Builder::credentials) takes it.
 #[derive(Clone)]
-pub struct CredentialsProvider(Arc<dyn Fn(CredentialsRequest) -> Asked + Send + Sync>);
+pub struct CredentialsProvider(Arc<dyn Fn(CredentialsRequest) -> ProviderAnswer + Send + Sync>);
 
 impl CredentialsProvider {
     /// This function. It is called for each node, at the start, when a quarter of the credentials' time is left, and when a
-    /// server has refused them, but not more often than once a second for that; it has
-    /// [`Config::connect_timeout`](crate::Config::connect_timeout) to answer.
+    /// server has refused them, but not more often than once a second for that; it has three quarters
+    /// of [`Config::connect_timeout`](crate::Config::connect_timeout) to answer.
     pub fn new<F, A>(ask: F) -> Self
     where
         F: Fn(CredentialsRequest) -> A + Send + Sync + 'static,
@@ -98,7 +98,7 @@ impl CredentialsProvider {
         Self(Arc::new(move |request| Box::pin(ask(request))))
     }
 
-    pub(super) fn ask(&self, request: CredentialsRequest) -> Asked {
+    pub(super) fn ask(&self, request: CredentialsRequest) -> ProviderAnswer {
         (self.0)(request)
     }
 }

@@ -47,12 +47,10 @@ impl Login {
         let most = self.from.limit() / 4 * 3;
         let until = *self.until.get_or_insert_with(|| Instant::now() + most);
         let refused = self.number;
-        match self.from.after_refusal(refused).await {
-            Ok(number) => self.number = number,
-            Err(err) => {
-                tracing::warn!("{err}");
-                return false;
-            }
+        let left = until.saturating_duration_since(Instant::now());
+        // Where that fails now it may not the next time: a file is just being written, a vault comes back.
+        if let Ok(Ok(number)) = tokio::time::timeout(left, self.from.after_refusal(refused)).await {
+            self.number = number;
         }
         if self.number != refused {
             return true;

@@ -22,7 +22,7 @@ const CHANGE: Duration = Duration::from_millis(500);
 const CHANGES: usize = 8;
 
 /// A primary and a standby that ask for passwords, and a role `app` with this one.
-fn cluster(password: &str) -> Cluster {
+pub(crate) fn cluster(password: &str) -> Cluster {
     let cluster = Cluster::builder()
         .standbys(1)
         .password(Some("administrator"));
@@ -40,18 +40,18 @@ fn cluster(password: &str) -> Cluster {
 }
 
 /// The standby learns of it as of every write.
-fn change(cluster: &Cluster, role: &str, password: &str) {
+pub(crate) fn change(cluster: &Cluster, role: &str, password: &str) {
     let sql = format!("ALTER ROLE {role} PASSWORD '{password}'");
     cluster.primary().sql(&sql).unwrap();
     cluster.wait_caught_up().unwrap();
 }
 
-fn url(node: &Node, user: &str) -> String {
+pub(crate) fn url(node: &Node, user: &str) -> String {
     format!("postgres://{user}@{}/postgres", node.addr())
 }
 
 /// Connections live for a moment only, so that new ones log in all the time.
-fn builder(cluster: &Cluster) -> Builder {
+pub(crate) fn builder(cluster: &Cluster) -> Builder {
     RoutedConnection::builder()
         .primary(format!("{}?name=primary", url(cluster.primary(), "app")))
         .replica(format!("{}?name=one", url(cluster.standby(0), "app")))
@@ -59,14 +59,14 @@ fn builder(cluster: &Cluster) -> Builder {
 }
 
 /// Reads, writes and transactions, as many as there are; what failed.
-struct Load {
+pub(crate) struct Load {
     over: Arc<AtomicBool>,
     tasks: Vec<tokio::task::JoinHandle<Vec<DbErr>>>,
     done: Arc<AtomicUsize>,
 }
 
 impl Load {
-    fn start(db: &RoutedConnection) -> Self {
+    pub(crate) fn start(db: &RoutedConnection) -> Self {
         let (over, done) = (
             Arc::new(AtomicBool::new(false)),
             Arc::new(AtomicUsize::new(0)),
@@ -90,7 +90,7 @@ impl Load {
         }
     }
 
-    async fn end(self) {
+    pub(crate) async fn end(self) {
         self.over.store(true, Relaxed);
         let mut failed = Vec::new();
         for task in self.tasks {
@@ -101,7 +101,7 @@ impl Load {
     }
 }
 
-async fn statement(db: &RoutedConnection, kind: usize) -> Result<(), DbErr> {
+pub(crate) async fn statement(db: &RoutedConnection, kind: usize) -> Result<(), DbErr> {
     const READ: &str = "SELECT count(*) FROM log";
     match kind {
         0 => db
@@ -127,7 +127,7 @@ async fn statement(db: &RoutedConnection, kind: usize) -> Result<(), DbErr> {
 }
 
 /// A connection of each kind is opened after the last change.
-async fn until_all_are_new(cluster: &Cluster, since: Instant) {
+pub(crate) async fn until_all_are_new(cluster: &Cluster, since: Instant) {
     let age = || format!("interval '{} milliseconds'", since.elapsed().as_millis());
     until("connections that logged in since", async || {
         let sql = format!(
@@ -193,8 +193,14 @@ async fn tokens_that_live_for_a_moment_fail_no_statement() {
         change(&cluster, "app", &next);
         *token.lock().unwrap() = next;
         tokio::time::sleep(CHANGE / 2).await;
-        let pool = db.get_postgres_connection_pool();
-        let mut conn = pool.acquire().await.unwrap();
+        // A busy machine may have the primary taken for lost for a moment: its pool is another one then.
+        let pool = || db.get_postgres_connection_pool().acquire();
+        let mut conn = loop {
+            match pool().await {
+                Err(sqlx::Error::PoolClosed) => tokio::time::sleep(MS).await,
+                conn => break conn.unwrap(),
+            }
+        };
         sqlx::query("SELECT 1").execute(&mut *conn).await.unwrap();
         conn.close().await.unwrap();
         tokio::time::sleep(CHANGE / 2).await;

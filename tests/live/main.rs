@@ -18,6 +18,7 @@ mod concrete_unseen;
 mod connections;
 mod crashes;
 mod credentials;
+mod credentials_faults;
 #[cfg(feature = "discovery")]
 mod discovery;
 mod drop_in_pool;

@@ -187,6 +187,7 @@ async fn a_replica_that_was_promoted_behind_our_back_still_refuses_writes() {
             .consistency(sealane::Consistency::Eventual)
             // Behind our back: a check would see the promotion, and then nothing is sent there at all.
             .check_interval(std::time::Duration::from_secs(60))
+            .max_lag(std::time::Duration::from_secs(600))
             .connect()
             .await
             .unwrap();
