@@ -44,7 +44,7 @@ pub(crate) use self::{
     idle_stack::IdleStack,
     lag::ReplicaLag,
     lease::{Lease, Line, Permit, Seat},
-    link::{NodePool, PoolState, PooledConnection, Returned, SecondPool},
+    link::{ANSWER, NodePool, PoolState, PooledConnection, Returned, SecondPool},
     pending_pool::PendingPool,
     pool_size::{PoolLook, PoolSize},
     trouble::Trouble,

@@ -12,7 +12,7 @@ use crate::{
         unresolved::{By, Trace},
     },
     error::DbErrKind,
-    node::{Lease, PooledConnection, door::Stranger},
+    node::{ANSWER, Lease, PooledConnection, door::Stranger},
     route::Forced,
     vocabulary::{Intent, Role},
 };
@@ -24,6 +24,9 @@ impl Attempt<'_> {
         lease: &mut Lease,
     ) -> Result<Option<PooledConnection>, Failed> {
         let conn = self.acquire(lease).await.map_err(Failed::to_acquire)?;
+        let Some(conn) = conn else {
+            return Ok(None);
+        };
         if self.reroute_if_stale(lease) {
             return Ok(None);
         }
@@ -76,9 +79,20 @@ impl Attempt<'_> {
         true
     }
 
-    /// A connection of the leased node, or of the first that has a permit: the lease is on that one then.
-    async fn acquire(&mut self, lease: &mut Lease) -> Result<PooledConnection, DbErr> {
-        let conn = self.connection(lease).await?;
+    /// A connection of the leased node, or of the first that has a permit: the lease is on that one then. Nothing where the
+    /// server has closed it; another one has to be taken.
+    async fn acquire(&mut self, lease: &mut Lease) -> Result<Option<PooledConnection>, DbErr> {
+        let mut conn = self.connection(lease).await?;
+        // A write is sent once, so not on what may be closed.
+        if self.may_write() && lease.node().may_hand_out_ended() {
+            let answer = lease
+                .guard(tokio::time::timeout(ANSWER, conn.ready()))
+                .await;
+            if !matches!(answer, Ok(Ok(true))) {
+                conn.discard();
+                return Ok(None);
+            }
+        }
         let conn = match self.progress.renewed {
             0 => conn,
             // Whichever connection it got: it may be another one that has the old statement.
@@ -90,8 +104,8 @@ impl Attempt<'_> {
             }
         };
         match self.guards.write.is_some() {
-            true => self.trace(lease, conn).await,
-            false => Ok(conn),
+            true => self.trace(lease, conn).await.map(Some),
+            false => Ok(Some(conn)),
         }
     }
 

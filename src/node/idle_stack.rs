@@ -183,6 +183,12 @@ impl Node {
         }
     }
 
+    /// Whether a connection that was taken may be one that its server has closed: it was on its way back to the pool while
+    /// the idle ones were asked.
+    pub(crate) fn may_hand_out_ended(&self) -> bool {
+        self.sockets.has_open_ended()
+    }
+
     /// Gives the pool all that are idle here.
     pub(super) fn give_all_to_pool(&self) {
         if let Some(idle) = self.idle() {

@@ -11,7 +11,6 @@ mod second_pool;
 mod weed;
 
 use std::sync::Arc;
-#[cfg(any(feature = "postgres", feature = "mysql"))]
 use std::time::Duration;
 
 #[cfg(feature = "mysql")]
@@ -31,8 +30,7 @@ use super::{PendingPool, PoolSize, door::Guide};
 use crate::{error::DbErrKind, node::open::logs_in_again};
 
 /// How long an idle connection may take to answer; the node's monitor has a time-out of its own.
-#[cfg(any(feature = "postgres", feature = "mysql"))]
-pub(super) const ANSWER: Duration = Duration::from_secs(1);
+pub(crate) const ANSWER: Duration = Duration::from_secs(1);
 
 /// A node's pool, and the connection through which its transactions begin.
 pub(crate) enum NodePool {

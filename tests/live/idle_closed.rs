@@ -3,9 +3,14 @@
 use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpStream},
+    os::fd::RawFd,
     sync::Mutex,
 };
 
+use nix::{
+    errno::Errno,
+    sys::socket::{MsgFlags, SockaddrStorage, getpeername, recv},
+};
 use sea_orm::{ConnectionTrait, TransactionTrait};
 use sealane::{ClusterEvent, RoutedConnection};
 use sealane_harness::{Cluster, Forwarder};
@@ -21,12 +26,32 @@ fn behind_a_forwarder() -> (Cluster, Forwarder) {
     (cluster, between)
 }
 
+/// Closes every connection, and waits until this process could know it: on a busy machine the system delivers an end late.
 async fn all_closed(between: &Forwarder) {
-    between.disconnect();
+    let open = sockets_to(between.addr().port());
     until("every connection to be closed", async || {
-        between.open() == 0
+        between.disconnect();
+        open.iter().all(|file| has_ended(*file))
     })
     .await;
+}
+
+/// The sockets of this process that lead to this port.
+fn sockets_to(port: u16) -> Vec<RawFd> {
+    let files = std::fs::read_dir("/dev/fd").unwrap();
+    let files = files.filter_map(|file| file.ok()?.file_name().to_str()?.parse().ok());
+    files.filter(|file| peer(*file) == Some(port)).collect()
+}
+
+fn peer(file: RawFd) -> Option<u16> {
+    let peer = getpeername::<SockaddrStorage>(file).ok()?;
+    let four = peer.as_sockaddr_in().map(|addr| addr.port());
+    four.or_else(|| peer.as_sockaddr_in6().map(|addr| addr.port()))
+}
+
+fn has_ended(file: RawFd) -> bool {
+    let flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
+    !matches!(recv(file, &mut [0], flags), Err(Errno::EAGAIN))
 }
 
 /// Ten of ten writes came back as unknown, and the primary was thrown out; SeaORM alone failed none.

@@ -6,7 +6,7 @@ use std::{
     os::fd::AsRawFd,
 };
 
-use crate::node::sockets::{Ends, Socket};
+use crate::node::sockets::{Ends, Listed, Socket, Sockets};
 
 fn ends(of: &TcpStream) -> Ends {
     Ends {
@@ -110,4 +110,28 @@ fn a_socket_is_known_by_an_answer_that_nobody_else_is_given() {
         let mut unread = [0; 64];
         assert!(pair.0.read(&mut unread).unwrap() > 5);
     }
+}
+
+/// One that was answered just before its end comes back to its pool after the idle ones were asked: it is told of for as long
+/// as it is open.
+#[test]
+fn a_connection_that_was_found_to_have_ended_is_told_of_until_it_is_closed() {
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let to = server.local_addr().unwrap();
+    let (ours, theirs) = (TcpStream::connect(to).unwrap(), server.accept().unwrap().0);
+    let sockets = Sockets::default();
+    sockets.opened(Some(to.port()));
+    let listed = || {
+        Some(Listed {
+            port: to.port(),
+            size: 1,
+            judged: Some(1),
+        })
+    };
+    assert!(!sockets.may_have_ended(true, listed) && !sockets.has_open_ended());
+    drop(theirs);
+    assert!(sockets.may_have_ended(true, listed), "found");
+    assert!(sockets.has_open_ended() && sockets.has_open_ended());
+    drop(ours);
+    assert!(!sockets.has_open_ended());
 }

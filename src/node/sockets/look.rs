@@ -8,7 +8,7 @@ use std::{
     os::fd::RawFd,
     sync::{
         Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -30,6 +30,10 @@ const LOOK_EVERY: Duration = Duration::from_millis(1);
 /// tell: one counts from before it has a socket, so a list made meanwhile lacked it for all of this time.
 const LIST_FOR: Duration = Duration::from_secs(1);
 
+/// How long a socket that has ended and is still open may be one that comes back to its pool. Whoever holds one for longer
+/// has it in a transaction, or is another pool to the same port.
+const COMES_BACK: Duration = Duration::from_secs(10);
+
 /// The sockets of one pool.
 #[derive(Debug)]
 pub(crate) struct Sockets {
@@ -37,11 +41,15 @@ pub(crate) struct Sockets {
     /// When they were looked at, in microseconds after that; 0 before the first time.
     looked: AtomicU64,
     list: Mutex<SocketList>,
+    /// The list has some that have ended and were open when somebody last looked.
+    any_ended: AtomicBool,
 }
 
 #[derive(Debug, Default)]
 struct SocketList {
     files: Vec<RawFd>,
+    /// Sockets that have ended, and when that was seen.
+    ended: Vec<(RawFd, Instant)>,
     /// What the pool had when it was made, and when that was.
     of: Option<(Listed, Instant)>,
 }
@@ -52,6 +60,7 @@ impl Default for Sockets {
             began: Instant::now(),
             looked: AtomicU64::new(0),
             list: Mutex::default(),
+            any_ended: AtomicBool::new(false),
         }
     }
 }
@@ -86,20 +95,36 @@ impl Sockets {
             return false;
         };
         self.looked.store(since, Ordering::Relaxed);
-        // Told once: whoever holds one that has ended will learn it by itself.
-        let mut found = list.drop_ended();
+        let mut found = list.drop_ended(now);
         let fits =
             |(of, at): (Listed, Instant)| of == now_listed && now.duration_since(at) < LIST_FOR;
         if !list.of.is_some_and(fits) {
             list.files = to_port(now_listed.port);
             list.of = Some((now_listed, now)).filter(|_| now_listed.has_all(list.files.len()));
-            found |= list.drop_ended();
+            found |= list.drop_ended(now);
         }
         if found {
+            self.any_ended.store(true, Ordering::Release);
             // Another connection takes its place, and the pool is as large as before.
             list.of = None;
         }
         found
+    }
+
+    /// Whether a connection may be one that was found to have ended: one is still open, and not idle as the others were
+    /// asked. It was answered before that end, and came back to its pool after it.
+    pub(crate) fn has_open_ended(&self) -> bool {
+        if !self.any_ended.load(Ordering::Acquire) {
+            return false;
+        }
+        let mut list = self.list.lock().unwrap_or_else(PoisonError::into_inner);
+        list.ended.retain(|(file, _)| has_ended(*file));
+        self.any_ended
+            .store(!list.ended.is_empty(), Ordering::Release);
+        // Those that are older stay known, or the next list would find them anew.
+        list.ended
+            .iter()
+            .any(|(_, seen)| seen.elapsed() < COMES_BACK)
     }
 
     /// A connection to this port was opened, and its server has answered.
@@ -121,10 +146,15 @@ impl Sockets {
 
 impl SocketList {
     /// Drops those that the other side has ended; whether there were any.
-    fn drop_ended(&mut self) -> bool {
-        let before = self.files.len();
-        self.files.retain(|file| !has_ended(*file));
-        self.files.len() < before
+    fn drop_ended(&mut self, now: Instant) -> bool {
+        let ended: Vec<_> = self.files.extract_if(.., |file| has_ended(*file)).collect();
+        // One that was closed and not reset still has its other end, and is found again with the next list.
+        for file in &ended {
+            if !self.ended.iter().any(|(known, _)| known == file) {
+                self.ended.push((*file, now));
+            }
+        }
+        !ended.is_empty()
     }
 }
 

@@ -12,6 +12,11 @@ impl Sockets {
         false
     }
 
+    /// Whether a connection may be one that was found to have ended.
+    pub(crate) fn has_open_ended(&self) -> bool {
+        false
+    }
+
     /// A connection to this port was opened.
     #[cfg_attr(
         not(feature = "postgres"),
