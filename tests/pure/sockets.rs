@@ -1,4 +1,4 @@
-//! One socket of this process, known again for certain (rule C7).
+//! Sockets whose other side has ended, and which are ours (rules C7, T9).
 
 use std::{
     io::{ErrorKind, Read, Write},
