@@ -19,6 +19,9 @@ use crate::{Error, Result, error::Attempt, process};
 /// How long before its server a client sees that a process was killed.
 const LEAD: Duration = Duration::from_millis(50);
 
+/// How long its recovery takes at least: an empty server's is over before a busy client has asked what happened.
+const RECOVERS: Duration = Duration::from_secs(1);
+
 pub(super) struct Server {
     pub(super) child: Child,
     frozen: bool,
@@ -142,14 +145,23 @@ impl Node {
         );
         let pids = self.ask(&sql).unwrap_or_default();
         let pids: Vec<u32> = pids.split(' ').filter_map(|pid| pid.parse().ok()).collect();
-        if let (Some(server), false) = (&*self.alive(), pids.is_empty()) {
+        let server = self.alive().as_ref().map(|server| server.child.id());
+        if let (Some(server), false) = (server, pids.is_empty()) {
+            // It recovers when all of its processes have ended.
+            let writer =
+                "select pid from pg_stat_activity where backend_type = 'background writer'";
+            let writer = self.ask(writer).ok().and_then(|pid| pid.parse().ok());
+            let to_writer = |order| writer.inspect(|pid| process::signal(*pid, order));
             // The server hears of it only when the clients have, as on a machine that is less busy than one with tests.
-            process::signal(server.child.id(), Signal::SIGSTOP);
+            process::signal(server, Signal::SIGSTOP);
+            to_writer(Signal::SIGSTOP);
             for pid in &pids {
                 process::signal(*pid, Signal::SIGKILL);
             }
             thread::sleep(LEAD);
-            process::signal(server.child.id(), Signal::SIGCONT);
+            process::signal(server, Signal::SIGCONT);
+            thread::sleep(RECOVERS);
+            to_writer(Signal::SIGCONT);
         }
         pids.len()
     }
