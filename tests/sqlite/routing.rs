@@ -165,6 +165,41 @@ async fn primary_forces_and_replica_is_strict() {
     assert_eq!(book::Entity::find().count(&db).await.unwrap(), 3);
 }
 
+/// I3: the hint is for texts that cannot be given to another handle.
+#[tokio::test]
+async fn a_hint_in_the_text_sends_a_read_to_the_primary() {
+    let file = File::new();
+    let db = library(&file).await;
+    let (decisions, _guard) = Decisions::listen();
+    let plain = "SELECT name FROM author";
+    let hinted = "SELECT name FROM author /* sealane:primary */";
+    for text in [plain, hinted, plain] {
+        assert_eq!(db.query_all_raw(sql(&db, text)).await.unwrap().len(), 1);
+    }
+    assert_eq!(
+        decisions.take(),
+        [
+            ("replica".into(), "replica".into()),
+            ("primary".into(), "primary_only".into()),
+            ("replica".into(), "replica".into())
+        ]
+    );
+    let explained = db.explain(hinted);
+    assert_eq!(explained.reason, Reason::PrimaryOnly);
+    assert_eq!(explained.part, "comment sealane:primary");
+
+    let refused = db.replica().query_one_raw(sql(&db, hinted)).await;
+    let refused = refused.unwrap_err();
+    let ours = Error::from_db_err(&refused).expect("an error of ours");
+    assert!(matches!(ours, Error::NotARead { .. }), "{ours}");
+
+    // No hint takes a write there.
+    let write = "DELETE FROM book /* sealane:replica */";
+    db.query_all_raw(sql(&db, write)).await.unwrap();
+    let roles = decisions.roles();
+    assert_eq!(roles, ["primary"]);
+}
+
 #[tokio::test]
 async fn explain_decides_and_sends_nothing() {
     let file = File::new();

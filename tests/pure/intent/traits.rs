@@ -76,6 +76,7 @@ fn only_built_in_functions_may_be_corrected() {
     assert!(!may_be_corrected("SELECT 1; SELECT 2"));
 }
 
+/// I3.
 #[test]
 fn a_hint_raises_and_never_lowers() {
     for backend in [DbBackend::Postgres, DbBackend::MySql, DbBackend::Sqlite] {
@@ -86,6 +87,73 @@ fn a_hint_raises_and_never_lowers() {
         assert_eq!(of("/* sealane:replica */ DELETE FROM t"), Intent::Write);
         assert_eq!(of("/* sealane:primary */ DELETE FROM t"), Intent::Write);
         assert_eq!(of("SELECT ' sealane:primary '"), Intent::Read);
+        for hinted in [
+            "/*sealane:primary*/SELECT 1",
+            "/*+ SeaLane:PRIMARY */ SELECT 1",
+            "SELECT /* sealane:primary */ 1",
+            "SELECT 1 --sealane:primary",
+            "-- sealane:primary\nSELECT 1",
+            "SELECT 1 /* one more */ /* sealane:primary */",
+            "SELECT 1; /* sealane:primary */ SELECT 2",
+            "SELECT 1; SELECT 2; /* sealane:primary */",
+        ] {
+            if backend == DbBackend::MySql && hinted.contains("--s") {
+                // There it is two minus signs.
+                continue;
+            }
+            assert_eq!(of(hinted), Intent::Primary, "{hinted}");
+            assert_eq!(
+                classify(backend, hinted).reason(),
+                Reason::PrimaryOnly,
+                "{hinted}"
+            );
+        }
+    }
+    // What its server does not take for one is none either.
+    let of = |backend, sql: &str| classify(backend, sql).intent();
+    assert_eq!(
+        of(DbBackend::MySql, "SELECT 1 # sealane:primary"),
+        Intent::Primary
+    );
+    assert_eq!(
+        of(DbBackend::Postgres, "/* /* sealane:primary */ */ SELECT 1"),
+        Intent::Primary
+    );
+}
+
+/// I3: a comment that only mentions it, or a text that only looks like a comment, is no hint.
+#[test]
+fn a_hint_is_a_comment_by_itself() {
+    let plain = [
+        "/* see sealane:primary */ SELECT 1",
+        "/* sealane:primary, please */ SELECT 1",
+        "/* sealane: primary */ SELECT 1",
+        "/* sealane:replica */ SELECT 1",
+        "/* primary */ SELECT 1",
+        "SELECT '/* sealane:primary */'",
+        "SELECT 1 AS \"/* sealane:primary */\"",
+        "SELECT '-- sealane:primary\n'",
+    ];
+    for backend in [DbBackend::Postgres, DbBackend::MySql, DbBackend::Sqlite] {
+        for sql in plain {
+            assert_eq!(classify(backend, sql).intent(), Intent::Read, "{sql}");
+        }
+        // A hint among several statements lowers none of them.
+        for sql in [
+            "/* sealane:primary */ SELECT 1; DELETE FROM t",
+            "DELETE FROM t; /* sealane:primary */ SELECT 1",
+            "DELETE FROM t /* sealane:primary */",
+        ] {
+            assert_eq!(classify(backend, sql).intent(), Intent::Write, "{sql}");
+        }
+    }
+    for sql in [
+        "SELECT $$ /* sealane:primary */ $$",
+        "SELECT E'\\' /* sealane:primary */'",
+        "/* seen /* sealane:primary */ */ SELECT 1",
+    ] {
+        let intent = classify(DbBackend::Postgres, sql).intent();
+        assert_eq!(intent, Intent::Read, "{sql}");
     }
 }
 
