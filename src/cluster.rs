@@ -94,7 +94,7 @@ impl Cluster {
 
     /// Swaps the list of nodes under running code (rule R8).
     ///
-    /// A node that stays the same keeps its pool and its health; a change of name, weight or zone alone takes effect
+    /// A node that stays the same keeps its pool and its health; a change of name, weight, zone or tags alone takes effect
     /// in place. A new node is warmed first (`warm_up_timeout`, 5 s, else it enters ejected and is probed), and until
     /// then the old list serves. A removed node finishes what runs there within `SEALANE_DRAIN_TIMEOUT`, then it is cut
     /// off; one that returns meanwhile keeps its pool. Calls are carried out one after the other; the last wins.

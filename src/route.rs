@@ -29,7 +29,7 @@ use fastrand::Rng;
 
 pub use self::not_sent::NotSent;
 use crate::intent::Classification;
-use crate::state::{Spares, View};
+use crate::state::{GroupOrder, Preference, Spares, View};
 use crate::vocabulary::{Intent, NodeId, Reason};
 
 /// Which role the handle insists on.
@@ -95,8 +95,8 @@ pub(crate) struct RouteRequest<'a> {
     pub(crate) forced: Forced,
     /// What this session wrote or saw.
     pub(crate) fresh: Fresh,
-    /// The zone that this handle wants instead of the configured one.
-    pub(crate) zone: Option<&'a str>,
+    /// The nodes that this handle would rather have; none where it says nothing.
+    pub(crate) preference: Option<&'a Preference>,
     pub(crate) tried: Tried,
     /// Whom it must not crash as well (rule R5).
     pub(crate) spares: Spares,
@@ -173,15 +173,15 @@ pub(crate) fn route(
         // The primary is as far as itself, also where it takes part in reads.
         let fresh =
             |index| request.fresh == Fresh::Any || view.primary == Some(index) || covers(index);
-        let group = view.group(request.zone);
+        let groups = groups(request, view);
         if request.tried.is_empty()
-            && let Some(index) = balance::pick(group, rng, &in_flight)
+            && let Some(index) = balance::pick(groups.first(), rng, &in_flight)
             && fresh(index)
             && !spared(request, view, index)
         {
             return Decision::Go { index, reason };
         }
-        let choice = balance::pick_but(&[group, &view.replicas], rng, in_flight, |index| {
+        let choice = balance::pick_but(groups.all(), rng, in_flight, |index| {
             tried(request, view, index) || spared(request, view, index) || !fresh(index)
         });
         if let Some(index) = choice {
@@ -241,8 +241,7 @@ fn strictly_replica(
         }
         return Decision::Refuse(Refusal::NoReplica);
     }
-    let groups = [view.group(request.zone), &view.replicas];
-    let choice = balance::pick_but(&groups, rng, in_flight, |index| {
+    let choice = balance::pick_but(groups(request, view).all(), rng, in_flight, |index| {
         view.primary == Some(index) || tried(request, view, index) || spared(request, view, index)
     });
     match choice {
@@ -252,6 +251,12 @@ fn strictly_replica(
         },
         None => wait(request, view),
     }
+}
+
+/// Whom it turns to, one group after the other, the replicas as a whole at last.
+#[inline]
+fn groups<'v>(request: &RouteRequest<'_>, view: &'v View) -> GroupOrder<'v> {
+    view.groups.in_order(request.preference, &view.replicas)
 }
 
 fn primary(request: &RouteRequest<'_>, view: &View, reason: Reason) -> Decision {

@@ -24,6 +24,7 @@ mod crash;
 mod effect;
 mod eligible;
 mod event;
+mod groups;
 mod health;
 mod lag;
 mod members;
@@ -52,13 +53,14 @@ pub(crate) use catalog::CatalogSchedule;
 pub(crate) use crash::{Fate, Spares};
 pub(crate) use effect::{Changes, Effect, Notice, Outbox};
 pub(crate) use event::{CatalogNews, Event, PoolNews, ProbeFacts, Reading};
+pub(crate) use groups::{Candidate, Group, GroupOrder, Preference};
 pub(crate) use node::{Fact, Health, Membership, NodeSpec, NodeState, Suspicion};
 pub(crate) use outage::{Outage, Ran, TextHash};
 pub(crate) use primaryship::Primaryship;
 pub(crate) use stalls::NodeProgress;
 pub(crate) use start::StartProblem;
 pub(crate) use tuning::{Ejection, FailoverRules, Tuning};
-pub(crate) use view::{Candidate, Group, View, ViewNode};
+pub(crate) use view::{View, ViewNode};
 
 /// A point in time: how long after the cluster's start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]

@@ -39,6 +39,7 @@ struct FoundNode {
     address: String,
     weight: Option<u32>,
     zone: Option<String>,
+    tags: Vec<String>,
 }
 
 /// What a source says at one moment.
@@ -169,6 +170,9 @@ fn nodes(answer: &Answer, like: &NodeConfig) -> Vec<NodeConfig> {
                 }
                 node.weight = found.weight.unwrap_or(node.weight);
                 node.zone = found.zone.clone().or(node.zone);
+                if !found.tags.is_empty() {
+                    node.tags.clone_from(&found.tags);
+                }
                 all.push(node);
             }
             Err(err) => {

@@ -50,6 +50,7 @@ impl Source {
             role: node.role(),
             weight: node.weight,
             zone: node.zone.as_deref().map(Arc::from),
+            tags: node.tags.iter().map(|tag| Arc::from(&**tag)).collect(),
             endpoint: endpoint(&node).into(),
             settings: fingerprint(&node),
         };
@@ -79,6 +80,7 @@ impl Source {
             role,
             weight: u32::from(role == Role::Replica),
             zone: None,
+            tags: Arc::default(),
             settings: 0,
         };
         Self {

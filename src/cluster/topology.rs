@@ -34,6 +34,12 @@ pub struct NodeStatus {
     pub name: String,
     /// The node's host and port, or its file; empty where the application made the connection.
     pub host: String,
+    /// The zone in which it stands (`?zone=`).
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub zone: Option<String>,
+    /// What the node is meant for (`?tags=`).
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub tags: Vec<String>,
     /// What the node may do now.
     pub role: Role,
     /// The primaryship that it shows or follows (PostgreSQL's timeline); `None` where it is not known.
@@ -88,6 +94,8 @@ impl NodeStatus {
             id: node.id,
             name: node.name.to_string(),
             host: String::new(),
+            zone: node.zone.as_deref().map(str::to_owned),
+            tags: node.tags.iter().map(ToString::to_string).collect(),
             role: node.role,
             epoch: node.epoch,
             lag: None,
@@ -131,7 +139,7 @@ pub struct TopologyChange {
     pub removed: Vec<NodeId>,
     /// Nodes that are the same as before.
     pub kept: Vec<String>,
-    /// Kept with their pools; name, weight or zone changed.
+    /// Kept with their pools; name, weight, zone or tags changed.
     pub changed: Vec<String>,
     /// Replicas that are the primary, by name or address: left out.
     pub dropped: Vec<String>,

@@ -109,7 +109,7 @@ impl Builder {
         self.set_primary(Given::Text(url.into()))
     }
 
-    /// Adds a replica: a URL, or `host[:port]` with the rest as the primary's; `?name=&weight=&zone=`.
+    /// Adds a replica: a URL, or `host[:port]` with the rest as the primary's; `?name=&weight=&zone=&tags=`.
     pub fn replica(mut self, item: impl Into<String>) -> Self {
         self.draft.replicas.push(Given::Text(item.into()));
         self

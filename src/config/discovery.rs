@@ -36,7 +36,7 @@ pub enum Discovery {
     /// each time: one that answers with a few of many at random would take nodes in and out.
     Dns(String),
     /// A JSON (`.json`) or TOML file that is read again every `SEALANE_CHECK_INTERVAL`: `nodes`, each with `host` and,
-    /// where wanted, `name`, `weight` and `zone`; and `primary`, the name of the node that was made the primary, where
+    /// where wanted, `name`, `weight`, `zone` and `tags`; and `primary`, the name of the node that was made the primary, where
     /// whoever writes the file is the authority on that.
     File(PathBuf),
     /// The REST interface of Patroni, at one or several addresses separated by commas: `/cluster` tells the members and

@@ -53,6 +53,9 @@ fn describe(node: &NodeConfig) -> String {
     let mut parts = vec![format!("weight {}", node.weight)];
     parts.extend(node.name.as_ref().map(|name| format!("name {name}")));
     parts.extend(node.zone.as_ref().map(|zone| format!("zone {zone}")));
+    if !node.tags.is_empty() {
+        parts.push(format!("tags {}", node.tags.join("+")));
+    }
     format!("{} ({})", node.url, parts.join(", "))
 }
 

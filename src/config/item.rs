@@ -50,7 +50,7 @@ impl Item {
             let value = percent_decode(value).unwrap_or_default();
             if !own.take(key, &value)? {
                 return Err(
-                    "has a parameter other than name, weight and zone: write a whole URL"
+                    "has a parameter other than name, weight, zone and tags: write a whole URL"
                         .to_owned(),
                 );
             }

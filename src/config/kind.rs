@@ -62,7 +62,9 @@ impl SettingKind {
     pub(crate) fn describe(self) -> String {
         match self {
             Self::Primary => "URL, on PostgreSQL with one or several hosts".to_owned(),
-            Self::Replicas => "list of URL or `host[:port]`, `?name=&weight=&zone=`".to_owned(),
+            Self::Replicas => {
+                "list of URL or `host[:port]`, `?name=&weight=&zone=&tags=`".to_owned()
+            }
             Self::Replica => "one item of such a list".to_owned(),
             Self::Strictness => "error, warn".to_owned(),
             Self::Flag => "bool".to_owned(),
@@ -139,6 +141,16 @@ pub(crate) fn check_name(name: &str) -> Result<(), String> {
         return Err("must be a name of 1 to 64 letters, digits, `_`, `-` or `.`".to_owned());
     }
     Ok(())
+}
+
+/// Tags are names. A node has a few of them: what is known of all nodes keeps a group for each.
+pub(crate) fn check_tags(tags: &[String]) -> Result<(), String> {
+    const MOST: usize = 16;
+    if tags.len() > MOST {
+        return Err(format!("tags must be at most {MOST}"));
+    }
+    let problem = tags.iter().find_map(|tag| check_name(tag).err());
+    problem.map_or(Ok(()), |problem| Err(format!("tag {problem}")))
 }
 
 fn check_function(name: &str) -> Result<(), String> {

@@ -7,7 +7,7 @@ use crate::vocabulary::Role;
 
 /// One node of the topology as its owner wants it; also what `replace_nodes` takes.
 ///
-/// The URL may carry our own parameters, `?name=&weight=&zone=`; they are taken off before a driver sees it.
+/// The URL may carry our own parameters, `?name=&weight=&zone=&tags=`; they are taken off before a driver sees it.
 ///
 /// ```
 /// use sealane::NodeConfig;
@@ -34,6 +34,8 @@ pub struct NodeConfig {
     pub weight: u32,
     /// Where the node stands, for readers that prefer a zone.
     pub zone: Option<String>,
+    /// What the node is meant for, for readers that prefer a tag: at most 16. Default: none.
+    pub tags: Vec<String>,
 }
 
 /// A replica's share unless it says otherwise.
@@ -71,6 +73,20 @@ impl NodeConfig {
         self
     }
 
+    /// This node with these tags, in the place of those that it had.
+    ///
+    /// ```
+    /// # use sealane::NodeConfig;
+    /// let replica = NodeConfig::replica("postgres://app@db2/app")?.with_tags(["reports", "search"]);
+    /// assert_eq!(replica, NodeConfig::replica("postgres://app@db2/app?tags=reports,search")?);
+    /// # Ok::<(), sealane::ConfigError>(())
+    /// ```
+    #[must_use]
+    pub fn with_tags(mut self, tags: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.tags = tags.into_iter().map(Into::into).collect();
+        self
+    }
+
     pub(crate) fn endpoint(&self) -> Endpoint {
         self.url.endpoint()
     }
@@ -83,6 +99,7 @@ impl NodeConfig {
             name: own.name,
             weight: own.weight.unwrap_or(PRIMARY_WEIGHT),
             zone: own.zone,
+            tags: own.tags,
         }
     }
 
@@ -94,6 +111,7 @@ impl NodeConfig {
             name: own.name,
             weight: own.weight.unwrap_or(REPLICA_WEIGHT),
             zone: own.zone,
+            tags: own.tags,
         }
     }
 
@@ -128,6 +146,7 @@ impl NodeConfig {
             name: self.name.as_ref().map(|name| format!("{name}{READERS}")),
             weight: REPLICA_WEIGHT,
             zone: self.zone.clone(),
+            tags: self.tags.clone(),
         }
     }
 

@@ -1,10 +1,11 @@
-//! Narrower handles: the primary only, a replica only, a zone, a level of consistency.
+//! Narrower handles: the primary only, a replica only, a zone, a tag, a level of consistency.
 
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use super::RoutedConnection;
 use crate::{
     route::Forced,
+    state::Preference,
     vocabulary::{Consistency, OnStale},
 };
 
@@ -37,9 +38,29 @@ impl RoutedConnection {
     /// This handle, preferring replicas of this zone; the others serve when none of it is eligible.
     #[must_use]
     pub fn in_zone(&self, name: impl Into<Arc<str>>) -> Self {
-        let mut other = self.clone();
-        other.overrides.zone = Some(name.into());
-        other
+        self.preferring(|wanted| wanted.zone = Some(name.into()))
+    }
+
+    /// This handle, preferring replicas that are meant for this: those with the tag in their URL (`?tags=reports`). When
+    /// none of them is eligible, or known to have what a read has to see, the read goes where it would go without the tag:
+    /// it is a preference, as a zone is, and never an error. One tag; the last one counts. With a zone, the handle's or the
+    /// configured one, it is first the tag in that zone, then the tag anywhere, then the zone.
+    ///
+    /// ```no_run
+    /// # async fn f() -> Result<(), sealane::Error> {
+    /// # use sealane::RoutedConnection;
+    /// let db = RoutedConnection::builder()
+    ///     .primary("postgres://app:secret@db1/app")
+    ///     .replicas(["db2", "db3?tags=reports"])
+    ///     .connect()
+    ///     .await?;
+    /// let reports = db.tagged("reports"); // db3, while it serves
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn tagged(&self, tag: impl Into<Arc<str>>) -> Self {
+        self.preferring(|wanted| wanted.tag = Some(tag.into()))
     }
 
     /// This handle, with reads at this level instead of `SEALANE_CONSISTENCY`.
@@ -105,6 +126,14 @@ impl RoutedConnection {
         let mut other = self.clone();
         let millis = u32::try_from(most.as_millis()).unwrap_or(u32::MAX);
         other.overrides.max_lag = NonZeroU32::new(millis.max(1));
+        other
+    }
+
+    fn preferring(&self, change: impl FnOnce(&mut Preference)) -> Self {
+        let mut other = self.clone();
+        change(Arc::make_mut(
+            other.overrides.preference.get_or_insert_default(),
+        ));
         other
     }
 

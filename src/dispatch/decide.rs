@@ -123,7 +123,7 @@ impl Attempt<'_> {
             classification,
             forced,
             fresh: self.freshness.wants(choosy),
-            zone: request.overrides.zone.as_deref(),
+            preference: request.overrides.preference.as_deref(),
             tried: progress.tried,
             spares: self.spares(snapshot),
             retried: progress.retries > 0,

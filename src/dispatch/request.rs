@@ -14,6 +14,7 @@ use crate::{
     node::Node,
     route::Forced,
     snapshot::Snapshot,
+    state::Preference,
     vocabulary::{Consistency, OnStale, Scope},
 };
 
@@ -31,7 +32,8 @@ pub(crate) struct Overrides {
     /// The handle belongs to no session.
     pub(crate) untracked: bool,
     pub(crate) session: Option<Arc<Session>>,
-    pub(crate) zone: Option<Arc<str>>,
+    /// Which replicas it would rather have.
+    pub(crate) preference: Option<Arc<Preference>>,
 }
 
 impl Overrides {

@@ -3,7 +3,7 @@
 //! The same rows as in [`route`](super::route), asked for everybody who would do rather than for the best one: what is
 //! busy is not broken, and whoever has a permit first may serve it.
 
-use super::{Fresh, RouteRequest, RouteRow, row, spared, tried};
+use super::{Fresh, RouteRequest, RouteRow, groups, row, spared, tried};
 use crate::state::{Candidate, View};
 use crate::vocabulary::Reason;
 
@@ -43,11 +43,12 @@ pub(crate) fn lines(
     let serves = |index| fresh(index) && !(strict && view.primary == Some(index));
     let all = &*view.replicas.members;
     if !all.is_empty() {
-        lines.join(&view.group(request.zone).members, reason, serves);
-    }
-    // Those outside the group only once those inside have let it wait, or where there is nobody inside.
-    if late || lines.found.is_empty() {
-        lines.join(all, reason, serves);
+        // Those outside a group only once those inside have let it wait, or where there is nobody inside.
+        for group in groups(request, view).all() {
+            if late || lines.found.is_empty() {
+                lines.join(&group.members, reason, serves);
+            }
+        }
     }
     if strict || (!lines.found.is_empty() && !late) {
         return lines.found;

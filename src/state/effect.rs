@@ -73,7 +73,7 @@ pub(crate) struct Changes {
     pub(crate) removed: Vec<NodeId>,
     /// Nothing changed.
     pub(crate) kept: Vec<NodeId>,
-    /// The pool was kept; name, weight or zone changed.
+    /// The pool was kept; name, weight, zone or tags changed.
     pub(crate) changed: Vec<NodeId>,
     /// Replicas that are the primary: left out, with a warning.
     pub(crate) dropped: Vec<Arc<str>>,

@@ -48,6 +48,8 @@ pub(crate) struct NodeSpec {
     /// The node's share of reads; 0 takes none.
     pub(crate) weight: u32,
     pub(crate) zone: Option<Arc<str>>,
+    /// What the node is meant for.
+    pub(crate) tags: Arc<[Arc<str>]>,
     /// Which database server this is, in a normal form and without a password: the same text is the same node.
     pub(crate) endpoint: Arc<str>,
     /// A fingerprint of everything else that a connection depends on, the password and the pool's options included.
@@ -62,12 +64,13 @@ impl fmt::Debug for NodeSpec {
             .field("role", &self.role)
             .field("weight", &self.weight)
             .field("zone", &self.zone)
+            .field("tags", &self.tags)
             .finish_non_exhaustive()
     }
 }
 
 impl NodeSpec {
-    /// Whether the other's connections may serve for this one: only label, weight and zone may differ.
+    /// Whether the other's connections may serve for this one: only label, weight, zone and tags may differ.
     #[must_use]
     pub(crate) fn same_pool(&self, other: &Self) -> bool {
         self.endpoint == other.endpoint

@@ -5,21 +5,19 @@
 //! latencies are folded into one figure, the capacity: a node's share of reads while nobody is busy.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::eligible::{ineligible, is_untold, out_of_service, told_of};
-use super::probe::millis;
-use super::{Health, Moment, NodeState, Outage, State, Tuning};
+use super::groups::{Group, Groups, ReadCandidate};
+use super::{Moment, NodeState, Outage, State};
 use crate::vocabulary::{FenceReason, Ineligible, NodeId, Role};
-
-/// Fine enough that a weight of 1 in ramp-up and 100 ms away is not nothing.
-const SCALE: u64 = 1000;
 
 /// One node in the list, by position: the snapshot's pools stand in the same order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ViewNode {
     pub(crate) id: NodeId,
     pub(crate) name: Arc<str>,
+    pub(crate) zone: Option<Arc<str>>,
+    pub(crate) tags: Arc<[Arc<str>]>,
     pub(crate) generation: u64,
     pub(crate) role: Role,
     /// Why it serves no reads as a replica.
@@ -36,22 +34,6 @@ pub(crate) struct ViewNode {
     pub(crate) outage: Option<Outage>,
     /// The primary changed, and nobody can tell whether this one follows it: only reads that may miss anything (T2).
     pub(crate) untold: bool,
-}
-
-/// A node to choose.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Candidate {
-    /// The node's index among the view's nodes.
-    pub(crate) index: usize,
-    /// The node's weight, as far as its ramp goes, over its latency. Never 0.
-    pub(crate) capacity: u64,
-}
-
-/// Nodes to choose from, with the sum of their capacities.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Group {
-    pub(crate) members: Box<[Candidate]>,
-    pub(crate) total: u64,
 }
 
 /// What one routing decision reads of all nodes.
@@ -72,13 +54,9 @@ pub(crate) struct View {
     pub(crate) any_untold: bool,
     /// Some text is suspected of a crash.
     pub(crate) any_suspect: bool,
-    /// The preferred zone's nodes, or everyone's.
-    pub(crate) usual: Group,
-    /// Everyone's.
-    pub(crate) all: Group,
-    /// By zone, for those who ask for one.
-    pub(crate) zones: Box<[(Arc<str>, Group)]>,
-    /// Every eligible replica, whatever its zone, latency or load: where to turn when the lists above are used up.
+    /// Whom a read that asks for nothing goes to, and by zone and tag for those who ask for one.
+    pub(crate) groups: Groups,
+    /// Every eligible replica, whatever its zone, tags, latency or load: where to turn when the lists above are used up.
     pub(crate) replicas: Group,
     pub(crate) waiters_limit: u32,
 }
@@ -88,6 +66,8 @@ impl ViewNode {
         Self {
             id: node.id,
             name: node.spec.name.clone(),
+            zone: node.spec.zone.clone(),
+            tags: Arc::clone(&node.spec.tags),
             generation: node.generation,
             role: node.role,
             ineligible: ineligible(node, state),
@@ -118,14 +98,7 @@ impl View {
             .collect();
         let (readers, everyone) = candidates(state, &members, &nodes);
         let window = state.tuning.latency_window;
-        let zones = by_zone(&everyone, window);
-        let all = group(everyone.iter().copied(), window);
-        let usual = state.tuning.zone.as_ref().and_then(|wanted| {
-            zones
-                .iter()
-                .find(|(zone, _)| zone == wanted)
-                .map(|(_, group)| group.clone())
-        });
+        let groups = Groups::new(&everyone, state.tuning.zone.as_ref(), window);
         let suspected = |node: &ViewNode| node.outage.as_ref().and_then(Outage::suspect).is_some();
         Self {
             version: state.version,
@@ -134,11 +107,9 @@ impl View {
             epoch: state.primaryship.greatest,
             none_since: state.primaryship.none_since,
             splits: state.tuning.enabled && has_replicas(&members),
-            usual: usual.unwrap_or_else(|| all.clone()),
-            all,
+            groups,
             any_suspect: nodes.iter().any(suspected),
             any_untold: nodes.iter().any(|node| node.untold),
-            zones: zones.into_boxed_slice(),
             replicas: Group::new(readers.iter().map(ReadCandidate::candidate).collect()),
             nodes,
             waiters_limit: state.tuning.waiters_limit,
@@ -168,53 +139,6 @@ impl View {
                 Some(Ineligible::Suspected | Ineligible::NotKnownToBeNear)
             )
         })
-    }
-
-    /// The group for a wanted zone: its nodes, or everyone's if it has none.
-    #[must_use]
-    pub(crate) fn group(&self, zone: Option<&str>) -> &Group {
-        match zone {
-            None => &self.usual,
-            Some(zone) => self
-                .zones
-                .iter()
-                .find(|(known, _)| &**known == zone)
-                .map_or(&self.all, |(_, group)| group),
-        }
-    }
-}
-
-impl Group {
-    fn new(members: Box<[Candidate]>) -> Self {
-        let total = members.iter().map(|candidate| candidate.capacity).sum();
-        Self { members, total }
-    }
-}
-
-#[derive(Clone, Copy)]
-struct ReadCandidate<'s> {
-    index: usize,
-    node: &'s NodeState,
-    weight: u32,
-}
-
-impl ReadCandidate<'_> {
-    /// Short of connections, or perhaps dead: others first.
-    fn avoided(&self) -> bool {
-        self.node.condition.saturated_until.is_some() || self.node.condition.suspicion.is_some()
-    }
-
-    fn candidate(&self) -> Candidate {
-        let share = match self.node.condition.health {
-            Health::Up | Health::Ejected { .. } => 1000,
-            Health::Ramping { shown, .. } => Tuning::ramp_share(shown),
-        };
-        let latency = self.node.probe.latency.map_or(1, millis);
-        let capacity = u64::from(self.weight) * u64::from(share) * SCALE / u64::from(latency);
-        Candidate {
-            index: self.index,
-            capacity: capacity.max(1),
-        }
     }
 }
 
@@ -251,23 +175,6 @@ fn candidates<'s>(
     (readers, everyone)
 }
 
-/// The groups of all zones that somebody is in.
-fn by_zone(everyone: &[ReadCandidate<'_>], window: Duration) -> Vec<(Arc<str>, Group)> {
-    let mut zones: Vec<(Arc<str>, Group)> = Vec::new();
-    for zone in everyone
-        .iter()
-        .filter_map(|reader| reader.node.spec.zone.as_ref())
-    {
-        if !zones.iter().any(|(known, _)| known == zone) {
-            let inside = everyone
-                .iter()
-                .filter(|reader| reader.node.spec.zone.as_ref() == Some(zone));
-            zones.push((zone.clone(), group(inside.copied(), window)));
-        }
-    }
-    zones
-}
-
 /// Whether there is a node that is a replica, or may be one.
 fn has_replicas(members: &[&NodeState]) -> bool {
     members.iter().any(|node| match node.spec.role {
@@ -275,21 +182,4 @@ fn has_replicas(members: &[&NodeState]) -> bool {
         Role::Unknown => members.len() > 1,
         Role::Primary | Role::Fenced => node.role == Role::Replica,
     })
-}
-
-/// The readers that are not avoided, unless all are; of these, those inside the window over the fastest. One whose
-/// latency is not known yet is outside, unless nobody's is known: at the start all are used.
-fn group<'s>(readers: impl Iterator<Item = ReadCandidate<'s>> + Clone, window: Duration) -> Group {
-    let some_free = readers.clone().any(|reader| !reader.avoided());
-    let usable = readers.filter(|reader| !(some_free && reader.avoided()));
-    let fastest = usable
-        .clone()
-        .filter_map(|reader| reader.node.probe.latency)
-        .min();
-    let inside = usable.filter(|reader| match (reader.node.probe.latency, fastest) {
-        (Some(latency), Some(fastest)) => latency <= fastest + window,
-        (None, Some(_)) => false,
-        (_, None) => true,
-    });
-    Group::new(inside.map(|reader| reader.candidate()).collect())
 }

@@ -47,6 +47,7 @@ mod statement_limit;
 mod storm;
 mod support;
 mod swaps;
+mod tagged;
 mod time_pin;
 mod timeouts;
 mod transactions;

@@ -15,13 +15,15 @@ use crate::route::{
     route,
 };
 use crate::state::{
-    Fact, Health, Membership, Moment, NodeState, Outage, Spares, State, Suspicion, Tuning, View,
+    Fact, Health, Membership, Moment, NodeState, Outage, Preference, Spares, State, Suspicion,
+    Tuning, View,
 };
 use crate::vocabulary::{Ineligible, Intent, NodeId, Reason, Role};
 
 const FILES: &[(&str, &str)] = &[
     ("table", include_str!("route/table.json")),
     ("eligible", include_str!("route/eligible.json")),
+    ("groups", include_str!("route/groups.json")),
     ("lines", include_str!("route/lines.json")),
 ];
 
@@ -143,7 +145,7 @@ fn request<'a>(ask: &'a Value, view: &View) -> RouteRequest<'a> {
         } else {
             Fresh::Any
         },
-        zone: ask["in_zone"].as_str(),
+        preference: preferring(ask["in_zone"].as_str(), ask["tagged"].as_str()),
         tried,
         spares: match ask["spares"].as_str() {
             None => Spares::Nobody,
@@ -240,8 +242,8 @@ fn shares_follow_weights_latency_load_and_ramp() {
         let mut rng = Rng::with_seed(seed);
         let mut counts: BTreeMap<&str, u32> = BTreeMap::new();
         for _ in 0..DRAWS {
-            let index =
-                balance::pick(view.group(None), &mut rng, |index| busy[index]).expect("a node");
+            let usual = view.groups.in_order(None, &view.replicas).first();
+            let index = balance::pick(usual, &mut rng, |index| busy[index]).expect("a node");
             *counts.entry(&*view.nodes()[index].name).or_default() += 1;
         }
         let expected = scenario["shares"].as_object().expect("shares");
@@ -276,8 +278,8 @@ fn closed_loop(view: &View, tasks: usize, seed: u64) -> Vec<f64> {
     let mut running: Vec<usize> = Vec::new();
     for _ in 0..100_000 {
         while running.len() < tasks {
-            let index =
-                balance::pick(view.group(None), &mut rng, |index| busy[index]).expect("a node");
+            let usual = view.groups.in_order(None, &view.replicas).first();
+            let index = balance::pick(usual, &mut rng, |index| busy[index]).expect("a node");
             busy[index] += 1;
             served[index] += 1;
             running.push(index);
@@ -345,16 +347,17 @@ fn a_decision_allocates_nothing() {
         "p primary",
         "r1 replica",
         "r2 replica zone=a",
-        "r3 replica weight=3",
+        "r3 replica weight=3 tags=reports",
         "r4 replica"
     ]);
     let view = View::new(&state(&nodes, &Value::Null));
     let mut rng = Rng::with_seed(1);
     let mut request = plain(Classification::new(Intent::Read, Reason::Replica));
+    let wanted = preferring(Some("a"), Some("reports"));
     let info = allocation_counter::measure(|| {
         for forced in [Forced::No, Forced::Primary, Forced::Replica] {
             request.forced = forced;
-            request.zone = Some("a");
+            request.preference = wanted;
             for node in 0..4 {
                 let _ = route(&request, &view, &mut rng, |_| 3, |_| false);
                 request.tried.add(NodeId(node));
@@ -394,12 +397,19 @@ fn a_refusal_says_what_to_do() {
     }
 }
 
+/// What a handle prefers; leaked, since a request borrows it from its handle.
+fn preferring(zone: Option<&str>, tag: Option<&str>) -> Option<&'static Preference> {
+    let (zone, tag) = (zone.map(Into::into), tag.map(Into::into));
+    let wanted = Preference { zone, tag };
+    (wanted != Preference::default()).then(|| &*Box::leak(Box::new(wanted)))
+}
+
 fn plain(classification: Classification) -> RouteRequest<'static> {
     RouteRequest {
         classification,
         forced: Forced::No,
         fresh: Fresh::Any,
-        zone: None,
+        preference: None,
         tried: Tried::default(),
         spares: Spares::Nobody,
         retried: false,
@@ -439,7 +449,7 @@ fn views() -> impl Strategy<Value = State> {
             let mut nodes = vec![format!("p primary {primary}")];
             for (index, (condition, rtt, zone)) in replicas.into_iter().enumerate() {
                 let rtt = ["", "rtt=300us", "rtt=5ms", "rtt=90ms"][rtt];
-                let zone = ["", "zone=a", "zone=b"][zone];
+                let zone = ["tags=x", "zone=a", "zone=b tags=x+y"][zone];
                 nodes.push(format!(
                     "r{index} replica {} {rtt} {zone}",
                     CONDITIONS[condition]
@@ -452,7 +462,8 @@ fn views() -> impl Strategy<Value = State> {
 }
 
 fn asks() -> impl Strategy<Value = RouteRequest<'static>> {
-    let ask = (0..Intent::ALL.len() + 2, 0..3_usize, 0..4_usize);
+    let wanted = (0..4_usize, 0..3_usize);
+    let ask = (0..Intent::ALL.len() + 2, 0..3_usize, wanted);
     (
         ask,
         any::<(bool, bool)>(),
@@ -460,14 +471,15 @@ fn asks() -> impl Strategy<Value = RouteRequest<'static>> {
         0..2_u32,
     )
         .prop_map(
-            |((ask, forced, zone), (needs_primary, retried), tried, waiting)| {
+            |((ask, forced, (zone, tag)), (needs_primary, retried), tried, waiting)| {
                 let classification = match Intent::ALL.get(ask) {
                     Some(intent) => Classification::new(*intent, Reason::Write),
                     None => Classification::of_begin(ask > Intent::ALL.len()),
                 };
                 let mut request = plain(classification);
                 request.forced = [Forced::No, Forced::Primary, Forced::Replica][forced];
-                request.zone = [None, Some("a"), Some("b"), Some("nowhere")][zone];
+                let zone = [None, Some("a"), Some("b"), Some("nowhere")][zone];
+                request.preference = preferring(zone, [None, Some("x"), Some("z")][tag]);
                 request.fresh = if needs_primary {
                     Fresh::Primary
                 } else {

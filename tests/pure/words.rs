@@ -73,7 +73,7 @@ pub(super) fn option<'t>(text: &'t str, key: &str) -> Option<&'t str> {
         .find_map(|word| word.strip_prefix(key)?.strip_prefix('='))
 }
 
-/// `r1 replica weight=2 zone=a endpoint=x settings=1`; the endpoint is the name if none is given.
+/// `r1 replica weight=2 zone=a tags=b+c endpoint=x settings=1`; the endpoint is the name if none is given.
 pub(super) fn node(text: &str) -> NodeSpec {
     let mut words = text.split_whitespace();
     let name = words.next().expect("a node has a name");
@@ -83,6 +83,9 @@ pub(super) fn node(text: &str) -> NodeSpec {
         role: role(words.next().expect("a node has a role")),
         weight: number("weight").unwrap_or(1),
         zone: option(text, "zone").map(Into::into),
+        tags: option(text, "tags").map_or_else(Default::default, |tags| {
+            tags.split('+').map(Into::into).collect()
+        }),
         endpoint: option(text, "endpoint").unwrap_or(name).into(),
         settings: number("settings").unwrap_or(0).into(),
     }

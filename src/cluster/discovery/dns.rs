@@ -117,13 +117,14 @@ fn list(nodes: BTreeMap<String, FoundNode>) -> Vec<FoundNode> {
     nodes.into_iter().map(listed).collect()
 }
 
-/// The addresses of a configured node's host have its name and its zone, and a replica's its weight.
+/// The addresses of a configured node's host have its name, its zone and its tags, and a replica's its weight.
 fn like(node: &NodeConfig) -> FoundNode {
     let replica = node.role() == crate::vocabulary::Role::Replica;
     FoundNode {
         name: node.name.clone().unwrap_or_default(),
         weight: replica.then_some(node.weight),
         zone: node.zone.clone(),
+        tags: node.tags.clone(),
         ..FoundNode::default()
     }
 }

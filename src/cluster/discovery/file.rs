@@ -7,6 +7,7 @@
 //! name = "a"
 //! weight = 2
 //! zone = "eu-1"
+//! tags = ["reports"]
 //! ```
 
 use std::path::Path;
@@ -30,6 +31,8 @@ struct FileNode {
     name: String,
     weight: Option<u32>,
     zone: Option<String>,
+    #[serde(default)]
+    tags: Vec<String>,
 }
 
 /// A file that is half written is no answer; whoever writes it should rename a whole one into its place.
@@ -52,6 +55,7 @@ pub(super) async fn read(path: &Path) -> Result<Answer, NoAnswer> {
         address: node.host,
         weight: node.weight,
         zone: node.zone,
+        tags: node.tags,
     };
     Ok(Answer {
         nodes: list.nodes.into_iter().map(found).collect(),

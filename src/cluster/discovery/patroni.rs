@@ -82,7 +82,7 @@ fn told(cluster: PatroniCluster) -> Answer {
                 .port
                 .map_or_else(|| host.clone(), |port| format!("{host}:{port}")),
             weight: member.tags.noloadbalance.then_some(0),
-            zone: None,
+            ..FoundNode::default()
         })
     };
     let mut nodes: Vec<FoundNode> = cluster.members.into_iter().filter_map(found).collect();

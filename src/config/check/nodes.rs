@@ -171,6 +171,9 @@ impl<'a> GivenNodes<'a> {
     }
 
     fn check_labels(&mut self, field: &'static str, node: &NodeConfig, label: &str) {
+        if let Err(problem) = kind::check_tags(&node.tags) {
+            self.problems.add(field, format!("{label}: its {problem}"));
+        }
         for (key, text) in [("name", &node.name), ("zone", &node.zone)] {
             if let Some(Err(problem)) = text.as_deref().map(kind::check_name) {
                 self.problems

@@ -16,6 +16,7 @@ pub(in crate::config) struct Own {
     pub(in crate::config) name: Option<String>,
     pub(in crate::config) weight: Option<u32>,
     pub(in crate::config) zone: Option<String>,
+    pub(in crate::config) tags: Vec<String>,
 }
 
 impl Own {
@@ -24,10 +25,22 @@ impl Own {
         match key {
             "name" => self.name = Some(checked_name("name", value)?),
             "zone" => self.zone = Some(checked_name("zone", value)?),
+            "tags" => self.add_tags(value)?,
             "weight" => self.weight = Some(weight(value)?),
             _ => return Ok(false),
         }
         Ok(true)
+    }
+
+    /// Tags with commas between them, or plus signs, which a URL may read as blanks: in a list of replicas a comma
+    /// ends the item.
+    fn add_tags(&mut self, value: &str) -> Result<(), String> {
+        for tag in value.split([',', '+', ' ']) {
+            if !self.tags.iter().any(|known| known == tag) {
+                self.tags.push(tag.to_owned());
+            }
+        }
+        kind::check_tags(&self.tags).map_err(|problem| format!("its {problem}"))
     }
 }
 

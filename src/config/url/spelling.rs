@@ -76,7 +76,7 @@ const ELSEWHERE: &[&str] = &[
     "tcp_user_timeout",
 ];
 
-const OWN: &[&str] = &["name", "weight", "zone"];
+const OWN: &[&str] = &["name", "tags", "weight", "zone"];
 
 /// Nothing about a parameter of the driver, a warning about one that it does not know, or what is wrong with it.
 pub(super) fn warning_for(
