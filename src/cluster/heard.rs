@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{inbox::StatementNews, shared::Shared};
 use crate::{
     causality::{Replayed, Several},
+    metrics::NodeCounter,
     node::Node,
     positions::tracker::ClusterAccess,
     vocabulary::NodeId,
@@ -61,6 +62,25 @@ impl Shared {
     fn name_of(&self, id: NodeId) -> String {
         self.node_of(id)
             .map_or_else(String::new, |node| node.name.to_string())
+    }
+
+    /// A connection of this replica lacks the read-only default (rule I7). Said of the first, and counted each time.
+    pub(crate) fn lacks_read_only_default(&self, id: NodeId, first: bool) {
+        let _span = self.worker.span.enter();
+        let snapshot = self.snapshot.load();
+        let Some(node) = snapshot.nodes().find(|node| node.seen.id == id) else {
+            return;
+        };
+        node.member.metrics.count(NodeCounter::NoReadOnlyDefault);
+        if first {
+            tracing::warn!(
+                node = &*node.seen.name,
+                "connections to this replica lack the read-only default: something between drops the start-up options, so \
+                 only the judging of statements keeps writes away from it; give the readers a role of their own with ALTER \
+                 ROLE … SET default_transaction_read_only = on, or let the pooler pass `options` on (PgBouncer 1.20 and \
+                 later do)"
+            );
+        }
     }
 
     /// A server reads strings in another way than the judge does.

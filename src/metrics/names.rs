@@ -89,6 +89,8 @@ table! {
         "Connections that could not be opened, timed out or broke";
     UNKNOWN_OUTCOMES = Counter Count "sealane_unknown_outcomes_total" ["node"]
         "Writes and commits of which nobody knows whether they were executed";
+    NO_READ_ONLY_DEFAULT = Counter Count "sealane_connections_without_read_only_default_total" ["node"]
+        "Connections to a replica that were opened without the read-only default: something between drops start-up options";
     RETRIES = Counter Count "sealane_retries_total" ["node", "cause"]
         "Statements sent again, by the node that had failed them and the cause";
     CORRECTED = Counter Count "sealane_corrected_misroutes_total" []
@@ -192,6 +194,8 @@ counted! {
         ConnectionError = CONNECTION_ERRORS,
         /// A write or commit whose outcome is unknown.
         UnknownOutcome = UNKNOWN_OUTCOMES,
+        /// A connection to a replica without the read-only default.
+        NoReadOnlyDefault = NO_READ_ONLY_DEFAULT,
     }
 }
 

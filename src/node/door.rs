@@ -97,6 +97,8 @@ pub(crate) enum News {
     Met(ReplayReport),
     /// A backslash in a string is not a backslash.
     Strings,
+    /// A connection to a replica lacks the read-only default; whether it is the first.
+    Defaultless(bool),
 }
 
 type Listener = Box<dyn Fn(&Arc<Replayed>, News) + Send + Sync>;
@@ -112,6 +114,8 @@ pub(crate) struct Door {
     listener: OnceLock<Listener>,
     /// A session does not read a backslash in a string as one.
     strange_strings: AtomicBool,
+    /// A connection to a replica lacked the read-only default.
+    defaultless: AtomicBool,
 }
 
 /// What the topology knows of the node.
@@ -173,6 +177,16 @@ impl Door {
 
     fn reads_strings_strangely(&self) {
         self.strange_strings.store(true, Ordering::Release);
+    }
+
+    /// Whether a connection to a replica lacked the read-only default (rule I7).
+    pub(crate) fn lacks_read_only_default(&self) -> bool {
+        self.defaultless.load(Ordering::Acquire)
+    }
+
+    /// Notes a connection without it; whether that is the first.
+    fn mark_defaultless(&self) -> bool {
+        !self.defaultless.swap(true, Ordering::AcqRel)
     }
 
     /// Sets who hears of news from now on; the first one only.

@@ -13,11 +13,12 @@ pub(crate) fn said(err: &DbErr) -> String {
     let text = match (err, sqlx_of(err)) {
         // A server knows no password, and an `@` in its text is no part of a URL.
         (_, Some(sqlx::Error::Database(answer))) => {
-            let code = answer.code();
-            return code.map_or_else(
-                || answer.message().to_owned(),
-                |code| format!("{} ({code})", answer.message()),
-            );
+            let message = answer.message();
+            return match (answer.code(), of_pooler(message)) {
+                (None, _) => message.to_owned(),
+                (Some(code), None) => format!("{message} ({code})"),
+                (Some(code), Some(pooler)) => format!("{message} ({code}): {pooler}"),
+            };
         }
         (_, Some(sqlx::Error::Io(error))) => error.to_string(),
         (_, Some(sqlx::Error::Tls(error))) => format!("TLS: {error}"),
@@ -68,6 +69,23 @@ pub(crate) fn of_server(code: &str, message: &str) -> Option<&'static str> {
         }
         "26" => "the file is there and is no SQLite database, or is encrypted: check the path",
         _ => return None,
+    })
+}
+
+/// What refuses a start-up parameter is no server: PgBouncer and what imitates it know a handful of them.
+fn of_pooler(message: &str) -> Option<&'static str> {
+    if !message.contains("unsupported startup parameter") {
+        return None;
+    }
+    Some(match message.contains("options") {
+        true => {
+            "a pooler answers there (PgBouncer, by its words) that lets no start-up options through, which replicas get for \
+             the read-only default: add `options` to its ignore_startup_parameters and give the readers' role the default \
+             (ALTER ROLE … SET default_transaction_read_only = on), or set SEALANE_FENCE=false"
+        }
+        false => {
+            "a pooler answers there (PgBouncer, by its words): add this parameter to its ignore_startup_parameters"
+        }
     })
 }
 

@@ -35,6 +35,7 @@ mod idle_stack;
 mod lines;
 mod mistakes;
 mod options;
+mod poolers;
 mod prepared;
 mod read_only_default;
 mod replica_transactions;

@@ -24,6 +24,9 @@ impl Nodes {
             if open.source.door.has_strange_strings() {
                 shared.strange_strings(*id);
             }
+            if open.source.door.lacks_read_only_default() {
+                shared.lacks_read_only_default(*id, true);
+            }
         }
     }
 
@@ -120,5 +123,6 @@ fn on_news(shared: &Weak<Shared>, id: NodeId, pool: &Arc<Replayed>, news: News) 
         News::Ahead => shared.tell(StatementNews::Ahead),
         News::Met(replay) => shared.tracker.learn(id, pool, replay),
         News::Strings => shared.strange_strings(id),
+        News::Defaultless(first) => shared.lacks_read_only_default(id, first),
     }
 }

@@ -162,6 +162,10 @@ impl Guide {
             return;
         }
         self.replayed.opened();
+        if self.read_only_default && !hello.read_only_default {
+            let first = self.door.mark_defaultless();
+            self.door.tell(&self.replayed, News::Defaultless(first));
+        }
         if let Some(replay) = hello.replay {
             // Before anybody can use it, and also where nobody listens yet.
             self.replayed.meet(replay.server, replay.address);

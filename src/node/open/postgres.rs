@@ -104,7 +104,10 @@ pub(crate) async fn connect(
     node: &NodeConfig,
     name: &str,
 ) -> Result<PgConnection, DbErr> {
-    let options = direct(config, node).await?.application_name(name);
+    let read_only = config.fence && node.role() == Role::Replica;
+    // As its pool's are, so that whatever refuses those says so here.
+    let options = with_read_only_default(direct(config, node).await?, read_only);
+    let options = options.application_name(name);
     let options = options.disable_statement_logging();
     let credentials = credentials_of(config, node);
     let mut login = credentials.as_ref().map(Login::new);

@@ -46,6 +46,7 @@ mod forwarder;
 mod guardian;
 mod node;
 mod patroni;
+mod pgbouncer;
 mod port;
 mod process;
 mod program;
@@ -59,6 +60,7 @@ pub use error::{Error, Result};
 pub use forwarder::Forwarder;
 pub use node::{Counters, Node, StatementCount, Stop};
 pub use patroni::{Member, Patroni};
+pub use pgbouncer::{PgBouncer, PoolMode, StartUpOptions};
 
 /// Whether loops and storms shall run at full length: `tests/run --long`.
 #[must_use]

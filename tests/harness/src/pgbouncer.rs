@@ -1,0 +1,133 @@
+//! A PgBouncer in front of one server, in the mode that a test wants.
+//!
+//! Needs Debian's package `pgbouncer`. Behind it the server sees connections of PgBouncer's own, each of which it gives to one
+//! client for a session or, in transaction mode, to another one after each transaction.
+
+use std::{
+    fs,
+    net::{SocketAddr, TcpStream},
+    process::Child,
+};
+
+use crate::{
+    Node, Result, account::Account, error::Attempt, guardian::Guarded, port::Port, program, wait,
+};
+
+const INSTALL: &str = "apt-get install -y --no-install-recommends pgbouncer";
+
+/// For how long a client has one of the server's connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PoolMode {
+    /// Until it leaves.
+    Session,
+    /// Until its transaction ends.
+    Transaction,
+}
+
+/// What PgBouncer does with the start-up parameter `options`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StartUpOptions {
+    /// It drops them without a word: `ignore_startup_parameters` names them.
+    Dropped,
+    /// It refuses the connection, which is its default.
+    Refused,
+}
+
+/// See the module. Dropping it ends the program.
+#[derive(Debug)]
+pub struct PgBouncer {
+    account: Account,
+    program: Option<Child>,
+    port: Port,
+    folder: Guarded,
+    mode: PoolMode,
+    options: StartUpOptions,
+    /// How many connections of the server it has at the most.
+    size: u32,
+}
+
+impl PgBouncer {
+    /// Starts one before this server, with at most so many connections to it.
+    pub fn to(node: &Node, mode: PoolMode, options: StartUpOptions, size: u32) -> Result<Self> {
+        let account = Account::find()?;
+        let folder = Guarded::folder()?;
+        account.own(folder.path())?;
+        let mut bouncer = Self {
+            account,
+            program: None,
+            port: Port::reserve()?,
+            folder,
+            mode,
+            options,
+            size,
+        };
+        bouncer.point_at(node.addr())?;
+        Ok(bouncer)
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn addr(&self) -> SocketAddr {
+        self.port.addr()
+    }
+
+    /// A URL of a database behind it.
+    #[must_use]
+    pub fn url(&self, database: &str) -> String {
+        format!("postgres://postgres@{}/{database}", self.addr())
+    }
+
+    /// Starts it anew before another server: whoever is connected loses that connection.
+    pub fn point_at(&mut self, server: SocketAddr) -> Result<()> {
+        self.stop();
+        let write = |name: &str, text: String| {
+            let path = self.folder.path().join(name);
+            fs::write(&path, text).attempt(|| format!("writing {}", path.display()))?;
+            self.account.own(&path)?;
+            Ok(path)
+        };
+        let users = ["postgres", "reader"].map(|user| format!("\"{user}\" \"\"\n"));
+        let users = write("users.txt", users.concat())?;
+        let mode = match self.mode {
+            PoolMode::Session => "session",
+            PoolMode::Transaction => "transaction",
+        };
+        let dropped = match self.options {
+            StartUpOptions::Dropped => ",options",
+            StartUpOptions::Refused => "",
+        };
+        let text = format!(
+            "[databases]\n* = host={} port={}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {}\nunix_socket_dir =\n\
+             auth_type = trust\nauth_file = {}\npool_mode = {mode}\nmax_client_conn = 500\ndefault_pool_size = {}\n\
+             ignore_startup_parameters = extra_float_digits{dropped}\nserver_login_retry = 0.1\n",
+            server.ip(),
+            server.port(),
+            self.port.number(),
+            users.display(),
+            self.size,
+        );
+        let path = write("pgbouncer.ini", text)?;
+        let arguments = [
+            program::find("pgbouncer", INSTALL)?.display().to_string(),
+            path.display().to_string(),
+        ];
+        let program = program::keep(&self.account, self.folder.path(), "pgbouncer", &arguments)?;
+        self.program = Some(program);
+        let log = self.folder.path().join("pgbouncer.log");
+        let log = || fs::read_to_string(&log).unwrap_or_default();
+        wait::until("pgbouncer", "an answer", log, || {
+            Ok(TcpStream::connect(self.addr()).is_ok().then_some(()))
+        })
+    }
+
+    /// Ends it: nobody answers any more.
+    pub fn stop(&mut self) {
+        self.program.take().into_iter().for_each(program::end);
+    }
+}
+
+impl Drop for PgBouncer {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}

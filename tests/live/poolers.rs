@@ -1,0 +1,31 @@
+//! Behind PgBouncer: what it lets through, and what is told of what it does not (rule I7).
+
+mod session;
+
+use sealane::{Builder, RoutedConnection};
+use sealane_harness::{PgBouncer, PoolMode, StartUpOptions};
+
+use crate::place::{Place, Slot};
+
+static SLOT: Slot = Slot::new(2);
+
+/// How many connections of its server each pooler has.
+const SIZE: u32 = 10;
+
+/// A pooler of its own in front of each server, the primary's first.
+struct Poolers(Vec<PgBouncer>);
+
+impl Poolers {
+    fn before(place: &Place, mode: PoolMode, options: StartUpOptions) -> Self {
+        let start = |node| PgBouncer::to(node, mode, options, SIZE).unwrap();
+        Self(place.cluster().nodes().iter().map(start).collect())
+    }
+
+    fn builder(&self, database: &str) -> Builder {
+        let names = ["one", "two"];
+        let replicas = self.0[1..].iter().zip(names);
+        RoutedConnection::builder()
+            .primary(format!("{}?name=primary", self.0[0].url(database)))
+            .replicas(replicas.map(|(one, name)| format!("{}?name={name}", one.url(database))))
+    }
+}
