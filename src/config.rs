@@ -15,6 +15,7 @@ mod env;
 mod error;
 #[cfg(feature = "postgres")]
 mod found;
+pub(crate) mod hosts;
 mod item;
 pub(crate) mod kind;
 mod names;
@@ -195,6 +196,19 @@ pub struct Config {
     pub on_conflict: OnConflict,
     /// Where the list of nodes comes from, beside what is configured here (default: from nowhere else).
     pub discovery: Discovery,
+    /// Where discovered nodes may be (default: anywhere, since whoever names the nodes is believed): names, `*.domain` for
+    /// all below it, addresses and networks (`10.1.0.0/16`). A node elsewhere is left out with a warning: nothing connects
+    /// there, and no password is sent. A node that was discovered by its address needs a network, one by its name a name.
+    pub discovery_hosts: Vec<String>,
+    /// A file of certificates (PEM) that Patroni's is checked against (default: the authorities of browsers). This and the
+    /// three below are read anew for each question.
+    pub discovery_ca: Option<PathBuf>,
+    /// A file with the certificate (PEM) that is shown to Patroni, and those that it was signed by (default: none).
+    pub discovery_cert: Option<PathBuf>,
+    /// A file with the key (PEM) of that certificate (default: none).
+    pub discovery_key: Option<PathBuf>,
+    /// A file that holds `user:password` for Patroni's interface (default: none); sent by `https://` only.
+    pub discovery_login_file: Option<PathBuf>,
     /// A file that holds the password for every node whose URL has none (default: none). It is read again when it changes
     /// and when a server refuses what it held; connections that there are stay. The last line break is no part of it.
     pub password_file: Option<PathBuf>,

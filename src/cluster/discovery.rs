@@ -24,7 +24,7 @@ use tracing::Instrument;
 
 use super::{inbox::HandleOrder, shared::Shared, source::Source};
 use crate::{
-    config::{Config, Discovery, NodeConfig},
+    config::{Config, Discovery, NodeConfig, hosts::is_allowed},
     vocabulary::{NodeId, Role},
 };
 
@@ -104,7 +104,7 @@ pub(super) async fn first(config: &Config) -> (Vec<NodeConfig>, Option<String>) 
     let found = match ask(config, &mut KeptList::default()).await {
         Ok(answer) => {
             leader.clone_from(&answer.leader);
-            nodes(&answer, &config.primary)
+            nodes(&answer, config)
         }
         Err(why) => {
             let source = config.setting("discovery");
@@ -146,7 +146,7 @@ async fn ask(config: &Config, kept: &mut KeptList) -> Result<Answer, NoAnswer> {
         #[cfg(feature = "discovery")]
         Discovery::File(path) => file::read(path).await,
         #[cfg(feature = "discovery")]
-        Discovery::Patroni(url) => patroni::ask(url).await,
+        Discovery::Patroni(url) => patroni::ask(config, url).await,
         #[cfg(all(feature = "discovery", feature = "postgres"))]
         Discovery::Aurora(pattern) => aurora::ask(config, pattern, &mut kept.aurora).await,
         // The configuration was checked for that.
@@ -157,12 +157,20 @@ async fn ask(config: &Config, kept: &mut KeptList) -> Result<Answer, NoAnswer> {
     }
 }
 
-/// The nodes in our words. What a source leaves out comes from the configured URL; one that it calls wrongly is left out
-/// with a warning.
-fn nodes(answer: &Answer, like: &NodeConfig) -> Vec<NodeConfig> {
+/// The nodes in our words. What a source leaves out comes from the configured URL; one that it calls wrongly, or that is
+/// where none may be, is left out with a warning.
+fn nodes(answer: &Answer, config: &Config) -> Vec<NodeConfig> {
     let mut all = Vec::new();
     for found in &answer.nodes {
-        match like.replica_like(&found.address) {
+        match config.primary.replica_like(&found.address) {
+            Ok(node) if !is_allowed(&config.discovery_hosts, node.url.host()) => {
+                let allowed = config.setting("discovery_hosts");
+                tracing::warn!(
+                    node = found.name,
+                    host = node.url.host(),
+                    "a node in the list that was found is where none may be, by {allowed}, and is left out: nothing connects there; correct the one or the other"
+                );
+            }
             Ok(node) => {
                 let mut node = node.as_role(Role::Unknown);
                 if !found.name.is_empty() {
@@ -200,7 +208,7 @@ impl Teller {
             let Some(shared) = weak.upgrade() else {
                 return;
             };
-            let nodes = nodes(answer, &shared.config.primary);
+            let nodes = nodes(answer, &shared.config);
             if nodes.is_empty() {
                 return;
             }

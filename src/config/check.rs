@@ -3,6 +3,7 @@
 //! All of it runs even when something was found, so that one start shows every problem. A field that has a problem
 //! already is not compared with others.
 
+mod discovery;
 pub(crate) mod nodes;
 
 pub(super) use nodes::{Numbered, SQLITE_REPLICA, numbered};
@@ -55,11 +56,13 @@ pub(super) fn complete(
     check_ranges(&config, &mut problems);
     check_order(&config, &mut problems);
     check_roles(&config, &mut problems);
+    discovery::check(&config, &mut problems);
     let mut nodes = GivenNodes::new(&mut problems);
     config.replicas = nodes.check(&config.primary, replicas);
     let mut warnings = nodes.warnings;
     check_passwords(&config, &mut problems);
     warnings.extend(doubts(&config, problems.source()));
+    warnings.extend(discovery::doubts(&config, problems.source()));
     for warning in warnings {
         if !config.warnings.contains(&warning) {
             config.warnings.push(warning);

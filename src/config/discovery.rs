@@ -40,7 +40,9 @@ pub enum Discovery {
     /// whoever writes the file is the authority on that.
     File(PathBuf),
     /// The REST interface of Patroni, at one or several addresses separated by commas: `/cluster` tells the members and
-    /// the leader.
+    /// the leader. `https://` needs the feature `runtime-tokio-rustls` or `runtime-tokio-native-tls`; certificates and a
+    /// login are `SEALANE_DISCOVERY_CA`, `_CERT`, `_KEY` and `_LOGIN_FILE`. No proxy of the environment is used, and no
+    /// redirect is followed.
     Patroni(String),
     /// Aurora PostgreSQL's `aurora_replica_status()`, asked through the configured primary's URL, which is best the
     /// cluster's endpoint. An instance's host is its identifier in the place of the `?` in this pattern; empty, the
@@ -90,10 +92,10 @@ fn parse(text: &str) -> Result<Discovery, String> {
                 Ok(Discovery::Dns(asked.to_owned()))
             }
             ("file", path) if !path.is_empty() => Ok(Discovery::File(path.into())),
-            ("patroni", url) if url.split(',').all(|url| url.trim().starts_with("http://")) => {
+            ("patroni", url) if url.split(',').all(is_web_address) => {
                 if url.contains('@') {
                     return Err(
-                        "must not have a user or a password in the address of Patroni".to_owned(),
+                        "must not have a user or a password in the address of Patroni; name a file with them by SEALANE_DISCOVERY_LOGIN_FILE".to_owned(),
                     );
                 }
                 Ok(Discovery::Patroni(url.to_owned()))
@@ -102,10 +104,15 @@ fn parse(text: &str) -> Result<Discovery, String> {
                 Ok(Discovery::Aurora(pattern.to_owned()))
             }
             _ => Err(
-                "must be static, dns, dns=NAME, file=PATH, patroni=http://HOST:PORT, aurora or aurora=?.HOST"
+                "must be static, dns, dns=NAME, file=PATH, patroni=https://HOST:PORT, aurora or aurora=?.HOST"
                     .to_owned(),
             ),
         }
+}
+
+fn is_web_address(text: &str) -> bool {
+    let text = text.trim();
+    text.starts_with("https://") || text.starts_with("http://")
 }
 
 impl fmt::Display for Discovery {

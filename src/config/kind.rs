@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use super::value::Value;
-use super::{Discovery, ParseDiscoveryError};
+use super::{Discovery, ParseDiscoveryError, hosts::AllowedHosts};
 
 /// What a variable holds.
 #[derive(Clone, Copy, Debug)]
@@ -37,6 +37,8 @@ pub(crate) enum SettingKind {
     /// A file.
     Path,
     Functions,
+    /// Names and networks of hosts.
+    Hosts,
     /// Where the list of nodes comes from.
     Discovery,
     /// One of the words of an enum of the vocabulary.
@@ -78,6 +80,7 @@ impl SettingKind {
             Self::Name => "name".to_owned(),
             Self::Path => "path".to_owned(),
             Self::Functions => "list".to_owned(),
+            Self::Hosts => "list of names, `*.domain` or networks".to_owned(),
             Self::Discovery => "static, dns[=NAME], file=PATH, patroni=URL, aurora".to_owned(),
             Self::Word(words) => words.join(", "),
         }
@@ -94,7 +97,9 @@ impl SettingKind {
             Self::Count { .. } | Self::Weight => count(text).map(Value::Count),
             Self::Bytes { .. } => bytes(text).map(Value::Bytes),
             Self::Time { zero, .. } => time(text, zero).map(Value::Time),
-            Self::Functions => Ok(Value::Names(split_list(text).map(str::to_owned).collect())),
+            Self::Functions | Self::Hosts => {
+                Ok(Value::Names(split_list(text).map(str::to_owned).collect()))
+            }
             Self::Discovery => {
                 let known: Discovery = parsed(text)?;
                 Ok(Value::Name(Some(known.to_string())))
@@ -122,6 +127,10 @@ impl SettingKind {
             }
             (Self::Functions, Value::Names(names)) => {
                 names.iter().try_for_each(|name| check_function(name))
+            }
+            (Self::Hosts, Value::Names(names)) => {
+                let mut hosts = names.iter().map(|name| name.parse::<AllowedHosts>());
+                hosts.try_for_each(|parsed| parsed.map(drop))
             }
             _ => Ok(()),
         }

@@ -54,6 +54,7 @@ pub(crate) fn of_server(code: &str, message: &str) -> Option<&'static str> {
         "28000" if message.contains("pg_hba.conf") => {
             "the server's pg_hba.conf does not let this user in from here, or not without TLS: check it, and `sslmode`"
         }
+        "28000" if message.contains("client certificate") => WANTS_CERTIFICATE,
         "28P01" | "28000" => {
             "check user and password; in a URL their special characters are percent-encoded"
         }
@@ -119,8 +120,19 @@ fn of_socket(error: &std::io::Error) -> Option<&'static str> {
         ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset => {
             "something there took the connection and closed it: check host and port, and whether it is this kind of server"
         }
+        // So says rustls.
+        ErrorKind::InvalidData if is_of_tls(&text) => of_tls(&text),
         _ => return None,
     })
+}
+
+const WANTS_CERTIFICATE: &str =
+    "the server asks for a client's certificate: name it and its key by `sslcert` and `sslkey`";
+
+fn is_of_tls(text: &str) -> bool {
+    ["certificate", "fatal alert", "TLS", "handshake"]
+        .iter()
+        .any(|part| text.contains(part))
 }
 
 pub(crate) fn of_tls(text: &str) -> &'static str {
@@ -130,6 +142,24 @@ pub(crate) fn of_tls(text: &str) -> &'static str {
     }
     if text.contains("does not support TLS") {
         return "the server offers no TLS: switch it on there, or ask for less by `sslmode`";
+    }
+    let says = |parts: &[&str]| parts.iter().any(|part| text.contains(part));
+    if says(&["UnknownIssuer", "self-signed", "unable to get local issuer"]) {
+        return "an authority that is not known here has signed the server's certificate: name its own by `sslrootcert`, for each \
+                node where they differ, or check `sslmode`";
+    }
+    if says(&["not valid for", "NotValidForName", "Hostname mismatch"]) {
+        return "the server's certificate is for other names: connect by one of them, name this one in it, or check `sslmode`";
+    }
+    if says(&["CertificateRequired", "certificate required"]) {
+        return WANTS_CERTIFICATE;
+    }
+    if says(&["UnknownCA", "unknown ca"]) {
+        return "the server does not know the authority of the certificate that it was shown: check `sslcert`, for each node where \
+                they differ";
+    }
+    if says(&["Expired", "expired", "NotValidYet"]) {
+        return "the server's certificate is not valid now: renew it, and check the clocks";
     }
     "check the certificates, the host's name in them, and `sslmode`"
 }

@@ -2,6 +2,7 @@
 
 mod aurora;
 mod dns;
+mod hosts;
 mod patroni;
 
 use std::{

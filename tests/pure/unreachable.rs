@@ -98,8 +98,18 @@ fn advice_is_by_cause_only() {
         ("server does not support TLS", "offers no TLS"),
         (
             "invalid peer certificate: UnknownIssuer",
-            "check the certificates",
+            "name its own by `sslrootcert`",
         ),
+        (
+            "invalid peer certificate: certificate not valid for name \"db1\"",
+            "is for other names",
+        ),
+        ("received fatal alert: UnknownCA", "check `sslcert`"),
+        (
+            "received fatal alert: CertificateRequired",
+            "asks for a client's certificate",
+        ),
+        ("invalid peer certificate: Expired", "renew it"),
         (
             "peer is incompatible: signature scheme not supported",
             "check the certificates",

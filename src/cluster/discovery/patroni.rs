@@ -3,14 +3,13 @@
 //! See <https://patroni.readthedocs.io/en/latest/rest_api.html#cluster-status-endpoints>. Several addresses may be
 //! given, separated by commas: the first that answers counts.
 
-use std::time::Duration;
+mod interface;
 
 use serde::Deserialize;
 
+use self::interface::Files;
 use super::{Answer, FoundNode, NoAnswer};
-
-/// One question, connecting included.
-const LIMIT: Duration = Duration::from_secs(2);
+use crate::config::Config;
 
 #[derive(Deserialize)]
 struct PatroniCluster {
@@ -36,11 +35,15 @@ struct Tags {
     noloadbalance: bool,
 }
 
-pub(super) async fn ask(urls: &str) -> Result<Answer, NoAnswer> {
+pub(super) async fn ask(config: &Config, urls: &str) -> Result<Answer, NoAnswer> {
     let mut why = NoAnswer("no address of Patroni is given".to_owned());
+    let files = Files::of(config);
     for url in urls.split(',').map(str::trim).filter(|url| !url.is_empty()) {
-        let url = format!("{}/cluster", url.trim_end_matches('/'));
-        let asked = tokio::task::spawn_blocking(move || get(&url));
+        let (url, files) = (
+            format!("{}/cluster", url.trim_end_matches('/')),
+            files.clone(),
+        );
+        let asked = tokio::task::spawn_blocking(move || get(&url, &files));
         match asked.await.map_err(|err| NoAnswer(err.to_string()))? {
             Ok(cluster) => return Ok(told(cluster)),
             Err(err) => why = err,
@@ -49,14 +52,8 @@ pub(super) async fn ask(urls: &str) -> Result<Answer, NoAnswer> {
     Err(why)
 }
 
-fn get(url: &str) -> Result<PatroniCluster, NoAnswer> {
-    let agent: ureq::Agent = ureq::Agent::config_builder()
-        .timeout_global(Some(LIMIT))
-        .build()
-        .into();
-    let failed = |err: ureq::Error| NoAnswer(format!("Patroni: {err}"));
-    let mut response = agent.get(url).call().map_err(failed)?;
-    let text = response.body_mut().read_to_string().map_err(failed)?;
+fn get(url: &str, files: &Files) -> Result<PatroniCluster, NoAnswer> {
+    let text = interface::get(url, files)?;
     serde_json::from_str(&text).map_err(|err| NoAnswer(format!("Patroni's answer: {err}")))
 }
 

@@ -235,6 +235,31 @@ macro_rules! settings {
                     "patroni=http://db1:8008",
                     "Who names nodes beside the configured ones; `dns` needs the feature `dns`, the others but `static` the feature `discovery`",
                     "a fixed list needs nobody";
+                "SEALANE_DISCOVERY_HOSTS" discovery_hosts: [Vec<String>] = Vec::new(),
+                    SettingKind::Hosts,
+                    "*.db.example,10.1.0.0/16",
+                    "Where discovered nodes may be, by name or by address; others are left out with a warning and are sent no password",
+                    "empty, whoever names the nodes is believed";
+                "SEALANE_DISCOVERY_CA" discovery_ca: [Option<PathBuf>] = None,
+                    SettingKind::Path,
+                    "/etc/patroni/ca.crt",
+                    "The certificates (PEM) that Patroni's certificate is checked against, where its addresses are `https://`",
+                    "unset, the authorities of browsers (Mozilla's)";
+                "SEALANE_DISCOVERY_CERT" discovery_cert: [Option<PathBuf>] = None,
+                    SettingKind::Path,
+                    "/etc/patroni/client.crt",
+                    "The certificate (PEM) that is shown to Patroni, with those that it was signed by",
+                    "needed where Patroni's `verify_client` is `required`";
+                "SEALANE_DISCOVERY_KEY" discovery_key: [Option<PathBuf>] = None,
+                    SettingKind::Path,
+                    "/etc/patroni/client.key",
+                    "The key (PEM) of that certificate",
+                    "goes with `SEALANE_DISCOVERY_CERT`";
+                "SEALANE_DISCOVERY_LOGIN_FILE" discovery_login_file: [Option<PathBuf>] = None,
+                    SettingKind::Path,
+                    "/run/secrets/patroni-login",
+                    "The file that holds `user:password` for Patroni's interface; sent by `https://` only, read again each time",
+                    "Patroni lets everybody read unless something before it asks";
                 "SEALANE_PASSWORD_FILE" password_file: [Option<PathBuf>] = None,
                     SettingKind::Path,
                     "/run/secrets/db-password",

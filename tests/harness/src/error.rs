@@ -65,6 +65,9 @@ pub enum Error {
         /// What does not fit.
         what: &'static str,
     },
+    /// A certificate could not be made.
+    #[error("certificate: {0}")]
+    Certificate(String),
     /// The operating system refused.
     #[error("{what}: {source}")]
     Io {

@@ -38,6 +38,7 @@
 //! the *thread* that spawned the server ends, needs `unsafe`, cannot remove folders, and exists on Linux only.
 
 mod account;
+mod authority;
 mod binaries;
 mod cluster;
 mod dns;
@@ -54,11 +55,12 @@ mod template;
 mod wait;
 mod wire;
 
+pub use authority::{Authority, Certified};
 pub use cluster::{Builder, Cluster};
 pub use dns::Dns;
 pub use error::{Error, Result};
 pub use forwarder::Forwarder;
-pub use node::{Counters, Node, StatementCount, Stop};
+pub use node::{Counters, Node, StatementCount, Stop, TlsClients};
 pub use patroni::{Member, Patroni};
 pub use pgbouncer::{PgBouncer, PoolMode, StartUpOptions};
 

@@ -8,9 +8,11 @@ mod observe;
 mod rejoin;
 mod replication;
 mod settings;
+mod tls;
 
 pub use life::Stop;
 pub use observe::{Counters, StatementCount};
+pub use tls::TlsClients;
 
 use std::{
     fmt, fs,
@@ -45,6 +47,8 @@ struct Inner {
     setup: Setup,
     server: Mutex<Option<Server>>,
     settings: Mutex<Settings>,
+    /// Who may come over TCP, where it is not as the password says.
+    clients: Mutex<Option<TlsClients>>,
 }
 
 /// What all nodes of a cluster have in common.
@@ -81,6 +85,7 @@ impl Node {
             setup,
             server: Mutex::new(None),
             settings: Mutex::default(),
+            clients: Mutex::default(),
         })))
     }
 

@@ -12,7 +12,7 @@ use std::{
 };
 
 use crate::{
-    Error, Result,
+    Authority, Certified, Error, Result,
     account::Account,
     binaries::Binaries,
     error::Attempt,
@@ -31,6 +31,8 @@ pub struct Member {
     folder: PathBuf,
     server: Port,
     rest: Port,
+    /// Its interface speaks TLS, by this certificate.
+    tls: Option<Certified>,
     patroni: Option<Child>,
 }
 
@@ -67,7 +69,11 @@ impl Member {
     /// Where its REST interface listens.
     #[must_use]
     pub fn rest(&self) -> String {
-        format!("http://{}", self.rest.addr())
+        let scheme = match &self.tls {
+            None => "http",
+            Some(_) => "https",
+        };
+        format!("{scheme}://{}", self.rest.addr())
     }
 
     /// Runs SQL on its server, past everything.
@@ -90,6 +96,10 @@ impl Member {
 
     /// What `GET /health` of its Patroni answers with: whether its server runs.
     fn is_healthy(&self) -> bool {
+        if self.tls.is_some() {
+            // It answers to nobody without a certificate.
+            return self.is_primary().is_ok();
+        }
         let asked = || -> std::io::Result<String> {
             let mut stream = TcpStream::connect(self.rest.addr())?;
             stream.set_read_timeout(Some(Duration::from_secs(2)))?;
@@ -111,6 +121,15 @@ impl Patroni {
     /// Starts so many members with the smallest `ttl` and `loop_wait` that Patroni allows, and returns when one leads and
     /// the others stream from it.
     pub fn start(members: usize) -> Result<Self> {
+        Self::start_as(members, None)
+    }
+
+    /// The same; the interfaces speak TLS and take those alone who show a certificate of this authority.
+    pub fn start_with_tls(members: usize, authority: &Authority) -> Result<Self> {
+        Self::start_as(members, Some(authority))
+    }
+
+    fn start_as(members: usize, authority: Option<&Authority>) -> Result<Self> {
         let account = Account::find()?;
         let binaries = Binaries::find(&account)?;
         let folder = Guarded::folder()?;
@@ -142,6 +161,9 @@ impl Patroni {
                 folder,
                 server: Port::reserve()?,
                 rest: Port::reserve()?,
+                tls: authority
+                    .map(|authority| authority.sign(&["127.0.0.1"]))
+                    .transpose()?,
                 patroni: None,
             });
         }
@@ -158,7 +180,10 @@ impl Patroni {
         let bin = bin.parent().unwrap_or(Path::new("/")).to_owned();
         for at in 0..members {
             let member = &cluster.members[at];
-            let text = configuration(member, etcd, &bin);
+            let mut text = configuration(member, etcd, &bin);
+            if let (Some(tls), Some(authority)) = (&member.tls, authority) {
+                text = text.replace("restapi:\n", &interface_tls(tls, authority));
+            }
             let path = member.folder.join("patroni.yml");
             fs::write(&path, text).attempt(|| format!("writing {}", path.display()))?;
             cluster.account.own(&path)?;
@@ -317,6 +342,25 @@ postgresql:
     unix_socket_directories: {folder}
     shared_buffers: 16MB
     dynamic_shared_memory_type: mmap
+"
+    )
+}
+
+/// What makes the interface speak TLS, and lets Patroni's own programs ask it.
+fn interface_tls(of: &Certified, authority: &Authority) -> String {
+    let (certificate, key) = (of.certificate.display(), of.key.display());
+    let authority = authority.certificate();
+    let authority = authority.display();
+    format!(
+        "ctl:
+  cacert: {authority}
+  certfile: {certificate}
+  keyfile: {key}
+restapi:
+  certfile: {certificate}
+  keyfile: {key}
+  cafile: {authority}
+  verify_client: required
 "
     )
 }

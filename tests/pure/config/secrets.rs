@@ -129,10 +129,10 @@ fn broken_urls_do_not_show_their_password() {
 #[test]
 fn no_variable_quotes_a_refused_value() {
     for (name, setting) in variables() {
-        // Names of zones and functions are shown because that is what they are for.
+        // Names of zones, functions and hosts are shown because that is what they are for.
         if matches!(
             setting.field,
-            "zone" | "cluster_name" | "read_functions" | "primary_functions"
+            "zone" | "cluster_name" | "read_functions" | "primary_functions" | "discovery_hosts"
         ) {
             continue;
         }
@@ -154,6 +154,7 @@ fn no_variable_quotes_a_refused_value() {
         "SEALANE_ZONE",
         "SEALANE_CLUSTER_NAME",
         "SEALANE_READ_FUNCTIONS",
+        "SEALANE_DISCOVERY_HOSTS",
         "SEALANE_PASSWORD",
         "DATABASE_REPLICA_URI",
     ] {

@@ -135,6 +135,12 @@ fn fields_that_checks_name_exist() {
         "eject_max",
         "primary_weight",
         "diversion_limit",
+        "discovery",
+        "discovery_hosts",
+        "discovery_ca",
+        "discovery_cert",
+        "discovery_key",
+        "discovery_login_file",
     ] {
         assert!(
             SETTINGS.iter().any(|setting| setting.field == field),

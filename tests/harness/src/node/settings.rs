@@ -85,9 +85,9 @@ impl Node {
         } else {
             "trust"
         };
-        let hba = format!(
-            "local all all trust\nhost replication all 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 {method}\n"
-        );
+        let clients = self.clients(method);
+        let hba =
+            format!("local all all trust\nhost replication all 127.0.0.1/32 trust\n{clients}\n");
         for (name, text) in [("node.conf", text), ("hba.conf", hba)] {
             let path = folder.join(name);
             // The server may read at any moment, so it must never see half a file.
