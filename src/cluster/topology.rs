@@ -166,6 +166,8 @@ impl fmt::Display for NodeStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} is {}", self.name, self.role)?;
         match &self.ineligible {
+            // Its role has said so.
+            Some(Ineligible::Fenced | Ineligible::Primary) => Ok(()),
             Some(why) => write!(f, ", {why}"),
             None if self.in_doubt => f.write_str(", in doubt"),
             None => Ok(()),

@@ -4,3 +4,4 @@ mod balanced;
 mod clocks;
 mod moved;
 mod strings;
+mod swapped;

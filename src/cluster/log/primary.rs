@@ -77,6 +77,15 @@ impl Log<'_> {
                 "it is configured as a replica and is not in recovery, so it may be a primary of its own; \
                  check DATABASE_REPLICA_URLS"
             }
+            FenceReason::OtherCluster if self.was_primary(node) => {
+                let name = self.name(node);
+                return tracing::warn!(
+                    node = name,
+                    "fenced: its system identifier is another one than before, so its address leads to another cluster now; nothing \
+                     is written and nothing read there. Correct the address; or, where that cluster takes the place of the one \
+                     before, say so in each process by cluster().force_primary({name:?})"
+                );
+            }
             FenceReason::OtherCluster => {
                 "its system identifier is not the primary's, so it belongs to another cluster; \
                  check DATABASE_REPLICA_URLS"
@@ -95,6 +104,11 @@ impl Log<'_> {
             }
         };
         tracing::warn!(node = self.name(node), "fenced: {why}");
+    }
+
+    fn was_primary(&self, node: NodeId) -> bool {
+        let last = View::new(self.state).last_primary;
+        last.is_some_and(|last| *last == *self.name(node))
     }
 
     /// Every node as it stands now, and which was the primary last.

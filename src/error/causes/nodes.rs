@@ -95,7 +95,18 @@ impl fmt::Display for SeenNodes {
             write!(f, "{separator}{node}")?;
             separator = "; ";
         }
-        Ok(())
+        let replaced = |node: &&SeenNode| {
+            node.fenced == Some(FenceReason::OtherCluster)
+                && self.last_primary.as_ref() == Some(&node.name)
+        };
+        match self.nodes.iter().find(replaced) {
+            Some(node) => write!(
+                f,
+                "; where that cluster takes the place of the one before: cluster().force_primary({:?})",
+                node.name
+            ),
+            None => Ok(()),
+        }
     }
 }
 
