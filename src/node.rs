@@ -21,6 +21,8 @@ mod pending_pool;
 mod pool_size;
 mod prepared;
 pub(crate) mod run;
+#[cfg(feature = "postgres")]
+pub(crate) mod sharing;
 pub(crate) mod sockets;
 mod trouble;
 #[cfg(feature = "stream")]

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use sea_orm::{
     DbErr,
-    sqlx::{self, Connection, PgConnection, Row, postgres::PgRow},
+    sqlx::{self, AssertSqlSafe, Connection, PgConnection, Row, postgres::PgRow},
 };
 
 use crate::{
@@ -32,7 +32,7 @@ const AT_WORK: &str = "SELECT pid, \
 /// Ends these processes, each by its number and when it began, and no other.
 const END: &str = "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_get_activity(NULL) \
      WHERE (pid, (pg_catalog.date_part('epoch', backend_start) * 1000000)::pg_catalog.int8) \
-     IN (SELECT * FROM ROWS FROM (pg_catalog.unnest($1::pg_catalog.int4[]), pg_catalog.unnest($2::pg_catalog.int8[])))";
+     IN (SELECT * FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2)))";
 
 /// A process, as far as the role may see it.
 #[derive(Clone, Copy, Debug)]
@@ -74,7 +74,8 @@ pub(crate) struct Observer {
 impl Observer {
     pub(crate) async fn open(config: &Config, node: &NodeConfig) -> Result<Self, DbErr> {
         let mut conn = open_plain(config, node, "sealane-unresolved").await?;
-        let counted = sqlx::query_scalar(COUNTED).fetch_one(&mut conn).await;
+        let counted = sqlx::raw_sql(COUNTED).fetch_one(&mut conn).await;
+        let counted = counted.and_then(|row| row.try_get(0));
         Ok(Self {
             conn,
             counted: counted.map_err(|err| DbErrKind::Query.of_sqlx(err))?,
@@ -83,8 +84,8 @@ impl Observer {
 
     pub(crate) async fn at_work(&mut self, pids: Vec<i32>) -> Result<AtWork, DbErr> {
         let asked = Instant::now();
-        let query = sqlx::query(AT_WORK).bind(pids);
-        let rows = query.fetch_all(&mut self.conn).await;
+        let sql = AssertSqlSafe(AT_WORK.replace("$1", &array(&pids, "int4")));
+        let rows = sqlx::raw_sql(sql).fetch_all(&mut self.conn).await;
         let read = |rows: Vec<PgRow>| rows.iter().map(read).collect::<Result<_, _>>();
         Ok(AtWork {
             processes: rows
@@ -110,11 +111,19 @@ pub(crate) async fn end(
     let mut conn = open_plain(config, node, "sealane-unresolved").await?;
     let (pids, started): (Vec<i32>, Vec<i64>) =
         backends.iter().map(|one| (one.pid, one.started)).unzip();
-    let query = sqlx::query(END).bind(pids).bind(started);
-    let ended = query.execute(&mut conn).await;
+    let sql = END.replace("$1", &array(&pids, "int4"));
+    let sql = AssertSqlSafe(sql.replace("$2", &array(&started, "int8")));
+    let ended = sqlx::raw_sql(sql).execute(&mut conn).await;
     ended.map_err(|err| DbErrKind::Query.of_sqlx(err))?;
     let _ = conn.close().await;
     Ok(())
+}
+
+/// Numbers as an array of the server's. By the simple protocol, which takes no values: behind a pooler in transaction mode
+/// nothing stays prepared (rule I8).
+fn array<N: ToString>(numbers: &[N], kind: &str) -> String {
+    let numbers: Vec<String> = numbers.iter().map(N::to_string).collect();
+    format!("ARRAY[{}]::pg_catalog.{kind}[]", numbers.join(","))
 }
 
 fn read(row: &PgRow) -> Result<Process, sqlx::Error> {

@@ -92,7 +92,7 @@ async fn ask_on<T>(
     sql: &'static str,
     read: fn(&QueryResult) -> Result<T, DbErr>,
 ) -> Result<Vec<T>, DbErr> {
-    let rows = sqlx::query(sql).fetch_all(own).await;
+    let rows = sqlx::raw_sql(sql).fetch_all(own).await;
     let rows = rows.map_err(|err| DbErrKind::Query.of_sqlx(err))?;
     rows.into_iter()
         .map(|row| read(&QueryResult::from(row)))

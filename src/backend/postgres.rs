@@ -16,6 +16,7 @@ use crate::{
     node::{
         greet::{allow_reads, is_refused_as_serializable, server_of, timeline_replayed},
         open::connect_postgres,
+        sharing,
     },
     position::Lsn,
     state::Fact,
@@ -24,7 +25,7 @@ use crate::{
 /// Back to the start-up parameter, whatever the session was told since.
 pub(crate) const RESTORE_READ_ONLY_DEFAULT: &str = "RESET default_transaction_read_only";
 
-/// Everything in one statement: role, identity, fitness, epoch, position, whether it receives, and when the server was
+/// Everything in one statement, by the simple protocol, which needs no connection to stay the same (rule I8): role, identity, fitness, epoch, position, whether it receives, and when the server was
 /// started.
 ///
 /// The epoch comes from the name of the segment that is written: the control file tells the old one after a promotion
@@ -150,13 +151,15 @@ impl Kept {
 }
 
 async fn connect(config: &Config, node: &NodeConfig) -> Result<PgConnection, DbErr> {
-    connect_postgres(config, node, "sealane-probe").await
+    let mut conn = connect_postgres(config, node, "sealane-probe").await?;
+    sharing::find(config, node, &mut conn).await;
+    Ok(conn)
 }
 
 async fn ask(kept: &mut Kept) -> Result<Facts, sqlx::Error> {
     let started = Instant::now();
     if kept.tells == Tells::All {
-        match sqlx::query(PROBE).fetch_one(&mut kept.conn).await {
+        match sqlx::raw_sql(PROBE).fetch_one(&mut kept.conn).await {
             Err(err) if is_refused_as_serializable(&err) => return Err(err),
             Ok(row) => {
                 let mut facts = read(&row, started.elapsed())?;
@@ -171,7 +174,7 @@ async fn ask(kept: &mut Kept) -> Result<Facts, sqlx::Error> {
     }
     if kept.tells == Tells::Little {
         let started = Instant::now();
-        match sqlx::query(LITTLE).fetch_one(&mut kept.conn).await {
+        match sqlx::raw_sql(LITTLE).fetch_one(&mut kept.conn).await {
             Err(err) if is_not_told(&err) && !is_refused_as_serializable(&err) => {
                 kept.tells = Tells::Least;
             }
@@ -179,7 +182,10 @@ async fn ask(kept: &mut Kept) -> Result<Facts, sqlx::Error> {
         }
     }
     let started = Instant::now();
-    answered(sqlx::query(LEAST).fetch_one(&mut kept.conn).await, started)
+    answered(
+        sqlx::raw_sql(LEAST).fetch_one(&mut kept.conn).await,
+        started,
+    )
 }
 
 fn answered(row: Result<PgRow, sqlx::Error>, started: Instant) -> Result<Facts, sqlx::Error> {

@@ -30,6 +30,8 @@ pub(crate) struct Backend {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum By {
     Backend(Backend),
+    /// A transaction of one statement in this process, which serves others before and after it.
+    Transaction(Backend),
     /// The COMMIT of a transaction that began between these: its connection cannot be asked.
     Began(Instant, Instant),
     /// No mark: the write is not known there by anything.

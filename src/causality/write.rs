@@ -1,11 +1,14 @@
 //! A write from before its first byte is sent until its server has answered to the end (rule C1).
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use super::{
     Clock, Current,
     gate::Writing,
-    unresolved::{Orphan, Trace, UnresolvedWrites},
+    unresolved::{Backend, By, Orphan, Trace, UnresolvedWrites},
 };
 use crate::mutants;
 
@@ -20,6 +23,8 @@ pub(crate) struct OpenWrite {
     unresolved: bool,
     /// By what it is known at its server; nothing before it was sent.
     trace: Option<Trace>,
+    /// In which process its transaction was begun, where only that tells.
+    found: OnceLock<Backend>,
     /// The write's passage through the gate.
     writing: Writing,
 }
@@ -42,6 +47,7 @@ impl OpenWrite {
             pin,
             unresolved: false,
             trace: None,
+            found: OnceLock::new(),
             writing,
         }
     }
@@ -49,6 +55,22 @@ impl OpenWrite {
     /// The write is about to be sent, and can be found there by this.
     pub(crate) fn mark_sent(&mut self, trace: Trace) {
         self.trace = Some(trace);
+    }
+
+    /// The write's transaction has begun in this process, before anything of it was sent.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn found(&self, backend: Backend) {
+        // The last one counts, and a write is sent once.
+        let _ = self.found.set(backend);
+    }
+
+    /// By what the write is known at its server.
+    fn traced(&self) -> Option<Trace> {
+        let by = self.found.get().copied().map(By::Transaction);
+        self.trace.map(|trace| Trace {
+            by: by.unwrap_or(trace.by),
+            ..trace
+        })
     }
 
     /// Whether its end has to be taken for one that nobody saw: its server may still execute it.
@@ -60,7 +82,11 @@ impl OpenWrite {
     pub(crate) fn abandon(&self) -> Option<Orphan> {
         let writing = Some(self.writing.clone());
         let abandoned = self.current.abandon(&self.clock, self.pin?, writing);
-        Some(Orphan::new(&self.unresolved_writes, abandoned, self.trace))
+        Some(Orphan::new(
+            &self.unresolved_writes,
+            abandoned,
+            self.traced(),
+        ))
     }
 }
 

@@ -214,7 +214,7 @@ impl Followed {
 impl Followed {
     fn pid(&self) -> Option<i32> {
         match self.write.trace.by {
-            By::Backend(backend) => Some(backend.pid),
+            By::Backend(backend) | By::Transaction(backend) => Some(backend.pid),
             By::Began(..) | By::Nothing => None,
         }
     }
@@ -226,6 +226,11 @@ impl Followed {
             By::Backend(backend) => {
                 let found = at_work.processes.iter().find(|one| one.is(backend));
                 found.is_none_or(|process| self.has_moved_on(process))
+            }
+            By::Transaction(backend) => {
+                let found = at_work.processes.iter().find(|one| one.is(backend));
+                // It was in its transaction when the connection was lost: idle, it is out of that.
+                found.is_none_or(|process| process.idle)
             }
             By::Began(..) if !at_work.counted => {
                 self.unseen = true;

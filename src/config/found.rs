@@ -1,6 +1,12 @@
-//! What servers told of the caller's template: the same for every node, and asked once.
+//! What servers told of the caller's template, and of what stands before them; each asked once.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 /// Whose the pool's one slot for new connections is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,16 +19,53 @@ pub(crate) enum Slot {
 
 /// What servers told of the caller's template, shared by all nodes.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Found(Arc<OnceLock<Slot>>);
+pub(crate) struct Found {
+    slot: Arc<OnceLock<Slot>>,
+    sharing: Arc<Mutex<HashMap<String, Arc<Sharing>>>>,
+}
 
 impl Found {
     pub(crate) fn set(&self, slot: Slot) {
         // The first answer counts: all are of one template.
-        let _ = self.0.set(slot);
+        let _ = self.slot.set(slot);
     }
 
     /// Nothing while nobody has answered.
     pub(crate) fn slot(&self) -> Option<&Slot> {
-        self.0.get()
+        self.slot.get()
+    }
+
+    /// Whether connections by this URL are shared: a pooler has its mode for a database and a user.
+    pub(crate) fn sharing(&self, url: String) -> Arc<Sharing> {
+        let mut known = self.sharing.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(known.entry(url).or_default())
+    }
+}
+
+/// Whether a pooler gives the server's connections to one client after the other, after each transaction.
+#[derive(Debug, Default)]
+pub(crate) struct Sharing {
+    shared: AtomicBool,
+    /// The pooler tells clients' prepared statements apart.
+    prepares: AtomicBool,
+}
+
+impl Sharing {
+    /// A pooler in transaction mode was met. Whether that is new.
+    pub(crate) fn mark_shared(&self, prepares: bool) -> bool {
+        self.prepares.store(prepares, Ordering::Release);
+        !self.shared.swap(true, Ordering::AcqRel)
+    }
+
+    /// Whether the next transaction may be on another connection of the server's.
+    #[inline]
+    pub(crate) fn is_shared(&self) -> bool {
+        self.shared.load(Ordering::Acquire)
+    }
+
+    /// Whether what was prepared may be another client's by the time it is executed, but for inside a transaction.
+    #[inline]
+    pub(crate) fn needs_blocks(&self) -> bool {
+        self.is_shared() && !self.prepares.load(Ordering::Acquire)
     }
 }

@@ -101,6 +101,8 @@ impl Freshness {
     fn may_ask_each(&self, request: &Request<'_>, begins: bool, node: &Node) -> bool {
         node.replayed.is_mixed()
             && !begins
+            // The next transaction on it may be on another server (I8).
+            && !node.link.is_shared()
             && !request.unseen
             && self.need != ReadRequirement::Primary
             && request.current.pinned_need(&request.shared.clock) == ReadRequirement::Nothing

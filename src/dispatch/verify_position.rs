@@ -148,7 +148,7 @@ impl Attempt<'_> {
         #[cfg(feature = "postgres")]
         if let Some(guide) = lease.node().link.guide()
             && lease.role() == Role::Primary
-            && !guide.is_hooked()
+            && (!guide.is_hooked() || guide.is_shared())
         {
             let hello = crate::node::greet::ask_begun(guide, begun).await?;
             guide

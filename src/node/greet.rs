@@ -151,7 +151,7 @@ pub(crate) async fn ask_begun(guide: &Guide, begun: &DatabaseTransaction) -> Res
 }
 
 /// How far the server of this connection has come, now.
-pub(super) async fn position(conn: &mut PgConnection) -> Result<Option<ReplayReport>, sqlx::Error> {
+pub(crate) async fn position(conn: &mut PgConnection) -> Result<Option<ReplayReport>, sqlx::Error> {
     let replay = ask(HELLO, conn).await?.replay;
     let Some(hidden) = replay.filter(|told| told.source == Upstream::Hidden(None)) else {
         return Ok(replay);

@@ -101,6 +101,7 @@ impl NodePool {
     /// what a new or long idle connection needs.
     pub(crate) async fn acquire(&self) -> Result<PooledConnection, DbErr> {
         self.leads_home()?;
+        self.adapt();
         let mut login = self.login();
         loop {
             match self.acquire_once().await {
@@ -108,6 +109,30 @@ impl NodePool {
                 done => return done,
             }
         }
+    }
+
+    /// Lets a pool behind a pooler in transaction mode keep no prepared statements (rule I8).
+    pub(crate) fn adapt(&self) {
+        #[cfg(feature = "postgres")]
+        if let Self::Postgres(pool, _, guide, _) = self
+            && guide.has_to_adapt()
+        {
+            let options = pool.connect_options().as_ref().clone();
+            pool.set_connect_options(options.statement_cache_capacity(0));
+            self.sweep();
+        }
+    }
+
+    /// Whether the next transaction on a connection may be in another process of the server.
+    #[inline]
+    pub(crate) fn is_shared(&self) -> bool {
+        self.guide().is_some_and(|guide| guide.is_shared())
+    }
+
+    /// Whether a statement keeps its connection in a transaction only.
+    #[inline]
+    pub(crate) fn needs_blocks(&self) -> bool {
+        self.guide().is_some_and(|guide| guide.needs_blocks())
     }
 
     async fn acquire_once(&self) -> Result<PooledConnection, DbErr> {
@@ -147,6 +172,7 @@ impl NodePool {
     /// Waits where there is no pool yet, and fails then: another one is in its place.
     pub(crate) async fn present(&self) -> Result<(), DbErr> {
         self.leads_home()?;
+        self.adapt();
         match self {
             Self::PendingPool(absent) => absent.acquire().await,
             _ => Ok(()),

@@ -4,6 +4,8 @@
 //! never handed to a pool that might have sent it. One file for each driver holds the same five functions; the
 //! drivers' types share no trait that could carry them once.
 
+#[cfg(feature = "postgres")]
+mod block;
 #[cfg(feature = "mysql")]
 pub(super) mod mysql;
 #[cfg(feature = "postgres")]
@@ -29,6 +31,8 @@ pub(crate) trait Call: Send + Sync {
     const KIND: DbErrKind;
     /// Whether the caller promised that no rows are wanted: then it is not judged and goes to the primary (I4).
     const EXECUTES: bool;
+    /// Whether its text is one message of the simple protocol.
+    const SIMPLE: bool = false;
 
     /// Runs the statement once.
     fn run<'a>(
@@ -50,12 +54,13 @@ pub(crate) struct ExecuteUnprepared;
 /// One of SeaORM's methods: what it returns, which errors it fails with, and the function of a driver that runs it, with
 /// what that takes of the statement; on a connection that the application made, SeaORM's own method.
 macro_rules! call {
-    ($call:ident, $kind:ident, $executes:literal, $output:ty:
+    ($call:ident, $kind:ident, $executes:literal, $output:ty $(, $simple:literal)?:
         |$stmt:ident| $function:ident($taken:expr), $method:ident($handed:expr)) => {
         impl Call for $call {
             type Output = $output;
             const KIND: DbErrKind = DbErrKind::$kind;
             const EXECUTES: bool = $executes;
+            $(const SIMPLE: bool = $simple;)?
 
             async fn run<'a>(
                 &'a self,
@@ -85,7 +90,7 @@ macro_rules! call {
 call!(QueryOne, Query, false, Option<QueryResult>: |stmt| query_one(stmt), query_one_raw(stmt.clone()));
 call!(QueryAll, Query, false, Vec<QueryResult>: |stmt| query_all(stmt), query_all_raw(stmt.clone()));
 call!(Execute, Exec, true, ExecResult: |stmt| execute(stmt), execute_raw(stmt.clone()));
-call!(ExecuteUnprepared, Exec, true, ExecResult:
+call!(ExecuteUnprepared, Exec, true, ExecResult, true:
     |stmt| execute_unprepared(&stmt.sql), execute_unprepared(&stmt.sql));
 
 impl Lease {
@@ -108,7 +113,10 @@ impl Lease {
         let Some(conn) = &mut flight.conn else {
             return Err(self.cut_off(false).into_db(C::KIND));
         };
-        let ran = self.guard(call.run(conn, stmt)).await;
+        let ran = match self.seat.node.link.needs_blocks() {
+            false => self.guard(call.run(conn, stmt)).await,
+            true => self.in_block(conn, call, stmt, write).await,
+        };
         if let Ok(Err(err)) = &ran
             && signal::is_doubtful(err)
         {
@@ -141,6 +149,32 @@ impl Lease {
     }
 }
 
+impl Lease {
+    /// Runs it in a transaction of its own, where that keeps its connection. In a future of its own, so that others are
+    /// no larger for it.
+    async fn in_block<C: Call>(
+        &self,
+        conn: &mut PooledConnection,
+        call: &C,
+        stmt: &Statement,
+        write: Option<&OpenWrite>,
+    ) -> Result<Result<C::Output, DbErr>, crate::error::Error> {
+        #[cfg(feature = "postgres")]
+        if let Some(guide) = self.seat.node.link.guide() {
+            let block = block::Block {
+                on_replica: self.role() == crate::vocabulary::Role::Replica,
+                write,
+                guide,
+            };
+            let running: futures_util::future::BoxFuture<'_, _> =
+                Box::pin(block.run(conn, call, stmt));
+            return self.guard(running).await;
+        }
+        let _ = write;
+        self.guard(call.run(conn, stmt)).await
+    }
+}
+
 /// A connection with a statement on it. Dropped before the answer, a write stays open until its connection is ready
 /// again; where that cannot be waited for, it is unresolved. A read keeps its permit until then: its server is at it
 /// still, and nobody else would find the connection.
@@ -157,6 +191,11 @@ impl Drop for Flight<'_> {
             return;
         };
         let permit = self.permit.take();
+        if self.seat.node.link.needs_blocks() {
+            // It is in the middle of a transaction, which ends with its connection.
+            drop(self.open.and_then(OpenWrite::abandon));
+            return conn.discard();
+        }
         match self.open.and_then(OpenWrite::abandon) {
             Some(orphan) => {
                 abandoned::until_ready(orphan, conn, permit, Arc::clone(self.seat));

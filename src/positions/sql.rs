@@ -13,7 +13,9 @@ use crate::{
     config::{Config, NodeConfig},
     error::DbErrKind,
     mutants,
-    node::greet::{allow_reads, is_refused_as_serializable, server_of, timeline_replayed},
+    node::greet::{
+        allow_reads, is_refused_as_serializable, position, server_of, timeline_replayed,
+    },
     position::{ClusterId, Epoch, Lsn, Position},
 };
 
@@ -55,6 +57,8 @@ pub(crate) struct Identity {
 pub(crate) struct Direct {
     conn: PgConnection,
     identity: Identity,
+    /// A pooler gives it another process of the server for each question, or of another server.
+    shared: bool,
     /// The timeline that it has reached as a standby, where the role may not see more, and when that was asked.
     reached: Option<(Option<u32>, Instant)>,
 }
@@ -76,13 +80,17 @@ pub(crate) async fn open(config: &Config, node: &NodeConfig, name: &str) -> Resu
     let identity = identity.map_err(|err| DbErrKind::Query.of_sqlx(err))?;
     Ok(Direct {
         conn,
+        shared: config
+            .found
+            .sharing(node.url.without_password())
+            .is_shared(),
         identity,
         reached: None,
     })
 }
 
 async fn identify(conn: &mut PgConnection) -> Result<Identity, sqlx::Error> {
-    let row = sqlx::query(IDENTITY).fetch_one(conn).await?;
+    let row = sqlx::raw_sql(IDENTITY).fetch_one(conn).await?;
     let addr: &str = row.try_get(2)?;
     let started = unsigned(row.try_get(3)?);
     Ok(Identity {
@@ -102,7 +110,11 @@ impl Direct {
 
     /// The primary's position.
     pub(crate) async fn capture(&mut self) -> Result<Position, DbErr> {
+        if self.shared {
+            self.identity = self.same_identity().await?;
+        }
         let row = match mutants::lives("flush_position") {
+            false if self.shared => sqlx::raw_sql(CAPTURE).fetch_one(&mut self.conn).await,
             false => sqlx::query(CAPTURE).fetch_one(&mut self.conn).await,
             true => {
                 let sql = CAPTURE.replace("wal_insert_lsn", "wal_flush_lsn");
@@ -129,11 +141,34 @@ impl Direct {
 
     /// A replica's position.
     pub(crate) async fn sample(&mut self) -> Result<ReplayReport, DbErr> {
-        let mut replay = sample(&mut self.conn, self.identity).await?;
+        let mut replay = match self.shared {
+            false => sample(&mut self.conn, self.identity).await?,
+            true => self.sample_shared().await?,
+        };
         if replay.source == Upstream::Hidden(None) {
             replay.source = Upstream::Hidden(self.timeline_replayed().await?);
         }
         Ok(replay)
+    }
+
+    /// Whose server it leads to now: a pooler may lead its clients elsewhere while they stay connected to it. Two servers are
+    /// never taken for one, since a capture counts only where its server was the primary before and after.
+    async fn same_identity(&mut self) -> Result<Identity, DbErr> {
+        let now = identify(&mut self.conn).await;
+        let now = now.map_err(|err| DbErrKind::Query.of_sqlx(err))?;
+        match now.server == self.identity.server {
+            true => Ok(now),
+            false => Err(DbErr::ConnectionAcquire(
+                sea_orm::ConnAcquireErr::ConnectionClosed,
+            )),
+        }
+    }
+
+    /// A position with whose it is, in one answer.
+    async fn sample_shared(&mut self) -> Result<ReplayReport, DbErr> {
+        let told = position(&mut self.conn).await;
+        let told = told.map_err(|err| DbErrKind::Query.of_sqlx(err))?;
+        told.ok_or_else(|| DbErr::Custom("the server does not say who it is".to_owned()))
     }
 
     /// Asked after the position: one that was told before the server came to a newer timeline lies below whatever is

@@ -1,6 +1,8 @@
 //! Behind PgBouncer: what it lets through, and what is told of what it does not (rule I7).
 
+mod load;
 mod session;
+mod transaction;
 
 use sealane::{Builder, RoutedConnection};
 use sealane_harness::{PgBouncer, PoolMode, StartUpOptions};
@@ -9,8 +11,8 @@ use crate::place::{Place, Slot};
 
 static SLOT: Slot = Slot::new(2);
 
-/// How many connections of its server each pooler has.
-const SIZE: u32 = 10;
+/// How many connections of its server each pooler has: in session mode a handle needs them all, its monitor's included.
+const SIZE: u32 = 40;
 
 /// A pooler of its own in front of each server, the primary's first.
 struct Poolers(Vec<PgBouncer>);

@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 
-use sea_orm::{DbBackend, DbErr, Statement, StreamTrait};
+use sea_orm::{DbBackend, DbErr, Statement, StreamTrait, sqlx};
 
 use super::RoutedStream;
 use crate::{
@@ -14,6 +14,14 @@ use crate::{
     node::Lease,
     vocabulary::Stage,
 };
+
+/// Why a stream is refused behind a pooler in transaction mode (rule I8).
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the node is behind a pooler in transaction mode, where a stream would lose its connection: stream inside a transaction, or \
+     let the pooler give the node's connections for a session"
+)]
+struct LosesConnection;
 
 /// A statement whose rows come one by one.
 struct StreamOpening<'a> {
@@ -73,6 +81,10 @@ impl Work for StreamOpening<'_> {
         let Some(conn) = attempt.connect(lease).await? else {
             return Ok(None);
         };
+        if lease.node().link.needs_blocks() {
+            let err = sqlx::Error::Configuration(Box::new(LosesConnection));
+            return Err(Failed::to_acquire(Self::KIND.of_sqlx(err)));
+        }
         let rows = conn.stream(self.stmt.clone(), self.callback.cloned());
         let rows = rows.await.map_err(Failed::to_acquire)?;
         lease.sending();

@@ -8,8 +8,8 @@ use std::{
 };
 
 use sea_orm::{
-    AccessMode, DatabaseTransaction, DbErr, IsolationLevel, TransactionError, TransactionOptions,
-    TransactionTrait,
+    AccessMode, ConnectionTrait, DatabaseTransaction, DbErr, IsolationLevel, TransactionError,
+    TransactionOptions, TransactionTrait,
 };
 
 use super::{BeginOptions, RoutedTransaction, TransactionState};
@@ -181,6 +181,10 @@ impl Begin<'_> {
         let beginning = pin!(self.begin_on(attempt.shared(), lease));
         let mut unasked = attempt.unasked(lease);
         inner = beginning.await?;
+        if lease.node().link.needs_blocks() {
+            // Whatever other clients left prepared there has the names that this one gives.
+            inner.execute_unprepared("DEALLOCATE ALL").await?;
+        }
         unasked.mark_begun();
         attempt.greet_begun(lease, &inner).await?;
         let fresh = attempt.prove_begun(lease).await;

@@ -9,6 +9,8 @@ use sea_orm::{ConnAcquireErr, DbErr};
 use tokio::sync::watch;
 
 use super::{Door, Hello, News, Stranger};
+#[cfg(feature = "postgres")]
+use crate::config::Sharing;
 use crate::{causality::Replayed, mutants, node::sockets::Sockets};
 
 /// One pool's.
@@ -31,6 +33,12 @@ pub(crate) struct Guide {
     pub(crate) sockets: Arc<Sockets>,
     /// Which port they lead to; unset where they are no network's.
     port: OnceLock<u16>,
+    /// Whether a pooler shares its connections; unset where nobody looks for that.
+    #[cfg(feature = "postgres")]
+    sharing: OnceLock<Arc<Sharing>>,
+    /// The guide's pool keeps no prepared statements any more.
+    #[cfg(feature = "postgres")]
+    adapted: AtomicBool,
     /// How many first answers were judged: a connection is open before, and nobody uses it before.
     judged: AtomicU64,
 }
@@ -56,6 +64,10 @@ impl Guide {
             refused: watch::Sender::new(None),
             sockets: Arc::default(),
             port: OnceLock::new(),
+            #[cfg(feature = "postgres")]
+            sharing: OnceLock::new(),
+            #[cfg(feature = "postgres")]
+            adapted: AtomicBool::new(false),
             judged: AtomicU64::new(0),
         })
     }
@@ -70,6 +82,40 @@ impl Guide {
         if let Some(port) = port {
             let _ = self.port.set(port);
         }
+    }
+
+    /// What is found out of a pooler concerns the guide's pool.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn watch(&self, sharing: Arc<Sharing>) {
+        let _ = self.sharing.set(sharing);
+    }
+
+    /// Whether the next transaction on a connection may be in another process of the server.
+    #[inline]
+    pub(crate) fn is_shared(&self) -> bool {
+        #[cfg(feature = "postgres")]
+        let shared = self.sharing.get().is_some_and(|found| found.is_shared());
+        #[cfg(not(feature = "postgres"))]
+        let shared = false;
+        shared
+    }
+
+    /// Whether a statement keeps its connection in a transaction only (rule I8).
+    #[inline]
+    pub(crate) fn needs_blocks(&self) -> bool {
+        #[cfg(feature = "postgres")]
+        let needs = self.sharing.get().is_some_and(|found| found.needs_blocks());
+        #[cfg(not(feature = "postgres"))]
+        let needs = false;
+        needs
+    }
+
+    /// Whether its pool has to begin to keep no prepared statements; true once.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn has_to_adapt(&self) -> bool {
+        self.needs_blocks()
+            && !self.adapted.load(Ordering::Acquire)
+            && !self.adapted.swap(true, Ordering::AcqRel)
     }
 
     /// A connection of its pool was opened, and has been answered: from now on it is one of those that are looked at.
@@ -162,7 +208,8 @@ impl Guide {
             return;
         }
         self.replayed.opened();
-        if self.read_only_default && !hello.read_only_default {
+        // In a transaction of one statement that says so itself.
+        if self.read_only_default && !hello.read_only_default && !self.needs_blocks() {
             let first = self.door.mark_defaultless();
             self.door.tell(&self.replayed, News::Defaultless(first));
         }

@@ -97,6 +97,9 @@ impl PooledConnection {
     ) -> Result<(Self, Option<crate::causality::unresolved::Backend>), DbErr> {
         let backend = match &mut self {
             #[cfg(feature = "postgres")]
+            // The one that is asked is another one by the next transaction.
+            Self::Postgres(_) if node.link.is_shared() => None,
+            #[cfg(feature = "postgres")]
             Self::Postgres(conn) => node.backends.of(conn).await?,
             _ => None,
         };

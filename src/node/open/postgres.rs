@@ -84,6 +84,7 @@ pub(super) async fn open(
     let connection = SqlxPostgresConnector::connect(options).await?;
     let pool = connection.get_postgres_connection_pool().clone();
     guide.lead_to(port(&pool.connect_options()));
+    guide.watch(config.found.sharing(node.url.without_password()));
     // What was opened by now.
     guide.list();
     let state = PoolState::noted(handed).with_plain(config.may_skip_pool());

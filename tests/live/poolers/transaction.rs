@@ -1,0 +1,127 @@
+//! In transaction mode: after each transaction a connection of the server goes to another client (rule I8).
+
+use futures_util::TryStreamExt;
+use sea_orm::{AccessMode, ConnectionTrait, StreamTrait, TransactionTrait};
+use sealane::{Consistency, RoutedConnection};
+use sealane_harness::{PgBouncer, PoolMode, StartUpOptions};
+
+use super::{Poolers, SLOT};
+use crate::{
+    fixture::{number, sql},
+    heard::{Heard, counter},
+    place::until,
+};
+
+#[tokio::test]
+async fn the_pooler_is_told_once_and_each_read_has_a_read_only_transaction_of_its_own() {
+    let place = SLOT.shared("poolers_blocks").await;
+    let poolers = Poolers::before(&place, PoolMode::Transaction, StartUpOptions::Dropped);
+    let (heard, _listening) = Heard::listen();
+    let db = poolers.builder("poolers_blocks").read_functions(["sneak"]);
+    let db = db
+        .consistency(Consistency::Eventual)
+        .connect()
+        .await
+        .unwrap();
+    place.others(
+        "CREATE TABLE t (n bigint); CREATE FUNCTION sneak() RETURNS text VOLATILE LANGUAGE sql \
+         AS $$ SELECT current_setting('transaction_read_only') $$",
+    );
+    let told = heard.warnings();
+    let told = told.iter().filter(|line| line.contains("transaction mode"));
+    assert_eq!(told.count(), 3, "{:#?}", heard.warnings());
+    let strict = db.replica();
+    let row = strict
+        .query_one_raw(sql(&db, "SELECT sneak() AS said"))
+        .await;
+    let said: String = row.unwrap().unwrap().try_get("", "said").unwrap();
+    assert_eq!(said, "on");
+    // So nothing is lacking.
+    assert_eq!(
+        counter(&db, "sealane_connections_without_read_only_default_total").await,
+        0
+    );
+}
+
+#[tokio::test]
+async fn a_stream_is_refused_outside_of_a_transaction_with_what_to_do() {
+    let place = SLOT.shared("poolers_stream").await;
+    let poolers = Poolers::before(&place, PoolMode::Transaction, StartUpOptions::Dropped);
+    let db = poolers.builder("poolers_stream").connect().await.unwrap();
+    let rows = sql(&db, "SELECT n FROM generate_series(1, 3) AS n");
+    let refused = match db.stream_raw(rows.clone()).await {
+        Err(err) => err,
+        Ok(mut stream) => stream.try_next().await.err().unwrap(),
+    };
+    let refused = refused.to_string();
+    assert!(refused.contains("stream inside a transaction"), "{refused}");
+    let txn = db
+        .begin_with_config(None, Some(AccessMode::ReadOnly))
+        .await
+        .unwrap();
+    let stream = txn.stream_raw(rows).await.unwrap();
+    let rows: Vec<_> = stream.try_collect().await.unwrap();
+    assert_eq!(rows.len(), 3);
+    txn.commit().await.unwrap();
+}
+
+/// The process that had the write serves others by then: none of them is ended, and what it did is found out.
+#[tokio::test]
+async fn a_write_whose_caller_left_is_followed_in_the_process_that_has_it() {
+    let place = SLOT.alone("poolers_lost").await;
+    place.others("CREATE TABLE t (n bigint)");
+    let poolers = Poolers::before(&place, PoolMode::Transaction, StartUpOptions::Dropped);
+    let db = poolers.builder("poolers_lost").connect().await.unwrap();
+    let count = "SELECT count(*) FROM t";
+    let insert = "INSERT INTO t SELECT 1 FROM pg_sleep(0)";
+    db.execute_raw(sql(&db, insert)).await.unwrap();
+    let lock = place.primary().clone();
+    let held = tokio::task::spawn_blocking(move || {
+        lock.sql_in(
+            "poolers_lost",
+            "BEGIN; LOCK TABLE t IN EXCLUSIVE MODE; SELECT pg_sleep(1); COMMIT",
+        )
+        .unwrap()
+    });
+    until("the lock", async || {
+        place.on(place.primary(), "SELECT count(*) FROM pg_locks WHERE mode = 'ExclusiveLock' AND granted AND relation = 't'::regclass") == "1"
+    })
+    .await;
+    let left = db.execute_raw(sql(&db, insert));
+    let left = tokio::time::timeout(std::time::Duration::from_millis(100), left).await;
+    assert!(left.is_err(), "it was answered");
+    assert_eq!(counter(&db, "sealane_open_writes").await, 1);
+    held.await.unwrap();
+    // Its transaction ended with its connection.
+    until("the write to be over", async || {
+        counter(&db, "sealane_open_writes").await == 0
+    })
+    .await;
+    assert_eq!(number(&db, count).await, number(&db.primary(), count).await);
+}
+
+/// One that may write is asked whose server it is each time: a pooler leads its clients elsewhere while they stay.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn behind_a_pooler_that_now_leads_to_the_promoted_standby_writes_go_there() {
+    static OWN: crate::place::Slot = crate::place::Slot::new(1);
+    let place = OWN.alone("poolers_moved").await;
+    place.others("CREATE TABLE t (n bigint)");
+    let (mode, options) = (PoolMode::Transaction, StartUpOptions::Dropped);
+    let mut pooler = PgBouncer::to(place.primary(), mode, options, 10).unwrap();
+    let db = RoutedConnection::builder().primary(pooler.url("poolers_moved"));
+    let db = db.connect().await.unwrap();
+    let insert = "INSERT INTO t VALUES (1)";
+    db.execute_raw(sql(&db, insert)).await.unwrap();
+    let standby = place.standby(0).clone();
+    place.caught_up();
+    tokio::task::spawn_blocking(move || standby.promote().unwrap())
+        .await
+        .unwrap();
+    pooler.point_at(place.standby(0).addr()).unwrap();
+    until("a write there", async || {
+        let _ = db.execute_raw(sql(&db, insert)).await;
+        place.on(place.standby(0), "SELECT count(*) FROM t") == "2"
+    })
+    .await;
+    assert_eq!(place.on(place.primary(), "SELECT count(*) FROM t"), "1");
+}
