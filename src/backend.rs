@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use tokio::{task::JoinHandle, time::timeout};
 
-pub(crate) use self::catalog::read_catalog;
+pub(crate) use self::catalog::{CatalogParts, read_catalog};
 
 #[cfg(feature = "postgres")]
 use sea_orm::DatabaseConnectionType;

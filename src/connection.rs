@@ -5,6 +5,7 @@
 
 mod concrete;
 mod inherent;
+mod local;
 mod narrowing;
 pub(crate) mod pause;
 mod query;

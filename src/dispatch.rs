@@ -46,7 +46,10 @@ use crate::{
     cluster::shared::Shared,
     error::{DbErrKind, Error},
     intent::Classification,
-    node::Lease,
+    node::{
+        Lease,
+        local::{LocalAccess, LocalSettings},
+    },
     route::Refusal,
     vocabulary::{Consistency, Intent, Stage},
 };
@@ -61,7 +64,7 @@ pub(crate) trait Work: Sync {
     const KIND: DbErrKind;
 
     /// What the work is judged to be when it arrives.
-    fn classify(&self, shared: &Shared) -> Classification;
+    fn classify(&self, shared: &Shared, overrides: &Overrides) -> Classification;
 
     /// The statement's text; none for a begin.
     fn sql(&self) -> Option<&str>;
@@ -90,7 +93,7 @@ pub(crate) async fn run<W: Work>(
     overrides: &Overrides,
     work: &W,
 ) -> Result<W::Output, DbErr> {
-    let classification = work.classify(shared);
+    let classification = work.classify(shared, overrides);
     let mut attempt = Attempt::new(shared, overrides, classification, work.sql());
     attempt.settle_verdict().await;
     loop {
@@ -188,6 +191,19 @@ impl<'a> Attempt<'a> {
         };
         self.note_correction(sql);
         shared.schema_changed(&shared.judging.classifier.change(sql));
+    }
+
+    /// The settings that it has to find set.
+    pub(crate) fn local(&self) -> Option<&'a Arc<LocalSettings>> {
+        self.request.overrides.local.as_ref()
+    }
+
+    /// The access of a transaction of its own: a text that is a read by all that is known writes nothing.
+    pub(crate) fn local_access(&self) -> LocalAccess {
+        match self.may_write() {
+            true => LocalAccess::Write,
+            false => LocalAccess::ReadOnly,
+        }
     }
 
     pub(crate) fn shared(&self) -> &'a Arc<Shared> {

@@ -13,7 +13,9 @@ use std::{error::Error as StdError, fmt, time::Duration};
 
 use sea_orm::DbErr;
 
-use self::causes::{CannotStart, PositionDelay, SeenNodes, TopologyProblem, UnderWay};
+use self::causes::{
+    CannotStart, LocalProblem, PositionDelay, SeenNodes, TopologyProblem, UnderWay,
+};
 pub(crate) use self::db_err::DbErrKind;
 pub(crate) use self::text::GIVEN_UP;
 use crate::config::ConfigError;
@@ -132,6 +134,13 @@ pub enum Error {
         intent: Intent,
         /// Why it was judged so.
         reason: Reason,
+    },
+
+    /// A setting of one handle cannot be had, or its handle was given a text that cannot have it (rule R11).
+    #[error("{why}; nothing was executed")]
+    LocalSetting {
+        /// What is wrong; never with a value.
+        why: LocalProblem,
     },
 
     /// No connection was had in time.

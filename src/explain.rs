@@ -92,7 +92,7 @@ impl RoutedConnection {
                 reason: Reason::Unparsed,
             };
         };
-        let verdict = shared.judging.classifier.explain(sql);
+        let verdict = self.overrides().classifier(shared).explain(sql);
         let (node, role, reason) = preview(shared, self.overrides(), &verdict);
         Explanation {
             intent: verdict.intent(),

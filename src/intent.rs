@@ -18,6 +18,7 @@ mod judged;
 mod keyword;
 mod knowledge;
 mod lexer;
+pub(crate) mod local;
 mod pragma;
 mod query;
 mod reader;

@@ -16,6 +16,9 @@ mod lag;
 mod lease;
 mod limiter;
 pub(crate) mod link;
+pub(crate) mod local;
+#[cfg(feature = "stream")]
+mod local_rows;
 pub(crate) mod open;
 mod pending_pool;
 mod pool_size;
@@ -39,8 +42,6 @@ use std::{
 use sea_orm::metric;
 
 pub(crate) use self::closed::closed;
-#[cfg(feature = "stream")]
-pub(crate) use self::until_cut::UntilCut;
 pub(crate) use self::{
     handed_connections::HandedConnections,
     idle_stack::IdleStack,
@@ -52,6 +53,8 @@ pub(crate) use self::{
     trouble::Trouble,
 };
 use self::{lease::Permits, sockets::Sockets};
+#[cfg(feature = "stream")]
+pub(crate) use self::{local_rows::LocalStatement, until_cut::UntilCut};
 use crate::{causality::Replayed, config::NodeConfig, vocabulary::NodeId};
 
 /// What SeaORM calls after a statement.

@@ -10,7 +10,7 @@ use crate::{
         Settings,
         catalog::{
             Catalog, build, queries,
-            rows::{CatalogRows, FunctionRow, RelationRow, TypeRow, UseRow},
+            rows::{CatalogRows, FunctionRow, RelationRow, SettingRow, TypeRow, UseRow},
         },
     },
     node::Node,
@@ -20,6 +20,28 @@ use crate::{
     error::DbErrKind,
     node::{NodePool, PooledConnection},
 };
+
+/// What a reading of the catalog told.
+pub(crate) struct CatalogRead {
+    backend: DbBackend,
+    rows: CatalogRows,
+}
+
+impl CatalogRead {
+    /// The catalog, for texts that are judged by these settings.
+    pub(crate) fn catalog(&self, settings: &Settings) -> Catalog {
+        build(self.backend, &self.rows, settings)
+    }
+}
+
+/// Which settings a catalog is read with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CatalogParts {
+    /// All that every text needs.
+    Usual,
+    /// Also which settings views and policies read: one more round trip.
+    WithSettings,
+}
 
 /// Asks this node's catalog: four round trips on PostgreSQL, one on MariaDB and MySQL. With a configuration it is asked
 /// on a connection of its own, where it can be reached beside its pool: the application's are not in the way of it, nor
@@ -31,16 +53,16 @@ use crate::{
 pub(crate) async fn read_catalog(
     node: &Node,
     apart: Option<&Config>,
-    settings: &Settings,
-) -> Result<Catalog, DbErr> {
+    parts: CatalogParts,
+) -> Result<CatalogRead, DbErr> {
     let backend = ConnectionTrait::get_database_backend(node.link.connection());
     #[cfg(feature = "postgres")]
     if let (DbBackend::Postgres, Some(config), Some(direct)) = (backend, apart, &node.direct) {
         let mut own = super::postgres::open_plain(config, direct, "sealane-catalog").await?;
-        let rows = ask_own(&mut own).await?;
+        let rows = ask_own(&mut own, parts).await?;
         // The server ends it either way.
         let _ = sqlx::Connection::close(own).await;
-        return Ok(build(backend, &rows, settings));
+        return Ok(CatalogRead { backend, rows });
     }
     let _opaque = node.replayed.opaque();
     #[cfg(feature = "postgres")]
@@ -49,12 +71,13 @@ pub(crate) async fn read_catalog(
     {
         // All on one connection: what was given back is in the pool a moment later only, and each question that came
         // meanwhile opened another one.
-        let rows = ask_own(&mut one).await;
+        let rows = ask_own(&mut one, parts).await;
         if node.link.guide().is_some_and(|guide| !guide.is_hooked()) {
             // Nobody has asked whose server it leads to, and whoever finds it in the pool would not (rule C4).
             drop(one.detach());
         }
-        return Ok(build(backend, &rows?, settings));
+        let rows = rows?;
+        return Ok(CatalogRead { backend, rows });
     }
     let rows = if backend == DbBackend::MySql {
         let mut relations = ask(node, queries::MYSQL_RELATIONS, mysql_relation).await?;
@@ -71,18 +94,26 @@ pub(crate) async fn read_catalog(
             relations: ask(node, queries::RELATIONS, relation).await?,
             types: ask(node, queries::TYPES, named_type).await?,
             uses: ask(node, queries::USES, used).await?,
+            settings: match parts {
+                CatalogParts::Usual => Vec::new(),
+                CatalogParts::WithSettings => ask(node, queries::SETTINGS, setting).await?,
+            },
         }
     };
-    Ok(build(backend, &rows, settings))
+    Ok(CatalogRead { backend, rows })
 }
 
 #[cfg(feature = "postgres")]
-async fn ask_own(own: &mut sqlx::PgConnection) -> Result<CatalogRows, DbErr> {
+async fn ask_own(own: &mut sqlx::PgConnection, parts: CatalogParts) -> Result<CatalogRows, DbErr> {
     Ok(CatalogRows {
         functions: ask_on(own, queries::FUNCTIONS, function).await?,
         relations: ask_on(own, queries::RELATIONS, relation).await?,
         types: ask_on(own, queries::TYPES, named_type).await?,
         uses: ask_on(own, queries::USES, used).await?,
+        settings: match parts {
+            CatalogParts::Usual => Vec::new(),
+            CatalogParts::WithSettings => ask_on(own, queries::SETTINGS, setting).await?,
+        },
     })
 }
 
@@ -170,5 +201,12 @@ fn used(row: &QueryResult) -> Result<UseRow, DbErr> {
         support: row.try_get("", "support")?,
         left_type: row.try_get("", "left_type")?,
         right_type: row.try_get("", "right_type")?,
+    })
+}
+
+fn setting(row: &QueryResult) -> Result<SettingRow, DbErr> {
+    Ok(SettingRow {
+        id: row.try_get("", "id")?,
+        name: row.try_get("", "name")?,
     })
 }

@@ -8,11 +8,12 @@ use std::{
 
 use super::{
     inbox::{StatementNews, TaskInbox, TaskReport},
+    judging::Catalogs,
     shared::Shared,
 };
 use crate::{
-    backend,
-    intent::{Change, Classification},
+    backend::{self, CatalogParts},
+    intent::{Change, Classification, Classifier},
     node::Node,
     vocabulary::Role,
 };
@@ -20,8 +21,11 @@ use crate::{
 /// Reads the catalog from this node, in a task of its own and on a connection of its own, so that it is in no statement's
 /// way.
 pub(super) fn read(node: Option<Arc<Node>>, role: Role, shared: &Arc<Shared>, outbox: &TaskInbox) {
+    // Who sets settings later is known to the next reading.
+    let locals = shared.judging.locals();
     if role == Role::Primary {
         shared.judging.classifier.reading_begins();
+        locals.iter().for_each(|local| local.reading_begins());
     }
     let reader = Arc::clone(shared);
     let limit = shared.config.acquire_timeout;
@@ -35,9 +39,20 @@ pub(super) fn read(node: Option<Arc<Node>>, role: Role, shared: &Arc<Shared>, ou
             let Some(node) = node else {
                 return Err("there is no primary".to_owned());
             };
-            let settings = reader.judging.classifier.settings();
-            let read = backend::read_catalog(&node, Some(&reader.config), settings).await;
-            read.map_err(|err| format!("{}: {}", node.name, crate::signal::told(&err)))
+            let parts = match locals.is_empty() {
+                true => CatalogParts::Usual,
+                false => CatalogParts::WithSettings,
+            };
+            let read = backend::read_catalog(&node, Some(&reader.config), parts).await;
+            let read =
+                read.map_err(|err| format!("{}: {}", node.name, crate::signal::told(&err)))?;
+            let catalog = read.catalog(reader.judging.classifier.settings());
+            let of = |local: Arc<Classifier>| {
+                let catalog = read.catalog(local.settings());
+                (local, catalog)
+            };
+            let locals = locals.into_iter().map(of).collect();
+            Ok(Catalogs { catalog, locals })
         };
         let read = tokio::time::timeout(limit, reading).await;
         let read = read.unwrap_or_else(|_| {
@@ -53,6 +68,9 @@ impl Shared {
     pub(crate) fn schema_changed(&self, change: &Change) {
         if !self.judging.reads_catalog || change.is_nothing() {
             return;
+        }
+        for local in self.judging.locals() {
+            local.doubt(change);
         }
         match self.judging.classifier.doubt(change) {
             true => self.tell(StatementNews::SchemaChanged),
@@ -76,6 +94,7 @@ impl Shared {
     /// after DDL of our own the catalog is being read again, and a name that it lacks may be new.
     pub(crate) async fn settled_verdict(
         &self,
+        classifier: &Classifier,
         sql: &str,
         verdict: Classification,
         deadline: Instant,
@@ -85,21 +104,21 @@ impl Shared {
         }
         let mut learned = self.judging.learned.subscribe();
         let now = u64::try_from(self.origin.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let waits = !self.judging.classifier.awaits_catalog()
-            && self.judging.heard_at.load(Ordering::Acquire) <= now;
+        let waits =
+            !classifier.awaits_catalog() && self.judging.heard_at.load(Ordering::Acquire) <= now;
         if waits {
             self.wish_catalog();
         }
         let mut waits = waits;
-        while std::mem::take(&mut waits) || self.judging.classifier.awaits_catalog() {
+        while std::mem::take(&mut waits) || classifier.awaits_catalog() {
             let news = tokio::time::timeout_at(deadline.into(), learned.changed()).await;
             if !matches!(news, Ok(Ok(()))) {
                 break;
             }
-            if !self.judging.classifier.verdict(sql).unknown {
+            if !classifier.verdict(sql).unknown {
                 break;
             }
         }
-        self.judging.classifier.verdict(sql)
+        classifier.verdict(sql)
     }
 }

@@ -86,7 +86,7 @@ impl Shared {
     /// A server reads strings in another way than the judge does.
     pub(crate) fn strange_strings(&self, id: NodeId) {
         let _span = self.worker.span.enter();
-        if self.judging.classifier.distrust_backslashes() {
+        if self.judging.distrust_backslashes() {
             tracing::warn!(
                 node = self.name_of(id),
                 "a session begins with standard_conforming_strings=off: texts with a backslash are not judged there, and \

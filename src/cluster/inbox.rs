@@ -9,12 +9,12 @@ use std::{marker::PhantomData, sync::Arc};
 
 use tokio::sync::{mpsc, oneshot};
 
+use super::judging::Catalogs;
 use super::{nodes::Opened, source::Source};
 use crate::{
     backend::MonitorConnection,
     causality::{Replayed, Word},
     error::Error,
-    intent::catalog::Catalog,
     node::NodePool,
     signal::Signal,
     state::{Changes, Event, Ran},
@@ -87,7 +87,7 @@ pub(super) enum TaskReport {
     /// A pool that takes the place of another one was opened, or could not be.
     Opened(Opened),
     /// The catalog has been read, from a node of this role.
-    CatalogRead(Role, Result<Box<Catalog>, String>),
+    CatalogRead(Role, Result<Box<Catalogs>, String>),
     /// Nothing is in flight on this node any more.
     DrainedOut(NodeId),
 }

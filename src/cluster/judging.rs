@@ -1,7 +1,11 @@
 //! What statements judge texts by, and what they know of the readings of the server's catalog (rule I5).
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicBool, AtomicU64, Ordering},
+};
 
+use sea_orm::DbBackend;
 use tokio::sync::watch;
 
 use crate::{
@@ -9,9 +13,20 @@ use crate::{
     state::{Moment, Reading},
 };
 
+/// How many sets of names there may be: each has its own cache of verdicts, and its own view of the catalog.
+const MOST_SETS: usize = 16;
+
+/// The catalog of one reading, as each judge of texts has to see it.
+pub(crate) struct Catalogs {
+    pub(super) catalog: Catalog,
+    pub(super) locals: Vec<(Arc<Classifier>, Catalog)>,
+}
+
 /// What statements judge texts by, and what they know of the readings.
 pub(crate) struct Judging {
     pub(crate) classifier: Classifier,
+    /// The judges of handles with settings of their own, one for each set of names (rule R11).
+    locals: Mutex<Vec<Arc<Classifier>>>,
     /// A server with a catalog is behind it.
     pub(super) reads_catalog: bool,
     /// Tells waiters that the catalog was read.
@@ -26,6 +41,7 @@ impl Judging {
     pub(super) fn new(classifier: Classifier, reads_catalog: bool) -> Self {
         Self {
             classifier,
+            locals: Mutex::default(),
             reads_catalog,
             learned: watch::Sender::new(()),
             wished: AtomicBool::new(false),
@@ -40,10 +56,44 @@ impl Judging {
 }
 
 impl Judging {
+    /// The judge of texts that run where these settings are set, in the order of their names; none when there are too
+    /// many sets already.
+    pub(crate) fn local(&self, backend: DbBackend, names: &[&str]) -> Option<Arc<Classifier>> {
+        let mut locals = self.locals.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_it = |local: &&Arc<Classifier>| {
+            let known = local.settings().local();
+            known.len() == names.len() && names.iter().all(|name| known.contains(*name))
+        };
+        if let Some(known) = locals.iter().find(is_it) {
+            return Some(Arc::clone(known));
+        }
+        if locals.len() >= MOST_SETS {
+            return None;
+        }
+        let new = Arc::new(self.classifier.with_local(backend, names));
+        locals.push(Arc::clone(&new));
+        Some(new)
+    }
+
+    /// The judges of all sets of names.
+    pub(super) fn locals(&self) -> Vec<Arc<Classifier>> {
+        let locals = self.locals.lock().unwrap_or_else(PoisonError::into_inner);
+        locals.clone()
+    }
+
+    /// Texts with a backslash are judged nowhere from now on; whether that is new.
+    pub(super) fn distrust_backslashes(&self) -> bool {
+        let new = self.classifier.distrust_backslashes();
+        for local in self.locals() {
+            local.distrust_backslashes();
+        }
+        new
+    }
+
     /// Takes what was read, if it is believed.
-    pub(super) fn take(&self, read: Result<Box<Catalog>, String>, believed: bool) -> Reading {
-        let catalog = match read {
-            Ok(catalog) if believed => catalog,
+    pub(super) fn take(&self, read: Result<Box<Catalogs>, String>, believed: bool) -> Reading {
+        let Catalogs { catalog, locals } = match read {
+            Ok(catalogs) if believed => *catalogs,
             Ok(_) => return Reading::Known,
             Err(error) => {
                 tracing::warn!(
@@ -56,7 +106,10 @@ impl Judging {
         if self.classifier.knows_nothing() {
             say_unlisted(&catalog);
         }
-        let new = self.classifier.has_read(*catalog);
+        let new = self.classifier.has_read(catalog);
+        for (local, catalog) in locals {
+            local.has_read(catalog);
+        }
         self.learned.send_replace(());
         match new {
             true => Reading::New,

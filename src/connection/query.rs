@@ -10,17 +10,18 @@ use sea_orm::{
     ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Statement, StatementBuilder, metric,
 };
 
-use super::{Callback, RoutedConnection};
+use super::{Callback, RoutedConnection, local};
 use crate::{
     cluster::shared::Shared,
-    dispatch::{self, Attempt, Failed, Work},
+    dispatch::{self, Attempt, Failed, Overrides, Work},
     error::DbErrKind,
     intent::Classification,
     node::{
-        Lease,
-        run::{Call, Execute, ExecuteUnprepared, QueryAll, QueryOne},
+        Lease, PooledConnection,
+        local::{LocalAccess, LocalSettings},
+        run::{Execute, ExecuteUnprepared, LocalCall, LocalStage, PlainCall, QueryAll, QueryOne},
     },
-    vocabulary::{Intent, Reason},
+    vocabulary::{Intent, Reason, Stage},
 };
 
 /// What a method of SeaORM's traits gives.
@@ -101,8 +102,13 @@ struct Query<'a, C> {
 
 impl RoutedConnection {
     /// Runs a statement where it belongs.
-    pub(super) async fn run<C: Call>(&self, call: &C, stmt: Statement) -> Result<C::Output, DbErr> {
+    pub(super) async fn run<C: PlainCall>(
+        &self,
+        call: &C,
+        stmt: Statement,
+    ) -> Result<C::Output, DbErr> {
         let shared = self.shared().map_err(|err| err.into_db(C::KIND))?;
+        local::check(&self.overrides, &stmt.sql, C::KIND)?;
         let query = Query {
             call,
             stmt: &stmt,
@@ -112,16 +118,16 @@ impl RoutedConnection {
     }
 }
 
-impl<C: Call> Work for Query<'_, C> {
+impl<C: PlainCall> Work for Query<'_, C> {
     type Sent = C::Output;
     type Output = C::Output;
     const KIND: DbErrKind = C::KIND;
 
     /// What is handed to `execute…` is not judged (I4).
-    fn classify(&self, shared: &Shared) -> Classification {
+    fn classify(&self, shared: &Shared, overrides: &Overrides) -> Classification {
         match C::EXECUTES {
             true => Classification::new(Intent::Write, Reason::Execute),
-            false => dispatch::classify(shared, &self.stmt.sql),
+            false => dispatch::classify(shared, overrides, &self.stmt.sql),
         }
     }
 
@@ -137,10 +143,17 @@ impl<C: Call> Work for Query<'_, C> {
         let Some(conn) = attempt.connect(lease).await? else {
             return Ok(None);
         };
-        let running = lease.run(conn, self.call, self.stmt, attempt.open_write());
-        match self.observed(running).await {
+        let ran = match attempt.local() {
+            None => {
+                let running = lease.run(conn, self.call, self.stmt, attempt.open_write());
+                self.observed(running).await.map_err(Failed::sent)
+            }
+            // Boxed: the future of everybody else's statements does not grow.
+            Some(local) => Box::pin(self.send_local(attempt, lease, conn, local)).await,
+        };
+        match ran {
             Ok(done) => Ok(attempt.unless_refuted(lease, done).await),
-            Err(err) => Err(Failed::sent(err)),
+            Err(failed) => Err(failed),
         }
     }
 
@@ -150,7 +163,28 @@ impl<C: Call> Work for Query<'_, C> {
     }
 }
 
-impl<C: Call> Query<'_, C> {
+impl<C: PlainCall> Query<'_, C> {
+    /// Sends it in a transaction of its own, which sets the handle's settings. What fails before COMMIT is sent has stored
+    /// nothing (rule T9); a read may be sent again whatever became of its COMMIT.
+    async fn send_local(
+        &self,
+        attempt: &Attempt<'_>,
+        lease: &mut Lease,
+        conn: PooledConnection,
+        local: &LocalSettings,
+    ) -> Result<C::Output, Failed> {
+        let access = attempt.local_access();
+        let call = LocalCall::new(self.call, local, access);
+        let running = lease.run(conn, &call, self.stmt, attempt.open_write());
+        let ran = self.observed(running).await;
+        ran.map_err(|err| match (call.stage(), access) {
+            (LocalStage::Beginning, _) => Failed::to_acquire(err),
+            (_, LocalAccess::ReadOnly) => Failed::sent(err),
+            (LocalStage::Running, LocalAccess::Write) => Failed::uncommitted(err),
+            (LocalStage::Committing, LocalAccess::Write) => Failed::at(Stage::Commit, err),
+        })
+    }
+
     /// Tells the caller's callback how long a statement ran, as SeaORM's pools do.
     async fn observed<T>(
         &self,

@@ -68,7 +68,7 @@ impl Attempt<'_> {
     /// Judges a read anew whose verdict may hold no more; whether it did. The connection that it was given may be the
     /// first to say that its session reads strings in another way than the lexer does.
     fn judge_anew(&mut self) -> bool {
-        let classifier = &self.request.shared.judging.classifier;
+        let classifier = self.request.classifier();
         let Some(sql) = self.request.sql.filter(|sql| classifier.distrusts(sql)) else {
             return false;
         };

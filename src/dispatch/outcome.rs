@@ -21,19 +21,36 @@ use crate::{
 pub(crate) struct Failed {
     pub(crate) stage: Stage,
     pub(crate) err: DbErr,
+    /// In a transaction of its own, whose COMMIT was not sent.
+    in_transaction: bool,
 }
 
 impl Failed {
     /// There was no connection to send it on.
     pub(crate) fn to_acquire(err: DbErr) -> Self {
-        let stage = Stage::Acquire;
-        Self { stage, err }
+        Self::at(Stage::Acquire, err)
+    }
+
+    /// A statement that had come so far.
+    pub(crate) fn at(stage: Stage, err: DbErr) -> Self {
+        Self {
+            stage,
+            err,
+            in_transaction: false,
+        }
+    }
+
+    /// The statement, which may write, was sent in a transaction of its own, and nothing of it was committed.
+    pub(crate) fn uncommitted(err: DbErr) -> Self {
+        Self {
+            in_transaction: true,
+            ..Self::at(Stage::Send, err)
+        }
     }
 
     /// The statement was handed to a connection.
     pub(crate) fn sent(err: DbErr) -> Self {
-        let stage = Stage::Send;
-        Self { stage, err }
+        Self::at(Stage::Send, err)
     }
 }
 
@@ -45,7 +62,7 @@ impl Attempt<'_> {
             && safety::corrects(refusal, true)
         {
             shared.count(ClusterCounter::Corrected);
-            shared.judging.classifier.correct(sql);
+            self.request.classifier().correct(sql);
         }
     }
 
@@ -66,7 +83,11 @@ impl Attempt<'_> {
         failed: Failed,
         kind: DbErrKind,
     ) -> Result<(), DbErr> {
-        let Failed { stage, err } = failed;
+        let Failed {
+            stage,
+            err,
+            in_transaction,
+        } = failed;
         let (stage, signal) = match Error::from_db_err(&err) {
             Some(Error::CutOff { .. }) => (stage, Signal::Cut),
             // As if its pool had been closed before there was a connection.
@@ -81,7 +102,7 @@ impl Attempt<'_> {
             stage,
             signal,
             role: lease.role(),
-            in_transaction: false,
+            in_transaction,
             correctable: self.classification.may_be_corrected(),
             retries: self.progress.retries,
             renewed: match lease.node().link.pool_size() {
@@ -109,14 +130,30 @@ impl Attempt<'_> {
                 source: err,
             }
             .into_db(kind)),
-            retry::RetryVerdict::Retry(_) => {
-                Err(self.give(retry::outcome(&failure), lease, Failed { stage, err }, kind))
-            }
+            retry::RetryVerdict::Retry(_) => Err(self.give(
+                retry::outcome(&failure),
+                lease,
+                Failed {
+                    stage,
+                    err,
+                    in_transaction,
+                },
+                kind,
+            )),
             retry::RetryVerdict::Give(outcome) => {
                 if signal == Signal::Outdated {
                     lease.node().forget_prepared();
                 }
-                Err(self.give(outcome, lease, Failed { stage, err }, kind))
+                Err(self.give(
+                    outcome,
+                    lease,
+                    Failed {
+                        stage,
+                        err,
+                        in_transaction,
+                    },
+                    kind,
+                ))
             }
         }
     }
@@ -131,7 +168,7 @@ impl Attempt<'_> {
             return SentKind::Read;
         }
         // Judged only now that it failed: a text handed to `execute` was not.
-        let classifier = &self.request.shared.judging.classifier;
+        let classifier = self.request.classifier();
         match self.request.sql.map(|sql| classifier.verdict(sql)) {
             Some(judged) if judged.is_plain() => SentKind::Plain,
             Some(_) | None => SentKind::Opaque,
@@ -168,7 +205,7 @@ impl Attempt<'_> {
                 if safety::corrects(signal, false)
                     && let Some(sql) = self.request.sql
                 {
-                    self.request.shared.judging.classifier.correct(sql);
+                    self.request.classifier().correct(sql);
                 }
                 // Routed anew, it goes through the gate as a write.
             }
@@ -177,7 +214,21 @@ impl Attempt<'_> {
 
     /// The error for the caller. What a server answered passes unchanged; a write of which nobody knows says so.
     fn give(&self, outcome: Outcome, lease: &Lease, failed: Failed, kind: DbErrKind) -> DbErr {
-        let Failed { stage, err } = failed;
+        let Failed {
+            stage,
+            err,
+            in_transaction,
+        } = failed;
+        if in_transaction
+            && outcome == Outcome::NotExecuted
+            && signal_of(lease, &err).ends_connection()
+        {
+            return Error::TransactionLost {
+                node: lease.name(),
+                source: err,
+            }
+            .into_db(kind);
+        }
         let reads = self.classification.intent == Intent::Read;
         // An error answer to an opaque text leaves open what the text did before (T9), but the answer is the server's,
         // and callers read its code; only where the connection went with it is there nothing to read.

@@ -41,7 +41,14 @@ pub(crate) fn preview(
 /// One decision for a query of this text, and the lease it gives.
 #[cfg(feature = "bench")]
 pub(crate) fn decide_once(shared: &Arc<Shared>, overrides: &Overrides, sql: &str) -> Option<Lease> {
-    match Attempt::new(shared, overrides, classify(shared, sql), Some(sql)).decide() {
+    match Attempt::new(
+        shared,
+        overrides,
+        classify(shared, overrides, sql),
+        Some(sql),
+    )
+    .decide()
+    {
         NextMove::Go(lease) => Some(lease),
         NextMove::Wait | NextMove::Stale | NextMove::Paused | NextMove::Refuse(_) => None,
     }

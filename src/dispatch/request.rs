@@ -9,9 +9,9 @@ use std::{num::NonZeroU32, sync::Arc, time::Duration};
 use crate::{
     causality::{Current, Scopes, Session, Stood},
     cluster::shared::Shared,
-    intent::Classification,
+    intent::{Classification, Classifier},
     metrics::ClusterCounter,
-    node::Node,
+    node::{Node, local::LocalSettings},
     route::Forced,
     snapshot::Snapshot,
     state::Preference,
@@ -34,9 +34,20 @@ pub(crate) struct Overrides {
     pub(crate) session: Option<Arc<Session>>,
     /// Which replicas it would rather have.
     pub(crate) preference: Option<Arc<Preference>>,
+    /// Settings that its statements find set.
+    pub(crate) local: Option<Arc<LocalSettings>>,
 }
 
 impl Overrides {
+    /// The judge of this handle's texts.
+    #[inline]
+    pub(crate) fn classifier<'a>(&'a self, shared: &'a Shared) -> &'a Classifier {
+        match &self.local {
+            None => &shared.judging.classifier,
+            Some(local) => local.classifier(),
+        }
+    }
+
     /// What reads may miss.
     #[inline]
     pub(crate) fn level(&self, shared: &Shared) -> Consistency {
@@ -90,6 +101,12 @@ pub(super) struct Request<'a> {
 }
 
 impl Request<'_> {
+    /// The judge of its text.
+    #[inline]
+    pub(super) fn classifier(&self) -> &Classifier {
+        self.overrides.classifier(self.shared)
+    }
+
     /// Whether nodes that do not tell how far they are serve it no more.
     pub(super) fn shuns_untold(&self, snapshot: &Snapshot) -> bool {
         snapshot.view.any_untold && self.level != Consistency::Eventual
@@ -118,8 +135,8 @@ impl Request<'_> {
 
 /// Judges a text that was handed to `query…` or `stream…`.
 #[inline]
-pub(crate) fn classify(shared: &Shared, sql: &str) -> Classification {
-    let judged = shared.judging.classifier.verdict(sql);
+pub(crate) fn classify(shared: &Shared, overrides: &Overrides, sql: &str) -> Classification {
+    let judged = overrides.classifier(shared).verdict(sql);
     shared.count(ClusterCounter::CacheHit);
     if judged.unknown {
         shared.wish_catalog();

@@ -55,7 +55,12 @@ impl Attempt<'_> {
         let begun = Instant::now();
         let deadline = self.timing.limit(&self.request, Phase::Route);
         let shared = self.request.shared;
-        let settled = shared.settled_verdict(sql, verdict, deadline).await;
+        let settled = {
+            let classifier = self.request.overrides.classifier(shared);
+            shared
+                .settled_verdict(classifier, sql, verdict, deadline)
+                .await
+        };
         self.timing.spend(Phase::Route, begun);
         self.classification = settled;
     }

@@ -15,7 +15,7 @@ use sea_orm::{ConnAcquireErr, DatabaseTransaction, DbErr};
 use super::{Attempt, phase::Phase};
 use crate::{
     causality::{Current, ReadRequirement, ReplayReport, Replayed, Stood, gate::Writing},
-    node::{Lease, PooledConnection},
+    node::{Lease, PooledConnection, local::LocalSettings},
     route::Forced,
     vocabulary::{Consistency, Role},
 };
@@ -26,6 +26,8 @@ pub(crate) struct Reads {
     pub(crate) level: Consistency,
     /// How the session stood before the transaction began.
     pub(crate) stood: Stood,
+    /// Settings that are set in it.
+    pub(crate) local: Option<Arc<LocalSettings>>,
 }
 
 /// A connection on its way to its proof; dropped on the way, it is thrown away, so that nobody finds it in the pool.
@@ -200,6 +202,7 @@ impl Attempt<'_> {
             current: self.request.current.clone(),
             level,
             stood: self.request.stood,
+            local: self.local().cloned(),
         };
         (reads, self.guards.writing.take())
     }

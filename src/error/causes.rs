@@ -3,6 +3,7 @@
 //! Each is written ([`Display`](std::fmt::Display)) as the part of the error's message that it is.
 
 mod bookmark;
+mod local;
 mod nodes;
 
 use std::fmt;
@@ -13,6 +14,7 @@ use super::text;
 use crate::config::scheme_of;
 
 pub use self::bookmark::BookmarkProblem;
+pub use self::local::LocalProblem;
 pub use self::nodes::{NodeListProblem, SeenNode, SeenNodes};
 
 /// Why a cluster cannot be started, though some of its nodes may answer ([`Error::CannotStart`](crate::Error::CannotStart)).

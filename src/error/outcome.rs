@@ -26,6 +26,7 @@ impl Error {
             | Self::NoReplica { .. }
             | Self::NotARead { .. }
             | Self::OnlyReads { .. }
+            | Self::LocalSetting { .. }
             | Self::Unavailable { .. }
             | Self::NotCaughtUp { .. }
             | Self::OtherCluster
@@ -61,6 +62,7 @@ impl Error {
             | Self::Disconnected
             | Self::NotARead { .. }
             | Self::OnlyReads { .. }
+            | Self::LocalSetting { .. }
             | Self::OtherCluster
             | Self::NoPosition
             | Self::NotReplicated { .. }

@@ -7,6 +7,7 @@
 
 mod digest;
 mod learning;
+mod local;
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};

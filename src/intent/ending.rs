@@ -1,5 +1,8 @@
 //! Whether a text may end the transaction that it runs in, so that what came before it is stored whatever comes after.
 
+use super::dialect::Dialect;
+use super::lexer::{self, TokenKind};
+
 /// What ends a transaction, or hands it to somebody else, as PostgreSQL and SQLite spell it.
 const WORDS: [&str; 5] = ["commit", "end", "rollback", "abort", "prepare"];
 
@@ -9,6 +12,28 @@ pub(super) fn has_word(sql: &str) -> bool {
     let words = sql.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
     let mut words = words.filter(|word| !word.is_empty());
     words.any(|word| WORDS.iter().any(|ending| word.eq_ignore_ascii_case(ending)))
+}
+
+/// Whether one of the text's statements ends the transaction that it runs in. What cannot be cut into statements may.
+pub(crate) fn ends(dialect: Dialect, sql: &str) -> bool {
+    if !has_word(sql) {
+        return false;
+    }
+    let Ok(mut tokens) = lexer::tokens(dialect, sql) else {
+        return true;
+    };
+    tokens.retain(|token| token.kind != TokenKind::Comment);
+    let mut statements = tokens.split(|token| token.kind == TokenKind::Semicolon);
+    statements.any(|statement| {
+        let is = |at: usize, word: &str| {
+            let token = statement.get(at);
+            token.is_some_and(|token| token.is_word(sql, word))
+        };
+        match WORDS.iter().find(|word| is(0, word)) {
+            Some(&"prepare") => is(1, "transaction"),
+            found => found.is_some(),
+        }
+    })
 }
 
 #[cfg(test)]

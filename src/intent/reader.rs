@@ -118,6 +118,15 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Whether a call of this name may be the server's own function; then it is that, unless the catalog knows another one.
+    pub(super) fn may_be_built_in(&mut self, name: &Name) -> bool {
+        let built_in = matches!(name.schema.as_deref(), None | Some("pg_catalog"));
+        if built_in && name.schema.is_none() {
+            self.shorthand(&name.name);
+        }
+        built_in
+    }
+
     /// The tokens' view of a call: what the tree may hide is raised, what it names is left to it.
     pub(crate) fn suspect_call(&mut self, name: &Name) {
         let listed = self.settings.denies(name.schema.as_deref(), &name.name);

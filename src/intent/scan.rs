@@ -7,6 +7,7 @@ use super::dialect::Dialect;
 use super::judged::{Name, Ruling};
 use super::keyword;
 use super::lexer::TokenKind;
+use super::local;
 use super::reader::Reader;
 use super::statement::Statement;
 
@@ -123,7 +124,9 @@ fn name(statement: &Statement<'_>, reader: &mut Reader<'_>, at: usize) {
     let after_dot = at >= 2 && statement.kind(at - 1) == Some(TokenKind::Dot);
     if statement.kind(at + 1) == Some(TokenKind::Open) {
         let schema = after_dot.then(|| statement.folded(at - 2)).flatten();
-        reader.suspect_call(&Name::new(schema, folded.clone()));
+        if !local::reads(statement, at) {
+            reader.suspect_call(&Name::new(schema, folded.clone()));
+        }
     } else if after_dot && statement.dialect == Dialect::Postgres {
         reader.needs.attributes.insert(folded.clone());
         if of_value(statement, at) {

@@ -1,12 +1,14 @@
 //! What a user may set about judging, and the limits.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 /// Limits and the user's lists of functions.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     read: HashSet<String>,
     primary: HashSet<String>,
+    /// Settings that are set wherever a text that is judged by these runs (rule R11).
+    local: BTreeSet<String>,
     max_statement: usize,
     cached_statement: usize,
     cache_bytes: usize,
@@ -17,6 +19,7 @@ impl Default for Settings {
         Self {
             read: HashSet::new(),
             primary: HashSet::new(),
+            local: BTreeSet::new(),
             // Judging costs about 13 ns a byte: 7 ms for a list of 65 535 parameters, which are half of it.
             max_statement: 1024 * 1024,
             // A longer one is kept by its digest: it would take the room of hundreds.
@@ -67,6 +70,26 @@ impl Settings {
     pub(crate) fn cache_bytes(mut self, bytes: usize) -> Self {
         self.cache_bytes = bytes;
         self
+    }
+
+    /// The settings that are set wherever a text runs, in lower case.
+    #[must_use]
+    pub(crate) fn with_local<S: AsRef<str>>(&self, names: impl IntoIterator<Item = S>) -> Self {
+        let local = names.into_iter().map(|name| name.as_ref().to_owned());
+        Self {
+            local: local.collect(),
+            ..self.clone()
+        }
+    }
+
+    /// The settings that are set wherever a text runs.
+    pub(crate) fn local(&self) -> &BTreeSet<String> {
+        &self.local
+    }
+
+    /// Whether this setting is set wherever a text runs. The server compares names of settings without their case.
+    pub(crate) fn is_local(&self, name: &str) -> bool {
+        !self.local.is_empty() && self.local.contains(&name.to_ascii_lowercase())
     }
 
     pub(crate) fn longest_parsed(&self) -> usize {

@@ -6,6 +6,8 @@
 
 #[cfg(feature = "postgres")]
 mod block;
+mod flight;
+mod local;
 #[cfg(feature = "mysql")]
 pub(super) mod mysql;
 #[cfg(feature = "postgres")]
@@ -13,12 +15,18 @@ pub(super) mod postgres;
 #[cfg(feature = "sqlite")]
 pub(super) mod sqlite;
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use sea_orm::{ConnectionTrait, DbErr, ExecResult, QueryResult, Statement};
 
-use super::{Lease, Permit, PooledConnection, Seat, abandoned};
-use crate::{causality::OpenWrite, error::DbErrKind, signal};
+use self::flight::Flight;
+pub(crate) use self::local::{LocalCall, LocalStage};
+use super::{Lease, PooledConnection, abandoned::Left, local::Beginning};
+use crate::{
+    causality::OpenWrite,
+    error::{DbErrKind, Error, causes::LocalProblem},
+    signal,
+};
 
 /// How long a connection is waited for that may have ended with an error.
 const LOOK: Duration = Duration::from_secs(1);
@@ -40,6 +48,44 @@ pub(crate) trait Call: Send + Sync {
         conn: &'a mut PooledConnection,
         stmt: &'a Statement,
     ) -> impl Future<Output = Result<Self::Output, DbErr>> + Send + 'a;
+
+    /// Runs the statement once, on a connection that is in a transaction for that.
+    fn run_inside<'a>(
+        &'a self,
+        conn: &'a mut PooledConnection,
+        stmt: &'a Statement,
+    ) -> impl Future<Output = Result<Self::Output, DbErr>> + Send + 'a {
+        self.run(conn, stmt)
+    }
+
+    /// Of a call that has a transaction of its own: whether the driver may not know of that yet.
+    fn beginning(&self) -> Option<&Beginning> {
+        None
+    }
+}
+
+/// One of SeaORM's methods, on a connection that is in somebody's transaction.
+pub(crate) trait PlainCall: Call {
+    /// Runs the statement on a connection of ours.
+    #[cfg(feature = "postgres")]
+    fn run_postgres<'a>(
+        &'a self,
+        conn: &'a mut sea_orm::sqlx::PgConnection,
+        stmt: &'a Statement,
+    ) -> impl Future<Output = Result<Self::Output, DbErr>> + Send + 'a;
+
+    /// Runs the statement by SeaORM's own method.
+    fn run_seaorm<'a>(
+        &'a self,
+        db: &'a impl ConnectionTrait,
+        stmt: &'a Statement,
+    ) -> impl Future<Output = Result<Self::Output, DbErr>> + Send + 'a;
+}
+
+/// What has a transaction of its own runs on PostgreSQL only.
+pub(super) fn no_local(kind: DbErrKind) -> DbErr {
+    let why = LocalProblem::Backend;
+    Error::LocalSetting { why }.into_db(kind)
 }
 
 /// `query_one_raw`.
@@ -69,9 +115,7 @@ macro_rules! call {
             ) -> Result<Self::Output, DbErr> {
                 match conn {
                     #[cfg(feature = "postgres")]
-                    PooledConnection::Postgres(conn) => postgres::$function(conn, $taken)
-                        .await
-                        .map_err(|err| Self::KIND.of_sqlx(err)),
+                    PooledConnection::Postgres(conn) => self.run_postgres(conn, $stmt).await,
                     #[cfg(feature = "mysql")]
                     PooledConnection::MySql(conn) => mysql::$function(conn, $taken)
                         .await
@@ -80,8 +124,28 @@ macro_rules! call {
                     PooledConnection::Sqlite(conn) => sqlite::$function(conn, $taken)
                         .await
                         .map_err(|err| Self::KIND.of_sqlx(err)),
-                    PooledConnection::Adopted(db) => db.$method($handed).await,
+                    PooledConnection::Adopted(db) => self.run_seaorm(db, $stmt).await,
                 }
+            }
+        }
+
+        impl PlainCall for $call {
+            #[cfg(feature = "postgres")]
+            async fn run_postgres<'a>(
+                &'a self,
+                conn: &'a mut sea_orm::sqlx::PgConnection,
+                $stmt: &'a Statement,
+            ) -> Result<Self::Output, DbErr> {
+                let ran = postgres::$function(conn, $taken).await;
+                ran.map_err(|err| Self::KIND.of_sqlx(err))
+            }
+
+            async fn run_seaorm<'a>(
+                &'a self,
+                db: &'a impl ConnectionTrait,
+                $stmt: &'a Statement,
+            ) -> Result<Self::Output, DbErr> {
+                db.$method($handed).await
             }
         }
     };
@@ -109,6 +173,7 @@ impl Lease {
             permit: self.permit.take(),
             open: write,
             seat: &self.seat,
+            beginning: call.beginning(),
         };
         let Some(conn) = &mut flight.conn else {
             return Err(self.cut_off(false).into_db(C::KIND));
@@ -123,6 +188,17 @@ impl Lease {
             // The flight still holds it, so that a caller who leaves now leaves a write that is looked after.
             let ready = tokio::time::timeout(LOOK, conn.ready());
             self.lives = ready.await == Ok(true);
+        }
+        if let Ok(Err(_)) = &ran
+            && let (Some(_), Some(own)) = (flight.beginning, &mut flight.conn)
+        {
+            // The flight still holds it, as before.
+            let ended = tokio::time::timeout(LOOK, own.settle(Left::of(flight.beginning)));
+            if ended.await != Ok(true)
+                && let Some(own) = flight.conn.take()
+            {
+                own.discard();
+            }
         }
         let mut conn = flight.conn.take();
         if let (Ok(_), Some(permit), Some(sent)) = (&ran, &flight.permit, self.sent) {
@@ -175,36 +251,6 @@ impl Lease {
     }
 }
 
-/// A connection with a statement on it. Dropped before the answer, a write stays open until its connection is ready
-/// again; where that cannot be waited for, it is unresolved. A read keeps its permit until then: its server is at it
-/// still, and nobody else would find the connection.
-struct Flight<'a> {
-    conn: Option<PooledConnection>,
-    permit: Option<Permit>,
-    open: Option<&'a OpenWrite>,
-    seat: &'a Arc<Seat>,
-}
-
-impl Drop for Flight<'_> {
-    fn drop(&mut self) {
-        let Some(conn) = self.conn.take() else {
-            return;
-        };
-        let permit = self.permit.take();
-        if self.seat.node.link.needs_blocks() {
-            // It is in the middle of a transaction, which ends with its connection.
-            drop(self.open.and_then(OpenWrite::abandon));
-            return conn.discard();
-        }
-        match self.open.and_then(OpenWrite::abandon) {
-            Some(orphan) => {
-                abandoned::until_ready(orphan, conn, permit, Arc::clone(self.seat));
-            }
-            None => abandoned::give_back(conn, permit),
-        }
-    }
-}
-
 /// The functions that run a statement on one driver's connection, as SeaORM's own driver for it does.
 macro_rules! runner {
     ($database:ty) => {
@@ -217,7 +263,9 @@ macro_rules! runner {
 
         type Connection = <$database as sqlx::Database>::Connection;
 
-        fn query(stmt: &Statement) -> sqlx::query::Query<'_, $database, SqlxValues> {
+        pub(in crate::node) fn query(
+            stmt: &Statement,
+        ) -> sqlx::query::Query<'_, $database, SqlxValues> {
             let values = stmt
                 .values
                 .as_ref()

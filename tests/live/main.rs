@@ -49,6 +49,7 @@ mod storm;
 mod support;
 mod swaps;
 mod tagged;
+mod tenants;
 mod time_pin;
 mod timeouts;
 mod transactions;

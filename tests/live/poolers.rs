@@ -2,6 +2,7 @@
 
 mod load;
 mod session;
+mod tenants;
 mod transaction;
 
 use sealane::{Builder, RoutedConnection};

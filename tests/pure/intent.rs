@@ -5,6 +5,7 @@ mod change;
 mod corpus;
 mod generate;
 mod limits;
+mod local;
 mod places;
 mod property;
 mod statements;

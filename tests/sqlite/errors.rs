@@ -83,3 +83,17 @@ async fn a_full_pool_is_answered_with_seaorms_error_where_that_is_wanted() {
     let ours = full(RoutedConnection::builder()).await;
     assert!(ours.to_string().contains("max_connections"), "{ours}");
 }
+
+#[tokio::test]
+async fn a_setting_for_one_handle_is_an_error_without_such_settings() {
+    let file = File::new();
+    let db = file.with_tables().await;
+    let err = db.with_local("app.tenant", 1).unwrap_err();
+    let why = sealane::causes::LocalProblem::Backend;
+    assert!(
+        matches!(&err, Error::LocalSetting { why: found } if *found == why),
+        "{err}"
+    );
+    let none = sealane::RoutedConnection::default().with_local("app.tenant", 1);
+    assert!(matches!(none, Err(Error::Disconnected)));
+}

@@ -56,13 +56,14 @@ impl Starting {
         let Some(member) = self.nodes.member(node.id) else {
             return;
         };
-        let reading = backend::read_catalog(&member.node, None, classifier.settings());
+        let reading = backend::read_catalog(&member.node, None, backend::CatalogParts::Usual);
         let late = |_| Err(Silence::on_a_connection(config.setting("acquire_timeout")));
         match timeout(config.acquire_timeout, reading)
             .await
             .unwrap_or_else(late)
         {
-            Ok(catalog) => {
+            Ok(read) => {
+                let catalog = read.catalog(classifier.settings());
                 crate::cluster::judging::say_unlisted(&catalog);
                 classifier.learn(Knowledge::Known(Arc::new(catalog)));
                 self.catalog_read = of_primary;

@@ -1,17 +1,17 @@
 //! Opening a stream, as SeaORM's [`StreamTrait`] asks for it: it may move to another node until its first row is there, and never after (rule R5).
 
-use std::pin::Pin;
+use std::{pin::Pin, sync::Arc};
 
 use sea_orm::{DbBackend, DbErr, Statement, StreamTrait, sqlx};
 
 use super::RoutedStream;
 use crate::{
     cluster::shared::Shared,
-    connection::{Callback, RoutedConnection},
-    dispatch::{self, Attempt, Failed, Work},
+    connection::{Callback, RoutedConnection, local},
+    dispatch::{self, Attempt, Failed, Overrides, Work},
     error::DbErrKind,
     intent::Classification,
-    node::Lease,
+    node::{Lease, LocalStatement},
     vocabulary::Stage,
 };
 
@@ -36,6 +36,7 @@ impl RoutedConnection {
         stmt: Statement,
     ) -> Result<RoutedStream<'static>, DbErr> {
         let shared = self.shared().map_err(|err| err.into_db(DbErrKind::Query))?;
+        local::check(&self.overrides, &stmt.sql, DbErrKind::Query)?;
         let opening = StreamOpening {
             stmt: &stmt,
             callback: self.callback.as_ref(),
@@ -65,8 +66,8 @@ impl Work for StreamOpening<'_> {
     type Output = RoutedStream<'static>;
     const KIND: DbErrKind = DbErrKind::Query;
 
-    fn classify(&self, shared: &Shared) -> Classification {
-        dispatch::classify(shared, &self.stmt.sql)
+    fn classify(&self, shared: &Shared, overrides: &Overrides) -> Classification {
+        dispatch::classify(shared, overrides, &self.stmt.sql)
     }
 
     fn sql(&self) -> Option<&str> {
@@ -85,11 +86,23 @@ impl Work for StreamOpening<'_> {
             let err = sqlx::Error::Configuration(Box::new(LosesConnection));
             return Err(Failed::to_acquire(Self::KIND.of_sqlx(err)));
         }
-        let rows = conn.stream(self.stmt.clone(), self.callback.cloned());
-        let rows = rows.await.map_err(Failed::to_acquire)?;
-        lease.sending();
-        let write = attempt.take_write();
-        let mut stream = RoutedStream::owned(rows, &lease.node().name, write);
+        let mut stream = match attempt.local() {
+            None => {
+                let rows = conn.stream(self.stmt.clone(), self.callback.cloned());
+                let rows = rows.await.map_err(Failed::to_acquire)?;
+                lease.sending();
+                RoutedStream::owned(rows, &lease.node().name, attempt.take_write())
+            }
+            Some(local) => {
+                let rows = conn.local_stream(LocalStatement {
+                    stmt: self.stmt.clone(),
+                    local: Arc::clone(local),
+                    access: attempt.local_access(),
+                });
+                lease.sending();
+                RoutedStream::owned(rows, &lease.node().name, attempt.take_write())
+            }
+        };
         stream.begin(lease);
         let first = lease.guard(stream.prefetch()).await;
         match first.unwrap_or_else(|cut| Err(cut.into_db(Self::KIND))) {

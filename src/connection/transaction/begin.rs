@@ -16,10 +16,10 @@ use super::{BeginOptions, RoutedTransaction, TransactionState};
 use crate::{
     cluster::shared::Shared,
     connection::{Callback, RoutedConnection},
-    dispatch::{self, Attempt, Failed, FinishInBackground, Work, asking_why},
+    dispatch::{self, Attempt, Failed, FinishInBackground, Overrides, Work, asking_why},
     error::DbErrKind,
     intent::Classification,
-    node::{Lease, NodePool, open::logs_in_again},
+    node::{Lease, NodePool, local::LocalSettings, open::logs_in_again},
     signal,
 };
 
@@ -123,7 +123,7 @@ impl Work for Begin<'_> {
 
     /// Only what is declared read only, and is not serializable, may go to a replica: a standby refuses every statement of
     /// a serializable transaction.
-    fn classify(&self, _: &Shared) -> Classification {
+    fn classify(&self, _: &Shared, _: &Overrides) -> Classification {
         let read_only = self.options.access_mode == Some(AccessMode::ReadOnly);
         let serializable = self.options.isolation_level == Some(IsolationLevel::Serializable);
         Classification::of_begin(read_only && !serializable)
@@ -149,7 +149,7 @@ impl Work for Begin<'_> {
             Err(err) => {
                 attempt.tries_since(since);
                 let stage = signal::stage_of(&err);
-                Err(Failed { stage, err })
+                Err(Failed::at(stage, err))
             }
         }
     }
@@ -189,7 +189,17 @@ impl Begin<'_> {
         attempt.greet_begun(lease, &inner).await?;
         let fresh = attempt.prove_begun(lease).await;
         drop(unasked);
-        Ok(fresh.then_some(inner))
+        if !fresh {
+            return Ok(None);
+        }
+        // Last: at REPEATABLE READ this takes the snapshot.
+        if let Some(local) = attempt.local() {
+            let setting = lease.guard(inner.query_all_raw(local.statement()));
+            let set = Box::pin(setting).await;
+            set.unwrap_or_else(|cut| Err(cut.into_db(Self::KIND)))
+                .map_err(LocalSettings::masked)?;
+        }
+        Ok(Some(inner))
     }
 
     async fn begin_on(
@@ -203,7 +213,11 @@ impl Begin<'_> {
         let mut connection = link.connection().clone();
         if let Some(callback) = self.callback.cloned() {
             // SeaORM's transaction takes its callback from the connection that begins it.
-            connection.set_metric_callback(move |info| callback(info));
+            connection.set_metric_callback(move |info| {
+                if !LocalSettings::is_own(&info.statement.sql) {
+                    callback(info);
+                }
+            });
         }
         let options = self.options;
         let mut login = link.login();

@@ -5,6 +5,7 @@
 //! not understood is never trusted.
 
 mod by_name;
+mod local;
 mod shown;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -64,6 +65,8 @@ struct Relations {
     views: Vec<(i64, Judged)>,
     /// On another server.
     outside: HashSet<i64>,
+    /// Views and tables with policies, all of whose settings are set wherever a text runs.
+    local: HashSet<i64>,
 }
 
 /// The user's types.
@@ -109,6 +112,7 @@ impl<'a> Closure<'a> {
             silent_casts: BTreeMap::new(),
             silent_cast: None,
         };
+        closure.relations.local = local::readers_of_local(rows, settings);
         for row in &rows.functions {
             closure.function(row, settings);
         }
@@ -158,7 +162,7 @@ impl<'a> Closure<'a> {
                 Some(Trust::Allowed) => true,
                 Some(Trust::Support) => used.support,
                 Some(Trust::Denied) => false,
-                None => built_in_harmless(used),
+                None => built_in_harmless(used) || self.reads_local(used),
             },
             "relation" => match self.relations.kinds.get(&used.target_id) {
                 Some(kind) => kind.is_harmless(),

@@ -7,6 +7,7 @@ use crate::intent::dialect::Dialect;
 use crate::intent::functions::{self, Class};
 use crate::intent::judged::{Judged, Name, Needs, Ruling, TextKind};
 use crate::intent::lexer::{self, Token};
+use crate::intent::local;
 use crate::intent::relations;
 use crate::intent::scan;
 use crate::intent::settings::Settings;
@@ -203,6 +204,11 @@ fn call(statement: &statement::Statement<'_>, at: usize, name: String, judged: &
         return;
     }
     match built_in {
+        Some(_) if local::reads(statement, at) => {
+            if name.schema.is_none() {
+                judged.needs.built_ins.insert(name.name);
+            }
+        }
         Some(Class::Read) => {
             if name.schema.is_none() {
                 judged.needs.built_ins.insert(name.name);

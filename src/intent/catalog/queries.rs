@@ -177,6 +177,23 @@ LEFT JOIN pg_catalog.pg_namespace pn ON pn.oid = p.pronamespace
 LEFT JOIN pg_catalog.pg_class c ON f.target = 'relation' AND c.oid = f.target_id
 LEFT JOIN pg_catalog.pg_namespace cn ON cn.oid = c.relnamespace";
 
+/// `SettingRow`: int8 and text columns. Each call of `current_setting` in a view or a policy for reads, with the constant
+/// that it is given, if that is one.
+pub(crate) const SETTINGS: &str = r"
+WITH trees (id, tree) AS (
+    SELECT r.ev_class, r.ev_action::text
+    FROM pg_catalog.pg_rewrite r JOIN pg_catalog.pg_class c ON c.oid = r.ev_class
+    WHERE r.ev_type = '1' AND c.relkind = 'v' AND c.oid >= 16384
+    UNION ALL
+    SELECT p.polrelid, p.polqual::text
+    FROM pg_catalog.pg_policy p JOIN pg_catalog.pg_class c ON c.oid = p.polrelid
+    WHERE p.polcmd IN ('r', '*') AND c.relrowsecurity AND p.polqual IS NOT NULL
+)
+SELECT t.id::int8 AS id, coalesce(m.part[2], '')::text AS name
+FROM trees t
+CROSS JOIN LATERAL pg_catalog.regexp_matches(
+    t.tree, ':funcid (2077|3294) (?:[^{}]*:args \(\{CONST [^{}]*:constvalue [0-9]+ \[ ([-0-9 ]+)\])?', 'g') AS m(part)";
+
 /// `RelationRow` of MySQL and MariaDB, without an id, for which a row's number stands: one round trip. What a session
 /// alone sees is missing, so that a temporary table is a relation that is not known. A view whose text the role may
 /// not see comes with an empty one, and is not harmless.

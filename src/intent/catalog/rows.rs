@@ -74,6 +74,26 @@ pub(crate) struct UseRow {
     pub(crate) right_type: i64,
 }
 
+/// A setting that a view or a policy of a relation reads.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct SettingRow {
+    /// The relation's id.
+    pub(crate) id: i64,
+    /// The bytes of the name as the server's tree has them, with four of their length before; empty where the name is not
+    /// written out.
+    pub(crate) name: String,
+}
+
+impl SettingRow {
+    /// The setting's name, where it is written out.
+    pub(crate) fn name(&self) -> Option<String> {
+        let bytes = self.name.split_ascii_whitespace().skip(4);
+        let bytes = bytes.map(|byte| byte.parse::<i16>().ok().map(|byte| byte.to_le_bytes()[0]));
+        let name = String::from_utf8(bytes.collect::<Option<Vec<u8>>>()?).ok()?;
+        (!name.is_empty()).then_some(name)
+    }
+}
+
 /// All rows of one reading.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct CatalogRows {
@@ -81,4 +101,6 @@ pub(crate) struct CatalogRows {
     pub(crate) relations: Vec<RelationRow>,
     pub(crate) types: Vec<TypeRow>,
     pub(crate) uses: Vec<UseRow>,
+    /// Asked for only where some handle sets settings of its own.
+    pub(crate) settings: Vec<SettingRow>,
 }

@@ -6,6 +6,7 @@ use super::words;
 use crate::intent::dialect::Dialect;
 use crate::intent::judged::Name;
 use crate::intent::lexer::TokenKind;
+use crate::intent::local;
 
 impl Walk<'_, '_, '_> {
     /// A word of a query's clause, outside of parentheses.
@@ -140,6 +141,12 @@ impl Walk<'_, '_, '_> {
             && words::is_any(&name.name, &words::MYSQL_UNQUOTED);
         if stored {
             self.reader.needs.unknown_functions.insert(name.clone());
+        }
+        let local = self.at.checked_sub(1);
+        if local.is_some_and(|at| local::reads(self.statement, at))
+            && self.reader.may_be_built_in(&name)
+        {
+            return;
         }
         self.reader.call(name);
     }

@@ -6,6 +6,7 @@ use sea_orm::{DbErr, sqlx::Connection};
 
 use super::{Guide, PooledConnection};
 use crate::causality::ReplayReport;
+use crate::node::abandoned::Left;
 #[cfg(feature = "postgres")]
 use crate::{error::DbErrKind, signal::Silence};
 
@@ -60,6 +61,20 @@ impl PooledConnection {
             #[cfg(feature = "sqlite")]
             Self::Sqlite(conn) => conn.ping().await.is_ok(),
             Self::Adopted(_) => false,
+        }
+    }
+
+    /// Waits as [`ready`](Self::ready) does, and ends the transaction that was left on it; false where nobody may have
+    /// the connection after that.
+    #[cfg_attr(
+        not(feature = "postgres"),
+        expect(unused_variables, reason = "only there is anything to be ended")
+    )]
+    pub(crate) async fn settle(&mut self, left: Left) -> bool {
+        match self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres(conn) if left != Left::Statement => settle_postgres(conn, left).await,
+            _ => self.ready().await,
         }
     }
 
@@ -118,4 +133,25 @@ impl PooledConnection {
             Self::Adopted(_) => {}
         }
     }
+}
+
+/// The answers to what was under way come first, and each may be an error.
+#[cfg(feature = "postgres")]
+const MOST_ANSWERS: usize = 4;
+
+/// Ends the transaction that a statement was to have for itself. The driver queues its ROLLBACK when what holds the
+/// transaction is dropped; not so while BEGIN is under way.
+#[cfg(feature = "postgres")]
+async fn settle_postgres(conn: &mut sea_orm::sqlx::PgConnection, left: Left) -> bool {
+    use sea_orm::sqlx::{self, Executor};
+
+    for _ in 0..MOST_ANSWERS {
+        match conn.ping().await {
+            Ok(()) if left == Left::Begin => return conn.execute("ROLLBACK").await.is_ok(),
+            Ok(()) => return true,
+            Err(sqlx::Error::Database(_)) => {}
+            Err(_) => return false,
+        }
+    }
+    false
 }

@@ -49,7 +49,7 @@ impl Block<'_> {
             return call.run(conn, stmt).await;
         }
         self.begin(conn).await?;
-        let ran = call.run(conn, stmt).await;
+        let ran = call.run_inside(conn, stmt).await;
         let end = match ran {
             Ok(_) => "COMMIT",
             Err(_) => "ROLLBACK",

@@ -17,6 +17,7 @@ fn rows() -> CatalogRows {
     let flag = |row: &Value, key: &str| row[key].as_bool().unwrap();
     let id = |row: &Value, key: &str| row[key].as_i64().unwrap();
     CatalogRows {
+        settings: Vec::new(),
         functions: of("functions")
             .iter()
             .map(|row| FunctionRow {

@@ -26,7 +26,7 @@ impl TransactionState {
         if let Some(kept) = self.kept_back(sql).await {
             return Err(kept.into_db(kind));
         }
-        let classifier = &root.shared.judging.classifier;
+        let classifier = root.reads.classifier(&root.shared);
         if root.lease.role() != Role::Replica {
             root.marks.note_change(classifier.change(sql));
             if classifier.may_end_transaction(sql) {
@@ -43,7 +43,8 @@ impl TransactionState {
             return Ok(Ran::Other);
         }
         let limit = Instant::now() + root.shared.config.route_timeout;
-        let verdict = root.shared.settled_verdict(sql, verdict, limit).await;
+        let settled = root.shared.settled_verdict(classifier, sql, verdict, limit);
+        let verdict = settled.await;
         match verdict.intent {
             Intent::Read => Ok(read),
             intent => Err(self.only_reads(intent, verdict.reason, kind)),
@@ -57,7 +58,8 @@ impl TransactionState {
         let begun = Instant::now();
         let text = {
             let snapshot = shared.snapshot.load();
-            let reads = || shared.judging.classifier.verdict(sql).intent == Intent::Read;
+            let classifier = self.root.reads.classifier(shared);
+            let reads = || classifier.verdict(sql).intent == Intent::Read;
             (snapshot.view.any_suspect && reads()).then(|| TextHash::of(sql))?
         };
         let mut changed = shared.snapshot.subscribe();

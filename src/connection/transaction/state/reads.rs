@@ -1,12 +1,13 @@
 //! What the reads of a transaction obey, and how far they have come (rules R6, C9).
 
-use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, atomic::AtomicBool};
 
 use crate::{
     causality::{Current, ObservedRead, Stood},
     cluster::shared::Shared,
     dispatch::Reads,
-    node::Lease,
+    intent::Classifier,
+    node::{Lease, local::LocalSettings},
     vocabulary::{Consistency, Role},
 };
 
@@ -17,6 +18,8 @@ pub(super) struct ReadState {
     pub(super) level: Consistency,
     /// How its session stood before it was decided where it begins.
     pub(super) stood: Stood,
+    /// Settings that are set in it.
+    local: Option<Arc<LocalSettings>>,
     /// The read that it is, where later ones must not fall behind it. Its connection was open by now, so that what it
     /// reads later it reads in this incarnation of its server.
     seen: Option<ObservedRead>,
@@ -32,14 +35,24 @@ impl ReadState {
             current,
             level,
             stood,
+            local,
         } = reads;
         let counts = level == Consistency::Monotonic && lease.role() == Role::Replica;
         Self {
             current,
             level,
             stood,
+            local,
             seen: counts.then(|| ObservedRead::begin(&lease.node().replayed)),
             begun: AtomicBool::new(false),
+        }
+    }
+
+    /// The judge of its texts.
+    pub(super) fn classifier<'a>(&'a self, shared: &'a Shared) -> &'a Classifier {
+        match &self.local {
+            None => &shared.judging.classifier,
+            Some(local) => local.classifier(),
         }
     }
 

@@ -1,0 +1,45 @@
+//! A connection in flight: what becomes of it, and of what runs on it, when its caller goes away.
+
+use std::sync::Arc;
+
+use crate::{
+    causality::OpenWrite,
+    node::{
+        Permit, PooledConnection, Seat,
+        abandoned::{self, Left},
+        local::Beginning,
+    },
+};
+
+/// A connection with a statement on it. Dropped before the answer, a write stays open until its connection is ready
+/// again; where that cannot be waited for, it is unresolved. A read keeps its permit until then: its server is at it
+/// still, and nobody else would find the connection.
+pub(super) struct Flight<'a> {
+    pub(super) conn: Option<PooledConnection>,
+    pub(super) permit: Option<Permit>,
+    pub(super) open: Option<&'a OpenWrite>,
+    pub(super) seat: &'a Arc<Seat>,
+    /// The statement has a transaction of its own, which has to be ended.
+    pub(super) beginning: Option<&'a Beginning>,
+}
+
+impl Drop for Flight<'_> {
+    fn drop(&mut self) {
+        let Some(conn) = self.conn.take() else {
+            return;
+        };
+        let permit = self.permit.take();
+        if self.seat.node.link.needs_blocks() {
+            // It is in the middle of a transaction, which ends with its connection.
+            drop(self.open.and_then(OpenWrite::abandon));
+            return conn.discard();
+        }
+        let left = Left::of(self.beginning);
+        match self.open.and_then(OpenWrite::abandon) {
+            Some(orphan) => {
+                abandoned::until_ready(orphan, conn, left, permit, Arc::clone(self.seat));
+            }
+            None => abandoned::give_back(conn, left, permit),
+        }
+    }
+}
