@@ -11,7 +11,7 @@ mod sample;
 
 use std::{
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, LazyLock, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Instant,
@@ -26,6 +26,9 @@ use sample::Notes;
 pub(crate) use sample::ReadCovers;
 pub(crate) use sample::{LastReport, ReplayObservation, ReplayReport, Upstream};
 
+/// Milliseconds between two connections that are parted with.
+const PART_EVERY: u64 = 50;
+
 /// How far one replica is known to have replayed.
 #[derive(Debug)]
 pub(crate) struct Replayed {
@@ -36,6 +39,8 @@ pub(crate) struct Replayed {
     opaque: AtomicU64,
     /// Several servers answer under this name: what one of them has replayed proves nothing for another.
     mixed: AtomicBool,
+    /// When a connection was last parted with because its server lags behind the others, in milliseconds from the first.
+    parted: AtomicU64,
     /// Whether the several servers were reported already.
     reported: AtomicBool,
     /// How often the poller opened its connection: while this stands, the server lives on.
@@ -57,6 +62,7 @@ impl Default for Replayed {
             lsn: AtomicU64::new(0),
             opaque: AtomicU64::new(0),
             mixed: AtomicBool::new(false),
+            parted: AtomicU64::new(0),
             reported: AtomicBool::new(false),
             poller_openings: AtomicU64::new(0),
             openings: AtomicU64::new(0),
@@ -119,6 +125,20 @@ impl Replayed {
     /// Whether positions prove nothing here, because several servers answer.
     pub(crate) fn is_mixed(&self) -> bool {
         self.mixed.load(Ordering::Acquire)
+    }
+
+    /// Whether a connection to one of several servers may be parted with because that one lags: where all of them do, each read
+    /// would open one.
+    pub(crate) fn may_part(&self) -> bool {
+        static ORIGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
+        let now = u64::try_from(ORIGIN.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let last = self.parted.load(Ordering::Acquire);
+        let due = last == 0 || now.saturating_sub(last) >= PART_EVERY;
+        let (new, old) = (Ordering::AcqRel, Ordering::Acquire);
+        due && self
+            .parted
+            .compare_exchange(last, now.max(1), new, old)
+            .is_ok()
     }
 
     /// Takes a sample in, unless one that was begun later counts already.

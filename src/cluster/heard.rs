@@ -45,10 +45,8 @@ impl Shared {
         }
         tracing::warn!(
             node = self.name_of(id),
-            "several servers answer under this node's address: what one has replayed proves nothing for another, so \
-             for {:?} after a write (SEALANE_PIN; 2s where it is not set) it serves no reads of whoever wrote, and then each of \
-             its connections is asked before a read; give each server an address of its own",
-            self.tracker.pin.length
+            "several servers answer under this node's address: what one has replayed proves nothing for another, so each of its \
+             connections is asked before a read that has to see a write; give each server an address of its own"
         );
     }
 

@@ -28,6 +28,10 @@ impl Attempt<'_> {
             return Ok(None);
         };
         if self.reroute_if_stale(lease) {
+            if std::mem::take(&mut self.progress.lags) {
+                // The next one that is opened may lead to another server; those that are far enough are used again.
+                conn.discard();
+            }
             return Ok(None);
         }
         if lease.is_cut() {

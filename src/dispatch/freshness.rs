@@ -91,9 +91,9 @@ impl Freshness {
             || node.link.guide().is_none_or(|guide| guide.is_hooked())
     }
 
-    /// Whether several servers answer as this node, and the time pin is over (rule C6). Each connection is asked besides
-    /// whether its server is far enough, which a transaction cannot do before it has begun; the pin only keeps reads
-    /// from asking in vain.
+    /// Whether several servers answer as this node (rule C6). Each connection is asked whether its server is far enough,
+    /// which a transaction cannot do before it has begun; one that is not costs a round trip, and the read goes to the
+    /// primary. To wait for the time pin first was rejected: a process that writes now and then read on the primary alone.
     ///
     /// A node that does not tell whom it follows gets no read of a session that wrote, however long ago: it may be on
     /// another way than the primary, and then neither its position nor its lag says anything. Letting it serve after the
@@ -105,7 +105,6 @@ impl Freshness {
             && !node.link.is_shared()
             && !request.unseen
             && self.need != ReadRequirement::Primary
-            && request.current.pinned_need(&request.shared.clock) == ReadRequirement::Nothing
     }
 
     /// Whether the connection itself has to be asked before this read, because no other's word counts for it.

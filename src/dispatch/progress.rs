@@ -25,6 +25,8 @@ pub(super) struct Progress {
     pub(super) refused: Option<Signal>,
     /// The error of the attempt before this one.
     pub(super) last: Option<DbErr>,
+    /// The connection that it got leads to a server that lags behind the others of its name.
+    pub(super) lags: bool,
     /// A node was sent it.
     pub(super) sent: bool,
     /// The phase whose time was over while a connection was there and its server silent.
@@ -45,6 +47,7 @@ impl Default for Progress {
             renewed: 0,
             refused: None,
             last: None,
+            lags: false,
             sent: false,
             silent: None,
             to_probe: None,

@@ -8,7 +8,10 @@
 //! Where several servers answer under one name, no position that was told before proves anything, so the connection
 //! itself is asked how far its server is, each time that it matters.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use sea_orm::{ConnAcquireErr, DatabaseTransaction, DbErr};
 
@@ -19,6 +22,9 @@ use crate::{
     route::Forced,
     vocabulary::{Consistency, Role},
 };
+
+/// A server that lacks for so long what the primary has written is one that lags behind the others of its name.
+const FAR_BEHIND: Duration = Duration::from_secs(1);
 
 /// What the reads of a transaction obey.
 pub(crate) struct Reads {
@@ -106,6 +112,7 @@ impl Attempt<'_> {
         if asks_each && !self.is_covered_by(replay) {
             // Another connection may lead to another server; the primary is sure.
             self.freshness.take_the_primary();
+            self.progress.lags = self.is_far_behind(replay) && lease.node().replayed.may_part();
         }
         unproven
             .0
@@ -125,6 +132,17 @@ impl Attempt<'_> {
             }
             _ => false,
         }
+    }
+
+    /// Whether the server that says this lacks what the primary had written a while ago, and not only a moment.
+    fn is_far_behind(&self, replay: Option<ReplayReport>) -> bool {
+        let writes = &self.request.shared.clock.writes;
+        let told = replay.and_then(|told| {
+            let epoch = writes.ordinal(told.cluster, told.source)?;
+            Some((epoch, told.lsn?))
+        });
+        let since = told.and_then(|told| writes.uncovered(told));
+        since.is_some_and(|since| since.elapsed() > FAR_BEHIND)
     }
 
     /// For a transaction that is about to begin there.

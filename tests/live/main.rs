@@ -38,6 +38,7 @@ mod options;
 mod poolers;
 mod prepared;
 mod read_only_default;
+mod reader_endpoint;
 mod replica_transactions;
 mod rotation;
 mod safety_net;

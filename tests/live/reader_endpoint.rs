@@ -1,0 +1,85 @@
+//! One address for all readers: a real HAProxy before two standbys, one of them far behind (rule C6).
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+
+use sea_orm::ConnectionTrait;
+use sealane::RoutedConnection;
+use sealane_harness::HaProxy;
+
+use crate::{
+    fixture::number,
+    place::{Place, Slot},
+};
+
+static SLOT: Slot = Slot::new(2);
+
+const CLIENTS: usize = 4;
+const ROUNDS: usize = 150;
+const READ: &str = "SELECT count(*) AS endpoint_reads FROM t";
+
+async fn connect(place: &Place, proxy: &HaProxy) -> RoutedConnection {
+    let url = place.primary_url();
+    let database = url.rsplit('/').next().unwrap_or_default();
+    RoutedConnection::builder()
+        .primary(place.primary_url())
+        .replica(place.standby(0).url_at(proxy.addr(), database))
+        .connect()
+        .await
+        .unwrap()
+}
+
+/// One write to nine reads, each of which sees what was written before it began.
+async fn mix(db: &RoutedConnection, written: &Arc<AtomicI64>) {
+    let clients = (0..CLIENTS).map(|_| {
+        let (db, written) = (db.clone(), Arc::clone(written));
+        tokio::spawn(async move {
+            for n in 0..ROUNDS {
+                if n % 10 == 0 {
+                    let insert = "INSERT INTO t VALUES (1)";
+                    db.execute_unprepared(insert).await.unwrap();
+                    written.fetch_add(1, Ordering::AcqRel);
+                }
+                let least = written.load(Ordering::Acquire);
+                let seen = number(&db, READ).await;
+                assert!(seen >= least, "{seen} of {least} rows");
+                // An application does something with its rows.
+                tokio::time::sleep(Duration::from_millis(3)).await;
+            }
+        })
+    });
+    for client in clients.collect::<Vec<_>>() {
+        client.await.unwrap();
+    }
+}
+
+/// How many of a hundred reads the primary did not serve.
+fn share(place: &Place) -> u64 {
+    let of = |node: &sealane_harness::Node| node.statements_with("AS endpoint_reads").unwrap();
+    let off: u64 = place.cluster().standbys().iter().map(of).sum();
+    off * 100 / (off + of(place.primary())).max(1)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_read_is_stale_while_servers_behind_the_address_lag_come_and_go() {
+    let place = SLOT.alone("reader_endpoint").await;
+    place.others("CREATE TABLE t (n bigint)");
+    let addr = |at: usize| place.standby(at).addr();
+    let mut proxy = HaProxy::over(&[addr(0), addr(1)]).unwrap();
+    let db = connect(&place, &proxy).await;
+    let written = Arc::new(AtomicI64::new(0));
+    place.standby(1).pause_replay().unwrap();
+    mix(&db, &written).await;
+    println!("{} % off the primary with one of two behind", share(&place));
+    // One after the other alone, and both again: what was connected is cut each time.
+    for servers in [vec![addr(1)], vec![addr(0)], vec![addr(1), addr(0)]] {
+        proxy.point_at(&servers).unwrap();
+        mix(&db, &written).await;
+    }
+    place.standby(1).resume_replay().unwrap();
+}
