@@ -73,10 +73,6 @@ impl AllowedHosts {
 }
 
 /// Whether a discovered node may be there. An empty list allows all; a node without a host is nowhere else than here.
-#[cfg_attr(
-    not(any(feature = "discovery", feature = "dns", test)),
-    expect(dead_code, reason = "only discovered nodes ask")
-)]
 pub(crate) fn is_allowed(allowed: &[String], host: Option<&str>) -> bool {
     let Some(host) = host.filter(|_| !allowed.is_empty()) else {
         return true;
