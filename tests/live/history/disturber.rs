@@ -132,12 +132,19 @@ async fn disturb(
     done
 }
 
+/// After so many bursts they are thrown away: the servers' folders may be in memory, and a long run made some 5 GB of each.
+const KEPT: u64 = 100;
+
 /// Something to replay, in bursts that nobody reads.
 async fn load(db: RoutedConnection, stop: Arc<AtomicBool>) -> u64 {
     let mut loads = 0;
     let bulk = "INSERT INTO bulk SELECT repeat('x', 200) FROM generate_series(1, 2000)";
     while !stop.load(Relaxed) {
-        loads += u64::from(db.execute_unprepared(bulk).await.is_ok());
+        let text = match loads % KEPT {
+            0 => "TRUNCATE bulk",
+            _ => bulk,
+        };
+        loads += u64::from(db.execute_unprepared(text).await.is_ok());
         tokio::time::sleep(Duration::from_millis(30)).await;
     }
     loads
