@@ -80,20 +80,16 @@ impl Attempt<'_> {
     async fn retry_or_give(
         &mut self,
         lease: &Lease,
-        failed: Failed,
+        mut failed: Failed,
         kind: DbErrKind,
     ) -> Result<(), DbErr> {
-        let Failed {
-            stage,
-            err,
-            in_transaction,
-        } = failed;
-        let (stage, signal) = match Error::from_db_err(&err) {
-            Some(Error::CutOff { .. }) => (stage, Signal::Cut),
+        let (stage, signal) = match Error::from_db_err(&failed.err) {
+            Some(Error::CutOff { .. }) => (failed.stage, Signal::Cut),
             // As if its pool had been closed before there was a connection.
             Some(Error::GivenUp { .. }) => (Stage::Acquire, Signal::PoolClosed),
-            _ => (stage, signal_of(lease, &err)),
+            _ => (failed.stage, signal_of(lease, &failed.err)),
         };
+        failed.stage = stage;
         let ran = self.ran(stage);
         self.progress.sent |= ran != Ran::Nothing;
         self.request.shared.report(lease, stage, signal, ran);
@@ -102,7 +98,7 @@ impl Attempt<'_> {
             stage,
             signal,
             role: lease.role(),
-            in_transaction,
+            in_transaction: failed.in_transaction,
             correctable: self.classification.may_be_corrected(),
             retries: self.progress.retries,
             renewed: match lease.node().link.pool_size() {
@@ -114,7 +110,7 @@ impl Attempt<'_> {
         if let Some(write) = &mut self.guards.write {
             // What was answered has ended, whatever it did; of the rest the server may be at it still.
             let unknown = retry::outcome(&failure) == Outcome::Unknown;
-            write.set_unresolved(unknown && signal::code(&err).is_none());
+            write.set_unresolved(unknown && signal::code(&failed.err).is_none());
         }
         if retry::may_have_crashed(&failure) {
             failure.crash = self.ask_for_crash(lease, ran).await;
@@ -122,38 +118,22 @@ impl Attempt<'_> {
         match retry::verdict(&failure) {
             retry::RetryVerdict::Retry(to) if self.may_retry(to, signal) => {
                 self.prepare(to, lease, signal);
-                self.progress.last = Some(err);
+                self.progress.last = Some(failed.err);
                 Ok(())
             }
             _ if failure.crash != Crash::No => Err(Error::ServerCrashed {
                 node: lease.name(),
-                source: err,
+                source: failed.err,
             }
             .into_db(kind)),
-            retry::RetryVerdict::Retry(_) => Err(self.give(
-                retry::outcome(&failure),
-                lease,
-                Failed {
-                    stage,
-                    err,
-                    in_transaction,
-                },
-                kind,
-            )),
+            retry::RetryVerdict::Retry(_) => {
+                Err(self.give(retry::outcome(&failure), lease, failed, kind))
+            }
             retry::RetryVerdict::Give(outcome) => {
                 if signal == Signal::Outdated {
                     lease.node().forget_prepared();
                 }
-                Err(self.give(
-                    outcome,
-                    lease,
-                    Failed {
-                        stage,
-                        err,
-                        in_transaction,
-                    },
-                    kind,
-                ))
+                Err(self.give(outcome, lease, failed, kind))
             }
         }
     }

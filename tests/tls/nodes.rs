@@ -11,10 +11,7 @@ use super::{
 /// Pools, probes, positions, `concrete()` and a promotion.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_node_is_verified_by_its_own_authority_on_every_connection() {
-    let (one, two) = (
-        Authority::new("one").unwrap(),
-        Authority::new("two").unwrap(),
-    );
+    let [one, two] = ["one", "two"].map(|name| Authority::new(name).unwrap());
     let cluster = servers(&[&one, &two], TlsClients::Any);
     let (primary, standby) = (cluster.primary(), cluster.standby(0));
     let db = RoutedConnection::builder()
@@ -53,10 +50,7 @@ async fn each_node_is_verified_by_its_own_authority_on_every_connection() {
 /// With one authority for both the replica's is unknown; it serves nothing, and reads are served all the same.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_whose_authority_is_unknown_serves_nothing() {
-    let (one, two) = (
-        Authority::new("one").unwrap(),
-        Authority::new("two").unwrap(),
-    );
+    let [one, two] = ["one", "two"].map(|name| Authority::new(name).unwrap());
     let cluster = servers(&[&one, &two], TlsClients::Any);
     let (primary, standby) = (cluster.primary(), cluster.standby(0));
     // What the replica's item leaves out is the primary's.
@@ -109,10 +103,7 @@ async fn a_certificate_for_another_name_is_refused_by_verify_full_alone() {
 /// Clients' certificates: one user of each server's authority; and SeaORM's own options with a node's files on top.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_node_is_shown_its_own_certificate() {
-    let (one, two) = (
-        Authority::new("one").unwrap(),
-        Authority::new("two").unwrap(),
-    );
+    let [one, two] = ["one", "two"].map(|name| Authority::new(name).unwrap());
     let cluster = servers(&[&one, &two], TlsClients::Certified);
     let urls = [&one, &two].map(|authority| {
         let client = authority.sign(&["postgres"]).unwrap();

@@ -39,6 +39,7 @@
 
 mod account;
 mod authority;
+mod between;
 mod binaries;
 mod cluster;
 mod dns;

@@ -3,15 +3,9 @@
 //! Needs Debian's package `pgbouncer`. Behind it the server sees connections of PgBouncer's own, each of which it gives to one
 //! client for a session or, in transaction mode, to another one after each transaction.
 
-use std::{
-    fs,
-    net::{SocketAddr, TcpStream},
-    process::Child,
-};
+use std::net::SocketAddr;
 
-use crate::{
-    Node, Result, account::Account, error::Attempt, guardian::Guarded, port::Port, program, wait,
-};
+use crate::{Node, Result, between::Between};
 
 const INSTALL: &str = "apt-get install -y --no-install-recommends pgbouncer";
 
@@ -36,10 +30,7 @@ pub enum StartUpOptions {
 /// See the module. Dropping it ends the program.
 #[derive(Debug)]
 pub struct PgBouncer {
-    account: Account,
-    program: Option<Child>,
-    port: Port,
-    folder: Guarded,
+    between: Between,
     mode: PoolMode,
     options: StartUpOptions,
     /// How many connections of the server it has at the most.
@@ -49,14 +40,8 @@ pub struct PgBouncer {
 impl PgBouncer {
     /// Starts one before this server, with at most so many connections to it.
     pub fn to(node: &Node, mode: PoolMode, options: StartUpOptions, size: u32) -> Result<Self> {
-        let account = Account::find()?;
-        let folder = Guarded::folder()?;
-        account.own(folder.path())?;
         let mut bouncer = Self {
-            account,
-            program: None,
-            port: Port::reserve()?,
-            folder,
+            between: Between::new("pgbouncer", INSTALL)?,
             mode,
             options,
             size,
@@ -68,7 +53,7 @@ impl PgBouncer {
     /// Where it listens.
     #[must_use]
     pub fn addr(&self) -> SocketAddr {
-        self.port.addr()
+        self.between.addr()
     }
 
     /// A URL of a database behind it.
@@ -79,15 +64,8 @@ impl PgBouncer {
 
     /// Starts it anew before another server: whoever is connected loses that connection.
     pub fn point_at(&mut self, server: SocketAddr) -> Result<()> {
-        self.stop();
-        let write = |name: &str, text: String| {
-            let path = self.folder.path().join(name);
-            fs::write(&path, text).attempt(|| format!("writing {}", path.display()))?;
-            self.account.own(&path)?;
-            Ok(path)
-        };
         let users = ["postgres", "reader"].map(|user| format!("\"{user}\" \"\"\n"));
-        let users = write("users.txt", users.concat())?;
+        let users = self.between.write("users.txt", &users.concat())?;
         let mode = match self.mode {
             PoolMode::Session => "session",
             PoolMode::Transaction => "transaction",
@@ -102,32 +80,16 @@ impl PgBouncer {
              ignore_startup_parameters = extra_float_digits{dropped}\nserver_login_retry = 0.1\n",
             server.ip(),
             server.port(),
-            self.port.number(),
+            self.addr().port(),
             users.display(),
             self.size,
         );
-        let path = write("pgbouncer.ini", text)?;
-        let arguments = [
-            program::find("pgbouncer", INSTALL)?.display().to_string(),
-            path.display().to_string(),
-        ];
-        let program = program::keep(&self.account, self.folder.path(), "pgbouncer", &arguments)?;
-        self.program = Some(program);
-        let log = self.folder.path().join("pgbouncer.log");
-        let log = || fs::read_to_string(&log).unwrap_or_default();
-        wait::until("pgbouncer", "an answer", log, || {
-            Ok(TcpStream::connect(self.addr()).is_ok().then_some(()))
-        })
+        let path = self.between.write("pgbouncer.ini", &text)?;
+        self.between.start(&[&path.display().to_string()])
     }
 
     /// Ends it: nobody answers any more.
     pub fn stop(&mut self) {
-        self.program.take().into_iter().for_each(program::end);
-    }
-}
-
-impl Drop for PgBouncer {
-    fn drop(&mut self) {
-        self.stop();
+        self.between.stop();
     }
 }

@@ -4,19 +4,12 @@ use std::{collections::HashSet, time::Duration};
 
 use sea_orm::{ConnectOptions, ConnectionTrait, TransactionTrait};
 use sealane::{Builder, Failover, RoutedConnection};
-use sealane_harness::{Cluster, Forwarder, Node};
+use sealane_harness::{Forwarder, Node};
 
+use super::cluster;
 use crate::{fixture::number, place::until};
 
 const WRITERS: i64 = 6;
-
-fn cluster() -> Cluster {
-    let cluster = Cluster::builder().standbys(1).own_identity();
-    let cluster = cluster.start().unwrap();
-    cluster.primary().sql("CREATE TABLE t (n bigint)").unwrap();
-    cluster.wait_caught_up().unwrap();
-    cluster
-}
 
 async fn promote(node: &Node) {
     let node = node.clone();

@@ -4,17 +4,10 @@ use std::time::Duration;
 
 use sea_orm::ConnectionTrait;
 use sealane::{Consistency, RoutedConnection};
-use sealane_harness::{Cluster, Forwarder};
+use sealane_harness::Forwarder;
 
+use super::cluster;
 use crate::{fixture::number, place::until};
-
-fn cluster() -> Cluster {
-    let cluster = Cluster::builder().standbys(1).own_identity();
-    let cluster = cluster.start().unwrap();
-    cluster.primary().sql("CREATE TABLE t (n bigint)").unwrap();
-    cluster.wait_caught_up().unwrap();
-    cluster
-}
 
 const COUNT: &str = "SELECT count(*) FROM t";
 

@@ -9,6 +9,12 @@ use crate::heard::Heard;
 
 const OWN: &str = "SELECT current_setting('app.tenant')";
 
+/// How many notes a stream yields.
+async fn streamed(db: &impl StreamTrait) -> usize {
+    let rows = db.stream_raw(stmt("SELECT id FROM note")).await.unwrap();
+    rows.try_collect::<Vec<_>>().await.unwrap().len()
+}
+
 #[tokio::test]
 async fn a_transaction_has_the_setting_from_its_beginning_to_its_end() {
     let place = place("tenants_begun").await;
@@ -50,14 +56,7 @@ async fn a_transaction_has_the_setting_from_its_beginning_to_its_end() {
         assert_eq!(txn.role(), Role::Replica);
         assert!(number(&txn, COUNT).await.unwrap() >= 2);
         assert_eq!(word(&txn, OWN).await.unwrap(), "b");
-        let rows: Vec<_> = txn
-            .stream_raw(stmt("SELECT id FROM note"))
-            .await
-            .unwrap()
-            .try_collect()
-            .await
-            .unwrap();
-        assert!(rows.len() >= 2);
+        assert!(streamed(&txn).await >= 2);
         txn.execute_unprepared("DELETE FROM note")
             .await
             .unwrap_err();
@@ -104,14 +103,7 @@ async fn a_connection_of_the_applications_is_set_as_well() {
         .execute_unprepared("INSERT INTO note (tenant, text) VALUES ('a', 'x')")
         .await
         .unwrap_err();
-    let rows: Vec<_> = tenant
-        .stream_raw(stmt("SELECT id FROM note"))
-        .await
-        .unwrap()
-        .try_collect()
-        .await
-        .unwrap();
-    assert_eq!(rows.len(), 3);
+    assert_eq!(streamed(&tenant).await, 3);
     let rows = tenant
         .stream_raw(stmt("SELECT id FROM note"))
         .await
