@@ -17,7 +17,7 @@ pub fn sql(db: &RoutedConnection, text: &str) -> Statement {
 
 /// Waits until the condition holds; it is never assumed to hold by then.
 pub async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + Duration::from_secs(60);
     while !holds().await {
         assert!(Instant::now() < deadline, "waited in vain: {what}");
         tokio::time::sleep(Duration::from_millis(5)).await;

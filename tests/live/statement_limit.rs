@@ -16,8 +16,8 @@ use crate::{heard::counter, place::until};
 const CALLERS: usize = 12;
 const POOL: u32 = 4;
 
-/// More than are measured before another limit is tried, a few times.
-const MANY: u64 = 1_024;
+/// More than are measured before another limit is tried, which are 512.
+const MANY: u64 = 640;
 
 async fn connect(cluster: &Cluster, limit: StatementLimit) -> RoutedConnection {
     RoutedConnection::builder()

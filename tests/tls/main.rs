@@ -57,7 +57,7 @@ fn shown(certified: &Certified) -> String {
 async fn until(what: &str, ready: impl AsyncFn() -> bool) {
     let began = Instant::now();
     while !ready().await {
-        assert!(began.elapsed() < Duration::from_secs(20), "{what}");
+        assert!(began.elapsed() < Duration::from_secs(60), "{what}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }

@@ -88,7 +88,7 @@ pub const LIMIT: Duration = Duration::from_secs(60);
 
 /// Waits for a condition.
 pub async fn eventually(what: &str, mut ready: impl AsyncFnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + LIMIT;
     while !ready().await {
         assert!(Instant::now() < deadline, "this did not happen: {what}");
         tokio::time::sleep(Duration::from_millis(3)).await;
