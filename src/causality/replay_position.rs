@@ -113,13 +113,15 @@ impl Replayed {
     }
 
     /// A connection leads to this server: once two have led to two, what one has replayed proves nothing. One that was
-    /// opened before any position was told counts as well.
-    pub(crate) fn meet(&self, server: u64, address: Option<u64>) {
+    /// opened before any position was told counts as well. Whether it is another one than the first.
+    pub(crate) fn meet(&self, server: u64, address: Option<u64>) -> bool {
         let mut notes = self.notes();
-        if notes.meet(server, address) && !mutants::lives("balanced_name_as_one_server") {
+        let other = notes.meet(server, address) && !mutants::lives("balanced_name_as_one_server");
+        if other {
             self.mixed.store(true, Ordering::Release);
             self.set(0, 0);
         }
+        other
     }
 
     /// Whether positions prove nothing here, because several servers answer.

@@ -143,6 +143,7 @@ impl<C: PlainCall> Work for Query<'_, C> {
         let Some(conn) = attempt.connect(lease).await? else {
             return Ok(None);
         };
+        lease.bind(attempt.binds(lease));
         let ran = match attempt.local() {
             None => {
                 let running = lease.run(conn, self.call, self.stmt, attempt.open_write());

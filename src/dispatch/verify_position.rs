@@ -166,17 +166,31 @@ impl Attempt<'_> {
         begun: &DatabaseTransaction,
     ) -> Result<(), DbErr> {
         #[cfg(feature = "postgres")]
-        if let Some(guide) = lease.node().link.guide()
-            && lease.role() == Role::Primary
-            && (!guide.is_hooked() || guide.is_shared())
-        {
-            let hello = crate::node::greet::ask_begun(guide, begun).await?;
-            guide
-                .admit(&hello)
-                .map_err(|stranger| guide.abandon(stranger))?;
+        if let Some(guide) = lease.node().link.guide() {
+            let asks = crate::node::greet::ask_begun;
+            if lease.role() == Role::Primary && (!guide.is_hooked() || guide.is_shared()) {
+                let hello = asks(guide, begun).await?;
+                guide
+                    .admit(&hello)
+                    .map_err(|stranger| guide.abandon(stranger))?;
+            }
+            if self.binds(lease) && guide.is_shared() {
+                // It keeps its server from here on. At REPEATABLE READ it has its snapshot with that, which is later than
+                // what it was routed by; another server than the first makes the node's position count no more.
+                let hello = asks(guide, begun).await?;
+                let closed = |_| DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed);
+                guide.meet(&hello).map_err(closed)?;
+            }
         }
         let _ = (lease, begun);
         Ok(())
+    }
+
+    /// Whether what reads there has to be as new as what its session saw.
+    pub(crate) fn binds(&self, lease: &Lease) -> bool {
+        lease.role() == Role::Replica
+            && self.request.overrides.force != Forced::Replica
+            && !self.freshness.is_free()
     }
 
     /// Whether the node of a transaction that has begun is as far as it has to be; asks where that is not known. The
@@ -185,9 +199,7 @@ impl Attempt<'_> {
     /// between has ended this one with it.
     pub(crate) async fn prove_begun(&mut self, lease: &Lease) -> bool {
         let (node, shared) = (lease.node(), self.request.shared);
-        let bound =
-            lease.role() == Role::Replica && self.request.overrides.force != Forced::Replica;
-        if !bound || self.freshness.is_free() || !shared.tracker.gives_position(node) {
+        if !self.binds(lease) || !shared.tracker.gives_position(node) {
             return true;
         }
         if node.link.guide().is_some_and(|guide| guide.is_hooked()) {

@@ -118,6 +118,16 @@ impl Guide {
         }
     }
 
+    /// Asks a connection whose pooler has led it to another server than before, in a transaction there, and judges that.
+    pub(in crate::node) async fn meet_other(
+        &self,
+        conn: &mut PgConnection,
+    ) -> Result<(), sqlx::Error> {
+        let hello = self.ask(conn).await?;
+        self.meet(&hello)
+            .map_err(|stranger| sqlx::Error::Configuration(Box::new(stranger)))
+    }
+
     async fn ask(&self, conn: &mut PgConnection) -> Result<Hello, sqlx::Error> {
         if !self.little.load(Ordering::Relaxed) {
             match ask(HELLO, conn).await {

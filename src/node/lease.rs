@@ -77,6 +77,8 @@ pub(crate) struct Lease {
     pub(super) permit: Option<Permit>,
     /// When the statement was handed to a connection; none where nothing was, or where a transaction times its own.
     pub(super) sent: Option<Instant>,
+    /// What is read has to be as new as what its session saw.
+    pub(super) bound: bool,
     /// The connection was asked after an error that left open whether its session is over, and answered.
     pub(super) lives: bool,
 }
@@ -96,6 +98,7 @@ impl Lease {
             entered: seat.metrics.enter(),
             permit: None,
             sent: None,
+            bound: false,
             lives: false,
         }
     }
@@ -114,6 +117,11 @@ impl Lease {
             self.permit = self.node().try_permit(line);
         }
         self.permit.is_some()
+    }
+
+    /// What is read there has to be as new as what its session saw, whichever server answers.
+    pub(crate) fn bind(&mut self, bound: bool) {
+        self.bound = bound;
     }
 
     /// Gives it this permit.

@@ -168,7 +168,10 @@ impl Lease {
         write: Option<&OpenWrite>,
     ) -> Result<C::Output, DbErr> {
         self.sending();
+        let link = &self.seat.node.link;
+        let block = link.needs_blocks() || (link.is_shared() && (self.bound || write.is_some()));
         let mut flight = Flight {
+            block,
             conn: Some(conn),
             permit: self.permit.take(),
             open: write,
@@ -178,7 +181,7 @@ impl Lease {
         let Some(conn) = &mut flight.conn else {
             return Err(self.cut_off(false).into_db(C::KIND));
         };
-        let ran = match self.seat.node.link.needs_blocks() {
+        let ran = match block {
             false => self.guard(call.run(conn, stmt)).await,
             true => self.in_block(conn, call, stmt, write).await,
         };
@@ -226,7 +229,7 @@ impl Lease {
 }
 
 impl Lease {
-    /// Runs it in a transaction of its own, where that keeps its connection. In a future of its own, so that others are
+    /// Runs it in a transaction of its own, where that keeps its connection and its server. In a future of its own, so that others are
     /// no larger for it.
     async fn in_block<C: Call>(
         &self,
@@ -239,6 +242,7 @@ impl Lease {
         if let Some(guide) = self.seat.node.link.guide() {
             let block = block::Block {
                 on_replica: self.role() == crate::vocabulary::Role::Replica,
+                bound: self.bound,
                 write,
                 guide,
             };

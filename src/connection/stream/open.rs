@@ -82,7 +82,9 @@ impl Work for StreamOpening<'_> {
         let Some(conn) = attempt.connect(lease).await? else {
             return Ok(None);
         };
-        if lease.node().link.needs_blocks() {
+        let link = &lease.node().link;
+        let certain = attempt.binds(lease) || attempt.open_write().is_some();
+        if link.needs_blocks() || (link.is_shared() && certain) {
             let err = sqlx::Error::Configuration(Box::new(LosesConnection));
             return Err(Failed::to_acquire(Self::KIND.of_sqlx(err)));
         }

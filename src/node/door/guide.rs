@@ -195,6 +195,17 @@ impl Guide {
         admitted
     }
 
+    /// Judges the server that an open connection's reads run on from now to the end of a transaction.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn meet(&self, hello: &Hello) -> Result<(), Stranger> {
+        // It is in a transaction that writes nothing.
+        self.door.admit_reader(hello, false)?;
+        if let Some(replay) = hello.replay {
+            self.replayed.meet(replay.server, replay.address);
+        }
+        Ok(())
+    }
+
     /// Gives the whole pool up, because a connection of it is in use that should not be; not where it is only too early.
     pub(crate) fn abandon(&self, stranger: Stranger) -> DbErr {
         if stranger != Stranger::NotYet {

@@ -4,10 +4,13 @@
 //! another client, and what is executed is that one's statement: rows of other columns came back. Inside a transaction the
 //! connection stays. What others left prepared there is forgotten first, since every client of this driver calls its
 //! first statement the same. The simple protocol was rejected: it takes no values, and runs several statements in one text.
+//!
+//! The pooler may also lead the connection to another server, from one transaction to the next. Only what answers inside the
+//! transaction says whose server it is, so that is asked with BEGIN.
 
 use sea_orm::{
-    DbErr, Statement,
-    sqlx::{self, Connection, PgConnection, Row},
+    ConnAcquireErr, DbErr, Statement,
+    sqlx::{self, AssertSqlSafe, Connection, PgConnection, Row},
 };
 
 use super::Call;
@@ -17,23 +20,39 @@ use crate::{
     node::{
         PooledConnection,
         door::{Guide, Stranger},
+        greet::server_of,
     },
 };
 
 /// Begins where nothing may be written, which is the read-only default of this one statement.
-const BEGIN_READ: &str = "BEGIN READ ONLY; DEALLOCATE ALL";
+const BEGIN_READ: &str = "BEGIN READ ONLY";
 
-/// Begins where something may be, and tells which process of which server it is from here to the end.
-const BEGIN_WRITE: &str = "BEGIN; DEALLOCATE ALL; \
-     SELECT pid, (pg_catalog.date_part('epoch', backend_start) * 1000000)::pg_catalog.int8, \
-     (extract(epoch FROM pg_catalog.pg_postmaster_start_time()) * 1000000)::pg_catalog.int8 \
+const BEGIN_WRITE: &str = "BEGIN";
+
+/// Where the pooler does not tell clients' prepared statements apart. Where it does, it counts on them being there.
+const FORGET: &str = "DEALLOCATE ALL";
+
+/// Tells which process of which server it is, until the transaction ends: after BEGIN, or of a text that has none.
+const WHO: &str = "SELECT pid, (pg_catalog.date_part('epoch', backend_start) * 1000000)::pg_catalog.int8, \
+     (extract(epoch FROM pg_catalog.pg_postmaster_start_time()) * 1000000)::pg_catalog.int8, \
+     pg_catalog.concat_ws('|', pg_catalog.inet_server_addr(), pg_catalog.inet_server_port()) \
      FROM pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid())";
 
 /// A transaction of one statement.
 pub(super) struct Block<'a> {
     pub(super) on_replica: bool,
+    /// A read that has to see what its session saw.
+    pub(super) bound: bool,
     pub(super) write: Option<&'a OpenWrite>,
     pub(super) guide: &'a Guide,
+}
+
+/// What answers in this transaction.
+struct Answering {
+    backend: Backend,
+    /// When its server was started.
+    started: u64,
+    addr: String,
 }
 
 impl Block<'_> {
@@ -44,8 +63,10 @@ impl Block<'_> {
         call: &C,
         stmt: &Statement,
     ) -> Result<C::Output, DbErr> {
-        if C::SIMPLE {
-            // One message: it is executed where it arrives.
+        if C::SIMPLE && !self.on_replica {
+            // The text may have what no transaction may. So it is asked before whose server that is, and the pooler could
+            // lead elsewhere between the question and the text (rule I8).
+            self.asked(conn, WHO).await?;
             return call.run(conn, stmt).await;
         }
         self.begin(conn).await?;
@@ -63,43 +84,90 @@ impl Block<'_> {
         }
     }
 
-    /// Nothing of the caller's was sent when this fails.
+    /// Nothing of the caller's was sent when this fails, and the transaction is over.
     async fn begin(&self, conn: &mut PooledConnection) -> Result<(), DbErr> {
+        let forgets = self.guide.needs_blocks();
+        if let PooledConnection::Postgres(conn) = conn
+            && forgets
+            && conn.cached_statements_size() > 0
+        {
+            // It was opened before the pooler was known for what it is.
+            let forgotten = conn.clear_cached_statements().await;
+            forgotten.map_err(|err| DbErrKind::Conn.of_sqlx(err))?;
+        }
+        let begin = match self.on_replica {
+            true => BEGIN_READ,
+            false => BEGIN_WRITE,
+        };
+        let sql = match forgets {
+            true => format!("{begin}; {FORGET}; {WHO}"),
+            false => format!("{begin}; {WHO}"),
+        };
+        let begun = self.asked(conn, &sql).await;
+        if begun.is_err()
+            && let PooledConnection::Postgres(conn) = conn
+        {
+            let back = sqlx::raw_sql("ROLLBACK").execute(&mut **conn).await;
+            back.map_err(|err| DbErrKind::Conn.of_sqlx(err))?;
+        }
+        begun
+    }
+
+    /// Asks who answers, and whether that may be given the statement: a pooler may lead its clients to another server while
+    /// they stay connected to it.
+    async fn asked(&self, conn: &mut PooledConnection, sql: &str) -> Result<(), DbErr> {
         let PooledConnection::Postgres(conn) = conn else {
             return Ok(());
         };
-        let begun = self.begin_on(conn).await;
-        let Some((backend, server)) = begun.map_err(|err| DbErrKind::Conn.of_sqlx(err))? else {
-            return Ok(());
-        };
-        if let Some(write) = self.write {
-            write.found(backend);
+        let answering = who(conn, sql).await;
+        let answering = answering.map_err(|err| DbErrKind::Conn.of_sqlx(err))?;
+        match self.on_replica {
+            true => self.judge_reader(conn, &answering).await,
+            false => self.judge_writer(answering),
         }
-        if !self.guide.door.is_home(server) {
-            // A pooler may lead its clients elsewhere while they stay connected to it.
-            let back = sqlx::raw_sql("ROLLBACK").execute(&mut **conn).await;
-            back.map_err(|err| DbErrKind::Conn.of_sqlx(err))?;
-            return Err(self.guide.abandon(Stranger::Moved));
-        }
-        Ok(())
     }
 
-    /// The process that it is and the start of its server, where something may be written.
-    async fn begin_on(
+    fn judge_writer(&self, answering: Answering) -> Result<(), DbErr> {
+        if let Some(write) = self.write {
+            write.found(answering.backend);
+        }
+        match self.guide.door.is_home(answering.started) {
+            true => Ok(()),
+            false => Err(self.guide.abandon(Stranger::Moved)),
+        }
+    }
+
+    /// What is known of how far the node has come holds for the server that it was first. Another one is asked all that a
+    /// new connection is.
+    async fn judge_reader(
         &self,
         conn: &mut PgConnection,
-    ) -> Result<Option<(Backend, u64)>, sqlx::Error> {
-        if conn.cached_statements_size() > 0 {
-            // It was opened before the pooler was known for what it is.
-            conn.clear_cached_statements().await?;
+        answering: &Answering,
+    ) -> Result<(), DbErr> {
+        let Answering { started, addr, .. } = answering;
+        let server = server_of(addr, Some(*started));
+        let address = (!addr.is_empty()).then(|| server_of(addr, None));
+        if !self.guide.replayed.meet(server, address) {
+            return Ok(());
         }
-        if self.on_replica {
-            sqlx::raw_sql(BEGIN_READ).execute(&mut *conn).await?;
-            return Ok(None);
+        let met = self.guide.meet_other(conn).await;
+        met.map_err(|err| DbErrKind::Conn.of_sqlx(err))?;
+        match self.bound {
+            true => Err(DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed)),
+            false => Ok(()),
         }
-        let row = sqlx::raw_sql(BEGIN_WRITE).fetch_one(&mut *conn).await?;
-        let (pid, started) = (row.try_get(0)?, row.try_get(1)?);
-        let server: i64 = row.try_get(2)?;
-        Ok(Some((Backend { pid, started }, server.cast_unsigned())))
     }
+}
+
+async fn who(conn: &mut PgConnection, sql: &str) -> Result<Answering, sqlx::Error> {
+    let row = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))
+        .fetch_one(&mut *conn)
+        .await?;
+    let (pid, started) = (row.try_get(0)?, row.try_get(1)?);
+    let server: i64 = row.try_get(2)?;
+    Ok(Answering {
+        backend: Backend { pid, started },
+        started: server.cast_unsigned(),
+        addr: row.try_get(3)?,
+    })
 }

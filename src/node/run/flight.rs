@@ -15,6 +15,8 @@ use crate::{
 /// again; where that cannot be waited for, it is unresolved. A read keeps its permit until then: its server is at it
 /// still, and nobody else would find the connection.
 pub(super) struct Flight<'a> {
+    /// Whether the statement runs in a transaction that a pooler's connection is kept by.
+    pub(super) block: bool,
     pub(super) conn: Option<PooledConnection>,
     pub(super) permit: Option<Permit>,
     pub(super) open: Option<&'a OpenWrite>,
@@ -29,7 +31,7 @@ impl Drop for Flight<'_> {
             return;
         };
         let permit = self.permit.take();
-        if self.seat.node.link.needs_blocks() {
+        if self.block {
             // It is in the middle of a transaction, which ends with its connection.
             drop(self.open.and_then(OpenWrite::abandon));
             return conn.discard();

@@ -3,7 +3,7 @@
 //! Needs Debian's package `pgbouncer`. Behind it the server sees connections of PgBouncer's own, each of which it gives to one
 //! client for a session or, in transaction mode, to another one after each transaction.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, path::PathBuf};
 
 use crate::{Node, Result, between::Between};
 
@@ -64,6 +64,13 @@ impl PgBouncer {
 
     /// Starts it anew before another server: whoever is connected loses that connection.
     pub fn point_at(&mut self, server: SocketAddr) -> Result<()> {
+        let path = self.configure(server)?;
+        self.between.start(&[&path.display().to_string()])
+    }
+
+    /// Writes what leads to another server, and returns its path: `RELOAD` on the console, which is its database
+    /// `pgbouncer`, lets whoever is connected be there by the next transaction.
+    pub fn configure(&self, server: SocketAddr) -> Result<PathBuf> {
         let users = ["postgres", "reader"].map(|user| format!("\"{user}\" \"\"\n"));
         let users = self.between.write("users.txt", &users.concat())?;
         let mode = match self.mode {
@@ -77,15 +84,15 @@ impl PgBouncer {
         let text = format!(
             "[databases]\n* = host={} port={}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {}\nunix_socket_dir =\n\
              auth_type = trust\nauth_file = {}\npool_mode = {mode}\nmax_client_conn = 500\ndefault_pool_size = {}\n\
-             ignore_startup_parameters = extra_float_digits{dropped}\nserver_login_retry = 0.1\n",
+             ignore_startup_parameters = extra_float_digits{dropped}\nserver_login_retry = 0.1\n\
+             admin_users = postgres\n",
             server.ip(),
             server.port(),
             self.addr().port(),
             users.display(),
             self.size,
         );
-        let path = self.between.write("pgbouncer.ini", &text)?;
-        self.between.start(&[&path.display().to_string()])
+        self.between.write("pgbouncer.ini", &text)
     }
 
     /// Ends it: nobody answers any more.

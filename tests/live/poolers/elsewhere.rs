@@ -1,0 +1,124 @@
+//! A pooler in transaction mode whose server is another one from one transaction to the next, while its clients stay (rule I8).
+
+use sea_orm::{
+    AccessMode, ConnectionTrait, TransactionTrait,
+    sqlx::{self, Connection, PgConnection, Row},
+};
+use sealane::RoutedConnection;
+use sealane_harness::{Node, PgBouncer, PoolMode, StartUpOptions};
+
+use crate::{
+    fixture::{number, sql},
+    place::{Slot, until},
+};
+
+static SLOT: Slot = Slot::new(2);
+
+const READ: &str = "SELECT count(*) AS elsewhere_reads FROM t";
+
+fn pooler(first: &Node) -> PgBouncer {
+    let (mode, options) = (PoolMode::Transaction, StartUpOptions::Dropped);
+    PgBouncer::to(first, mode, options, 10).unwrap()
+}
+
+/// It leads there from the next transaction on; its clients stay.
+async fn lead(pooler: &PgBouncer, server: &Node) {
+    pooler.configure(server.addr()).unwrap();
+    let mut console = PgConnection::connect(&pooler.url("pgbouncer"))
+        .await
+        .unwrap();
+    sqlx::raw_sql("RELOAD").execute(&mut console).await.unwrap();
+    let mut asking = PgConnection::connect(&pooler.url("postgres"))
+        .await
+        .unwrap();
+    let port = i32::from(server.addr().port());
+    until("the pooler at the other server", async || {
+        let asked = sqlx::raw_sql("SELECT pg_catalog.inet_server_port()");
+        let told = asked.fetch_one(&mut asking).await;
+        told.and_then(|row| row.try_get::<i32, _>(0)).ok() == Some(port)
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_read_is_stale_when_the_pooler_goes_to_a_server_that_lags() {
+    let place = SLOT.alone("poolers_elsewhere").await;
+    place.others("CREATE TABLE t (n bigint)");
+    let (mut plain, mut begun) = (Vec::new(), Vec::new());
+    for round in 1..=8 {
+        let pooler = pooler(place.standby(0));
+        let db = RoutedConnection::builder().primary(place.primary_url());
+        let db = db.replica(pooler.url("poolers_elsewhere"));
+        let db = db.connect().await.unwrap();
+        place.caught_up();
+        place.standby(1).pause_replay().unwrap();
+        db.execute_unprepared("INSERT INTO t VALUES (1)")
+            .await
+            .unwrap();
+        let of = || {
+            place
+                .standby(0)
+                .statements_with("AS elsewhere_reads")
+                .unwrap()
+        };
+        let before = of();
+        until("a read there", async || {
+            assert_eq!(number(&db, READ).await, round);
+            of() > before
+        })
+        .await;
+        lead(&pooler, place.standby(1)).await;
+        match round % 2 {
+            0 => plain.push(round - number(&db, READ).await),
+            _ => {
+                let txn = db.begin_with_config(None, Some(AccessMode::ReadOnly)).await;
+                let txn = txn.unwrap();
+                begun.push(round - number(&txn, READ).await);
+                txn.commit().await.unwrap();
+            }
+        }
+        place.standby(1).resume_replay().unwrap();
+        db.close().await.unwrap();
+    }
+    assert!(
+        plain.iter().chain(&begun).all(|&missing| missing == 0),
+        "rows that were missing: {plain:?} by statements, {begun:?} in transactions"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_text_goes_back_to_the_old_primary_with_the_pooler() {
+    static OWN: Slot = Slot::new(1);
+    let place = OWN.alone("poolers_back").await;
+    place.others("CREATE TABLE t (n bigint)");
+    let pooler = pooler(place.primary());
+    let db = RoutedConnection::builder().primary(pooler.url("poolers_back"));
+    let db = db.connect().await.unwrap();
+    let insert = "INSERT INTO t VALUES (1)";
+    db.execute_raw(sql(&db, insert)).await.unwrap();
+    place.caught_up();
+    let standby = place.standby(0).clone();
+    tokio::task::spawn_blocking(move || standby.promote().unwrap())
+        .await
+        .unwrap();
+    lead(&pooler, place.standby(0)).await;
+    let there = || place.on(place.standby(0), "SELECT count(*) FROM t");
+    until("a write there", async || {
+        let _ = db.execute_raw(sql(&db, insert)).await;
+        there() == "2"
+    })
+    .await;
+    lead(&pooler, place.primary()).await;
+    let prepared = db.execute_raw(sql(&db, insert)).await;
+    let old = place.on(place.primary(), "SELECT count(*) FROM t");
+    assert_eq!(old, "1", "a statement: {prepared:?}");
+    lead(&pooler, place.standby(0)).await;
+    until("a write there again", async || {
+        db.execute_raw(sql(&db, insert)).await.is_ok()
+    })
+    .await;
+    lead(&pooler, place.primary()).await;
+    let text = db.execute_unprepared(insert).await;
+    let old = place.on(place.primary(), "SELECT count(*) FROM t");
+    assert_eq!(old, "1", "a text: {text:?}");
+}
