@@ -26,6 +26,12 @@ use crate::{
 /// A server that lacks for so long what the primary has written is one that lags behind the others of its name.
 const FAR_BEHIND: Duration = Duration::from_secs(1);
 
+/// A server that lacks for less than this what the primary has written is one that has it in a moment.
+const JUST_NOW: Duration = Duration::from_millis(5);
+
+/// How often such a one is asked again.
+const LOOKS: usize = 2;
+
 /// What the reads of a transaction obey.
 pub(crate) struct Reads {
     pub(crate) current: Current,
@@ -83,20 +89,18 @@ impl Attempt<'_> {
             return Ok(conn);
         }
         let mut unproven = Unproven(Some(conn));
+        let begun = Instant::now();
+        let limit = self.timing.limit(&self.request, Phase::Route).into();
         let asking = async {
             let Some(conn) = &mut unproven.0 else {
                 return Ok(None);
             };
             conn.greet(guide).await?;
             match asks_each {
-                true => conn.position().await,
+                true => self.position_of(conn).await,
                 false => Ok(None),
             }
         };
-        let (begun, limit) = (
-            Instant::now(),
-            self.timing.limit(&self.request, Phase::Route).into(),
-        );
         let asked = lease.guard(tokio::time::timeout_at(limit, asking));
         let asked = asked.await;
         self.timing.spend(Phase::Route, begun);
@@ -120,6 +124,22 @@ impl Attempt<'_> {
             .ok_or(DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed))
     }
 
+    /// How far the connection's server has come. One that lacks what was written just now is asked again: most have
+    /// replayed it by then, and the primary is spared a read.
+    async fn position_of(
+        &self,
+        conn: &mut PooledConnection,
+    ) -> Result<Option<ReplayReport>, DbErr> {
+        let mut replay = conn.position().await?;
+        for _ in 0..LOOKS {
+            if self.is_covered_by(replay) || !self.lacks_for_less_than(JUST_NOW, replay) {
+                break;
+            }
+            replay = conn.position().await?;
+        }
+        Ok(replay)
+    }
+
     fn is_covered_by(&self, replay: Option<ReplayReport>) -> bool {
         let clock = &self.request.shared.clock;
         let told = replay.and_then(|told| {
@@ -136,13 +156,23 @@ impl Attempt<'_> {
 
     /// Whether the server that says this lacks what the primary had written a while ago, and not only a moment.
     fn is_far_behind(&self, replay: Option<ReplayReport>) -> bool {
+        let lacks = self.lacks_since(replay);
+        lacks.is_some_and(|since| since.elapsed() > FAR_BEHIND)
+    }
+
+    fn lacks_for_less_than(&self, limit: Duration, replay: Option<ReplayReport>) -> bool {
+        let lacks = self.lacks_since(replay);
+        lacks.is_some_and(|since| since.elapsed() < limit)
+    }
+
+    /// When the first of what it lacks was written; nothing where that is not known, or it lacks nothing.
+    fn lacks_since(&self, replay: Option<ReplayReport>) -> Option<Instant> {
         let writes = &self.request.shared.clock.writes;
         let told = replay.and_then(|told| {
             let epoch = writes.ordinal(told.cluster, told.source)?;
             Some((epoch, told.lsn?))
         });
-        let since = told.and_then(|told| writes.uncovered(told));
-        since.is_some_and(|since| since.elapsed() > FAR_BEHIND)
+        told.and_then(|told| writes.uncovered(told))
     }
 
     /// For a transaction that is about to begin there.
