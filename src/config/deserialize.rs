@@ -18,13 +18,13 @@ use super::table::{self, REPLICAS, STRICTNESS, Setting};
 impl<'de> Deserialize<'de> for Config {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         // Asking for a map would let the format quote what it finds instead of one.
-        deserializer.deserialize_any(File)
+        deserializer.deserialize_any(FileVisitor)
     }
 }
 
-struct File;
+struct FileVisitor;
 
-impl<'de> Visitor<'de> for File {
+impl<'de> Visitor<'de> for FileVisitor {
     type Value = Config;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

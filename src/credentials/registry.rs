@@ -20,9 +20,9 @@ const KEEP: Duration = Duration::from_secs(60);
 
 /// The credentials of a cluster's nodes. One node's are one, whoever asks and in whichever role.
 #[derive(Default)]
-pub(crate) struct CredentialsRegistry(Mutex<HashMap<String, Entry>>);
+pub(crate) struct CredentialsRegistry(Mutex<HashMap<String, Registered>>);
 
-struct Entry {
+struct Registered {
     credentials: Arc<NodeCredentials>,
     /// When somebody last wanted to connect with them.
     wanted: Instant,
@@ -40,7 +40,7 @@ impl CredentialsRegistry {
             self.look_after();
         }
         let wanted = Instant::now();
-        let entry = all.entry(origin.key()).or_insert_with(|| Entry {
+        let entry = all.entry(origin.key()).or_insert_with(|| Registered {
             credentials: Arc::new(NodeCredentials::new(origin, limit)),
             wanted,
         });
@@ -60,7 +60,7 @@ impl CredentialsRegistry {
         tokio::spawn(looking.in_current_span());
     }
 
-    fn entries(&self) -> MutexGuard<'_, HashMap<String, Entry>> {
+    fn entries(&self) -> MutexGuard<'_, HashMap<String, Registered>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

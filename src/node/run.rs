@@ -21,7 +21,7 @@ use sea_orm::{ConnectionTrait, DbErr, ExecResult, QueryResult, Statement};
 
 use self::flight::Flight;
 pub(crate) use self::local::{LocalCall, LocalStage};
-use super::{Lease, PooledConnection, abandoned::Left, local::Beginning};
+use super::{Lease, PooledConnection, local::Beginning};
 use crate::{
     causality::OpenWrite,
     error::{DbErrKind, Error, causes::LocalProblem},
@@ -192,16 +192,9 @@ impl Lease {
             let ready = tokio::time::timeout(LOOK, conn.ready());
             self.lives = ready.await == Ok(true);
         }
-        if let Ok(Err(_)) = &ran
-            && let (Some(_), Some(own)) = (flight.beginning, &mut flight.conn)
-        {
+        if matches!(&ran, Ok(Err(_))) && flight.beginning.is_some() {
             // The flight still holds it, as before.
-            let ended = tokio::time::timeout(LOOK, own.settle(Left::of(flight.beginning)));
-            if ended.await != Ok(true)
-                && let Some(own) = flight.conn.take()
-            {
-                own.discard();
-            }
+            flight.settle().await;
         }
         let mut conn = flight.conn.take();
         if let (Ok(_), Some(permit), Some(sent)) = (&ran, &flight.permit, self.sent) {
@@ -229,8 +222,8 @@ impl Lease {
 }
 
 impl Lease {
-    /// Runs it in a transaction of its own, where that keeps its connection and its server. In a future of its own, so that others are
-    /// no larger for it.
+    /// Runs it in a transaction of its own, where that keeps its connection and its server. In a future of its own, so that
+    /// others are no larger for it.
     async fn in_block<C: Call>(
         &self,
         conn: &mut PooledConnection,

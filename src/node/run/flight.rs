@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::LOOK;
 use crate::{
     causality::OpenWrite,
     node::{
@@ -23,6 +24,21 @@ pub(super) struct Flight<'a> {
     pub(super) seat: &'a Arc<Seat>,
     /// The statement has a transaction of its own, which has to be ended.
     pub(super) beginning: Option<&'a Beginning>,
+}
+
+impl Flight<'_> {
+    /// Ends the transaction that a statement which failed had begun; a connection that does not is thrown away.
+    pub(super) async fn settle(&mut self) {
+        let Some(own) = &mut self.conn else {
+            return;
+        };
+        let ended = tokio::time::timeout(LOOK, own.settle(Left::of(self.beginning)));
+        if ended.await != Ok(true)
+            && let Some(own) = self.conn.take()
+        {
+            own.discard();
+        }
+    }
 }
 
 impl Drop for Flight<'_> {

@@ -16,12 +16,12 @@ use crate::{
 };
 
 /// A COMMIT whose caller is gone, until it is done.
-pub(in crate::connection::transaction) struct Left {
+pub(in crate::connection::transaction) struct LeftCommit {
     root: Arc<Root>,
     orphan: Option<Orphan>,
 }
 
-impl Drop for Left {
+impl Drop for LeftCommit {
     fn drop(&mut self) {
         // Otherwise it was lost.
         if let Some(orphan) = self.orphan.take()
@@ -36,9 +36,9 @@ impl TransactionState {
     /// What keeps its session on the primary should the caller of its COMMIT go.
     pub(in crate::connection::transaction) fn leave(
         &self,
-    ) -> impl FnOnce() -> Left + Send + Unpin + use<> {
+    ) -> impl FnOnce() -> LeftCommit + Send + Unpin + use<> {
         let root = Arc::clone(&self.root);
-        move || Left {
+        move || LeftCommit {
             orphan: root.write.as_ref().and_then(OpenWrite::abandon),
             root,
         }
