@@ -16,6 +16,18 @@ static SLOT: Slot = Slot::new(2);
 /// How many connections of its server each pooler has: in session mode a handle needs them all, its monitor's included.
 const SIZE: u32 = 40;
 
+/// The modes in which transactions share connections, of those that the installed pooler has. `tests/pgbouncer` brings one
+/// that has both.
+fn sharing() -> Vec<PoolMode> {
+    match PgBouncer::tells_prepared_apart().unwrap() {
+        true => vec![PoolMode::Transaction, PoolMode::Prepared],
+        false => {
+            println!("not run with prepared statements told apart: tests/run --pgbouncer trixie");
+            vec![PoolMode::Transaction]
+        }
+    }
+}
+
 /// A pooler of its own in front of each server, the primary's first.
 struct Poolers(Vec<PgBouncer>);
 

@@ -3,9 +3,9 @@
 //! Needs Debian's package `pgbouncer`. Behind it the server sees connections of PgBouncer's own, each of which it gives to one
 //! client for a session or, in transaction mode, to another one after each transaction.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, path::PathBuf, process::Command};
 
-use crate::{Node, Result, between::Between};
+use crate::{Node, Result, between::Between, error::Attempt, program};
 
 const INSTALL: &str = "apt-get install -y --no-install-recommends pgbouncer";
 
@@ -14,8 +14,10 @@ const INSTALL: &str = "apt-get install -y --no-install-recommends pgbouncer";
 pub enum PoolMode {
     /// Until it leaves.
     Session,
-    /// Until its transaction ends.
+    /// Until its transaction ends; clients' prepared statements are not told apart.
     Transaction,
+    /// Until its transaction ends, and clients' prepared statements are told apart: from 1.21 on.
+    Prepared,
 }
 
 /// What PgBouncer does with the start-up parameter `options`.
@@ -35,9 +37,26 @@ pub struct PgBouncer {
     options: StartUpOptions,
     /// How many connections of the server it has at the most.
     size: u32,
+    version: (u32, u32),
 }
 
+/// The first version that tells clients' prepared statements apart.
+const PREPARES: (u32, u32) = (1, 21);
+
+/// The first version of those tried that hands start-up options on (1.24 does not).
+const CARRIES: (u32, u32) = (1, 25);
+
 impl PgBouncer {
+    /// Whether the one that is installed tells clients' prepared statements apart where it is set to.
+    pub fn tells_prepared_apart() -> Result<bool> {
+        Ok(version()? >= PREPARES)
+    }
+
+    /// Whether the one that is installed hands start-up options on to its server.
+    pub fn carries_options() -> Result<bool> {
+        Ok(version()? >= CARRIES)
+    }
+
     /// Starts one before this server, with at most so many connections to it.
     pub fn to(node: &Node, mode: PoolMode, options: StartUpOptions, size: u32) -> Result<Self> {
         let mut bouncer = Self {
@@ -45,6 +64,7 @@ impl PgBouncer {
             mode,
             options,
             size,
+            version: version()?,
         };
         bouncer.point_at(node.addr())?;
         Ok(bouncer)
@@ -75,7 +95,12 @@ impl PgBouncer {
         let users = self.between.write("users.txt", &users.concat())?;
         let mode = match self.mode {
             PoolMode::Session => "session",
-            PoolMode::Transaction => "transaction",
+            PoolMode::Transaction | PoolMode::Prepared => "transaction",
+        };
+        let prepared = match (self.version >= PREPARES, self.mode) {
+            (false, _) => "",
+            (true, PoolMode::Prepared) => "max_prepared_statements = 100\n",
+            (true, _) => "max_prepared_statements = 0\n",
         };
         let dropped = match self.options {
             StartUpOptions::Dropped => ",options",
@@ -85,7 +110,7 @@ impl PgBouncer {
             "[databases]\n* = host={} port={}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {}\nunix_socket_dir =\n\
              auth_type = trust\nauth_file = {}\npool_mode = {mode}\nmax_client_conn = 500\ndefault_pool_size = {}\n\
              ignore_startup_parameters = extra_float_digits{dropped}\nserver_login_retry = 0.1\n\
-             admin_users = postgres\n",
+             admin_users = postgres\n{prepared}",
             server.ip(),
             server.port(),
             self.addr().port(),
@@ -99,4 +124,15 @@ impl PgBouncer {
     pub fn stop(&mut self) {
         self.between.stop();
     }
+}
+
+/// What the installed one says that it is.
+fn version() -> Result<(u32, u32)> {
+    let program = program::find("pgbouncer", INSTALL)?;
+    let asked = Command::new(program).arg("--version").output();
+    let asked = asked.attempt(|| "asking pgbouncer for its version".to_owned())?;
+    let said = String::from_utf8_lossy(&asked.stdout);
+    let number = said.split_whitespace().nth(1).unwrap_or_default();
+    let mut parts = number.split('.').map(|part| part.parse().unwrap_or(0));
+    Ok((parts.next().unwrap_or(0), parts.next().unwrap_or(0)))
 }

@@ -16,9 +16,8 @@ static SLOT: Slot = Slot::new(2);
 
 const READ: &str = "SELECT count(*) AS elsewhere_reads FROM t";
 
-fn pooler(first: &Node) -> PgBouncer {
-    let (mode, options) = (PoolMode::Transaction, StartUpOptions::Dropped);
-    PgBouncer::to(first, mode, options, 10).unwrap()
+fn pooler(first: &Node, mode: PoolMode) -> PgBouncer {
+    PgBouncer::to(first, mode, StartUpOptions::Dropped, 10).unwrap()
 }
 
 /// It leads there from the next transaction on; its clients stay.
@@ -42,11 +41,17 @@ async fn lead(pooler: &PgBouncer, server: &Node) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_read_is_stale_when_the_pooler_goes_to_a_server_that_lags() {
+    for mode in super::sharing() {
+        reads_elsewhere(mode).await;
+    }
+}
+
+async fn reads_elsewhere(mode: PoolMode) {
     let place = SLOT.alone("poolers_elsewhere").await;
-    place.others("CREATE TABLE t (n bigint)");
+    place.others("DROP TABLE IF EXISTS t; CREATE TABLE t (n bigint)");
     let (mut plain, mut begun) = (Vec::new(), Vec::new());
     for round in 1..=8 {
-        let pooler = pooler(place.standby(0));
+        let pooler = pooler(place.standby(0), mode);
         let db = RoutedConnection::builder().primary(place.primary_url());
         let db = db.replica(pooler.url("poolers_elsewhere"));
         let db = db.connect().await.unwrap();
@@ -88,10 +93,17 @@ async fn no_read_is_stale_when_the_pooler_goes_to_a_server_that_lags() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_text_goes_back_to_the_old_primary_with_the_pooler() {
-    static OWN: Slot = Slot::new(1);
-    let place = OWN.alone("poolers_back").await;
+    // What was promoted serves no second time.
+    static OWN: [Slot; 2] = [Slot::new(1), Slot::new(1)];
+    for (mode, own) in super::sharing().into_iter().zip(&OWN) {
+        texts_back(mode, own).await;
+    }
+}
+
+async fn texts_back(mode: PoolMode, own: &'static Slot) {
+    let place = own.alone("poolers_back").await;
     place.others("CREATE TABLE t (n bigint)");
-    let pooler = pooler(place.primary());
+    let pooler = pooler(place.primary(), mode);
     let db = RoutedConnection::builder().primary(pooler.url("poolers_back"));
     let db = db.connect().await.unwrap();
     let insert = "INSERT INTO t VALUES (1)";

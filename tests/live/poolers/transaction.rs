@@ -65,6 +65,36 @@ async fn a_stream_is_refused_outside_of_a_transaction_with_what_to_do() {
     txn.commit().await.unwrap();
 }
 
+#[tokio::test]
+async fn where_prepared_statements_are_told_apart_a_stream_runs_unless_its_session_wrote() {
+    if !PgBouncer::tells_prepared_apart().unwrap() {
+        println!("not run here: tests/run --pgbouncer trixie poolers");
+        return;
+    }
+    let place = SLOT.shared("poolers_apart").await;
+    let poolers = Poolers::before(&place, PoolMode::Prepared, StartUpOptions::Dropped);
+    let db = poolers.builder("poolers_apart").connect().await.unwrap();
+    let rows = sql(&db, "SELECT n FROM generate_series(1, 3) AS n");
+    let stream = db.stream_raw(rows.clone()).await.unwrap();
+    let seen: Vec<_> = stream.try_collect().await.unwrap();
+    assert_eq!(seen.len(), 3);
+    let session = db.session();
+    session
+        .execute_unprepared("CREATE TABLE t (n bigint)")
+        .await
+        .unwrap();
+    // It may be on the primary, where a stream that reads is as good as any; never on a standby unproven.
+    let before = place.standby(0).statements_with("AS streamed").unwrap();
+    let streamed = sql(&db, "SELECT count(*) AS streamed FROM t");
+    if let Ok(stream) = session.stream_raw(streamed).await {
+        let _: Vec<_> = stream.try_collect().await.unwrap();
+    }
+    assert_eq!(
+        place.standby(0).statements_with("AS streamed").unwrap(),
+        before
+    );
+}
+
 /// The process that had the write serves others by then: none of them is ended, and what it did is found out.
 #[tokio::test]
 async fn a_write_whose_caller_left_is_followed_in_the_process_that_has_it() {
