@@ -60,7 +60,7 @@ async fn client(db: DatabaseConnection, client: i64) -> Result<(), DbErr> {
 
 async fn bears(mode: PoolMode, database: &'static str) {
     let place = SLOT.alone(database).await;
-    place.others("DROP TABLE IF EXISTS noted; CREATE TABLE noted (client bigint NOT NULL, kind bigint NOT NULL)");
+    place.others("CREATE TABLE noted (client bigint NOT NULL, kind bigint NOT NULL)");
     let poolers = Poolers::before(&place, mode, StartUpOptions::Dropped);
     let db = poolers.builder(database).connect().await.unwrap();
     let clients = (0..CLIENTS).map(|n| tokio::spawn(client(db.clone(), n)));
@@ -97,6 +97,10 @@ async fn behind_poolers_in_session_mode_nothing_fails_and_nothing_is_stale() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn behind_poolers_in_transaction_mode_nothing_fails_and_nothing_is_stale() {
     for mode in super::sharing() {
-        bears(mode, "poolers_load_transaction").await;
+        let database = match mode {
+            PoolMode::Prepared => "poolers_load_prepared",
+            _ => "poolers_load_transaction",
+        };
+        bears(mode, database).await;
     }
 }
