@@ -143,7 +143,7 @@ impl<C: PlainCall> Work for Query<'_, C> {
         let Some(conn) = attempt.connect(lease).await? else {
             return Ok(None);
         };
-        lease.bind(attempt.binds(lease));
+        lease.bind(attempt.needs_known_server());
         let ran = match attempt.local() {
             None => {
                 let running = lease.run(conn, self.call, self.stmt, attempt.open_write());

@@ -20,7 +20,7 @@ use crate::{
     causality::{Current, ReadRequirement, ReplayReport, Replayed, Stood, gate::Writing},
     node::{Lease, PooledConnection, local::LocalSettings},
     route::Forced,
-    vocabulary::{Consistency, Role},
+    vocabulary::{Consistency, Intent, Role},
 };
 
 /// A server that lacks for so long what the primary has written is one that lags behind the others of its name.
@@ -214,6 +214,12 @@ impl Attempt<'_> {
         }
         let _ = (lease, begun);
         Ok(())
+    }
+
+    /// Whether it matters which server runs it: it may write, or has to see what its session saw.
+    pub(crate) fn needs_known_server(&self) -> bool {
+        let free = self.freshness.is_free() || self.request.overrides.force == Forced::Replica;
+        self.classification.intent != Intent::Read || !free
     }
 
     /// Whether what reads there has to be as new as what its session saw.

@@ -169,7 +169,7 @@ impl Lease {
     ) -> Result<C::Output, DbErr> {
         self.sending();
         let link = &self.seat.node.link;
-        let block = link.needs_blocks() || (link.is_shared() && (self.bound || write.is_some()));
+        let block = link.needs_blocks() || (link.is_shared() && self.bound);
         let mut flight = Flight {
             block,
             conn: Some(conn),

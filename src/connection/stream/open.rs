@@ -83,7 +83,7 @@ impl Work for StreamOpening<'_> {
             return Ok(None);
         };
         let link = &lease.node().link;
-        let certain = attempt.binds(lease) || attempt.open_write().is_some();
+        let certain = attempt.needs_known_server();
         if link.needs_blocks() || (link.is_shared() && certain) {
             let err = sqlx::Error::Configuration(Box::new(LosesConnection));
             return Err(Failed::to_acquire(Self::KIND.of_sqlx(err)));

@@ -121,6 +121,14 @@ async fn texts_back(mode: PoolMode, own: &'static Slot) {
     })
     .await;
     lead(&pooler, place.primary()).await;
+    let row = db.query_one_raw(sql(&db, "SELECT count(*) AS n FROM t"));
+    if let Ok(Some(row)) = row.await {
+        assert_eq!(
+            row.try_get::<i64>("", "n").unwrap(),
+            2,
+            "a read of the old primary"
+        );
+    }
     let prepared = db.execute_raw(sql(&db, insert)).await;
     let old = place.on(place.primary(), "SELECT count(*) FROM t");
     assert_eq!(old, "1", "a statement: {prepared:?}");
