@@ -216,7 +216,7 @@ impl Attempt<'_> {
         Ok(())
     }
 
-    /// Whether it matters which server runs it: it may write, or has to see what its session saw.
+    /// Whether the request needs a server that is known: a write, or a read that has to see what its session saw.
     pub(crate) fn needs_known_server(&self) -> bool {
         let free = self.freshness.is_free() || self.request.overrides.force == Forced::Replica;
         self.classification.intent != Intent::Read || !free

@@ -77,7 +77,7 @@ pub(crate) struct Lease {
     pub(super) permit: Option<Permit>,
     /// When the statement was handed to a connection; none where nothing was, or where a transaction times its own.
     pub(super) sent: Option<Instant>,
-    /// It matters which server answers: what is read has to be as new as what its session saw, or something may be written.
+    /// The statement needs a server that is known, to write there or to read what its session saw.
     pub(super) bound: bool,
     /// The connection was asked after an error that left open whether its session is over, and answered.
     pub(super) lives: bool,
@@ -119,7 +119,7 @@ impl Lease {
         self.permit.is_some()
     }
 
-    /// It matters which server answers.
+    /// Notes whether the statement needs a server that is known.
     pub(crate) fn bind(&mut self, bound: bool) {
         self.bound = bound;
     }
