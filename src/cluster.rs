@@ -8,6 +8,7 @@ mod control;
 mod discovery;
 mod events;
 mod heard;
+mod idle;
 pub(crate) mod inbox;
 mod judging;
 mod log;

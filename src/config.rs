@@ -154,6 +154,12 @@ pub struct Config {
     /// How often the catalog is read again (default: 5 min, since other processes change the schema too); `None`,
     /// or zero in a setter: only at the start and after own changes.
     pub catalog_refresh: Option<Duration>,
+    /// Without statements, transactions and streams for so long the cluster sleeps, until the next statement wakes it: no
+    /// node is asked anything and every connection is closed (default: none, it never sleeps); `None`, or zero in a
+    /// setter: never. Nodes are asked what they are before that statement is sent, as at the start. A cluster whose
+    /// connection was handed out by [`concrete`](crate::RoutedConnection::concrete), one whose list of nodes is
+    /// discovered, and SQLite do not sleep.
+    pub idle_after: Option<Duration>,
     /// Size of the cache of verdicts in bytes (default: 4 MiB, room for about 10 000 texts of 250 bytes).
     pub intent_cache: usize,
     /// Longest statement in bytes that is judged (default: 1 MiB, room for a list of 65 535 parameters twice); a longer one

@@ -163,6 +163,10 @@ pub(crate) fn route(
     in_flight: impl Fn(usize) -> u32,
     covers: impl Fn(usize) -> bool,
 ) -> Decision {
+    if view.asleep {
+        // However many wait: who is there to take them is being asked.
+        return Decision::Wait;
+    }
     let reason = match row(request, view) {
         RouteRow::Refused(reason) => return Decision::Refuse(Refusal::NotARead { reason }),
         RouteRow::Primary(reason) => return primary(request, view, reason),

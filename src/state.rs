@@ -36,6 +36,7 @@ mod primaryship;
 mod probe;
 pub(crate) mod reduce;
 mod roster;
+mod sleep;
 mod stalls;
 mod start;
 mod step;
@@ -105,6 +106,10 @@ pub(crate) struct State {
     checks: Vec<checks::Check>,
     /// When the counters are to be looked at again.
     look_at: Moment,
+    /// Nobody is asked anything (T17).
+    pub(crate) asleep: bool,
+    /// When the cluster woke last.
+    woke: Option<Moment>,
     next_id: u32,
     pending: Option<Pending>,
     queue: VecDeque<(u64, Vec<NodeSpec>, Vec<Arc<str>>)>,

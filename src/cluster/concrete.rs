@@ -58,6 +58,11 @@ impl Concrete {
         })
     }
 
+    /// Whether a pool of these was given to the application, which may use it at any time.
+    pub(crate) fn is_handed_out(&self) -> bool {
+        self.pools.iter().any(|(_, pool)| pool.primary.is_some())
+    }
+
     /// Whether anything may have been written through one of these that a replica lacks.
     fn may_have_written(&self) -> bool {
         self.pools.iter().any(|(_, pool)| pool.may_have_written())

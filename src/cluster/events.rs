@@ -113,6 +113,11 @@ pub enum ClusterEvent {
         /// The node's name.
         node: String,
     },
+    /// Nothing was asked of the cluster for [`idle_after`](crate::Config::idle_after): it has closed its connections and
+    /// asks no node anything, until the next statement.
+    Asleep,
+    /// A statement came, and every node was asked what it is.
+    Awake,
     /// The subscriber was too slow: so many events are lost.
     Missed {
         /// How many.
@@ -159,6 +164,8 @@ impl fmt::Display for ClusterEvent {
             Self::Added { node } => write!(f, "{node} was added"),
             Self::Removed { node } => write!(f, "{node} was removed"),
             Self::Drained { node } => write!(f, "{node} is drained: nothing runs there"),
+            Self::Asleep => f.write_str("the cluster sleeps: no connection is open"),
+            Self::Awake => f.write_str("the cluster is awake: every node was asked what it is"),
             Self::Missed { count } => write!(f, "{count} events were missed"),
         }
     }
@@ -279,6 +286,8 @@ fn event(
         Notice::PrimaryRefusesWrites { node } => {
             ClusterEvent::PrimaryRefusesWrites { node: name(*node) }
         }
+        Notice::Asleep => ClusterEvent::Asleep,
+        Notice::Awake => ClusterEvent::Awake,
         Notice::Added { node } => ClusterEvent::Added { node: name(*node) },
         Notice::Removed { node } => ClusterEvent::Removed { node: name(*node) },
         Notice::Drained { node } => ClusterEvent::Drained { node: name(*node) },

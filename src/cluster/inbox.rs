@@ -80,6 +80,8 @@ pub(super) enum HandleOrder {
 pub(super) enum TaskReport {
     /// A probe ended, with this event.
     Probed(NodeId, Event, MonitorConnection),
+    /// A cluster that slept is wanted again, and every node was asked what it is.
+    Woken(Vec<Answered>),
     /// A new node gave its first connection and answered its first probe.
     Warmed(Box<Warm>),
     /// A new node did not.
@@ -90,6 +92,14 @@ pub(super) enum TaskReport {
     CatalogRead(Role, Result<Box<Catalogs>, String>),
     /// Nothing is in flight on this node any more.
     DrainedOut(NodeId),
+}
+
+/// What one node answered that was asked for the first time, or again after a sleep.
+pub(super) struct Answered {
+    pub(super) node: NodeId,
+    /// The end of the probe.
+    pub(super) event: Event,
+    pub(super) wire: MonitorConnection,
 }
 
 /// A new node, ready for its first statement.

@@ -63,6 +63,13 @@ impl Log<'_> {
                 node = self.name(*node),
                 "no longer fenced: it is used again"
             ),
+            Notice::Asleep => tracing::info!(
+                "asleep: nothing ran for as long as SEALANE_IDLE_AFTER says, so every connection is closed and no node is asked \
+                 anything until the next statement"
+            ),
+            Notice::Awake => {
+                tracing::info!("awake: something is to run, and every node was asked what it is");
+            }
             Notice::LeftRotation { node, why } => self.on_left_rotation(*node, *why),
             Notice::JoinedRotation { node } => {
                 tracing::info!(node = self.name(*node), "serves reads again");

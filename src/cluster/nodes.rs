@@ -287,6 +287,17 @@ impl Nodes {
         self.open.get(&id)?.member()
     }
 
+    /// Where a node's connections come from.
+    pub(super) fn source(&self, id: NodeId) -> Option<Source> {
+        self.open.get(&id).map(|open| open.source.clone())
+    }
+
+    /// What has begun and ended on all nodes.
+    pub(super) fn progress(&self) -> (u64, u64) {
+        let counted = self.open.values().map(|open| open.metrics.progress());
+        counted.fold((0, 0), |all, one| (all.0 + one.0, all.1 + one.1))
+    }
+
     /// Closes every pool, and waits for what was taken from them.
     pub(super) async fn close_all(&self) {
         for member in self.open.values().flat_map(OpenNode::members) {

@@ -47,6 +47,11 @@ impl Probes {
             .collect()
     }
 
+    /// Whether one runs.
+    pub(super) fn is_running(&self) -> bool {
+        self.0.values().any(|slot| slot.running)
+    }
+
     /// Begins it. A node that is gone has no probe, and then the order is forgotten.
     pub(super) fn run(
         &mut self,

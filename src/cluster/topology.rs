@@ -19,6 +19,10 @@ pub struct Topology {
     pub version: u64,
     /// The greatest primaryship that was seen: PostgreSQL's timeline, where it is observed.
     pub epoch: Option<u64>,
+    /// The cluster sleeps ([`idle_after`](crate::Config::idle_after)): no connection is open, nobody is asked anything, and
+    /// what the nodes were before it slept is not told.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub asleep: bool,
     /// The nodes, the primary among them.
     pub nodes: Vec<NodeStatus>,
 }
@@ -82,6 +86,7 @@ impl Topology {
         Self {
             version: snapshot.view.version,
             epoch: snapshot.view.epoch,
+            asleep: snapshot.view.asleep,
             nodes: nodes.collect(),
         }
     }
@@ -120,6 +125,9 @@ fn lag_bytes(node: &ViewNode, pool: &Node) -> Option<u64> {
 
 impl fmt::Display for Topology {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.asleep {
+            f.write_str("asleep; ")?;
+        }
         for (index, node) in self.nodes.iter().enumerate() {
             let separator = if index == 0 { "" } else { "; " };
             write!(f, "{separator}{node}")?;

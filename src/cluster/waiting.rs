@@ -15,6 +15,18 @@ impl Shared {
         }
         Waiting(Arc::clone(self))
     }
+
+    /// Wakes a cluster that sleeps, and waits as a write does until it has a primary; for what asks the snapshot once.
+    pub(crate) async fn until_awake(self: &Arc<Self>) {
+        if !self.snapshot.is_asleep() {
+            return;
+        }
+        let _waiting = self.wait();
+        let mut changed = self.snapshot.subscribe();
+        let awake = changed.wait_for(|_| self.snapshot.primary_node().is_some());
+        // Without one, whoever asks says so.
+        let _ = tokio::time::timeout(self.config.failover_timeout, awake).await;
+    }
 }
 
 /// A statement that waits for a node; its drop makes room for another.

@@ -10,6 +10,7 @@ mod messages;
 mod metrics;
 mod publish;
 mod replies;
+mod sleep;
 mod standby;
 mod tasks;
 
@@ -24,7 +25,7 @@ use tokio::sync::{mpsc, watch};
 use tracing::Instrument;
 
 pub(super) use self::begun::Begun;
-use self::{metrics::MetricsPublisher, replies::PendingReplies};
+use self::{metrics::MetricsPublisher, replies::PendingReplies, sleep::Sleep};
 use super::{
     inbox::{Mailbox, Message, TaskInbox},
     nodes::Nodes,
@@ -48,6 +49,7 @@ pub(super) struct Worker {
     probes: Probes,
     metrics: MetricsPublisher,
     replies: PendingReplies,
+    sleep: Sleep,
     /// Nodes that a task watches until nothing is in flight there. One for each: swaps may come faster than a busy node
     /// has a quiet moment.
     watched: HashSet<NodeId>,
@@ -83,6 +85,7 @@ impl Worker {
             probes: Probes::default(),
             metrics: MetricsPublisher::new(shared),
             replies: PendingReplies::default(),
+            sleep: Sleep::new(shared),
             watched: HashSet::new(),
             whose: Whose::default(),
             words,
@@ -99,15 +102,18 @@ impl Worker {
     async fn run(&mut self) {
         loop {
             let due = tokio::time::Instant::from_std(self.next_due());
-            let message = tokio::select! {
-                message = self.inbox.recv() => match message {
-                    Some(message) => Some(message),
-                    // The last handle is gone.
-                    None => break,
+            let message = match self.sleep.next_held() {
+                Some(held) => Some(held),
+                None => tokio::select! {
+                    message = self.inbox.recv() => match message {
+                        Some(message) => Some(message),
+                        // The last handle is gone.
+                        None => break,
+                    },
+                    // The sender is gone with the last handle.
+                    Ok(()) = self.words.changed() => Some(Message::Word(*self.words.borrow_and_update())),
+                    () = tokio::time::sleep_until(due) => None,
                 },
-                // The sender is gone with the last handle.
-                Ok(()) = self.words.changed() => Some(Message::Word(*self.words.borrow_and_update())),
-                () = tokio::time::sleep_until(due) => None,
             };
             let Some(shared) = self.shared.upgrade() else {
                 break;
@@ -121,6 +127,7 @@ impl Worker {
                 None => self.tick(&shared).await,
             }
             self.note_waiters(&shared).await;
+            self.look_whether_idle(&shared).await;
         }
         self.nodes.close_all().await;
     }
@@ -131,7 +138,9 @@ impl Worker {
 
     fn next_due(&self) -> Instant {
         let (state, probes) = (&self.state, &self.probes);
-        let moments = [state.next_tick(), state.next_look(), probes.next_due()];
+        let probe = probes.next_due().filter(|_| !self.sleep.holds_probes());
+        let look = self.sleep.next_look();
+        let moments = [state.next_tick(), state.next_look(), probe, look];
         let moments = moments
             .into_iter()
             .flatten()
@@ -150,7 +159,11 @@ impl Worker {
         if self.state.next_tick().is_some_and(|due| due <= now) {
             self.dispatch(Event::Tick).await;
         }
-        for id in self.probes.due(now) {
+        let due = match self.sleep.holds_probes() {
+            true => Vec::new(),
+            false => self.probes.due(now),
+        };
+        for id in due {
             if self.state.connects_anew(id) {
                 self.probes.renew(id);
             }

@@ -117,6 +117,9 @@ impl sea_schema::Connection for RoutedConnection {
         &self,
         select: sea_orm::sea_query::SelectStatement,
     ) -> Result<Vec<sea_schema::sqlx_types::SqlxRow>, sea_schema::sqlx_types::SqlxError> {
+        if let Ok(shared) = self.shared() {
+            shared.until_awake().await;
+        }
         let lease = self
             .lease_primary()
             .map_err(|err| sea_schema::sqlx_types::SqlxError::AnyDriverError(err.into()))?;
@@ -128,6 +131,9 @@ impl sea_schema::Connection for RoutedConnection {
         &self,
         sql: String,
     ) -> Result<Vec<sea_schema::sqlx_types::SqlxRow>, sea_schema::sqlx_types::SqlxError> {
+        if let Ok(shared) = self.shared() {
+            shared.until_awake().await;
+        }
         let lease = self
             .lease_primary()
             .map_err(|err| sea_schema::sqlx_types::SqlxError::AnyDriverError(err.into()))?;

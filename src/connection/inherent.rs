@@ -47,6 +47,7 @@ impl RoutedConnection {
             // The handle is about to be closed as well.
             return Err(DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed));
         }
+        self.shared()?.until_awake().await;
         let lease = self.lease_primary()?;
         let _waits = lease.node().wait_for_pool();
         // SeaORM's is larger than what most applications await it in.

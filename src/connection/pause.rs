@@ -104,6 +104,8 @@ impl Cluster {
     pub async fn pause_writes(&self, limit: Duration) -> Result<PausedWrites, Error> {
         let shared = self.shared()?;
         let begun = Instant::now();
+        // One that does not wake in time is found out by the question for the position.
+        let _ = tokio::time::timeout(limit, shared.until_awake()).await;
         let gate = &shared.clock.gate;
         let Some(shut) = gate.shut() else {
             return Err(Error::StillWriting {

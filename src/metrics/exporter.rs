@@ -16,7 +16,7 @@ use writer::Writer;
 
 use super::histogram::Buckets;
 use super::names::{
-    ALL, ClusterCounter, Counted, EPOCH, HAS_PRIMARY, Metric, OPEN_WRITES, RETRY_BUDGET,
+    ALL, ASLEEP, ClusterCounter, Counted, EPOCH, HAS_PRIMARY, Metric, OPEN_WRITES, RETRY_BUDGET,
     TRACKED_TASKS, WAITERS,
 };
 use super::sums::ClusterSums;
@@ -106,6 +106,7 @@ impl Exporter {
             writer.gauge(&TRACKED_TASKS, Vec::new(), sums.tracked_tasks);
             writer.gauge(&EPOCH, Vec::new(), sums.epoch);
             writer.gauge(&HAS_PRIMARY, Vec::new(), u64::from(sums.has_primary));
+            writer.gauge(&ASLEEP, Vec::new(), u64::from(sums.asleep));
             writer.gauge(&WAITERS, Vec::new(), sums.waiters);
             writer.gauge(&RETRY_BUDGET, Vec::new(), sums.retry_budget);
             for (metric, total) in sums.histograms() {

@@ -133,6 +133,8 @@ table! {
         "The newest timeline that was seen (PostgreSQL)";
     HAS_PRIMARY = Gauge Count "sealane_has_primary" []
         "1 while a node takes writes, 0 while none is known to";
+    ASLEEP = Gauge Count "sealane_asleep" []
+        "1 while the cluster sleeps (SEALANE_IDLE_AFTER): no connection is open and no node is asked anything";
     WAITERS = Gauge Count "sealane_waiters" []
         "Statements that wait for a node that may serve them now; those that wait for a connection of their node are not counted";
     RETRY_BUDGET = Gauge Count "sealane_retry_budget" []

@@ -152,6 +152,7 @@ pub(crate) struct ClusterSums {
     pub(crate) tracked_tasks: u64,
     pub(crate) epoch: u64,
     pub(crate) has_primary: bool,
+    pub(crate) asleep: bool,
     pub(crate) waiters: u64,
     pub(crate) retry_budget: u64,
     /// How long there was no primary, each time.

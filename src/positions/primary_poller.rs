@@ -205,7 +205,7 @@ impl CaptureWay {
     /// Nothing when the handle is gone or closed.
     fn ability(&self) -> Option<WayAbility> {
         let tracker = self.tracker.upgrade().filter(|own| !own.is_over())?;
-        let asks = tracker.has_positions();
+        let asks = tracker.has_positions() && !tracker.snapshot.is_asleep();
         Some(WayAbility {
             asks,
             reads: asks && tracker.snapshot.has_replicas(),
@@ -217,6 +217,14 @@ impl CaptureWay {
     fn is_wanted(&self, clock: &WriteClock) -> bool {
         let WayAbility { asks, reads } = self.ability().unwrap_or_default();
         asks && wants(clock, reads)
+    }
+
+    /// Gives up the connection of a handle that sleeps (T17).
+    fn close_for_sleep(&mut self) {
+        let tracker = self.tracker.upgrade();
+        if tracker.is_some_and(|tracker| tracker.snapshot.is_asleep()) {
+            self.capture.conn = None;
+        }
     }
 
     fn rests(&self) -> bool {
@@ -243,6 +251,7 @@ impl PrimaryPoller {
             self.ways.push(way);
         }
         self.ways.retain(|way| way.ability().is_some());
+        self.ways.iter_mut().for_each(CaptureWay::close_for_sleep);
         if self.ways.is_empty() {
             let mut pollers = lock(&POLLERS);
             match self.joining.try_recv() {

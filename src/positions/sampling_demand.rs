@@ -39,7 +39,7 @@ impl Demand {
     }
 
     /// Whether somebody waits.
-    pub(super) fn is_awaited(&self) -> bool {
+    pub(crate) fn is_awaited(&self) -> bool {
         self.waiting.load(Ordering::Acquire) > 0
     }
 

@@ -64,6 +64,11 @@ impl Published {
         self.changed.subscribe()
     }
 
+    /// Whether the cluster sleeps: nobody is asked anything for it (T17).
+    pub(crate) fn is_asleep(&self) -> bool {
+        self.load().view.asleep
+    }
+
     /// The primary's pool as the newest snapshot has it.
     pub(crate) fn primary_node(&self) -> Option<Arc<Node>> {
         Some(Arc::clone(&self.load().primary()?.node))

@@ -46,12 +46,19 @@ pub(crate) struct CatalogSchedule {
     provisional: bool,
     /// There was DDL of our own that no reading has seen: a replica's catalog may lack it.
     changed: bool,
+    /// The cluster has slept since the last one: others may have changed the schema.
+    slept: bool,
 }
 
 impl CatalogSchedule {
     /// When the next reading begins.
     pub(super) fn next_tick(&self) -> Option<Moment> {
         self.next.filter(|_| self.reading.is_none())
+    }
+
+    /// Whether the catalog is being read.
+    pub(super) fn is_read(&self) -> bool {
+        self.reading.is_some()
     }
 
     fn no_later_than(&mut self, at: Moment) {
@@ -109,6 +116,20 @@ impl CatalogSchedule {
     /// Whether what a node of this role says may lack what we have changed.
     fn disbelieves(&self, role: Role) -> bool {
         self.changed && role != Role::Primary
+    }
+}
+
+/// The cluster falls asleep: nothing is read, and once there is a primary again it is asked for what others have changed.
+pub(super) fn rest(schedule: &mut CatalogSchedule) {
+    schedule.next = None;
+    schedule.slept = schedule.exists;
+}
+
+/// There is a primary.
+pub(super) fn found_primary(step: &mut Step<'_>) {
+    let (now, schedule) = (step.now, &mut step.state.catalog);
+    if std::mem::take(&mut schedule.slept) {
+        schedule.no_later_than(now);
     }
 }
 

@@ -23,6 +23,8 @@ pub(crate) enum Effect {
         generation: u64,
         cut: bool,
     },
+    /// Close all pools and every other connection, and send no probe until the cluster wakes.
+    Sleep,
     /// Try again to open the pools of this node that could not be had.
     OpenMissing { node: NodeId },
     /// Open the connections of this node that are to be kept, if some of them are not there.
@@ -160,6 +162,10 @@ pub(crate) enum Notice {
     PrimaryRefusesWrites {
         node: NodeId,
     },
+    /// Nobody wants anything of the cluster: it closed its connections and asks nothing.
+    Asleep,
+    /// Somebody does again, and every node was asked what it is.
+    Awake,
     Draining {
         node: NodeId,
     },

@@ -82,6 +82,7 @@ impl Step<'_> {
     /// probe settles is neither.
     pub(super) fn tell_rotation(&mut self) {
         let state = &*self.state;
+        let wakes = state.has_just_woken(self.now);
         let now: Vec<(usize, Option<Ineligible>)> = state
             .nodes
             .iter()
@@ -93,6 +94,7 @@ impl Step<'_> {
                 )
             })
             .filter(|(_, now)| *now != Some(Ineligible::Suspected))
+            .filter(|(_, now)| *now != Some(Ineligible::NotKnownToBeNear) || !wakes)
             .collect();
         for (index, now) in now {
             let node = &mut self.state.nodes[index];

@@ -53,6 +53,10 @@ pub(crate) enum Event {
     Progress(Vec<NodeProgress>),
     /// Somebody knows that there is something to know: ask every node what it is.
     AskAll,
+    /// Nobody has wanted anything of the cluster for long.
+    Sleep,
+    /// Somebody does again, and every node was asked what it is: the ends of those probes.
+    Woken(Vec<Event>),
     /// Somebody waits until this node was asked what it is. The ticket comes back with the answer.
     Check { ticket: u64, node: NodeId },
     /// A pool of this generation that took its time was opened, or could not be.
@@ -108,8 +112,16 @@ pub(super) struct ProbeEnd {
 }
 
 impl Event {
+    /// The ends of the probes that it tells of.
+    pub(super) fn probe_ends(&self) -> Vec<ProbeEnd> {
+        match self {
+            Self::Woken(answers) => answers.iter().filter_map(Self::probe_end).collect(),
+            one => one.probe_end().into_iter().collect(),
+        }
+    }
+
     /// The end of a probe that it tells of.
-    pub(super) fn probe_end(&self) -> Option<ProbeEnd> {
+    fn probe_end(&self) -> Option<ProbeEnd> {
         match *self {
             Self::ProbeOk {
                 node, begun, facts, ..

@@ -11,6 +11,8 @@ pub(super) fn observe(step: &mut Step<'_>, id: NodeId, begun: Moment, facts: Pro
     note_history(step, id, begun, facts, began_anew);
     let complete = step.state.history.complete(&facts);
     let newest = step.state.primaryship.greatest;
+    // That it follows was told before the sleep, or is told by who is the primary now.
+    let wakes = step.state.has_just_woken(step.now);
     let Some(node) = step.state.nodes.iter_mut().find(|node| node.id == id) else {
         return;
     };
@@ -31,7 +33,7 @@ pub(super) fn observe(step: &mut Step<'_>, id: NodeId, begun: Moment, facts: Pro
         node.replay.current_at = node.replay.current_at.max(complete);
     }
     let begins_to_follow = follows && was_in_recovery != node.said.in_recovery;
-    if node.spec.role == Role::Primary && begins_to_follow {
+    if node.spec.role == Role::Primary && begins_to_follow && !wakes {
         step.out.notice(Notice::PrimaryInRecovery { node: id });
     }
     let hides = follows && facts.epoch == Fact::Unknown;

@@ -8,13 +8,15 @@
 //! two processes that meet them in opposite order never write to both. Two in one epoch are a conflict, and then nobody
 //! is the primary until an authority names one, or one is seen to follow again.
 
+mod before_sleep;
 mod claims;
 pub(super) mod told;
 mod witness;
 
 use super::step::Step;
-use super::{Effect, Fact, Moment, NodeState, Notice, State};
+use super::{Effect, Fact, Moment, NodeState, Notice, State, catalog};
 use crate::vocabulary::{FenceReason, NodeId, Role};
+use before_sleep::BeforeSleep;
 use claims::{CONFIRM_LIMIT, Claim, claimed, same_server};
 pub(crate) use witness::Undecided;
 
@@ -49,6 +51,8 @@ pub(crate) struct Primaryship {
     pub(crate) has_waiters: bool,
     /// Some replica does not tell whom it follows, and that was said.
     pub(crate) hidden: bool,
+    /// What held before the cluster slept, until somebody is the primary again.
+    pub(super) before_sleep: BeforeSleep,
 }
 
 impl State {
@@ -114,8 +118,12 @@ pub(super) fn settle(step: &mut Step<'_>) {
                 .none_since
                 .take()
                 .map(|since| now.since(since));
-            step.out.notice(Notice::PrimaryIs { node, without });
+            let before_sleep = step.state.primaryship.before_sleep.primary.take();
+            if before_sleep != Some(node) {
+                step.out.notice(Notice::PrimaryIs { node, without });
+            }
             step.out.answer(Effect::AskPosition);
+            catalog::found_primary(step);
         }
         None => {
             step.state.primaryship.none_since = Some(now);
@@ -151,6 +159,10 @@ fn observed(step: &mut Step<'_>) -> Option<NodeId> {
         // waited for.
         if let Some(only) = claims::without_epoch(state) {
             return Some(only);
+        }
+        // It showed epochs before it slept: nobody writes to one that has not shown its own since.
+        if state.primaryship.before_sleep.epoch.is_some() {
+            return None;
         }
         let named = state.configured()?;
         let follows = |node: &NodeState| node.said.in_recovery == Fact::Known(true);

@@ -8,7 +8,7 @@ use fastrand::Rng;
 use super::step::Step;
 use super::{
     Effect, Event, Moment, Outbox, State, catalog, checks, crash, health, lag, members, pools,
-    primaryship, primaryship::told, probe, stalls,
+    primaryship, primaryship::told, probe, sleep, stalls,
 };
 
 /// Applies one event. The effects are to be carried out in their order.
@@ -20,14 +20,21 @@ pub(crate) fn reduce(state: &mut State, event: Event, now: Moment, rng: &mut Rng
         rng,
         out: Outbox::default(),
     };
-    let probe_end = event.probe_end();
+    if step.state.asleep && !sleep::is_heard_asleep(&event) {
+        return Vec::new();
+    }
+    let wakes = step.state.asleep && matches!(event, Event::Woken(_));
+    let probe_ends = event.probe_ends();
     transition(&mut step, event);
+    if step.state.asleep {
+        return step.finish();
+    }
     primaryship::settle(&mut step);
-    if let Some(probe) = probe_end.filter(|probe| probe.moved) {
+    for probe in probe_ends.iter().filter(|probe| probe.moved) {
         probe::moved(&mut step, probe.node);
     }
     lag::update(&mut step);
-    if let Some(probe) = probe_end {
+    for probe in &probe_ends {
         if probe.answered {
             pools::answered(&mut step, probe.node);
         }
@@ -35,6 +42,9 @@ pub(crate) fn reduce(state: &mut State, event: Event, now: Moment, rng: &mut Rng
         checks::ended(&mut step, probe.node, probe.begun);
     }
     told::settle(&mut step);
+    if wakes {
+        sleep::tell_awake(&mut step);
+    }
     step.tell_rotation();
     step.finish()
 }
@@ -82,6 +92,8 @@ fn transition(step: &mut Step<'_>, event: Event) {
         Event::DrainedOut { node } => members::drained_out(step, node),
         Event::Waiters(waits) => probe::waiters(step, waits),
         Event::Progress(counted) => stalls::look(step, &counted),
+        Event::Sleep => sleep::fall_asleep(step),
+        Event::Woken(answers) => sleep::wake(step, answers),
         Event::AskAll => step.ask_everyone(),
         Event::Check { ticket, node } => checks::ask(step, ticket, node),
         Event::Pool {

@@ -70,6 +70,8 @@ impl State {
             catalog: CatalogSchedule::default(),
             checks: Vec::new(),
             look_at: now,
+            asleep: false,
+            woke: None,
             next_id: 0,
             pending: None,
             queue: VecDeque::new(),
@@ -130,6 +132,9 @@ impl State {
     /// When to feed [`Event::Tick`](super::Event::Tick) next; none while nothing is under way.
     #[must_use]
     pub(crate) fn next_tick(&self) -> Option<Moment> {
+        if self.asleep {
+            return None;
+        }
         let ramp_step = self.tuning.ramp_step();
         let mut next: Option<Moment> = self.pending.as_ref().map(|pending| pending.until);
         let mut at_latest = |moment: Moment| {

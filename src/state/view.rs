@@ -48,6 +48,8 @@ pub(crate) struct View {
     pub(crate) epoch: Option<u64>,
     /// Since when there is none.
     pub(crate) none_since: Option<Moment>,
+    /// Nobody is asked anything: whoever wants something wakes the cluster, and waits (T17).
+    pub(crate) asleep: bool,
     /// Replicas are configured, whatever their state, and splitting is on.
     pub(crate) splits: bool,
     /// Some node is untold.
@@ -106,6 +108,7 @@ impl View {
             last_primary: state.last_primary().map(|node| node.spec.name.clone()),
             epoch: state.primaryship.greatest,
             none_since: state.primaryship.none_since,
+            asleep: state.asleep,
             splits: state.tuning.enabled && has_replicas(&members),
             groups,
             any_suspect: nodes.iter().any(suspected),

@@ -30,6 +30,7 @@ mod faults_start;
 mod grants;
 mod history;
 mod identity;
+mod idle;
 mod idle_closed;
 mod idle_stack;
 mod lines;

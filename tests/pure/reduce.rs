@@ -31,6 +31,7 @@ const FILES: &[(&str, &str)] = &[
     ("catalog", include_str!("reduce/catalog.json")),
     ("stalls", include_str!("reduce/stalls.json")),
     ("told", include_str!("reduce/told.json")),
+    ("sleep", include_str!("reduce/sleep.json")),
 ];
 
 #[test]
@@ -240,6 +241,11 @@ impl Bench {
             ["waiters"] => Event::Waiters(true),
             ["no_waiters"] => Event::Waiters(false),
             ["ask_all"] => Event::AskAll,
+            ["sleep"] => Event::Sleep,
+            ["woken:", ..] => {
+                let answers = text["woken:".len()..].split(';');
+                Event::Woken(answers.map(|text| self.event(text.trim(), now)).collect())
+            }
             ["progress", ..] => {
                 let counted = words[1..].iter();
                 Event::Progress(counted.map(|text| self.progress(text)).collect())
@@ -387,6 +393,7 @@ impl Bench {
             Effect::ClosePool { node } => format!("close {}", name(*node)),
             Effect::CutAndClose { node } => format!("close {} cut", name(*node)),
             Effect::Publish => "publish".to_owned(),
+            Effect::Sleep => "sleep".to_owned(),
             Effect::OpenMissing { node } => format!("open missing {}", name(*node)),
             Effect::Fill { node } => format!("fill {}", name(*node)),
             Effect::StandBy { node } => format!("stand by {}", name(*node)),
@@ -608,6 +615,13 @@ proptest! {
                 let mut nodes = specs[..keep].to_vec();
                 nodes.push(super::words::node("c replica"));
                 let _ = reduce(&mut state, Event::Replace { ticket: 1, nodes }, now, &mut rng);
+            }
+            if index % 11 == 5 {
+                let _ = reduce(&mut state, Event::Sleep, now, &mut rng);
+                prop_assert!(!state.asleep || state.next_tick().is_none(), "asleep: {state:?}");
+                let woken = Event::Woken(vec![event_of(now, 6, 1, signal, generation)]);
+                let _ = reduce(&mut state, woken, now, &mut rng);
+                prop_assert!(!state.asleep);
             }
             let _ = reduce(&mut state, Event::Tick, now, &mut rng);
             prop_assert!(state.next_tick().is_none_or(|next| next > now), "spins at {now:?}: {state:?}");

@@ -10,7 +10,7 @@ use super::end;
 use super::{Concrete, handed_pool::HandedPool, sight::Sight};
 use crate::{
     causality::{HandsOut, unresolved::By},
-    cluster::shared::Shared,
+    cluster::{inbox::StatementNews, shared::Shared},
     intent::Change,
     node::{HandedConnections, Node, Returned, SecondPool, closed},
     vocabulary::NodeId,
@@ -20,6 +20,10 @@ impl Concrete {
     /// The connection to the current primary, made at the first call under it. Without a primary it is one whose every
     /// statement is an error: SeaORM's `Disconnected` would panic, and what hangs on it would hang on nobody's.
     pub(crate) fn current<'a>(&'a self, shared: &Arc<Shared>) -> &'a DatabaseConnection {
+        if shared.snapshot.is_asleep() {
+            // Nobody can wait here: whoever asks next may find it awake.
+            shared.tell(StatementNews::Waits);
+        }
         let primary = shared.snapshot.primary_node();
         let primary = primary.filter(|node| node.link.is_there());
         let id = primary.as_ref().map(|primary| primary.id);

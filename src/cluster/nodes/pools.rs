@@ -115,6 +115,25 @@ impl Nodes {
             .collect()
     }
 
+    /// Closes a node's pools. They are among those that could not be had until they are opened again.
+    pub(in crate::cluster) fn rest(&mut self, id: NodeId, generation: u64, limit: Duration) {
+        let Some(open) = self.open.get_mut(&id) else {
+            return;
+        };
+        open.generation = generation;
+        for writes in [false, true] {
+            let Some(open) = self.open.get_mut(&id) else {
+                return;
+            };
+            let old = open.side(writes).clone();
+            open.missing[usize::from(writes)] = old.is_some();
+            if let Some(old) = old {
+                close(old);
+                self.leave(id, writes, limit);
+            }
+        }
+    }
+
     /// The nodes that lack a pool since the start.
     pub(in crate::cluster) fn missing(&self) -> Vec<Event> {
         let lacking = self

@@ -43,6 +43,7 @@ impl Worker {
                         }),
                     );
                 }
+                Effect::Sleep => self.close_for_sleep(&shared),
                 Effect::OpenMissing { node } => {
                     let opening = self.nodes.retry(node, &shared.config);
                     open_beside(opening, &self.outbox);

@@ -20,6 +20,9 @@ impl Worker {
         shared: &Arc<Shared>,
         message: Message,
     ) -> ControlFlow<()> {
+        let Some(message) = self.hold(shared, message) else {
+            return ControlFlow::Continue(());
+        };
         match message {
             Message::Statement(news) => self.on_news(news).await,
             Message::Task(report) => self.on_report(shared, report).await,
@@ -75,6 +78,7 @@ impl Worker {
     async fn on_report(&mut self, shared: &Arc<Shared>, report: TaskReport) {
         match report {
             TaskReport::Probed(id, event, wire) => self.probed(shared, id, event, wire).await,
+            TaskReport::Woken(answers) => self.woken(shared, answers).await,
             TaskReport::Warmed(warm) => {
                 let node = warm.id;
                 self.nodes.adopt(node, warm.link, warm.source);

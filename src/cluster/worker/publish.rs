@@ -14,7 +14,9 @@ use crate::{
 impl Worker {
     pub(super) async fn publish(&mut self, shared: &Arc<Shared>) {
         let view = View::new(&self.state);
-        for node in self.state.members() {
+        // What sleeps is given no pool, and nobody follows it.
+        let members = self.state.members().filter(|_| !self.state.asleep);
+        for node in members {
             let opening = self
                 .nodes
                 .make_ready(node.id, &node.spec, node.role, &shared.config);
@@ -40,6 +42,8 @@ impl Worker {
         self.nodes.wake();
         shared.snapshot.announce(version);
         #[cfg(feature = "postgres")]
-        crate::positions::follow_all(&shared.tracker);
+        if !self.state.asleep {
+            crate::positions::follow_all(&shared.tracker);
+        }
     }
 }

@@ -18,6 +18,9 @@ impl Worker {
         if waits != self.state.primaryship.has_waiters {
             self.dispatch(Event::Waiters(waits)).await;
         }
+        if waits {
+            self.wake(shared);
+        }
     }
 
     /// Keeps a connection ready that may write; where its pool is new, the picture has to show it.
@@ -60,7 +63,7 @@ impl Worker {
     }
 
     /// Handles to one cluster share what they write, once they know that it is one.
-    fn note_whose(&mut self, shared: &Shared) {
+    pub(super) fn note_whose(&mut self, shared: &Shared) {
         let whose = whose(&self.state, &shared.config);
         if whose != self.whose {
             shared.clock.learn_whose(&whose);

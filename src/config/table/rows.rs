@@ -210,6 +210,11 @@ macro_rules! settings {
                     "2s",
                     "How long after a node was found silent what runs there is cut off",
                     "nothing else ends a statement on a frozen server";
+                "SEALANE_IDLE_AFTER" idle_after: [Option<Duration>] = None,
+                    time(Zero::Absent("off"), MS, WEEK),
+                    "5m",
+                    "Without statements for so long the cluster sleeps: no health check is sent and every connection is closed, until the next statement wakes it",
+                    "a server that stops when nobody is connected can stop; the first statement after that waits for all nodes to say what they are";
                 "SEALANE_MAX_LAG" max_lag: [Option<Duration>] = Some(S * 10),
                     time(Zero::Absent("none"), MS, DAY),
                     "10s",

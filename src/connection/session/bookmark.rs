@@ -91,6 +91,7 @@ impl RoutedConnection {
 
     /// Where the current session stands, once a capture has told it.
     pub(super) async fn position(&self, shared: &Arc<Shared>) -> Result<Option<Position>, Error> {
+        shared.until_awake().await;
         let current = self.overrides.current(shared).own();
         self.place(
             shared,

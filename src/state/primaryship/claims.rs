@@ -83,7 +83,12 @@ pub(super) fn take_claims(step: &mut Step<'_>) {
     }
     let state = &*step.state;
     let known = state.primaryship.epoch;
-    let is_newer = |epoch: u64| known.is_none_or(|known| epoch > known);
+    // Before one is accepted after a sleep, what was seen before it is no claim any more.
+    let slept = state.primaryship.before_sleep.epoch.is_some();
+    let is_newer = |epoch: u64| match known {
+        Some(known) => epoch > known,
+        None => !slept || Some(epoch) >= state.primaryship.greatest,
+    };
     let newest = claims
         .iter()
         .filter(|(id, epoch)| is_newer(*epoch) && trusted(state, *id, *epoch))
@@ -151,7 +156,9 @@ impl Step<'_> {
     fn accept(&mut self, id: NodeId, epoch: u64) {
         let primaryship = &mut self.state.primaryship;
         primaryship.claim = None;
-        primaryship.changes += u64::from(primaryship.epoch.is_some());
+        let before_sleep = primaryship.before_sleep.epoch.take();
+        let before = before_sleep.filter(|before| *before != epoch);
+        primaryship.changes += u64::from(primaryship.epoch.or(before).is_some());
         primaryship.epoch = Some(epoch);
         primaryship.greatest = primaryship.greatest.max(Some(epoch));
         let ends_conflict = std::mem::take(&mut primaryship.conflict);
