@@ -12,6 +12,7 @@ mod app;
 mod availability;
 mod catalog;
 mod causal;
+mod churn;
 mod close;
 mod concrete;
 mod concrete_unseen;

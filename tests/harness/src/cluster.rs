@@ -15,6 +15,7 @@ pub struct Builder {
     synchronous: usize,
     settings: Vec<(String, String)>,
     password: Option<String>,
+    plain_password: bool,
     own_identity: bool,
 }
 
@@ -48,6 +49,13 @@ impl Builder {
     /// The password of the user `postgres` over TCP (SCRAM). Without one the servers trust everybody on this machine.
     pub fn password(mut self, password: Option<&str>) -> Self {
         self.password = password.map(str::to_owned);
+        self
+    }
+
+    /// Passwords come in plain text and not by SCRAM, for whose thousands of hashes an unoptimized client takes a third of a
+    /// second.
+    pub fn plain_password(mut self) -> Self {
+        self.plain_password = true;
         self
     }
 
@@ -85,6 +93,11 @@ impl Builder {
             account,
             binaries,
             template,
+            method: match (&self.password, self.plain_password) {
+                (None, _) => "trust",
+                (Some(_), true) => "password",
+                (Some(_), false) => "scram-sha-256",
+            },
         };
         let mut cluster = Cluster {
             nodes: Vec::new(),

@@ -57,6 +57,8 @@ pub(crate) struct Setup {
     pub(crate) account: Account,
     pub(crate) binaries: Binaries,
     pub(crate) template: Template,
+    /// How a client over TCP shows who it is, as `pg_hba.conf` calls it.
+    pub(crate) method: &'static str,
 }
 
 impl fmt::Debug for Node {

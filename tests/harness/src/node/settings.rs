@@ -80,12 +80,7 @@ impl Node {
             text += &format!("{name} = '{}'\n", value.replace('\'', "''"));
         }
         drop(settings);
-        let method = if self.0.password.is_some() {
-            "scram-sha-256"
-        } else {
-            "trust"
-        };
-        let clients = self.clients(method);
+        let clients = self.clients(self.0.setup.method);
         let hba =
             format!("local all all trust\nhost replication all 127.0.0.1/32 trust\n{clients}\n");
         for (name, text) in [("node.conf", text), ("hba.conf", hba)] {
