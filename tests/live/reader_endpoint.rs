@@ -94,7 +94,13 @@ async fn no_read_is_stale_while_servers_behind_the_address_lag_come_and_go() {
     let written = Arc::new(AtomicI64::new(0));
     place.standby(1).pause_replay().unwrap();
     let mut before = (0, 0);
-    for (sees, whose) in [(Sees::All, "the process"), (Sees::Own, "a client")] {
+    // Connections to the server that lags are parted with once it has lagged for a second.
+    let phases = [
+        (Sees::All, "the process, in the first moments,"),
+        (Sees::All, "the process"),
+        (Sees::Own, "a client"),
+    ];
+    for (sees, whose) in phases {
         mix(&db, sees, &written).await;
         // Each connection is asked: one server that is far behind keeps no read from the other one for good.
         let off = share(&place, before);
