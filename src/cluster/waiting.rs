@@ -18,12 +18,14 @@ impl Shared {
 
     /// Wakes a cluster that sleeps, and waits as a write does until it has a primary; for what asks the snapshot once.
     pub(crate) async fn until_awake(self: &Arc<Self>) {
-        if !self.snapshot.is_asleep() {
+        // A handle that was closed asleep wakes no more.
+        if !self.snapshot.is_asleep() || self.is_closed() {
             return;
         }
         let _waiting = self.wait();
         let mut changed = self.snapshot.subscribe();
-        let awake = changed.wait_for(|_| self.snapshot.primary_node().is_some());
+        let awake =
+            changed.wait_for(|_| self.snapshot.primary_node().is_some() || self.is_closed());
         // Without one, whoever asks says so.
         let _ = tokio::time::timeout(self.config.failover_timeout, awake).await;
     }

@@ -202,6 +202,9 @@ impl RoutedConnection {
     /// # Errors
     /// What the reading says.
     pub async fn load_rbac(&self) -> Result<(), DbErr> {
+        if let Ok(shared) = self.shared() {
+            shared.until_awake().await;
+        }
         self.concrete().load_rbac().await
     }
 
@@ -210,6 +213,9 @@ impl RoutedConnection {
     /// # Errors
     /// What the reading says.
     pub async fn load_rbac_from(&self, db: &Self) -> Result<(), DbErr> {
+        if let Ok(shared) = db.shared() {
+            shared.until_awake().await;
+        }
         self.concrete().load_rbac_from(db.concrete()).await
     }
 

@@ -62,6 +62,11 @@ impl Attempt<'_> {
             Intent::Read => Phase::Route,
             Intent::Session | Intent::Primary | Intent::Write => Phase::Primary,
         };
+        let sleeps_for_good = || shared.is_closed() && shared.snapshot.is_asleep();
+        if sleeps_for_good() {
+            let detail = "the handle was closed while its cluster slept";
+            return Err(self.at_no_node(Obstacle::of_ours(detail.to_owned())));
+        }
         let (begun, deadline) = (Instant::now(), self.timing.limit(&self.request, phase));
         let news = shared.clock.writes.news.notified();
         let needs = self.freshness.need != ReadRequirement::Nothing;
@@ -71,7 +76,7 @@ impl Attempt<'_> {
         }
         let newer = async {
             tokio::select! {
-                _ = changed.wait_for(|now| *now > version) => true,
+                _ = changed.wait_for(|now| *now > version || sleeps_for_good()) => true,
                 () = news, if stale => false,
             }
         };

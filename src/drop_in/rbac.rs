@@ -28,6 +28,10 @@ impl RbacEngine {
     /// # Errors
     /// What the reading says.
     pub async fn load_from(db: &DbConn) -> Result<Self, DbErr> {
+        // A cluster that sleeps has no connection to hand out.
+        if let Ok(shared) = db.shared() {
+            shared.until_awake().await;
+        }
         SeaOrm::load_from(db.concrete()).await.map(Self)
     }
 

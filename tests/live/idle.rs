@@ -1,5 +1,7 @@
 //! An idle cluster sleeps, and wakes by the first statement (rule T17).
 
+mod wanted;
+
 use std::time::Duration;
 
 use futures_util::TryStreamExt;

@@ -35,12 +35,15 @@ impl RoutedConnection {
     /// and those of [`bookmark`](Self::bookmark). None of them is a reason to write again.
     pub async fn wait_for_replicas(&self, wanted: usize, limit: Duration) -> Result<(), Error> {
         let begun = Instant::now();
+        let deadline = begun + limit.min(LONGEST);
         let shared = self.shared()?;
+        // While it sleeps nobody knows who the replicas are; one that does not wake in time is found out by the position.
+        let _ = tokio::time::timeout(limit, shared.until_awake()).await;
         let configured = replicas(shared).len();
         if wanted > configured {
             return Err(Error::TooFewReplicas { wanted, configured });
         }
-        let position = match tokio::time::timeout(limit, self.position(shared)).await {
+        let position = match tokio::time::timeout_at(deadline.into(), self.position(shared)).await {
             Ok(position) => position?,
             Err(_) => {
                 return Err(Error::NotReplicated {
@@ -54,6 +57,8 @@ impl RoutedConnection {
         let Some(position) = position else {
             return Ok(());
         };
+        // What is waited for comes only while the cluster is awake (T17).
+        let _waits = shared.tracker.demand.wait();
         let mut there = Vec::new();
         let look = || {
             let need = match need_of(shared, position) {
@@ -67,10 +72,7 @@ impl RoutedConnection {
             shared.tracker.demand.ask();
             Look::NotYet
         };
-        let replicated = shared
-            .tracker
-            .wait_until(begun + limit.min(LONGEST), look)
-            .await;
+        let replicated = shared.tracker.wait_until(deadline, look).await;
         replicated.unwrap_or_else(|| {
             Err(Error::NotReplicated {
                 wanted,
