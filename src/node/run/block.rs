@@ -65,7 +65,7 @@ impl Block<'_> {
     ) -> Result<C::Output, DbErr> {
         if C::SIMPLE && !self.on_replica {
             // The text may have what no transaction may. So it is asked before whose server that is, and the pooler could
-            // lead elsewhere between the question and the text (rule I8).
+            // lead elsewhere between the question and the text (rule I8). The process that answers is not the text's.
             self.asked(conn, WHO).await?;
             return call.run(conn, stmt).await;
         }
@@ -103,38 +103,40 @@ impl Block<'_> {
             true => format!("{begin}; {FORGET}; {WHO}"),
             false => format!("{begin}; {WHO}"),
         };
-        let begun = self.asked(conn, &sql).await;
-        if begun.is_err()
-            && let PooledConnection::Postgres(conn) = conn
-        {
-            let back = sqlx::raw_sql("ROLLBACK").execute(&mut **conn).await;
-            back.map_err(|err| DbErrKind::Conn.of_sqlx(err))?;
+        match (self.asked(conn, &sql).await, conn) {
+            (Ok(backend), _) => {
+                if let (Some(write), Some(backend)) = (self.write, backend) {
+                    write.found(backend);
+                }
+                Ok(())
+            }
+            (Err(err), PooledConnection::Postgres(conn)) => {
+                // Where it cannot the connection is gone, and the transaction with it.
+                let _ = sqlx::raw_sql("ROLLBACK").execute(&mut **conn).await;
+                Err(err)
+            }
+            (Err(err), _) => Err(err),
         }
-        begun
     }
 
     /// Asks who answers, and whether that may be given the statement: a pooler may lead its clients to another server while
-    /// they stay connected to it.
-    async fn asked(&self, conn: &mut PooledConnection, sql: &str) -> Result<(), DbErr> {
+    /// they stay connected to it. The process that has answered.
+    async fn asked(
+        &self,
+        conn: &mut PooledConnection,
+        sql: &str,
+    ) -> Result<Option<Backend>, DbErr> {
         let PooledConnection::Postgres(conn) = conn else {
-            return Ok(());
+            return Ok(None);
         };
         let answering = who(conn, sql).await;
         let answering = answering.map_err(|err| DbErrKind::Conn.of_sqlx(err))?;
-        match self.on_replica {
-            true => self.judge_reader(conn, &answering).await,
-            false => self.judge_writer(answering),
+        if self.on_replica {
+            self.judge_reader(conn, &answering).await?;
+        } else if !self.guide.door.is_home(answering.started) {
+            return Err(self.guide.abandon(Stranger::Moved));
         }
-    }
-
-    fn judge_writer(&self, answering: Answering) -> Result<(), DbErr> {
-        if let Some(write) = self.write {
-            write.found(answering.backend);
-        }
-        match self.guide.door.is_home(answering.started) {
-            true => Ok(()),
-            false => Err(self.guide.abandon(Stranger::Moved)),
-        }
+        Ok(Some(answering.backend))
     }
 
     /// What is known of how far the node has come holds for the server that it was first. Another one is asked all that a

@@ -110,7 +110,7 @@ impl PgBouncer {
             "[databases]\n* = host={} port={}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {}\nunix_socket_dir =\n\
              auth_type = trust\nauth_file = {}\npool_mode = {mode}\nmax_client_conn = 500\ndefault_pool_size = {}\n\
              ignore_startup_parameters = extra_float_digits{dropped}\nserver_login_retry = 0.1\n\
-             admin_users = postgres\n{prepared}",
+             admin_users = postgres\nserver_round_robin = 1\n{prepared}",
             server.ip(),
             server.port(),
             self.addr().port(),

@@ -130,6 +130,39 @@ async fn a_write_whose_caller_left_is_followed_in_the_process_that_has_it() {
     assert_eq!(number(&db, count).await, number(&db.primary(), count).await);
 }
 
+/// The question before a text may be answered by another process, whose rest says nothing of the text.
+#[tokio::test]
+async fn a_text_whose_caller_left_is_not_over_while_its_own_process_is_at_it() {
+    let place = SLOT.alone("poolers_text").await;
+    place.others("CREATE TABLE t (n bigint)");
+    let poolers = Poolers::before(&place, PoolMode::Transaction, StartUpOptions::Dropped);
+    let db = poolers.builder("poolers_text").connect().await.unwrap();
+    // So that the pooler has several processes to give, in turns.
+    let sleeps = (0..4).map(|_| db.execute_unprepared("SELECT pg_sleep(0.2)"));
+    futures_util::future::try_join_all(sleeps).await.unwrap();
+    let lock = place.primary().clone();
+    let held = tokio::task::spawn_blocking(move || {
+        let lock_it = "BEGIN; LOCK TABLE t IN EXCLUSIVE MODE; SELECT pg_sleep(3); COMMIT";
+        lock.sql_in("poolers_text", lock_it).unwrap()
+    });
+    let waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 't'::regclass";
+    let insert = "INSERT INTO t VALUES (1)";
+    until("a text that waits for the lock", async || {
+        let left = db.execute_unprepared(insert);
+        let left = tokio::time::timeout(std::time::Duration::from_millis(300), left).await;
+        left.is_err() && place.on(place.primary(), waiting) != "0"
+    })
+    .await;
+    while !held.is_finished() {
+        let open = counter(&db, "sealane_open_writes").await;
+        assert!(
+            open > 0 || place.on(place.primary(), waiting) == "0",
+            "it is at it still"
+        );
+    }
+    held.await.unwrap();
+}
+
 /// One that may write is asked whose server it is each time: a pooler leads its clients elsewhere while they stay.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn behind_a_pooler_that_now_leads_to_the_promoted_standby_writes_go_there() {
