@@ -178,12 +178,21 @@ impl Begin<'_> {
     ) -> Result<Option<DatabaseTransaction>, DbErr> {
         // What holds the connection stands before the guard, so that it is dropped after it.
         let inner;
-        let beginning = pin!(self.begin_on(attempt.shared(), lease));
+        let forgets = lease.node().link.needs_blocks();
+        let options = match forgets {
+            // SeaORM would prepare the statement that sets the others.
+            true => TransactionOptions {
+                isolation_level: None,
+                access_mode: None,
+                ..self.options
+            },
+            false => self.options,
+        };
+        let beginning = pin!(self.begin_on(attempt.shared(), lease, options));
         let mut unasked = attempt.unasked(lease);
         inner = beginning.await?;
-        if lease.node().link.needs_blocks() {
-            // Whatever other clients left prepared there has the names that this one gives.
-            inner.execute_unprepared("DEALLOCATE ALL").await?;
+        if forgets {
+            inner.execute_unprepared(&self.forgetting()).await?;
         }
         unasked.mark_begun();
         attempt.greet_begun(lease, &inner).await?;
@@ -202,10 +211,24 @@ impl Begin<'_> {
         Ok(Some(inner))
     }
 
+    /// The first that is sent behind a pooler in transaction mode (rule I8): whatever other clients left prepared there has
+    /// the names that this one gives.
+    fn forgetting(&self) -> String {
+        let isolation = self.options.isolation_level;
+        let isolation = isolation.map(|level| format!("ISOLATION LEVEL {level}"));
+        let access = self.options.access_mode.map(|mode| mode.to_string());
+        let settings: Vec<String> = isolation.into_iter().chain(access).collect();
+        match settings.is_empty() {
+            true => "DEALLOCATE ALL".to_owned(),
+            false => format!("SET TRANSACTION {}; DEALLOCATE ALL", settings.join(", ")),
+        }
+    }
+
     async fn begin_on(
         &self,
         shared: &Arc<Shared>,
         lease: &Lease,
+        options: TransactionOptions,
     ) -> Result<DatabaseTransaction, DbErr> {
         let link: &Arc<NodePool> = &lease.node().link;
         link.present().await?;
@@ -219,7 +242,6 @@ impl Begin<'_> {
                 }
             });
         }
-        let options = self.options;
         let mut login = link.login();
         loop {
             let connection = connection.clone();

@@ -4,7 +4,7 @@ use sea_orm::{
     AccessMode, ConnectionTrait, TransactionTrait,
     sqlx::{self, Connection, PgConnection, Row},
 };
-use sealane::RoutedConnection;
+use sealane::{Role, RoutedConnection};
 use sealane_harness::{Node, PgBouncer, PoolMode, StartUpOptions};
 
 use crate::{
@@ -20,13 +20,37 @@ fn pooler(first: &Node, mode: PoolMode) -> PgBouncer {
     PgBouncer::to(first, mode, StartUpOptions::Dropped, 10).unwrap()
 }
 
+/// What read-only transactions count, until one is on that server or none is on a replica any more; the least.
+async fn number_begun(db: &RoutedConnection, server: &Node) -> i64 {
+    let port = i64::from(server.addr().port());
+    let (mut least, mut there) = (i64::MAX, false);
+    until("a transaction elsewhere", async || {
+        let txn = db
+            .begin_with_config(None, Some(AccessMode::ReadOnly))
+            .await
+            .unwrap();
+        let of = number(&txn, "SELECT inet_server_port()::bigint").await;
+        least = least.min(number(&txn, READ).await);
+        there = of == port || txn.role() == Role::Primary;
+        txn.commit().await.unwrap();
+        there
+    })
+    .await;
+    least
+}
+
 /// It leads there from the next transaction on; its clients stay.
-async fn lead(pooler: &PgBouncer, server: &Node) {
+async fn reload(pooler: &PgBouncer, server: &Node) {
     pooler.configure(server.addr()).unwrap();
     let mut console = PgConnection::connect(&pooler.url("pgbouncer"))
         .await
         .unwrap();
     sqlx::raw_sql("RELOAD").execute(&mut console).await.unwrap();
+}
+
+/// The same, and waits until it does.
+async fn lead(pooler: &PgBouncer, server: &Node) {
+    reload(pooler, server).await;
     let mut asking = PgConnection::connect(&pooler.url("postgres"))
         .await
         .unwrap();
@@ -72,14 +96,14 @@ async fn reads_elsewhere(mode: PoolMode) {
             of() > before
         })
         .await;
-        lead(&pooler, place.standby(1)).await;
         match round % 2 {
-            0 => plain.push(round - number(&db, READ).await),
+            0 => {
+                lead(&pooler, place.standby(1)).await;
+                plain.push(round - number(&db, READ).await);
+            }
             _ => {
-                let txn = db.begin_with_config(None, Some(AccessMode::ReadOnly)).await;
-                let txn = txn.unwrap();
-                begun.push(round - number(&txn, READ).await);
-                txn.commit().await.unwrap();
+                reload(&pooler, place.standby(1)).await;
+                begun.push(round - number_begun(&db, place.standby(1)).await);
             }
         }
         place.standby(1).resume_replay().unwrap();

@@ -1,6 +1,9 @@
 //! An application's load behind poolers, in both modes (rules I7, I8).
 
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement, TransactionTrait, Value};
+use sea_orm::{
+    AccessMode, ConnectionTrait, DbBackend, DbErr, IsolationLevel, Statement, TransactionTrait,
+    Value,
+};
 use sealane::{RoutedConnection, drop_in::DatabaseConnection};
 use sealane_harness::{PoolMode, StartUpOptions};
 
@@ -38,6 +41,20 @@ async fn client(db: DatabaseConnection, client: i64) -> Result<(), DbErr> {
             round,
             "client {client}, inside"
         );
+        txn.commit().await?;
+        let isolation = Some(IsolationLevel::RepeatableRead);
+        let txn = db
+            .begin_with_config(isolation, Some(AccessMode::ReadOnly))
+            .await?;
+        assert_eq!(
+            seen(&txn, client, 2).await?,
+            round,
+            "client {client}, read only"
+        );
+        let shown = "SELECT count(*) AS seen FROM pg_settings WHERE (name, setting) IN \
+                     (('transaction_isolation', 'repeatable read'), ('transaction_read_only', 'on'))";
+        let row = txn.query_one_raw(with(shown, [])).await?;
+        assert_eq!(row.unwrap().try_get::<i64>("", "seen")?, 2);
         txn.commit().await?;
         // Of another shape each, so that one executed for another is seen.
         assert_eq!(
