@@ -10,21 +10,39 @@ use std::time::Duration;
 use super::backoff::{CONNECT_EVERY, backoff, is_silence};
 use super::node::ProbeTimes;
 use super::step::Step;
-use super::{Health, Membership, Moment, Notice, ProbeFacts, crash, observe};
+use super::{Event, Health, Membership, Moment, Notice, ProbeFacts, crash, observe};
 use crate::signal::Signal;
 use crate::vocabulary::{NodeId, Role};
 
 /// Between two probes of a node while writes wait for a primary (T1).
 const SEARCH_EVERY: Duration = Duration::from_millis(6);
 
+/// Takes the end of a probe in; whose it was, where the event is one.
+pub(super) fn ended(step: &mut Step<'_>, event: Event) -> Option<NodeId> {
+    match event {
+        Event::ProbeOk {
+            node,
+            begun,
+            rtt,
+            facts,
+        } => {
+            succeeded(step, node, begun, rtt, facts);
+            Some(node)
+        }
+        Event::ProbeFailed {
+            node,
+            begun,
+            signal,
+        } => {
+            failed(step, node, begun, signal);
+            Some(node)
+        }
+        _ => None,
+    }
+}
+
 /// A probe's answer.
-pub(super) fn succeeded(
-    step: &mut Step<'_>,
-    id: NodeId,
-    begun: Moment,
-    rtt: Duration,
-    facts: ProbeFacts,
-) {
+fn succeeded(step: &mut Step<'_>, id: NodeId, begun: Moment, rtt: Duration, facts: ProbeFacts) {
     let now = step.now;
     let Some(node) = step.node_mut(id) else {
         return;
@@ -97,7 +115,7 @@ pub(super) fn moved(step: &mut Step<'_>, id: NodeId) {
 }
 
 /// A probe without an answer, or with a refusal.
-pub(super) fn failed(step: &mut Step<'_>, id: NodeId, begun: Moment, signal: Signal) {
+fn failed(step: &mut Step<'_>, id: NodeId, begun: Moment, signal: Signal) {
     let now = step.now;
     let Some(node) = step.node_mut(id) else {
         return;

@@ -61,20 +61,8 @@ fn transition(step: &mut Step<'_>, event: Event) {
             let report = health::Report { stage, signal, ran };
             health::failed(step, node, generation, report);
         }
-        Event::ProbeOk {
-            node,
-            begun,
-            rtt,
-            facts,
-        } => {
-            probe::succeeded(step, node, begun, rtt, facts);
-        }
-        Event::ProbeFailed {
-            node,
-            begun,
-            signal,
-        } => {
-            probe::failed(step, node, begun, signal);
+        event @ (Event::ProbeOk { .. } | Event::ProbeFailed { .. }) => {
+            probe::ended(step, event);
         }
         Event::Tick => {
             health::tick(step);

@@ -41,29 +41,10 @@ pub(super) fn wake(step: &mut Step<'_>, answers: Vec<Event>) {
     step.state.woke = Some(now);
     step.state.look_at = now;
     step.state.primaryship.none_since = Some(now);
-    let mut asked: Vec<NodeId> = Vec::new();
-    for answer in answers {
-        match answer {
-            Event::ProbeOk {
-                node,
-                begun,
-                rtt,
-                facts,
-            } => {
-                asked.push(node);
-                probe::succeeded(step, node, begun, rtt, facts);
-            }
-            Event::ProbeFailed {
-                node,
-                begun,
-                signal,
-            } => {
-                asked.push(node);
-                probe::failed(step, node, begun, signal);
-            }
-            _ => {}
-        }
-    }
+    let answers = answers.into_iter();
+    let asked: Vec<NodeId> = answers
+        .filter_map(|answer| probe::ended(step, answer))
+        .collect();
     let members: Vec<NodeId> = step.state.members().map(|node| node.id).collect();
     for node in members.into_iter().filter(|node| !asked.contains(node)) {
         step.ask_probe(node, now);

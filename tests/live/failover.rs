@@ -18,18 +18,14 @@ use sea_orm::ConnectionTrait;
 use sealane::{Builder, NodeStatus, Role, RoutedConnection};
 use sealane_harness::{Cluster, Node};
 
-use crate::place::until;
+use crate::place::{own_cluster, until};
 
 const MS: Duration = Duration::from_millis(1);
 const COUNT: &str = "SELECT count(*) FROM t";
 
 /// A primary and two standbys that nobody else knows, with an empty table.
 fn cluster() -> Cluster {
-    let cluster = Cluster::builder().standbys(2).own_identity();
-    let cluster = cluster.start().unwrap();
-    cluster.primary().sql("CREATE TABLE t (n bigint)").unwrap();
-    cluster.wait_caught_up().unwrap();
-    cluster
+    own_cluster(2)
 }
 
 /// All nodes by their names in the harness, the first as the primary.

@@ -8,11 +8,9 @@ mod swapped;
 
 use sealane_harness::Cluster;
 
+use crate::place::own_cluster;
+
 /// A primary and a standby, and no other cluster is theirs.
 fn cluster() -> Cluster {
-    let cluster = Cluster::builder().standbys(1).own_identity();
-    let cluster = cluster.start().unwrap();
-    cluster.primary().sql("CREATE TABLE t (n bigint)").unwrap();
-    cluster.wait_caught_up().unwrap();
-    cluster
+    own_cluster(1)
 }

@@ -12,22 +12,13 @@ use sealane_harness::{Cluster, Node};
 use crate::{
     fixture::{number, sql},
     heard::{Heard, counter},
-    place::until,
+    place::{own_cluster as cluster, until},
 };
 
 const MS: Duration = Duration::from_millis(1);
 
 fn named(node: &Node) -> String {
     format!("{}?name={}", node.url(), node.name())
-}
-
-/// A cluster of its own, with an empty table.
-fn cluster(standbys: usize) -> Cluster {
-    let cluster = Cluster::builder().standbys(standbys).own_identity();
-    let cluster = cluster.start().unwrap();
-    cluster.primary().sql("CREATE TABLE t (n bigint)").unwrap();
-    cluster.wait_caught_up().unwrap();
-    cluster
 }
 
 fn builder(cluster: &Cluster) -> Builder {

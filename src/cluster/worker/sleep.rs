@@ -25,7 +25,7 @@ use crate::{
     state::{Event, Fact, Moment},
     vocabulary::NodeId,
 };
-use sea_orm::DbBackend;
+use sea_orm::{ConnAcquireErr, DbBackend, DbErr};
 
 /// Between two rounds of questions to nodes of which none was a primary (rule T1).
 const PAUSE: Duration = Duration::from_millis(500);
@@ -224,8 +224,8 @@ fn activity(shared: &Shared, nodes: &nodes::Nodes) -> Activity {
     }
 }
 
-/// Asks all nodes, all at the same time and each within its own time-out, until one of them may be the primary; not for
-/// so long that a read which others could serve fails.
+/// Asks all nodes, all at the same time, until one of them may be the primary; not for so long that a statement which
+/// others could serve fails. One that has not answered by then is down, and asked again as any that is.
 async fn ask_everybody(
     asked: &[(NodeId, Source)],
     config: &Config,
@@ -235,9 +235,11 @@ async fn ask_everybody(
     let begun = Instant::now();
     let limit = config.route_timeout.min(config.acquire_timeout) / 2;
     loop {
+        let left = limit.saturating_sub(begun.elapsed());
+        let now = Moment(origin.elapsed());
         let asking = asked
             .iter()
-            .map(|(id, source)| ask(*id, source, config, origin));
+            .map(|(id, source)| ask(*id, source, config, now, left));
         let answers = futures_util::future::join_all(asking).await;
         let enough = answers.iter().any(|one| may_reign(&one.event));
         if enough || begun.elapsed() + PAUSE >= limit || outbox.is_over() {
@@ -247,21 +249,30 @@ async fn ask_everybody(
     }
 }
 
-async fn ask(node: NodeId, source: &Source, config: &Config, origin: Instant) -> Answered {
+async fn ask(
+    node: NodeId,
+    source: &Source,
+    config: &Config,
+    begun: Moment,
+    limit: Duration,
+) -> Answered {
     let mut wire = MonitorConnection::default();
-    let begun = Moment(origin.elapsed());
-    let event = match source.probe(node, begun, config, &mut wire).await {
+    let probe = source.probe(node, begun, config, &mut wire);
+    let late = |_| Err(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout));
+    let answer = tokio::time::timeout(limit, probe).await;
+    let event = match answer.unwrap_or_else(late) {
         Ok(event) => {
             source.trouble.settled();
             event
         }
         Err(err) => {
             source.trouble.failed(&err);
-            let signal = nodes::unanswered(&err);
+            // What is half read is no connection any more.
+            wire = MonitorConnection::default();
             Event::ProbeFailed {
                 node,
                 begun,
-                signal,
+                signal: nodes::unanswered(&err),
             }
         }
     };

@@ -6,18 +6,13 @@ use sea_orm::ConnectionTrait;
 use sealane::{Builder, Consistency, Reason, RoutedConnection};
 use sealane_harness::{Cluster, Forwarder, Node};
 
-use crate::{fixture::number, place::until};
+use crate::{
+    fixture::number,
+    place::{own_cluster as cluster, until},
+};
 
 const COUNT: &str = "SELECT count(*) FROM t";
 const INSERT: &str = "INSERT INTO t VALUES (1)";
-
-fn cluster(standbys: usize) -> Cluster {
-    let cluster = Cluster::builder().standbys(standbys).own_identity();
-    let cluster = cluster.start().unwrap();
-    cluster.primary().sql("CREATE TABLE t (n bigint)").unwrap();
-    cluster.wait_caught_up().unwrap();
-    cluster
-}
 
 fn builder(primary: String, replica: String) -> Builder {
     RoutedConnection::builder()

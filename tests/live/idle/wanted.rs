@@ -87,3 +87,18 @@ async fn loading_the_rules_of_access_wakes_it() {
         "{said:?}"
     );
 }
+
+#[tokio::test]
+async fn a_standby_that_says_nothing_fails_no_statement_that_wakes_it() {
+    let cluster = cluster(1);
+    let (route, connect) = (1_000 * MS, Duration::from_secs(600));
+    let db = builder(&cluster)
+        .route_timeout(route)
+        .connect_timeout(connect);
+    let db = db.connect().await.unwrap();
+    until_asleep(&db).await;
+    cluster.standby(0).freeze();
+    let read = db.query_one_raw(sql(&db, "SELECT count(*) FROM t")).await;
+    cluster.standby(0).thaw();
+    read.unwrap();
+}

@@ -161,6 +161,15 @@ impl Drop for Frozen<'_> {
     }
 }
 
+/// A cluster that is nobody else's, and has no other's identity, with an empty table.
+pub fn own_cluster(standbys: usize) -> Cluster {
+    let cluster = Cluster::builder().standbys(standbys).own_identity();
+    let cluster = cluster.start().unwrap();
+    cluster.primary().sql("CREATE TABLE t (n bigint)").unwrap();
+    cluster.wait_caught_up().unwrap();
+    cluster
+}
+
 /// Waits for a condition, never for time.
 pub async fn until(what: &str, ready: impl AsyncFnMut() -> bool) {
     until_within(DEADLINE, what, ready).await;
