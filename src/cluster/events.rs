@@ -239,22 +239,18 @@ impl Outlet {
         if self.0.receiver_count() == 0 {
             return;
         }
-        if let Some(event) = event(notice, state, gone) {
+        let name = |id: NodeId| {
+            let known = state.node(id).map(|node| node.spec.name.to_string());
+            known.or_else(|| gone(id)).unwrap_or_else(|| id.to_string())
+        };
+        if let Some(event) = event(notice, state, name) {
             // Nobody may be listening by now.
             let _ = self.0.send(event);
         }
     }
 }
 
-fn event(
-    notice: &Notice,
-    state: &State,
-    gone: impl Fn(NodeId) -> Option<String>,
-) -> Option<ClusterEvent> {
-    let name = |id: NodeId| {
-        let known = state.node(id).map(|node| node.spec.name.to_string());
-        known.or_else(|| gone(id)).unwrap_or_else(|| id.to_string())
-    };
+fn event(notice: &Notice, state: &State, name: impl Fn(NodeId) -> String) -> Option<ClusterEvent> {
     Some(match notice {
         Notice::PrimaryIs { node, without } => ClusterEvent::PrimaryChanged {
             node: name(*node),

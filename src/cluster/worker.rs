@@ -6,6 +6,7 @@
 
 mod begun;
 mod effects;
+mod fall_asleep;
 mod messages;
 mod metrics;
 mod publish;
@@ -13,6 +14,7 @@ mod replies;
 mod sleep;
 mod standby;
 mod tasks;
+mod wake;
 
 use std::{
     collections::{HashSet, VecDeque},

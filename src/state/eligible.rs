@@ -174,7 +174,7 @@ fn behind(node: &NodeState, state: &State) -> Option<Ineligible> {
                 || node.said.epoch == Fact::Unknown
                 || holds(node.said.epoch, newest(state), |own, newest| {
                     // Ahead of the primary is whoever has heard of the next one, or has not heard of a restore.
-                    own == newest || (own > newest && Some(own) > state.primaryship.overruled)
+                    own == newest || (own > newest && Some(own) > state.primaryship.seen.overruled)
                 }),
             Ineligible::OlderEpoch,
         ),
@@ -217,6 +217,6 @@ fn home(state: &State) -> Option<u64> {
 
 /// The greatest epoch that was seen.
 fn newest(state: &State) -> Option<u64> {
-    let known = state.primaryship.greatest;
+    let known = state.primaryship.seen.greatest;
     known.or_else(|| state.primary()?.said.epoch.known())
 }

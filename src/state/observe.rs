@@ -10,7 +10,7 @@ pub(super) fn observe(step: &mut Step<'_>, id: NodeId, begun: Moment, facts: Pro
     let began_anew = begins_anew(step.state, id, facts);
     note_history(step, id, begun, facts, began_anew);
     let complete = step.state.history.complete(&facts);
-    let newest = step.state.primaryship.greatest;
+    let newest = step.state.primaryship.seen.greatest;
     // That it follows was told before the sleep, or is told by who is the primary now.
     let wakes = step.state.has_just_woken(step.now);
     let Some(node) = step.state.nodes.iter_mut().find(|node| node.id == id) else {

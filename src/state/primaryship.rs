@@ -27,10 +27,8 @@ pub(crate) struct Primaryship {
     pub(crate) identity: Option<u64>,
     /// The epoch that was accepted last.
     pub(crate) epoch: Option<u64>,
-    /// The greatest that was seen: nothing below it takes writes, also while it is not accepted.
-    pub(crate) greatest: Option<u64>,
-    /// The greatest that was seen before an authority took an earlier one: whoever still shows it is of what is over.
-    pub(crate) overruled: Option<u64>,
+    /// What nodes have shown, accepted or not.
+    pub(crate) seen: SeenEpochs,
     /// How often the epoch changed.
     pub(crate) changes: u64,
     /// Whose epoch it is.
@@ -53,6 +51,31 @@ pub(crate) struct Primaryship {
     pub(crate) hidden: bool,
     /// What held before the cluster slept, until somebody is the primary again.
     pub(super) before_sleep: BeforeSleep,
+}
+
+/// Epochs that speak against whoever shows another one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct SeenEpochs {
+    /// The greatest that was seen: nothing below it takes writes, also while it is not accepted.
+    pub(crate) greatest: Option<u64>,
+    /// The greatest that was seen before an authority took an earlier one: whoever still shows it is of what is over.
+    pub(crate) overruled: Option<u64>,
+}
+
+impl Primaryship {
+    /// Forgets who the primary is, and in which epoch, for the sleep of an idle cluster (T17).
+    pub(super) fn forget(&mut self) {
+        *self = Self {
+            identity: self.identity,
+            seen: self.seen,
+            changes: self.changes,
+            word: self.word,
+            has_waiters: self.has_waiters,
+            hidden: self.hidden,
+            before_sleep: self.before_sleep.followed_by(self.primary, self.epoch),
+            ..Self::default()
+        };
+    }
 }
 
 impl State {
@@ -171,7 +194,7 @@ fn observed(step: &mut Step<'_>) -> Option<NodeId> {
         let over = gone || (dead && state.members().any(follows));
         return (!over).then_some(named);
     };
-    if state.primaryship.conflict || state.primaryship.greatest > state.primaryship.epoch {
+    if state.primaryship.conflict || state.primaryship.seen.greatest > state.primaryship.epoch {
         return None;
     }
     let node = state.node(state.primaryship.owner?)?;
@@ -259,7 +282,7 @@ fn fence(node: &NodeState, state: &State, primary: Option<NodeId>) -> Option<Fen
     if node.said.in_recovery != Fact::Known(false) || state.primaryship.undecided.is_some() {
         return None;
     }
-    let known = match (node.said.epoch, state.primaryship.greatest) {
+    let known = match (node.said.epoch, state.primaryship.seen.greatest) {
         (Fact::Known(epoch), Some(greatest)) if state.tuning.failover.enabled => {
             Some((epoch, greatest))
         }

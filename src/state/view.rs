@@ -106,7 +106,7 @@ impl View {
             version: state.version,
             primary: nodes.iter().position(|node| node.role == Role::Primary),
             last_primary: state.last_primary().map(|node| node.spec.name.clone()),
-            epoch: state.primaryship.greatest,
+            epoch: state.primaryship.seen.greatest,
             none_since: state.primaryship.none_since,
             asleep: state.asleep,
             splits: state.tuning.enabled && has_replicas(&members),

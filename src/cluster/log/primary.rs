@@ -141,7 +141,7 @@ impl Log<'_> {
              let it follow the new primary",
             timeline(its),
             primary.map_or_else(|| "another node".to_owned(), |name| format!("`{name}`")),
-            timeline(self.state.primaryship.greatest)
+            timeline(self.state.primaryship.seen.greatest)
         );
     }
 }

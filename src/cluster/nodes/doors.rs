@@ -107,7 +107,7 @@ fn expected(node: &NodeState, state: &State) -> Expected {
     Expected {
         reigns: node.role == Role::Primary,
         cluster: state.primaryship.identity,
-        greatest: state.primaryship.greatest,
+        greatest: state.primaryship.seen.greatest,
         started: node.said.started,
         address: node.said.address,
         epoch: node.said.epoch.known(),

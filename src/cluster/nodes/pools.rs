@@ -120,13 +120,10 @@ impl Nodes {
         let Some(open) = self.open.get_mut(&id) else {
             return;
         };
+        let sides = [open.reader.clone(), open.writer.clone()];
         open.generation = generation;
-        for writes in [false, true] {
-            let Some(open) = self.open.get_mut(&id) else {
-                return;
-            };
-            let old = open.side(writes).clone();
-            open.missing[usize::from(writes)] = old.is_some();
+        open.missing = sides.each_ref().map(Option::is_some);
+        for (writes, old) in [false, true].into_iter().zip(sides) {
             if let Some(old) = old {
                 close(old);
                 self.leave(id, writes, limit);

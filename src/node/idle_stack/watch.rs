@@ -14,7 +14,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// Gives the pool what nobody takes, until nothing is left here, and everything once the pool is closed.
 pub(super) fn watch_over(idle: Arc<IdleStack>, mut closed: BoxFuture<'static, ()>) {
-    let mut watch = IdleWatch { idle, ended: false };
+    let mut watch = StackWatch { idle, ended: false };
     let Ok(runtime) = tokio::runtime::Handle::try_current() else {
         return;
     };
@@ -38,13 +38,13 @@ pub(super) fn watch_over(idle: Arc<IdleStack>, mut closed: BoxFuture<'static, ()
 }
 
 /// The watch over a stack. Where it ends with its runtime, the next connection that is kept begins another one.
-struct IdleWatch {
+struct StackWatch {
     idle: Arc<IdleStack>,
     /// The watch has found nothing more, and said so.
     ended: bool,
 }
 
-impl Drop for IdleWatch {
+impl Drop for StackWatch {
     fn drop(&mut self) {
         if self.ended {
             return;
@@ -62,7 +62,7 @@ impl Drop for IdleWatch {
 mod tests {
     use std::sync::Arc;
 
-    use super::{IdleStack, IdleWatch};
+    use super::{IdleStack, StackWatch};
     use crate::node::PooledConnection;
 
     fn conn() -> PooledConnection {
@@ -77,7 +77,7 @@ mod tests {
         assert!(idle.keep(conn()), "the first one begins the watch");
         assert!(!idle.keep(conn()));
         idle.drain();
-        drop(IdleWatch {
+        drop(StackWatch {
             idle: Arc::clone(&idle),
             ended: false,
         });

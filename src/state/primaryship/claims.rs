@@ -87,7 +87,7 @@ pub(super) fn take_claims(step: &mut Step<'_>) {
     let slept = state.primaryship.before_sleep.epoch.is_some();
     let is_newer = |epoch: u64| match known {
         Some(known) => epoch > known,
-        None => !slept || Some(epoch) >= state.primaryship.greatest,
+        None => !slept || Some(epoch) >= state.primaryship.seen.greatest,
     };
     let newest = claims
         .iter()
@@ -125,7 +125,7 @@ impl Step<'_> {
     fn take_claim(&mut self, id: NodeId, epoch: u64) {
         let now = self.now;
         let primaryship = &mut self.state.primaryship;
-        primaryship.greatest = primaryship.greatest.max(Some(epoch));
+        primaryship.seen.greatest = primaryship.seen.greatest.max(Some(epoch));
         let since = match primaryship.claim {
             Some(claim) if (claim.node, claim.epoch) == (id, epoch) => claim.since,
             _ => {
@@ -160,7 +160,7 @@ impl Step<'_> {
         let before = before_sleep.filter(|before| *before != epoch);
         primaryship.changes += u64::from(primaryship.epoch.or(before).is_some());
         primaryship.epoch = Some(epoch);
-        primaryship.greatest = primaryship.greatest.max(Some(epoch));
+        primaryship.seen.greatest = primaryship.seen.greatest.max(Some(epoch));
         let ends_conflict = std::mem::take(&mut primaryship.conflict);
         let old = primaryship.owner.replace(id);
         primaryship.word = primaryship.word.filter(|word| *word == id);
@@ -295,8 +295,8 @@ impl Step<'_> {
                 other.fencing.overruled = other.said.epoch.known().filter(|_| claims);
             }
             let primaryship = &mut self.state.primaryship;
-            primaryship.overruled = primaryship.overruled.max(primaryship.greatest);
-            primaryship.greatest = Some(epoch);
+            primaryship.seen.overruled = primaryship.seen.overruled.max(primaryship.seen.greatest);
+            primaryship.seen.greatest = Some(epoch);
             if (primaryship.owner, primaryship.epoch) != (Some(id), Some(epoch)) {
                 self.accept(id, epoch);
             }

@@ -31,7 +31,7 @@ pub(super) fn trusted(state: &State, id: NodeId, epoch: u64) -> bool {
     !state.tuning.failover.confirmed
         || primaryship.word == Some(id)
         || primaryship.owner == Some(id)
-        || primaryship.greatest == Some(epoch)
+        || primaryship.seen.greatest == Some(epoch)
         || has_witness(state, node, epoch)
 }
 
