@@ -40,11 +40,6 @@ impl Gate {
         self.is_open().then_some(writing)
     }
 
-    /// Whether somebody keeps writes back.
-    pub(crate) fn is_shut(&self) -> bool {
-        !self.is_open()
-    }
-
     /// Whether the gate is open, or has been shut for as long as it may.
     #[inline]
     fn is_open(&self) -> bool {

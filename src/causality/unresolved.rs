@@ -8,7 +8,7 @@
 use std::{
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Instant,
 };
@@ -53,6 +53,8 @@ pub(crate) struct UnresolvedWrite {
     pub(crate) since: Instant,
     /// Held for its drop.
     _kept: Option<KeptCompanion>,
+    /// Held for its drop.
+    _counted: CountedOrphan,
 }
 
 /// What lives until an unresolved write is known to be over.
@@ -74,6 +76,8 @@ pub(crate) struct UnresolvedWrites {
     pub(crate) news: Notify,
     /// Somebody takes them.
     watched: AtomicBool,
+    /// How many writes without a caller there are, those included that are taken.
+    orphans: Arc<AtomicU64>,
 }
 
 impl UnresolvedWrites {
@@ -85,6 +89,11 @@ impl UnresolvedWrites {
             drop(waiting);
             self.news.notify_one();
         }
+    }
+
+    /// Whether a write of this handle is under way, or looked for, whose caller is gone.
+    pub(crate) fn has_orphans(&self) -> bool {
+        self.orphans.load(Ordering::Acquire) > 0
     }
 
     pub(crate) fn take(&self) -> Vec<UnresolvedWrite> {
@@ -119,6 +128,24 @@ pub(crate) struct Orphan {
     unresolved: Arc<UnresolvedWrites>,
     write: Option<(Abandoned, Option<Trace>)>,
     kept: Option<KeptCompanion>,
+    counted: Option<CountedOrphan>,
+}
+
+/// One write without a caller, until this is dropped.
+#[derive(Debug)]
+struct CountedOrphan(Arc<AtomicU64>);
+
+impl CountedOrphan {
+    fn of(orphans: &Arc<AtomicU64>) -> Self {
+        orphans.fetch_add(1, Ordering::AcqRel);
+        Self(Arc::clone(orphans))
+    }
+}
+
+impl Drop for CountedOrphan {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
 impl Orphan {
@@ -131,6 +158,7 @@ impl Orphan {
             unresolved: Arc::clone(unresolved),
             write: Some((abandoned, trace)),
             kept: None,
+            counted: Some(CountedOrphan::of(&unresolved.orphans)),
         }
     }
 
@@ -154,12 +182,13 @@ impl Drop for Orphan {
         };
         abandoned.mark_unresolved();
         // Without a trace it counts as running for a while.
-        if let Some(trace) = trace {
+        if let (Some(trace), Some(counted)) = (trace, self.counted.take()) {
             self.unresolved.add(UnresolvedWrite {
                 abandoned,
                 trace,
                 since: Instant::now(),
                 _kept: self.kept.take(),
+                _counted: counted,
             });
         }
     }

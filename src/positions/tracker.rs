@@ -67,6 +67,8 @@ pub(crate) struct Tracker {
     /// The primary says how far it has written; else only the time pin is left (rule C14).
     told: AtomicBool,
     pub(crate) demand: Arc<Demand>,
+    /// How many wait until somebody has come somewhere.
+    waiting: AtomicU64,
     /// What the last waits for a replica took.
     pub(crate) waits: WaitBudget,
     pub(crate) pin: PinSettings,
@@ -105,6 +107,7 @@ impl Tracker {
             unresolved: Arc::default(),
             told: AtomicBool::new(has_positions),
             demand: Arc::default(),
+            waiting: AtomicU64::new(0),
             waits: WaitBudget::default(),
             pin,
             snapshot,
@@ -273,7 +276,13 @@ impl Tracker {
         deadline: Instant,
         look: impl FnMut() -> Look<T>,
     ) -> Option<T> {
+        let _waits = PositionWaiter::of(&self.waiting);
         wait::wait_until(&self.clock.writes.news, deadline, look).await
+    }
+
+    /// Whether somebody waits through this handle until the primary or a replica has come somewhere.
+    pub(crate) fn is_awaited(&self) -> bool {
+        self.waiting.load(Ordering::Acquire) > 0 || self.demand.is_awaited()
     }
 
     /// Has every node asked what it is.
@@ -294,5 +303,21 @@ impl Tracker {
     /// Counts something that concerns no node.
     pub(super) fn count(&self, what: ClusterCounter) {
         self.metrics.count(what);
+    }
+}
+
+/// One that waits, until this is dropped.
+struct PositionWaiter<'a>(&'a AtomicU64);
+
+impl<'a> PositionWaiter<'a> {
+    fn of(waiting: &'a AtomicU64) -> Self {
+        waiting.fetch_add(1, Ordering::AcqRel);
+        Self(waiting)
+    }
+}
+
+impl Drop for PositionWaiter<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
     }
 }

@@ -1,5 +1,6 @@
 //! An idle cluster sleeps, and wakes by the first statement (rule T17).
 
+mod beside;
 mod wanted;
 
 use std::time::Duration;

@@ -26,7 +26,7 @@ impl Worker {
                 message @ Message::Handle(HandleOrder::Close(_) | HandleOrder::ExportMetrics(_)),
             ) => Some(message),
             (Depth::Awake | Depth::Drowsy, message) => {
-                if !matches!(message, Message::Task(_))
+                if !matches!(message, Message::Task(_) | Message::Word(_))
                     && let Some(idle) = &mut self.sleep.idle
                 {
                     idle.note(shared.now());
@@ -35,6 +35,11 @@ impl Worker {
             }
             // The answer to what was asked before is out of date.
             (_, Message::Task(TaskReport::Probed(..))) => None,
+            // It is said to every handle of the clock, and waits for this one's own statements.
+            (_, message @ Message::Word(_)) => {
+                self.sleep.held.push_back(message);
+                None
+            }
             (_, message @ Message::Task(_)) => Some(message),
             (_, message) => {
                 self.sleep.held.push_back(message);
@@ -58,6 +63,11 @@ impl Worker {
             Depth::Awake | Depth::Drowsy => {
                 self.sleep.depth = Depth::Awake;
                 if !idle.look(now, seen) || !self.state.may_sleep() {
+                    self.sleep.has_asked = false;
+                    return;
+                }
+                // Once, and without waiting for the answer: what other handles write may keep one wanted for ever.
+                if !std::mem::replace(&mut self.sleep.has_asked, true) && ask_before_sleep(shared) {
                     return;
                 }
                 match self.probes.is_running() {
@@ -100,19 +110,30 @@ impl Worker {
     }
 }
 
-/// What is to be seen of what statements do.
+/// What is to be seen of what this handle's statements do. What stands in the clock is of all handles that share it: by
+/// that, one which nobody uses would be kept awake by one that is busy, and woken again and again.
 fn activity(shared: &Shared, nodes: &nodes::Nodes) -> Activity {
     let (begun, ended) = nodes.progress();
-    let writes = &shared.clock.writes;
-    let captures = writes.captures().is_asked() && shared.tracker.has_positions();
     Activity {
         begun,
         busy: begun != ended
             || shared.admission.waiting() > 0
-            || shared.clock.gate.is_shut()
-            || writes.open_writes() > 0
-            || captures
-            || shared.tracker.demand.is_awaited()
+            || shared.tracker.unresolved.has_orphans()
+            || shared.tracker.is_awaited()
             || shared.concrete.is_handed_out(),
     }
+}
+
+/// Has the primary asked how far it has written, where some write is not covered by that yet. While a cluster sleeps nobody
+/// can ask, and one that wakes without a primary has nothing else to hold its replicas against.
+fn ask_before_sleep(shared: &Shared) -> bool {
+    let writes = &shared.clock.writes;
+    let asks = shared.tracker.has_positions()
+        && shared.snapshot.has_replicas()
+        && shared.snapshot.primary_node().is_some()
+        && writes.wants_capture();
+    if asks {
+        writes.captures().ask();
+    }
+    asks
 }

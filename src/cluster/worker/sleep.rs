@@ -28,6 +28,8 @@ pub(super) struct Sleep {
     pub(super) idle: Option<IdleWatch>,
     pub(super) depth: Depth,
     pub(super) held: VecDeque<Message>,
+    /// The primary was asked for its position, so that the sleep need not wait for that.
+    pub(super) has_asked: bool,
 }
 
 impl Sleep {

@@ -74,6 +74,13 @@ pub(super) fn doubts(config: &Config, source: &SettingSource) -> Vec<String> {
             "{name}: has no effect, since {discovery} names no nodes"
         ));
     }
+    if config.idle_after.is_some() && config.discovery != Discovery::Static {
+        let name = source.name("idle_after");
+        doubts.push(format!(
+            "{name}: has no effect, since {discovery} finds the nodes, and a cluster that is asked for them never sleeps: \
+             leave one of the two out, and name the replicas where it is to sleep"
+        ));
+    }
     if patroni(config).is_none() {
         let given = files(config).into_iter().filter(|(_, is_given)| *is_given);
         doubts.extend(given.map(|(field, _)| {
