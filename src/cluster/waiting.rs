@@ -3,7 +3,7 @@
 use std::sync::{Arc, atomic::Ordering};
 
 use super::{inbox::StatementNews, shared::Shared};
-use crate::metrics::ClusterCounter;
+use crate::{metrics::ClusterCounter, node::Node};
 
 impl Shared {
     /// Counts one that waits for a node, until it is dropped.
@@ -18,16 +18,55 @@ impl Shared {
 
     /// Wakes a cluster that sleeps, and waits as a write does until it has a primary; for what asks the snapshot once.
     pub(crate) async fn until_awake(self: &Arc<Self>) {
+        let primary = || self.snapshot.primary_node();
+        // Pools are closed a little before the snapshot shows that the cluster sleeps.
+        let falls_asleep = primary().is_some_and(|primary| primary.link.is_closed());
         // A handle that was closed asleep wakes no more.
-        if !self.snapshot.is_asleep() || self.is_closed() {
+        if !(self.snapshot.is_asleep() || falls_asleep) || self.is_closed() {
             return;
         }
         let _waiting = self.wait();
         let mut changed = self.snapshot.subscribe();
-        let awake =
-            changed.wait_for(|_| self.snapshot.primary_node().is_some() || self.is_closed());
+        let is_there = || primary().is_some_and(|primary| !primary.link.is_closed());
+        let awake = changed.wait_for(|_| is_there() || self.is_closed());
         // Without one, whoever asks says so.
         let _ = tokio::time::timeout(self.config.failover_timeout, awake).await;
+    }
+
+    /// Wakes a cluster that sleeps for whoever takes the primary's pool itself, and changes nothing through it.
+    pub(crate) async fn ask_primary(self: &Arc<Self>) -> PrimaryQuestion<'_> {
+        self.until_awake().await;
+        PrimaryQuestion {
+            shared: self,
+            pool: self.snapshot.primary_node(),
+            repeats: self.config.idle_after.is_some(),
+        }
+    }
+}
+
+/// A question to the primary past the loop of statements, which would find another pool by itself.
+pub(crate) struct PrimaryQuestion<'a> {
+    shared: &'a Arc<Shared>,
+    pool: Option<Arc<Node>>,
+    /// The question may be put once more.
+    repeats: bool,
+}
+
+impl PrimaryQuestion<'_> {
+    /// After an error: waits until the cluster is awake where it fell asleep at that very moment, and closed the pool under
+    /// the question. Whether that is so, and the question to be put again; once, and never where the application closed
+    /// the handle.
+    pub(crate) async fn wait_to_repeat(&mut self) -> bool {
+        let shared = self.shared;
+        let fell_asleep = match &self.pool {
+            Some(pool) => pool.link.is_closed(),
+            None => shared.snapshot.is_asleep(),
+        };
+        if !std::mem::take(&mut self.repeats) || !fell_asleep || shared.is_closed() {
+            return false;
+        }
+        shared.until_awake().await;
+        true
     }
 }
 

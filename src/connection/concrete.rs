@@ -2,7 +2,11 @@
 
 use std::sync::LazyLock;
 
+#[cfg(feature = "schema-sync")]
+use sea_orm::sea_query::SelectStatement;
 use sea_orm::{DatabaseConnection, DatabaseExecutor, IntoDatabaseExecutor};
+#[cfg(feature = "schema-sync")]
+use sea_schema::sqlx_types::{SqlxError, SqlxRow};
 
 use super::RoutedConnection;
 use crate::{
@@ -113,31 +117,44 @@ impl<'c> IntoDatabaseExecutor<'c> for &'c RoutedConnection {
 #[cfg(feature = "schema-sync")]
 #[async_trait::async_trait]
 impl sea_schema::Connection for RoutedConnection {
-    async fn query_all(
-        &self,
-        select: sea_orm::sea_query::SelectStatement,
-    ) -> Result<Vec<sea_schema::sqlx_types::SqlxRow>, sea_schema::sqlx_types::SqlxError> {
-        if let Ok(shared) = self.shared() {
-            shared.until_awake().await;
+    async fn query_all(&self, select: SelectStatement) -> Result<Vec<SqlxRow>, SqlxError> {
+        let mut question = self.shared().map_err(undiscovered)?.ask_primary().await;
+        loop {
+            let rows = self.discover(select.clone()).await;
+            if rows.is_ok() || !question.wait_to_repeat().await {
+                return rows;
+            }
         }
-        let lease = self
-            .lease_primary()
-            .map_err(|err| sea_schema::sqlx_types::SqlxError::AnyDriverError(err.into()))?;
+    }
+
+    async fn query_all_raw(&self, sql: String) -> Result<Vec<SqlxRow>, SqlxError> {
+        let mut question = self.shared().map_err(undiscovered)?.ask_primary().await;
+        loop {
+            let rows = self.discover_raw(sql.clone()).await;
+            if rows.is_ok() || !question.wait_to_repeat().await {
+                return rows;
+            }
+        }
+    }
+}
+
+#[cfg(feature = "schema-sync")]
+impl RoutedConnection {
+    async fn discover(&self, select: SelectStatement) -> Result<Vec<SqlxRow>, SqlxError> {
+        let lease = self.lease_primary().map_err(undiscovered)?;
         let _waits = lease.node().wait_for_pool();
         sea_schema::Connection::query_all(lease.node().link.connection(), select).await
     }
 
-    async fn query_all_raw(
-        &self,
-        sql: String,
-    ) -> Result<Vec<sea_schema::sqlx_types::SqlxRow>, sea_schema::sqlx_types::SqlxError> {
-        if let Ok(shared) = self.shared() {
-            shared.until_awake().await;
-        }
-        let lease = self
-            .lease_primary()
-            .map_err(|err| sea_schema::sqlx_types::SqlxError::AnyDriverError(err.into()))?;
+    async fn discover_raw(&self, sql: String) -> Result<Vec<SqlxRow>, SqlxError> {
+        let lease = self.lease_primary().map_err(undiscovered)?;
         let _waits = lease.node().wait_for_pool();
         sea_schema::Connection::query_all_raw(lease.node().link.connection(), sql).await
     }
+}
+
+/// An error of ours in the type of schema discovery.
+#[cfg(feature = "schema-sync")]
+fn undiscovered(err: Error) -> SqlxError {
+    SqlxError::AnyDriverError(err.into())
 }

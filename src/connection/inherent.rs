@@ -47,7 +47,16 @@ impl RoutedConnection {
             // The handle is about to be closed as well.
             return Err(DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed));
         }
-        self.shared()?.until_awake().await;
+        let mut question = self.shared()?.ask_primary().await;
+        loop {
+            let answer = self.ping_primary().await;
+            if answer.is_ok() || !question.wait_to_repeat().await {
+                return answer;
+            }
+        }
+    }
+
+    async fn ping_primary(&self) -> Result<(), DbErr> {
         let lease = self.lease_primary()?;
         let _waits = lease.node().wait_for_pool();
         // SeaORM's is larger than what most applications await it in.
@@ -202,10 +211,16 @@ impl RoutedConnection {
     /// # Errors
     /// What the reading says.
     pub async fn load_rbac(&self) -> Result<(), DbErr> {
-        if let Ok(shared) = self.shared() {
-            shared.until_awake().await;
+        let Ok(shared) = self.shared() else {
+            return self.concrete().load_rbac().await;
+        };
+        let mut question = shared.ask_primary().await;
+        loop {
+            let loaded = self.concrete().load_rbac().await;
+            if loaded.is_ok() || !question.wait_to_repeat().await {
+                return loaded;
+            }
         }
-        self.concrete().load_rbac().await
     }
 
     /// Loads the rules from another database, whose primary is asked, and puts them in force.
@@ -213,10 +228,16 @@ impl RoutedConnection {
     /// # Errors
     /// What the reading says.
     pub async fn load_rbac_from(&self, db: &Self) -> Result<(), DbErr> {
-        if let Ok(shared) = db.shared() {
-            shared.until_awake().await;
+        let Ok(shared) = db.shared() else {
+            return self.concrete().load_rbac_from(db.concrete()).await;
+        };
+        let mut question = shared.ask_primary().await;
+        loop {
+            let loaded = self.concrete().load_rbac_from(db.concrete()).await;
+            if loaded.is_ok() || !question.wait_to_repeat().await {
+                return loaded;
+            }
         }
-        self.concrete().load_rbac_from(db.concrete()).await
     }
 
     /// Puts these rules in force: SeaORM's engine, or that of [`drop_in`](crate::drop_in).

@@ -29,10 +29,16 @@ impl RbacEngine {
     /// What the reading says.
     pub async fn load_from(db: &DbConn) -> Result<Self, DbErr> {
         // A cluster that sleeps has no connection to hand out.
-        if let Ok(shared) = db.shared() {
-            shared.until_awake().await;
+        let Ok(shared) = db.shared() else {
+            return SeaOrm::load_from(db.concrete()).await.map(Self);
+        };
+        let mut question = shared.ask_primary().await;
+        loop {
+            let loaded = SeaOrm::load_from(db.concrete()).await;
+            if loaded.is_ok() || !question.wait_to_repeat().await {
+                return loaded.map(Self);
+            }
         }
-        SeaOrm::load_from(db.concrete()).await.map(Self)
     }
 
     /// Of rules that were read before.

@@ -1,6 +1,7 @@
 //! An idle cluster sleeps, and wakes by the first statement (rule T17).
 
 mod beside;
+mod falls_asleep;
 mod wanted;
 
 use std::time::Duration;
