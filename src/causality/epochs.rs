@@ -98,16 +98,19 @@ impl Epochs {
     /// The ordinal under which a standby's position counts: the last of its epoch. Where its server does not tell which one
     /// it receives (rule T2), it is the newest one if the server has replayed some of that already, and the first
     /// timeline as long as there never was another. After a restore that would take a standby of the lost history for
-    /// one of the new, under the same number.
+    /// one of the new, under the same number. One that receives from nobody may have followed a primary that is gone as
+    /// well, on a timeline that nobody here has seen: it has to say that it knows of none.
     pub(super) fn ordinal(&self, cluster: u64, source: Upstream) -> Option<u64> {
         let newest = self.seen.last()?.epoch.timeline;
         let timeline = match source {
             Upstream::Timeline(timeline) => timeline,
             Upstream::Hidden(_) if self.never_promoted() => FIRST,
-            Upstream::Hidden(Some(replayed)) if replayed == newest && self.never_went_back() => {
+            Upstream::Hidden(Some(replayed)) | Upstream::Nobody(Some(replayed))
+                if replayed == newest && self.never_went_back() =>
+            {
                 newest
             }
-            Upstream::Hidden(_) | Upstream::Nobody => return None,
+            Upstream::Hidden(_) | Upstream::Nobody(_) => return None,
         };
         let index = self
             .seen

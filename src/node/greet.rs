@@ -53,6 +53,18 @@ const LITTLE: &str = "SELECT pg_catalog.pg_is_in_recovery(), NULL::int8, NULL::t
 const TIMELINE: &str = "SELECT greatest(checkpoint.timeline_id, recovery.min_recovery_end_timeline) \
      FROM pg_catalog.pg_control_checkpoint() AS checkpoint, pg_catalog.pg_control_recovery() AS recovery";
 
+/// Whether the role may see which files a server has of its log. Asked before, since a refusal stands in the server's own
+/// log; `pg_monitor` may.
+const MAY_LIST: &str = "SELECT coalesce(pg_catalog.has_function_privilege(\
+     pg_catalog.to_regprocedure('pg_catalog.pg_ls_waldir()'), 'EXECUTE'), false)";
+
+/// The timeline of [`TIMELINE`], where the standby has no file of a later one. It has the history of each timeline that it
+/// has replayed some of but the first, whether that was received or came from an archive: without it, it cannot follow.
+const ONLY_TIMELINE: &str = "SELECT greatest(checkpoint.timeline_id, recovery.min_recovery_end_timeline), \
+     (SELECT coalesce(max(('x' || pg_catalog.substr(file.name, 1, 8))::pg_catalog.bit(32)::pg_catalog.int8), 0) \
+     FROM pg_catalog.pg_ls_waldir() AS file WHERE file.name ~ '^[0-9A-F]{8}([0-9A-F]{16}|[.]history)') \
+     FROM pg_catalog.pg_control_checkpoint() AS checkpoint, pg_catalog.pg_control_recovery() AS recovery";
+
 /// Between two questions to a server that the topology has not heard of yet.
 const AGAIN: Duration = Duration::from_millis(10);
 
@@ -180,6 +192,28 @@ pub(crate) async fn timeline_replayed(conn: &mut PgConnection) -> Result<Option<
     }
 }
 
+/// The timeline on which the standby behind this connection is, which receives from nobody; nothing where that is not sure,
+/// or the role may not ask for it.
+///
+/// By the control file alone was rejected: it is late, and whoever slept has not seen a promotion whose primary is gone as
+/// well.
+pub(crate) async fn only_timeline(conn: &mut PgConnection) -> Result<Option<u32>, sqlx::Error> {
+    let may = sqlx::raw_sql(MAY_LIST).fetch_one(&mut *conn).await;
+    if !may.and_then(|row| row.try_get::<bool, _>(0))? {
+        return Ok(None);
+    }
+    match sqlx::raw_sql(ONLY_TIMELINE).fetch_one(conn).await {
+        Ok(row) => {
+            let replayed: i32 = row.try_get(0)?;
+            let latest: i64 = row.try_get(1)?;
+            let only = u32::try_from(replayed).ok();
+            Ok(only.filter(|_| latest <= i64::from(replayed)))
+        }
+        Err(err) if is_not_told(&err) => Ok(None),
+        Err(err) => Err(err),
+    }
+}
+
 fn is_not_told(err: &sqlx::Error) -> bool {
     let code = err.as_database_error().and_then(|err| err.code());
     code.is_some_and(|code| NOT_TOLD.contains(&&*code))
@@ -233,7 +267,7 @@ fn read(row: &PgRow, begun: Instant) -> Result<Hello, sqlx::Error> {
     let source = match timeline.and_then(|timeline| u32::try_from(timeline).ok()) {
         Some(timeline) if in_recovery => Upstream::Timeline(timeline),
         _ if row.try_get(6)? => Upstream::Hidden(None),
-        _ => Upstream::Nobody,
+        _ => Upstream::Nobody(None),
     };
     let replay = cluster.zip(started).map(|(cluster, started)| ReplayReport {
         begun,

@@ -14,7 +14,8 @@ use crate::{
     error::DbErrKind,
     mutants,
     node::greet::{
-        allow_reads, is_refused_as_serializable, position, server_of, timeline_replayed,
+        allow_reads, is_refused_as_serializable, only_timeline, position, server_of,
+        timeline_replayed,
     },
     position::{ClusterId, Epoch, Lsn, Position},
 };
@@ -61,9 +62,11 @@ pub(crate) struct Direct {
     shared: bool,
     /// The timeline that it has reached as a standby, where the role may not see more, and when that was asked.
     reached: Option<(Option<u32>, Instant)>,
+    /// When a standby that receives from nobody was last asked on which timeline it is.
+    left_alone: Option<Instant>,
 }
 
-/// Between two looks into the control file, which a thousand questions a second must not open.
+/// Between two looks at a server's files, which a thousand questions a second must not open.
 const REACHED_EVERY: Duration = Duration::from_millis(500);
 
 /// Opens one.
@@ -86,6 +89,7 @@ pub(crate) async fn open(config: &Config, node: &NodeConfig, name: &str) -> Resu
             .is_shared(),
         identity,
         reached: None,
+        left_alone: None,
     })
 }
 
@@ -145,8 +149,14 @@ impl Direct {
             false => sample(&mut self.conn, self.identity).await?,
             true => self.sample_shared().await?,
         };
-        if replay.source == Upstream::Hidden(None) {
-            replay.source = Upstream::Hidden(self.timeline_replayed().await?);
+        match replay.source {
+            Upstream::Hidden(None) => {
+                replay.source = Upstream::Hidden(self.timeline_replayed().await?);
+            }
+            Upstream::Nobody(None) if replay.lsn.is_some() => {
+                replay.source = Upstream::Nobody(self.only_timeline().await?);
+            }
+            _ => {}
         }
         Ok(replay)
     }
@@ -184,6 +194,19 @@ impl Direct {
         self.reached = Some((reached, Instant::now()));
         Ok(reached)
     }
+
+    /// Asked after the position as well, and no answer from before says anything of it: what is not asked now is not
+    /// known here. Whoever takes positions in knows what the server said last.
+    async fn only_timeline(&mut self) -> Result<Option<u32>, DbErr> {
+        // A pooler may lead the second question to another server.
+        let asked = self.left_alone.map(|asked| asked.elapsed());
+        if self.shared || asked.is_some_and(|ago| ago < REACHED_EVERY) {
+            return Ok(None);
+        }
+        self.left_alone = Some(Instant::now());
+        let timeline = only_timeline(&mut self.conn).await;
+        timeline.map_err(|err| DbErrKind::Query.of_sqlx(err))
+    }
 }
 
 async fn sample(conn: &mut PgConnection, identity: Identity) -> Result<ReplayReport, DbErr> {
@@ -194,7 +217,7 @@ async fn sample(conn: &mut PgConnection, identity: Identity) -> Result<ReplayRep
         let source = match timeline.and_then(|timeline| u32::try_from(timeline).ok()) {
             Some(timeline) => Upstream::Timeline(timeline),
             None if row.try_get(2)? => Upstream::Hidden(None),
-            None => Upstream::Nobody,
+            None => Upstream::Nobody(None),
         };
         let lsn = row.try_get::<Option<i64>, _>(0)?.map(unsigned);
         let received = row.try_get::<Option<i64>, _>(3)?.map(unsigned);

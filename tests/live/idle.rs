@@ -2,6 +2,7 @@
 
 mod beside;
 mod falls_asleep;
+mod no_primary;
 mod wanted;
 
 use std::time::Duration;

@@ -46,8 +46,8 @@ pub(crate) enum Upstream {
     /// Somebody: the role may not see on which timeline, which takes `pg_read_all_stats`. The server itself has replayed
     /// some of this one, where it says so; it is never back on an older one after that.
     Hidden(Option<u32>),
-    /// Nobody.
-    Nobody,
+    /// Nobody. The server has replayed some of this timeline and has heard of no later one, where it says so.
+    Nobody(Option<u32>),
 }
 
 /// The last report of a position: who said it, and when.
@@ -67,7 +67,7 @@ impl LastReport {
         Self {
             begun,
             server: None,
-            source: Upstream::Nobody,
+            source: Upstream::Nobody(None),
             lsn: None,
         }
     }
@@ -142,23 +142,51 @@ pub(super) struct Notes {
     pub(super) restarted: bool,
     /// The last server that told its epoch, and that.
     last: Option<(u64, u64)>,
+    /// What a server that receives from nobody has surely replayed.
+    left_alone: Option<LeftAlone>,
+}
+
+/// A standby received from nobody, and said on which timeline it is.
+#[derive(Clone, Copy, Debug)]
+struct LeftAlone {
+    server: u64,
+    epoch: u64,
+    lsn: u64,
 }
 
 impl Notes {
     /// A standby that receives from nobody is where it was when it last did: its timeline does not change by itself. What
     /// one has replayed of an epoch it has replayed, also when a new connection of a role that sees little does not ask.
+    ///
+    /// One that was never seen to receive may get its log from an archive, and go on to a later timeline at any time: from
+    /// its own word it has replayed what it had then, and nothing beyond.
     pub(super) fn with_epoch(&mut self, sample: &ReplayObservation) -> ReplayObservation {
         let mut sample = sample.clone();
         let server = sample.told.server;
         let says_nothing = matches!(
             sample.told.source,
-            Upstream::Nobody | Upstream::Hidden(None)
+            Upstream::Nobody(_) | Upstream::Hidden(None)
         );
-        if says_nothing && sample.epoch.is_none() && sample.lsn.is_some() {
-            let last = self.last.filter(|(of, _)| Some(*of) == server);
-            sample.epoch = last.map(|(_, epoch)| epoch);
-        } else if let (Some(server), Some(epoch)) = (server, sample.epoch) {
-            self.last = Some((server, epoch));
+        let last = self.last.filter(|(of, _)| Some(*of) == server);
+        let last = last.map(|(_, epoch)| epoch);
+        match (sample.epoch, sample.lsn, server) {
+            (None, Some(lsn), _) if says_nothing => {
+                let alone = self.left_alone.filter(|one| Some(one.server) == server);
+                let alone = alone.filter(|one| last < Some(one.epoch));
+                sample.epoch = alone.map(|one| one.epoch).or(last);
+                if let Some(alone) = alone {
+                    sample.lsn = Some(lsn.min(alone.lsn));
+                    // It may be further, so that it does not tell which record is being replayed.
+                    sample.connection = None;
+                }
+            }
+            (Some(epoch), Some(lsn), Some(server))
+                if matches!(sample.told.source, Upstream::Nobody(_)) =>
+            {
+                self.left_alone = Some(LeftAlone { server, epoch, lsn });
+            }
+            (Some(epoch), _, Some(server)) => self.last = Some((server, epoch)),
+            _ => {}
         }
         sample
     }
