@@ -27,6 +27,7 @@ use crate::{
     node::{Node, link::is_live},
     signal::Silence,
     state::Fact,
+    vocabulary::Flavour,
 };
 
 /// What one probe saw of a server.
@@ -52,6 +53,12 @@ pub(crate) struct Facts {
     pub(crate) started: Option<u64>,
     /// The server's address alone, where it has one.
     pub(crate) address: Option<u64>,
+    /// Which system it is, as far as it says so.
+    pub(crate) flavour: Option<Flavour>,
+    /// Positions prove nothing: where it reads from other servers than its own, or tells none.
+    pub(crate) proves_nothing: bool,
+    /// The server receives rows by logical replication.
+    pub(crate) subscribes: bool,
     /// Transactions are serializable by default, of which a standby refuses every statement.
     pub(crate) serializable: bool,
     /// How long the question took on an open connection.
@@ -138,6 +145,46 @@ pub(crate) async fn meet(
     }
 }
 
+#[cfg(feature = "postgres")]
+impl Facts {
+    /// What of it counts, where servers are what is set or else what this one says.
+    fn counted(self, set: Flavour) -> Self {
+        let Some(flavour) = set.or(self.flavour) else {
+            return self;
+        };
+        let row = flavour.row();
+        let kept = Self {
+            in_recovery: self
+                .in_recovery
+                .filter(|_| row.roles || row.writes_everywhere),
+            proves_nothing: self.proves_nothing || !row.positions,
+            ..self
+        };
+        let kept = match row.epochs {
+            true => kept,
+            false => Self {
+                epoch: Fact::NotChecked,
+                reached: None,
+                receiving: Fact::NotChecked,
+                position: None,
+                ended: None,
+                ..kept
+            },
+        };
+        match row.identity {
+            true => kept,
+            // What stands before all nodes may lead to any of them, and each of them will do.
+            false => Self {
+                cluster: None,
+                server: None,
+                started: None,
+                address: None,
+                ..kept
+            },
+        }
+    }
+}
+
 impl MonitorConnection {
     #[cfg_attr(
         not(feature = "postgres"),
@@ -146,7 +193,10 @@ impl MonitorConnection {
     async fn ask(&mut self, config: &Config, node: &NodeConfig) -> Result<Facts, DbErr> {
         match self {
             #[cfg(feature = "postgres")]
-            Self::Postgres(kept) => postgres::probe(config, node, kept).await,
+            Self::Postgres(kept) => {
+                let facts = postgres::probe(config, node, kept).await?;
+                Ok(facts.counted(config.flavour))
+            }
             #[cfg(feature = "mysql")]
             Self::MySql(conn) => mysql::probe(conn).await,
             // The file is opened by the pool itself; there is no server to ask.

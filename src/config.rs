@@ -50,7 +50,9 @@ pub use url::NodeUrl;
 pub(crate) use url::scheme_of;
 
 use crate::credentials::{CredentialsProvider, CredentialsRegistry};
-use crate::vocabulary::{Consistency, Failover, OnConflict, OnStale, Scope, StatementLimit};
+use crate::vocabulary::{
+    Consistency, Failover, Flavour, OnConflict, OnStale, Scope, StatementLimit,
+};
 use source::SettingSource;
 
 /// Everything that one cluster's router is told.
@@ -200,6 +202,8 @@ pub struct Config {
     pub failover_timeout: Duration,
     /// What happens when two nodes take writes on one timeline (default: nothing is written until that is over).
     pub on_conflict: OnConflict,
+    /// Which database system the servers are (default: what they say themselves).
+    pub flavour: Flavour,
     /// Where the list of nodes comes from, beside what is configured here (default: from nowhere else).
     pub discovery: Discovery,
     /// Where discovered nodes may be (default: anywhere, since whoever names the nodes is believed): names, `*.domain` for

@@ -71,8 +71,9 @@ pub use intent::{Verdict, classify};
 pub use position::{Bookmark, ParseBookmarkError};
 pub use route::NotSent;
 pub use vocabulary::{
-    Consistency, EjectionCause, Failover, FenceReason, Ineligible, Intent, NodeId, OnConflict,
-    OnStale, Outcome, ParseWordError, Reason, RetryCause, Role, Scope, Stage, StatementLimit,
+    Consistency, EjectionCause, Failover, FenceReason, Flavour, Ineligible, Intent, NodeId,
+    OnConflict, OnStale, Outcome, ParseWordError, Reason, RetryCause, Role, Scope, Stage,
+    StatementLimit,
 };
 
 #[cfg(test)]

@@ -24,6 +24,7 @@ mod crash;
 mod effect;
 mod eligible;
 mod event;
+mod everywhere;
 mod groups;
 mod health;
 mod lag;
@@ -48,7 +49,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::causality::Word;
-use crate::vocabulary::{NodeId, Role};
+use crate::vocabulary::{Flavour, NodeId, Role};
 
 pub(crate) use catalog::CatalogSchedule;
 pub(crate) use crash::{Fate, Spares};
@@ -98,6 +99,8 @@ pub(crate) struct State {
     /// Counts what was published.
     pub(crate) version: u64,
     pub(crate) primaryship: Primaryship,
+    /// Which system the servers are, once one of them has said it that counts for all.
+    flavour: Option<Flavour>,
     /// What another handle was told of the primary, until that server is found here.
     told: Option<Word>,
     /// The primary's positions.

@@ -6,11 +6,15 @@
 #[macro_use]
 mod word_enum;
 mod choice;
+mod flavour;
 mod node;
 mod statement;
 
+#[cfg(feature = "postgres")]
+pub(crate) use self::flavour::Signs;
 pub use self::{
     choice::{Consistency, Failover, OnConflict, OnStale, Scope, StatementLimit},
+    flavour::Flavour,
     node::{EjectionCause, FenceReason, Ineligible, NodeId, Role},
     statement::{Intent, Outcome, Reason, RetryCause, Stage},
     word_enum::ParseWordError,

@@ -14,12 +14,15 @@ use crate::{
     config::{Config, NodeConfig},
     error::DbErrKind,
     node::{
-        greet::{allow_reads, is_refused_as_serializable, server_of, timeline_replayed},
+        greet::{
+            allow_reads, is_missing, is_refused_as_serializable, server_of, timeline_replayed,
+        },
         open::connect_postgres,
         sharing,
     },
     position::Lsn,
     state::Fact,
+    vocabulary::Signs,
 };
 
 /// Back to the start-up parameter, whatever the session was told since.
@@ -29,7 +32,8 @@ pub(crate) const RESTORE_READ_ONLY_DEFAULT: &str = "RESET default_transaction_re
 /// started.
 ///
 /// The epoch comes from the name of the segment that is written: the control file tells the old one after a promotion
-/// until the next checkpoint (rule T2). The last one is there while no transaction that writes is open (rule T11).
+/// until the next checkpoint (rule T2). The number of transactions is there while none that writes is open (rule T11). What
+/// comes behind it says which system this is.
 const PROBE: &str = "SELECT one.in_recovery, \
      (SELECT system_identifier::text FROM pg_catalog.pg_control_system()), \
      pg_catalog.current_setting('default_transaction_isolation'), \
@@ -43,7 +47,15 @@ const PROBE: &str = "SELECT one.in_recovery, \
      pg_catalog.concat_ws('|', pg_catalog.inet_server_addr(), pg_catalog.inet_server_port()), \
      (extract(epoch FROM pg_catalog.pg_postmaster_start_time()) * 1000000)::pg_catalog.int8, \
      CASE pg_catalog.txid_snapshot_xmin(one.seen) WHEN pg_catalog.txid_snapshot_xmax(one.seen) \
-     THEN pg_catalog.txid_snapshot_xmax(one.seen) END \
+     THEN pg_catalog.txid_snapshot_xmax(one.seen) END, \
+     pg_catalog.version(), \
+     EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname = 'citus'), \
+     pg_catalog.current_setting('neon.timeline_id', true) IS NOT NULL, \
+     pg_catalog.current_setting('alloydb.iam_authentication', true) IS NOT NULL, \
+     COALESCE(pg_catalog.current_setting('citus.use_secondary_nodes', true) = 'always', false), \
+     NOT one.in_recovery AND EXISTS (SELECT FROM pg_catalog.pg_subscription AS subscription \
+     JOIN pg_catalog.pg_database AS own ON own.oid = subscription.subdbid \
+     WHERE subscription.subenabled AND own.datname = pg_catalog.current_database()) \
      FROM (SELECT pg_catalog.pg_is_in_recovery() AS in_recovery, \
      pg_catalog.txid_current_snapshot() AS seen) AS one \
      LEFT JOIN pg_catalog.pg_stat_wal_receiver AS receiver ON true";
@@ -51,11 +63,15 @@ const PROBE: &str = "SELECT one.in_recovery, \
 /// Where the one above is not allowed: without an epoch, roles stay as configured.
 const LITTLE: &str = "SELECT pg_catalog.pg_is_in_recovery(), \
      (SELECT system_identifier::text FROM pg_catalog.pg_control_system()), \
-     pg_catalog.current_setting('default_transaction_isolation')";
+     pg_catalog.current_setting('default_transaction_isolation'), pg_catalog.version()";
 
-/// What nobody can be forbidden, where not even the control file may be read: whose server it is stays unknown.
+/// What nobody can be forbidden, and every system has, where not even the control file may be read: whose server it is
+/// stays unknown.
 const LEAST: &str = "SELECT pg_catalog.pg_is_in_recovery(), NULL::text, \
-     pg_catalog.current_setting('default_transaction_isolation')";
+     pg_catalog.current_setting('default_transaction_isolation'), pg_catalog.version()";
+
+/// Aurora alone has it, and in no catalog. Where the first question is answered nobody asks this.
+const AURORA: &str = "SELECT aurora_version()";
 
 const SERIALIZABLE: &str = "serializable";
 
@@ -88,6 +104,8 @@ pub(crate) struct Kept {
     tells: Tells,
     /// Transactions here were serializable by default, which kept the connection from asking a standby.
     serializable: bool,
+    /// Whether its server is Aurora, once that was asked.
+    aurora: Option<bool>,
     opened: Instant,
     /// The one that takes its place.
     next: Option<JoinHandle<Option<PgConnection>>>,
@@ -99,6 +117,7 @@ pub(super) async fn open(config: &Config, node: &NodeConfig) -> Result<MonitorCo
         conn: connect(config, node).await?,
         tells: Tells::All,
         serializable: false,
+        aurora: None,
         opened: Instant::now(),
         next: None,
     })))
@@ -135,6 +154,7 @@ impl Kept {
                 if let Ok(Some(conn)) = next.await {
                     self.conn = conn;
                     (self.tells, self.serializable) = (Tells::All, false);
+                    self.aurora = None;
                 }
             }
             None if self.opened.elapsed() > RENEW => {
@@ -168,36 +188,54 @@ async fn ask(kept: &mut Kept) -> Result<Facts, sqlx::Error> {
                 }
                 return Ok(facts);
             }
-            Err(err) if is_not_told(&err) => kept.tells = Tells::Little,
+            Err(err) if is_missing(&err) => kept.tells = Tells::Little,
             Err(err) => return Err(err),
         }
     }
     if kept.tells == Tells::Little {
         let started = Instant::now();
         match sqlx::raw_sql(LITTLE).fetch_one(&mut kept.conn).await {
-            Err(err) if is_not_told(&err) && !is_refused_as_serializable(&err) => {
+            Err(err) if is_missing(&err) && !is_refused_as_serializable(&err) => {
                 kept.tells = Tells::Least;
             }
-            row => return answered(row, started),
+            row => return answered(kept, row, started).await,
         }
     }
     let started = Instant::now();
-    answered(
-        sqlx::raw_sql(LEAST).fetch_one(&mut kept.conn).await,
-        started,
-    )
+    let row = sqlx::raw_sql(LEAST).fetch_one(&mut kept.conn).await;
+    answered(kept, row, started).await
 }
 
-fn answered(row: Result<PgRow, sqlx::Error>, started: Instant) -> Result<Facts, sqlx::Error> {
+async fn answered(
+    kept: &mut Kept,
+    row: Result<PgRow, sqlx::Error>,
+    started: Instant,
+) -> Result<Facts, sqlx::Error> {
+    let row = row?;
+    let round_trip = started.elapsed();
+    let signs = Signs {
+        version: row.try_get(3)?,
+        aurora: is_aurora(kept).await?,
+        ..Signs::default()
+    };
     Ok(Facts {
-        round_trip: started.elapsed(),
-        ..read_little(&row?)?
+        round_trip,
+        flavour: Some(signs.flavour()),
+        ..read_little(&row)?
     })
 }
 
-fn is_not_told(err: &sqlx::Error) -> bool {
-    let code = err.as_database_error().and_then(|err| err.code());
-    code.is_some_and(|code| NOT_TOLD.contains(&&*code))
+async fn is_aurora(kept: &mut Kept) -> Result<bool, sqlx::Error> {
+    if let Some(known) = kept.aurora {
+        return Ok(known);
+    }
+    let is_it = match sqlx::raw_sql(AURORA).fetch_one(&mut kept.conn).await {
+        Ok(_) => true,
+        Err(err) if is_missing(&err) => false,
+        Err(err) => return Err(err),
+    };
+    kept.aurora = Some(is_it);
+    Ok(is_it)
 }
 
 fn read_little(row: &PgRow) -> Result<Facts, sqlx::Error> {
@@ -220,6 +258,13 @@ fn read(row: &PgRow, round_trip: Duration) -> Result<Facts, sqlx::Error> {
     let addr: &str = row.try_get(7)?;
     let started = row.try_get::<i64, _>(8)?.cast_unsigned();
     let ended: Option<i64> = row.try_get(9)?;
+    let signs = Signs {
+        version: row.try_get(10)?,
+        aurora: false,
+        citus: row.try_get(11)?,
+        neon: row.try_get(12)?,
+        alloydb: row.try_get(13)?,
+    };
     Ok(Facts {
         epoch: match timeline {
             Some(timeline) => Fact::Known(timeline.cast_unsigned() & u64::from(u32::MAX)),
@@ -237,6 +282,10 @@ fn read(row: &PgRow, round_trip: Duration) -> Result<Facts, sqlx::Error> {
         server: Some(server_of(addr, Some(started))),
         started: Some(started),
         address: (!addr.is_empty()).then(|| server_of(addr, None)),
+        flavour: Some(signs.flavour()),
+        // Its own position says nothing of what the workers' replicas have.
+        proves_nothing: row.try_get(14)?,
+        subscribes: row.try_get(15)?,
         round_trip,
         ..read_little(row)?
     })

@@ -69,6 +69,8 @@ pub(super) struct Parts {
     pub(super) classifier: Classifier,
     pub(super) clock: Arc<Clock>,
     pub(super) positions: bool,
+    /// A read on any node sees what was written on any other.
+    pub(super) reads_are_fresh: bool,
     pub(super) inboxes: (StatementInbox, HandleInbox),
     pub(super) reads_catalog: bool,
     pub(super) name: ClusterName,
@@ -89,6 +91,7 @@ impl Shared {
             classifier,
             clock,
             positions,
+            reads_are_fresh,
             inboxes: (statements, orders),
             reads_catalog,
             name,
@@ -100,7 +103,7 @@ impl Shared {
         let tracker = TrackerParts {
             clock: Arc::clone(&clock),
             has_positions: positions,
-            pin: pin_settings(backend, &config),
+            pin: pin_settings(reads_are_fresh, &config),
             snapshot: Arc::clone(&snapshot),
             config: Arc::clone(&config),
             metrics: Arc::clone(&metrics),
@@ -200,8 +203,7 @@ impl Shared {
     }
 }
 
-fn pin_settings(backend: DbBackend, config: &Config) -> PinSettings {
-    let reads_are_fresh = backend == DbBackend::Sqlite;
+fn pin_settings(reads_are_fresh: bool, config: &Config) -> PinSettings {
     PinSettings {
         length: match reads_are_fresh {
             true => Duration::ZERO,

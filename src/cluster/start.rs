@@ -297,7 +297,9 @@ impl Starting {
         reads_catalog: bool,
     ) -> Arc<Shared> {
         let backend = self.backend;
-        let positions = backend == DbBackend::Postgres && self.sources.iter().all(Source::is_ours);
+        let ours = self.sources.iter().all(Source::is_ours);
+        let positions = backend == DbBackend::Postgres && ours && self.state.has_positions();
+        let reads_are_fresh = backend == DbBackend::Sqlite || self.state.writes_everywhere();
         let view = View::new(&self.state);
         let sides = self.nodes.sides(&view);
         let (statements, orders, mailbox) = inbox::open();
@@ -310,6 +312,7 @@ impl Starting {
             classifier,
             clock,
             positions,
+            reads_are_fresh,
             inboxes: (statements, orders),
             reads_catalog,
             name: self.name,

@@ -7,7 +7,7 @@ use crate::{
     node::Node,
     snapshot::Snapshot,
     state::{Changes, ViewNode},
-    vocabulary::{Ineligible, NodeId, Role},
+    vocabulary::{Flavour, Ineligible, NodeId, Role},
 };
 
 /// Every node and its state at one moment. As text it is one line, with the feature `serde` a map.
@@ -19,6 +19,10 @@ pub struct Topology {
     pub version: u64,
     /// The greatest primaryship that was seen: PostgreSQL's timeline, where it is observed.
     pub epoch: Option<u64>,
+    /// Which database system the servers are: what [`flavour`](crate::Config::flavour) says, else what the primary says;
+    /// `None` where nobody has said it.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub flavour: Option<Flavour>,
     /// The cluster sleeps ([`idle_after`](crate::Config::idle_after)): no connection is open, nobody is asked anything, and
     /// what the nodes were before it slept is not told.
     #[cfg_attr(feature = "serde", serde(default))]
@@ -48,6 +52,9 @@ pub struct NodeStatus {
     pub role: Role,
     /// The primaryship that it shows or follows (PostgreSQL's timeline); `None` where it is not known.
     pub epoch: Option<u64>,
+    /// Which database system the node is; `None` where it has not said it.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub flavour: Option<Flavour>,
     /// The most that it may be behind the primary, as a replica; `None` where it cannot be told.
     pub lag: Option<Duration>,
     /// How much of the primary's log it had not replayed when it was asked last, as a replica, in bytes of what the primary
@@ -86,6 +93,7 @@ impl Topology {
         Self {
             version: snapshot.view.version,
             epoch: snapshot.view.epoch,
+            flavour: snapshot.view.flavour,
             asleep: snapshot.view.asleep,
             nodes: nodes.collect(),
         }
@@ -103,6 +111,7 @@ impl NodeStatus {
             tags: node.tags.iter().map(ToString::to_string).collect(),
             role: node.role,
             epoch: node.epoch,
+            flavour: node.flavour,
             lag: None,
             lag_bytes: None,
             ineligible: node.told().filter(|_| node.role != Role::Primary),

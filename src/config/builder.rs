@@ -13,7 +13,9 @@ use super::source::SettingSource;
 use super::table::{PRIMARY, settings};
 use super::{Config, Discovery};
 use crate::credentials::{Credentials, CredentialsProvider, CredentialsRequest};
-use crate::vocabulary::{Consistency, Failover, OnConflict, OnStale, Role, Scope, StatementLimit};
+use crate::vocabulary::{
+    Consistency, Failover, Flavour, OnConflict, OnStale, Role, Scope, StatementLimit,
+};
 
 /// Builds a [`Config`] in code; each setter is named like the field it sets.
 ///

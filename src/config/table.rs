@@ -13,7 +13,9 @@ use super::kind::{SettingKind, Zero};
 use super::source::SettingSource;
 use super::value::{Field, Value};
 use super::{Config, Discovery, NodeConfig};
-use crate::vocabulary::{Consistency, Failover, OnConflict, OnStale, Scope, StatementLimit};
+use crate::vocabulary::{
+    Consistency, Failover, Flavour, OnConflict, OnStale, Scope, StatementLimit,
+};
 pub(super) use rows::settings;
 
 /// The fields that are nodes, not knobs, and the one that steers the reading.

@@ -8,7 +8,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::Discovery;
-use crate::vocabulary::{Consistency, Failover, OnConflict, OnStale, Scope, StatementLimit};
+use crate::vocabulary::{
+    Consistency, Failover, Flavour, OnConflict, OnStale, Scope, StatementLimit,
+};
 
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
@@ -115,6 +117,7 @@ macro_rules! word_field {
 
 word_field!(Consistency);
 word_field!(Failover);
+word_field!(Flavour);
 word_field!(OnConflict);
 word_field!(StatementLimit);
 word_field!(OnStale);

@@ -11,6 +11,7 @@
 //! back to in that epoch. Those that only read may lead to several: then positions prove nothing (see `Replayed`).
 
 mod guide;
+mod hello;
 
 use std::{
     fmt,
@@ -23,7 +24,7 @@ use std::{
 
 use thiserror::Error;
 
-pub(crate) use self::guide::Guide;
+pub(crate) use self::{guide::Guide, hello::Hello};
 use crate::{
     causality::{ReplayReport, Replayed},
     mutants,
@@ -38,27 +39,13 @@ const SEVERAL: Duration = Duration::from_mins(10);
 /// How many servers are remembered that were left.
 const LEFT: usize = 16;
 
-/// What a server said of itself in a connection's first round trip. What it does not tell is nothing.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Hello {
-    pub(crate) cluster: Option<u64>,
-    pub(crate) in_recovery: bool,
-    /// The one that it writes, or receives.
-    pub(crate) timeline: Option<u64>,
-    /// When the server was started, which is what tells one server from another: one has many addresses.
-    pub(crate) started: Option<u64>,
-    /// The server's address, as it sees it; none on a socket of the file system.
-    pub(crate) address: Option<u64>,
-    /// The session cannot write unless it says so.
-    pub(crate) read_only_default: bool,
-    /// A backslash in a string is a backslash.
-    pub(crate) plain_strings: bool,
-    pub(crate) replay: Option<ReplayReport>,
-}
-
 /// Why a connection is not used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub(crate) enum Stranger {
+    #[error(
+        "the connection leads to another database system than the cluster's servers are: correct the address, or SEALANE_FLAVOUR"
+    )]
+    OtherSystem,
     #[error(
         "the connection leads to a server of another cluster (another system identifier): correct the address"
     )]
@@ -123,6 +110,8 @@ pub(crate) struct Door {
 pub(crate) struct Expected {
     /// The node takes writes.
     pub(crate) reigns: bool,
+    /// Whether every node of the cluster takes writes.
+    pub(crate) writes_everywhere: Option<bool>,
     /// Of which cluster.
     pub(crate) cluster: Option<u64>,
     /// The greatest epoch that was seen anywhere.
@@ -328,7 +317,8 @@ impl Door {
         if age.is_some_and(|(own, greatest)| own < greatest) {
             return Err(Stranger::Stale);
         }
-        if read_only_default && !hello.read_only_default && !hello.in_recovery {
+        let may_write = hello.writes_everywhere() == Some(true);
+        if read_only_default && !hello.read_only_default && !hello.in_recovery && !may_write {
             return Err(Stranger::TakesWrites);
         }
         Ok(())
@@ -359,6 +349,12 @@ impl Inside {
 }
 
 fn is_ours(expected: &Expected, hello: &Hello) -> Result<(), Stranger> {
+    match (expected.writes_everywhere, hello.writes_everywhere()) {
+        (Some(ours), Some(own)) if own != ours => return Err(Stranger::OtherSystem),
+        // None of those is ever in recovery.
+        (Some(true), _) if hello.in_recovery => return Err(Stranger::OtherSystem),
+        _ => {}
+    }
     match (hello.cluster, expected.cluster) {
         (Some(own), Some(ours)) if own != ours => Err(Stranger::OtherCluster),
         _ => Ok(()),

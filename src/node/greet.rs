@@ -21,10 +21,11 @@ use super::{
 use crate::{
     causality::{ReplayReport, Upstream},
     error::DbErrKind,
+    vocabulary::Signs,
 };
 
 /// Everything in one statement and one round trip: whose server it is, in which role and epoch, how far it has come,
-/// whether the read-only default is there, and what a backslash in a string means.
+/// whether the read-only default is there, what a backslash in a string means, and which system it is.
 const HELLO: &str = "SELECT one.in_recovery, \
      (SELECT system_identifier FROM pg_catalog.pg_control_system())::pg_catalog.int8, \
      pg_catalog.concat_ws('|', pg_catalog.inet_server_addr(), pg_catalog.inet_server_port()), \
@@ -36,14 +37,14 @@ const HELLO: &str = "SELECT one.in_recovery, \
      THEN (pg_catalog.pg_last_wal_replay_lsn() - '0/0'::pg_catalog.pg_lsn)::pg_catalog.int8 END, \
      receiver.pid IS NOT NULL, \
      pg_catalog.current_setting('default_transaction_read_only') = 'on', \
-     pg_catalog.current_setting('standard_conforming_strings') = 'on' \
+     pg_catalog.current_setting('standard_conforming_strings') = 'on', pg_catalog.version() \
      FROM (SELECT pg_catalog.pg_is_in_recovery() AS in_recovery) AS one \
      LEFT JOIN pg_catalog.pg_stat_wal_receiver AS receiver ON true";
 
 /// What any role may run on whatever speaks the protocol, where the one above is not allowed or not there.
 const LITTLE: &str = "SELECT pg_catalog.pg_is_in_recovery(), NULL::int8, NULL::text, NULL::int8, NULL::int8, NULL::int8, \
      false, pg_catalog.current_setting('default_transaction_read_only') = 'on', \
-     pg_catalog.current_setting('standard_conforming_strings') = 'on'";
+     pg_catalog.current_setting('standard_conforming_strings') = 'on', pg_catalog.version()";
 
 /// What is left where the role may not see which timeline a standby receives: any role may read the control file. It
 /// tells the timeline of the last restart point and of the last page that was flushed. Both are late after a promotion,
@@ -143,17 +144,20 @@ impl Guide {
     async fn ask(&self, conn: &mut PgConnection) -> Result<Hello, sqlx::Error> {
         if !self.little.load(Ordering::Relaxed) {
             match ask(HELLO, conn).await {
-                Err(err) if is_not_told(&err) => self.little.store(true, Ordering::Relaxed),
-                told => return told,
+                // For good, unless that comes and goes with a setting.
+                Err(err) if is_missing(&err) => {
+                    self.little.store(!is_unprepared(&err), Ordering::Relaxed)
+                }
+                told => return told.map(|hello| hello.counted(self.flavour)),
             }
         }
         match ask(LITTLE, conn).await {
             // Something that only speaks the protocol: there is nothing to judge it by.
-            Err(err) if is_not_told(&err) => Ok(Hello {
+            Err(err) if is_missing(&err) => Ok(Hello {
                 plain_strings: true,
                 ..Hello::default()
             }),
-            told => told,
+            told => told.map(|hello| hello.counted(self.flavour)),
         }
     }
 }
@@ -169,6 +173,7 @@ pub(crate) async fn ask_begun(guide: &Guide, begun: &DatabaseTransaction) -> Res
     let row = row.as_ref().and_then(QueryResult::try_as_pg_row);
     let unread = || DbErrKind::Query.of_sqlx(sqlx::Error::RowNotFound);
     let hello = read(row.ok_or_else(unread)?, Instant::now());
+    let hello = hello.map(|hello| hello.counted(guide.flavour));
     hello.map_err(|err| DbErrKind::Query.of_sqlx(err))
 }
 
@@ -212,6 +217,20 @@ pub(crate) async fn only_timeline(conn: &mut PgConnection) -> Result<Option<u32>
         Err(err) if is_not_told(&err) => Ok(None),
         Err(err) => Err(err),
     }
+}
+
+/// Whether the server lacks something of the question, does not allow it or does not support it, or not as it is set up.
+pub(crate) fn is_missing(err: &sqlx::Error) -> bool {
+    let code = err.as_database_error().and_then(|err| err.code());
+    code.is_some_and(|code| {
+        // Class 42 is of names, types, syntax and rights. A system that speaks the protocol may lack any part of a text.
+        code.starts_with("42") || ["0A000", "55000", "3F000"].contains(&&*code)
+    })
+}
+
+fn is_unprepared(err: &sqlx::Error) -> bool {
+    let code = err.as_database_error().and_then(|err| err.code());
+    code.is_some_and(|code| code == "55000")
 }
 
 fn is_not_told(err: &sqlx::Error) -> bool {
@@ -287,6 +306,13 @@ fn read(row: &PgRow, begun: Instant) -> Result<Hello, sqlx::Error> {
         address: (!addr.is_empty()).then(|| server_of(addr, None)),
         read_only_default: row.try_get(7)?,
         plain_strings: row.try_get(8)?,
+        flavour: Some(
+            Signs {
+                version: row.try_get(9)?,
+                ..Signs::default()
+            }
+            .flavour(),
+        ),
         replay,
     })
 }

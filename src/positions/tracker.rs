@@ -53,7 +53,8 @@ pub(crate) struct PinSettings {
     pub(crate) length: Duration,
     /// The operator's word that no replica is further behind. Without that, time proves nothing.
     pub(crate) is_trusted: bool,
-    /// Reads are always fresh: writes leave nothing behind that a read has to see.
+    /// Reads are always fresh: writes leave nothing behind that a read has to see. What was not known at the start is taken
+    /// for not so.
     pub(crate) reads_are_fresh: bool,
 }
 
@@ -152,8 +153,8 @@ impl Tracker {
         self.told.load(Ordering::Acquire)
     }
 
-    /// The primary says that it will not tell. Whether that is new.
-    pub(super) fn mark_untold(&self) -> bool {
+    /// The primary says that it will not tell, or what servers tell proves nothing. Whether that is new.
+    pub(crate) fn mark_untold(&self) -> bool {
         self.told.swap(false, Ordering::AcqRel)
     }
 

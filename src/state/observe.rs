@@ -7,6 +7,7 @@ use super::{Fact, Moment, Notice, ProbeFacts, State, node::ServerFacts};
 use crate::vocabulary::{NodeId, Role};
 
 pub(super) fn observe(step: &mut Step<'_>, id: NodeId, begun: Moment, facts: ProbeFacts) {
+    step.state.learn_flavour(id, facts.flavour);
     let began_anew = begins_anew(step.state, id, facts);
     note_history(step, id, begun, facts, began_anew);
     let complete = step.state.history.complete(&facts);
@@ -48,7 +49,10 @@ pub(super) fn observe(step: &mut Step<'_>, id: NodeId, begun: Moment, facts: Pro
 impl ServerFacts {
     /// Takes over what was told; whether that changes what the node is good for.
     fn learn(&mut self, facts: &ProbeFacts, newest: Option<u64>) -> bool {
-        let shown = |said: &Self| (said.epoch, said.receiving, said.serializable);
+        let shown = |said: &Self| {
+            let flavour = (said.flavour, said.subscribes);
+            (said.epoch, said.receiving, said.serializable, flavour)
+        };
         let before = shown(self);
         // Whoever has replayed some of the newest epoch follows it, also where the role may not see whom it follows (T2).
         let reached = facts
@@ -67,6 +71,8 @@ impl ServerFacts {
         self.address = facts.address.or(self.address);
         self.position = facts.position;
         self.serializable = facts.serializable;
+        self.flavour = facts.flavour.or(self.flavour);
+        (self.proves_nothing, self.subscribes) = (facts.proves_nothing, facts.subscribes);
         before != shown(self)
     }
 }

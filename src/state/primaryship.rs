@@ -14,7 +14,7 @@ pub(super) mod told;
 mod witness;
 
 use super::step::Step;
-use super::{Effect, Fact, Moment, NodeState, Notice, State, catalog};
+use super::{Effect, Fact, Moment, NodeState, Notice, State, catalog, everywhere};
 use crate::vocabulary::{FenceReason, NodeId, Role};
 use before_sleep::BeforeSleep;
 use claims::{CONFIRM_LIMIT, Claim, claimed, same_server};
@@ -110,7 +110,9 @@ impl State {
 /// Settles every node's role by what is known now.
 pub(super) fn settle(step: &mut Step<'_>) {
     learn_identity(step.state);
+    let everywhere = step.state.writes_everywhere();
     let primary = match step.state.tuning.failover.enabled {
+        true if everywhere => everywhere::writer(step),
         true => observed(step),
         false => step.state.configured(),
     };
@@ -124,10 +126,11 @@ pub(super) fn settle(step: &mut Step<'_>) {
     }
     let now = step.now;
     step.out.publish();
-    // Where there are no epochs, nothing else ends what is in flight on the old one (T7).
+    // Where there are no epochs, nothing else ends what is in flight on the old one (T7). Where every node takes writes, it
+    // may end by itself.
     let old = before
         .and_then(|old| step.state.node(old))
-        .filter(|old| old.is_member());
+        .filter(|old| old.is_member() && !everywhere);
     if let (Some(old), Some(_), None) =
         (old.map(|old| old.id), primary, step.state.primaryship.epoch)
     {
@@ -263,6 +266,7 @@ fn tell_fence(step: &mut Step<'_>, index: usize, fence: Option<FenceReason>) -> 
 fn unfenced(node: &NodeState, state: &State) -> Role {
     match (node.said.in_recovery, node.spec.role) {
         _ if !state.tuning.failover.enabled => node.spec.role,
+        _ if state.writes_everywhere() => everywhere::role(node),
         (Fact::Known(true), _) => Role::Replica,
         // Not in recovery, and not the primary now: it is silent, or not accepted yet.
         (Fact::Known(false), _) | (_, Role::Primary) => Role::Unknown,
@@ -273,6 +277,10 @@ fn unfenced(node: &NodeState, state: &State) -> Role {
 fn fence(node: &NodeState, state: &State, primary: Option<NodeId>) -> Option<FenceReason> {
     if primary == Some(node.id) {
         return None;
+    }
+    let foreign = everywhere::fence(node, state);
+    if foreign.is_some() || state.writes_everywhere() {
+        return foreign;
     }
     match (node.said.identity, state.primaryship.identity) {
         (Fact::Known(own), Some(home)) if own != home => return Some(FenceReason::OtherCluster),

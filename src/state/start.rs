@@ -65,6 +65,7 @@ impl State {
             nodes: Vec::new(),
             version: 1,
             primaryship: Primaryship::default(),
+            flavour: None,
             told: None,
             history: lag::History::default(),
             catalog: CatalogSchedule::default(),

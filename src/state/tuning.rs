@@ -6,6 +6,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::vocabulary::Flavour;
+
 /// The figures that transitions and routing depend on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Tuning {
@@ -27,6 +29,8 @@ pub(crate) struct Tuning {
     /// How long a removed node may finish what it runs.
     pub(crate) drain_timeout: Duration,
     pub(crate) failover: FailoverRules,
+    /// Which system the servers are, where that is set.
+    pub(crate) flavour: Flavour,
     /// How long a new node may take to give its first connection.
     pub(crate) warm_limit: Duration,
     /// How often the catalog is read, whatever happens; none: only for a reason.

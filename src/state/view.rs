@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::eligible::{ineligible, is_untold, out_of_service, told_of};
 use super::groups::{Group, Groups, ReadCandidate};
 use super::{Moment, NodeState, Outage, State};
-use crate::vocabulary::{FenceReason, Ineligible, NodeId, Role};
+use crate::vocabulary::{FenceReason, Flavour, Ineligible, NodeId, Role};
 
 /// One node in the list, by position: the snapshot's pools stand in the same order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub(crate) struct ViewNode {
     pub(crate) ineligible: Option<Ineligible>,
     /// Why it is not used although it answers.
     pub(crate) fenced: Option<FenceReason>,
+    /// Which system it is, where it is known.
+    pub(crate) flavour: Option<Flavour>,
     /// Found dead, or under grave suspicion, until its next probe.
     pub(crate) in_doubt: bool,
     /// Found dead.
@@ -42,6 +44,8 @@ pub(crate) struct View {
     pub(crate) version: u64,
     pub(crate) nodes: Box<[ViewNode]>,
     pub(crate) primary: Option<usize>,
+    /// Which system the servers are, where it is known.
+    pub(crate) flavour: Option<Flavour>,
     /// What the primary is called, or the last one while there is none.
     pub(crate) last_primary: Option<Arc<str>>,
     /// The greatest epoch that was seen.
@@ -74,6 +78,7 @@ impl ViewNode {
             role: node.role,
             ineligible: ineligible(node, state),
             fenced: node.fencing.cause,
+            flavour: flavour_of(node, state),
             in_doubt: node.is_in_doubt(),
             ejected: node.is_ejected(),
             epoch: node.said.epoch.known(),
@@ -105,6 +110,7 @@ impl View {
         Self {
             version: state.version,
             primary: nodes.iter().position(|node| node.role == Role::Primary),
+            flavour: state.flavour(),
             last_primary: state.last_primary().map(|node| node.spec.name.clone()),
             epoch: state.primaryship.seen.greatest,
             none_since: state.primaryship.none_since,
@@ -145,6 +151,15 @@ impl View {
     }
 }
 
+/// What a node is shown as. A server that follows nobody and receives rows by logical replication is a subscriber, unless
+/// it takes the writes: a primary may receive others' rows.
+fn flavour_of(node: &NodeState, state: &State) -> Option<Flavour> {
+    match node.said.subscribes && node.role != Role::Primary {
+        true => Some(Flavour::LogicalSubscriber),
+        false => state.tuning.flavour.or(node.said.flavour),
+    }
+}
+
 /// The eligible replicas; and these with the primary, where it takes part in reads beside some of them.
 fn candidates<'s>(
     state: &State,
@@ -161,8 +176,14 @@ fn candidates<'s>(
         })
         .collect();
     let mut everyone = readers.clone();
-    let weight = state.tuning.primary_weight;
-    if weight > 0 && !readers.is_empty() {
+    let everywhere = state.writes_everywhere();
+    let primary_weight = state.tuning.primary_weight;
+    // Where every node takes writes, the one that has them has reads too.
+    let weight_of = |node: &NodeState| match everywhere {
+        true => node.weight(),
+        false => primary_weight,
+    };
+    if (everywhere || primary_weight > 0) && !readers.is_empty() {
         let takes_part =
             |node: &NodeState| node.role == Role::Primary && out_of_service(node).is_none();
         everyone.extend(
@@ -171,7 +192,7 @@ fn candidates<'s>(
                 .map(|(index, node)| ReadCandidate {
                     index,
                     node,
-                    weight,
+                    weight: weight_of(node),
                 }),
         );
     }

@@ -104,6 +104,8 @@ word_enum! {
         NotInRecovery = "not_in_recovery",
         /// The node's system identifier is not the primary's.
         OtherCluster = "other_cluster",
+        /// The node is another database system than the primary, or than `SEALANE_FLAVOUR` says.
+        OtherSystem = "other_system",
         /// A primary of an epoch that is over.
         Stale = "stale",
         /// The node shows a greater epoch than the primary, and nobody vouches for it: perhaps a copy that was promoted
@@ -121,6 +123,7 @@ impl fmt::Display for FenceReason {
         f.write_str(match self {
             Self::NotInRecovery => "configured as a replica, and not in recovery",
             Self::OtherCluster => "of another cluster",
+            Self::OtherSystem => "another database system",
             Self::Stale => "takes writes on an older timeline than the primary",
             Self::Quarantined => {
                 "takes writes on a newer timeline than the primary, and nobody confirms it"

@@ -28,6 +28,7 @@ mod faults_connections;
 mod faults_primary;
 mod faults_replicas;
 mod faults_start;
+mod flavour;
 mod grants;
 mod history;
 mod identity;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::node::door::{Door, Expected, Guide, Hello, Stranger};
+use crate::vocabulary::Flavour;
 
 const ONE: u64 = 1;
 
@@ -19,6 +20,7 @@ fn hello(started: u64, timeline: u64) -> Hello {
 fn reigns(started: u64, greatest: Option<u64>) -> Expected {
     Expected {
         reigns: true,
+        writes_everywhere: None,
         cluster: Some(7),
         greatest,
         started: Some(started),
@@ -28,7 +30,7 @@ fn reigns(started: u64, greatest: Option<u64>) -> Expected {
 }
 
 fn writer(door: &Arc<Door>) -> Arc<Guide> {
-    Guide::new(door, true, false)
+    Guide::new(door, true, false, Flavour::Auto)
 }
 
 #[test]
@@ -122,7 +124,7 @@ fn strangers_are_refused_for_what_they_are() {
         ..hello(20, 1)
     };
     assert_eq!(pool.admit(&follows), Err(Stranger::InRecovery));
-    let reader = Guide::new(&door, false, true);
+    let reader = Guide::new(&door, false, true, Flavour::Auto);
     assert_eq!(reader.admit(&follows), Ok(()), "a standby is in recovery");
     assert_eq!(reader.admit(&other), Err(Stranger::OtherCluster));
     assert_eq!(reader.admit(&hello(10, 1)), Err(Stranger::TakesWrites));

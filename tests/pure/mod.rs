@@ -6,6 +6,8 @@ mod clock;
 mod config;
 mod credentials;
 mod door;
+#[cfg(all(feature = "postgres", feature = "serde"))]
+mod flavour;
 mod intent;
 mod matrix;
 mod metrics;

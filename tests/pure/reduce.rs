@@ -6,7 +6,7 @@ use fastrand::Rng;
 use proptest::prelude::*;
 use serde_json::Value;
 
-use super::words::{duration, node, option, scenarios, signal, stage, str_of, tuning};
+use super::words::{duration, flavour, node, option, scenarios, signal, stage, str_of, tuning};
 use crate::causality::{Named, Word};
 use crate::signal::Signal;
 use crate::state::reduce::reduce;
@@ -15,7 +15,7 @@ use crate::state::{
     NodeSpec, NodeState, PoolNews, ProbeFacts, Ran, Reading, Spares, StartProblem, State, TextHash,
     Tuning, View,
 };
-use crate::vocabulary::{Ineligible, NodeId, Role, Stage};
+use crate::vocabulary::{Flavour, Ineligible, NodeId, Role, Stage};
 
 const FILES: &[(&str, &str)] = &[
     ("ejection", include_str!("reduce/ejection.json")),
@@ -32,6 +32,7 @@ const FILES: &[(&str, &str)] = &[
     ("stalls", include_str!("reduce/stalls.json")),
     ("told", include_str!("reduce/told.json")),
     ("sleep", include_str!("reduce/sleep.json")),
+    ("flavour", include_str!("reduce/flavour.json")),
 ];
 
 #[test]
@@ -152,6 +153,30 @@ fn run(file: &str, scenario: &Value) {
             };
             assert!(bench.state.believes_catalog_of(role), "{name}: {role}");
             assert!(!bench.state.believes_catalog_of(other), "{name}: {other}");
+        }
+        if let Some(expected) = step.get("primary") {
+            let primary = bench.state.primaryship.primary;
+            let found = primary.map(|id| bench.names[usize::try_from(id.0).unwrap()].as_str());
+            assert_eq!(found, expected.as_str(), "{name}: who takes the writes");
+        }
+        if let Some(expected) = step.get("shares") {
+            let view = View::new(&bench.state);
+            let mut found: Vec<&str> = Vec::new();
+            for candidate in &view.groups.in_order(None, &view.replicas).first().members {
+                found.push(&view.nodes()[candidate.index].name);
+            }
+            assert_eq!(
+                found,
+                list(expected, str::to_owned),
+                "{name}: who has reads"
+            );
+        }
+        if let Some(expected) = step.get("flavour") {
+            let found = View::new(&bench.state).flavour.map(Flavour::as_str);
+            assert_eq!(found, expected.as_str(), "{name}: which system");
+        }
+        if let Some(expected) = step.get("has_positions") {
+            assert_eq!(bench.state.has_positions(), *expected, "{name}: positions");
         }
         if let Some(expected) = step.get("next_tick") {
             let next = bench.state.next_tick().map(|next| next.0);
@@ -323,6 +348,9 @@ impl Bench {
                     reached: option(text, "reached").map(|text| text.parse().unwrap()),
                     serializable: option(text, "serializable").is_some(),
                     moved: text.ends_with(" moved"),
+                    flavour: option(text, "flavour").map(flavour),
+                    proves_nothing: option(text, "proves_nothing").is_some(),
+                    subscribes: option(text, "subscribes").is_some(),
                     ..ProbeFacts::default()
                 },
             },

@@ -10,7 +10,7 @@ use crate::cluster::start::settings;
 use crate::config::Config;
 use crate::signal::Signal;
 use crate::state::{NodeSpec, Tuning};
-use crate::vocabulary::{Intent, Reason, Role, Stage};
+use crate::vocabulary::{Flavour, Intent, Reason, Role, Stage};
 
 /// The scenarios of a file, and where they came from.
 pub(super) fn scenarios(file: &str, text: &str) -> Vec<Value> {
@@ -46,6 +46,11 @@ pub(super) fn signal(word: &str) -> Signal {
 pub(super) fn stage(word: &str) -> Stage {
     let known = Stage::ALL.iter().find(|stage| stage.as_str() == word);
     *known.unwrap_or_else(|| panic!("no stage `{word}`"))
+}
+
+pub(super) fn flavour(word: &str) -> Flavour {
+    word.parse()
+        .unwrap_or_else(|_| panic!("no flavour `{word}`"))
 }
 
 pub(super) fn role(word: &str) -> Role {
@@ -121,6 +126,7 @@ pub(super) fn tuning(value: &Value) -> Tuning {
             "failover" => tuning.failover.enabled = value.as_bool().expect("a bool"),
             "confirmed" => tuning.failover.confirmed = value.as_bool().expect("a bool"),
             "keep_first" => tuning.failover.keep_first = value.as_bool().expect("a bool"),
+            "flavour" => tuning.flavour = flavour(value.as_str().expect("a word")),
             "catalog_refresh" => tuning.catalog_refresh = Some(time()),
             "first_backoff" => tuning.ejection.first_backoff = time(),
             "eject_max" => tuning.ejection.max_backoff = time(),

@@ -90,6 +90,9 @@ impl Log<'_> {
                 "its system identifier is not the primary's, so it belongs to another cluster; \
                  check DATABASE_REPLICA_URLS"
             }
+            FenceReason::OtherSystem => {
+                "it is another database system than the cluster's servers: check DATABASE_REPLICA_URLS and SEALANE_FLAVOUR"
+            }
             FenceReason::Quarantined => {
                 "it takes writes on a greater timeline than the primary, which still answers, and nobody confirms it \
                  (SEALANE_FAILOVER=confirmed): stop it, let the primary or another replica follow it, or name \

@@ -106,6 +106,9 @@ impl OpenNode {
 fn expected(node: &NodeState, state: &State) -> Expected {
     Expected {
         reigns: node.role == Role::Primary,
+        writes_everywhere: state
+            .flavour()
+            .map(|flavour| flavour.row().writes_everywhere),
         cluster: state.primaryship.identity,
         greatest: state.primaryship.seen.greatest,
         started: node.said.started,

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use sea_orm::DbBackend;
+
 use crate::{
     config::Config,
     intent::Settings,
     state::{Ejection, FailoverRules, Tuning},
-    vocabulary::{Failover, OnConflict, Role},
+    vocabulary::{Failover, Flavour, OnConflict, Role},
 };
 
 /// How many statements may wait for a node before more are refused: they would only time out.
@@ -48,6 +50,10 @@ pub(crate) fn tuning(config: &Config) -> Tuning {
             confirmed: config.failover == Failover::Confirmed,
             keep_first: config.on_conflict == OnConflict::KeepFirst,
             timeout: config.failover_timeout,
+        },
+        flavour: match config.primary.url.backend() {
+            DbBackend::Postgres => config.flavour,
+            _ => Flavour::Auto,
         },
         catalog_refresh: config.catalog_refresh,
         waiters_limit: WAITERS_LIMIT,

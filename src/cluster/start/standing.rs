@@ -2,17 +2,26 @@
 
 use crate::{
     state::{View, ViewNode},
-    vocabulary::Role,
+    vocabulary::{Flavour, Role},
 };
 
 /// The picture of the start in one line, for whoever looks first after a deployment.
 pub(crate) fn line(view: &View) -> String {
     let epoch = view.epoch.map(|epoch| format!(" (timeline {epoch})"));
     let epoch = epoch.unwrap_or_default();
-    let mut parts = vec![match view.primary.and_then(|at| view.nodes().get(at)) {
+    let mut parts = Vec::new();
+    if let Some(flavour) = view.flavour.filter(|flavour| *flavour != Flavour::Postgres) {
+        parts.push(match flavour.row().writes_everywhere {
+            true => format!(
+                "the servers are {flavour}, each of which takes writes and serves fresh reads"
+            ),
+            false => format!("the servers are {flavour}"),
+        });
+    }
+    parts.push(match view.primary.and_then(|at| view.nodes().get(at)) {
         Some(primary) => format!("`{}` is the primary{epoch}", primary.name),
         None => format!("no node is known to be the primary{epoch}, writes wait for one"),
-    }];
+    });
     let others = || {
         view.nodes()
             .iter()

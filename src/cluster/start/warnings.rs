@@ -3,7 +3,11 @@
 use sea_orm::DbBackend;
 
 use super::Starting;
-use crate::{config::Config, state::View, vocabulary::Ineligible};
+use crate::{
+    config::Config,
+    state::View,
+    vocabulary::{Flavour, Ineligible},
+};
 
 impl Starting {
     /// Warns.
@@ -18,7 +22,20 @@ impl Starting {
                 );
             }
         }
-        let tells_nothing = config.primary.url.backend() == DbBackend::MySql;
+        for node in self.state.members() {
+            if let (Some(said), set) = (node.said.flavour, config.flavour)
+                && !matches!(set, Flavour::Auto)
+                && set != said
+                && set != Flavour::LogicalSubscriber
+            {
+                tracing::warn!(
+                    node = &*node.spec.name,
+                    "SEALANE_FLAVOUR says {set}, and this server says that it is {said}: it is taken for {set}"
+                );
+            }
+        }
+        let tells_nothing = config.primary.url.backend() == DbBackend::MySql
+            || !(self.state.has_positions() || self.state.writes_everywhere());
         if tells_nothing && view.splits && config.pin.is_none() {
             tracing::warn!(
                 "nothing tells how far a replica of this server is: reads of a session that wrote stay on the primary, and \

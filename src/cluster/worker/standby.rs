@@ -46,7 +46,13 @@ impl Worker {
     ) {
         self.probes.ended(id, wire);
         match &mut event {
-            Event::ProbeOk { facts, .. } => facts.moved = self.nodes.probed(id, facts),
+            Event::ProbeOk { facts, .. } => {
+                facts.moved = self.nodes.probed(id, facts);
+                if facts.proves_nothing {
+                    // Before the picture shows the node.
+                    shared.tracker.mark_untold();
+                }
+            }
             Event::ProbeFailed { signal, .. } if signal.concerns_node() => {
                 if let Some(member) = self.nodes.member(id) {
                     member.metrics.count(NodeCounter::ConnectionError);

@@ -235,6 +235,11 @@ macro_rules! settings {
                     "stop",
                     "What happens when two nodes take writes on one timeline: nothing is written until one is a standby again (`stop`), or the one that this process saw first goes on (`keep-first`)",
                     "`keep-first` may write to the wrong one";
+                "SEALANE_FLAVOUR" flavour: [Flavour] = Flavour::default(),
+                    SettingKind::Word(Flavour::WORDS),
+                    "cockroachdb",
+                    "Which database system the servers are: what they are asked, and what their answers mean; see [where it runs](where-it-runs.md#which-system-it-is)",
+                    "each server says it in its first answer; set it where a process has to start while the first node is down";
                 "SEALANE_DISCOVERY" discovery: [Discovery] = Discovery::default(),
                     SettingKind::Discovery,
                     "patroni=http://db1:8008",

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use super::{Door, Hello, News, Stranger};
 #[cfg(feature = "postgres")]
 use crate::config::Sharing;
-use crate::{causality::Replayed, mutants, node::sockets::Sockets};
+use crate::{causality::Replayed, mutants, node::sockets::Sockets, vocabulary::Flavour};
 
 /// One pool's.
 #[derive(Debug)]
@@ -21,6 +21,9 @@ pub(crate) struct Guide {
     pub(crate) replayed: Arc<Replayed>,
     writes: bool,
     read_only_default: bool,
+    /// Which system its servers are, where that is set.
+    #[cfg(feature = "postgres")]
+    pub(in crate::node) flavour: Flavour,
     /// The door's, when the pool was made or renewed.
     version: AtomicU64,
     elsewhere: u64,
@@ -44,7 +47,14 @@ pub(crate) struct Guide {
 }
 
 impl Guide {
-    pub(crate) fn new(door: &Arc<Door>, writes: bool, read_only_default: bool) -> Arc<Self> {
+    pub(crate) fn new(
+        door: &Arc<Door>,
+        writes: bool,
+        read_only_default: bool,
+        flavour: Flavour,
+    ) -> Arc<Self> {
+        #[cfg(not(feature = "postgres"))]
+        let _ = flavour;
         if writes {
             door.begin_writer();
         }
@@ -59,6 +69,8 @@ impl Guide {
             replayed: Arc::new(replayed),
             writes,
             read_only_default,
+            #[cfg(feature = "postgres")]
+            flavour,
             hooked: OnceLock::new(),
             little: AtomicBool::new(false),
             refused: watch::Sender::new(None),

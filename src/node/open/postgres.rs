@@ -41,7 +41,12 @@ pub(super) async fn open(
 ) -> Result<NodePool, DbErr> {
     let mut options = tuned(config, node);
     let read_only = config.fence && node.role() == Role::Replica;
-    let guide = Guide::new(door, node.role() != Role::Replica, read_only);
+    let guide = Guide::new(
+        door,
+        node.role() != Role::Replica,
+        read_only,
+        config.flavour,
+    );
     let credentials = credentials_of(config, node);
     let signed = given(credentials.as_ref()).await?;
     // Without replicas the application may be given this pool, as SeaORM gives it.

@@ -1,0 +1,86 @@
+//! Which system the cluster is, and clusters whose nodes all take writes (T18).
+//!
+//! Such a node is in no recovery and shows no epoch: there is nothing to fence it by, and no need. One of them takes this
+//! process's writes all the same, so that a transaction, a pause of writes and `concrete()` have one place; when it is
+//! found dead another one does, and that one keeps them. A read sees what was written on any other node before it
+//! began, so it goes to any of them. To deal writes out over all nodes was rejected: every node would need a pool that may
+//! write for reads too, and one text that was judged wrongly would meet nothing behind the judge. Processes that name
+//! different nodes first spread their writes.
+
+use super::step::Step;
+use super::{Fact, Membership, NodeState, State};
+use crate::vocabulary::{FenceReason, Flavour, NodeId, Role};
+
+impl State {
+    /// Which system the servers are: what is set, or what was heard.
+    pub(crate) fn flavour(&self) -> Option<Flavour> {
+        self.tuning.flavour.or(self.flavour)
+    }
+
+    /// Whether every node takes writes.
+    pub(crate) fn writes_everywhere(&self) -> bool {
+        self.flavour()
+            .is_some_and(|flavour| flavour.row().writes_everywhere)
+    }
+
+    /// Whether positions of this cluster prove what a replica has.
+    pub(crate) fn has_positions(&self) -> bool {
+        let proves = |flavour: Flavour| flavour.row().positions;
+        self.flavour().is_none_or(proves) && !self.members().any(|node| node.said.proves_nothing)
+    }
+
+    /// The cluster is what its configured primary is, and where the list names none what answers first: a replica's
+    /// address may be wrong, and then the writes must not go there.
+    pub(super) fn learn_flavour(&mut self, id: NodeId, told: Option<Flavour>) {
+        let counts = self.configured().is_none_or(|named| named == id);
+        let is_member = self.node(id).is_some_and(NodeState::is_member);
+        if counts && is_member && self.flavour.is_none() {
+            self.flavour = told;
+        }
+    }
+}
+
+/// Who takes the writes where every node may: who takes them now, for as long as it lives.
+pub(super) fn writer(step: &mut Step<'_>) -> Option<NodeId> {
+    let state = &*step.state;
+    let alone = state.members().count() == 1;
+    // The only one there is keeps them, whatever was heard of it.
+    let lives = |node: &NodeState| alone || !node.is_ejected();
+    let takes = |node: &NodeState| {
+        lives(node) && node.stand == Membership::Member && fence(node, state).is_none()
+    };
+    let now = state.primaryship.primary.and_then(|id| state.node(id));
+    if let Some(now) = now.filter(|now| takes(now)) {
+        return Some(now.id);
+    }
+    let seen = |node: &&NodeState| node.probe.seen && takes(node);
+    let others: Vec<NodeId> = state.members().filter(seen).map(|node| node.id).collect();
+    let configured = state.configured();
+    if let Some(named) = configured.filter(|named| others.contains(named)) {
+        return Some(named);
+    }
+    let unasked = |node: &NodeState| node.probe.asked.is_none() && !node.is_ejected();
+    if now.is_none() && configured.is_none() && state.members().any(unasked) {
+        // Whoever answers first would take the writes of all processes.
+        return None;
+    }
+    step.rng.choice(others)
+}
+
+/// What a node may do there that is neither the one that takes the writes nor fenced.
+pub(super) fn role(node: &NodeState) -> Role {
+    match node.probe.seen {
+        true => Role::Replica,
+        false if node.spec.role == Role::Primary => Role::Unknown,
+        false => node.spec.role,
+    }
+}
+
+/// Why a node is none of the cluster's system: it says that it is another, or it is in recovery, which these never are.
+pub(super) fn fence(node: &NodeState, state: &State) -> Option<FenceReason> {
+    let ours = state.flavour()?.row().writes_everywhere;
+    let own = state.tuning.flavour.or(node.said.flavour);
+    let other = own.is_some_and(|own| own.row().writes_everywhere != ours);
+    let follows = ours && node.said.in_recovery == Fact::Known(true);
+    (other || follows).then_some(FenceReason::OtherSystem)
+}
