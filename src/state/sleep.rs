@@ -2,7 +2,7 @@
 //!
 //! What is forgotten is all that speaks *for* a node: who is the primary, in which epoch, who has replayed what. What
 //! speaks against one is kept, so that a cluster that wakes is at least as careful as a process that starts: the
-//! greatest epoch that was seen, the cluster's identity, what an authority has overruled.
+//! greatest epoch that was seen, the cluster's identity, what an authority has overruled, that a node was out.
 //!
 //! It wakes by the answers of all nodes at once, and roles are settled when all were taken in. Settling after each, as
 //! while it is awake, was rejected: of two primaries the old one may answer first.
@@ -10,7 +10,7 @@
 use std::time::Duration;
 
 use super::step::Step;
-use super::{Effect, Event, Membership, Moment, NodeState, Notice, State, catalog, probe};
+use super::{Effect, Event, Health, Membership, Moment, NodeState, Notice, State, catalog, probe};
 use crate::vocabulary::{NodeId, Role};
 
 /// For how long after waking a replica that is not known to be near is on its way, and no news.
@@ -102,6 +102,23 @@ impl NodeState {
     fn forget(&mut self) {
         let fresh = Self::new(self.id, self.spec.clone(), self.stand);
         let (overruled, told) = (self.fencing.overruled, self.fencing.told);
+        let health = match self.condition.health {
+            // That was told, and nothing runs there that would have to end. It is back once it answers, as ever.
+            Health::Ejected {
+                since,
+                failures,
+                relapses,
+                ..
+            } => Health::Ejected {
+                since,
+                failures,
+                relapses,
+                dirty: false,
+                silent: false,
+                cut: true,
+            },
+            Health::Up | Health::Ramping { .. } => Health::Up,
+        };
         *self = Self {
             // Nobody is the primary before it has said so.
             role: match fresh.spec.role {
@@ -113,7 +130,7 @@ impl NodeState {
             ..fresh
         };
         // Its pools are opened again once it has answered.
-        self.condition.lacks_pool = true;
+        (self.condition.lacks_pool, self.condition.health) = (true, health);
         (self.fencing.overruled, self.fencing.told) = (overruled, told);
     }
 }
