@@ -11,7 +11,10 @@ use std::time::Duration;
 
 use super::step::Step;
 use super::{Effect, Event, Health, Membership, Moment, NodeState, Notice, State, catalog, probe};
-use crate::vocabulary::{NodeId, Role};
+use crate::{
+    mutants,
+    vocabulary::{NodeId, Role},
+};
 
 /// For how long after waking a replica that is not known to be near is on its way, and no news.
 const SETTLES: Duration = Duration::from_secs(2);
@@ -23,7 +26,9 @@ pub(super) fn fall_asleep(step: &mut Step<'_>) {
     }
     let state = &mut *step.state;
     state.nodes.iter_mut().for_each(NodeState::forget);
-    state.primaryship.forget();
+    if !mutants::lives("woken_without_asking") {
+        state.primaryship.forget();
+    }
     state.history.clear();
     catalog::rest(&mut state.catalog);
     state.asleep = true;
@@ -41,7 +46,10 @@ pub(super) fn wake(step: &mut Step<'_>, answers: Vec<Event>) {
     step.state.woke = Some(now);
     step.state.look_at = now;
     step.state.primaryship.none_since = Some(now);
-    let answers = answers.into_iter();
+    let answers = match mutants::lives("woken_without_asking") {
+        true => Vec::new().into_iter(),
+        false => answers.into_iter(),
+    };
     let asked: Vec<NodeId> = answers
         .filter_map(|answer| probe::ended(step, answer))
         .collect();
@@ -101,6 +109,10 @@ impl NodeState {
     /// As at the start, but for what its owner wants, what speaks against it, and what was told.
     fn forget(&mut self) {
         let fresh = Self::new(self.id, self.spec.clone(), self.stand);
+        if mutants::lives("woken_without_asking") {
+            (self.generation, self.condition.lacks_pool) = (self.generation + 1, true);
+            return;
+        }
         let (overruled, told) = (self.fencing.overruled, self.fencing.told);
         let health = match self.condition.health {
             // That was told, and nothing runs there that would have to end. It is back once it answers, as ever.

@@ -26,8 +26,11 @@ const MOVED: &str =
 
 const OPEN: &str = "failover::open_work::nothing_of_an_open_transaction_is_stored_on_a_primary_that_was_fenced_meanwhile";
 
+const WOKEN: &str =
+    "idle::a_primary_that_was_promoted_meanwhile_gets_the_first_write_and_the_old_one_none";
+
 /// Each mutant, the kinds of sessions that run, and the test that has to notice.
-const MUTANTS: [(&str, &str, &str); 13] = [
+const MUTANTS: [(&str, &str, &str); 14] = [
     ("writes_again", "", STORM),
     ("class_decides", "", STORM),
     ("flush_position", "Explicit", CHECKER),
@@ -41,6 +44,7 @@ const MUTANTS: [(&str, &str, &str); 13] = [
     ("balanced_name_as_one_server", "", BALANCED),
     ("moved_name_unnoticed", "", MOVED),
     ("work_before_cut", "", OPEN),
+    ("woken_without_asking", "", WOKEN),
 ];
 
 /// How often a run is repeated before a mutant counts as missed: each is a race or a rare crash.
