@@ -35,4 +35,12 @@ impl ReadRequirement {
             }
         }
     }
+
+    /// The position that is needed; 0 where none is, or none is known.
+    pub(crate) fn lsn(self) -> u64 {
+        match self {
+            Self::Position { lsn, .. } => lsn,
+            Self::Nothing | Self::Primary => 0,
+        }
+    }
 }

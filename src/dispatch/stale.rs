@@ -123,7 +123,8 @@ impl Attempt<'_> {
             }
             if self.freshness.need != ReadRequirement::Primary {
                 // Before the primary has told the position, the replicas' would say nothing.
-                waiting.get_or_insert_with(|| shared.tracker.demand.wait());
+                let lsn = self.freshness.need.lsn();
+                waiting.get_or_insert_with(|| shared.tracker.demand.wait(lsn));
             }
             Look::NotYet
         };

@@ -25,6 +25,10 @@ const PART: u32 = 4;
 /// The longest step while somebody waits.
 const MOST_AWAITED: Duration = Duration::from_millis(20);
 
+/// How long a server that can wait itself is left to it: no shorter, since a question costs more than it waits, and no
+/// longer, since it hears nothing meanwhile of who asks for less.
+const LEAST_HELD: Duration = Duration::from_millis(5);
+
 /// How long an ask is taken for one that goes on: whoever asked may have to ask again.
 const LINGER: Duration = Duration::from_millis(100);
 
@@ -42,6 +46,8 @@ pub(super) struct Standing {
     pub(super) another_covers: bool,
     /// There is enough for questions in vain.
     pub(super) plenty: bool,
+    /// The position that is waited for next, where the server itself can wait for one.
+    pub(super) holds_for: Option<u64>,
 }
 
 /// When the next question is due.
@@ -49,6 +55,8 @@ pub(super) struct Standing {
 pub(super) enum Next {
     /// The fixed pause after a failure, whoever asks.
     Pause(Duration),
+    /// Now, and the server answers when it has replayed this position, or after so long.
+    Hold { lsn: u64, most: Duration },
     /// As long at the most, unless somebody asks; whether or not anything is left of the allowance.
     Within(Duration),
     /// Nothing is to be found out before somebody asks or wishes.
@@ -80,6 +88,8 @@ pub(super) struct Pace {
     pub(super) heard: u64,
     demanded: Option<Instant>,
     pub(super) failed: bool,
+    /// The replica may be left to wait: no question of that kind has failed.
+    pub(super) holds: bool,
     /// When the last question was put.
     asked_at: Instant,
     /// How long after a capture this replica is usually found to have replayed it.
@@ -92,6 +102,7 @@ impl Pace {
             heard: 0,
             demanded: None,
             failed: false,
+            holds: true,
             asked_at: now,
             usual: Duration::ZERO,
         }
@@ -116,6 +127,11 @@ impl Pace {
     pub(super) fn next(&self, seen: &Standing) -> Next {
         if self.failed {
             return Next::Pause(PAUSE);
+        }
+        if let (Some(lsn), Some(since)) = (seen.holds_for, seen.behind_since) {
+            let behind = seen.now.saturating_duration_since(since);
+            let most = (behind / PART_AWAITED).clamp(LEAST_HELD, MOST_AWAITED);
+            return Next::Hold { lsn, most };
         }
         if seen.asked != self.heard {
             return Next::Within(Duration::ZERO);
@@ -168,6 +184,7 @@ mod tests {
             behind_since,
             another_covers: false,
             plenty: true,
+            holds_for: None,
         }
     }
 
@@ -256,6 +273,27 @@ mod tests {
         assert_eq!(waits(MS), Next::Within(LEAST));
         assert_eq!(waits(160 * MS), Next::Within(10 * MS));
         assert_eq!(waits(60 * MOST), Next::Within(20 * MS));
+    }
+
+    #[test]
+    fn a_server_that_can_wait_is_left_to_it_and_for_longer_the_longer_it_lasts() {
+        let now = Instant::now();
+        let pace = Pace::new(now);
+        let held = |after: Duration| {
+            pace.next(&Standing {
+                asked: 1,
+                awaited: true,
+                holds_for: Some(7),
+                ..seen(now + after, Some(now))
+            })
+        };
+        let hold = |most: u32| Next::Hold {
+            lsn: 7,
+            most: most * MS,
+        };
+        assert_eq!(held(MS), hold(5));
+        assert_eq!(held(160 * MS), hold(10));
+        assert_eq!(held(60 * MOST), hold(20));
     }
 
     #[test]

@@ -33,16 +33,29 @@ pub(super) fn follow(tracker: &Arc<Tracker>, node: &Arc<Node>) {
     };
     let mut alive = tracker.snapshot.subscribe();
     background_runtime::spawn(async move {
-        let mut conn = None;
+        let (mut conn, mut question) = (None, Question::Now);
         let (mut pace, mut rate) = (Pace::new(Instant::now()), Rate::new());
-        while one.ask(&mut conn, &mut pace).await.is_some() {
-            tokio::select! {
-                () = one.until_due(&pace, &mut rate) => {}
+        while one.ask(&mut conn, &mut pace, question).await.is_some() {
+            let holds = pace.holds && conn.as_ref().is_some_and(sql::Direct::can_hold);
+            question = tokio::select! {
+                due = one.until_due(&pace, &mut rate, holds) => due,
                 // Whoever is gone from the topology is found gone by the next upgrade.
-                changed = alive.changed() => if changed.is_err() { return },
+                changed = alive.changed() => match changed {
+                    Ok(()) => Question::Now,
+                    Err(_) => return,
+                },
             }
         }
     });
+}
+
+/// What the replica is asked next.
+#[derive(Clone, Copy, Debug)]
+enum Question {
+    /// How far it has come now.
+    Now,
+    /// How far it has come when it has replayed this position, or after so long.
+    Hold { lsn: u64, most: Duration },
 }
 
 /// The replica that is asked, and for whom.
@@ -59,14 +72,19 @@ impl FollowedReplica {
     }
 
     /// One question; nothing when the replica, or the cluster, is gone.
-    async fn ask(&self, conn: &mut Option<sql::Direct>, pace: &mut Pace) -> Option<()> {
+    async fn ask(
+        &self,
+        conn: &mut Option<sql::Direct>,
+        pace: &mut Pace,
+        question: Question,
+    ) -> Option<()> {
         let (tracker, node) = self.upgrade()?;
         pace.put(Instant::now(), tracker.demand.asked());
         tracker.count(ClusterCounter::Sample);
         tracker.clock.allowance.lock().spend();
         let behind = tracker.clock.writes.uncovered(node.replayed.known());
         let limit = tracker.config.connect_timeout;
-        let sampled = tokio::time::timeout(limit, sample(&tracker, &node, conn)).await;
+        let sampled = tokio::time::timeout(limit, sample(&tracker, &node, conn, question)).await;
         let answered = match sampled {
             Ok(Ok(replay)) => {
                 tracker.learn(node.id, &node.replayed, replay);
@@ -76,6 +94,8 @@ impl FollowedReplica {
             // What was known stays known: it was true of the incarnation that every open connection still belongs to.
             Ok(Err(_)) | Err(_) => {
                 *conn = None;
+                // Whatever it is that it does not like about it: asked again and again it was always right.
+                pace.holds &= matches!(question, Question::Now);
                 false
             }
         };
@@ -88,16 +108,16 @@ impl FollowedReplica {
     }
 
     /// Waits until the next question is due; at once where the replica or the cluster is gone.
-    async fn until_due(&self, pace: &Pace, rate: &mut Rate) {
+    async fn until_due(&self, pace: &Pace, rate: &mut Rate, holds: bool) -> Question {
         let mut wished = false;
         loop {
             let Some((tracker, node)) = self.upgrade() else {
-                return;
+                return Question::Now;
             };
             let demand = Arc::clone(&tracker.demand);
             // From here on no wish is missed, whatever is looked at next.
             let wish = demand.wished();
-            let next = match pace.next(&standing(&tracker, &node)) {
+            let next = match pace.next(&standing(&tracker, &node, holds)) {
                 Next::Idle(_) if wished => Next::Afford(Duration::ZERO, Price::Sample),
                 next => next,
             };
@@ -109,22 +129,34 @@ impl FollowedReplica {
                 | Next::Within(step)
                 | Next::Idle(step)
                 | Next::Afford(step, _) => step,
+                Next::Hold { .. } => Duration::ZERO,
             };
             // Who sleeps keeps nothing alive.
             drop((tracker, node));
             let asked = demand.asked_beyond(pace.heard);
             match next {
-                Next::Pause(_) => return tokio::time::sleep(step).await,
-                Next::Afford(Duration::ZERO, _) if step.is_zero() => return rate.take().await,
+                Next::Pause(_) => {
+                    tokio::time::sleep(step).await;
+                    return Question::Now;
+                }
+                Next::Hold { lsn, most } => {
+                    rate.take().await;
+                    return Question::Hold { lsn, most };
+                }
+                Next::Afford(Duration::ZERO, _) if step.is_zero() => {
+                    rate.take().await;
+                    return Question::Now;
+                }
                 Next::Within(_) => {
                     // Either will do.
                     let _ = tokio::time::timeout(step, asked).await;
-                    return rate.take().await;
+                    rate.take().await;
+                    return Question::Now;
                 }
                 Next::Idle(_) => tokio::select! {
                     () = asked => {}
                     () = wish => wished = true,
-                    () = tokio::time::sleep(step) => return,
+                    () = tokio::time::sleep(step) => return Question::Now,
                 },
                 Next::Afford(..) => tokio::select! {
                     () = asked => {}
@@ -136,7 +168,7 @@ impl FollowedReplica {
 }
 
 /// What the next question depends on.
-fn standing(tracker: &Tracker, node: &Arc<Node>) -> Standing {
+fn standing(tracker: &Tracker, node: &Arc<Node>, holds: bool) -> Standing {
     let uncovered = |of: &Node| tracker.clock.writes.uncovered(of.replayed.known());
     let snapshot = tracker.snapshot.load();
     let mut others = snapshot
@@ -148,6 +180,9 @@ fn standing(tracker: &Tracker, node: &Arc<Node>) -> Standing {
         awaited: tracker.demand.is_awaited(),
         behind_since: uncovered(node),
         plenty: tracker.can_afford(allowance::FOR_ANOTHER),
+        holds_for: holds
+            .then(|| tracker.demand.awaited_behind(node.replayed.known().1))
+            .flatten(),
         another_covers: others.any(|other| uncovered(&other.member.node).is_none()),
     }
 }
@@ -156,6 +191,7 @@ async fn sample(
     tracker: &Tracker,
     node: &Node,
     conn: &mut Option<sql::Direct>,
+    question: Question,
 ) -> Result<ReplayReport, DbErr> {
     let mut open = match (conn.take(), &node.direct) {
         (Some(open), _) => open,
@@ -170,7 +206,10 @@ async fn sample(
         }
         (None, None) => return Err(DbErr::Custom("not a server of our own".to_owned())),
     };
-    let replay = open.sample().await?;
+    let replay = match question {
+        Question::Now => open.sample().await?,
+        Question::Hold { lsn, most } => open.sample_when(lsn, most).await?,
+    };
     *conn = Some(open);
     Ok(ReplayReport {
         connection: Some(node.replayed.poller_openings()),

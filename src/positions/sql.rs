@@ -32,7 +32,11 @@ const CAPTURE: &str = "SELECT (lsn - '0/0'::pg_catalog.pg_lsn)::pg_catalog.int8,
 const IDENTITY: &str = "SELECT (SELECT system_identifier FROM pg_catalog.pg_control_system())::pg_catalog.int8, \
      pg_catalog.pg_size_bytes(pg_catalog.current_setting('wal_segment_size')), \
      pg_catalog.concat_ws('|', pg_catalog.inet_server_addr(), pg_catalog.inet_server_port()), \
-     (extract(epoch FROM pg_catalog.pg_postmaster_start_time()) * 1000000)::pg_catalog.int8";
+     (extract(epoch FROM pg_catalog.pg_postmaster_start_time()) * 1000000)::pg_catalog.int8, \
+     pg_catalog.current_setting('server_version_num')::pg_catalog.int4";
+
+/// The first version whose standbys can be told to wait for a position.
+const HOLDS_FROM: i32 = 190_000;
 
 /// The replayed position, and from whom it is received. The timeline is told only to roles with `pg_read_all_stats`;
 /// anybody else sees a row of NULLs there (rule T2), and where nothing is received there is no row. What is received is
@@ -51,6 +55,7 @@ pub(crate) struct Identity {
     server: u64,
     address: Option<u64>,
     started: u64,
+    version: i32,
 }
 
 /// A connection of our own to a node, beside its pools.
@@ -60,6 +65,8 @@ pub(crate) struct Direct {
     identity: Identity,
     /// A pooler gives it another process of the server for each question, or of another server.
     shared: bool,
+    /// The server can be left to wait for a position.
+    holds: bool,
     /// The timeline that it has reached as a standby, where the role may not see more, and when that was asked.
     reached: Option<(Option<u32>, Instant)>,
     /// When a standby that receives from nobody was last asked on which timeline it is.
@@ -81,12 +88,11 @@ pub(crate) async fn open(config: &Config, node: &NodeConfig, name: &str) -> Resu
         identity => identity,
     };
     let identity = identity.map_err(|err| DbErrKind::Query.of_sqlx(err))?;
+    let sharing = config.found.sharing(node.url.without_password());
     Ok(Direct {
         conn,
-        shared: config
-            .found
-            .sharing(node.url.without_password())
-            .is_shared(),
+        shared: sharing.is_shared(),
+        holds: identity.version >= HOLDS_FROM && !sharing.is_shared(),
         identity,
         reached: None,
         left_alone: None,
@@ -103,6 +109,7 @@ async fn identify(conn: &mut PgConnection) -> Result<Identity, sqlx::Error> {
         server: server_of(addr, Some(started)),
         address: (!addr.is_empty()).then(|| server_of(addr, None)),
         started,
+        version: row.try_get(4)?,
     })
 }
 
@@ -143,12 +150,54 @@ impl Direct {
             .map_err(|err| DbErrKind::Query.of_sqlx(err))
     }
 
+    /// Whether its server can be left to wait for a position.
+    pub(super) fn can_hold(&self) -> bool {
+        self.holds
+    }
+
     /// A replica's position.
     pub(crate) async fn sample(&mut self) -> Result<ReplayReport, DbErr> {
-        let mut replay = match self.shared {
+        let replay = match self.shared {
             false => sample(&mut self.conn, self.identity).await?,
             true => self.sample_shared().await?,
         };
+        self.with_timeline(replay).await
+    }
+
+    /// A replica's position when it has replayed this one, or after so long. The server waits, so that the answer comes
+    /// with the replay and not with the next question; in one message with the sample, which alone says of whose log the
+    /// position is: `WAIT FOR LSN` compares numbers, whatever the timeline.
+    pub(super) async fn sample_when(
+        &mut self,
+        lsn: u64,
+        most: Duration,
+    ) -> Result<ReplayReport, DbErr> {
+        // The time of its beginning: what another connection is told meanwhile may be later than this.
+        let begun = Instant::now();
+        let (high, low, most) = (lsn >> 32, lsn & u64::from(u32::MAX), most.as_millis());
+        let wait = format!(
+            "WAIT FOR LSN '{high:X}/{low:X}' WITH (TIMEOUT '{most}ms', NO_THROW); {SAMPLE}"
+        );
+        let asked = sqlx::raw_sql(sqlx::AssertSqlSafe(wait));
+        let rows = asked.fetch_all(&mut self.conn).await;
+        let identity = self.identity;
+        let read = |rows: Vec<PgRow>| {
+            let [held, row] = &rows[..] else {
+                return Err(sqlx::Error::RowNotFound);
+            };
+            let is_standby = held.try_get::<&str, _>(0)? != "not in recovery";
+            Ok((report(row, identity, begun)?, is_standby))
+        };
+        let (replay, is_standby) = rows
+            .and_then(read)
+            .map_err(|err| DbErrKind::Query.of_sqlx(err))?;
+        // One that was promoted answers at once, again and again.
+        self.holds &= is_standby;
+        self.with_timeline(replay).await
+    }
+
+    /// The report, with the timeline that the role was not told with the position.
+    async fn with_timeline(&mut self, mut replay: ReplayReport) -> Result<ReplayReport, DbErr> {
         match replay.source {
             Upstream::Hidden(None) => {
                 replay.source = Upstream::Hidden(self.timeline_replayed().await?);
@@ -212,29 +261,31 @@ impl Direct {
 async fn sample(conn: &mut PgConnection, identity: Identity) -> Result<ReplayReport, DbErr> {
     let begun = Instant::now();
     let row = sqlx::query(SAMPLE).fetch_one(conn).await;
-    let read = |row: PgRow| {
-        let timeline: Option<i32> = row.try_get(1)?;
-        let source = match timeline.and_then(|timeline| u32::try_from(timeline).ok()) {
-            Some(timeline) => Upstream::Timeline(timeline),
-            None if row.try_get(2)? => Upstream::Hidden(None),
-            None => Upstream::Nobody(None),
-        };
-        let lsn = row.try_get::<Option<i64>, _>(0)?.map(unsigned);
-        let received = row.try_get::<Option<i64>, _>(3)?.map(unsigned);
-        let received = received.map(|lsn| Lsn(lsn).at_end_of_record(identity.segment).0);
-        Ok(ReplayReport {
-            begun,
-            lsn,
-            complete: lsn.is_some() && received == lsn,
-            source,
-            cluster: identity.cluster,
-            server: identity.server,
-            address: identity.address,
-            connection: None,
-        })
-    };
-    row.and_then(read)
+    row.and_then(|row| report(&row, identity, begun))
         .map_err(|err| DbErrKind::Query.of_sqlx(err))
+}
+
+/// What a row of [`SAMPLE`] says.
+fn report(row: &PgRow, identity: Identity, begun: Instant) -> Result<ReplayReport, sqlx::Error> {
+    let timeline: Option<i32> = row.try_get(1)?;
+    let source = match timeline.and_then(|timeline| u32::try_from(timeline).ok()) {
+        Some(timeline) => Upstream::Timeline(timeline),
+        None if row.try_get(2)? => Upstream::Hidden(None),
+        None => Upstream::Nobody(None),
+    };
+    let lsn = row.try_get::<Option<i64>, _>(0)?.map(unsigned);
+    let received = row.try_get::<Option<i64>, _>(3)?.map(unsigned);
+    let received = received.map(|lsn| Lsn(lsn).at_end_of_record(identity.segment).0);
+    Ok(ReplayReport {
+        begun,
+        lsn,
+        complete: lsn.is_some() && received == lsn,
+        source,
+        cluster: identity.cluster,
+        server: identity.server,
+        address: identity.address,
+        connection: None,
+    })
 }
 
 /// PostgreSQL's own unsigned numbers come as signed ones of the same bits.

@@ -3,6 +3,7 @@
 mod bookmarks;
 mod followed;
 mod habits;
+mod holds;
 mod monotonic;
 mod open_writes;
 mod own_statements;

@@ -58,7 +58,7 @@ impl RoutedConnection {
             return Ok(());
         };
         // What is waited for comes only while the cluster is awake (T17).
-        let _waits = shared.tracker.demand.wait();
+        let _waits = shared.tracker.demand.wait(position.lsn.0);
         let mut there = Vec::new();
         let look = || {
             let need = match need_of(shared, position) {
