@@ -177,6 +177,11 @@ async fn under_storms_nothing_is_lost_written_twice_or_read_stale() {
         is_whole(&storm.db)
     })
     .await;
+    // How long that takes is the machine's.
+    crate::place::until_within(limit, "a hundred broken statements", async || {
+        broken.sent() > 100
+    })
+    .await;
     let (sent, stored) = broken.end(&done.primary).await;
     let (own, others) = (writers.end().await, clients.end().await);
     let (complaints, answered) = storm.calm.all();
@@ -196,7 +201,6 @@ async fn under_storms_nothing_is_lost_written_twice_or_read_stale() {
         verdict.acknowledged > 100 && others.acknowledged > 20,
         "{verdict}"
     );
-    assert!(sent > 100, "{sent} broken statements");
 }
 
 /// Without synchronous replication a promotion loses what only the old primary had: else the checker is blind. Still

@@ -70,22 +70,30 @@ fn every_mutant_is_caught() {
     assert!(sound && said.contains("1 passed"), "{said}");
     let mut missed = Vec::new();
     for (mutant, kinds, test) in MUTANTS {
+        let mut otherwise = None;
         let caught = (1..=RUNS).find(|_| {
             let (sound, said) = run(mutant, kinds, test);
-            // For what it missed, and for nothing else.
+            // For what it missed, and for nothing else: on a busy machine a storm may be short of something.
             let noticed = ["==", "!="]
                 .iter()
                 .any(|sign| said.contains(&format!("assertion `left {sign} right` failed")));
-            assert!(sound || noticed, "{mutant}: {said}");
-            !sound
+            if !sound && !noticed {
+                otherwise = Some(said);
+            }
+            !sound && noticed
         });
         match caught {
             Some(run) => println!("{mutant}: caught in run {run}"),
-            None => missed.push(mutant),
+            None => missed.push((mutant, otherwise)),
         }
     }
-    assert!(
-        missed.is_empty(),
-        "{missed:?} were not caught in {RUNS} runs"
-    );
+    for (mutant, otherwise) in &missed {
+        println!(
+            "{mutant} was not caught in {RUNS} runs{}",
+            otherwise.as_ref().map_or_else(String::new, |said| format!(
+                "; one failed otherwise: {said}"
+            ))
+        );
+    }
+    assert!(missed.is_empty(), "{} were not caught", missed.len());
 }

@@ -1,6 +1,9 @@
 //! The primary's name moves to a promoted standby while the old server lives.
 
-use std::{collections::HashSet, time::Duration};
+use std::{
+    collections::HashSet,
+    time::{Duration, Instant},
+};
 
 use sea_orm::{ConnectOptions, ConnectionTrait, TransactionTrait};
 use sealane::{Builder, Failover, RoutedConnection};
@@ -156,6 +159,35 @@ async fn what_was_handed_out_stores_nothing_on_the_server_that_the_name_has_left
     txn.commit().await.unwrap_err();
     db.concrete().execute_unprepared(&insert(3)).await.unwrap();
     assert!(!all(old).contains(&1) && !all(old).contains(&3) && all(new).contains(&3));
+}
+
+/// Nobody sends a statement, and every connection that is open stays on the old server: what is left is the check.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_name_that_moves_is_noticed_by_its_check_without_a_statement() {
+    let cluster = cluster();
+    let (old, new) = (cluster.primary(), cluster.standby(0));
+    let name = Forwarder::to(old.addr()).unwrap();
+    let every = Duration::from_secs(3);
+    let db = by_url(old.url_at(name.addr(), "postgres"))
+        .check_interval(every)
+        .connect()
+        .await
+        .unwrap();
+    promote(new).await;
+    name.redirect(new.addr());
+    let (before, begun) = (name.accepted(), Instant::now());
+    until("the new server's epoch", async || {
+        let topology = db.cluster().topology();
+        topology.nodes[0].epoch == Some(2)
+    })
+    .await;
+    println!(
+        "noticed after {:?} with a check every {every:?}, with {} new connections",
+        begun.elapsed(),
+        name.accepted() - before
+    );
+    // A check that is under way as the name moves still asks the old server.
+    assert!(begun.elapsed() < 5 * every, "{:?}", begun.elapsed());
 }
 
 fn by_url(url: String) -> Builder {

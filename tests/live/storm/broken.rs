@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
 };
@@ -29,52 +29,61 @@ const CODES: [&str; 9] = [
 
 pub struct Broken {
     stop: Arc<AtomicBool>,
-    tasks: Vec<JoinHandle<u64>>,
+    sent: Arc<AtomicU64>,
+    tasks: Vec<JoinHandle<()>>,
 }
 
 impl Broken {
     /// By so many senders.
     pub fn start(db: &RoutedConnection, calm: &Arc<Calm>, (seed, senders): (u64, u64)) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
+        let sent = Arc::new(AtomicU64::new(0));
         let task = |number: u64| {
-            let rng = Rng::with_seed(seed.wrapping_add(number));
-            tokio::spawn(send(db.clone(), Arc::clone(calm), Arc::clone(&stop), rng))
+            let mut rng = Rng::with_seed(seed.wrapping_add(number));
+            let (db, calm) = (db.clone(), Arc::clone(calm));
+            let (stop, sent) = (Arc::clone(&stop), Arc::clone(&sent));
+            tokio::spawn(async move {
+                while !stop.load(Relaxed) {
+                    send(&db, &calm, &mut rng).await;
+                    sent.fetch_add(1, Relaxed);
+                }
+            })
         };
         Self {
             tasks: (0..senders).map(task).collect(),
             stop,
+            sent,
         }
+    }
+
+    /// How many were sent so far.
+    pub fn sent(&self) -> u64 {
+        self.sent.load(Relaxed)
     }
 
     /// How many were sent, and how many of them are there.
     pub async fn end(self, primary: &Node) -> (u64, u64) {
         self.stop.store(true, Relaxed);
-        let mut sent = 0;
         for task in self.tasks {
-            sent += task.await.unwrap();
+            task.await.unwrap();
         }
+        let sent = self.sent.load(Relaxed);
         let rows = "SELECT (SELECT count(*) FROM broken) + (SELECT count(*) FROM guarded)";
         let stored = primary.sql(rows).unwrap().trim().parse();
         (sent, stored.unwrap())
     }
 }
 
-async fn send(db: RoutedConnection, calm: Arc<Calm>, stop: Arc<AtomicBool>, mut rng: Rng) -> u64 {
-    let mut sent = 0;
-    while !stop.load(Relaxed) {
-        let (since, what) = (calm.now(), rng.u32(..100));
-        let failed = one(&db, what, &mut rng).await;
-        sent += 1;
-        match failed {
-            Ok(()) => panic!("{what} is no broken statement"),
-            Err(err) if outcome(&err) == Outcome::Unknown => {
-                calm.complain(since, || format!("broken statement {what}: {err}"));
-            }
-            Err(_) => {}
+async fn send(db: &RoutedConnection, calm: &Calm, rng: &mut Rng) {
+    let (since, what) = (calm.now(), rng.u32(..100));
+    match one(db, what, rng).await {
+        Ok(()) => panic!("{what} is no broken statement"),
+        Err(err) if outcome(&err) == Outcome::Unknown => {
+            calm.complain(since, || format!("broken statement {what}: {err}"));
         }
-        tokio::time::sleep(Duration::from_millis(rng.u64(2..25))).await;
+        Err(_) => {}
     }
-    sent
+    tokio::time::sleep(Duration::from_millis(rng.u64(2..25))).await;
 }
 
 async fn one(db: &RoutedConnection, what: u32, rng: &mut Rng) -> Result<(), DbErr> {
