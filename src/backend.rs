@@ -57,6 +57,8 @@ pub(crate) struct Facts {
     pub(crate) flavour: Option<Flavour>,
     /// Positions prove nothing: where it reads from other servers than its own, or tells none.
     pub(crate) proves_nothing: bool,
+    /// Reads can begin there that a follower may serve.
+    pub(crate) follower_reads: bool,
     /// The server receives rows by logical replication.
     pub(crate) subscribes: bool,
     /// Transactions are serializable by default, of which a standby refuses every statement.

@@ -50,7 +50,7 @@ use crate::{
         Lease,
         local::{LocalAccess, LocalSettings},
     },
-    route::Refusal,
+    route::{Forced, Refusal},
     vocabulary::{Consistency, Intent, Stage},
 };
 
@@ -196,6 +196,29 @@ impl<'a> Attempt<'a> {
     /// The settings that it has to find set.
     pub(crate) fn local(&self) -> Option<&'a Arc<LocalSettings>> {
         self.request.overrides.local.as_ref()
+    }
+
+    /// What begins the transaction of its own that it has there: its handle's settings; of a read that may miss anything what
+    /// lets a follower serve it, where the system has that (T18).
+    #[inline]
+    pub(crate) fn own_transaction(&self, lease: &Lease) -> Option<&'a Arc<LocalSettings>> {
+        let own = self.local();
+        match own.is_none() && self.request.level == Consistency::Eventual {
+            true => self.follower_read(lease),
+            false => own,
+        }
+    }
+
+    fn follower_read(&self, lease: &Lease) -> Option<&'a Arc<LocalSettings>> {
+        let begin = self.request.shared.follower_reads.as_ref()?;
+        let overrides = self.request.overrides;
+        // Whoever names the primary or an age wants it newer than a follower may be.
+        let may_miss = overrides.force != Forced::Primary && overrides.max_lag.is_none();
+        let reads = self.classification.intent == Intent::Read && !self.may_write();
+        let link = &lease.node().link;
+        // A pooler's transactions begin in another way, and the application's connections are not asked.
+        let plain = !link.needs_blocks() && !link.is_shared() && lease.node().direct.is_some();
+        (may_miss && reads && plain).then_some(begin)
     }
 
     /// The access of a transaction of its own: a text that is a read by all that is known writes nothing.

@@ -6,7 +6,7 @@ use tokio::task::JoinHandle;
 
 use sea_orm::{
     DbErr,
-    sqlx::{self, PgConnection, Row, postgres::PgRow},
+    sqlx::{self, AssertSqlSafe, PgConnection, Row, postgres::PgRow},
 };
 
 use super::{Facts, MonitorConnection};
@@ -106,6 +106,8 @@ pub(crate) struct Kept {
     serializable: bool,
     /// Whether its server is Aurora, once that was asked.
     aurora: Option<bool>,
+    /// Whether followers serve reads there, once that was tried.
+    followers: Option<bool>,
     opened: Instant,
     /// The one that takes its place.
     next: Option<JoinHandle<Option<PgConnection>>>,
@@ -118,6 +120,7 @@ pub(super) async fn open(config: &Config, node: &NodeConfig) -> Result<MonitorCo
         tells: Tells::All,
         serializable: false,
         aurora: None,
+        followers: None,
         opened: Instant::now(),
         next: None,
     })))
@@ -139,8 +142,15 @@ pub(super) async fn probe(
         answer = ask(kept).await;
     }
     let facts = answer.map_err(|err| DbErrKind::Query.of_sqlx(err))?;
+    let flavour = config.flavour.or(facts.flavour);
+    let begin = flavour.and_then(|flavour| flavour.follower_read(config.max_lag));
+    let follower_reads = match begin {
+        Some(begin) => reads_followers(kept, begin).await,
+        None => Ok(false),
+    };
     Ok(Facts {
         serializable: facts.in_recovery == Some(true) && (facts.serializable || kept.serializable),
+        follower_reads: follower_reads.map_err(|err| DbErrKind::Query.of_sqlx(err))?,
         ..facts
     })
 }
@@ -154,7 +164,7 @@ impl Kept {
                 if let Ok(Some(conn)) = next.await {
                     self.conn = conn;
                     (self.tells, self.serializable) = (Tells::All, false);
-                    self.aurora = None;
+                    (self.aurora, self.followers) = (None, None);
                 }
             }
             None if self.opened.elapsed() > RENEW => {
@@ -223,6 +233,26 @@ async fn answered(
         flavour: Some(signs.flavour()),
         ..read_little(&row)?
     })
+}
+
+/// Whether a read can begin there that a follower may serve; tried once. Some versions lack that, and some licences.
+async fn reads_followers(kept: &mut Kept, begin: String) -> Result<bool, sqlx::Error> {
+    if let Some(known) = kept.followers {
+        return Ok(known);
+    }
+    let begun = sqlx::raw_sql(AssertSqlSafe(begin)).execute(&mut kept.conn);
+    let can = match begun.await {
+        Ok(_) => true,
+        Err(err) if err.as_database_error().is_some() => false,
+        Err(err) => return Err(err),
+    };
+    let ended = sqlx::raw_sql("ROLLBACK").execute(&mut kept.conn).await;
+    match ended {
+        // Where nothing has begun there is nothing to end, and that may be an error.
+        Err(err) if can || err.as_database_error().is_none() => return Err(err),
+        _ => kept.followers = Some(can),
+    }
+    Ok(can)
 }
 
 async fn is_aurora(kept: &mut Kept) -> Result<bool, sqlx::Error> {

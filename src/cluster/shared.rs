@@ -17,7 +17,7 @@ use crate::{
     config::{Config, Discovery},
     intent::Classifier,
     metrics::{ClusterCounter, ClusterMetrics, Exporter, NodeCounter},
-    node::Lease,
+    node::{Lease, local::LocalSettings},
     positions::tracker::{PinSettings, Tracker, TrackerParts},
     signal::Signal,
     snapshot::{Published, Snapshot},
@@ -48,6 +48,8 @@ pub(crate) struct Shared {
     pub(crate) tracker: Arc<Tracker>,
     pub(crate) concrete: Concrete,
     pub(crate) telemetry: Telemetry,
+    /// The transaction of a read that a follower may serve, where the system has such reads.
+    pub(crate) follower_reads: Option<Arc<LocalSettings>>,
     pub(crate) worker: WorkerHandle,
     pub(crate) admission: Admission,
     /// When the cluster began: moments of the reducer count from here.
@@ -71,6 +73,8 @@ pub(super) struct Parts {
     pub(super) positions: bool,
     /// A read on any node sees what was written on any other.
     pub(super) reads_are_fresh: bool,
+    /// What begins a read that a follower may serve.
+    pub(super) follower_read: Option<String>,
     pub(super) inboxes: (StatementInbox, HandleInbox),
     pub(super) reads_catalog: bool,
     pub(super) name: ClusterName,
@@ -92,6 +96,7 @@ impl Shared {
             clock,
             positions,
             reads_are_fresh,
+            follower_read,
             inboxes: (statements, orders),
             reads_catalog,
             name,
@@ -108,8 +113,13 @@ impl Shared {
             config: Arc::clone(&config),
             metrics: Arc::clone(&metrics),
         };
+        let follower_reads = follower_read.map(|begin| {
+            let judge = classifier.with_local(backend, &[]);
+            Arc::new(LocalSettings::begun_by(&begin, Arc::new(judge)))
+        });
         Self {
             backend,
+            follower_reads,
             admission: Admission::new(&config),
             snapshot,
             config,

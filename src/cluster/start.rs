@@ -300,6 +300,10 @@ impl Starting {
         let ours = self.sources.iter().all(Source::is_ours);
         let positions = backend == DbBackend::Postgres && ours && self.state.has_positions();
         let reads_are_fresh = backend == DbBackend::Sqlite || self.state.writes_everywhere();
+        #[cfg(feature = "postgres")]
+        let follower_read = self.state.follower_read();
+        #[cfg(not(feature = "postgres"))]
+        let follower_read = None;
         let view = View::new(&self.state);
         let sides = self.nodes.sides(&view);
         let (statements, orders, mailbox) = inbox::open();
@@ -313,6 +317,7 @@ impl Starting {
             clock,
             positions,
             reads_are_fresh,
+            follower_read,
             inboxes: (statements, orders),
             reads_catalog,
             name: self.name,

@@ -144,7 +144,7 @@ impl<C: PlainCall> Work for Query<'_, C> {
             return Ok(None);
         };
         lease.bind(attempt.needs_known_server());
-        let ran = match attempt.local() {
+        let ran = match attempt.own_transaction(lease) {
             None => {
                 let running = lease.run(conn, self.call, self.stmt, attempt.open_write());
                 self.observed(running).await.map_err(Failed::sent)

@@ -97,6 +97,16 @@ impl LocalSettings {
         }
     }
 
+    /// No settings, and another text that begins what only reads.
+    pub(crate) fn begun_by(begin_read: &str, classifier: Arc<Classifier>) -> Self {
+        Self {
+            settings: Vec::new(),
+            classifier,
+            begin_read: begin_read.into(),
+            begin_write: "BEGIN".into(),
+        }
+    }
+
     pub(crate) fn classifier(&self) -> &Classifier {
         &self.classifier
     }

@@ -90,6 +90,8 @@ pub(crate) struct ProbeFacts {
     pub(crate) flavour: Option<Flavour>,
     /// Positions prove nothing there.
     pub(crate) proves_nothing: bool,
+    /// Reads can begin there that a follower may serve.
+    pub(crate) follower_reads: bool,
     /// The server receives rows by logical replication, and follows nobody.
     pub(crate) subscribes: bool,
     /// Transactions of the role are serializable by default.

@@ -29,6 +29,14 @@ impl State {
         self.flavour().is_none_or(proves) && !self.members().any(|node| node.said.proves_nothing)
     }
 
+    /// What begins a read that a follower may serve (T18); nothing where no node lets one begin.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn follower_read(&self) -> Option<String> {
+        let can = self.members().any(|node| node.said.follower_reads);
+        let text = self.flavour()?.follower_read(self.tuning.max_lag);
+        text.filter(|_| can && self.writes_everywhere())
+    }
+
     /// The cluster is what its configured primary is, and where the list names none what answers first: a replica's
     /// address may be wrong, and then the writes must not go there.
     pub(super) fn learn_flavour(&mut self, id: NodeId, told: Option<Flavour>) {

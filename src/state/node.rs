@@ -159,6 +159,8 @@ pub(crate) struct ServerFacts {
     pub(crate) flavour: Option<Flavour>,
     /// Positions prove nothing there.
     pub(crate) proves_nothing: bool,
+    /// Reads can begin there that a follower may serve.
+    pub(crate) follower_reads: bool,
     /// The server receives rows by logical replication, and follows nobody.
     pub(crate) subscribes: bool,
     /// As a standby it refuses every statement, because transactions are serializable by default.

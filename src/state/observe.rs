@@ -72,6 +72,7 @@ impl ServerFacts {
         self.position = facts.position;
         self.serializable = facts.serializable;
         self.flavour = facts.flavour.or(self.flavour);
+        self.follower_reads = facts.follower_reads;
         (self.proves_nothing, self.subscribes) = (facts.proves_nothing, facts.subscribes);
         before != shown(self)
     }

@@ -5,6 +5,8 @@
 //! comes from their documentation and from reports of their users.
 
 #[cfg(feature = "postgres")]
+mod follower;
+#[cfg(feature = "postgres")]
 mod signs;
 
 #[cfg(feature = "postgres")]
@@ -40,10 +42,6 @@ word_enum! {
 
 /// What a system's answers are good for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(
-    not(feature = "postgres"),
-    expect(dead_code, reason = "others' answers are not looked at")
-)]
 pub(crate) struct FlavourRow {
     /// Whether a server is in recovery says whether it is a replica.
     pub(crate) roles: bool,

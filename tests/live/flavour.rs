@@ -4,4 +4,5 @@
 mod aurora;
 mod dress;
 mod everywhere;
+mod followers;
 mod subscriber;

@@ -1,6 +1,6 @@
 //! Which system a server is by what it says, and what follows for who may write (T18).
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use serde_json::Value;
 
@@ -51,6 +51,26 @@ fn what_is_set_counts_for_more_than_what_is_said() {
         serde_json::from_value::<Flavour>(word).unwrap(),
         Flavour::YugabyteDb
     );
+}
+
+#[test]
+fn a_read_of_a_follower_is_no_older_than_allowed() {
+    let of = |flavour: Flavour, oldest| {
+        let oldest: Option<u64> = oldest;
+        flavour.follower_read(oldest.map(Duration::from_secs))
+    };
+    for (oldest, is_there) in [(None, true), (Some(5), true), (Some(4), false)] {
+        let found = of(Flavour::CockroachDb, oldest);
+        assert_eq!(found.is_some(), is_there, "{oldest:?}: {found:?}");
+    }
+    let age = |oldest| {
+        let text = of(Flavour::YugabyteDb, oldest).unwrap();
+        let (_, age) = text.split_once("'yb_follower_read_staleness_ms', '")?;
+        age.split('\'').next()?.parse().ok()
+    };
+    let ages: Vec<Option<u64>> = [None, Some(60), Some(10)].map(age).into();
+    assert_eq!(ages, [None, None, Some(10_000)]);
+    assert_eq!(of(Flavour::Postgres, None), None);
 }
 
 fn guide(writes: bool, set: Flavour) -> (Arc<Door>, Arc<Guide>) {

@@ -76,6 +76,7 @@ pub(in crate::cluster) fn said(facts: &Facts) -> ProbeFacts {
         reached: facts.reached,
         flavour: facts.flavour,
         proves_nothing: facts.proves_nothing,
+        follower_reads: facts.follower_reads,
         subscribes: facts.subscribes,
         serializable: facts.serializable,
         receiving: facts.receiving,

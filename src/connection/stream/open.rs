@@ -88,7 +88,7 @@ impl Work for StreamOpening<'_> {
             let err = sqlx::Error::Configuration(Box::new(LosesConnection));
             return Err(Failed::to_acquire(Self::KIND.of_sqlx(err)));
         }
-        let mut stream = match attempt.local() {
+        let mut stream = match attempt.own_transaction(lease) {
             None => {
                 let rows = conn.stream(self.stmt.clone(), self.callback.cloned());
                 let rows = rows.await.map_err(Failed::to_acquire)?;
