@@ -15,6 +15,7 @@ use super::{
 use crate::{
     causality::unresolved::Backend,
     config::{Config, NodeConfig},
+    vocabulary::Flavour,
 };
 
 /// Asks for the server's process and, as far as it sees them, the two ends of the connection to it.
@@ -40,7 +41,12 @@ pub(crate) async fn find(config: &Config, node: &NodeConfig, conn: &mut PgConnec
         return;
     }
     // What goes wrong on these connections is found by whoever uses them.
-    let Ok(Some(prepares)) = look(config, node, conn).await else {
+    let found = match config.flavour {
+        // Whoever knows it need not be shown it.
+        Flavour::Pooler => tells_apart(conn).await.map(Some),
+        _ => look(config, node, conn).await,
+    };
+    let Ok(Some(prepares)) = found else {
         return;
     };
     if !sharing.mark_shared(prepares) {

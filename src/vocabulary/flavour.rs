@@ -37,6 +37,8 @@ word_enum! {
         /// Servers that receive rows by logical replication. Unless it is set, such a server is not used as a replica:
         /// nobody can tell which of the primary's writes it has.
         LogicalSubscriber = "logical-subscriber",
+        /// A pooler in transaction mode stands before the servers, whatever they are: it is not waited for until it is found.
+        Pooler = "pooler",
     }
 }
 
@@ -91,7 +93,12 @@ impl Flavour {
     /// What this system's answers are good for.
     pub(crate) const fn row(self) -> FlavourRow {
         match self {
-            Self::Auto | Self::Postgres | Self::AlloyDb | Self::Neon | Self::Citus => POSTGRES,
+            Self::Auto
+            | Self::Postgres
+            | Self::AlloyDb
+            | Self::Neon
+            | Self::Citus
+            | Self::Pooler => POSTGRES,
             Self::Aurora => AURORA,
             Self::CockroachDb | Self::YugabyteDb => EVERYWHERE,
             Self::LogicalSubscriber => SUBSCRIBER,
@@ -101,7 +108,7 @@ impl Flavour {
     /// The one that is set; what was recognised where none is.
     pub(crate) fn or(self, recognised: Option<Self>) -> Option<Self> {
         match self {
-            Self::Auto => recognised,
+            Self::Auto | Self::Pooler => recognised,
             set => Some(set),
         }
     }

@@ -46,6 +46,9 @@ fn what_is_set_counts_for_more_than_what_is_said() {
     assert_eq!(Flavour::Auto.or(said), said);
     assert_eq!(Flavour::Auto.or(None), None);
     assert_eq!(Flavour::Citus.or(said), Some(Flavour::Citus));
+    // What stands before the servers says nothing of them.
+    let behind = Some(Flavour::Aurora);
+    assert_eq!(Flavour::Pooler.or(behind), behind);
     let word: Value = serde_json::from_str(r#""yugabytedb""#).unwrap();
     assert_eq!(
         serde_json::from_value::<Flavour>(word).unwrap(),

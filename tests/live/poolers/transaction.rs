@@ -2,7 +2,7 @@
 
 use futures_util::TryStreamExt;
 use sea_orm::{AccessMode, ConnectionTrait, StreamTrait, TransactionTrait};
-use sealane::{Consistency, RoutedConnection};
+use sealane::{Consistency, Flavour, RoutedConnection};
 use sealane_harness::{PgBouncer, PoolMode, StartUpOptions};
 
 use super::{Poolers, SLOT};
@@ -63,6 +63,34 @@ async fn a_stream_is_refused_outside_of_a_transaction_with_what_to_do() {
     let rows: Vec<_> = stream.try_collect().await.unwrap();
     assert_eq!(rows.len(), 3);
     txn.commit().await.unwrap();
+}
+
+/// One that changes its mode is no surprise then: straight to the servers, everything is done as behind one.
+#[tokio::test]
+async fn a_pooler_that_is_set_is_there_whether_it_can_be_found_or_not() {
+    let place = SLOT.shared("poolers_set").await;
+    place.others("CREATE TABLE t (n bigint)");
+    let builder = place.builder().flavour(Flavour::Pooler);
+    let builder = builder.consistency(Consistency::ReadYourWrites);
+    let db = builder.connect().await.unwrap();
+    assert_eq!(
+        db.cluster().topology().flavour,
+        Some(Flavour::Postgres),
+        "what is behind it"
+    );
+    for n in 1..=5 {
+        let insert = sql(&db, &format!("INSERT INTO t VALUES ({n})"));
+        db.execute_raw(insert).await.unwrap();
+        assert_eq!(number(&db, "SELECT count(*) FROM t").await, n);
+    }
+    let rows = sql(&db, "SELECT n FROM t");
+    let refused = match db.stream_raw(rows).await {
+        Err(err) => err,
+        Ok(mut stream) => stream.try_next().await.err().unwrap(),
+    };
+    let refused = refused.to_string();
+    assert!(refused.contains("stream inside a transaction"), "{refused}");
+    db.close().await.unwrap();
 }
 
 #[tokio::test]
