@@ -145,7 +145,7 @@ impl Snapshot {
         let seen = self.nodes().map(|node| {
             let said = node.said_last().map(|answer| signal::said(&answer));
             let (address, node) = (node.member.node.address(), node.seen);
-            SeenNode::new(&node.name, node.role, node.told())
+            SeenNode::new(&node.name, node.role, node.shown())
                 .fenced(node.fenced)
                 .at(address, said)
         });

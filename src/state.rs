@@ -101,8 +101,8 @@ pub(crate) struct State {
     pub(crate) primaryship: Primaryship,
     /// Which system the servers are, once one of them has said it that counts for all.
     flavour: Option<Flavour>,
-    /// What another handle was told of the primary, until that server is found here.
-    told: Option<Word>,
+    /// The word of an authority to another handle, until its server is found here.
+    pending_word: Option<Word>,
     /// The primary's positions.
     history: lag::History,
     catalog: CatalogSchedule,

@@ -31,7 +31,7 @@ pub(super) fn sums(shared: &Shared, state: &State) -> ClusterSums {
             in_flight: member.metrics.in_flight(),
             statement_limit: member.node.statement_limit().into(),
             pool,
-            observed: observed(state, now, node.id, node.told()),
+            observed: observed(state, now, node.id, node.shown()),
             totals,
         }
     });

@@ -114,7 +114,7 @@ impl NodeStatus {
             flavour: node.flavour,
             lag: None,
             lag_bytes: None,
-            ineligible: node.told().filter(|_| node.role != Role::Primary),
+            ineligible: node.shown().filter(|_| node.role != Role::Primary),
             in_doubt: node.in_doubt,
             in_flight: 0,
             connections: 0,

@@ -33,7 +33,7 @@ pub(super) fn follow(tracker: &Arc<Tracker>, node: &Arc<Node>) {
     };
     let mut alive = tracker.snapshot.subscribe();
     background_runtime::spawn(async move {
-        let (mut conn, mut question) = (None, Question::Now);
+        let (mut conn, mut question) = (None, Sampling::Now);
         let (mut pace, mut rate) = (Pace::new(Instant::now()), Rate::new());
         while one.ask(&mut conn, &mut pace, question).await.is_some() {
             let holds = pace.holds && conn.as_ref().is_some_and(sql::Direct::can_hold);
@@ -41,7 +41,7 @@ pub(super) fn follow(tracker: &Arc<Tracker>, node: &Arc<Node>) {
                 due = one.until_due(&pace, &mut rate, holds) => due,
                 // Whoever is gone from the topology is found gone by the next upgrade.
                 changed = alive.changed() => match changed {
-                    Ok(()) => Question::Now,
+                    Ok(()) => Sampling::Now,
                     Err(_) => return,
                 },
             }
@@ -51,7 +51,7 @@ pub(super) fn follow(tracker: &Arc<Tracker>, node: &Arc<Node>) {
 
 /// What the replica is asked next.
 #[derive(Clone, Copy, Debug)]
-enum Question {
+enum Sampling {
     /// How far it has come now.
     Now,
     /// How far it has come when it has replayed this position, or after so long.
@@ -76,7 +76,7 @@ impl FollowedReplica {
         &self,
         conn: &mut Option<sql::Direct>,
         pace: &mut Pace,
-        question: Question,
+        question: Sampling,
     ) -> Option<()> {
         let (tracker, node) = self.upgrade()?;
         pace.put(Instant::now(), tracker.demand.asked());
@@ -95,7 +95,7 @@ impl FollowedReplica {
             Ok(Err(_)) | Err(_) => {
                 *conn = None;
                 // Whatever it is that it does not like about it: asked again and again it was always right.
-                pace.holds &= matches!(question, Question::Now);
+                pace.holds &= matches!(question, Sampling::Now);
                 false
             }
         };
@@ -108,11 +108,11 @@ impl FollowedReplica {
     }
 
     /// Waits until the next question is due; at once where the replica or the cluster is gone.
-    async fn until_due(&self, pace: &Pace, rate: &mut Rate, holds: bool) -> Question {
+    async fn until_due(&self, pace: &Pace, rate: &mut Rate, holds: bool) -> Sampling {
         let mut wished = false;
         loop {
             let Some((tracker, node)) = self.upgrade() else {
-                return Question::Now;
+                return Sampling::Now;
             };
             let demand = Arc::clone(&tracker.demand);
             // From here on no wish is missed, whatever is looked at next.
@@ -137,26 +137,26 @@ impl FollowedReplica {
             match next {
                 Next::Pause(_) => {
                     tokio::time::sleep(step).await;
-                    return Question::Now;
+                    return Sampling::Now;
                 }
                 Next::Hold { lsn, most } => {
                     rate.take().await;
-                    return Question::Hold { lsn, most };
+                    return Sampling::Hold { lsn, most };
                 }
                 Next::Afford(Duration::ZERO, _) if step.is_zero() => {
                     rate.take().await;
-                    return Question::Now;
+                    return Sampling::Now;
                 }
                 Next::Within(_) => {
                     // Either will do.
                     let _ = tokio::time::timeout(step, asked).await;
                     rate.take().await;
-                    return Question::Now;
+                    return Sampling::Now;
                 }
                 Next::Idle(_) => tokio::select! {
                     () = asked => {}
                     () = wish => wished = true,
-                    () = tokio::time::sleep(step) => return Question::Now,
+                    () = tokio::time::sleep(step) => return Sampling::Now,
                 },
                 Next::Afford(..) => tokio::select! {
                     () = asked => {}
@@ -191,7 +191,7 @@ async fn sample(
     tracker: &Tracker,
     node: &Node,
     conn: &mut Option<sql::Direct>,
-    question: Question,
+    question: Sampling,
 ) -> Result<ReplayReport, DbErr> {
     let mut open = match (conn.take(), &node.direct) {
         (Some(open), _) => open,
@@ -207,8 +207,8 @@ async fn sample(
         (None, None) => return Err(DbErr::Custom("not a server of our own".to_owned())),
     };
     let replay = match question {
-        Question::Now => open.sample().await?,
-        Question::Hold { lsn, most } => open.sample_when(lsn, most).await?,
+        Sampling::Now => open.sample().await?,
+        Sampling::Hold { lsn, most } => open.sample_when(lsn, most).await?,
     };
     *conn = Some(open);
     Ok(ReplayReport {

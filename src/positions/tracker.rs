@@ -66,7 +66,7 @@ pub(crate) struct Tracker {
     /// Writes of this handle that are unresolved.
     pub(crate) unresolved: Arc<UnresolvedWrites>,
     /// The primary says how far it has written; else only the time pin is left (rule C14).
-    told: AtomicBool,
+    has_positions: AtomicBool,
     pub(crate) demand: Arc<Demand>,
     /// How many wait until somebody has come somewhere.
     waiting: AtomicU64,
@@ -106,7 +106,7 @@ impl Tracker {
             word: AtomicU64::new(clock.writes.word()),
             clock,
             unresolved: Arc::default(),
-            told: AtomicBool::new(has_positions),
+            has_positions: AtomicBool::new(has_positions),
             demand: Arc::default(),
             waiting: AtomicU64::new(0),
             waits: WaitBudget::default(),
@@ -150,12 +150,12 @@ impl Tracker {
     /// Whether servers say how far they have come.
     #[inline]
     pub(crate) fn has_positions(&self) -> bool {
-        self.told.load(Ordering::Acquire)
+        self.has_positions.load(Ordering::Acquire)
     }
 
     /// The primary says that it will not tell, or what servers tell proves nothing. Whether that is new.
     pub(crate) fn mark_untold(&self) -> bool {
-        self.told.swap(false, Ordering::AcqRel)
+        self.has_positions.swap(false, Ordering::AcqRel)
     }
 
     /// Whether this node's connections can say how far its server has replayed.

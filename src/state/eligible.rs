@@ -90,7 +90,7 @@ impl Step<'_> {
             .map(|(index, node)| {
                 (
                     index,
-                    told_of(ineligible(node, state), is_untold(node, state)),
+                    shown_of(ineligible(node, state), is_untold(node, state)),
                 )
             })
             .filter(|(_, now)| *now != Some(Ineligible::Suspected))
@@ -139,7 +139,7 @@ pub(super) fn is_untold(node: &NodeState, state: &State) -> bool {
 }
 
 /// What people and metrics are told of a replica: why it serves no reads, or only those that may miss anything.
-pub(super) fn told_of(ineligible: Option<Ineligible>, untold: bool) -> Option<Ineligible> {
+pub(super) fn shown_of(ineligible: Option<Ineligible>, untold: bool) -> Option<Ineligible> {
     ineligible.or(untold.then_some(Ineligible::EpochUntold))
 }
 

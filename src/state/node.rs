@@ -207,8 +207,8 @@ pub(crate) struct Replay {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Fencing {
     pub(crate) cause: Option<FenceReason>,
-    /// The fence that was told.
-    pub(crate) told: Option<FenceReason>,
+    /// The fence that was announced, to the log and as an event.
+    pub(crate) announced: Option<FenceReason>,
     /// The epoch in which it claimed to be the primary when an authority named another.
     pub(crate) overruled: Option<u64>,
 }

@@ -10,7 +10,7 @@
 
 mod before_sleep;
 mod claims;
-pub(super) mod told;
+pub(super) mod pending_word;
 mod witness;
 
 use super::step::Step;
@@ -40,7 +40,7 @@ pub(crate) struct Primaryship {
     /// A new epoch that is not accepted yet.
     claim: Option<Claim>,
     /// The node that an authority named.
-    word: Option<NodeId>,
+    named: Option<NodeId>,
     /// Several claim the epoch.
     pub(crate) conflict: bool,
     /// At the start nobody knows which of two epochs counts.
@@ -69,7 +69,7 @@ impl Primaryship {
             identity: self.identity,
             seen: self.seen,
             changes: self.changes,
-            word: self.word,
+            named: self.named,
             has_waiters: self.has_waiters,
             hidden: self.hidden,
             before_sleep: self.before_sleep.followed_by(self.primary, self.epoch),
@@ -220,14 +220,14 @@ fn assign(step: &mut Step<'_>, index: usize, primary: Option<NodeId>) {
         None => unfenced(node, state),
     };
     let (id, old_fence, old_role) = (node.id, node.fencing.cause, node.role);
-    let is_told = tell_fence(step, index, fence);
+    let was_announced = announce_fence(step, index, fence);
     if (fence, role) == (old_fence, old_role) {
         return;
     }
     let node = &mut step.state.nodes[index];
     node.fencing.cause = fence;
     node.role = role;
-    if fence.is_none() && old_fence.is_some() && is_told {
+    if fence.is_none() && old_fence.is_some() && was_announced {
         step.out.notice(Notice::Unfenced { node: id });
     }
     // It took writes until now, and would take those that are on their way (T7). A silent one has them still.
@@ -240,26 +240,26 @@ fn assign(step: &mut Step<'_>, index: usize, primary: Option<NodeId>) {
 
 /// Tells of a fence once it is there and the node answers: one that was found dead takes no writes, and its end has a
 /// line of its own. Whether the fence before this one was told.
-fn tell_fence(step: &mut Step<'_>, index: usize, fence: Option<FenceReason>) -> bool {
+fn announce_fence(step: &mut Step<'_>, index: usize, fence: Option<FenceReason>) -> bool {
     let state = &*step.state;
     let unheard = |node: &NodeState| node.probe.asked.is_none() && !node.is_ejected();
     let settled = state.primaryship.claim.is_none() && !state.members().any(unheard);
     let node = &mut step.state.nodes[index];
-    let was_told = node.fencing.told.is_some();
+    let was_announced = node.fencing.announced.is_some();
     let silent = node.is_ejected() || node.condition.suspicion.is_some();
     match fence {
-        None => node.fencing.told = None,
+        None => node.fencing.announced = None,
         Some(FenceReason::Stale) if silent => {}
         // What it is ahead of is not known before the others are heard: it may be one of them under another name.
         Some(FenceReason::Quarantined) if !settled => {}
         Some(cause) => {
-            if node.fencing.told.replace(cause) != Some(cause) {
+            if node.fencing.announced.replace(cause) != Some(cause) {
                 let node = node.id;
                 step.out.notice(Notice::Fenced { node, cause });
             }
         }
     }
-    was_told
+    was_announced
 }
 
 /// What a node may do that is neither the primary nor fenced.

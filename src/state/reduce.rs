@@ -8,7 +8,7 @@ use fastrand::Rng;
 use super::step::Step;
 use super::{
     Effect, Event, Moment, Outbox, State, catalog, checks, crash, health, lag, members, pools,
-    primaryship, primaryship::told, probe, sleep, stalls,
+    primaryship, primaryship::pending_word, probe, sleep, stalls,
 };
 
 /// Applies one event. The effects are to be carried out in their order.
@@ -41,7 +41,7 @@ pub(crate) fn reduce(state: &mut State, event: Event, now: Moment, rng: &mut Rng
         catalog::answered(&mut step);
         checks::ended(&mut step, probe.node, probe.begun);
     }
-    told::settle(&mut step);
+    pending_word::settle(&mut step);
     if wakes {
         sleep::tell_awake(&mut step);
     }
@@ -93,6 +93,6 @@ fn transition(step: &mut Step<'_>, event: Event) {
         Event::Moved { node } => probe::moved(step, node),
         Event::Promoted { node } => step.take_word(node),
         Event::Accept { node } => step.force_primary(node),
-        Event::Told { word, heard } => told::told(step, word, heard),
+        Event::Told { word, heard } => pending_word::take(step, word, heard),
     }
 }

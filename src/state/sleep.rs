@@ -93,7 +93,7 @@ impl State {
             && self.pending.is_none()
             && self.queue.is_empty()
             && self.checks.is_empty()
-            && self.told.is_none()
+            && self.pending_word.is_none()
             && !self.is_confirming()
             && !self.catalog.is_read()
             && self.nodes.iter().all(settled)
@@ -113,7 +113,7 @@ impl NodeState {
             (self.generation, self.condition.lacks_pool) = (self.generation + 1, true);
             return;
         }
-        let (overruled, told) = (self.fencing.overruled, self.fencing.told);
+        let (overruled, announced) = (self.fencing.overruled, self.fencing.announced);
         let health = match self.condition.health {
             // That was told, and nothing runs there that would have to end. It is back once it answers, as ever.
             Health::Ejected {
@@ -143,6 +143,6 @@ impl NodeState {
         };
         // Its pools are opened again once it has answered.
         (self.condition.lacks_pool, self.condition.health) = (true, health);
-        (self.fencing.overruled, self.fencing.told) = (overruled, told);
+        (self.fencing.overruled, self.fencing.announced) = (overruled, announced);
     }
 }

@@ -66,7 +66,7 @@ impl State {
             version: 1,
             primaryship: Primaryship::default(),
             flavour: None,
-            told: None,
+            pending_word: None,
             history: lag::History::default(),
             catalog: CatalogSchedule::default(),
             checks: Vec::new(),

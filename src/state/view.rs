@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use super::eligible::{ineligible, is_untold, out_of_service, told_of};
+use super::eligible::{ineligible, is_untold, out_of_service, shown_of};
 use super::groups::{Group, Groups, ReadCandidate};
 use super::{Moment, NodeState, Outage, State};
 use crate::vocabulary::{FenceReason, Flavour, Ineligible, NodeId, Role};
@@ -89,8 +89,8 @@ impl ViewNode {
 
     /// What people and metrics are told of it as a replica: why it serves no reads, or only those that may miss anything.
     #[must_use]
-    pub(crate) fn told(&self) -> Option<Ineligible> {
-        told_of(self.ineligible, self.untold)
+    pub(crate) fn shown(&self) -> Option<Ineligible> {
+        shown_of(self.ineligible, self.untold)
     }
 }
 

@@ -17,16 +17,12 @@ const KEYWORDS: [&str; 9] = [
     "macro_rules!",
 ];
 
-/// The nouns and the files of each row, in front of the sections on renames.
+/// The nouns and the files of each row.
 fn rows(page: &str) -> Vec<(Vec<String>, Vec<String>)> {
     let quoted = |cell: &str| {
         let words = cell.split('`').skip(1).step_by(2);
         words.map(str::to_owned).collect::<Vec<_>>()
     };
-    let page = page
-        .split("\n## One word, several things")
-        .next()
-        .unwrap_or_default();
     let lines = page.lines().filter(|line| line.starts_with("| "));
     let cells = lines.map(|line| line.split('|').map(str::trim).collect::<Vec<_>>());
     cells

@@ -135,8 +135,8 @@ fn run(file: &str, scenario: &Value) {
         for (node, expected) in step["why"].as_object().into_iter().flatten() {
             let view = View::new(&bench.state);
             let index = view.index_of(bench.id(node)).unwrap();
-            let told = view.nodes()[index].told().map(Ineligible::as_str);
-            assert_eq!(told, expected.as_str(), "{name}: why {node}");
+            let shown = view.nodes()[index].shown().map(Ineligible::as_str);
+            assert_eq!(shown, expected.as_str(), "{name}: why {node}");
         }
         if let Some(fresh) = step.get("connects_anew") {
             let node = bench.id(fresh.as_str().unwrap());

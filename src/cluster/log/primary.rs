@@ -121,7 +121,7 @@ impl Log<'_> {
             let open = self.nodes.member(node.id).map(|member| &member.node);
             let said = open.and_then(|open| open.trouble.recent());
             let said = said.filter(|_| node.in_doubt || node.ejected);
-            SeenNode::new(&node.name, node.role, node.told())
+            SeenNode::new(&node.name, node.role, node.shown())
                 .fenced(node.fenced)
                 .at(
                     open.map_or_else(String::new, |open| open.address()),

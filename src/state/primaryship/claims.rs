@@ -40,7 +40,7 @@ pub(super) fn without_epoch(state: &State) -> Option<NodeId> {
             && node.said.epoch.known().is_none()
     };
     let mut claimants = state.members().filter(claims);
-    let named = state.primaryship.word.and_then(|word| state.node(word));
+    let named = state.primaryship.named.and_then(|word| state.node(word));
     if let Some(named) = named.filter(|named| named.is_member() && claims(named)) {
         return Some(named.id);
     }
@@ -139,7 +139,7 @@ impl Step<'_> {
             }
         };
         let state = &*self.state;
-        let waits = now < since.after(CONFIRM_LIMIT) && state.primaryship.word != Some(id);
+        let waits = now < since.after(CONFIRM_LIMIT) && state.primaryship.named != Some(id);
         // The old primary would have to have lost the role and won it again, and may be silent.
         let old = |node: &NodeState| {
             state.primaryship.owner == Some(node.id) && node.said.in_recovery != Fact::Known(true)
@@ -163,7 +163,7 @@ impl Step<'_> {
         primaryship.seen.greatest = primaryship.seen.greatest.max(Some(epoch));
         let ends_conflict = std::mem::take(&mut primaryship.conflict);
         let old = primaryship.owner.replace(id);
-        primaryship.word = primaryship.word.filter(|word| *word == id);
+        primaryship.named = primaryship.named.filter(|word| *word == id);
         if ends_conflict {
             self.out.notice(Notice::ConflictOver);
         }
@@ -195,7 +195,7 @@ impl Step<'_> {
     fn settle_owner(&mut self, equal: &[NodeId]) {
         let state = &*self.state;
         let owner = state.primaryship.owner;
-        let named = state.primaryship.word.filter(|word| equal.contains(word));
+        let named = state.primaryship.named.filter(|word| equal.contains(word));
         let present = owner
             .and_then(|owner| state.node(owner))
             .filter(|node| node.is_member());
@@ -255,7 +255,7 @@ impl Step<'_> {
                 timeline: epoch,
                 started: node.said.started,
             };
-            self.state.told = None;
+            self.state.pending_word = None;
             self.out.answer(Effect::Accepted(named));
         }
     }
@@ -263,7 +263,7 @@ impl Step<'_> {
     /// An authority says that a node was promoted: its word counts as soon as it says so itself.
     pub(crate) fn take_word(&mut self, id: NodeId) {
         if self.state.node(id).is_some_and(NodeState::is_member) {
-            self.state.primaryship.word = Some(id);
+            self.state.primaryship.named = Some(id);
             self.ask_everyone();
         }
     }
@@ -283,7 +283,7 @@ impl Step<'_> {
         };
         let claims = node.said.in_recovery == Fact::Known(false);
         let (identity, epoch) = (node.said.identity, node.said.epoch);
-        self.state.primaryship.word = Some(id);
+        self.state.primaryship.named = Some(id);
         let epoch = epoch.known().filter(|_| claims);
         if let Some(epoch) = epoch {
             if let Fact::Known(identity) = identity {

@@ -29,7 +29,7 @@ pub(super) fn trusted(state: &State, id: NodeId, epoch: u64) -> bool {
     let primaryship = &state.primaryship;
     // The first one at all, or an epoch that was seen before, needs nobody to vouch for it.
     !state.tuning.failover.confirmed
-        || primaryship.word == Some(id)
+        || primaryship.named == Some(id)
         || primaryship.owner == Some(id)
         || primaryship.seen.greatest == Some(epoch)
         || has_witness(state, node, epoch)
@@ -91,7 +91,7 @@ pub(super) fn undecided(state: &State, claims: &[(NodeId, u64)]) -> Option<Undec
         .iter()
         .filter(answers)
         .max_by_key(|(_, epoch)| epoch)?;
-    if state.primaryship.word == Some(newest.0) {
+    if state.primaryship.named == Some(newest.0) {
         return None;
     }
     let receives = state.members().filter_map(|node| {
@@ -111,7 +111,7 @@ pub(super) fn undecided(state: &State, claims: &[(NodeId, u64)]) -> Option<Undec
         });
     }
     // An authority that names the older one has decided, whoever answers first.
-    let named = |(id, _): &(NodeId, u64)| state.primaryship.word == Some(*id);
+    let named = |(id, _): &(NodeId, u64)| state.primaryship.named == Some(*id);
     if state.tuning.failover.confirmed && claims.iter().filter(answers).any(named) {
         return None;
     }

@@ -11,20 +11,20 @@ use crate::state::{Effect, Fact, NodeState, State, lag};
 use crate::vocabulary::NodeId;
 
 /// Some handle was told. `heard`: the number of the word that holds here, which is this one where the handle is our own.
-pub(in crate::state) fn told(step: &mut Step<'_>, word: Word, heard: u64) {
-    step.state.told = (word.number != heard).then_some(word);
+pub(in crate::state) fn take(step: &mut Step<'_>, word: Word, heard: u64) {
+    step.state.pending_word = (word.number != heard).then_some(word);
     step.ask_everyone();
 }
 
 /// Obeys a word that waits, once its server is found here. After all else: it is found by what was settled from the news.
 pub(in crate::state) fn settle(step: &mut Step<'_>) {
-    let Some(word) = step.state.told else {
+    let Some(word) = step.state.pending_word else {
         return;
     };
     let Some(node) = named(step.state, word.named) else {
         return;
     };
-    step.state.told = None;
+    step.state.pending_word = None;
     step.accept_word(node);
     super::settle(step);
     lag::update(step);
