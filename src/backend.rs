@@ -27,7 +27,7 @@ use crate::{
     node::{Node, link::is_live},
     signal::Silence,
     state::Fact,
-    vocabulary::Flavour,
+    vocabulary::{Flavour, SystemFacts},
 };
 
 /// What one probe saw of a server.
@@ -53,14 +53,8 @@ pub(crate) struct Facts {
     pub(crate) started: Option<u64>,
     /// The server's address alone, where it has one.
     pub(crate) address: Option<u64>,
-    /// Which system it is, as far as it says so.
-    pub(crate) flavour: Option<Flavour>,
-    /// Positions prove nothing: where it reads from other servers than its own, or tells none.
-    pub(crate) proves_nothing: bool,
-    /// Reads can begin there that a follower may serve.
-    pub(crate) follower_reads: bool,
-    /// The server receives rows by logical replication.
-    pub(crate) subscribes: bool,
+    /// What the server says of its system.
+    pub(crate) system: SystemFacts,
     /// Transactions are serializable by default, of which a standby refuses every statement.
     pub(crate) serializable: bool,
     /// How long the question took on an open connection.
@@ -151,7 +145,7 @@ pub(crate) async fn meet(
 impl Facts {
     /// What of it counts, where servers are what is set or else what this one says.
     fn counted(self, set: Flavour) -> Self {
-        let Some(flavour) = set.or(self.flavour) else {
+        let Some(flavour) = set.or(self.system.flavour) else {
             return self;
         };
         let row = flavour.row();
@@ -159,7 +153,10 @@ impl Facts {
             in_recovery: self
                 .in_recovery
                 .filter(|_| row.roles || row.writes_everywhere),
-            proves_nothing: self.proves_nothing || !row.positions,
+            system: SystemFacts {
+                proves_nothing: self.system.proves_nothing || !row.positions,
+                ..self.system
+            },
             ..self
         };
         let kept = match row.epochs {

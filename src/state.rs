@@ -91,6 +91,15 @@ pub(crate) struct Pending {
     pub(crate) until: Moment,
 }
 
+/// Whether an idle cluster sleeps (T17).
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Sleeping {
+    /// Nobody is asked anything.
+    pub(crate) asleep: bool,
+    /// When the cluster woke last.
+    woke: Option<Moment>,
+}
+
 /// All nodes, and what holds for the cluster as a whole.
 #[derive(Clone, Debug)]
 pub(crate) struct State {
@@ -109,10 +118,7 @@ pub(crate) struct State {
     checks: Vec<checks::Check>,
     /// When the counters are to be looked at again.
     look_at: Moment,
-    /// Nobody is asked anything (T17).
-    pub(crate) asleep: bool,
-    /// When the cluster woke last.
-    woke: Option<Moment>,
+    pub(crate) sleeping: Sleeping,
     next_id: u32,
     pending: Option<Pending>,
     queue: VecDeque<(u64, Vec<NodeSpec>, Vec<Arc<str>>)>,

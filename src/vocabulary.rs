@@ -12,6 +12,7 @@ mod statement;
 
 #[cfg(feature = "postgres")]
 pub(crate) use self::flavour::Signs;
+pub(crate) use self::flavour::SystemFacts;
 pub use self::{
     choice::{Consistency, Failover, OnConflict, OnStale, Scope, StatementLimit},
     flavour::Flavour,

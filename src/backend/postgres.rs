@@ -22,7 +22,7 @@ use crate::{
     },
     position::Lsn,
     state::Fact,
-    vocabulary::Signs,
+    vocabulary::{Signs, SystemFacts},
 };
 
 /// Back to the start-up parameter, whatever the session was told since.
@@ -142,7 +142,7 @@ pub(super) async fn probe(
         answer = ask(kept).await;
     }
     let facts = answer.map_err(|err| DbErrKind::Query.of_sqlx(err))?;
-    let flavour = config.flavour.or(facts.flavour);
+    let flavour = config.flavour.or(facts.system.flavour);
     let begin = flavour.and_then(|flavour| flavour.follower_read(config.max_lag));
     let follower_reads = match begin {
         Some(begin) => reads_followers(kept, begin).await,
@@ -150,7 +150,10 @@ pub(super) async fn probe(
     };
     Ok(Facts {
         serializable: facts.in_recovery == Some(true) && (facts.serializable || kept.serializable),
-        follower_reads: follower_reads.map_err(|err| DbErrKind::Query.of_sqlx(err))?,
+        system: SystemFacts {
+            follower_reads: follower_reads.map_err(|err| DbErrKind::Query.of_sqlx(err))?,
+            ..facts.system
+        },
         ..facts
     })
 }
@@ -230,7 +233,10 @@ async fn answered(
     };
     Ok(Facts {
         round_trip,
-        flavour: Some(signs.flavour()),
+        system: SystemFacts {
+            flavour: Some(signs.flavour()),
+            ..SystemFacts::default()
+        },
         ..read_little(&row)?
     })
 }
@@ -312,10 +318,13 @@ fn read(row: &PgRow, round_trip: Duration) -> Result<Facts, sqlx::Error> {
         server: Some(server_of(addr, Some(started))),
         started: Some(started),
         address: (!addr.is_empty()).then(|| server_of(addr, None)),
-        flavour: Some(signs.flavour()),
-        // Its own position says nothing of what the workers' replicas have.
-        proves_nothing: row.try_get(14)?,
-        subscribes: row.try_get(15)?,
+        system: SystemFacts {
+            flavour: Some(signs.flavour()),
+            // Its own position says nothing of what the workers' replicas have.
+            proves_nothing: row.try_get(14)?,
+            subscribes: row.try_get(15)?,
+            follower_reads: false,
+        },
         round_trip,
         ..read_little(row)?
     })

@@ -48,7 +48,7 @@ pub(super) fn sums(shared: &Shared, state: &State) -> ClusterSums {
         counters,
         open_writes: shared.clock.writes.open_writes(),
         epoch: state.primaryship.seen.greatest.unwrap_or_default(),
-        asleep: state.asleep,
+        asleep: state.sleeping.asleep,
         has_primary: state.primaryship.primary.is_some(),
         waiters: shared.admission.waiting().into(),
         retry_budget: shared.admission.retries_left(now),

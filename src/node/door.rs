@@ -24,7 +24,10 @@ use std::{
 
 use thiserror::Error;
 
-pub(crate) use self::{guide::Guide, hello::Hello};
+pub(crate) use self::{
+    guide::{Guide, PoolPurpose},
+    hello::Hello,
+};
 use crate::{
     causality::{ReplayReport, Replayed},
     mutants,

@@ -148,7 +148,7 @@ impl Guide {
                 Err(err) if is_missing(&err) => {
                     self.little.store(!is_unprepared(&err), Ordering::Relaxed)
                 }
-                told => return told.map(|hello| hello.counted(self.flavour)),
+                told => return told.map(|hello| hello.counted(self.purpose.flavour)),
             }
         }
         match ask(LITTLE, conn).await {
@@ -157,7 +157,7 @@ impl Guide {
                 plain_strings: true,
                 ..Hello::default()
             }),
-            told => told.map(|hello| hello.counted(self.flavour)),
+            told => told.map(|hello| hello.counted(self.purpose.flavour)),
         }
     }
 }
@@ -173,7 +173,7 @@ pub(crate) async fn ask_begun(guide: &Guide, begun: &DatabaseTransaction) -> Res
     let row = row.as_ref().and_then(QueryResult::try_as_pg_row);
     let unread = || DbErrKind::Query.of_sqlx(sqlx::Error::RowNotFound);
     let hello = read(row.ok_or_else(unread)?, Instant::now());
-    let hello = hello.map(|hello| hello.counted(guide.flavour));
+    let hello = hello.map(|hello| hello.counted(guide.purpose.flavour));
     hello.map_err(|err| DbErrKind::Query.of_sqlx(err))
 }
 

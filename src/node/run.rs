@@ -15,11 +15,9 @@ pub(super) mod postgres;
 #[cfg(feature = "sqlite")]
 pub(super) mod sqlite;
 
-use std::time::Duration;
-
 use sea_orm::{ConnectionTrait, DbErr, ExecResult, QueryResult, Statement};
 
-use self::flight::Flight;
+use self::flight::{Flight, LOOK};
 pub(crate) use self::local::{LocalCall, LocalStage};
 use super::{Lease, PooledConnection, local::Beginning};
 use crate::{
@@ -27,9 +25,6 @@ use crate::{
     error::{DbErrKind, Error, causes::LocalProblem},
     signal,
 };
-
-/// How long a connection is waited for that may have ended with an error.
-const LOOK: Duration = Duration::from_secs(1);
 
 /// One way of running a statement: which of SeaORM's methods was called.
 pub(crate) trait Call: Send + Sync {

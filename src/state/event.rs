@@ -6,7 +6,7 @@ use super::outage::Ran;
 use super::{Fact, Moment, NodeProgress, NodeSpec};
 use crate::causality::Word;
 use crate::signal::Signal;
-use crate::vocabulary::{Flavour, NodeId, Role, Stage};
+use crate::vocabulary::{NodeId, Role, Stage, SystemFacts};
 
 /// News.
 #[derive(Clone, Debug)]
@@ -86,14 +86,8 @@ pub(crate) struct ProbeFacts {
     pub(crate) epoch: Fact<u64>,
     /// Where that is not told: the newest one of which a standby has surely replayed something. It may be on a newer one.
     pub(crate) reached: Option<u64>,
-    /// Which system it is, as far as it says so.
-    pub(crate) flavour: Option<Flavour>,
-    /// Positions prove nothing there.
-    pub(crate) proves_nothing: bool,
-    /// Reads can begin there that a follower may serve.
-    pub(crate) follower_reads: bool,
-    /// The server receives rows by logical replication, and follows nobody.
-    pub(crate) subscribes: bool,
+    /// What the server says of its system.
+    pub(crate) system: SystemFacts,
     /// Transactions of the role are serializable by default.
     pub(crate) serializable: bool,
     pub(crate) receiving: Fact<bool>,

@@ -26,13 +26,14 @@ impl State {
     /// Whether positions of this cluster prove what a replica has.
     pub(crate) fn has_positions(&self) -> bool {
         let proves = |flavour: Flavour| flavour.row().positions;
-        self.flavour().is_none_or(proves) && !self.members().any(|node| node.said.proves_nothing)
+        self.flavour().is_none_or(proves)
+            && !self.members().any(|node| node.said.system.proves_nothing)
     }
 
     /// What begins a read that a follower may serve (T18); nothing where no node lets one begin.
     #[cfg(feature = "postgres")]
     pub(crate) fn follower_read(&self) -> Option<String> {
-        let can = self.members().any(|node| node.said.follower_reads);
+        let can = self.members().any(|node| node.said.system.follower_reads);
         let text = self.flavour()?.follower_read(self.tuning.max_lag);
         text.filter(|_| can && self.writes_everywhere())
     }
@@ -87,7 +88,7 @@ pub(super) fn role(node: &NodeState) -> Role {
 /// Why a node is none of the cluster's system: it says that it is another, or it is in recovery, which these never are.
 pub(super) fn fence(node: &NodeState, state: &State) -> Option<FenceReason> {
     let ours = state.flavour()?.row().writes_everywhere;
-    let own = state.tuning.flavour.or(node.said.flavour);
+    let own = state.tuning.flavour.or(node.said.system.flavour);
     let other = own.is_some_and(|own| own.row().writes_everywhere != ours);
     let follows = ours && node.said.in_recovery == Fact::Known(true);
     (other || follows).then_some(FenceReason::OtherSystem)

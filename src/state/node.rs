@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::stalls::Standstill;
 use super::{Moment, Outage};
-use crate::vocabulary::{FenceReason, Flavour, Ineligible, NodeId, Role};
+use crate::vocabulary::{FenceReason, Ineligible, NodeId, Role, SystemFacts};
 
 /// Something that only the server can tell.
 ///
@@ -155,14 +155,8 @@ pub(crate) struct ServerFacts {
     /// The primaryship that the server shows or follows.
     pub(crate) epoch: Fact<u64>,
     pub(crate) receiving: Fact<bool>,
-    /// Which system it is, as far as it says so.
-    pub(crate) flavour: Option<Flavour>,
-    /// Positions prove nothing there.
-    pub(crate) proves_nothing: bool,
-    /// Reads can begin there that a follower may serve.
-    pub(crate) follower_reads: bool,
-    /// The server receives rows by logical replication, and follows nobody.
-    pub(crate) subscribes: bool,
+    /// What the server says of its system.
+    pub(crate) system: SystemFacts,
     /// As a standby it refuses every statement, because transactions are serializable by default.
     pub(crate) serializable: bool,
     /// How far the server has written, or replayed.

@@ -4,10 +4,10 @@
 
 use super::step::Step;
 use super::{Fact, Moment, Notice, ProbeFacts, State, node::ServerFacts};
-use crate::vocabulary::{NodeId, Role};
+use crate::vocabulary::{NodeId, Role, SystemFacts};
 
 pub(super) fn observe(step: &mut Step<'_>, id: NodeId, begun: Moment, facts: ProbeFacts) {
-    step.state.learn_flavour(id, facts.flavour);
+    step.state.learn_flavour(id, facts.system.flavour);
     let began_anew = begins_anew(step.state, id, facts);
     note_history(step, id, begun, facts, began_anew);
     let complete = step.state.history.complete(&facts);
@@ -50,7 +50,7 @@ impl ServerFacts {
     /// Takes over what was told; whether that changes what the node is good for.
     fn learn(&mut self, facts: &ProbeFacts, newest: Option<u64>) -> bool {
         let shown = |said: &Self| {
-            let flavour = (said.flavour, said.subscribes);
+            let flavour = (said.system.flavour, said.system.subscribes);
             (said.epoch, said.receiving, said.serializable, flavour)
         };
         let before = shown(self);
@@ -71,9 +71,10 @@ impl ServerFacts {
         self.address = facts.address.or(self.address);
         self.position = facts.position;
         self.serializable = facts.serializable;
-        self.flavour = facts.flavour.or(self.flavour);
-        self.follower_reads = facts.follower_reads;
-        (self.proves_nothing, self.subscribes) = (facts.proves_nothing, facts.subscribes);
+        self.system = SystemFacts {
+            flavour: facts.system.flavour.or(self.system.flavour),
+            ..facts.system
+        };
         before != shown(self)
     }
 }

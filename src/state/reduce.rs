@@ -20,13 +20,13 @@ pub(crate) fn reduce(state: &mut State, event: Event, now: Moment, rng: &mut Rng
         rng,
         out: Outbox::default(),
     };
-    if step.state.asleep && !sleep::is_heard_asleep(&event) {
+    if step.state.sleeping.asleep && !sleep::is_heard_asleep(&event) {
         return Vec::new();
     }
-    let wakes = step.state.asleep && matches!(event, Event::Woken(_));
+    let wakes = step.state.sleeping.asleep && matches!(event, Event::Woken(_));
     let probe_ends = event.probe_ends();
     transition(&mut step, event);
-    if step.state.asleep {
+    if step.state.sleeping.asleep {
         return step.finish();
     }
     primaryship::settle(&mut step);

@@ -31,7 +31,7 @@ pub(super) fn fall_asleep(step: &mut Step<'_>) {
     }
     state.history.clear();
     catalog::rest(&mut state.catalog);
-    state.asleep = true;
+    state.sleeping.asleep = true;
     step.out.push(Effect::Sleep);
     step.out.notice(Notice::Asleep);
     step.out.publish();
@@ -39,11 +39,11 @@ pub(super) fn fall_asleep(step: &mut Step<'_>) {
 
 /// Every node was asked what it is.
 pub(super) fn wake(step: &mut Step<'_>, answers: Vec<Event>) {
-    if !std::mem::take(&mut step.state.asleep) {
+    if !std::mem::take(&mut step.state.sleeping.asleep) {
         return;
     }
     let now = step.now;
-    step.state.woke = Some(now);
+    step.state.sleeping.woke = Some(now);
     step.state.look_at = now;
     step.state.primaryship.none_since = Some(now);
     let answers = match mutants::lives("woken_without_asking") {
@@ -89,7 +89,7 @@ impl State {
     pub(crate) fn may_sleep(&self) -> bool {
         let settled =
             |node: &NodeState| matches!(node.stand, Membership::Member | Membership::Drained);
-        !self.asleep
+        !self.sleeping.asleep
             && self.pending.is_none()
             && self.queue.is_empty()
             && self.checks.is_empty()
@@ -101,7 +101,9 @@ impl State {
 
     /// Whether what is not known yet is only on its way.
     pub(super) fn has_just_woken(&self, now: Moment) -> bool {
-        self.woke.is_some_and(|woke| now.since(woke) < SETTLES)
+        self.sleeping
+            .woke
+            .is_some_and(|woke| now.since(woke) < SETTLES)
     }
 }
 

@@ -42,7 +42,7 @@ impl State {
     /// When to look at the counters next; none where no node could take over, since asking changes nothing there.
     #[must_use]
     pub(crate) fn next_look(&self) -> Option<Moment> {
-        (self.may_fail_over() && !self.asleep).then_some(self.look_at)
+        (self.may_fail_over() && !self.sleeping.asleep).then_some(self.look_at)
     }
 }
 

@@ -16,7 +16,7 @@ use super::roster::check;
 use super::step::Step;
 use super::{
     CatalogSchedule, Effect, Fact, Health, Membership, Moment, NodeSpec, NodeState, Notice, Outbox,
-    Primaryship, State, Tuning, health, lag,
+    Primaryship, Sleeping, State, Tuning, health, lag,
 };
 use crate::error::causes::{CannotStart, NodeListProblem, UndecidedPrimary};
 use crate::vocabulary::NodeId;
@@ -71,8 +71,7 @@ impl State {
             catalog: CatalogSchedule::default(),
             checks: Vec::new(),
             look_at: now,
-            asleep: false,
-            woke: None,
+            sleeping: Sleeping::default(),
             next_id: 0,
             pending: None,
             queue: VecDeque::new(),
@@ -133,7 +132,7 @@ impl State {
     /// When to feed [`Event::Tick`](super::Event::Tick) next; none while nothing is under way.
     #[must_use]
     pub(crate) fn next_tick(&self) -> Option<Moment> {
-        if self.asleep {
+        if self.sleeping.asleep {
             return None;
         }
         let ramp_step = self.tuning.ramp_step();

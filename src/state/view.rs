@@ -114,7 +114,7 @@ impl View {
             last_primary: state.last_primary().map(|node| node.spec.name.clone()),
             epoch: state.primaryship.seen.greatest,
             none_since: state.primaryship.none_since,
-            asleep: state.asleep,
+            asleep: state.sleeping.asleep,
             splits: state.tuning.enabled && has_replicas(&members),
             groups,
             any_suspect: nodes.iter().any(suspected),
@@ -154,9 +154,9 @@ impl View {
 /// What a node is shown as. A server that follows nobody and receives rows by logical replication is a subscriber, unless
 /// it takes the writes: a primary may receive others' rows.
 fn flavour_of(node: &NodeState, state: &State) -> Option<Flavour> {
-    match node.said.subscribes && node.role != Role::Primary {
+    match node.said.system.subscribes && node.role != Role::Primary {
         true => Some(Flavour::LogicalSubscriber),
-        false => state.tuning.flavour.or(node.said.flavour),
+        false => state.tuning.flavour.or(node.said.system.flavour),
     }
 }
 

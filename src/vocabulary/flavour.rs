@@ -113,3 +113,16 @@ impl Flavour {
         }
     }
 }
+
+/// What a server says of its system.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct SystemFacts {
+    /// Which system it is, as far as it says so.
+    pub(crate) flavour: Option<Flavour>,
+    /// Positions prove nothing: it reads from other servers than its own, or tells none.
+    pub(crate) proves_nothing: bool,
+    /// Reads can begin there that a follower may serve.
+    pub(crate) follower_reads: bool,
+    /// The server receives rows by logical replication, and follows nobody.
+    pub(crate) subscribes: bool,
+}

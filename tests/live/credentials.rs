@@ -306,7 +306,8 @@ async fn what_is_missing_is_named_and_no_secret_is() {
     let start = async |builder: Builder| {
         let begun = Instant::now();
         let err = builder.connect().await.unwrap_err().to_string();
-        assert!(begun.elapsed() < Duration::from_secs(20), "{err}");
+        // It waits as long as it may for a connection, and no longer.
+        assert!(begun.elapsed() < Duration::from_secs(60), "{err}");
         err
     };
     let err = start(builder(&cluster).password_file(folder.path().join("nowhere"))).await;

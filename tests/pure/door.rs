@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::node::door::{Door, Expected, Guide, Hello, Stranger};
+use crate::node::door::{Door, Expected, Guide, Hello, PoolPurpose, Stranger};
 use crate::vocabulary::Flavour;
 
 const ONE: u64 = 1;
@@ -30,7 +30,14 @@ fn reigns(started: u64, greatest: Option<u64>) -> Expected {
 }
 
 fn writer(door: &Arc<Door>) -> Arc<Guide> {
-    Guide::new(door, true, false, Flavour::Auto)
+    Guide::new(
+        door,
+        PoolPurpose {
+            writes: true,
+            read_only_default: false,
+            flavour: Flavour::Auto,
+        },
+    )
 }
 
 #[test]
@@ -124,7 +131,14 @@ fn strangers_are_refused_for_what_they_are() {
         ..hello(20, 1)
     };
     assert_eq!(pool.admit(&follows), Err(Stranger::InRecovery));
-    let reader = Guide::new(&door, false, true, Flavour::Auto);
+    let reader = Guide::new(
+        &door,
+        PoolPurpose {
+            writes: false,
+            read_only_default: true,
+            flavour: Flavour::Auto,
+        },
+    );
     assert_eq!(reader.admit(&follows), Ok(()), "a standby is in recovery");
     assert_eq!(reader.admit(&other), Err(Stranger::OtherCluster));
     assert_eq!(reader.admit(&hello(10, 1)), Err(Stranger::TakesWrites));

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use serde_json::Value;
 
 use super::words::{rows, str_of};
-use crate::node::door::{Door, Expected, Guide, Hello, Stranger};
+use crate::node::door::{Door, Expected, Guide, Hello, PoolPurpose, Stranger};
 use crate::vocabulary::{Flavour, Signs};
 
 #[test]
@@ -78,7 +78,14 @@ fn a_read_of_a_follower_is_no_older_than_allowed() {
 
 fn guide(writes: bool, set: Flavour) -> (Arc<Door>, Arc<Guide>) {
     let door = Arc::new(Door::default());
-    let guide = Guide::new(&door, writes, !writes, set);
+    let guide = Guide::new(
+        &door,
+        PoolPurpose {
+            writes,
+            read_only_default: !writes,
+            flavour: set,
+        },
+    );
     (door, guide)
 }
 

@@ -15,7 +15,7 @@ use crate::state::{
     NodeSpec, NodeState, PoolNews, ProbeFacts, Ran, Reading, Spares, StartProblem, State, TextHash,
     Tuning, View,
 };
-use crate::vocabulary::{Flavour, Ineligible, NodeId, Role, Stage};
+use crate::vocabulary::{Flavour, Ineligible, NodeId, Role, Stage, SystemFacts};
 
 const FILES: &[(&str, &str)] = &[
     ("ejection", include_str!("reduce/ejection.json")),
@@ -348,9 +348,12 @@ impl Bench {
                     reached: option(text, "reached").map(|text| text.parse().unwrap()),
                     serializable: option(text, "serializable").is_some(),
                     moved: text.ends_with(" moved"),
-                    flavour: option(text, "flavour").map(flavour),
-                    proves_nothing: option(text, "proves_nothing").is_some(),
-                    subscribes: option(text, "subscribes").is_some(),
+                    system: SystemFacts {
+                        flavour: option(text, "flavour").map(flavour),
+                        proves_nothing: option(text, "proves_nothing").is_some(),
+                        subscribes: option(text, "subscribes").is_some(),
+                        follower_reads: false,
+                    },
                     ..ProbeFacts::default()
                 },
             },
@@ -646,10 +649,10 @@ proptest! {
             }
             if index % 11 == 5 {
                 let _ = reduce(&mut state, Event::Sleep, now, &mut rng);
-                prop_assert!(!state.asleep || state.next_tick().is_none(), "asleep: {state:?}");
+                prop_assert!(!state.sleeping.asleep || state.next_tick().is_none(), "asleep: {state:?}");
                 let woken = Event::Woken(vec![event_of(now, 6, 1, signal, generation)]);
                 let _ = reduce(&mut state, woken, now, &mut rng);
-                prop_assert!(!state.asleep);
+                prop_assert!(!state.sleeping.asleep);
             }
             let _ = reduce(&mut state, Event::Tick, now, &mut rng);
             prop_assert!(state.next_tick().is_none_or(|next| next > now), "spins at {now:?}: {state:?}");

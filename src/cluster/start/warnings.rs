@@ -23,7 +23,7 @@ impl Starting {
             }
         }
         for node in self.state.members() {
-            if let (Some(said), set) = (node.said.flavour, config.flavour)
+            if let (Some(said), set) = (node.said.system.flavour, config.flavour)
                 && !matches!(set, Flavour::Auto | Flavour::Pooler)
                 && set != said
                 && set != Flavour::LogicalSubscriber

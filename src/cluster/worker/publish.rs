@@ -15,7 +15,7 @@ impl Worker {
     pub(super) async fn publish(&mut self, shared: &Arc<Shared>) {
         let view = View::new(&self.state);
         // What sleeps is given no pool, and nobody follows it.
-        let members = self.state.members().filter(|_| !self.state.asleep);
+        let members = self.state.members().filter(|_| !self.state.sleeping.asleep);
         for node in members {
             let opening = self
                 .nodes
@@ -42,7 +42,7 @@ impl Worker {
         self.nodes.wake();
         shared.snapshot.announce(version);
         #[cfg(feature = "postgres")]
-        if !self.state.asleep {
+        if !self.state.sleeping.asleep {
             crate::positions::follow_all(&shared.tracker);
         }
     }

@@ -48,7 +48,7 @@ impl Worker {
         match &mut event {
             Event::ProbeOk { facts, .. } => {
                 facts.moved = self.nodes.probed(id, facts);
-                if facts.proves_nothing {
+                if facts.system.proves_nothing {
                     // Before the picture shows the node.
                     shared.tracker.mark_untold();
                 }

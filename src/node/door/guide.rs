@@ -12,6 +12,11 @@ use super::{Door, Hello, News, Stranger};
 #[cfg(feature = "postgres")]
 use crate::config::Sharing;
 use crate::{causality::Replayed, mutants, node::sockets::Sockets, vocabulary::Flavour};
+#[cfg(feature = "postgres")]
+use crate::{
+    config::{Config, NodeConfig},
+    vocabulary::Role,
+};
 
 /// One pool's.
 #[derive(Debug)]
@@ -19,11 +24,7 @@ pub(crate) struct Guide {
     pub(crate) door: Arc<Door>,
     /// How far the servers have replayed that this pool's connections lead to.
     pub(crate) replayed: Arc<Replayed>,
-    writes: bool,
-    read_only_default: bool,
-    /// Which system its servers are, where that is set.
-    #[cfg(feature = "postgres")]
-    pub(in crate::node) flavour: Flavour,
+    pub(in crate::node) purpose: PoolPurpose,
     /// The door's, when the pool was made or renewed.
     version: AtomicU64,
     elsewhere: u64,
@@ -46,20 +47,43 @@ pub(crate) struct Guide {
     judged: AtomicU64,
 }
 
+/// What a pool's connections are for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PoolPurpose {
+    /// Connections that may write.
+    pub(crate) writes: bool,
+    /// Connections whose transactions are read only by default.
+    pub(crate) read_only_default: bool,
+    /// Which system their servers are, where that is set.
+    #[cfg_attr(
+        not(feature = "postgres"),
+        allow(
+            dead_code,
+            reason = "only PostgreSQL's servers may be another system's"
+        )
+    )]
+    pub(crate) flavour: Flavour,
+}
+
+impl PoolPurpose {
+    #[cfg(feature = "postgres")]
+    pub(in crate::node) fn of(config: &Config, node: &NodeConfig) -> Self {
+        let is_replica = node.role() == Role::Replica;
+        Self {
+            writes: !is_replica,
+            read_only_default: config.fence && is_replica,
+            flavour: config.flavour,
+        }
+    }
+}
+
 impl Guide {
-    pub(crate) fn new(
-        door: &Arc<Door>,
-        writes: bool,
-        read_only_default: bool,
-        flavour: Flavour,
-    ) -> Arc<Self> {
-        #[cfg(not(feature = "postgres"))]
-        let _ = flavour;
-        if writes {
+    pub(crate) fn new(door: &Arc<Door>, purpose: PoolPurpose) -> Arc<Self> {
+        if purpose.writes {
             door.begin_writer();
         }
         let replayed = Replayed::default();
-        if !writes && door.has_several() {
+        if !purpose.writes && door.has_several() {
             replayed.mark_several();
         }
         Arc::new(Self {
@@ -67,10 +91,7 @@ impl Guide {
             elsewhere: door.elsewhere(),
             door: Arc::clone(door),
             replayed: Arc::new(replayed),
-            writes,
-            read_only_default,
-            #[cfg(feature = "postgres")]
-            flavour,
+            purpose,
             hooked: OnceLock::new(),
             little: AtomicBool::new(false),
             refused: watch::Sender::new(None),
@@ -149,12 +170,12 @@ impl Guide {
     /// Whether its pool is over, because connections that may write lead to another server now.
     #[inline]
     pub(crate) fn is_over(&self) -> bool {
-        self.writes && self.version.load(Ordering::Acquire) != self.door.version()
+        self.purpose.writes && self.version.load(Ordering::Acquire) != self.door.version()
     }
 
     /// Whether the server that its connections led to may live on, at another address.
     pub(crate) fn is_elsewhere(&self) -> bool {
-        self.writes && self.elsewhere != self.door.elsewhere()
+        self.purpose.writes && self.elsewhere != self.door.elsewhere()
     }
 
     /// The guide's pool goes on, with connections to the server of now.
@@ -164,7 +185,8 @@ impl Guide {
 
     /// Whether its pool has to be opened anew: it is over, or met several servers that may be one by now.
     pub(crate) fn is_stranded(&self) -> bool {
-        self.is_over() || (!self.writes && self.replayed.is_mixed() && !self.door.has_several())
+        self.is_over()
+            || (!self.purpose.writes && self.replayed.is_mixed() && !self.door.has_several())
     }
 
     /// Why a connection of it was not used; hears of the next time as well.
@@ -184,9 +206,11 @@ impl Guide {
             self.door.reads_strings_strangely();
             self.door.tell(&self.replayed, News::Strings);
         }
-        let admitted = match self.writes {
+        let admitted = match self.purpose.writes {
             true => self.door.admit_writer(hello),
-            false => self.door.admit_reader(hello, self.read_only_default),
+            false => self
+                .door
+                .admit_reader(hello, self.purpose.read_only_default),
         };
         if self.is_over() {
             self.door.tell(&self.replayed, News::Moved);
@@ -227,12 +251,12 @@ impl Guide {
     }
 
     fn welcome(&self, hello: &Hello) {
-        if self.writes || mutants::lives("position_kept_over_crash") {
+        if self.purpose.writes || mutants::lives("position_kept_over_crash") {
             return;
         }
         self.replayed.opened();
         // In a transaction of one statement that says so itself.
-        if self.read_only_default && !hello.read_only_default && !self.needs_blocks() {
+        if self.purpose.read_only_default && !hello.read_only_default && !self.needs_blocks() {
             let first = self.door.mark_defaultless();
             self.door.tell(&self.replayed, News::Defaultless(first));
         }

@@ -25,7 +25,7 @@ use crate::{
     error::DbErrKind,
     node::{
         HandedConnections, NodePool, PoolState,
-        door::{Door, Guide},
+        door::{Door, Guide, PoolPurpose},
         greet::hooked,
     },
     vocabulary::Role,
@@ -40,13 +40,8 @@ pub(super) async fn open(
     door: &Arc<Door>,
 ) -> Result<NodePool, DbErr> {
     let mut options = tuned(config, node);
-    let read_only = config.fence && node.role() == Role::Replica;
-    let guide = Guide::new(
-        door,
-        node.role() != Role::Replica,
-        read_only,
-        config.flavour,
-    );
+    let purpose = PoolPurpose::of(config, node);
+    let (guide, read_only) = (Guide::new(door, purpose), purpose.read_only_default);
     let credentials = credentials_of(config, node);
     let signed = given(credentials.as_ref()).await?;
     // Without replicas the application may be given this pool, as SeaORM gives it.

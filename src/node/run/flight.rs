@@ -1,8 +1,7 @@
 //! A connection in flight: what becomes of it, and of what runs on it, when its caller goes away.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use super::LOOK;
 use crate::{
     causality::OpenWrite,
     node::{
@@ -11,6 +10,9 @@ use crate::{
         local::Beginning,
     },
 };
+
+/// How long a connection is waited for that may have ended with an error.
+pub(super) const LOOK: Duration = Duration::from_secs(1);
 
 /// A connection with a statement on it. Dropped before the answer, a write stays open until its connection is ready
 /// again; where that cannot be waited for, it is unresolved. A read keeps its permit until then: its server is at it

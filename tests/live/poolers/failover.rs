@@ -10,7 +10,7 @@ use std::{
 
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement, Value};
 use sealane::{Error, Outcome, RoutedConnection};
-use sealane_harness::{Cluster, PgBouncer, PoolMode, StartUpOptions};
+use sealane_harness::{Cluster, Node, PgBouncer, PoolMode, StartUpOptions};
 
 use super::{SIZE, sharing};
 use crate::place::until;
@@ -71,10 +71,16 @@ fn note(told: &mut Told, n: i64, err: &DbErr) {
     }
 }
 
+/// How much of the log a standby whose primary is gone has received.
+fn received(node: &Node) -> u64 {
+    let sql = "SELECT (pg_last_wal_receive_lsn() - '0/0')::bigint";
+    node.sql(sql).unwrap().trim().parse().unwrap()
+}
+
 async fn survives(mode: PoolMode) {
     let cluster = Cluster::builder().standbys(2).own_identity();
     let cluster = cluster.start().unwrap();
-    let (old, new, other) = (cluster.primary(), cluster.standby(0), cluster.standby(1));
+    let old = cluster.primary();
     old.sql("CREATE TABLE noted (n bigint)").unwrap();
     // Whoever is promoted has all that was acknowledged.
     old.set("synchronous_standby_names", "ANY 2 (*)").unwrap();
@@ -83,7 +89,7 @@ async fn survives(mode: PoolMode) {
     let url = |at: usize, name: &str| format!("{}?name={name}", poolers[at].url("postgres"));
     let db = RoutedConnection::builder()
         .primary(url(0, "old"))
-        .replicas([url(1, "new"), url(2, "other")])
+        .replicas([url(1, "one"), url(2, "two")])
         .check_interval(Duration::from_millis(200))
         .connect()
         .await
@@ -107,11 +113,21 @@ async fn survives(mode: PoolMode) {
         until("more rows", async || all.load(Relaxed) > from + than).await;
     };
     more(200).await;
-    let nodes = (old.clone(), new.clone(), other.clone());
-    tokio::task::spawn_blocking(move || {
+    let nodes = (
+        old.clone(),
+        cluster.standby(0).clone(),
+        cluster.standby(1).clone(),
+    );
+    let new = tokio::task::spawn_blocking(move || {
         nodes.0.kill().unwrap();
-        nodes.1.promote().unwrap();
-        nodes.2.repoint(&nodes.1).unwrap();
+        // Whoever has received more, or the other could not follow: of what was not acknowledged one may have none.
+        let (new, other) = match received(&nodes.1) >= received(&nodes.2) {
+            true => (nodes.1, nodes.2),
+            false => (nodes.2, nodes.1),
+        };
+        new.promote().unwrap();
+        other.repoint(&new).unwrap();
+        new
     })
     .await
     .unwrap();
