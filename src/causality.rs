@@ -44,7 +44,10 @@ pub(crate) use self::{
     monotonic::{ObservedRead, ReadAffinity},
     pending_writes::UNKNOWN_HOLD,
     pin::Stood,
-    replay_position::{LastReport, ReplayObservation, ReplayReport, Replayed, Several, Upstream},
+    replay_position::{
+        LastReport, LedTo, Promise, ReplayObservation, ReplayReport, Replayed, ServerPositions,
+        Several, Upstream,
+    },
     requirement::ReadRequirement,
     scopes::{Scopes, within},
     session::{Current, Session},

@@ -8,6 +8,7 @@
 //! Readers compare three atomics; samples are seldom and take a lock.
 
 mod sample;
+mod servers;
 
 use std::{
     sync::{
@@ -25,6 +26,7 @@ use sample::Notes;
 #[cfg(test)]
 pub(crate) use sample::ReadCovers;
 pub(crate) use sample::{LastReport, ReplayObservation, ReplayReport, Upstream};
+pub(crate) use servers::{LedTo, Promise, ServerPositions};
 
 /// Milliseconds between two connections that are parted with.
 const PART_EVERY: u64 = 50;
@@ -149,6 +151,12 @@ impl Replayed {
             self.meet(server, sample.address);
         }
         let mut notes = self.notes();
+        if self.is_mixed()
+            && let Some(led_to) = sample.led_to()
+        {
+            // In its own words: where those do not say of which epoch it is, its connections are asked.
+            notes.servers.note(led_to, sample.epoch.zip(sample.lsn));
+        }
         let sample = &notes.with_epoch(sample);
         notes.note(sample);
         let is_older = |last: &LastReport| sample.told.begun <= last.begun;

@@ -147,11 +147,13 @@ impl Attempt<'_> {
         let has_permit = lease.try_permit(&self.line(self.progress.reason, true));
         // A write finds no second node, and a connection may serve it that nobody has asked since its last answer.
         lease.node().weed(self.may_write()).await;
-        if has_permit && let Some(conn) = lease.node().take_idle() {
-            return match self.freshness.asks_each(&self.request, lease) {
-                false => Ok(conn),
-                true => self.prove(lease, conn).await,
-            };
+        let asks_each = self.freshness.asks_each(&self.request, lease);
+        if has_permit && asks_each {
+            if let Some(conn) = lease.node().take_idle_for(self.freshness.need) {
+                return self.prove(lease, conn).await;
+            }
+        } else if has_permit && let Some(conn) = lease.node().take_idle() {
+            return Ok(conn);
         }
         if has_permit && lease.node().link.has_idle() {
             let node = lease.node();

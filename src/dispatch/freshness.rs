@@ -91,9 +91,10 @@ impl Freshness {
             || node.link.guide().is_none_or(|guide| guide.is_hooked())
     }
 
-    /// Whether several servers answer as this node (rule C6). Each connection is asked whether its server is far enough,
-    /// which a transaction cannot do before it has begun; one that is not costs a round trip, and the read goes to the
-    /// primary. To wait for the time pin first was rejected: a process that writes now and then read on the primary alone.
+    /// Whether several servers answer as this node (rule C6). A connection is asked whether its server is far enough, where
+    /// that is not known, which a transaction cannot do before it has begun; one that is not costs a round trip, and the
+    /// read goes to the primary. To wait for the time pin first was rejected: a process that writes now and then read on
+    /// the primary alone.
     ///
     /// A node that does not tell whom it follows gets no read of a session that wrote, however long ago: it may be on
     /// another way than the primary, and then neither its position nor its lag says anything. Letting it serve after the
@@ -107,7 +108,7 @@ impl Freshness {
             && self.need != ReadRequirement::Primary
     }
 
-    /// Whether the connection itself has to be asked before this read, because no other's word counts for it.
+    /// Whether the connection matters that this read gets: what those to another server say does not count for it.
     #[inline]
     pub(super) fn asks_each(&self, request: &Request<'_>, lease: &Lease) -> bool {
         lease.role() == Role::Replica

@@ -5,8 +5,8 @@
 //! one that was there at the first is old. Without that, tasks that take turns on a full pool would each pay a round
 //! trip for every statement.
 //!
-//! Where several servers answer under one name, no position that was told before proves anything, so the connection
-//! itself is asked how far its server is, each time that it matters.
+//! Where several servers answer under one name, a position that was told before proves something only for connections to
+//! the server that told it. One whose server is not known to be far enough is asked how far that is.
 
 use std::{
     sync::Arc,
@@ -17,7 +17,10 @@ use sea_orm::{ConnAcquireErr, DatabaseTransaction, DbErr};
 
 use super::{Attempt, phase::Phase};
 use crate::{
-    causality::{Current, ReadRequirement, ReplayReport, Replayed, Stood, gate::Writing},
+    causality::{
+        Current, Promise, ReadRequirement, ReplayReport, Replayed, ServerPositions, Stood,
+        gate::Writing,
+    },
     node::{Lease, PooledConnection, local::LocalSettings},
     route::Forced,
     vocabulary::{Consistency, Intent, Role},
@@ -84,6 +87,9 @@ impl Attempt<'_> {
         conn: PooledConnection,
     ) -> Result<PooledConnection, DbErr> {
         let asks_each = self.freshness.asks_each(&self.request, lease);
+        if asks_each && self.is_known_to_cover(lease, &conn) {
+            return Ok(conn);
+        }
         let guide = lease.node().link.guide();
         if !asks_each && guide.is_none_or(|guide| guide.is_hooked()) {
             return Ok(conn);
@@ -97,7 +103,7 @@ impl Attempt<'_> {
             };
             conn.greet(guide).await?;
             match asks_each {
-                true => self.position_of(conn).await,
+                true => self.position_of(lease, conn).await,
                 false => Ok(None),
             }
         };
@@ -128,25 +134,52 @@ impl Attempt<'_> {
     /// replayed it by then, and the primary is spared a read.
     async fn position_of(
         &self,
+        lease: &Lease,
         conn: &mut PooledConnection,
     ) -> Result<Option<ReplayReport>, DbErr> {
-        let mut replay = conn.position().await?;
+        let mut replay = self.ask_position(lease, conn).await?;
         for _ in 0..LOOKS {
             if self.is_covered_by(replay) || !self.lacks_for_less_than(JUST_NOW, replay) {
                 break;
             }
-            replay = conn.position().await?;
+            replay = self.ask_position(lease, conn).await?;
         }
         Ok(replay)
     }
 
+    /// Asks it once; what it says proves something for the other connections to its server, too.
+    async fn ask_position(
+        &self,
+        lease: &Lease,
+        conn: &mut PooledConnection,
+    ) -> Result<Option<ReplayReport>, DbErr> {
+        let replay = conn.position().await?;
+        if let Some(report) = replay {
+            let replayed = &lease.node().replayed;
+            replayed.note_server(report.into(), self.told(report));
+        }
+        Ok(replay)
+    }
+
+    /// Whether the connection's server is known to be far enough, without a question.
+    fn is_known_to_cover(&self, lease: &Lease, conn: &PooledConnection) -> bool {
+        let (replayed, need) = (&lease.node().replayed, self.freshness.need);
+        let promise = |servers: &ServerPositions| servers.promise(conn.led_to(), need);
+        replayed.with_servers(promise) == Promise::Covers
+    }
+
+    /// A report in the words of the cluster's clock; nothing where it proves nothing.
+    fn told(&self, report: ReplayReport) -> Option<(u64, u64)> {
+        let writes = &self.request.shared.clock.writes;
+        let epoch = writes.ordinal(report.cluster, report.source)?;
+        Some((epoch, report.lsn?))
+    }
+
     fn is_covered_by(&self, replay: Option<ReplayReport>) -> bool {
-        let clock = &self.request.shared.clock;
-        let told = replay.and_then(|told| {
-            let epoch = clock.writes.ordinal(told.cluster, told.source)?;
-            Some((epoch, told.lsn?))
-        });
-        match (self.freshness.need, told) {
+        match (
+            self.freshness.need,
+            replay.and_then(|report| self.told(report)),
+        ) {
             (ReadRequirement::Position { epoch, lsn }, Some((of, replayed))) => {
                 epoch == of && replayed >= lsn
             }
@@ -168,10 +201,7 @@ impl Attempt<'_> {
     /// When the first of what it lacks was written; nothing where that is not known, or it lacks nothing.
     fn lacks_since(&self, replay: Option<ReplayReport>) -> Option<Instant> {
         let writes = &self.request.shared.clock.writes;
-        let told = replay.and_then(|told| {
-            let epoch = writes.ordinal(told.cluster, told.source)?;
-            Some((epoch, told.lsn?))
-        });
+        let told = replay.and_then(|report| self.told(report));
         told.and_then(|told| writes.uncovered(told))
     }
 

@@ -23,6 +23,7 @@ use std::{
 use sea_orm::{ConnAcquireErr, DbErr};
 
 use super::{Node, NodePool, PooledConnection};
+use crate::causality::{Promise, ReadRequirement};
 
 /// How long a connection waits for its next statement before the pool has it again.
 const IDLE: Duration = Duration::from_millis(100);
@@ -67,6 +68,25 @@ impl IdleStack {
     /// The connection that was used last.
     fn take(&self) -> Option<PooledConnection> {
         self.stack().idle.pop().map(|(conn, _)| conn)
+    }
+
+    /// The connection that promises most, and of those the one that was used last.
+    fn take_best(
+        &self,
+        promise: impl Fn(&PooledConnection) -> Promise,
+    ) -> Option<PooledConnection> {
+        let mut stack = self.stack();
+        let mut best: Option<(usize, Promise)> = None;
+        for (at, (conn, _)) in stack.idle.iter().enumerate().rev() {
+            let promised = promise(conn);
+            if best.is_none_or(|(_, best)| promised > best) {
+                best = Some((at, promised));
+            }
+            if promised == Promise::Covers {
+                break;
+            }
+        }
+        best.map(|(at, _)| stack.idle.remove(at).0)
     }
 
     /// Keeps a connection, unless it is the pool's turn; whether somebody has to look at what waits from now on.
@@ -138,6 +158,15 @@ impl Node {
         let idle = self.idle()?;
         self.link.leads_home().ok()?;
         idle.take()
+    }
+
+    /// Of a node of several servers, for whoever has a permit: a connection whose server is known to meet this need, else
+    /// one that may be worth a question.
+    pub(crate) fn take_idle_for(&self, need: ReadRequirement) -> Option<PooledConnection> {
+        let idle = self.idle()?;
+        self.link.leads_home().ok()?;
+        self.replayed
+            .with_servers(|servers| idle.take_best(|conn| servers.promise(conn.led_to(), need)))
     }
 
     /// Takes a connection for whoever has a permit: the one that was used last, else one of the pool's.

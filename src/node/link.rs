@@ -27,6 +27,8 @@ pub(crate) use self::{
     second_pool::{Returned, SecondPool},
 };
 use super::{PendingPool, PoolSize, door::Guide};
+#[cfg(feature = "postgres")]
+use crate::causality::LedTo;
 use crate::{error::DbErrKind, node::open::logs_in_again};
 
 /// How long an idle connection may take to answer; the node's monitor has a time-out of its own.
@@ -47,7 +49,8 @@ pub(crate) enum NodePool {
 /// A connection taken for one statement.
 pub(crate) enum PooledConnection {
     #[cfg(feature = "postgres")]
-    Postgres(PoolConnection<Postgres>),
+    /// With the server that it leads to, where it was asked since it was taken out of the pool.
+    Postgres(PoolConnection<Postgres>, Option<LedTo>),
     #[cfg(feature = "mysql")]
     MySql(PoolConnection<MySql>),
     #[cfg(feature = "sqlite")]
@@ -141,7 +144,7 @@ impl NodePool {
             Self::Postgres(pool, ..) => pool
                 .acquire()
                 .await
-                .map(PooledConnection::Postgres)
+                .map(|conn| PooledConnection::Postgres(conn, None))
                 .map_err(acquire_error),
             #[cfg(feature = "mysql")]
             Self::MySql(pool, ..) => pool

@@ -118,7 +118,7 @@ impl Unended {
     ) -> Result<(), DbErr> {
         match &mut self.conn {
             #[cfg(feature = "postgres")]
-            Some(PooledConnection::Postgres(conn)) => {
+            Some(PooledConnection::Postgres(conn, _)) => {
                 on_postgres(conn, &self.beginning, work, rows).await
             }
             Some(PooledConnection::Adopted(db)) => on_seaorm(db, work, rows).await,

@@ -81,7 +81,9 @@ impl NodePool {
     fn idle(&self) -> Option<PooledConnection> {
         match self {
             #[cfg(feature = "postgres")]
-            Self::Postgres(pool, ..) => pool.try_acquire().map(PooledConnection::Postgres),
+            Self::Postgres(pool, ..) => pool
+                .try_acquire()
+                .map(|conn| PooledConnection::Postgres(conn, None)),
             _ => None,
         }
     }

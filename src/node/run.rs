@@ -110,7 +110,7 @@ macro_rules! call {
             ) -> Result<Self::Output, DbErr> {
                 match conn {
                     #[cfg(feature = "postgres")]
-                    PooledConnection::Postgres(conn) => self.run_postgres(conn, $stmt).await,
+                    PooledConnection::Postgres(conn, _) => self.run_postgres(conn, $stmt).await,
                     #[cfg(feature = "mysql")]
                     PooledConnection::MySql(conn) => mysql::$function(conn, $taken)
                         .await

@@ -18,6 +18,7 @@ mod read_covers;
 mod reduce;
 mod retry;
 mod route;
+mod several_servers;
 mod signal;
 #[cfg(unix)]
 mod sockets;

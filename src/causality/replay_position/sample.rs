@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use super::servers::ServerPositions;
+
 /// What a server said of its position, in its own words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ReplayReport {
@@ -135,6 +137,8 @@ impl ReadCovers {
 /// What is kept between samples.
 #[derive(Debug, Default)]
 pub(super) struct Notes {
+    /// Where several servers answer.
+    pub(super) servers: ServerPositions,
     pub(super) read_covers: ReadCovers,
     /// The first server that was met, and its address.
     first: Option<(u64, Option<u64>)>,

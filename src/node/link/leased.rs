@@ -5,7 +5,7 @@ use std::sync::Arc;
 use sea_orm::{DbErr, sqlx::Connection};
 
 use super::{Guide, PooledConnection};
-use crate::causality::ReplayReport;
+use crate::causality::{LedTo, ReplayReport};
 use crate::node::abandoned::Left;
 #[cfg(feature = "postgres")]
 use crate::{error::DbErrKind, signal::Silence};
@@ -20,7 +20,7 @@ impl PooledConnection {
     ) -> Result<sea_orm::QueryStream, DbErr> {
         match self {
             #[cfg(feature = "postgres")]
-            Self::Postgres(conn) => Ok((conn, stmt, callback).into()),
+            Self::Postgres(conn, _) => Ok((conn, stmt, callback).into()),
             #[cfg(feature = "mysql")]
             Self::MySql(conn) => Ok((conn, stmt, callback).into()),
             #[cfg(feature = "sqlite")]
@@ -33,7 +33,7 @@ impl PooledConnection {
     pub(crate) async fn greet(&mut self, guide: Option<&Arc<Guide>>) -> Result<(), DbErr> {
         match (self, guide) {
             #[cfg(feature = "postgres")]
-            (Self::Postgres(conn), Some(guide)) if !guide.is_hooked() => {
+            (Self::Postgres(conn, _), Some(guide)) if !guide.is_hooked() => {
                 guide.greet_late(conn).await.map_err(super::acquire_error)
             }
             _ => Ok(()),
@@ -44,10 +44,23 @@ impl PooledConnection {
     pub(crate) async fn position(&mut self) -> Result<Option<ReplayReport>, DbErr> {
         match self {
             #[cfg(feature = "postgres")]
-            Self::Postgres(conn) => crate::node::greet::position(conn)
-                .await
-                .map_err(|err| DbErrKind::Conn.of_sqlx(err)),
+            Self::Postgres(conn, led_to) => {
+                let told = crate::node::greet::position(conn).await;
+                let told = told.map_err(|err| DbErrKind::Conn.of_sqlx(err))?;
+                *led_to = told.map(LedTo::from);
+                Ok(told)
+            }
             _ => Ok(None),
+        }
+    }
+
+    /// The server that it leads to, where it was asked for its [`position`](Self::position) since it was taken out of the
+    /// pool.
+    pub(crate) fn led_to(&self) -> Option<LedTo> {
+        match self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres(_, led_to) => *led_to,
+            _ => None,
         }
     }
 
@@ -55,7 +68,7 @@ impl PooledConnection {
     pub(crate) async fn ready(&mut self) -> bool {
         match self {
             #[cfg(feature = "postgres")]
-            Self::Postgres(conn) => conn.ping().await.is_ok(),
+            Self::Postgres(conn, _) => conn.ping().await.is_ok(),
             #[cfg(feature = "mysql")]
             Self::MySql(conn) => conn.ping().await.is_ok(),
             #[cfg(feature = "sqlite")]
@@ -73,7 +86,7 @@ impl PooledConnection {
     pub(crate) async fn settle(&mut self, left: Left) -> bool {
         match self {
             #[cfg(feature = "postgres")]
-            Self::Postgres(conn) if left != Left::Statement => settle_postgres(conn, left).await,
+            Self::Postgres(conn, _) if left != Left::Statement => settle_postgres(conn, left).await,
             _ => self.ready().await,
         }
     }
@@ -86,7 +99,7 @@ impl PooledConnection {
     )]
     pub(crate) async fn forgetting(mut self) -> Result<Self, DbErr> {
         #[cfg(feature = "postgres")]
-        if let Self::Postgres(conn) = &mut self {
+        if let Self::Postgres(conn, _) = &mut self {
             let forgetting = conn.clear_cached_statements();
             let forgotten = tokio::time::timeout(super::ANSWER, forgetting).await;
             let forgotten = match forgotten {
@@ -113,9 +126,9 @@ impl PooledConnection {
         let backend = match &mut self {
             #[cfg(feature = "postgres")]
             // The one that is asked is another one by the next transaction.
-            Self::Postgres(_) if node.link.is_shared() => None,
+            Self::Postgres(..) if node.link.is_shared() => None,
             #[cfg(feature = "postgres")]
-            Self::Postgres(conn) => node.backends.of(conn).await?,
+            Self::Postgres(conn, _) => node.backends.of(conn).await?,
             _ => None,
         };
         Ok((self, backend))
@@ -125,7 +138,7 @@ impl PooledConnection {
     pub(crate) fn discard(self) {
         match self {
             #[cfg(feature = "postgres")]
-            Self::Postgres(conn) => drop(conn.detach()),
+            Self::Postgres(conn, _) => drop(conn.detach()),
             #[cfg(feature = "mysql")]
             Self::MySql(conn) => drop(conn.detach()),
             #[cfg(feature = "sqlite")]

@@ -75,7 +75,7 @@ impl Block<'_> {
             Ok(_) => "COMMIT",
             Err(_) => "ROLLBACK",
         };
-        let PooledConnection::Postgres(conn) = conn else {
+        let PooledConnection::Postgres(conn, _) = conn else {
             return ran;
         };
         match (ran, sqlx::raw_sql(end).execute(&mut **conn).await) {
@@ -87,7 +87,7 @@ impl Block<'_> {
     /// Nothing of the caller's was sent when this fails, and the transaction is over.
     async fn begin(&self, conn: &mut PooledConnection) -> Result<(), DbErr> {
         let forgets = self.guide.needs_blocks();
-        if let PooledConnection::Postgres(conn) = conn
+        if let PooledConnection::Postgres(conn, _) = conn
             && forgets
             && conn.cached_statements_size() > 0
         {
@@ -110,7 +110,7 @@ impl Block<'_> {
                 }
                 Ok(())
             }
-            (Err(err), PooledConnection::Postgres(conn)) => {
+            (Err(err), PooledConnection::Postgres(conn, _)) => {
                 // Where it cannot the connection is gone, and the transaction with it.
                 let _ = sqlx::raw_sql("ROLLBACK").execute(&mut **conn).await;
                 Err(err)
@@ -126,7 +126,7 @@ impl Block<'_> {
         conn: &mut PooledConnection,
         sql: &str,
     ) -> Result<Option<Backend>, DbErr> {
-        let PooledConnection::Postgres(conn) = conn else {
+        let PooledConnection::Postgres(conn, _) = conn else {
             return Ok(None);
         };
         let answering = who(conn, sql).await;

@@ -106,7 +106,7 @@ impl<C: PlainCall> Call for LocalCall<'_, C> {
     ) -> Result<C::Output, DbErr> {
         match conn {
             #[cfg(feature = "postgres")]
-            PooledConnection::Postgres(conn) => self.on_postgres(conn, stmt).await,
+            PooledConnection::Postgres(conn, _) => self.on_postgres(conn, stmt).await,
             PooledConnection::Adopted(db) => self.on_seaorm(db, stmt).await,
             // `with_local` is an error there.
             #[allow(unreachable_patterns)]

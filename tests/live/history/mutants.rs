@@ -21,6 +21,9 @@ const STORM: &str = "storm::under_storms_nothing_is_lost_written_twice_or_read_s
 const BALANCED: &str =
     "identity::balanced::a_balancer_in_front_of_a_standby_that_is_behind_makes_no_read_stale";
 
+const ENDPOINT: &str =
+    "reader_endpoint::no_read_is_stale_while_servers_behind_the_address_lag_come_and_go";
+
 const MOVED: &str =
     "identity::moved::a_name_that_moves_to_a_promoted_standby_takes_every_connection_with_it";
 
@@ -30,7 +33,7 @@ const WOKEN: &str =
     "idle::a_primary_that_was_promoted_meanwhile_gets_the_first_write_and_the_old_one_none";
 
 /// Each mutant, the kinds of sessions that run, and the test that has to notice.
-const MUTANTS: [(&str, &str, &str); 14] = [
+const MUTANTS: [(&str, &str, &str); 15] = [
     ("writes_again", "", STORM),
     ("class_decides", "", STORM),
     ("flush_position", "Explicit", CHECKER),
@@ -42,6 +45,7 @@ const MUTANTS: [(&str, &str, &str); 14] = [
     ("position_kept_over_crash", "", LIVES),
     ("monotonic_before_read", "", BEFORE),
     ("balanced_name_as_one_server", "", BALANCED),
+    ("position_of_another_server", "", ENDPOINT),
     ("moved_name_unnoticed", "", MOVED),
     ("work_before_cut", "", OPEN),
     ("woken_without_asking", "", WOKEN),

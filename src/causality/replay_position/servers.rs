@@ -1,0 +1,131 @@
+//! How far each of several servers that answer under one name is known to have replayed (rules C4, C6).
+//!
+//! What any connection to a server says proves it for each other one that leads there, in the server's present
+//! incarnation: that ends with a crash, and the server may come back behind what it had served, under the same start
+//! time. Every connection ends with it. So what proves something for a connection is a sample that was begun no earlier
+//! than the question to which that one answered whose it is: both are of one incarnation, or the connection is dead. The
+//! sample that was begun last wins, whatever it says.
+//!
+//! To forget what is known whenever a connection is opened, as for a node of one server, was rejected: one that nobody
+//! has asked yet is asked before it is used, so it has no part in this, and those of the other servers even less.
+
+use std::time::Instant;
+
+use super::{ReadRequirement, ReplayObservation, ReplayReport, Replayed};
+use crate::mutants;
+
+/// How many servers are remembered; of one that is forgotten a connection is asked again.
+const MOST: usize = 64;
+
+/// Which server a connection leads to, by its own answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LedTo {
+    /// See [`ReplayReport::server`].
+    server: u64,
+    /// Before the question was sent.
+    asked: Instant,
+}
+
+impl LedTo {
+    /// A connection led to this server when it was asked at this moment.
+    pub(crate) fn new(server: u64, asked: Instant) -> Self {
+        Self { server, asked }
+    }
+}
+
+impl From<ReplayReport> for LedTo {
+    fn from(report: ReplayReport) -> Self {
+        Self::new(report.server, report.begun)
+    }
+}
+
+impl ReplayObservation {
+    /// To which server the connection led that was asked.
+    pub(super) fn led_to(&self) -> Option<LedTo> {
+        Some(LedTo::new(self.told.server?, self.told.begun))
+    }
+}
+
+/// The last sample of one server.
+#[derive(Clone, Copy, Debug)]
+struct ServerSample {
+    server: u64,
+    begun: Instant,
+    /// Nothing where it told none that can be compared.
+    position: Option<(u64, u64)>,
+}
+
+/// What a connection is good for that has to serve a read, best last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Promise {
+    /// Nothing: the connection's server is known to be behind another one.
+    Behind,
+    /// Nothing that is known: the connection has to be asked.
+    Unknown,
+    /// All that is needed: the connection's server is known to be far enough.
+    Covers,
+}
+
+/// The last sample of each server.
+#[derive(Debug, Default)]
+pub(crate) struct ServerPositions(Vec<ServerSample>);
+
+impl ServerPositions {
+    /// Takes a sample in, unless one of the same server that was begun later is there.
+    pub(crate) fn note(&mut self, led_to: LedTo, position: Option<(u64, u64)>) {
+        let sample = ServerSample {
+            server: led_to.server,
+            begun: led_to.asked,
+            position,
+        };
+        if let Some(known) = self.0.iter_mut().find(|one| one.server == led_to.server) {
+            if known.begun <= sample.begun {
+                *known = sample;
+            }
+            return;
+        }
+        if self.0.len() >= MOST {
+            let oldest = (0..self.0.len()).min_by_key(|at| self.0[*at].begun);
+            oldest.map(|at| self.0.swap_remove(at));
+        }
+        self.0.push(sample);
+    }
+
+    /// What a connection promises a read with this need; `led_to`: nothing where it was not asked yet.
+    pub(crate) fn promise(&self, led_to: Option<LedTo>, need: ReadRequirement) -> Promise {
+        let Some(position) = led_to.and_then(|led_to| self.proven(led_to)) else {
+            return Promise::Unknown;
+        };
+        match need {
+            ReadRequirement::Position { epoch, lsn }
+                if position.0 == epoch && position.1 >= lsn =>
+            {
+                Promise::Covers
+            }
+            _ if self.0.iter().any(|one| one.position > Some(position)) => Promise::Behind,
+            _ => Promise::Unknown,
+        }
+    }
+
+    /// How far the server of this connection has surely come.
+    fn proven(&self, led_to: LedTo) -> Option<(u64, u64)> {
+        let there = |one: &&ServerSample| {
+            one.server == led_to.server || mutants::lives("position_of_another_server")
+        };
+        let known = self.0.iter().filter(there);
+        let proven = known.filter(|one| one.begun >= led_to.asked);
+        proven.filter_map(|one| one.position).max()
+    }
+}
+
+impl Replayed {
+    /// A connection to one of several servers said how far that has come.
+    pub(crate) fn note_server(&self, led_to: LedTo, position: Option<(u64, u64)>) {
+        self.notes().servers.note(led_to, position);
+    }
+
+    /// Looks at what is known of several servers.
+    pub(crate) fn with_servers<T>(&self, look: impl FnOnce(&ServerPositions) -> T) -> T {
+        look(&self.notes().servers)
+    }
+}

@@ -1,0 +1,99 @@
+//! What proves how far one of several servers under a name is (rules C4, C6).
+
+use std::time::{Duration, Instant};
+
+use crate::causality::{LedTo, Promise, ReadRequirement, ServerPositions};
+
+/// What is known of several servers, in milliseconds from a start.
+struct Servers {
+    start: Instant,
+    known: ServerPositions,
+}
+
+impl Servers {
+    fn new() -> Self {
+        Self {
+            start: Instant::now(),
+            known: ServerPositions::default(),
+        }
+    }
+
+    /// A question that was sent to this server in this millisecond.
+    fn asked(&self, server: u64, at: u64) -> LedTo {
+        LedTo::new(server, self.start + Duration::from_millis(at))
+    }
+
+    /// The answer to it, and the connection on which it came.
+    fn told(&mut self, server: u64, at: u64, position: Option<(u64, u64)>) -> LedTo {
+        let asked = self.asked(server, at);
+        self.known.note(asked, position);
+        asked
+    }
+
+    fn promise(&self, led_to: LedTo, epoch: u64, lsn: u64) -> Promise {
+        let need = ReadRequirement::Position { epoch, lsn };
+        self.known.promise(Some(led_to), need)
+    }
+}
+
+#[test]
+fn what_a_connection_says_proves_it_for_the_others_to_its_server() {
+    let mut servers = Servers::new();
+    let old = servers.told(1, 10, Some((1, 100)));
+    assert_eq!(servers.promise(old, 1, 100), Promise::Covers);
+    assert_eq!(servers.promise(old, 1, 150), Promise::Unknown);
+    let new = servers.told(1, 20, Some((1, 150)));
+    assert_eq!(servers.promise(old, 1, 150), Promise::Covers);
+    assert_eq!(servers.promise(new, 1, 150), Promise::Covers);
+    let need = ReadRequirement::Position { epoch: 1, lsn: 1 };
+    let unasked = servers.known.promise(None, need);
+    assert_eq!(unasked, Promise::Unknown, "it may lead anywhere");
+}
+
+#[test]
+fn it_proves_nothing_for_another_server_or_another_epoch() {
+    let mut servers = Servers::new();
+    let lags = servers.told(1, 10, Some((1, 100)));
+    let leads = servers.told(2, 20, Some((1, 200)));
+    assert_eq!(servers.promise(lags, 1, 150), Promise::Behind);
+    assert_eq!(servers.promise(leads, 1, 150), Promise::Covers);
+    assert_eq!(servers.promise(leads, 2, 150), Promise::Unknown);
+    // Started again at the same address, it is another one.
+    let restarted = servers.asked(3, 30);
+    assert_eq!(servers.promise(restarted, 1, 1), Promise::Unknown);
+}
+
+/// A backend was killed, and the standby came back behind what it had served, under the same start time.
+#[test]
+fn it_proves_nothing_for_a_connection_of_the_servers_next_life() {
+    let mut servers = Servers::new();
+    servers.told(1, 10, Some((1, 900)));
+    let after = servers.told(1, 30, Some((1, 300)));
+    assert_eq!(servers.promise(after, 1, 900), Promise::Unknown);
+    // Of before the crash, and heard of only now.
+    servers.told(1, 20, Some((1, 900)));
+    assert_eq!(servers.promise(after, 1, 900), Promise::Unknown);
+    assert_eq!(servers.promise(after, 1, 300), Promise::Covers);
+}
+
+#[test]
+fn what_was_forgotten_lets_no_earlier_sample_count() {
+    let mut servers = Servers::new();
+    let after = servers.told(1, 100, Some((1, 300)));
+    for other in 2..=80 {
+        servers.told(other, 100 + other, Some((1, 1)));
+    }
+    assert_eq!(servers.promise(after, 1, 300), Promise::Unknown);
+    servers.told(1, 90, Some((1, 900)));
+    assert_eq!(servers.promise(after, 1, 900), Promise::Unknown);
+}
+
+#[test]
+fn a_server_whose_words_prove_nothing_is_asked() {
+    let mut servers = Servers::new();
+    let one = servers.told(1, 10, Some((1, 100)));
+    servers.told(1, 20, None);
+    assert_eq!(servers.promise(one, 1, 100), Promise::Unknown);
+    let need = ReadRequirement::Primary;
+    assert_ne!(servers.known.promise(Some(one), need), Promise::Covers);
+}
