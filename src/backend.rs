@@ -21,13 +21,15 @@ use sea_orm::{
     ConnAcquireErr, ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement, sqlx,
 };
 
+#[cfg(feature = "postgres")]
+use crate::vocabulary::Flavour;
 use crate::{
     config::{Config, NodeConfig},
     error::DbErrKind,
     node::{Node, link::is_live},
     signal::Silence,
     state::Fact,
-    vocabulary::{Flavour, SystemFacts},
+    vocabulary::SystemFacts,
 };
 
 /// What one probe saw of a server.

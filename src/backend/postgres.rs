@@ -28,13 +28,11 @@ use crate::{
 /// Back to the start-up parameter, whatever the session was told since.
 pub(crate) const RESTORE_READ_ONLY_DEFAULT: &str = "RESET default_transaction_read_only";
 
-/// Everything in one statement, by the simple protocol, which needs no connection to stay the same (rule I8): role, identity, fitness, epoch, position, whether it receives, and when the server was
-/// started.
-///
-/// The epoch comes from the name of the segment that is written: the control file tells the old one after a promotion
-/// until the next checkpoint (rule T2). The number of transactions is there while none that writes is open (rule T11). What
-/// comes behind it says which system this is.
-const PROBE: &str = "SELECT one.in_recovery, \
+/// The question, by what it asks of the catalog.
+macro_rules! probe {
+    ($citus:literal, $subscribes:literal) => {
+        concat!(
+            "SELECT one.in_recovery, \
      (SELECT system_identifier::text FROM pg_catalog.pg_control_system()), \
      pg_catalog.current_setting('default_transaction_isolation'), \
      CASE WHEN one.in_recovery THEN receiver.received_tli::pg_catalog.int8 \
@@ -49,16 +47,36 @@ const PROBE: &str = "SELECT one.in_recovery, \
      CASE pg_catalog.txid_snapshot_xmin(one.seen) WHEN pg_catalog.txid_snapshot_xmax(one.seen) \
      THEN pg_catalog.txid_snapshot_xmax(one.seen) END, \
      pg_catalog.version(), \
-     EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname = 'citus'), \
+     ",
+            $citus,
+            ", \
      pg_catalog.current_setting('neon.timeline_id', true) IS NOT NULL, \
      pg_catalog.current_setting('alloydb.iam_authentication', true) IS NOT NULL, \
      COALESCE(pg_catalog.current_setting('citus.use_secondary_nodes', true) = 'always', false), \
-     NOT one.in_recovery AND EXISTS (SELECT FROM pg_catalog.pg_subscription AS subscription \
-     JOIN pg_catalog.pg_database AS own ON own.oid = subscription.subdbid \
-     WHERE subscription.subenabled AND own.datname = pg_catalog.current_database()) \
-     FROM (SELECT pg_catalog.pg_is_in_recovery() AS in_recovery, \
+     ",
+            $subscribes,
+            " FROM (SELECT pg_catalog.pg_is_in_recovery() AS in_recovery, \
      pg_catalog.txid_current_snapshot() AS seen) AS one \
-     LEFT JOIN pg_catalog.pg_stat_wal_receiver AS receiver ON true";
+     LEFT JOIN pg_catalog.pg_stat_wal_receiver AS receiver ON true"
+        )
+    };
+}
+
+/// Everything in one statement, by the simple protocol, which needs no connection to stay the same (rule I8): role,
+/// identity, fitness, epoch, position, whether it receives, and when the server was started.
+///
+/// The epoch comes from the name of the segment that is written: the control file tells the old one after a promotion
+/// until the next checkpoint (rule T2). The number of transactions is there while none that writes is open (rule T11). What
+/// comes behind it says which system this is.
+const PROBE: &str = probe!(
+    "EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname = 'citus')",
+    "NOT one.in_recovery AND EXISTS (SELECT FROM pg_catalog.pg_subscription AS subscription \
+     JOIN pg_catalog.pg_database AS own ON own.oid = subscription.subdbid \
+     WHERE subscription.subenabled AND own.datname = pg_catalog.current_database())"
+);
+
+/// Where the role may not read these parts of the catalog, which plain PostgreSQL can do without.
+const PLAIN_PROBE: &str = probe!("false", "false");
 
 /// Where the one above is not allowed: without an epoch, roles stay as configured.
 const LITTLE: &str = "SELECT pg_catalog.pg_is_in_recovery(), \
@@ -93,6 +111,8 @@ const RENEW: Duration = Duration::from_secs(10);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Tells {
     All,
+    /// All but what tells some systems from PostgreSQL.
+    Plain,
     Little,
     Least,
 }
@@ -190,9 +210,16 @@ async fn connect(config: &Config, node: &NodeConfig) -> Result<PgConnection, DbE
 }
 
 async fn ask(kept: &mut Kept) -> Result<Facts, sqlx::Error> {
-    let started = Instant::now();
-    if kept.tells == Tells::All {
-        match sqlx::raw_sql(PROBE).fetch_one(&mut kept.conn).await {
+    let whole = [
+        (Tells::All, PROBE, Tells::Plain),
+        (Tells::Plain, PLAIN_PROBE, Tells::Little),
+    ];
+    for (tells, question, less) in whole {
+        if kept.tells != tells {
+            continue;
+        }
+        let started = Instant::now();
+        match sqlx::raw_sql(question).fetch_one(&mut kept.conn).await {
             Err(err) if is_refused_as_serializable(&err) => return Err(err),
             Ok(row) => {
                 let mut facts = read(&row, started.elapsed())?;
@@ -201,7 +228,7 @@ async fn ask(kept: &mut Kept) -> Result<Facts, sqlx::Error> {
                 }
                 return Ok(facts);
             }
-            Err(err) if is_missing(&err) => kept.tells = Tells::Little,
+            Err(err) if is_missing(&err) => kept.tells = less,
             Err(err) => return Err(err),
         }
     }
@@ -267,7 +294,8 @@ async fn is_aurora(kept: &mut Kept) -> Result<bool, sqlx::Error> {
     }
     let is_it = match sqlx::raw_sql(AURORA).fetch_one(&mut kept.conn).await {
         Ok(_) => true,
-        Err(err) if is_missing(&err) => false,
+        // Whichever way a system says that it lacks that.
+        Err(err) if err.as_database_error().is_some() => false,
         Err(err) => return Err(err),
     };
     kept.aurora = Some(is_it);

@@ -104,13 +104,17 @@ impl Epochs {
         let newest = self.seen.last()?.epoch.timeline;
         let timeline = match source {
             Upstream::Timeline(timeline) => timeline,
-            Upstream::Hidden(_) if self.never_promoted() => FIRST,
+            Upstream::Hidden(replayed)
+                if self.never_promoted() && replayed.is_none_or(|replayed| replayed == FIRST) =>
+            {
+                FIRST
+            }
             Upstream::Hidden(Some(replayed)) | Upstream::Nobody(Some(replayed))
                 if replayed == newest && self.never_went_back() =>
             {
                 newest
             }
-            Upstream::Hidden(_) | Upstream::Nobody(_) => return None,
+            Upstream::Hidden(_) | Upstream::Nobody(_) | Upstream::NobodyAhead => return None,
         };
         let index = self
             .seen

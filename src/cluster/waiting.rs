@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
+use sea_orm::{DbErr, sqlx};
+
 use super::{inbox::StatementNews, shared::Shared};
 use crate::{metrics::ClusterCounter, node::Node};
 
@@ -52,11 +54,32 @@ pub(crate) struct PrimaryQuestion<'a> {
     repeats: bool,
 }
 
+/// An error that tells whether its question was sent.
+pub(crate) trait Unsent {
+    /// Whether no connection was had for it.
+    fn is_unsent(&self) -> bool;
+}
+
+impl Unsent for DbErr {
+    fn is_unsent(&self) -> bool {
+        matches!(self, Self::ConnectionAcquire(_))
+    }
+}
+
+impl Unsent for sqlx::Error {
+    fn is_unsent(&self) -> bool {
+        matches!(self, Self::PoolClosed | Self::PoolTimedOut)
+    }
+}
+
 impl PrimaryQuestion<'_> {
     /// After an error: waits until the cluster is awake where it fell asleep at that very moment, and closed the pool under
     /// the question. Whether that is so, and the question to be put again; once, and never where the application closed
-    /// the handle.
-    pub(crate) async fn wait_to_repeat(&mut self) -> bool {
+    /// the handle, or where the question may have been sent.
+    pub(crate) async fn wait_to_repeat<T, E: Unsent>(&mut self, answer: &Result<T, E>) -> bool {
+        if !matches!(answer, Err(err) if err.is_unsent()) {
+            return false;
+        }
         let shared = self.shared;
         let fell_asleep = match &self.pool {
             Some(pool) => pool.link.is_closed(),

@@ -121,7 +121,7 @@ impl sea_schema::Connection for RoutedConnection {
         let mut question = self.shared().map_err(undiscovered)?.ask_primary().await;
         loop {
             let rows = self.discover(select.clone()).await;
-            if rows.is_ok() || !question.wait_to_repeat().await {
+            if !question.wait_to_repeat(&rows).await {
                 return rows;
             }
         }
@@ -131,7 +131,7 @@ impl sea_schema::Connection for RoutedConnection {
         let mut question = self.shared().map_err(undiscovered)?.ask_primary().await;
         loop {
             let rows = self.discover_raw(sql.clone()).await;
-            if rows.is_ok() || !question.wait_to_repeat().await {
+            if !question.wait_to_repeat(&rows).await {
                 return rows;
             }
         }

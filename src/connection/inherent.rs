@@ -50,7 +50,7 @@ impl RoutedConnection {
         let mut question = self.shared()?.ask_primary().await;
         loop {
             let answer = self.ping_primary().await;
-            if answer.is_ok() || !question.wait_to_repeat().await {
+            if !question.wait_to_repeat(&answer).await {
                 return answer;
             }
         }
@@ -217,7 +217,7 @@ impl RoutedConnection {
         let mut question = shared.ask_primary().await;
         loop {
             let loaded = self.concrete().load_rbac().await;
-            if loaded.is_ok() || !question.wait_to_repeat().await {
+            if !question.wait_to_repeat(&loaded).await {
                 return loaded;
             }
         }
@@ -234,7 +234,7 @@ impl RoutedConnection {
         let mut question = shared.ask_primary().await;
         loop {
             let loaded = self.concrete().load_rbac_from(db.concrete()).await;
-            if loaded.is_ok() || !question.wait_to_repeat().await {
+            if !question.wait_to_repeat(&loaded).await {
                 return loaded;
             }
         }

@@ -35,7 +35,7 @@ impl RbacEngine {
         let mut question = shared.ask_primary().await;
         loop {
             let loaded = SeaOrm::load_from(db.concrete()).await;
-            if loaded.is_ok() || !question.wait_to_repeat().await {
+            if !question.wait_to_repeat(&loaded).await {
                 return loaded.map(Self);
             }
         }

@@ -24,10 +24,9 @@ use std::{
 
 use thiserror::Error;
 
-pub(crate) use self::{
-    guide::{Guide, PoolPurpose},
-    hello::Hello,
-};
+#[cfg(any(feature = "postgres", test))]
+pub(crate) use self::guide::PoolPurpose;
+pub(crate) use self::{guide::Guide, hello::Hello};
 use crate::{
     causality::{ReplayReport, Replayed},
     mutants,

@@ -202,19 +202,22 @@ pub(crate) async fn timeline_replayed(conn: &mut PgConnection) -> Result<Option<
 ///
 /// By the control file alone was rejected: it is late, and whoever slept has not seen a promotion whose primary is gone as
 /// well.
-pub(crate) async fn only_timeline(conn: &mut PgConnection) -> Result<Option<u32>, sqlx::Error> {
+pub(crate) async fn only_timeline(conn: &mut PgConnection) -> Result<Upstream, sqlx::Error> {
     let may = sqlx::raw_sql(MAY_LIST).fetch_one(&mut *conn).await;
     if !may.and_then(|row| row.try_get::<bool, _>(0))? {
-        return Ok(None);
+        return Ok(Upstream::Nobody(None));
     }
     match sqlx::raw_sql(ONLY_TIMELINE).fetch_one(conn).await {
         Ok(row) => {
             let replayed: i32 = row.try_get(0)?;
             let latest: i64 = row.try_get(1)?;
-            let only = u32::try_from(replayed).ok();
-            Ok(only.filter(|_| latest <= i64::from(replayed)))
+            match latest <= i64::from(replayed) {
+                true => Ok(Upstream::Nobody(u32::try_from(replayed).ok())),
+                false => Ok(Upstream::NobodyAhead),
+            }
         }
-        Err(err) if is_not_told(&err) => Ok(None),
+        // The position that was told before stays told, whatever is wrong with the files.
+        Err(err) if err.as_database_error().is_some() => Ok(Upstream::Nobody(None)),
         Err(err) => Err(err),
     }
 }

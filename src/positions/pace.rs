@@ -26,8 +26,8 @@ const PART: u32 = 4;
 const MOST_AWAITED: Duration = Duration::from_millis(20);
 
 /// How long a server that can wait itself is left to it: no shorter, since a question costs more than it waits, and no
-/// longer, since it hears nothing meanwhile of who asks for less.
-const LEAST_HELD: Duration = Duration::from_millis(5);
+/// longer, since it hears nothing meanwhile of who asks for less, whose own wait may be 10 ms.
+const HELD: Duration = Duration::from_millis(5);
 
 /// How long an ask is taken for one that goes on: whoever asked may have to ask again.
 const LINGER: Duration = Duration::from_millis(100);
@@ -128,10 +128,8 @@ impl Pace {
         if self.failed {
             return Next::Pause(PAUSE);
         }
-        if let (Some(lsn), Some(since)) = (seen.holds_for, seen.behind_since) {
-            let behind = seen.now.saturating_duration_since(since);
-            let most = (behind / PART_AWAITED).clamp(LEAST_HELD, MOST_AWAITED);
-            return Next::Hold { lsn, most };
+        if let (Some(lsn), Some(_)) = (seen.holds_for, seen.behind_since) {
+            return Next::Hold { lsn, most: HELD };
         }
         if seen.asked != self.heard {
             return Next::Within(Duration::ZERO);
@@ -276,24 +274,19 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_can_wait_is_left_to_it_and_for_longer_the_longer_it_lasts() {
+    fn a_server_that_can_wait_is_left_to_it_for_moments_however_far_it_is_behind() {
         let now = Instant::now();
         let pace = Pace::new(now);
-        let held = |after: Duration| {
-            pace.next(&Standing {
+        for after in [MS, 160 * MS, 60 * MOST] {
+            let next = pace.next(&Standing {
                 asked: 1,
                 awaited: true,
                 holds_for: Some(7),
                 ..seen(now + after, Some(now))
-            })
-        };
-        let hold = |most: u32| Next::Hold {
-            lsn: 7,
-            most: most * MS,
-        };
-        assert_eq!(held(MS), hold(5));
-        assert_eq!(held(160 * MS), hold(10));
-        assert_eq!(held(60 * MOST), hold(20));
+            });
+            let most = 5 * MS;
+            assert_eq!(next, Next::Hold { lsn: 7, most });
+        }
     }
 
     #[test]

@@ -22,6 +22,7 @@ use crate::{
     causality::{ReplayReport, allowance},
     metrics::ClusterCounter,
     node::Node,
+    signal,
     vocabulary::Role,
 };
 
@@ -48,6 +49,9 @@ pub(super) fn follow(tracker: &Arc<Tracker>, node: &Arc<Node>) {
         }
     });
 }
+
+/// How a server says that it cannot be left to wait: it does not know how, or not on this connection.
+const REFUSALS: [&str; 4] = ["42601", "0A000", "25001", "55000"];
 
 /// What the replica is asked next.
 #[derive(Clone, Copy, Debug)]
@@ -92,10 +96,14 @@ impl FollowedReplica {
                 true
             }
             // What was known stays known: it was true of the incarnation that every open connection still belongs to.
-            Ok(Err(_)) | Err(_) => {
+            failed => {
                 *conn = None;
-                // Whatever it is that it does not like about it: asked again and again it was always right.
-                pace.holds &= matches!(question, Sampling::Now);
+                // Where it does not like to be left to wait it is asked as before.
+                let refused = |err: &DbErr| {
+                    let code = signal::code(err);
+                    code.is_some_and(|code| REFUSALS.contains(&&*code))
+                };
+                pace.holds &= !matches!(failed, Ok(Err(err)) if refused(&err));
                 false
             }
         };
@@ -167,6 +175,16 @@ impl FollowedReplica {
     }
 }
 
+/// The position that somebody waits for and that this replica is known not to have. Nothing where no position of it proves
+/// anything: its server would answer at once, again and again.
+fn awaited_behind(tracker: &Tracker, node: &Node) -> Option<u64> {
+    let (epoch, lsn) = node.replayed.known();
+    match epoch == 0 || node.replayed.is_mixed() {
+        true => None,
+        false => tracker.demand.awaited_behind(lsn),
+    }
+}
+
 /// What the next question depends on.
 fn standing(tracker: &Tracker, node: &Arc<Node>, holds: bool) -> Standing {
     let uncovered = |of: &Node| tracker.clock.writes.uncovered(of.replayed.known());
@@ -180,9 +198,7 @@ fn standing(tracker: &Tracker, node: &Arc<Node>, holds: bool) -> Standing {
         awaited: tracker.demand.is_awaited(),
         behind_since: uncovered(node),
         plenty: tracker.can_afford(allowance::FOR_ANOTHER),
-        holds_for: holds
-            .then(|| tracker.demand.awaited_behind(node.replayed.known().1))
-            .flatten(),
+        holds_for: awaited_behind(tracker, node).filter(|_| holds),
         another_covers: others.any(|other| uncovered(&other.member.node).is_none()),
     }
 }

@@ -203,7 +203,7 @@ impl Direct {
                 replay.source = Upstream::Hidden(self.timeline_replayed().await?);
             }
             Upstream::Nobody(None) if replay.lsn.is_some() => {
-                replay.source = Upstream::Nobody(self.only_timeline().await?);
+                replay.source = self.only_timeline().await?;
             }
             _ => {}
         }
@@ -246,11 +246,11 @@ impl Direct {
 
     /// Asked after the position as well, and no answer from before says anything of it: what is not asked now is not
     /// known here. Whoever takes positions in knows what the server said last.
-    async fn only_timeline(&mut self) -> Result<Option<u32>, DbErr> {
+    async fn only_timeline(&mut self) -> Result<Upstream, DbErr> {
         // A pooler may lead the second question to another server.
         let asked = self.left_alone.map(|asked| asked.elapsed());
         if self.shared || asked.is_some_and(|ago| ago < REACHED_EVERY) {
-            return Ok(None);
+            return Ok(Upstream::Nobody(None));
         }
         self.left_alone = Some(Instant::now());
         let timeline = only_timeline(&mut self.conn).await;

@@ -26,8 +26,10 @@ impl State {
     /// Whether positions of this cluster prove what a replica has.
     pub(crate) fn has_positions(&self) -> bool {
         let proves = |flavour: Flavour| flavour.row().positions;
-        self.flavour().is_none_or(proves)
-            && !self.members().any(|node| node.said.system.proves_nothing)
+        // What is fenced serves nobody, whatever it is.
+        let counts = |node: &&NodeState| node.role != Role::Fenced;
+        let mut members = self.members().filter(counts);
+        self.flavour().is_none_or(proves) && !members.any(|node| node.said.system.proves_nothing)
     }
 
     /// What begins a read that a follower may serve (T18); nothing where no node lets one begin.

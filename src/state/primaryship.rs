@@ -183,12 +183,12 @@ fn observed(step: &mut Step<'_>) -> Option<NodeId> {
     let Some(epoch) = state.primaryship.epoch else {
         // Nobody has shown an epoch, so roles are as configured. One that was found dead while standbys are there is
         // waited for.
-        if let Some(only) = claims::without_epoch(state) {
-            return Some(only);
-        }
         // It showed epochs before it slept: nobody writes to one that has not shown its own since.
         if state.primaryship.before_sleep.epoch.is_some() {
             return None;
+        }
+        if let Some(only) = claims::without_epoch(state) {
+            return Some(only);
         }
         let named = state.configured()?;
         let follows = |node: &NodeState| node.said.in_recovery == Fact::Known(true);

@@ -185,6 +185,8 @@ fn a_server_that_comes_back_behind_what_it_told_begins_another_history() {
     assert!(cover(&clock.writes, at(7, 1, 400), 3));
     assert_eq!(needs(&clock.writes, &session), Some(400));
     assert_eq!(clock.writes.greatest(), Some(at(7, 1, 400)));
+    // One that has replayed something of a timeline that was never seen here is on that one.
+    assert_eq!(clock.writes.ordinal(7, Upstream::Hidden(Some(2))), None);
     // A standby on that timeline is counted in it, whether it may tell the timeline or not.
     for source in [Upstream::Timeline(1), Upstream::Hidden(None)] {
         assert_eq!(clock.writes.ordinal(7, source), Some(epoch + 1));

@@ -16,6 +16,7 @@ mod pending_writes;
 mod position;
 mod read_covers;
 mod reduce;
+mod replayed;
 mod retry;
 mod route;
 mod several_servers;

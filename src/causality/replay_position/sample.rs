@@ -50,6 +50,8 @@ pub(crate) enum Upstream {
     Hidden(Option<u32>),
     /// Nobody. The server has replayed some of this timeline and has heard of no later one, where it says so.
     Nobody(Option<u32>),
+    /// Nobody, and the server has heard of a later timeline than the one of which it has replayed some.
+    NobodyAhead,
 }
 
 /// The last report of a position: who said it, and when.
@@ -162,21 +164,22 @@ impl Notes {
     /// A standby that receives from nobody is where it was when it last did: its timeline does not change by itself. What
     /// one has replayed of an epoch it has replayed, also when a new connection of a role that sees little does not ask.
     ///
-    /// One that was never seen to receive may get its log from an archive, and go on to a later timeline at any time: from
+    /// What it says counts before what it was known to follow: it may have gone on to a later timeline, whose primary is gone
+    /// as well. One that was never seen to receive may get its log from an archive, and go on to a later timeline at any time: from
     /// its own word it has replayed what it had then, and nothing beyond.
     pub(super) fn with_epoch(&mut self, sample: &ReplayObservation) -> ReplayObservation {
         let mut sample = sample.clone();
         let server = sample.told.server;
         let says_nothing = matches!(
             sample.told.source,
-            Upstream::Nobody(_) | Upstream::Hidden(None)
+            Upstream::Nobody(None) | Upstream::Hidden(None)
         );
         let last = self.last.filter(|(of, _)| Some(*of) == server);
         let last = last.map(|(_, epoch)| epoch);
         match (sample.epoch, sample.lsn, server) {
             (None, Some(lsn), _) if says_nothing => {
                 let alone = self.left_alone.filter(|one| Some(one.server) == server);
-                let alone = alone.filter(|one| last < Some(one.epoch));
+                let alone = alone.filter(|one| last <= Some(one.epoch));
                 sample.epoch = alone.map(|one| one.epoch).or(last);
                 if let Some(alone) = alone {
                     sample.lsn = Some(lsn.min(alone.lsn));
@@ -189,7 +192,15 @@ impl Notes {
             {
                 self.left_alone = Some(LeftAlone { server, epoch, lsn });
             }
-            (Some(epoch), _, Some(server)) => self.last = Some((server, epoch)),
+            (Some(epoch), _, Some(server)) => {
+                self.last = Some((server, epoch));
+                self.left_alone = None;
+            }
+            // It names a timeline that does not count here: what it was known to follow is over for it.
+            (None, _, Some(server)) if !says_nothing => {
+                self.last = self.last.filter(|(of, _)| *of != server);
+                self.left_alone = self.left_alone.filter(|one| one.server != server);
+            }
             _ => {}
         }
         sample

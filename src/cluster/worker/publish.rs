@@ -13,6 +13,13 @@ use crate::{
 
 impl Worker {
     pub(super) async fn publish(&mut self, shared: &Arc<Shared>) {
+        // Before the picture shows a node whose position says nothing.
+        if !self.state.has_positions() && shared.tracker.mark_untold() {
+            tracing::warn!(
+                "positions prove nothing of what replicas have any more, since one reads from other servers than its own or is \
+                 of a system that tells none: what wrote reads on the primary, or for SEALANE_PIN"
+            );
+        }
         let view = View::new(&self.state);
         // What sleeps is given no pool, and nobody follows it.
         let members = self.state.members().filter(|_| !self.state.sleeping.asleep);

@@ -48,10 +48,6 @@ impl Worker {
         match &mut event {
             Event::ProbeOk { facts, .. } => {
                 facts.moved = self.nodes.probed(id, facts);
-                if facts.system.proves_nothing {
-                    // Before the picture shows the node.
-                    shared.tracker.mark_untold();
-                }
             }
             Event::ProbeFailed { signal, .. } if signal.concerns_node() => {
                 if let Some(member) = self.nodes.member(id) {
