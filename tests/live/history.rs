@@ -113,8 +113,7 @@ fn cluster() -> Cluster {
         .standbys(2)
         .own_identity()
         // So that a crash has much to replay, and asynchronous commits lag.
-        .setting("checkpoint_timeout", "1h")
-        .setting("max_wal_size", "4GB")
+        .much_to_replay()
         .setting("wal_writer_delay", "20ms");
     cluster.start().unwrap()
 }

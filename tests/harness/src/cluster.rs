@@ -59,6 +59,12 @@ impl Builder {
         self
     }
 
+    /// No restart point comes between, so that a server that crashes has all of its log to replay again.
+    pub fn much_to_replay(self) -> Self {
+        self.setting("checkpoint_timeout", "1h")
+            .setting("max_wal_size", "4GB")
+    }
+
     /// A system identifier that no other cluster has. It costs a run of `initdb`; without it all clusters are copies of one
     /// template and share its identifier.
     pub fn own_identity(mut self) -> Self {

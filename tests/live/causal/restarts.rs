@@ -3,41 +3,22 @@
 use std::time::{Duration, Instant};
 
 use sea_orm::ConnectionTrait;
-use sealane::{Consistency, Error, RoutedConnection};
+use sealane::{Consistency, RoutedConnection};
 use sealane_harness::Cluster;
 
-use super::{COUNT, insert, until_on_a_replica};
-use crate::fixture::sql;
-
-/// No restart point between, so that a crash has all of it to replay again.
-const LOAD: &str = "INSERT INTO bulk SELECT repeat('x', 500) FROM generate_series(1, 20000)";
-
-/// What a read sees. One that ran when the server crashed may have been what crashed it, and is for the caller to repeat.
-async fn counted(db: &RoutedConnection) -> i64 {
-    loop {
-        let err = match db.query_one_raw(sql(db, COUNT)).await {
-            Ok(row) => return row.unwrap().try_get_by_index(0).unwrap(),
-            Err(err) => err,
-        };
-        let crashed = matches!(Error::from_db_err(&err), Some(Error::ServerCrashed { .. }));
-        assert!(crashed, "{err}");
-    }
-}
+use super::{insert, until_on_a_replica};
+use crate::crash::{LOAD, TABLES, counted};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_standby_in_a_new_life_is_not_believed_what_the_old_one_had() {
     let cluster = Cluster::builder()
         .standbys(1)
         .own_identity()
-        .setting("checkpoint_timeout", "1h")
-        .setting("max_wal_size", "4GB")
+        .much_to_replay()
         .setting("shared_buffers", "64MB")
         .start()
         .unwrap();
-    cluster
-        .primary()
-        .sql("CREATE TABLE t (n bigint); CREATE TABLE bulk (filler text)")
-        .unwrap();
+    cluster.primary().sql(TABLES).unwrap();
     let db = RoutedConnection::builder()
         .primary(cluster.primary().url())
         .replica(cluster.standby(0).url())

@@ -12,6 +12,22 @@ async fn count(db: &RoutedConnection) -> Result<i64, sea_orm::DbErr> {
     row.unwrap().try_get_by_index(0)
 }
 
+async fn connect(cluster: &Cluster) -> RoutedConnection {
+    let builder = builder(cluster).route_timeout(1_500 * MS);
+    builder.connect().await.unwrap()
+}
+
+/// No read is served of what no node is known to have.
+async fn reads_nothing(db: &RoutedConnection) {
+    for _ in 0..3 {
+        let read = count(db).await;
+        assert!(
+            matches!(&read, Err(err) if is_not_caught_up(err)),
+            "{read:?}"
+        );
+    }
+}
+
 fn is_not_caught_up(err: &sea_orm::DbErr) -> bool {
     let ours = Error::from_db_err(err);
     matches!(
@@ -23,11 +39,7 @@ fn is_not_caught_up(err: &sea_orm::DbErr) -> bool {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn reads_of_what_was_written_before_go_to_the_replica_that_has_it() {
     let cluster = cluster(2);
-    let db = builder(&cluster)
-        .route_timeout(1_500 * MS)
-        .connect()
-        .await
-        .unwrap();
+    let db = connect(&cluster).await;
     insert(&db, 1).await;
     cluster.wait_caught_up().unwrap();
     cluster.standby(1).pause_replay().unwrap();
@@ -53,11 +65,7 @@ async fn reads_of_what_was_written_before_go_to_the_replica_that_has_it() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_written_last_is_placed_before_the_sleep() {
     let cluster = cluster(1);
-    let db = builder(&cluster)
-        .route_timeout(1_500 * MS)
-        .connect()
-        .await
-        .unwrap();
+    let db = connect(&cluster).await;
     insert(&db, 1).await;
     until_asleep(&db).await;
     cluster.wait_caught_up().unwrap();
@@ -70,11 +78,7 @@ async fn what_was_written_last_is_placed_before_the_sleep() {
 async fn a_standby_of_a_later_primary_that_is_gone_too_serves_no_read_of_what_was_lost() {
     let cluster = cluster(2);
     let (old, new, other) = (cluster.primary(), cluster.standby(0), cluster.standby(1));
-    let db = builder(&cluster)
-        .route_timeout(1_500 * MS)
-        .connect()
-        .await
-        .unwrap();
+    let db = connect(&cluster).await;
     insert(&db, 1).await;
     cluster.wait_caught_up().unwrap();
     cluster.standbys().iter().for_each(|standby| {
@@ -93,13 +97,7 @@ async fn a_standby_of_a_later_primary_that_is_gone_too_serves_no_read_of_what_wa
         .unwrap();
     other.wait_caught_up_with(new).unwrap();
     new.stop(Stop::Fast).unwrap();
-    for _ in 0..3 {
-        let read = count(&db).await;
-        assert!(
-            matches!(&read, Err(err) if is_not_caught_up(err)),
-            "{read:?}"
-        );
-    }
+    reads_nothing(&db).await;
 }
 
 /// It stays on the timeline of before, and lacks what was written since.
@@ -107,11 +105,7 @@ async fn a_standby_of_a_later_primary_that_is_gone_too_serves_no_read_of_what_wa
 async fn a_standby_that_followed_nobody_to_the_next_timeline_serves_no_read_of_it() {
     let cluster = cluster(2);
     let (old, new) = (cluster.primary(), cluster.standby(0));
-    let db = builder(&cluster)
-        .route_timeout(1_500 * MS)
-        .connect()
-        .await
-        .unwrap();
+    let db = connect(&cluster).await;
     insert(&db, 1).await;
     cluster.wait_caught_up().unwrap();
     new.promote().unwrap();
@@ -125,11 +119,5 @@ async fn a_standby_that_followed_nobody_to_the_next_timeline_serves_no_read_of_i
     until_asleep(&db).await;
     old.stop(Stop::Fast).unwrap();
     new.stop(Stop::Fast).unwrap();
-    for _ in 0..3 {
-        let read = count(&db).await;
-        assert!(
-            matches!(&read, Err(err) if is_not_caught_up(err)),
-            "{read:?}"
-        );
-    }
+    reads_nothing(&db).await;
 }

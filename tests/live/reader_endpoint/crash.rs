@@ -3,39 +3,21 @@
 use std::time::{Duration, Instant};
 
 use sea_orm::ConnectionTrait;
-use sealane::{Consistency, Error, RoutedConnection};
+use sealane::{Consistency, RoutedConnection};
 use sealane_harness::{Cluster, HaProxy};
 
-use crate::fixture::sql;
-
-/// No restart point between, so that a crash has all of it to replay again.
-const LOAD: &str = "INSERT INTO bulk SELECT repeat('x', 500) FROM generate_series(1, 20000)";
-const COUNT: &str = "SELECT count(*) FROM t";
+use crate::crash::{LOAD, TABLES, counted};
 
 fn cluster() -> Cluster {
     let cluster = Cluster::builder()
         .standbys(2)
         .own_identity()
-        .setting("checkpoint_timeout", "1h")
-        .setting("max_wal_size", "4GB")
+        .much_to_replay()
         .setting("shared_buffers", "64MB")
         .start()
         .unwrap();
-    let tables = "CREATE TABLE t (n bigint); CREATE TABLE bulk (filler text)";
-    cluster.primary().sql(tables).unwrap();
+    cluster.primary().sql(TABLES).unwrap();
     cluster
-}
-
-/// What a read sees. One that ran when the server crashed may have been what crashed it, and is for the caller to repeat.
-async fn counted(db: &RoutedConnection) -> i64 {
-    loop {
-        let err = match db.query_one_raw(sql(db, COUNT)).await {
-            Ok(row) => return row.unwrap().try_get_by_index(0).unwrap(),
-            Err(err) => err,
-        };
-        let crashed = matches!(Error::from_db_err(&err), Some(Error::ServerCrashed { .. }));
-        assert!(crashed, "{err}");
-    }
 }
 
 /// A session that wrote, and how many rows it has to see.
