@@ -45,8 +45,9 @@ impl Shared {
         }
         tracing::warn!(
             node = self.name_of(id),
-            "several servers answer under this node's address: what one has replayed proves nothing for another, so each of its \
-             connections is asked before a read that has to see a write; give each server an address of its own"
+            "several servers answer under this node's address: what one has replayed proves nothing for another, so a connection \
+             is asked before a read that has to see a write, unless its server is known to have it; give each server an \
+             address of its own"
         );
     }
 

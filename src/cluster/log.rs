@@ -159,8 +159,8 @@ impl Log<'_> {
             }
             Notice::Dead { node } => tracing::warn!(
                 node = self.name(*node),
-                "no answer for {:?} (SEALANE_DEAD_AFTER): what ran there was cut off; of writes among it nobody knows \
-                 whether they were executed",
+                "no answer for {:?} (SEALANE_DEAD_AFTER): whatever ran there was cut off; of writes among it, if there were \
+                 any, nobody knows whether they were executed",
                 self.state.tuning.ejection.dead_after
             ),
             Notice::Crashed { node } => tracing::warn!(

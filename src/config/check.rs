@@ -21,7 +21,7 @@ use super::problems::Problems;
 use super::source::SettingSource;
 use super::table::SETTINGS;
 use super::{Config, Discovery, NodeConfig};
-use crate::vocabulary::{Failover, Role};
+use crate::vocabulary::{Failover, Flavour, Role};
 
 impl Config {
     /// Checks everything and reports all problems at once.
@@ -234,6 +234,18 @@ fn doubts(config: &Config, source: &SettingSource) -> Vec<String> {
         doubts.push(format!(
             "{name}: is false, so replica connections do not refuse writes by themselves: only the classification of \
              statements keeps a write from a replica"
+        ));
+    }
+    if config.primary.url.backend() == DbBackend::Sqlite && config.idle_after.is_some() {
+        let name = source.name("idle_after");
+        doubts.push(format!(
+            "{name}: has no effect on SQLite, where no server is to rest"
+        ));
+    }
+    if config.primary.url.backend() != DbBackend::Postgres && config.flavour != Flavour::Auto {
+        let name = source.name("flavour");
+        doubts.push(format!(
+            "{name}: has no effect, since it tells apart what speaks PostgreSQL's protocol"
         ));
     }
     let both = |name: &&String| config.primary_functions.contains(name);

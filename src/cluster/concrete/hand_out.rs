@@ -141,6 +141,13 @@ impl HandedPool {
 }
 
 fn make(shared: &Arc<Shared>, primary: &Arc<Node>) -> HandedPool {
+    if shared.config.idle_after.is_some() && !shared.concrete.is_handed_out() {
+        tracing::warn!(
+            "a connection was handed out (concrete(), rules of access, a raw pool): as long as this handle lives its cluster \
+             does not sleep, whatever {} says; give what needs one a handle of its own, and close that",
+            shared.config.setting("idle_after")
+        );
+    }
     // A lazy pool starts its housekeeping at once, and this may be called from outside the runtime.
     let _context = shared.worker.enter();
     let mut handed = HandedPool::of(Some(primary), primary.link.connection().clone());

@@ -77,8 +77,8 @@ pub(super) fn doubts(config: &Config, source: &SettingSource) -> Vec<String> {
     if config.idle_after.is_some() && config.discovery != Discovery::Static {
         let name = source.name("idle_after");
         doubts.push(format!(
-            "{name}: has no effect, since {discovery} finds the nodes, and a cluster that is asked for them never sleeps: \
-             leave one of the two out, and name the replicas where it is to sleep"
+            "{name}: has no effect, since {discovery} asks again and again which nodes there are, and that goes on: leave one of \
+             the two out, and name every node where the cluster is to sleep"
         ));
     }
     if patroni(config).is_none() {

@@ -194,7 +194,7 @@ macro_rules! settings {
                     time(Zero::Means("no replica is ever behind"), MS, DAY),
                     "2s",
                     "Where no position can be had: how long after a write reads go to the primary, as your word that no replica is ever further behind than that. With 0 reads never go to the primary for a write, and are stale by whatever a replica lags. Unset, what wrote reads on the primary for good",
-                    "nobody else can tell how far behind a replica is, so unset is the safe one; SQLite needs none. Behind a replica name with several servers it is 2s where it is unset";
+                    "nobody else can tell how far behind a replica is, so unset is the safe one; SQLite needs none";
                 "SEALANE_CHECK_INTERVAL" check_interval: [Duration] = S,
                     time(Zero::Refused, MS, MINUTE),
                     "1s",
@@ -237,13 +237,13 @@ macro_rules! settings {
                     "`keep-first` may write to the wrong one";
                 "SEALANE_FLAVOUR" flavour: [Flavour] = Flavour::default(),
                     SettingKind::Word(Flavour::WORDS),
-                    "cockroachdb",
+                    "auto",
                     "Which database system the servers are: what they are asked, and what their answers mean; see [where it runs](where-it-runs.md#which-system-it-is)",
                     "each server says it in its first answer; set it where a process has to start while the first node is down";
                 "SEALANE_DISCOVERY" discovery: [Discovery] = Discovery::default(),
                     SettingKind::Discovery,
                     "patroni=http://db1:8008",
-                    "Who names nodes beside the configured ones; `dns` needs the feature `dns`, the others but `static` the feature `discovery`",
+                    "Who names the nodes, in place of the configured ones, which serve until it has answered; `dns` needs the feature `dns`, the others but `static` the feature `discovery`",
                     "a fixed list needs nobody";
                 "SEALANE_DISCOVERY_HOSTS" discovery_hosts: [Vec<String>] = Vec::new(),
                     SettingKind::Hosts,
