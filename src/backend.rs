@@ -22,7 +22,7 @@ use sea_orm::{
 };
 
 #[cfg(feature = "postgres")]
-use crate::vocabulary::Flavour;
+use crate::vocabulary::{Flavour, Role};
 use crate::{
     config::{Config, NodeConfig},
     error::DbErrKind,
@@ -145,9 +145,11 @@ pub(crate) async fn meet(
 
 #[cfg(feature = "postgres")]
 impl Facts {
-    /// What of it counts, where servers are what is set or else what this one says.
-    fn counted(self, set: Flavour) -> Self {
-        let Some(flavour) = set.or(self.system.flavour) else {
+    /// What of it counts, where servers are what is set or else what this one says. Beside subscribers there may be their
+    /// publisher and its standbys, of which all counts.
+    fn counted(self, set: Flavour, role: Role) -> Self {
+        let subscribes = self.system.subscribes && role != Role::Primary;
+        let Some(flavour) = set.or_publisher(!subscribes).or(self.system.flavour) else {
             return self;
         };
         let row = flavour.row();
@@ -196,7 +198,7 @@ impl MonitorConnection {
             #[cfg(feature = "postgres")]
             Self::Postgres(kept) => {
                 let facts = postgres::probe(config, node, kept).await?;
-                Ok(facts.counted(config.flavour))
+                Ok(facts.counted(config.flavour, node.role()))
             }
             #[cfg(feature = "mysql")]
             Self::MySql(conn) => mysql::probe(conn).await,

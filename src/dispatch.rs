@@ -51,6 +51,7 @@ use crate::{
         local::{LocalAccess, LocalSettings},
     },
     route::{Forced, Refusal},
+    signal,
     vocabulary::{Consistency, Intent, Stage},
 };
 
@@ -213,12 +214,25 @@ impl<'a> Attempt<'a> {
         let begin = self.request.shared.follower_reads.as_ref()?;
         let overrides = self.request.overrides;
         // Whoever names the primary or an age wants it newer than a follower may be.
-        let may_miss = overrides.force != Forced::Primary && overrides.max_lag.is_none();
+        let may_miss = overrides.force != Forced::Primary
+            && overrides.max_lag.is_none()
+            && !self.progress.followers_refused;
         let reads = self.classification.intent == Intent::Read && !self.may_write();
         let link = &lease.node().link;
         // A pooler's transactions begin in another way, and the application's connections are not asked.
         let plain = !link.needs_blocks() && !link.is_shared() && lease.node().direct.is_some();
         (may_miss && reads && plain).then_some(begin)
+    }
+
+    /// After an error in a transaction of its own: whether its server refused that a follower serves the read, which runs as
+    /// any other then. It was tried at the start, on some node, and a version or a licence may be another one there and now.
+    pub(crate) fn is_refused_followers(&mut self, err: &DbErr) -> bool {
+        let ours = Error::from_db_err(err);
+        let answered =
+            signal::code(err).is_some() || matches!(ours, Some(Error::LocalSetting { .. }));
+        let refused = answered && self.local().is_none() && !self.progress.followers_refused;
+        self.progress.followers_refused |= refused;
+        refused
     }
 
     /// The access of a transaction of its own: a text that is a read by all that is known writes nothing.

@@ -150,7 +150,14 @@ impl<C: PlainCall> Work for Query<'_, C> {
                 self.observed(running).await.map_err(Failed::sent)
             }
             // Boxed: the future of everybody else's statements does not grow.
-            Some(local) => Box::pin(self.send_local(attempt, lease, conn, local)).await,
+            Some(local) => {
+                let sent = Box::pin(self.send_local(attempt, lease, conn, local)).await;
+                let refused = sent.as_ref().err().filter(|no| no.stage == Stage::Acquire);
+                if refused.is_some_and(|no| attempt.is_refused_followers(&no.err)) {
+                    return Ok(None);
+                }
+                sent
+            }
         };
         match ran {
             Ok(done) => Ok(attempt.unless_refuted(lease, done).await),

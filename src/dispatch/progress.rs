@@ -27,6 +27,8 @@ pub(super) struct Progress {
     pub(super) last: Option<DbErr>,
     /// The connection that it got leads to a server that lags behind the others of its name.
     pub(super) lags: bool,
+    /// A server refused that a follower serves it: it runs as any other read.
+    pub(super) followers_refused: bool,
     /// A node was sent it.
     pub(super) sent: bool,
     /// The phase whose time was over while a connection was there and its server silent.
@@ -48,6 +50,7 @@ impl Default for Progress {
             refused: None,
             last: None,
             lags: false,
+            followers_refused: false,
             sent: false,
             silent: None,
             to_probe: None,

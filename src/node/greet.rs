@@ -111,7 +111,8 @@ impl Guide {
         let hello = self.ask(conn).await?;
         self.list();
         self.admit(&hello)
-            .map_err(|stranger| sqlx::Error::Configuration(Box::new(stranger)))
+            .map_err(|stranger| sqlx::Error::Configuration(Box::new(stranger)))?;
+        lift_read_only_default(conn, &hello).await
     }
 
     /// Asks a connection late, where a pool did not as it was opened, for whoever takes it; waits for the topology
@@ -123,7 +124,7 @@ impl Guide {
         loop {
             let hello = self.ask(conn).await?;
             match self.admit(&hello) {
-                Ok(()) => return Ok(()),
+                Ok(()) => return lift_read_only_default(conn, &hello).await,
                 Err(Stranger::NotYet) => tokio::time::sleep(AGAIN).await,
                 Err(Stranger::Moved) => return Err(sqlx::Error::PoolClosed),
                 Err(stranger) => return Err(sqlx::Error::Configuration(Box::new(stranger))),
@@ -148,7 +149,7 @@ impl Guide {
                 Err(err) if is_missing(&err) => {
                     self.little.store(!is_unprepared(&err), Ordering::Relaxed)
                 }
-                told => return told.map(|hello| hello.counted(self.purpose.flavour)),
+                told => return told.map(|hello| hello.counted(self.purpose)),
             }
         }
         match ask(LITTLE, conn).await {
@@ -157,9 +158,19 @@ impl Guide {
                 plain_strings: true,
                 ..Hello::default()
             }),
-            told => told.map(|hello| hello.counted(self.purpose.flavour)),
+            told => told.map(|hello| hello.counted(self.purpose)),
         }
     }
+}
+
+/// Where every node takes writes the read-only default guards nothing, and it may change what a read sees: a role or a
+/// database whose read-only transactions are served by followers would read minutes back by it.
+async fn lift_read_only_default(conn: &mut PgConnection, hello: &Hello) -> Result<(), sqlx::Error> {
+    if hello.writes_everywhere() == Some(true) && hello.read_only_default {
+        let lift = "SET default_transaction_read_only = off";
+        sqlx::raw_sql(lift).execute(conn).await?;
+    }
+    Ok(())
 }
 
 /// Asks a transaction that has begun, through SeaORM: whose server it is.
@@ -173,7 +184,7 @@ pub(crate) async fn ask_begun(guide: &Guide, begun: &DatabaseTransaction) -> Res
     let row = row.as_ref().and_then(QueryResult::try_as_pg_row);
     let unread = || DbErrKind::Query.of_sqlx(sqlx::Error::RowNotFound);
     let hello = read(row.ok_or_else(unread)?, Instant::now());
-    let hello = hello.map(|hello| hello.counted(guide.purpose.flavour));
+    let hello = hello.map(|hello| hello.counted(guide.purpose));
     hello.map_err(|err| DbErrKind::Query.of_sqlx(err))
 }
 

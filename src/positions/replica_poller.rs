@@ -151,15 +151,11 @@ impl FollowedReplica {
                     rate.take().await;
                     return Sampling::Hold { lsn, most };
                 }
-                Next::Afford(Duration::ZERO, _) if step.is_zero() => {
-                    rate.take().await;
-                    return Sampling::Now;
-                }
+                Next::Afford(Duration::ZERO, _) if step.is_zero() => break,
                 Next::Within(_) => {
                     // Either will do.
                     let _ = tokio::time::timeout(step, asked).await;
-                    rate.take().await;
-                    return Sampling::Now;
+                    break;
                 }
                 Next::Idle(_) => tokio::select! {
                     () = asked => {}
@@ -172,6 +168,8 @@ impl FollowedReplica {
                 },
             }
         }
+        rate.take().await;
+        Sampling::Now
     }
 }
 

@@ -88,9 +88,11 @@ pub(super) fn role(node: &NodeState) -> Role {
 }
 
 /// Why a node is none of the cluster's system: it says that it is another, or it is in recovery, which these never are.
+/// Whether every node takes writes is a server's own word, and no setting's: reads of a PostgreSQL that was said to be
+/// CockroachDB missed its primary's writes, and a server beside it took them.
 pub(super) fn fence(node: &NodeState, state: &State) -> Option<FenceReason> {
     let ours = state.flavour()?.row().writes_everywhere;
-    let own = state.tuning.flavour.or(node.said.system.flavour);
+    let own = node.said.system.flavour;
     let other = own.is_some_and(|own| own.row().writes_everywhere != ours);
     let follows = ours && node.said.in_recovery == Fact::Known(true);
     (other || follows).then_some(FenceReason::OtherSystem)

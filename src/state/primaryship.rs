@@ -181,12 +181,12 @@ fn observed(step: &mut Step<'_>) -> Option<NodeId> {
         return None;
     }
     let Some(epoch) = state.primaryship.epoch else {
-        // Nobody has shown an epoch, so roles are as configured. One that was found dead while standbys are there is
-        // waited for.
-        // It showed epochs before it slept: nobody writes to one that has not shown its own since.
+        // The cluster showed epochs before it slept: nobody writes to one that has not shown its own since.
         if state.primaryship.before_sleep.epoch.is_some() {
             return None;
         }
+        // Nobody has shown an epoch, so roles are as configured. One that was found dead while standbys are there is
+        // waited for.
         if let Some(only) = claims::without_epoch(state) {
             return Some(only);
         }

@@ -105,6 +105,15 @@ impl Flavour {
         }
     }
 
+    /// What is set for this server: of one that is no subscriber nothing, where it is said that replicas are subscribers.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn or_publisher(self, is_publisher: bool) -> Self {
+        match self {
+            Self::LogicalSubscriber if is_publisher => Self::Auto,
+            set => set,
+        }
+    }
+
     /// The one that is set; what was recognised where none is.
     pub(crate) fn or(self, recognised: Option<Self>) -> Option<Self> {
         match self {

@@ -5,4 +5,5 @@ mod aurora;
 mod dress;
 mod everywhere;
 mod followers;
+mod foreign;
 mod subscriber;

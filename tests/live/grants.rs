@@ -11,11 +11,11 @@ use crate::{fixture::number, heard::Heard, place::until};
 const COUNT: &str = "SELECT count(*) FROM t";
 const PAGE: &str = include_str!("../../docs/grants.md");
 
-async fn connect(cluster: &Cluster) -> RoutedConnection {
+async fn connect(cluster: &Cluster, called: &str) -> RoutedConnection {
     let app = |url: String| url.replace("postgres@", "app@");
     RoutedConnection::builder()
         // A name of its own: a test beside this one may hold the default name, and that is a warning.
-        .cluster_name("grants")
+        .cluster_name(called)
         .primary(app(cluster.primary().url()))
         .replica(app(cluster.standby(0).url()))
         .check_interval(Duration::from_millis(20))
@@ -36,7 +36,7 @@ async fn a_role_that_may_nothing_works_on_the_primary_and_the_pages_sql_brings_t
     cluster.wait_caught_up().unwrap();
 
     let (heard, _listening) = Heard::listen();
-    let db = connect(&cluster).await;
+    let db = connect(&cluster, "grants").await;
     assert_eq!(db.explain(COUNT).reason, Reason::Replica);
     let insert = "INSERT INTO t VALUES (1)";
     db.execute_unprepared(insert).await.unwrap();
@@ -54,7 +54,7 @@ async fn a_role_that_may_nothing_works_on_the_primary_and_the_pages_sql_brings_t
     }
     cluster.wait_caught_up().unwrap();
     let (heard, _listening) = Heard::listen();
-    let db = connect(&cluster).await;
+    let db = connect(&cluster, "grants").await;
     db.execute_unprepared(insert).await.unwrap();
     until("the replica to have it", async || {
         assert_eq!(number(&db, COUNT).await, 2);
@@ -62,4 +62,39 @@ async fn a_role_that_may_nothing_works_on_the_primary_and_the_pages_sql_brings_t
     })
     .await;
     assert_eq!(heard.warnings(), Vec::<String>::new());
+}
+
+/// Hosts that are shared by many take more of the catalog from everybody than the page's grants give back.
+#[tokio::test]
+async fn a_role_that_may_not_read_who_else_is_there_follows_a_failover() {
+    let cluster = Cluster::builder().standbys(2).own_identity().start();
+    let cluster = cluster.unwrap();
+    let sql = "CREATE TABLE t (n bigint); CREATE ROLE app LOGIN; GRANT ALL ON t TO app; GRANT pg_monitor TO app; \
+               REVOKE ALL ON pg_catalog.pg_database, pg_catalog.pg_extension, pg_catalog.pg_subscription FROM PUBLIC";
+    cluster.primary().sql(sql).unwrap();
+    cluster.wait_caught_up().unwrap();
+    let db = connect(&cluster, "grants-little").await;
+    let epoch = || db.cluster().topology().epoch;
+    assert_eq!(epoch(), Some(1));
+    let insert = "INSERT INTO t VALUES (1)";
+    db.execute_unprepared(insert).await.unwrap();
+    let (old, new) = (cluster.primary().clone(), cluster.standby(0).clone());
+    tokio::task::spawn_blocking(move || {
+        new.wait_caught_up_with(&old).unwrap();
+        old.kill().unwrap();
+        new.promote().unwrap();
+        old.start().unwrap();
+    })
+    .await
+    .unwrap();
+    until("the promoted one to be followed", async || {
+        epoch() == Some(2) && db.execute_unprepared(insert).await.is_ok()
+    })
+    .await;
+    for _ in 0..20 {
+        db.execute_unprepared(insert).await.unwrap();
+    }
+    // The old one came back as it was.
+    let rows = cluster.primary().sql(COUNT).unwrap();
+    assert_eq!(rows.trim(), "1");
 }

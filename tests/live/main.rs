@@ -62,4 +62,4 @@ mod unreachable;
 mod web;
 
 // The tests say `crate::place` and so on.
-use support::{balancer, faults, fixture, heard, place};
+use support::{balancer, crash, faults, fixture, heard, place};

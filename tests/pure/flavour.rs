@@ -78,15 +78,16 @@ fn a_read_of_a_follower_is_no_older_than_allowed() {
 
 fn guide(writes: bool, set: Flavour) -> (Arc<Door>, Arc<Guide>) {
     let door = Arc::new(Door::default());
-    let guide = Guide::new(
-        &door,
-        PoolPurpose {
-            writes,
-            read_only_default: !writes,
-            flavour: set,
-        },
-    );
+    let guide = Guide::new(&door, purpose(writes, set));
     (door, guide)
+}
+
+fn purpose(writes: bool, flavour: Flavour) -> PoolPurpose {
+    PoolPurpose {
+        writes,
+        read_only_default: !writes,
+        flavour,
+    }
 }
 
 fn hello(flavour: Flavour, started: u64) -> Hello {
@@ -110,7 +111,7 @@ fn a_connection_leads_to_any_node_of_the_system_and_to_no_other() {
     for writes in [true, false] {
         let (door, guide) = guide(writes, Flavour::Auto);
         door.expect(expected);
-        let of = |flavour, started| hello(flavour, started).counted(Flavour::Auto);
+        let of = |flavour, started| hello(flavour, started).counted(purpose(writes, Flavour::Auto));
         for started in [10, 20, 10] {
             let node = of(Flavour::CockroachDb, started);
             assert_eq!(guide.admit(&node), Ok(()), "{writes}");
@@ -129,7 +130,7 @@ fn a_connection_leads_to_any_node_of_the_system_and_to_no_other() {
         writes_everywhere: Some(false),
         ..expected
     });
-    let node = hello(Flavour::YugabyteDb, 10).counted(Flavour::Auto);
+    let node = hello(Flavour::YugabyteDb, 10).counted(purpose(true, Flavour::Auto));
     assert_eq!(guide.admit(&node), Err(Stranger::OtherSystem));
 }
 
@@ -137,7 +138,7 @@ fn a_connection_leads_to_any_node_of_the_system_and_to_no_other() {
 #[test]
 fn a_node_that_takes_writes_serves_reads_there_without_the_read_only_default() {
     let (_, guide) = guide(false, Flavour::Auto);
-    let counted = |flavour| hello(flavour, 10).counted(Flavour::Auto);
+    let counted = |flavour| hello(flavour, 10).counted(purpose(false, Flavour::Auto));
     assert_eq!(
         guide.admit(&counted(Flavour::Postgres)),
         Err(Stranger::TakesWrites)

@@ -164,9 +164,9 @@ impl Notes {
     /// A standby that receives from nobody is where it was when it last did: its timeline does not change by itself. What
     /// one has replayed of an epoch it has replayed, also when a new connection of a role that sees little does not ask.
     ///
-    /// What it says counts before what it was known to follow: it may have gone on to a later timeline, whose primary is gone
-    /// as well. One that was never seen to receive may get its log from an archive, and go on to a later timeline at any time: from
-    /// its own word it has replayed what it had then, and nothing beyond.
+    /// What it says counts before what it was known to follow: it may have gone on to a later timeline, whose primary is
+    /// gone as well. One that gets its log from an archive may do so at any time: from its own word it has replayed what it
+    /// had then, and nothing beyond.
     pub(super) fn with_epoch(&mut self, sample: &ReplayObservation) -> ReplayObservation {
         let mut sample = sample.clone();
         let server = sample.told.server;

@@ -73,10 +73,6 @@ impl Log<'_> {
     pub(super) fn on_fence(&self, node: NodeId, cause: FenceReason) {
         let why = match cause {
             FenceReason::Stale => return self.on_old_primary(node),
-            FenceReason::NotInRecovery => {
-                "it is configured as a replica and is not in recovery, so it may be a primary of its own; \
-                 check DATABASE_REPLICA_URLS"
-            }
             FenceReason::OtherCluster if self.was_primary(node) => {
                 let name = self.name(node);
                 return tracing::warn!(
@@ -86,12 +82,21 @@ impl Log<'_> {
                      before, say so in each process by cluster().force_primary({name:?})"
                 );
             }
+            FenceReason::OtherCluster | FenceReason::NotInRecovery if self.subscribes(node) => {
+                "it receives rows by logical replication, so nobody can tell which of the primary's writes it has: \
+                 name a physical standby, or set SEALANE_FLAVOUR=logical-subscriber for reads that may miss anything"
+            }
+            FenceReason::NotInRecovery => {
+                "it is configured as a replica and is not in recovery, so it may be a primary of its own; \
+                 check DATABASE_REPLICA_URLS"
+            }
             FenceReason::OtherCluster => {
                 "its system identifier is not the primary's, so it belongs to another cluster; \
                  check DATABASE_REPLICA_URLS"
             }
             FenceReason::OtherSystem => {
-                "it is another database system than the cluster's servers: check DATABASE_REPLICA_URLS and SEALANE_FLAVOUR"
+                "it says that it is another database system than the cluster's servers, or is in recovery, which no \
+                 CockroachDB and no YugabyteDB ever is: leave SEALANE_FLAVOUR out, or correct its address"
             }
             FenceReason::Quarantined => {
                 "it takes writes on a greater timeline than the primary, which still answers, and nobody confirms it \
@@ -112,6 +117,11 @@ impl Log<'_> {
     fn was_primary(&self, node: NodeId) -> bool {
         let last = View::new(self.state).last_primary;
         last.is_some_and(|last| *last == *self.name(node))
+    }
+
+    fn subscribes(&self, node: NodeId) -> bool {
+        let known = self.state.node(node);
+        known.is_some_and(|node| node.said.system.subscribes)
     }
 
     /// Every node as it stands now, and which was the primary last.

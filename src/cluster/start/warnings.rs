@@ -30,15 +30,20 @@ impl Starting {
             {
                 tracing::warn!(
                     node = &*node.spec.name,
-                    "SEALANE_FLAVOUR says {set}, and this server says that it is {said}: it is taken for {set}"
+                    "SEALANE_FLAVOUR says {set}, and this server says that it is {said}: it is taken for {set}; leave \
+                     SEALANE_FLAVOUR out unless that is so"
                 );
             }
         }
         let tells_nothing = config.primary.url.backend() == DbBackend::MySql
             || !(self.state.has_positions() || self.state.writes_everywhere());
         if tells_nothing && view.splits && config.pin.is_none() {
+            let set = match config.flavour {
+                Flavour::Auto | Flavour::Pooler => String::new(),
+                set => format!(", as SEALANE_FLAVOUR={set} says"),
+            };
             tracing::warn!(
-                "nothing tells how far a replica of this server is: reads of a session that wrote stay on the primary, and \
+                "nothing tells how far a replica of this server is{set}: reads of a session that wrote stay on the primary, and \
                  without sessions that is the whole process. Set SEALANE_PIN to what no replica is ever further behind, \
                  or give reads that may miss a write sessions of their own"
             );

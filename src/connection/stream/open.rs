@@ -88,7 +88,8 @@ impl Work for StreamOpening<'_> {
             let err = sqlx::Error::Configuration(Box::new(LosesConnection));
             return Err(Failed::to_acquire(Self::KIND.of_sqlx(err)));
         }
-        let mut stream = match attempt.own_transaction(lease) {
+        let own = attempt.own_transaction(lease);
+        let mut stream = match own {
             None => {
                 let rows = conn.stream(self.stmt.clone(), self.callback.cloned());
                 let rows = rows.await.map_err(Failed::to_acquire)?;
@@ -111,6 +112,10 @@ impl Work for StreamOpening<'_> {
             Ok(()) => Ok(Some(stream)),
             Err(err) => {
                 attempt.give_write(stream.into_write());
+                // Which of the two failed is not told, and a read may be sent again.
+                if own.is_some() && attempt.is_refused_followers(&err) {
+                    return Ok(None);
+                }
                 Err(Failed::sent(err))
             }
         }

@@ -106,7 +106,10 @@ impl TransactionState {
     /// Whether COMMIT would keep a read-only default that was lifted inside: a `SET` lasts beyond the transaction, and
     /// the connection goes back to the pool (rule I7). What is rolled back takes its settings with it.
     pub(super) fn may_have_lifted_read_only_default(&self) -> bool {
-        self.root.shared.config.fence
+        let shared = &self.root.shared;
+        // Where every node takes writes none has that default (T18).
+        shared.config.fence
+            && !shared.tracker.pin.reads_are_fresh
             && self.lease().role() == Role::Replica
             && self.root.marks.session_changed.load(Ordering::Acquire)
     }

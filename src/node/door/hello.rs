@@ -1,5 +1,7 @@
 //! What a connection's first round trip tells, and what of that counts for the system that answers (rules C4, T18).
 
+#[cfg(feature = "postgres")]
+use super::PoolPurpose;
 use crate::{causality::ReplayReport, vocabulary::Flavour};
 
 /// What a server said of itself in a connection's first round trip. What it does not tell is nothing.
@@ -25,7 +27,9 @@ pub(crate) struct Hello {
 impl Hello {
     /// What of it counts, where servers are what is set or else what this one says.
     #[cfg(feature = "postgres")]
-    pub(crate) fn counted(self, set: Flavour) -> Self {
+    pub(crate) fn counted(self, purpose: PoolPurpose) -> Self {
+        // What takes writes is no subscriber.
+        let set = purpose.flavour.or_publisher(purpose.writes);
         let Some(flavour) = set.or(self.flavour) else {
             return self;
         };
@@ -44,7 +48,7 @@ impl Hello {
     }
 
     /// Whether any node takes writes, where that is known.
-    pub(super) fn writes_everywhere(&self) -> Option<bool> {
+    pub(in crate::node) fn writes_everywhere(&self) -> Option<bool> {
         Some(self.flavour?.row().writes_everywhere)
     }
 }

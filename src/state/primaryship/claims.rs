@@ -40,7 +40,7 @@ pub(super) fn without_epoch(state: &State) -> Option<NodeId> {
             && node.said.epoch.known().is_none()
     };
     let mut claimants = state.members().filter(claims);
-    let named = state.primaryship.named.and_then(|word| state.node(word));
+    let named = state.primaryship.named.and_then(|id| state.node(id));
     if let Some(named) = named.filter(|named| named.is_member() && claims(named)) {
         return Some(named.id);
     }
@@ -163,7 +163,7 @@ impl Step<'_> {
         primaryship.seen.greatest = primaryship.seen.greatest.max(Some(epoch));
         let ends_conflict = std::mem::take(&mut primaryship.conflict);
         let old = primaryship.owner.replace(id);
-        primaryship.named = primaryship.named.filter(|word| *word == id);
+        primaryship.named = primaryship.named.filter(|named| *named == id);
         if ends_conflict {
             self.out.notice(Notice::ConflictOver);
         }
@@ -195,7 +195,7 @@ impl Step<'_> {
     fn settle_owner(&mut self, equal: &[NodeId]) {
         let state = &*self.state;
         let owner = state.primaryship.owner;
-        let named = state.primaryship.named.filter(|word| equal.contains(word));
+        let named = state.primaryship.named.filter(|id| equal.contains(id));
         let present = owner
             .and_then(|owner| state.node(owner))
             .filter(|node| node.is_member());

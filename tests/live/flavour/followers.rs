@@ -94,3 +94,57 @@ async fn where_a_read_cannot_begin_so_it_runs_as_any_other() {
     assert!(row.is_some());
     db.close().await.unwrap();
 }
+
+/// A version or a licence that is another one on one node, or by now: the trial at the start has shown that they can begin.
+#[tokio::test]
+async fn where_one_server_refuses_them_later_reads_run_there_as_any_other() {
+    let nodes = nodes(2, YUGABYTE);
+    nodes.iter().for_each(dress);
+    let db = builder(&nodes, "refused-followers")
+        .consistency(Consistency::Eventual)
+        .connect()
+        .await
+        .unwrap();
+    assert_eq!(number(&db, AGE).await, 10_000);
+    for (refusing, code) in [(0, "0A000"), (1, "22023")] {
+        let refuse = format!(
+            "CREATE OR REPLACE FUNCTION pg_catalog.set_config(text, text, boolean) RETURNS text LANGUAGE plpgsql AS $$ \
+             BEGIN IF $1 LIKE 'yb\\_%' THEN RAISE EXCEPTION SQLSTATE '{code}'; END IF; \
+             RETURN pg_catalog.hidden_set_config($1, $2, $3); END $$"
+        );
+        nodes[refusing].primary().sql(&refuse).unwrap();
+    }
+    for _ in 0..100 {
+        assert_eq!(number(&db, AGE).await, 0);
+    }
+    #[cfg(feature = "stream")]
+    for _ in 0..10 {
+        use futures_util::TryStreamExt;
+        use sea_orm::StreamTrait;
+        let rows: Vec<_> = db
+            .stream_raw(sql(&db, AGE))
+            .await
+            .unwrap()
+            .try_collect()
+            .await
+            .unwrap();
+        assert_eq!(rows[0].try_get_by_index::<i64>(0).unwrap(), 0);
+    }
+    db.close().await.unwrap();
+}
+
+/// The setting acts in transactions that only read: the read-only default would make one of every read.
+#[tokio::test]
+async fn no_fresh_read_is_served_by_a_follower_where_the_role_asks_for_them() {
+    let nodes = nodes(2, YUGABYTE);
+    nodes.iter().for_each(dress);
+    for node in &nodes {
+        let asks = "ALTER DATABASE postgres SET yb.yb_read_from_followers = 'on'";
+        node.primary().sql(asks).unwrap();
+    }
+    let db = builder(&nodes, "asking-role").connect().await.unwrap();
+    for _ in 0..20 {
+        assert_eq!(number(&db, AGE).await, 0);
+    }
+    db.close().await.unwrap();
+}

@@ -6,7 +6,7 @@ use std::{
 };
 
 use sea_orm::{ConnectOptions, ConnectionTrait, TransactionTrait};
-use sealane::{Builder, Failover, RoutedConnection};
+use sealane::{Builder, Failover, Flavour, RoutedConnection};
 use sealane_harness::{Forwarder, Node};
 
 use super::cluster;
@@ -103,6 +103,13 @@ async fn a_name_that_moves_to_a_promoted_standby_takes_every_connection_with_it(
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn so_does_one_whose_failover_is_followed() {
     moves(Failover::Auto, by_url).await;
+}
+
+/// What is said of replicas takes nothing from the primary's protection.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn so_does_one_whose_replicas_are_said_to_be_subscribers() {
+    let subscribers = |url| by_url(url).flavour(Flavour::LogicalSubscriber);
+    moves(Failover::Auto, subscribers).await;
 }
 
 /// The caller's own options, as an application that was on SeaORM has them.
