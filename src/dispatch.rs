@@ -165,10 +165,12 @@ impl<'a> Attempt<'a> {
         if self.request.has_rest {
             self.settle_bookmarks().await?;
         }
+        // Over all looks: whoever began to wait anew with each would have the replicas asked at each.
+        let mut waiting = None;
         loop {
             match self.decide() {
                 NextMove::Go(lease) => return Ok(lease),
-                NextMove::Wait => self.wait().await?,
+                NextMove::Wait => self.wait(&mut waiting).await?,
                 NextMove::Stale => self.wait_until_fresh().await?,
                 NextMove::Paused => self.wait_for_gate().await?,
                 NextMove::Refuse(refusal) => return Err(self.refused(refusal)),

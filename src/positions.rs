@@ -21,7 +21,7 @@ mod replica_poller;
     not(feature = "postgres"),
     allow(dead_code, reason = "only PostgreSQL gives positions")
 )]
-mod sampling_demand;
+pub(crate) mod sampling_demand;
 #[cfg(feature = "postgres")]
 mod sql;
 #[cfg_attr(

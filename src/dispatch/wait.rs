@@ -6,10 +6,11 @@ use sea_orm::DbErr;
 
 use super::{Attempt, phase::Phase, unavailable::Obstacle};
 use crate::{
-    causality::ReadRequirement, error::Error, metrics::ClusterCounter, signal, vocabulary::Intent,
+    causality::ReadRequirement, error::Error, metrics::ClusterCounter,
+    positions::sampling_demand::Demanding, signal, vocabulary::Intent,
 };
 
-impl Attempt<'_> {
+impl<'a> Attempt<'a> {
     /// A node that refuses writes although it is the primary, by a probe begun after that, means what it says: a setting
     /// of the server, a role or a transaction (T8). The error goes to the caller at once.
     pub(super) async fn check_primary(&mut self) -> Result<(), DbErr> {
@@ -51,8 +52,8 @@ impl Attempt<'_> {
     /// Waits for a newer snapshot than the one that was asked.
     ///
     /// A read that no replica is fresh enough for goes on as well when a replica says how far it has come: without a
-    /// primary there is nobody else (R2).
-    pub(super) async fn wait(&mut self) -> Result<(), Error> {
+    /// primary there is nobody else (R2). `waiting`: that it wants to know, until a node serves it.
+    pub(super) async fn wait(&mut self, waiting: &mut Option<Demanding<'a>>) -> Result<(), Error> {
         let shared = self.request.shared;
         let _waiting = shared.wait();
         let mut changed = shared.snapshot.subscribe();
@@ -71,8 +72,11 @@ impl Attempt<'_> {
         let news = shared.clock.writes.news.notified();
         let needs = self.freshness.need != ReadRequirement::Nothing;
         let stale = needs && self.classification.intent == Intent::Read;
-        if stale {
-            shared.tracker.demand.ask();
+        if stale && waiting.is_none() {
+            // What its session needs: that a server behind a node's name turned out to lack it says nothing of later.
+            let need = shared.tracker.need(&self.request.current);
+            let known = need != ReadRequirement::Primary;
+            *waiting = known.then(|| shared.tracker.demand.wait(need.lsn()));
         }
         let newer = async {
             tokio::select! {

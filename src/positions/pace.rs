@@ -29,7 +29,7 @@ const MOST_AWAITED: Duration = Duration::from_millis(20);
 /// longer, since it hears nothing meanwhile of who asks for less, whose own wait may be 10 ms.
 const HELD: Duration = Duration::from_millis(5);
 
-/// How long an ask is taken for one that goes on: whoever asked may have to ask again.
+/// How long an ask is taken for one that goes on: whoever asked once may need a later answer.
 const LINGER: Duration = Duration::from_millis(100);
 
 /// What is known when a question was answered, or something has changed since.
@@ -40,7 +40,7 @@ pub(super) struct Standing {
     pub(super) asked: u64,
     /// Somebody waits until it has come as far.
     pub(super) awaited: bool,
-    /// Since when the first capture is known that it has not replayed.
+    /// Since when the first capture is known that it has not replayed, or a position waited for that it has not.
     pub(super) behind_since: Option<Instant>,
     /// Another replica is known to have replayed the last one.
     pub(super) another_covers: bool,

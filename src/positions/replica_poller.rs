@@ -173,19 +173,13 @@ impl FollowedReplica {
     }
 }
 
-/// The position that somebody waits for and that this replica is known not to have. Nothing where no position of it proves
-/// anything: its server would answer at once, again and again.
-fn awaited_behind(tracker: &Tracker, node: &Node) -> Option<u64> {
-    let (epoch, lsn) = node.replayed.known();
-    match epoch == 0 || node.replayed.is_mixed() {
-        true => None,
-        false => tracker.demand.awaited_behind(lsn),
-    }
-}
-
 /// What the next question depends on.
 fn standing(tracker: &Tracker, node: &Arc<Node>, holds: bool) -> Standing {
     let uncovered = |of: &Node| tracker.clock.writes.uncovered(of.replayed.known());
+    let (epoch, lsn) = node.replayed.known();
+    let awaited = tracker.demand.awaited_behind(lsn);
+    // Where no position of it proves anything, its server would answer at once, again and again.
+    let holds = holds && epoch != 0 && !node.replayed.is_mixed();
     let snapshot = tracker.snapshot.load();
     let mut others = snapshot
         .nodes()
@@ -194,9 +188,13 @@ fn standing(tracker: &Tracker, node: &Arc<Node>, holds: bool) -> Standing {
         now: Instant::now(),
         asked: tracker.demand.asked(),
         awaited: tracker.demand.is_awaited(),
-        behind_since: uncovered(node),
+        // What is waited for need not be what a capture told.
+        behind_since: uncovered(node)
+            .into_iter()
+            .chain(awaited.map(|awaited| awaited.since))
+            .min(),
         plenty: tracker.can_afford(allowance::FOR_ANOTHER),
-        holds_for: awaited_behind(tracker, node).filter(|_| holds),
+        holds_for: awaited.and_then(|awaited| awaited.lsn).filter(|_| holds),
         another_covers: others.any(|other| uncovered(&other.member.node).is_none()),
     }
 }

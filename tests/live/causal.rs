@@ -9,6 +9,7 @@ mod open_writes;
 mod own_statements;
 mod plain_role;
 mod promoted;
+mod questions;
 mod replicas;
 mod restarts;
 mod scopes;

@@ -69,7 +69,6 @@ impl RoutedConnection {
             if there.len() >= wanted {
                 return Look::Met(Ok(()));
             }
-            shared.tracker.demand.ask();
             Look::NotYet
         };
         let replicated = shared.tracker.wait_until(deadline, look).await;

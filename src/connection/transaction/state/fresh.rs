@@ -9,7 +9,7 @@ use sea_orm::DbErr;
 
 use super::TransactionState;
 use crate::{
-    causality::ReadAffinity,
+    causality::{ReadAffinity, ReadRequirement},
     error::{DbErrKind, Error},
     positions::{arrival_requirement::ArrivalRequirement, bookmark_check, wait::Look},
     vocabulary::{Consistency, Role},
@@ -62,11 +62,22 @@ impl TransactionState {
         if !bookmark_check::are_settled(&shared.tracker, &self.root.reads.current, deadline).await {
             return false;
         }
+        let demand = &shared.tracker.demand;
+        let (mut unbinding, mut waiting) = (None, None);
         let look = || {
-            if self.is_unbound() && replayed.covers(awaited.need(&shared.tracker)) {
+            if !self.is_unbound() {
+                unbinding.get_or_insert_with(|| demand.wait_for_answers());
+                return Look::NotYet;
+            }
+            unbinding = None;
+            let need = awaited.need(&shared.tracker);
+            if replayed.covers(need) {
                 return Look::Met(());
             }
-            shared.tracker.demand.ask();
+            if need != ReadRequirement::Primary {
+                // Before the primary has told the position, the replicas' would say nothing.
+                waiting.get_or_insert_with(|| demand.wait(need.lsn()));
+            }
             Look::NotYet
         };
         shared.tracker.wait_until(deadline, look).await.is_some()
