@@ -25,6 +25,10 @@ pub(super) fn observe(step: &mut Step<'_>, id: NodeId, begun: Moment, facts: Pro
     }
     let was_in_recovery = node.said.in_recovery;
     news |= node.said.learn(&facts, newest);
+    if facts.position.is_none() {
+        // How far behind it is cannot be told any more, and what was told gets no older by that.
+        node.replay.current_at = None;
+    }
     let follows = node.said.in_recovery == Fact::Known(true);
     // Whoever follows is of this history again, whatever it claimed before.
     node.fencing.overruled = node.fencing.overruled.filter(|_| !follows);
@@ -62,10 +66,16 @@ impl ServerFacts {
             (Fact::Unknown, Some(reached)) => Fact::Known(reached),
             (told, _) => told,
         };
+        if self.is_over(facts) {
+            self.epoch = Fact::NotChecked;
+        }
+        if facts.in_recovery != Fact::NotChecked {
+            // Only the standby that is asked now can tell it.
+            self.receiving = facts.receiving;
+        }
         self.in_recovery.learn(facts.in_recovery);
         self.identity.learn(facts.identity);
         self.epoch.learn(epoch);
-        self.receiving.learn(facts.receiving);
         self.server.learn(facts.server);
         self.started = facts.started.or(self.started);
         self.address = facts.address.or(self.address);
@@ -76,6 +86,20 @@ impl ServerFacts {
             ..facts.system
         };
         before != shown(self)
+    }
+
+    /// Whether the epoch that was told is none of the server's that answers now: it has been promoted since, or is another
+    /// one. A role that lost its rights is told no new one, and the old one would be its claim to be the primary of then.
+    ///
+    /// What a primary showed that follows now is kept, as what a standby of before its restart received: the server is on
+    /// that timeline or on a later one, so it speaks against it and never for it.
+    fn is_over(&self, facts: &ProbeFacts) -> bool {
+        let is_promoted =
+            self.in_recovery == Fact::Known(true) && facts.in_recovery == Fact::Known(false);
+        let moved = facts.server != Fact::NotChecked
+            && self.server != Fact::NotChecked
+            && facts.address != self.address;
+        is_promoted || moved
     }
 }
 
@@ -94,12 +118,17 @@ fn note_history(
     began_anew: bool,
 ) {
     let state = &mut *step.state;
-    let Some(position) = facts.position else {
-        return;
-    };
     if state.primaryship.primary != Some(id) || facts.in_recovery != Fact::Known(false) {
         return;
     }
+    let Some(position) = facts.position else {
+        // It told one before: what was told then would make all replicas late.
+        state.history.clear();
+        for node in &mut state.nodes {
+            node.replay.current_at = None;
+        }
+        return;
+    };
     let history = &mut state.history;
     if began_anew && Some(position) < history.newest() {
         // It has lost what it had told, by a crash or by a restore, and goes on from there.

@@ -1,5 +1,7 @@
 //! The grants that `docs/grants.md` names: what is lost without them, and that its SQL brings it back (rules T2, C2).
 
+mod revoked;
+
 use std::time::Duration;
 
 use sea_orm::ConnectionTrait;
@@ -11,13 +13,16 @@ use crate::{fixture::number, heard::Heard, place::until};
 const COUNT: &str = "SELECT count(*) FROM t";
 const PAGE: &str = include_str!("../../docs/grants.md");
 
+fn as_app(url: String) -> String {
+    url.replace("postgres@", "app@")
+}
+
 async fn connect(cluster: &Cluster, called: &str) -> RoutedConnection {
-    let app = |url: String| url.replace("postgres@", "app@");
     RoutedConnection::builder()
         // A name of its own: a test beside this one may hold the default name, and that is a warning.
         .cluster_name(called)
-        .primary(app(cluster.primary().url()))
-        .replica(app(cluster.standby(0).url()))
+        .primary(as_app(cluster.primary().url()))
+        .replica(as_app(cluster.standby(0).url()))
         .check_interval(Duration::from_millis(20))
         .connect()
         .await

@@ -33,6 +33,7 @@ const FILES: &[(&str, &str)] = &[
     ("told", include_str!("reduce/told.json")),
     ("sleep", include_str!("reduce/sleep.json")),
     ("flavour", include_str!("reduce/flavour.json")),
+    ("rights", include_str!("reduce/rights.json")),
 ];
 
 #[test]
@@ -345,6 +346,7 @@ impl Bench {
                     ended: option(text, "ended").map(|text| text.parse().unwrap()),
                     server: fact(text, "server"),
                     started: option(text, "started").map(|text| text.parse().unwrap()),
+                    address: option(text, "address").map(|text| text.parse().unwrap()),
                     reached: option(text, "reached").map(|text| text.parse().unwrap()),
                     serializable: option(text, "serializable").is_some(),
                     moved: text.ends_with(" moved"),
@@ -354,7 +356,6 @@ impl Bench {
                         subscribes: option(text, "subscribes").is_some(),
                         follower_reads: false,
                     },
-                    ..ProbeFacts::default()
                 },
             },
             ["probe", name, "failed", cause, ..] => Event::ProbeFailed {
