@@ -10,6 +10,8 @@ pub(crate) mod arrival_requirement;
 pub(crate) mod background_runtime;
 pub(crate) mod bookmark_check;
 #[cfg(feature = "postgres")]
+mod capture;
+#[cfg(feature = "postgres")]
 mod pace;
 #[cfg(feature = "postgres")]
 mod primary_poller;
@@ -36,7 +38,7 @@ mod wait_budget;
 use std::sync::{Arc, atomic::Ordering};
 
 #[cfg(feature = "postgres")]
-use self::primary_poller::Capture;
+use self::capture::Capture;
 #[cfg(feature = "postgres")]
 use self::tracker::Tracker;
 #[cfg(feature = "postgres")]
@@ -52,7 +54,7 @@ pub(crate) async fn look_after(tracker: &Arc<Tracker>) {
     if tracker.snapshot.has_replicas() {
         capture.first(tracker).await;
     }
-    capture.spawn(tracker);
+    primary_poller::spawn(capture, tracker);
     follow_all(tracker);
 }
 

@@ -19,15 +19,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{background_runtime, rate::Rate, sql, tracker::Tracker};
-use crate::{
-    backend::postgres::NOT_TOLD,
-    causality::{Clock, WriteClock, allowance},
-    metrics::ClusterCounter,
-    mutants, signal,
-    vocabulary::NodeId,
+use super::{
+    background_runtime,
+    capture::{Capture, Ended},
+    rate::Rate,
+    tracker::Tracker,
 };
-use sea_orm::DbErr;
+use crate::causality::{Clock, WriteClock, allowance};
 use tokio::sync::{mpsc, watch};
 use tracing::{Instrument, Span};
 
@@ -37,138 +35,38 @@ const ATTENTION: Duration = Duration::from_secs(1);
 /// Between two attempts on a primary that does not answer (rule T1).
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// How a capture ended.
-enum Ended {
-    Covered,
-    /// The server gives no position at all.
-    Impossible,
-    Failed,
-}
-
-/// The connection that captures use, kept between them.
-#[derive(Debug, Default)]
-pub(super) struct Capture {
-    /// With the generation of the primary that it leads to: the answer of another node says nothing of this one's
-    /// writes.
-    conn: Option<(NodeId, u64, sql::Direct)>,
-}
-
-impl Capture {
-    /// From now on the clock's task has this way to the primary as well.
-    pub(super) fn spawn(self, tracker: &Arc<Tracker>) {
-        let way = CaptureWay {
-            capture: self,
-            tracker: Arc::downgrade(tracker),
-            changed: tracker.snapshot.subscribe(),
-            rests_until: None,
-            span: Span::current(),
-        };
-        let mut pollers = lock(&POLLERS);
-        pollers.retain(|(_, ways)| !ways.is_closed());
-        let own = Arc::as_ptr(&tracker.clock);
-        if let Some((_, ways)) = pollers.iter().find(|(clock, _)| clock.as_ptr() == own) {
-            // A task that is there does not end under the lock.
-            let _ = ways.send(way);
-            return;
-        }
-        let (ways, joining) = mpsc::unbounded_channel();
-        pollers.push((Arc::downgrade(&tracker.clock), ways));
-        drop(pollers);
-        let mut poller = PrimaryPoller {
-            clock: Arc::clone(&tracker.clock),
-            ways: vec![way],
-            joining,
-            rate: Rate::new(),
-            forgotten: Instant::now(),
-        };
-        background_runtime::spawn(async move {
-            while poller.retain_ways() {
-                poller.step().await;
-            }
-        });
+/// From now on the clock's task has this way to the primary as well.
+pub(super) fn spawn(capture: Capture, tracker: &Arc<Tracker>) {
+    let way = CaptureWay {
+        capture,
+        tracker: Arc::downgrade(tracker),
+        changed: tracker.snapshot.subscribe(),
+        rests_until: None,
+        span: Span::current(),
+    };
+    let mut pollers = lock(&POLLERS);
+    pollers.retain(|(_, ways)| !ways.is_closed());
+    let own = Arc::as_ptr(&tracker.clock);
+    if let Some((_, ways)) = pollers.iter().find(|(clock, _)| clock.as_ptr() == own) {
+        // A task that is there does not end under the lock.
+        let _ = ways.send(way);
+        return;
     }
-
-    /// One capture; nothing when the cluster is gone or closed.
-    async fn once(&mut self, weak: &Weak<Tracker>) -> Option<Ended> {
-        let tracker = weak.upgrade().filter(|tracker| !tracker.is_over())?;
-        if !tracker.has_positions() {
-            return Some(Ended::Impossible);
+    let (ways, joining) = mpsc::unbounded_channel();
+    pollers.push((Arc::downgrade(&tracker.clock), ways));
+    drop(pollers);
+    let mut poller = PrimaryPoller {
+        clock: Arc::clone(&tracker.clock),
+        ways: vec![way],
+        joining,
+        rate: Rate::new(),
+        forgotten: Instant::now(),
+    };
+    background_runtime::spawn(async move {
+        while poller.retain_ways() {
+            poller.step().await;
         }
-        let limit = tracker.config.connect_timeout;
-        let captured = tokio::time::timeout(limit, self.ask(&tracker)).await;
-        tracker.count(ClusterCounter::Capture);
-        Some(match captured {
-            Ok(Ok(ended)) => ended,
-            Ok(Err(err)) => {
-                self.conn = None;
-                ended_by(&tracker, &err)
-            }
-            Err(_) => {
-                self.conn = None;
-                Ended::Failed
-            }
-        })
-    }
-
-    async fn ask(&mut self, tracker: &Tracker) -> Result<Ended, DbErr> {
-        let primary = tracker
-            .snapshot
-            .primary_node()
-            .and_then(|node| Some((node.direct.clone()?, node)));
-        let Some((direct, node)) = primary else {
-            return Ok(Ended::Failed);
-        };
-        let (id, generation) = (node.id, node.generation);
-        // Its name may lead to another server than the one that the writes went to.
-        let leads_home = |conn: &sql::Direct| {
-            let guide = node.link.guide();
-            guide.is_none_or(|guide| !guide.is_over() && guide.door.is_home(conn.started()))
-        };
-        let mut conn = match self.conn.take() {
-            Some((of, since, conn)) if (of, since) == (id, generation) && leads_home(&conn) => conn,
-            _ => sql::open(&tracker.config, &direct, "sealane-capture").await?,
-        };
-        if !leads_home(&conn) {
-            return Ok(Ended::Failed);
-        }
-        // Before the question is sent: what returned up to here lies below the answer.
-        let word = tracker.word();
-        let question = tracker.clock.writes.question(word);
-        let position = conn.capture().await?;
-        let question = match mutants::lives("capture_covers_later_ticks") {
-            true => {
-                tokio::time::sleep(Duration::from_millis(1)).await;
-                tracker.clock.writes.question(word)
-            }
-            false => question,
-        };
-        let started = conn.started();
-        self.conn = Some((id, generation, conn));
-        // A node that was the primary until now: what was written to its successor lies elsewhere.
-        let still = tracker
-            .snapshot
-            .primary_node()
-            .is_some_and(|node| node.id == id)
-            && self
-                .conn
-                .as_ref()
-                .is_some_and(|(.., conn)| leads_home(conn));
-        Ok(
-            match still && tracker.clock.writes.cover(question, position, started) {
-                true => Ended::Covered,
-                false => Ended::Failed,
-            },
-        )
-    }
-
-    /// Finds out whether the primary gives positions, before the first statement. A primary that does not answer may.
-    pub(super) async fn first(&mut self, tracker: &Tracker) {
-        let limit = tracker.config.connect_timeout;
-        if let Ok(Err(err)) = tokio::time::timeout(limit, self.ask(tracker)).await {
-            self.conn = None;
-            ended_by(tracker, &err);
-        }
-    }
+    });
 }
 
 /// The tasks of this process, each with the clock that it asks for and where ways for it are sent.
@@ -223,7 +121,7 @@ impl CaptureWay {
     fn close_for_sleep(&mut self) {
         let tracker = self.tracker.upgrade();
         if tracker.is_some_and(|tracker| tracker.snapshot.is_asleep()) {
-            self.capture.conn = None;
+            self.capture.close();
         }
     }
 
@@ -308,6 +206,8 @@ impl PrimaryPoller {
                     self.demand_samples();
                 }
             }
+            // Whoever is the primary now is asked at once: that covers what was written before.
+            Some(Ended::Cut) => self.clock.writes.captures().note_read(),
             Some(Ended::Failed) => {
                 // Whoever waits for the answer hears of nothing that would let it ask again.
                 self.clock.writes.captures().note_read();
@@ -367,23 +267,4 @@ async fn changed(ways: &mut [CaptureWay]) -> usize {
 /// Whether a capture is wanted. What writes wish counts only where there is a replica to read from.
 fn wants(clock: &WriteClock, reads: bool) -> bool {
     clock.captures().is_asked() || (reads && clock.wants_capture() && clock.captures().is_read())
-}
-
-fn ended_by(tracker: &Tracker, err: &DbErr) -> Ended {
-    let code = signal::code(err);
-    if code.is_some_and(|code| NOT_TOLD.contains(&code.as_str())) {
-        if tracker.mark_untold() {
-            tracing::warn!(
-                error = %err,
-                "the primary does not say how far it has written, so nobody can tell which replica has it: {}; let the role \
-                 execute pg_current_wal_insert_lsn(), pg_walfile_name() and pg_control_system()",
-                match tracker.pin.is_trusted {
-                    true => "after a write, reads stay on the primary for SEALANE_PIN",
-                    false => "reads of a session that wrote stay on the primary",
-                }
-            );
-        }
-        return Ended::Impossible;
-    }
-    Ended::Failed
 }

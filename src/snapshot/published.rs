@@ -74,6 +74,18 @@ impl Published {
         Some(Arc::clone(&self.load().primary()?.node))
     }
 
+    /// Ends when this one is the primary no more, or has another pool since it was found dead: what it is asked is in vain
+    /// then (rule T7).
+    #[cfg(feature = "postgres")]
+    pub(crate) async fn until_replaced(&self, primary: Option<&Node>) {
+        let named = |node: &Node| (node.id, node.generation);
+        let mut changed = self.subscribe();
+        while self.primary_node().as_deref().map(named) == primary.map(named) {
+            // Its sender lives as long as this does.
+            let _ = changed.changed().await;
+        }
+    }
+
     /// What the primary is called, in errors. Where none is known there is no name: a stand-in reads like a server's.
     pub(crate) fn primary_name(&self) -> Option<String> {
         self.primary_node().map(|node| node.name.to_string())

@@ -9,7 +9,7 @@ use std::{
 };
 
 use sea_orm::{ConnectOptions, ConnectionTrait, DbErr};
-use sealane::{Ineligible, Role, RoutedConnection};
+use sealane::{Ineligible, Reason, Role, RoutedConnection};
 use sealane_harness::{Cluster, Forwarder};
 
 use super::{MS, blocking, cluster, insert, promote, rows, soon, status, until_role};
@@ -173,4 +173,106 @@ async fn one_silent_node_of_sixty_four_holds_up_none_of_the_others() {
     ways[0].heal();
     ways[1].heal();
     until("all of the crowd", async || replicas() == NODES - 2).await;
+}
+
+/// The question how far a frozen primary has written is cut as a statement is, and its successor is asked (rule T7).
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_capture_on_a_frozen_primary_ends_with_the_promotion() {
+    let cluster = cluster();
+    let (old, new) = (cluster.primary(), cluster.standby(0));
+    let db = super::builder(&cluster)
+        .connect_timeout(FOR_EVER)
+        .acquire_timeout(FOR_EVER)
+        .route_timeout(FOR_EVER)
+        .check_interval(100 * MS)
+        .max_lag(None)
+        .connect()
+        .await
+        .unwrap();
+    let session = db.session();
+    // Nobody has read since, so nobody has asked where it lies.
+    insert(&session, 1).await.unwrap();
+    cluster.wait_caught_up().unwrap();
+    old.freeze();
+    let asking = tokio::spawn({
+        let session = session.clone();
+        async move { session.bookmark().await }
+    });
+    promote(new).await;
+    let other = db.session();
+    until("a write on the new primary", async || {
+        insert(&other, 2).await.is_ok()
+    })
+    .await;
+    let bookmark = tokio::time::timeout(FOR_EVER / 5, asking).await;
+    let bookmark = bookmark
+        .expect("the question to the frozen one to be cut")
+        .unwrap()
+        .unwrap();
+    // What it stands for is of the new epoch, so that whoever brings it is not sent back.
+    let reader = db.session_from(&bookmark);
+    assert!(crate::fixture::number(&reader, super::COUNT).await >= 1);
+    old.thaw();
+}
+
+/// So is the question what became of a write whose connection is gone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_look_after_a_write_on_a_silent_primary_ends_with_the_promotion() {
+    let cluster = cluster();
+    let (old, new) = (cluster.primary(), cluster.standby(0));
+    let wire = Forwarder::to(old.addr()).unwrap();
+    let url = old.url_at(wire.addr(), "postgres");
+    let named = |node: &sealane_harness::Node| format!("{}?name={}", node.url(), node.name());
+    let db = RoutedConnection::builder()
+        .primary(format!("{url}?name={}", old.name()))
+        .replicas(cluster.standbys().iter().map(named))
+        .connect_timeout(FOR_EVER)
+        .acquire_timeout(FOR_EVER)
+        .check_interval(100 * MS)
+        .max_lag(None)
+        .connect()
+        .await
+        .unwrap();
+    let session = db.session();
+    let writing = tokio::spawn({
+        let session = session.clone();
+        async move {
+            let slow = "INSERT INTO t SELECT 1 FROM pg_sleep(600)";
+            session.execute_unprepared(slow).await
+        }
+    });
+    let at_work = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'INSERT%pg_sleep(600)'";
+    until("the write to run", async || {
+        old.sql(at_work).unwrap().trim() == "1"
+    })
+    .await;
+    wire.disconnect();
+    writing.await.unwrap().unwrap_err();
+    let other = db.session();
+    until("the primary's return", async || {
+        insert(&other, 2).await.is_ok()
+    })
+    .await;
+    let asked =
+        "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'sealane-unresolved'";
+    until("somebody to look after the write", async || {
+        old.sql(asked).unwrap().trim() == "1"
+    })
+    .await;
+    wire.black_hole();
+    // Longer than between two looks.
+    tokio::time::sleep(500 * MS).await;
+    promote(new).await;
+    until("a write on the new primary", async || {
+        insert(&other, 3).await.is_ok()
+    })
+    .await;
+    cluster.standby(1).repoint(new).unwrap();
+    let begun = Instant::now();
+    until("its session to read on replicas again", async || {
+        crate::fixture::number(&session, super::COUNT).await;
+        session.explain(super::COUNT).reason == Reason::Replica
+    })
+    .await;
+    assert!(begun.elapsed() < FOR_EVER / 5, "{:?}", begun.elapsed());
 }

@@ -1,0 +1,141 @@
+//! One capture: asks the primary how far it has written (rule C2), and is cut when that is the primary no more (T7).
+
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
+
+use sea_orm::DbErr;
+
+use super::{sql, tracker::Tracker};
+use crate::{
+    backend::postgres::NOT_TOLD, metrics::ClusterCounter, mutants, node::Node, signal,
+    vocabulary::NodeId,
+};
+
+/// How a capture ended.
+pub(super) enum Ended {
+    Covered,
+    /// The server gives no position at all.
+    Impossible,
+    Failed,
+    /// The node that was asked is the primary no more, or was found dead.
+    Cut,
+}
+
+/// The connection that captures use, kept between them.
+#[derive(Debug, Default)]
+pub(super) struct Capture {
+    /// With the generation of the primary that it leads to: the answer of another node says nothing of this one's
+    /// writes.
+    conn: Option<(NodeId, u64, sql::Direct)>,
+}
+
+impl Capture {
+    /// Gives up its connection.
+    pub(super) fn close(&mut self) {
+        self.conn = None;
+    }
+
+    /// One capture; nothing when the cluster is gone or closed.
+    pub(super) async fn once(&mut self, weak: &Weak<Tracker>) -> Option<Ended> {
+        let tracker = weak.upgrade().filter(|tracker| !tracker.is_over())?;
+        if !tracker.has_positions() {
+            return Some(Ended::Impossible);
+        }
+        let limit = tracker.config.connect_timeout;
+        let primary = tracker.snapshot.primary_node();
+        let replaced = tracker.snapshot.until_replaced(primary.as_deref());
+        let captured = tokio::select! {
+            captured = tokio::time::timeout(limit, self.ask(&tracker, primary.clone())) => captured.ok(),
+            () = replaced => Some(Ok(Ended::Cut)),
+        };
+        tracker.count(ClusterCounter::Capture);
+        if !matches!(captured, Some(Ok(Ended::Covered | Ended::Failed))) {
+            // What was left in the midst answers the next question with its own answer.
+            self.conn = None;
+        }
+        Some(match captured {
+            Some(Ok(ended)) => ended,
+            Some(Err(err)) => ended_by(&tracker, &err),
+            None => Ended::Failed,
+        })
+    }
+
+    async fn ask(&mut self, tracker: &Tracker, primary: Option<Arc<Node>>) -> Result<Ended, DbErr> {
+        let primary = primary.and_then(|node| Some((node.direct.clone()?, node)));
+        let Some((direct, node)) = primary else {
+            return Ok(Ended::Failed);
+        };
+        let (id, generation) = (node.id, node.generation);
+        // Its name may lead to another server than the one that the writes went to.
+        let leads_home = |conn: &sql::Direct| {
+            let guide = node.link.guide();
+            guide.is_none_or(|guide| !guide.is_over() && guide.door.is_home(conn.started()))
+        };
+        let mut conn = match self.conn.take() {
+            Some((of, since, conn)) if (of, since) == (id, generation) && leads_home(&conn) => conn,
+            _ => sql::open(&tracker.config, &direct, "sealane-capture").await?,
+        };
+        if !leads_home(&conn) {
+            return Ok(Ended::Failed);
+        }
+        // Before the question is sent: what returned up to here lies below the answer.
+        let word = tracker.word();
+        let question = tracker.clock.writes.question(word);
+        let position = conn.capture().await?;
+        let question = match mutants::lives("capture_covers_later_ticks") {
+            true => {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+                tracker.clock.writes.question(word)
+            }
+            false => question,
+        };
+        let started = conn.started();
+        self.conn = Some((id, generation, conn));
+        // A node that was the primary until now: what was written to its successor lies elsewhere.
+        let still = tracker
+            .snapshot
+            .primary_node()
+            .is_some_and(|node| node.id == id)
+            && self
+                .conn
+                .as_ref()
+                .is_some_and(|(.., conn)| leads_home(conn));
+        Ok(
+            match still && tracker.clock.writes.cover(question, position, started) {
+                true => Ended::Covered,
+                false => Ended::Failed,
+            },
+        )
+    }
+
+    /// Finds out whether the primary gives positions, before the first statement. A primary that does not answer may.
+    pub(super) async fn first(&mut self, tracker: &Tracker) {
+        let limit = tracker.config.connect_timeout;
+        let asked = self.ask(tracker, tracker.snapshot.primary_node());
+        if let Ok(Err(err)) = tokio::time::timeout(limit, asked).await {
+            self.conn = None;
+            ended_by(tracker, &err);
+        }
+    }
+}
+
+fn ended_by(tracker: &Tracker, err: &DbErr) -> Ended {
+    let code = signal::code(err);
+    if code.is_some_and(|code| NOT_TOLD.contains(&code.as_str())) {
+        if tracker.mark_untold() {
+            tracing::warn!(
+                error = %err,
+                "the primary does not say how far it has written, so nobody can tell which replica has it: {}; let the role \
+                 execute pg_current_wal_insert_lsn(), pg_walfile_name() and pg_control_system()",
+                match tracker.pin.is_trusted {
+                    true => "after a write, reads stay on the primary for SEALANE_PIN",
+                    false => "reads of a session that wrote stay on the primary",
+                }
+            );
+        }
+        return Ended::Impossible;
+    }
+    Ended::Failed
+}
