@@ -28,7 +28,7 @@ use crate::{
     error::DbErrKind,
     node::{Node, link::is_live},
     signal::Silence,
-    state::Fact,
+    state::{Fact, Withheld},
     vocabulary::SystemFacts,
 };
 
@@ -45,6 +45,8 @@ pub(crate) struct Facts {
     pub(crate) reached: Option<u64>,
     /// Whether a standby receives from anybody.
     pub(crate) receiving: Fact<bool>,
+    /// What the server does not tell for want of a right of the role.
+    pub(crate) withheld: Option<Withheld>,
     /// How far it has written, or replayed.
     pub(crate) position: Option<u64>,
     /// Of how many transactions it knows, where all of them have ended.
@@ -169,6 +171,7 @@ impl Facts {
                 epoch: Fact::NotChecked,
                 reached: None,
                 receiving: Fact::NotChecked,
+                withheld: None,
                 position: None,
                 ended: None,
                 ..kept

@@ -56,7 +56,7 @@ pub(crate) use crash::{Fate, Spares};
 pub(crate) use effect::{Changes, Effect, Notice, Outbox};
 pub(crate) use event::{CatalogNews, Event, PoolNews, ProbeFacts, Reading};
 pub(crate) use groups::{Candidate, Group, GroupOrder, Preference};
-pub(crate) use node::{Fact, Health, Membership, NodeSpec, NodeState, Suspicion};
+pub(crate) use node::{Fact, Health, Membership, NodeSpec, NodeState, Suspicion, Withheld};
 pub(crate) use outage::{Outage, Ran, TextHash};
 pub(crate) use primaryship::Primaryship;
 pub(crate) use stalls::NodeProgress;

@@ -1,5 +1,7 @@
 //! PostgreSQL: the read-only default and the probe.
 
+mod questions;
+
 use std::time::{Duration, Instant};
 
 use tokio::task::JoinHandle;
@@ -9,87 +11,26 @@ use sea_orm::{
     sqlx::{self, AssertSqlSafe, PgConnection, Row, postgres::PgRow},
 };
 
+use self::questions::{AURORA, LEAST, LITTLE, PLAIN_PROBE, PROBE, WITHOUT_RECEIVER};
 use super::{Facts, MonitorConnection};
 use crate::{
     config::{Config, NodeConfig},
     error::DbErrKind,
     node::{
         greet::{
-            allow_reads, is_missing, is_refused_as_serializable, server_of, timeline_replayed,
+            allow_reads, is_forbidden, is_missing, is_refused_as_serializable, server_of,
+            timeline_replayed,
         },
         open::connect_postgres,
         sharing,
     },
     position::Lsn,
-    state::Fact,
+    state::{Fact, Withheld},
     vocabulary::{Signs, SystemFacts},
 };
 
 /// Back to the start-up parameter, whatever the session was told since.
 pub(crate) const RESTORE_READ_ONLY_DEFAULT: &str = "RESET default_transaction_read_only";
-
-/// The question, by what it asks of the catalog.
-macro_rules! probe {
-    ($citus:literal, $subscribes:literal) => {
-        concat!(
-            "SELECT one.in_recovery, \
-     (SELECT system_identifier::text FROM pg_catalog.pg_control_system()), \
-     pg_catalog.current_setting('default_transaction_isolation'), \
-     CASE WHEN one.in_recovery THEN receiver.received_tli::pg_catalog.int8 \
-     ELSE ('x' || pg_catalog.substr(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_insert_lsn()), 1, 8))\
-     ::pg_catalog.bit(32)::pg_catalog.int8 END, \
-     (CASE WHEN one.in_recovery THEN pg_catalog.pg_last_wal_replay_lsn() \
-     ELSE pg_catalog.pg_current_wal_insert_lsn() END - '0/0'::pg_catalog.pg_lsn)::pg_catalog.int8, \
-     receiver.pid IS NOT NULL, \
-     pg_catalog.pg_size_bytes(pg_catalog.current_setting('wal_segment_size')), \
-     pg_catalog.concat_ws('|', pg_catalog.inet_server_addr(), pg_catalog.inet_server_port()), \
-     (extract(epoch FROM pg_catalog.pg_postmaster_start_time()) * 1000000)::pg_catalog.int8, \
-     CASE pg_catalog.txid_snapshot_xmin(one.seen) WHEN pg_catalog.txid_snapshot_xmax(one.seen) \
-     THEN pg_catalog.txid_snapshot_xmax(one.seen) END, \
-     pg_catalog.version(), \
-     ",
-            $citus,
-            ", \
-     pg_catalog.current_setting('neon.timeline_id', true) IS NOT NULL, \
-     pg_catalog.current_setting('alloydb.iam_authentication', true) IS NOT NULL, \
-     COALESCE(pg_catalog.current_setting('citus.use_secondary_nodes', true) = 'always', false), \
-     ",
-            $subscribes,
-            " FROM (SELECT pg_catalog.pg_is_in_recovery() AS in_recovery, \
-     pg_catalog.txid_current_snapshot() AS seen) AS one \
-     LEFT JOIN pg_catalog.pg_stat_wal_receiver AS receiver ON true"
-        )
-    };
-}
-
-/// Everything in one statement, by the simple protocol, which needs no connection to stay the same (rule I8): role,
-/// identity, fitness, epoch, position, whether it receives, and when the server was started.
-///
-/// The epoch comes from the name of the segment that is written: the control file tells the old one after a promotion
-/// until the next checkpoint (rule T2). The number of transactions is there while none that writes is open (rule T11). What
-/// comes behind it says which system this is.
-const PROBE: &str = probe!(
-    "EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname = 'citus')",
-    "NOT one.in_recovery AND EXISTS (SELECT FROM pg_catalog.pg_subscription AS subscription \
-     JOIN pg_catalog.pg_database AS own ON own.oid = subscription.subdbid \
-     WHERE subscription.subenabled AND own.datname = pg_catalog.current_database())"
-);
-
-/// Where the role may not read these parts of the catalog, which plain PostgreSQL can do without.
-const PLAIN_PROBE: &str = probe!("false", "false");
-
-/// Where the one above is not allowed: without an epoch, roles stay as configured.
-const LITTLE: &str = "SELECT pg_catalog.pg_is_in_recovery(), \
-     (SELECT system_identifier::text FROM pg_catalog.pg_control_system()), \
-     pg_catalog.current_setting('default_transaction_isolation'), pg_catalog.version()";
-
-/// What nobody can be forbidden, and every system has, where not even the control file may be read: whose server it is
-/// stays unknown.
-const LEAST: &str = "SELECT pg_catalog.pg_is_in_recovery(), NULL::text, \
-     pg_catalog.current_setting('default_transaction_isolation'), pg_catalog.version()";
-
-/// Aurora alone has it, and in no catalog. Where the first question is answered nobody asks this.
-const AURORA: &str = "SELECT aurora_version()";
 
 const SERIALIZABLE: &str = "serializable";
 
@@ -113,6 +54,8 @@ enum Tells {
     All,
     /// All but what tells some systems from PostgreSQL.
     Plain,
+    /// Nor whether a standby receives.
+    WithoutReceiver,
     Little,
     Least,
 }
@@ -122,6 +65,8 @@ enum Tells {
 pub(crate) struct Kept {
     conn: PgConnection,
     tells: Tells,
+    /// The role may not be told more; else its server has no more.
+    forbidden: bool,
     /// Transactions here were serializable by default, which kept the connection from asking a standby.
     serializable: bool,
     /// Whether its server is Aurora, once that was asked.
@@ -138,6 +83,7 @@ pub(super) async fn open(config: &Config, node: &NodeConfig) -> Result<MonitorCo
     Ok(MonitorConnection::Postgres(Box::new(Kept {
         conn: connect(config, node).await?,
         tells: Tells::All,
+        forbidden: false,
         serializable: false,
         aurora: None,
         followers: None,
@@ -186,7 +132,7 @@ impl Kept {
                 self.opened = Instant::now();
                 if let Ok(Some(conn)) = next.await {
                     self.conn = conn;
-                    (self.tells, self.serializable) = (Tells::All, false);
+                    (self.tells, self.forbidden, self.serializable) = (Tells::All, false, false);
                     (self.aurora, self.followers) = (None, None);
                 }
             }
@@ -212,7 +158,8 @@ async fn connect(config: &Config, node: &NodeConfig) -> Result<PgConnection, DbE
 async fn ask(kept: &mut Kept) -> Result<Facts, sqlx::Error> {
     let whole = [
         (Tells::All, PROBE, Tells::Plain),
-        (Tells::Plain, PLAIN_PROBE, Tells::Little),
+        (Tells::Plain, PLAIN_PROBE, Tells::WithoutReceiver),
+        (Tells::WithoutReceiver, WITHOUT_RECEIVER, Tells::Little),
     ];
     for (tells, question, less) in whole {
         if kept.tells != tells {
@@ -228,7 +175,14 @@ async fn ask(kept: &mut Kept) -> Result<Facts, sqlx::Error> {
                 }
                 return Ok(facts);
             }
-            Err(err) if is_missing(&err) => kept.tells = less,
+            Err(err) if is_missing(&err) => {
+                kept.forbidden = is_forbidden(&err);
+                kept.tells = match less {
+                    // What a server lacks is never the receiver alone.
+                    Tells::WithoutReceiver if !kept.forbidden => Tells::Little,
+                    less => less,
+                };
+            }
             Err(err) => return Err(err),
         }
     }
@@ -264,6 +218,7 @@ async fn answered(
             flavour: Some(signs.flavour()),
             ..SystemFacts::default()
         },
+        withheld: kept.forbidden.then_some(Withheld::Log),
         ..read_little(&row)?
     })
 }
@@ -317,7 +272,7 @@ fn read(row: &PgRow, round_trip: Duration) -> Result<Facts, sqlx::Error> {
     let in_recovery: bool = row.try_get(0)?;
     let timeline: Option<i64> = row.try_get(3)?;
     let position: Option<i64> = row.try_get(4)?;
-    let receives: bool = row.try_get(5)?;
+    let receives: Option<bool> = row.try_get(5)?;
     let segment = row.try_get::<i64, _>(6)?.cast_unsigned();
     let addr: &str = row.try_get(7)?;
     let started = row.try_get::<i64, _>(8)?.cast_unsigned();
@@ -332,14 +287,16 @@ fn read(row: &PgRow, round_trip: Duration) -> Result<Facts, sqlx::Error> {
     Ok(Facts {
         epoch: match timeline {
             Some(timeline) => Fact::Known(timeline.cast_unsigned() & u64::from(u32::MAX)),
-            // It follows somebody, and the role may not see on which timeline.
-            None if receives => Fact::Unknown,
-            None => Fact::NotChecked,
+            // It follows nobody now: what it told before holds still.
+            None if receives == Some(false) => Fact::NotChecked,
+            // The role may not see on which timeline.
+            None => Fact::Unknown,
         },
-        receiving: match in_recovery {
-            true => Fact::Known(receives),
-            false => Fact::NotChecked,
+        receiving: match (in_recovery, receives) {
+            (true, Some(receives)) => Fact::Known(receives),
+            _ => Fact::NotChecked,
         },
+        withheld: receives.is_none().then_some(Withheld::Receiver),
         position: position
             .map(|position| Lsn(position.cast_unsigned()).at_end_of_record(segment).0),
         ended: ended.map(i64::cast_unsigned),

@@ -114,7 +114,10 @@ impl Epochs {
             {
                 newest
             }
-            Upstream::Hidden(_) | Upstream::Nobody(_) | Upstream::NobodyAhead => return None,
+            Upstream::Hidden(_)
+            | Upstream::Nobody(_)
+            | Upstream::NobodyAhead
+            | Upstream::Untold => return None,
         };
         let index = self
             .seen

@@ -293,7 +293,7 @@ fn event(notice: &Notice, state: &State, name: impl Fn(NodeId) -> String) -> Opt
         | Notice::Crashed { .. }
         | Notice::Saturated { .. }
         | Notice::ProbeRejected { .. }
-        | Notice::Hidden { .. }
+        | Notice::Withheld { .. }
         | Notice::PrimaryInRecovery { .. }
         | Notice::Draining { .. }
         | Notice::Resumed { .. }

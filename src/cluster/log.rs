@@ -57,7 +57,7 @@ impl Log<'_> {
             | Notice::ConflictOver
             | Notice::PrimaryInRecovery { .. }
             | Notice::PrimaryRefusesWrites { .. }
-            | Notice::Hidden { .. } => self.on_primary(notice),
+            | Notice::Withheld { .. } => self.on_primary(notice),
             Notice::Fenced { node, cause } => self.on_fence(*node, *cause),
             Notice::Unfenced { node } => tracing::info!(
                 node = self.name(*node),

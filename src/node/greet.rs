@@ -1,19 +1,24 @@
 //! What a PostgreSQL connection is asked in its first round trip (rule C4).
 
+mod questions;
+
 use std::{
     hash::{BuildHasher, BuildHasherDefault, DefaultHasher},
-    sync::{Arc, atomic::Ordering},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use sea_orm::{
-    ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, QueryResult, Statement,
+    ConnAcquireErr, ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, QueryResult,
+    RuntimeErr, Statement,
     sqlx::{
         self, PgConnection, Row,
         postgres::{PgDatabaseError, PgPoolOptions, PgRow},
     },
 };
 
+pub(crate) use self::questions::FullestQuestion;
+use self::questions::{MAY_LIST, ONLY_TIMELINE, Question, TIMELINE};
 use super::{
     HandedConnections,
     door::{Guide, Hello, Stranger},
@@ -23,48 +28,6 @@ use crate::{
     error::DbErrKind,
     vocabulary::Signs,
 };
-
-/// Everything in one statement and one round trip: whose server it is, in which role and epoch, how far it has come,
-/// whether the read-only default is there, what a backslash in a string means, and which system it is.
-const HELLO: &str = "SELECT one.in_recovery, \
-     (SELECT system_identifier FROM pg_catalog.pg_control_system())::pg_catalog.int8, \
-     pg_catalog.concat_ws('|', pg_catalog.inet_server_addr(), pg_catalog.inet_server_port()), \
-     (extract(epoch FROM pg_catalog.pg_postmaster_start_time()) * 1000000)::pg_catalog.int8, \
-     CASE WHEN one.in_recovery THEN receiver.received_tli::pg_catalog.int8 \
-     ELSE ('x' || pg_catalog.substr(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_insert_lsn()), 1, 8))\
-     ::pg_catalog.bit(32)::pg_catalog.int8 END, \
-     CASE WHEN one.in_recovery \
-     THEN (pg_catalog.pg_last_wal_replay_lsn() - '0/0'::pg_catalog.pg_lsn)::pg_catalog.int8 END, \
-     receiver.pid IS NOT NULL, \
-     pg_catalog.current_setting('default_transaction_read_only') = 'on', \
-     pg_catalog.current_setting('standard_conforming_strings') = 'on', pg_catalog.version() \
-     FROM (SELECT pg_catalog.pg_is_in_recovery() AS in_recovery) AS one \
-     LEFT JOIN pg_catalog.pg_stat_wal_receiver AS receiver ON true";
-
-/// What any role may run on whatever speaks the protocol, where the one above is not allowed or not there.
-const LITTLE: &str = "SELECT pg_catalog.pg_is_in_recovery(), NULL::int8, NULL::text, NULL::int8, NULL::int8, NULL::int8, \
-     false, pg_catalog.current_setting('default_transaction_read_only') = 'on', \
-     pg_catalog.current_setting('standard_conforming_strings') = 'on', pg_catalog.version()";
-
-/// What is left where the role may not see which timeline a standby receives: any role may read the control file. It
-/// tells the timeline of the last restart point and of the last page that was flushed. Both are late after a promotion,
-/// by a checkpoint of the new primary and one of the standby at the most, and never early: recovery goes on from there,
-/// on the same timeline or on one of its branches. So it proves that this one was reached, and nothing against a later
-/// one.
-const TIMELINE: &str = "SELECT greatest(checkpoint.timeline_id, recovery.min_recovery_end_timeline) \
-     FROM pg_catalog.pg_control_checkpoint() AS checkpoint, pg_catalog.pg_control_recovery() AS recovery";
-
-/// Whether the role may see which files a server has of its log. Asked before, since a refusal stands in the server's own
-/// log; `pg_monitor` may.
-const MAY_LIST: &str = "SELECT coalesce(pg_catalog.has_function_privilege(\
-     pg_catalog.to_regprocedure('pg_catalog.pg_ls_waldir()'), 'EXECUTE'), false)";
-
-/// The timeline of [`TIMELINE`], where the standby has no file of a later one. It has the history of each timeline that it
-/// has replayed some of but the first, whether that was received or came from an archive: without it, it cannot follow.
-const ONLY_TIMELINE: &str = "SELECT greatest(checkpoint.timeline_id, recovery.min_recovery_end_timeline), \
-     (SELECT coalesce(max(('x' || pg_catalog.substr(file.name, 1, 8))::pg_catalog.bit(32)::pg_catalog.int8), 0) \
-     FROM pg_catalog.pg_ls_waldir() AS file WHERE file.name ~ '^[0-9A-F]{8}([0-9A-F]{16}|[.]history)') \
-     FROM pg_catalog.pg_control_checkpoint() AS checkpoint, pg_catalog.pg_control_recovery() AS recovery";
 
 /// Between two questions to a server that the topology has not heard of yet.
 const AGAIN: Duration = Duration::from_millis(10);
@@ -143,22 +106,29 @@ impl Guide {
     }
 
     async fn ask(&self, conn: &mut PgConnection) -> Result<Hello, sqlx::Error> {
-        if !self.little.load(Ordering::Relaxed) {
-            match ask(HELLO, conn).await {
-                // For good, unless that comes and goes with a setting.
+        let mut question = self.question.get();
+        loop {
+            match ask(question, conn).await {
                 Err(err) if is_missing(&err) => {
-                    self.little.store(!is_unprepared(&err), Ordering::Relaxed)
+                    let Some(less) = question.less(&err) else {
+                        // Something that only speaks the protocol: there is nothing to judge it by.
+                        return Ok(Hello {
+                            plain_strings: true,
+                            ..Hello::default()
+                        });
+                    };
+                    self.settle_for(less, &err);
+                    question = less;
                 }
                 told => return told.map(|hello| hello.counted(self.purpose)),
             }
         }
-        match ask(LITTLE, conn).await {
-            // Something that only speaks the protocol: there is nothing to judge it by.
-            Err(err) if is_missing(&err) => Ok(Hello {
-                plain_strings: true,
-                ..Hello::default()
-            }),
-            told => told.map(|hello| hello.counted(self.purpose)),
+    }
+
+    /// The pool's connections are asked this from now on, since more was refused so; unless that comes and goes with a setting.
+    fn settle_for(&self, less: Question, refused: &sqlx::Error) {
+        if !is_unprepared(refused) {
+            self.question.set(less);
         }
     }
 }
@@ -175,12 +145,18 @@ async fn lift_read_only_default(conn: &mut PgConnection, hello: &Hello) -> Resul
 
 /// Asks a transaction that has begun, through SeaORM: whose server it is.
 pub(crate) async fn ask_begun(guide: &Guide, begun: &DatabaseTransaction) -> Result<Hello, DbErr> {
-    let sql = match guide.little.load(Ordering::Relaxed) {
-        true => LITTLE,
-        false => HELLO,
-    };
-    let stmt = Statement::from_string(DbBackend::Postgres, sql);
-    let row = begun.query_one_raw(stmt).await?;
+    let question = guide.question.get();
+    let stmt = Statement::from_string(DbBackend::Postgres, question.text());
+    let row = begun.query_one_raw(stmt).await;
+    if let Err(DbErr::Query(RuntimeErr::SqlxError(err))) = &row
+        && is_missing(err)
+        && let Some(less) = question.less(err)
+    {
+        // The transaction is over with that. The next one is asked less.
+        guide.settle_for(less, err);
+        return Err(DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed));
+    }
+    let row = row?;
     let row = row.as_ref().and_then(QueryResult::try_as_pg_row);
     let unread = || DbErrKind::Query.of_sqlx(sqlx::Error::RowNotFound);
     let hello = read(row.ok_or_else(unread)?, Instant::now());
@@ -190,7 +166,11 @@ pub(crate) async fn ask_begun(guide: &Guide, begun: &DatabaseTransaction) -> Res
 
 /// How far the server of this connection has come, now.
 pub(crate) async fn position(conn: &mut PgConnection) -> Result<Option<ReplayReport>, sqlx::Error> {
-    let replay = ask(HELLO, conn).await?.replay;
+    let told = match ask(Question::Whole, conn).await {
+        Err(err) if is_forbidden(&err) => ask(Question::WithoutReceiver, conn).await,
+        told => told,
+    };
+    let replay = told?.replay;
     let Some(hidden) = replay.filter(|told| told.source == Upstream::Hidden(None)) else {
         return Ok(replay);
     };
@@ -242,6 +222,12 @@ pub(crate) fn is_missing(err: &sqlx::Error) -> bool {
     })
 }
 
+/// Whether the role may not ask for something of it.
+pub(crate) fn is_forbidden(err: &sqlx::Error) -> bool {
+    let code = err.as_database_error().and_then(|err| err.code());
+    code.is_some_and(|code| code == "42501")
+}
+
 fn is_unprepared(err: &sqlx::Error) -> bool {
     let code = err.as_database_error().and_then(|err| err.code());
     code.is_some_and(|code| code == "55000")
@@ -253,8 +239,8 @@ fn is_not_told(err: &sqlx::Error) -> bool {
 }
 
 /// By the simple protocol, which is one round trip and leaves the caller's cache of statements alone.
-async fn ask(sql: &'static str, conn: &mut PgConnection) -> Result<Hello, sqlx::Error> {
-    let begun = Instant::now();
+async fn ask(question: Question, conn: &mut PgConnection) -> Result<Hello, sqlx::Error> {
+    let (sql, begun) = (question.text(), Instant::now());
     let row = match sqlx::raw_sql(sql).fetch_one(&mut *conn).await {
         Err(err) if is_refused_as_serializable(&err) => ask_lower(sql, conn).await?,
         answer => answer?,
@@ -299,8 +285,7 @@ fn read(row: &PgRow, begun: Instant) -> Result<Hello, sqlx::Error> {
     let addr = addr.unwrap_or_default();
     let source = match timeline.and_then(|timeline| u32::try_from(timeline).ok()) {
         Some(timeline) if in_recovery => Upstream::Timeline(timeline),
-        _ if row.try_get(6)? => Upstream::Hidden(None),
-        _ => Upstream::Nobody(None),
+        _ => Upstream::of_hidden(row.try_get(6)?),
     };
     let replay = cluster.zip(started).map(|(cluster, started)| ReplayReport {
         begun,

@@ -14,7 +14,7 @@ use crate::{
     error::DbErrKind,
     mutants,
     node::greet::{
-        allow_reads, is_refused_as_serializable, only_timeline, position, server_of,
+        allow_reads, is_forbidden, is_refused_as_serializable, only_timeline, position, server_of,
         timeline_replayed,
     },
     position::{ClusterId, Epoch, Lsn, Position},
@@ -38,14 +38,33 @@ const IDENTITY: &str = "SELECT (SELECT system_identifier FROM pg_catalog.pg_cont
 /// The first version whose standbys can be told to wait for a position.
 const HOLDS_FROM: i32 = 190_000;
 
+/// The question for a standby's position, by what it asks of whoever that receives from.
+macro_rules! sample {
+    ($receiver:literal, $from:literal) => {
+        concat!(
+            "SELECT CASE WHEN pg_catalog.pg_is_in_recovery() \
+     THEN (pg_catalog.pg_last_wal_replay_lsn() - '0/0'::pg_catalog.pg_lsn)::pg_catalog.int8 END, ",
+            $receiver,
+            " FROM (SELECT) AS one",
+            $from
+        )
+    };
+}
+
 /// The replayed position, and from whom it is received. The timeline is told only to roles with `pg_read_all_stats`;
 /// anybody else sees a row of NULLs there (rule T2), and where nothing is received there is no row. What is received is
 /// compared while somebody receives only: a position that was received before says nothing of a log from the archive.
-const SAMPLE: &str = "SELECT CASE WHEN pg_catalog.pg_is_in_recovery() \
-     THEN (pg_catalog.pg_last_wal_replay_lsn() - '0/0'::pg_catalog.pg_lsn)::pg_catalog.int8 END, \
-     receiver.received_tli, receiver.pid IS NOT NULL, CASE WHEN receiver.pid IS NOT NULL \
-     THEN (pg_catalog.pg_last_wal_receive_lsn() - '0/0'::pg_catalog.pg_lsn)::pg_catalog.int8 END \
-     FROM (SELECT) AS one LEFT JOIN pg_catalog.pg_stat_wal_receiver AS receiver ON true";
+const SAMPLE: &str = sample!(
+    "receiver.received_tli, receiver.pid IS NOT NULL, CASE WHEN receiver.pid IS NOT NULL \
+     THEN (pg_catalog.pg_last_wal_receive_lsn() - '0/0'::pg_catalog.pg_lsn)::pg_catalog.int8 END",
+    " LEFT JOIN pg_catalog.pg_stat_get_wal_receiver() AS receiver ON true"
+);
+
+/// Where the role may not ask for the receiver.
+const SAMPLE_ALONE: &str = sample!(
+    "NULL::pg_catalog.int4, NULL::pg_catalog.bool, NULL::pg_catalog.int8",
+    ""
+);
 
 /// Whose server a connection leads to.
 #[derive(Clone, Copy, Debug)]
@@ -71,6 +90,8 @@ pub(crate) struct Direct {
     reached: Option<(Option<u32>, Instant)>,
     /// When a standby that receives from nobody was last asked on which timeline it is.
     left_alone: Option<Instant>,
+    /// What a standby is asked here.
+    sample: &'static str,
 }
 
 /// Between two looks at a server's files, which a thousand questions a second must not open.
@@ -96,6 +117,7 @@ pub(crate) async fn open(config: &Config, node: &NodeConfig, name: &str) -> Resu
         identity,
         reached: None,
         left_alone: None,
+        sample: SAMPLE,
     })
 }
 
@@ -158,7 +180,7 @@ impl Direct {
     /// A replica's position.
     pub(crate) async fn sample(&mut self) -> Result<ReplayReport, DbErr> {
         let replay = match self.shared {
-            false => sample(&mut self.conn, self.identity).await?,
+            false => self.sample_own().await?,
             true => self.sample_shared().await?,
         };
         self.with_timeline(replay).await
@@ -176,7 +198,8 @@ impl Direct {
         let begun = Instant::now();
         let (high, low, most) = (lsn >> 32, lsn & u64::from(u32::MAX), most.as_millis());
         let wait = format!(
-            "WAIT FOR LSN '{high:X}/{low:X}' WITH (TIMEOUT '{most}ms', NO_THROW); {SAMPLE}"
+            "WAIT FOR LSN '{high:X}/{low:X}' WITH (TIMEOUT '{most}ms', NO_THROW); {}",
+            self.sample
         );
         let asked = sqlx::raw_sql(sqlx::AssertSqlSafe(wait));
         let rows = asked.fetch_all(&mut self.conn).await;
@@ -205,6 +228,14 @@ impl Direct {
             Upstream::Nobody(None) if replay.lsn.is_some() => {
                 replay.source = self.only_timeline().await?;
             }
+            // It may receive all the same, and then it has the file of what it receives.
+            Upstream::Untold if replay.lsn.is_some() => {
+                let told = self.only_timeline().await?;
+                replay.source = match told {
+                    Upstream::Nobody(None) => Upstream::Untold,
+                    told => told,
+                };
+            }
             _ => {}
         }
         Ok(replay)
@@ -221,6 +252,19 @@ impl Direct {
                 sea_orm::ConnAcquireErr::ConnectionClosed,
             )),
         }
+    }
+
+    /// A position on a connection that leads to one server.
+    async fn sample_own(&mut self) -> Result<ReplayReport, DbErr> {
+        let (mut begun, identity) = (Instant::now(), self.identity);
+        let mut row = sqlx::query(self.sample).fetch_one(&mut self.conn).await;
+        if self.sample == SAMPLE && matches!(&row, Err(err) if is_forbidden(err)) {
+            self.sample = SAMPLE_ALONE;
+            begun = Instant::now();
+            row = sqlx::query(SAMPLE_ALONE).fetch_one(&mut self.conn).await;
+        }
+        row.and_then(|row| report(&row, identity, begun))
+            .map_err(|err| DbErrKind::Query.of_sqlx(err))
     }
 
     /// A position with whose it is, in one answer.
@@ -258,20 +302,12 @@ impl Direct {
     }
 }
 
-async fn sample(conn: &mut PgConnection, identity: Identity) -> Result<ReplayReport, DbErr> {
-    let begun = Instant::now();
-    let row = sqlx::query(SAMPLE).fetch_one(conn).await;
-    row.and_then(|row| report(&row, identity, begun))
-        .map_err(|err| DbErrKind::Query.of_sqlx(err))
-}
-
 /// What a row of [`SAMPLE`] says.
 fn report(row: &PgRow, identity: Identity, begun: Instant) -> Result<ReplayReport, sqlx::Error> {
     let timeline: Option<i32> = row.try_get(1)?;
     let source = match timeline.and_then(|timeline| u32::try_from(timeline).ok()) {
         Some(timeline) => Upstream::Timeline(timeline),
-        None if row.try_get(2)? => Upstream::Hidden(None),
-        None => Upstream::Nobody(None),
+        None => Upstream::of_hidden(row.try_get(2)?),
     };
     let lsn = row.try_get::<Option<i64>, _>(0)?.map(unsigned);
     let received = row.try_get::<Option<i64>, _>(3)?.map(unsigned);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Moment;
+use super::{Moment, Withheld};
 use crate::causality::Named;
 use crate::error::causes::NodeListProblem;
 use crate::signal::Signal;
@@ -194,9 +194,10 @@ pub(crate) enum Notice {
     Returned {
         node: NodeId,
     },
-    /// The role may not see whom this replica follows: the first of the cluster.
-    Hidden {
+    /// The role may not be told this by the node: the first of the cluster, or the first that withholds more.
+    Withheld {
         node: NodeId,
+        what: Withheld,
     },
     /// A removed node's pool was closed.
     Closed {

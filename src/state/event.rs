@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::outage::Ran;
-use super::{Fact, Moment, NodeProgress, NodeSpec};
+use super::{Fact, Moment, NodeProgress, NodeSpec, Withheld};
 use crate::causality::Word;
 use crate::signal::Signal;
 use crate::vocabulary::{NodeId, Role, Stage, SystemFacts};
@@ -91,6 +91,8 @@ pub(crate) struct ProbeFacts {
     /// Transactions of the role are serializable by default.
     pub(crate) serializable: bool,
     pub(crate) receiving: Fact<bool>,
+    /// What the server does not tell for want of a right of the role.
+    pub(crate) withheld: Option<Withheld>,
     /// How far it has written, or replayed.
     pub(crate) position: Option<u64>,
     /// Of how many transactions it knows, where all of them have ended.

@@ -38,6 +38,17 @@ impl<T: Copy> Fact<T> {
     }
 }
 
+/// What a server does not tell for want of a right of the role, what costs least first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Withheld {
+    /// On which timeline a standby receives.
+    Timeline,
+    /// Whether a standby receives.
+    Receiver,
+    /// Whose server it is, or how far its log has come and on which timeline: roles stay as configured.
+    Log,
+}
+
 /// A node as its owner wants it.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct NodeSpec {

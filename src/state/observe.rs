@@ -3,7 +3,7 @@
 //! Called for each probe that succeeded, before roles are settled; what nobody asked for stays as it was.
 
 use super::step::Step;
-use super::{Fact, Moment, Notice, ProbeFacts, State, node::ServerFacts};
+use super::{Fact, Moment, Notice, ProbeFacts, State, Withheld, node::ServerFacts};
 use crate::vocabulary::{NodeId, Role, SystemFacts};
 
 pub(super) fn observe(step: &mut Step<'_>, id: NodeId, begun: Moment, facts: ProbeFacts) {
@@ -42,8 +42,15 @@ pub(super) fn observe(step: &mut Step<'_>, id: NodeId, begun: Moment, facts: Pro
         step.out.notice(Notice::PrimaryInRecovery { node: id });
     }
     let hides = follows && facts.epoch == Fact::Unknown;
-    if hides && !std::mem::replace(&mut step.state.primaryship.hidden, true) {
-        step.out.notice(Notice::Hidden { node: id });
+    let withheld = facts.withheld.or(hides.then_some(Withheld::Timeline));
+    // With one node there is nobody to follow, and nobody who follows.
+    let alone = step.state.members().count() == 1;
+    if withheld > step.state.primaryship.withheld && !alone {
+        step.state.primaryship.withheld = withheld;
+        let withheld = withheld.map(|what| Notice::Withheld { node: id, what });
+        withheld
+            .into_iter()
+            .for_each(|notice| step.out.notice(notice));
     }
     if news {
         step.out.publish();

@@ -14,7 +14,7 @@ pub(super) mod pending_word;
 mod witness;
 
 use super::step::Step;
-use super::{Effect, Fact, Moment, NodeState, Notice, State, catalog, everywhere};
+use super::{Effect, Fact, Moment, NodeState, Notice, State, Withheld, catalog, everywhere};
 use crate::vocabulary::{FenceReason, NodeId, Role};
 use before_sleep::BeforeSleep;
 use claims::{CONFIRM_LIMIT, Claim, claimed, same_server};
@@ -47,8 +47,8 @@ pub(crate) struct Primaryship {
     pub(crate) undecided: Option<Undecided>,
     /// Statements wait for a node.
     pub(crate) has_waiters: bool,
-    /// Some replica does not tell whom it follows, and that was said.
-    pub(crate) hidden: bool,
+    /// What some node does not tell for want of a right, as far as that was said.
+    pub(crate) withheld: Option<Withheld>,
     /// What held before the cluster slept, until somebody is the primary again.
     pub(super) before_sleep: BeforeSleep,
 }
@@ -71,7 +71,7 @@ impl Primaryship {
             changes: self.changes,
             named: self.named,
             has_waiters: self.has_waiters,
-            hidden: self.hidden,
+            withheld: self.withheld,
             before_sleep: self.before_sleep.followed_by(self.primary, self.epoch),
             ..Self::default()
         };

@@ -1,5 +1,6 @@
 //! The grants that `docs/grants.md` names: what is lost without them, and that its SQL brings it back (rules T2, C2).
 
+mod receiver;
 mod revoked;
 
 use std::time::Duration;
@@ -36,7 +37,8 @@ async fn a_role_that_may_nothing_works_on_the_primary_and_the_pages_sql_brings_t
     let sql = "CREATE TABLE t (n bigint); CREATE ROLE app LOGIN; GRANT ALL ON t TO app; \
                REVOKE EXECUTE ON FUNCTION pg_control_system() FROM PUBLIC; \
                REVOKE EXECUTE ON FUNCTION pg_control_checkpoint() FROM PUBLIC; \
-               REVOKE EXECUTE ON FUNCTION pg_control_recovery() FROM PUBLIC";
+               REVOKE EXECUTE ON FUNCTION pg_control_recovery() FROM PUBLIC; \
+               REVOKE EXECUTE ON FUNCTION pg_stat_get_wal_receiver() FROM PUBLIC";
     cluster.primary().sql(sql).unwrap();
     cluster.wait_caught_up().unwrap();
 
@@ -47,6 +49,13 @@ async fn a_role_that_may_nothing_works_on_the_primary_and_the_pages_sql_brings_t
     db.execute_unprepared(insert).await.unwrap();
     let is_told = |warning: &str| heard.warnings().iter().any(|line| line.contains(warning));
     until("the warning", async || is_told("let the role execute")).await;
+    // At the start, and with what it costs.
+    assert!(
+        is_told("A failover is not followed"),
+        "{:?}",
+        heard.warnings()
+    );
+    assert!(is_told("GRANT EXECUTE ON FUNCTION pg_control_system(), "));
     assert_eq!(db.explain(COUNT).reason, Reason::NotCaughtUp);
     assert_eq!(number(&db, COUNT).await, 1);
     db.close().await.unwrap();

@@ -13,7 +13,7 @@ use crate::state::reduce::reduce;
 use crate::state::{
     CatalogNews, Changes, Effect, Event, Fact, Fate, Health, Membership, Moment, NodeProgress,
     NodeSpec, NodeState, PoolNews, ProbeFacts, Ran, Reading, Spares, StartProblem, State, TextHash,
-    Tuning, View,
+    Tuning, View, Withheld,
 };
 use crate::vocabulary::{Flavour, Ineligible, NodeId, Role, Stage, SystemFacts};
 
@@ -342,6 +342,11 @@ impl Bench {
                     identity: fact(text, "identity"),
                     epoch: fact(text, "epoch"),
                     receiving: fact(text, "receiving"),
+                    withheld: option(text, "withheld").map(|what| match what {
+                        "receiver" => Withheld::Receiver,
+                        "log" => Withheld::Log,
+                        _ => panic!("nothing is withheld as `{what}`"),
+                    }),
                     position: option(text, "position").map(|text| text.parse().unwrap()),
                     ended: option(text, "ended").map(|text| text.parse().unwrap()),
                     server: fact(text, "server"),

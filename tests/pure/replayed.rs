@@ -1,4 +1,4 @@
-//! What a standby's own word on its timeline proves (rule T17).
+//! What a standby's own word on its timeline proves (rules T17, C6).
 
 use std::time::{Duration, Instant};
 
@@ -72,4 +72,15 @@ fn one_that_was_asked_is_no_further_than_it_was_then() {
     let asked = standby.says(Upstream::Nobody(Some(1)), Some(1), 100);
     assert_eq!(asked, (1, 100));
     assert_eq!(standby.says(Upstream::Nobody(None), None, 200), (1, 100));
+}
+
+/// It may have been told to follow another primary since: what it followed before says nothing.
+#[test]
+fn one_that_may_receive_is_where_its_files_said_that_it_was() {
+    let mut standby = Standby::new();
+    standby.says(Upstream::Timeline(1), Some(1), 100);
+    assert_eq!(standby.says(Upstream::Untold, None, 200), (0, 0));
+    let asked = standby.says(Upstream::Nobody(Some(1)), Some(1), 200);
+    assert_eq!(asked, (1, 200));
+    assert_eq!(standby.says(Upstream::Untold, None, 300), (1, 200));
 }

@@ -52,6 +52,20 @@ pub(crate) enum Upstream {
     Nobody(Option<u32>),
     /// Nobody, and the server has heard of a later timeline than the one of which it has replayed some.
     NobodyAhead,
+    /// The role may not even see whether there is one: what its server was known to follow may be over.
+    Untold,
+}
+
+impl Upstream {
+    /// Where no timeline is told, by whether somebody is there; nothing where that is not told either.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn of_hidden(receives: Option<bool>) -> Self {
+        match receives {
+            Some(true) => Self::Hidden(None),
+            Some(false) => Self::Nobody(None),
+            None => Self::Untold,
+        }
+    }
 }
 
 /// The last report of a position: who said it, and when.
@@ -172,7 +186,7 @@ impl Notes {
         let server = sample.told.server;
         let says_nothing = matches!(
             sample.told.source,
-            Upstream::Nobody(None) | Upstream::Hidden(None)
+            Upstream::Nobody(None) | Upstream::Hidden(None) | Upstream::Untold
         );
         let last = self.last.filter(|(of, _)| Some(*of) == server);
         let last = last.map(|(_, epoch)| epoch);
@@ -180,7 +194,9 @@ impl Notes {
             (None, Some(lsn), _) if says_nothing => {
                 let alone = self.left_alone.filter(|one| Some(one.server) == server);
                 let alone = alone.filter(|one| last <= Some(one.epoch));
-                sample.epoch = alone.map(|one| one.epoch).or(last);
+                // It does not change by itself, but one that may receive may have gone on since.
+                let unchanged = last.filter(|_| sample.told.source != Upstream::Untold);
+                sample.epoch = alone.map(|one| one.epoch).or(unchanged);
                 if let Some(alone) = alone {
                     sample.lsn = Some(lsn.min(alone.lsn));
                     // It may be further, so that it does not tell which record is being replayed.

@@ -4,7 +4,7 @@ use super::{Log, rounded};
 use crate::{
     error::causes::{SeenNode, SeenNodes},
     signal,
-    state::{Notice, View},
+    state::{Notice, View, Withheld},
     vocabulary::{FenceReason, NodeId},
 };
 
@@ -53,19 +53,48 @@ impl Log<'_> {
                 node = self.name(*node),
                 "the primary refuses writes: look for default_transaction_read_only, or for a switch-over"
             ),
-            Notice::Hidden { node } => {
-                let member = self.nodes.member(*node);
-                let direct = member.and_then(|member| member.node.direct.as_deref());
-                let role = direct.and_then(|direct| direct.url.user());
-                let role = role.unwrap_or("this role");
-                tracing::warn!(
-                    node = self.name(*node),
-                    "`{role}` may not see which primary a replica follows. After each promotion, replicas serve no reads but \
+            Notice::Withheld { node, what } => self.on_withheld(*node, *what),
+            _ => {}
+        }
+    }
+
+    /// What the role is not told, what that costs, and what to grant.
+    fn on_withheld(&self, node: NodeId, what: Withheld) {
+        let member = self.nodes.member(node);
+        let direct = member.and_then(|member| member.node.direct.as_deref());
+        let role = direct.and_then(|direct| direct.url.user());
+        let role = role.unwrap_or("this role");
+        let node = self.name(node);
+        match what {
+            Withheld::Timeline => tracing::warn!(
+                node,
+                "`{role}` may not see which primary a replica follows. After each promotion, replicas serve no reads but \
                  eventual ones and those of replica() handles, until the new primary and then they themselves have made a \
                  checkpoint (checkpoint_timeout); the primary serves the others. To spare that: GRANT pg_monitor TO {role}"
+            ),
+            Withheld::Receiver => tracing::warn!(
+                node,
+                "`{role}` may not see whether a replica receives, and from whom. One that does not is used until it is too far \
+                 behind (SEALANE_MAX_LAG). Reads of a session that wrote go to replicas only with pg_monitor, and half a second \
+                 late. After each promotion, replicas serve no reads but eventual ones and those of replica() handles, until the \
+                 new primary and then they themselves have made a checkpoint (checkpoint_timeout). To mend that: \
+                 GRANT EXECUTE ON FUNCTION pg_stat_get_wal_receiver() TO {role}; GRANT pg_monitor TO {role}"
+            ),
+            Withheld::Log => {
+                let failover = match self.state.tuning.failover.enabled {
+                    true => {
+                        "A failover is not followed, and nothing protects from an old primary: roles stay as configured, a \
+                         promoted standby gets no writes, and a primary that is back gets them whatever was promoted meanwhile. "
+                    }
+                    false => "",
+                };
+                tracing::warn!(
+                    node,
+                    "`{role}` may not see whose server it is and what that writes. {failover}Reads of a session that wrote stay \
+                     on the primary, and SEALANE_MAX_LAG takes no replica out. To mend that: GRANT EXECUTE ON FUNCTION \
+                     pg_control_system(), pg_current_wal_insert_lsn(), pg_walfile_name(pg_lsn) TO {role}"
                 );
             }
-            _ => {}
         }
     }
 

@@ -77,6 +77,7 @@ pub(in crate::cluster) fn said(facts: &Facts) -> ProbeFacts {
         system: facts.system,
         serializable: facts.serializable,
         receiving: facts.receiving,
+        withheld: facts.withheld,
         position: facts.position,
         ended: facts.ended,
         server: facts.server.map_or(Fact::NotChecked, Fact::Known),

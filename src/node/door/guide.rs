@@ -15,6 +15,7 @@ use crate::{causality::Replayed, mutants, node::sockets::Sockets, vocabulary::Fl
 #[cfg(feature = "postgres")]
 use crate::{
     config::{Config, NodeConfig},
+    node::greet::FullestQuestion,
     vocabulary::Role,
 };
 
@@ -31,7 +32,8 @@ pub(crate) struct Guide {
     /// The search path that connections get as they are opened and asked; unset where whoever takes one has to ask it.
     hooked: OnceLock<Option<String>>,
     /// The role may not be told everything.
-    pub(crate) little: AtomicBool,
+    #[cfg(feature = "postgres")]
+    pub(in crate::node) question: FullestQuestion,
     refused: watch::Sender<Option<Stranger>>,
     /// The sockets of its pool.
     pub(crate) sockets: Arc<Sockets>,
@@ -93,7 +95,8 @@ impl Guide {
             replayed: Arc::new(replayed),
             purpose,
             hooked: OnceLock::new(),
-            little: AtomicBool::new(false),
+            #[cfg(feature = "postgres")]
+            question: FullestQuestion::default(),
             refused: watch::Sender::new(None),
             sockets: Arc::default(),
             port: OnceLock::new(),

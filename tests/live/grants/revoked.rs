@@ -14,7 +14,7 @@ use crate::{
 
 const INSERT: &str = "INSERT INTO t VALUES (1)";
 
-async fn connect(cluster: &Cluster, called: &str) -> RoutedConnection {
+pub(super) async fn connect(cluster: &Cluster, called: &str) -> RoutedConnection {
     let replicas = cluster.standbys().iter().map(|node| as_app(node.url()));
     RoutedConnection::builder()
         .cluster_name(called)
@@ -47,6 +47,12 @@ async fn a_right_that_is_revoked_makes_no_conflict_of_the_next_failover_and_one_
     tokio::time::sleep(Duration::from_millis(300)).await;
     db.execute_unprepared(INSERT).await.unwrap();
     cluster.wait_caught_up().unwrap();
+    let is_told = |part: &str| heard.warnings().iter().any(|line| line.contains(part));
+    assert!(
+        is_told("A failover is not followed"),
+        "{:?}",
+        heard.warnings()
+    );
 
     let (old, new, other) = (cluster.primary(), cluster.standby(0), cluster.standby(1));
     old.kill().unwrap();
