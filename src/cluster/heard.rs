@@ -26,7 +26,7 @@ impl ClusterAccess for Shared {
     }
 
     fn ask_everyone(&self) {
-        self.tell(StatementNews::Ahead);
+        self.tell(StatementNews::AskAll);
     }
 }
 

@@ -45,7 +45,9 @@ pub(crate) enum StatementNews {
     /// Ask this node, and say when a probe of it has ended that was sent from now on.
     Check(NodeId, oneshot::Sender<()>),
     /// A server shows more than the picture does: ask everybody.
-    Ahead,
+    AskAll,
+    /// A connection led to a primary of this cluster in this epoch, which is greater than any that was seen.
+    Ahead(u64),
     /// Connections to this node lead to another server than those that this pool has.
     Moved(NodeId, Arc<Replayed>),
     /// The catalog is out of date.

@@ -80,8 +80,8 @@ pub(crate) enum Stranger {
 pub(crate) enum News {
     /// A pool's connections lead elsewhere than before.
     Moved,
-    /// A server is the primary of a newer epoch than any that was seen.
-    Ahead,
+    /// A server is the primary of this epoch, which is newer than any that was seen.
+    Ahead(u64),
     /// A server that is read from said how far it has come.
     Met(ReplayReport),
     /// A backslash in a string is not a backslash.
@@ -324,6 +324,16 @@ impl Door {
             return Err(Stranger::TakesWrites);
         }
         Ok(())
+    }
+
+    /// The epoch of a primary of this cluster that is newer than any that was seen, if that is what a connection leads to.
+    /// Several servers may be behind a name that is read from, and one of them may be promoted.
+    pub(super) fn newer_primary(&self, hello: &Hello) -> Option<u64> {
+        let expected = self.inside().expected;
+        let ours = expected.cluster.is_some() && hello.cluster == expected.cluster;
+        let newer = |epoch: &u64| expected.greatest.is_some_and(|greatest| *epoch > greatest);
+        let takes_writes = ours && !hello.in_recovery && hello.writes_everywhere() != Some(true);
+        hello.timeline.filter(|_| takes_writes).filter(newer)
     }
 
     fn inside(&self) -> MutexGuard<'_, Inside> {

@@ -53,6 +53,8 @@ pub(crate) enum Event {
     Progress(Vec<NodeProgress>),
     /// Somebody knows that there is something to know: ask every node what it is.
     AskAll,
+    /// A connection led to a primary of this cluster in this epoch, which is greater than any that was seen.
+    Ahead { epoch: u64 },
     /// Nobody has wanted anything of the cluster for long.
     Sleep,
     /// Somebody does again, and every node was asked what it is: the ends of those probes.

@@ -10,6 +10,7 @@
 
 mod before_sleep;
 mod claims;
+mod later;
 pub(super) mod pending_word;
 mod witness;
 
@@ -87,6 +88,12 @@ impl State {
     /// Whether a new epoch waits for the other nodes' answers.
     pub(crate) fn is_confirming(&self) -> bool {
         self.primaryship.claim.is_some()
+    }
+
+    /// The primary, or whoever's new epoch waits for the other nodes' answers.
+    pub(crate) fn claimant(&self) -> Option<NodeId> {
+        let claim = self.primaryship.claim.map(|claim| claim.node);
+        self.primaryship.primary.or(claim)
     }
 
     /// When the claim no longer waits.
@@ -244,12 +251,18 @@ fn announce_fence(step: &mut Step<'_>, index: usize, fence: Option<FenceReason>)
     let state = &*step.state;
     let unheard = |node: &NodeState| node.probe.asked.is_none() && !node.is_ejected();
     let settled = state.primaryship.claim.is_none() && !state.members().any(unheard);
+    // Of one that is over it is told who the primary is now, or that nobody says so who was asked.
+    let none_since = state.primaryship.none_since;
+    let unasked = |node: &NodeState| !node.is_ejected() && node.probe.asked < none_since;
+    let open = state.primaryship.primary.is_none()
+        && state.primaryship.claim.is_none()
+        && (none_since.is_none() || state.members().any(unasked));
     let node = &mut step.state.nodes[index];
     let was_announced = node.fencing.announced.is_some();
     let silent = node.is_ejected() || node.condition.suspicion.is_some();
     match fence {
         None => node.fencing.announced = None,
-        Some(FenceReason::Stale) if silent => {}
+        Some(FenceReason::Stale) if silent || open => {}
         // What it is ahead of is not known before the others are heard: it may be one of them under another name.
         Some(FenceReason::Quarantined) if !settled => {}
         Some(cause) => {

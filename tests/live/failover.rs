@@ -11,6 +11,7 @@ mod open_work;
 mod planned;
 mod restored;
 mod silent;
+mod unlisted;
 
 use std::time::{Duration, Instant};
 

@@ -267,6 +267,9 @@ impl Bench {
             ["waiters"] => Event::Waiters(true),
             ["no_waiters"] => Event::Waiters(false),
             ["ask_all"] => Event::AskAll,
+            ["ahead", epoch] => Event::Ahead {
+                epoch: epoch.parse().unwrap(),
+            },
             ["sleep"] => Event::Sleep,
             ["woken:", ..] => {
                 let answers = text["woken:".len()..].split(';');

@@ -4,7 +4,7 @@ use super::{Log, rounded};
 use crate::{
     error::causes::{SeenNode, SeenNodes},
     signal,
-    state::{Notice, View, Withheld},
+    state::{Fact, NodeState, Notice, View, Withheld},
     vocabulary::{FenceReason, NodeId},
 };
 
@@ -176,14 +176,37 @@ impl Log<'_> {
             .state
             .node(node)
             .and_then(|node| node.said.epoch.known());
-        let primary = self.state.primaryship.primary.map(|node| self.name(node));
-        tracing::warn!(
-            node = self.name(node),
-            "fenced: it still takes writes{}, and {} is the primary now{}; what is written there will be lost: stop it and \
-             let it follow the new primary",
-            timeline(its),
-            primary.map_or_else(|| "another node".to_owned(), |name| format!("`{name}`")),
-            timeline(self.state.primaryship.seen.greatest)
-        );
+        let (name, its) = (self.name(node), timeline(its));
+        let now = timeline(self.state.primaryship.seen.greatest);
+        match (self.state.claimant(), self.follower()) {
+            (Some(primary), _) => tracing::warn!(
+                node = name,
+                "fenced: it still takes writes{its}, and `{}` is the primary now{now}; what is written there will be lost: stop \
+                 it and let it follow the new primary",
+                self.name(primary)
+            ),
+            (None, Some(follower)) => tracing::warn!(
+                node = name,
+                "fenced: it still takes writes{its}, but `{follower}` follows a primary{now} that is no node of this cluster or \
+                 does not answer; nothing is written: add that primary to the nodes or start it, or, where `{name}` is right, \
+                 say so in each process by cluster().force_primary({name:?})"
+            ),
+            (None, None) => tracing::warn!(
+                node = name,
+                "fenced: it still takes writes{its}, but a primary{now} was seen that does not answer now; nothing is written: \
+                 start it, or give it an address of its own among the nodes where it was met behind another's; or, where \
+                 `{name}` is right, say so in each process by cluster().force_primary({name:?})"
+            ),
+        }
+    }
+
+    /// Who follows the primary of the greatest epoch.
+    fn follower(&self) -> Option<&str> {
+        let newest = self.state.primaryship.seen.greatest?;
+        let follows = |node: &&NodeState| {
+            node.said.in_recovery == Fact::Known(true) && node.said.epoch == Fact::Known(newest)
+        };
+        let follower = self.state.members().find(follows)?;
+        Some(&follower.spec.name)
     }
 }

@@ -54,7 +54,8 @@ impl Worker {
                 })
                 .await;
             }
-            StatementNews::Ahead => self.dispatch(Event::AskAll).await,
+            StatementNews::AskAll => self.dispatch(Event::AskAll).await,
+            StatementNews::Ahead(epoch) => self.dispatch(Event::Ahead { epoch }).await,
             // Who waits is noted after every message.
             StatementNews::Waits => {}
             StatementNews::Check(node, answer) => {

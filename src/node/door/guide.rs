@@ -217,8 +217,8 @@ impl Guide {
         };
         if self.is_over() {
             self.door.tell(&self.replayed, News::Moved);
-        } else if admitted == Err(Stranger::NotYet) {
-            self.door.tell(&self.replayed, News::Ahead);
+        } else if let Some(epoch) = self.door.newer_primary(hello) {
+            self.door.tell(&self.replayed, News::Ahead(epoch));
         }
         let admitted = match self.is_over() {
             // Whatever this one says.

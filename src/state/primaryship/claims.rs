@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::later::followed;
 use super::witness::{is_overruled, trusted, undecided};
 use crate::causality::Named;
 use crate::state::step::Step;
@@ -80,6 +81,9 @@ pub(super) fn take_claims(step: &mut Step<'_>) {
     if undecided.is_some() {
         step.state.primaryship.claim = None;
         return;
+    }
+    if let Some(epoch) = followed(step.state) {
+        step.know_of(epoch);
     }
     let state = &*step.state;
     let known = state.primaryship.epoch;
@@ -294,9 +298,13 @@ impl Step<'_> {
                 let claims = other.said.in_recovery == Fact::Known(false) && other.id != id;
                 other.fencing.overruled = other.said.epoch.known().filter(|_| claims);
             }
+            // And so was whoever is followed.
+            let others = self.state.nodes.iter().filter(|other| other.id != id);
+            let followed = others.filter_map(|other| other.said.epoch.known()).max();
             let primaryship = &mut self.state.primaryship;
-            primaryship.seen.overruled = primaryship.seen.overruled.max(primaryship.seen.greatest);
-            primaryship.seen.greatest = Some(epoch);
+            let seen = &mut primaryship.seen;
+            seen.overruled = seen.overruled.max(seen.greatest).max(followed);
+            seen.greatest = Some(epoch);
             if (primaryship.owner, primaryship.epoch) != (Some(id), Some(epoch)) {
                 self.accept(id, epoch);
             }
