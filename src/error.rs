@@ -242,7 +242,7 @@ pub enum Error {
 
     /// More replicas were asked for than there are.
     #[error(
-        "{wanted} replicas were asked for and {configured} are configured: ask for fewer, or configure more; what this session wrote is not affected"
+        "{wanted} replicas were asked for and {configured} are configured: ask for fewer, or configure more; servers behind one name count as one there, so give each an address of its own; what this session wrote is not affected"
     )]
     TooFewReplicas {
         /// How many were asked for.

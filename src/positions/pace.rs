@@ -29,6 +29,9 @@ const MOST_AWAITED: Duration = Duration::from_millis(20);
 /// longer, since it hears nothing meanwhile of who asks for less, whose own wait may be 10 ms.
 const HELD: Duration = Duration::from_millis(5);
 
+/// The least time for which the connection to one of several servers is kept that lacks what somebody waits for.
+const LEAST_KEPT: Duration = Duration::from_millis(50);
+
 /// How long an ask is taken for one that goes on: whoever asked once may need a later answer.
 const LINGER: Duration = Duration::from_millis(100);
 
@@ -92,6 +95,8 @@ pub(super) struct Pace {
     pub(super) holds: bool,
     /// When the last question was put.
     asked_at: Instant,
+    /// When the connection was opened on which it was.
+    opened_at: Instant,
     /// How long after a capture this replica is usually found to have replayed it.
     usual: Duration,
 }
@@ -104,6 +109,7 @@ impl Pace {
             failed: false,
             holds: true,
             asked_at: now,
+            opened_at: now,
             usual: Duration::ZERO,
         }
     }
@@ -115,6 +121,19 @@ impl Pace {
             self.heard = asked;
             self.demanded = Some(now);
         }
+    }
+
+    /// A connection is opened for the next question.
+    pub(super) fn opens(&mut self, now: Instant) {
+        self.opened_at = now;
+    }
+
+    /// Whether the connection is to be opened anew where its server lacks what somebody has waited for since then: behind one
+    /// name another server may have it. Ever more seldom, since all of them may lack it.
+    pub(super) fn parts(&self, now: Instant, awaited_since: Instant) -> bool {
+        let waited = now.saturating_duration_since(awaited_since);
+        let kept = now.saturating_duration_since(self.opened_at);
+        kept.min(waited) >= LEAST_KEPT.max(waited / PART)
     }
 
     /// The replica had been behind for so long, and is no more.
@@ -287,6 +306,21 @@ mod tests {
             let most = 5 * MS;
             assert_eq!(next, Next::Hold { lsn: 7, most });
         }
+    }
+
+    #[test]
+    fn another_server_of_its_name_is_looked_for_ever_more_seldom() {
+        let begun = Instant::now();
+        let mut pace = Pace::new(begun - MOST);
+        assert!(!pace.parts(begun + 10 * MS, begun), "it has just come");
+        let mut opened = 0;
+        for now in (0..10_000).map(|ms| begun + ms * MS) {
+            if pace.parts(now, begun) {
+                pace.opens(now);
+                opened += 1;
+            }
+        }
+        assert!((10..40).contains(&opened), "{opened} in 10 s");
     }
 
     #[test]

@@ -83,7 +83,11 @@ impl FollowedReplica {
         question: Sampling,
     ) -> Option<()> {
         let (tracker, node) = self.upgrade()?;
-        pace.put(Instant::now(), tracker.demand.asked());
+        let now = Instant::now();
+        pace.put(now, tracker.demand.asked());
+        if conn.is_none() {
+            pace.opens(now);
+        }
         tracker.count(ClusterCounter::Sample);
         tracker.clock.allowance.lock().spend();
         let behind = tracker.clock.writes.uncovered(node.replayed.known());
@@ -92,6 +96,9 @@ impl FollowedReplica {
         let answered = match sampled {
             Ok(Ok(replay)) => {
                 tracker.learn(node.id, &node.replayed, replay);
+                if parts(&tracker, &node, pace, replay) {
+                    *conn = None;
+                }
                 super::sweep(&tracker);
                 true
             }
@@ -171,6 +178,19 @@ impl FollowedReplica {
         rate.take().await;
         Sampling::Now
     }
+}
+
+/// Whether another one of the servers behind this name is to be asked next: the one that says this lacks what somebody waits
+/// for, and the one beside it may have it.
+fn parts(tracker: &Tracker, node: &Node, pace: &Pace, replay: ReplayReport) -> bool {
+    if !node.replayed.is_mixed() {
+        return false;
+    }
+    let writes = &tracker.clock.writes;
+    let is_current = writes.ordinal(replay.cluster, replay.source) == Some(writes.epoch());
+    let lsn = replay.lsn.filter(|_| is_current).unwrap_or(0);
+    let awaited = tracker.demand.awaited_behind(lsn);
+    awaited.is_some_and(|awaited| pace.parts(Instant::now(), awaited.since))
 }
 
 /// What the next question depends on.

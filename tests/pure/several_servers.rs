@@ -1,4 +1,4 @@
-//! What proves how far one of several servers under a name is (rules C4, C6).
+//! What proves how far one of several servers under a name is (rules C4, C6), and for how many copies of a write that speaks (C13).
 
 use std::time::{Duration, Instant};
 
@@ -18,9 +18,13 @@ impl Servers {
         }
     }
 
-    /// A question that was sent to this server in this millisecond.
+    /// A question that was sent to this server in this millisecond. Servers whose numbers end alike have one address.
     fn asked(&self, server: u64, at: u64) -> LedTo {
-        LedTo::new(server, self.start + Duration::from_millis(at))
+        LedTo::new(
+            server,
+            Some(server % 10),
+            self.start + Duration::from_millis(at),
+        )
     }
 
     /// The answer to it, and the connection on which it came.
@@ -96,4 +100,21 @@ fn a_server_whose_words_prove_nothing_is_asked() {
     assert_eq!(servers.promise(one, 1, 100), Promise::Unknown);
     let need = ReadRequirement::Primary;
     assert_ne!(servers.known.promise(Some(one), need), Promise::Covers);
+}
+
+#[test]
+fn each_server_counts_that_has_a_write_and_one_that_was_started_again_counts_once() {
+    let mut servers = Servers::new();
+    servers.told(1, 10, Some((1, 200)));
+    servers.told(2, 20, Some((1, 100)));
+    assert_eq!(servers.known.having(1, 150), [1]);
+    assert_eq!(servers.known.having(1, 100), [1, 2]);
+    assert!(servers.known.having(2, 100).is_empty(), "another history");
+    // It is behind what it had told before it was started again.
+    servers.told(11, 30, Some((1, 150)));
+    assert_eq!(servers.known.having(1, 150), [11]);
+    assert_eq!(servers.known.having(1, 100), [2, 11]);
+    assert!(servers.known.having(1, 200).is_empty());
+    servers.told(11, 40, None);
+    assert_eq!(servers.known.having(1, 100), [2]);
 }

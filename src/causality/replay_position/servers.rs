@@ -22,27 +22,33 @@ const MOST: usize = 64;
 pub(crate) struct LedTo {
     /// See [`ReplayReport::server`].
     server: u64,
+    /// See [`ReplayReport::address`].
+    address: Option<u64>,
     /// Before the question was sent.
     asked: Instant,
 }
 
 impl LedTo {
-    /// A connection led to this server when it was asked at this moment.
-    pub(crate) fn new(server: u64, asked: Instant) -> Self {
-        Self { server, asked }
+    /// A connection led to this server, at this address, when it was asked at this moment.
+    pub(crate) fn new(server: u64, address: Option<u64>, asked: Instant) -> Self {
+        Self {
+            server,
+            address,
+            asked,
+        }
     }
 }
 
 impl From<ReplayReport> for LedTo {
     fn from(report: ReplayReport) -> Self {
-        Self::new(report.server, report.begun)
+        Self::new(report.server, report.address, report.begun)
     }
 }
 
 impl ReplayObservation {
     /// To which server the connection led that was asked.
     pub(super) fn led_to(&self) -> Option<LedTo> {
-        Some(LedTo::new(self.told.server?, self.told.begun))
+        Some(LedTo::new(self.told.server?, self.address, self.told.begun))
     }
 }
 
@@ -50,6 +56,7 @@ impl ReplayObservation {
 #[derive(Clone, Copy, Debug)]
 struct ServerSample {
     server: u64,
+    address: Option<u64>,
     begun: Instant,
     /// Nothing where it told none that can be compared.
     position: Option<(u64, u64)>,
@@ -75,6 +82,7 @@ impl ServerPositions {
     pub(crate) fn note(&mut self, led_to: LedTo, position: Option<(u64, u64)>) {
         let sample = ServerSample {
             server: led_to.server,
+            address: led_to.address,
             begun: led_to.asked,
             position,
         };
@@ -107,6 +115,21 @@ impl ServerPositions {
         }
     }
 
+    /// The servers that have told last that they have come so far, each in its last incarnation: one that was started again
+    /// is another server at the same address, and one copy. Of those that tell no address one counts.
+    pub(crate) fn having(&self, epoch: u64, lsn: u64) -> Vec<u64> {
+        let is_last = |one: &&ServerSample| {
+            let mut others = self.0.iter().filter(|other| other.address == one.address);
+            others.all(|other| other.server == one.server || other.begun < one.begun)
+        };
+        let has = |one: &&ServerSample| {
+            let position = one.position;
+            position.is_some_and(|(of, replayed)| of == epoch && replayed >= lsn)
+        };
+        let having = self.0.iter().filter(has).filter(is_last);
+        having.map(|one| one.server).collect()
+    }
+
     /// How far the server of this connection has surely come.
     fn proven(&self, led_to: LedTo) -> Option<(u64, u64)> {
         let there = |one: &&ServerSample| {
@@ -122,6 +145,16 @@ impl Replayed {
     /// A connection to one of several servers said how far that has come.
     pub(crate) fn note_server(&self, led_to: LedTo, position: Option<(u64, u64)>) {
         self.notes().servers.note(led_to, position);
+    }
+
+    /// The servers that are known to have come so far: the node's own, or whichever of several.
+    pub(crate) fn servers_having(&self, epoch: u64, lsn: u64) -> Vec<u64> {
+        if self.is_mixed() {
+            return self.with_servers(|servers| servers.having(epoch, lsn));
+        }
+        let server = self.told().and_then(|told| told.server);
+        let has = self.covers(ReadRequirement::Position { epoch, lsn });
+        server.filter(|_| has).into_iter().collect()
     }
 
     /// Looks at what is known of several servers.

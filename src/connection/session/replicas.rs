@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use crate::{
-    causality::ReadRequirement, cluster::shared::Shared, connection::RoutedConnection,
-    error::Error, position::Position, positions::wait::Look, vocabulary::Role,
+    cluster::shared::Shared, connection::RoutedConnection, error::Error, position::Position,
+    positions::wait::Look, vocabulary::Role,
 };
 
 /// A limit beyond this is none: no moment that far ahead can be told.
@@ -14,7 +14,12 @@ impl RoutedConnection {
     /// Waits until so many replicas are known to have replayed what the current session wrote.
     ///
     /// It is a write concern after the fact: the write is done and stays done, whatever this returns. It counts
-    /// different servers, in the incarnation they are in now, so two names of one server are one. With
+    /// different servers, in the incarnation they are in now, so two names of one server are one.
+    ///
+    /// Behind a name with several servers (a balancer) each of them counts that is known to have it, and one is enough for one
+    /// replica: what is waited for are copies of the write, and the session's reads are held to its position at every
+    /// server in any case. Nobody knows how many servers there are, so you cannot ask for more replicas than names are
+    /// configured, nor wait until all of a name's servers have it; give each an address of its own for that. With
     /// `synchronous_commit = remote_apply` and `synchronous_standby_names` the server itself does not answer COMMIT
     /// before its standbys have replayed it; that holds every writer up, this only who asks. Neither undoes a write
     /// that did not get there.
@@ -61,11 +66,11 @@ impl RoutedConnection {
         let _waits = shared.tracker.demand.wait(position.lsn.0);
         let mut there = Vec::new();
         let look = || {
-            let need = match need_of(shared, position) {
-                Ok(need) => need,
+            let epoch = match epoch_of(shared, position) {
+                Ok(epoch) => epoch,
                 Err(lost) => return Look::Met(Err(lost)),
             };
-            there = reached(shared, need);
+            there = reached(shared, epoch, position.lsn.0);
             if there.len() >= wanted {
                 return Look::Met(Ok(()));
             }
@@ -83,15 +88,12 @@ impl RoutedConnection {
     }
 }
 
-/// The position as the clock counts it, while its epoch is the current one.
-fn need_of(shared: &Shared, position: Position) -> Result<ReadRequirement, Error> {
+/// The position's epoch as the clock counts it, while it is the current one.
+fn epoch_of(shared: &Shared, position: Position) -> Result<u64, Error> {
     let clock = &shared.clock;
     let epoch = clock.writes.epoch();
     match clock.writes.epoch_of(epoch) {
-        Some(current) if current == position.epoch => Ok(ReadRequirement::Position {
-            epoch,
-            lsn: position.lsn.0,
-        }),
+        Some(current) if current == position.epoch => Ok(epoch),
         _ => Err(Error::PositionLost),
     }
 }
@@ -103,18 +105,20 @@ fn replicas(shared: &Shared) -> Vec<String> {
     replicas.map(|node| node.name.to_string()).collect()
 }
 
-/// The replicas that have come so far, each server once.
-fn reached(shared: &Shared, need: ReadRequirement) -> Vec<String> {
+/// The replicas that have come so far, each server once and by the name of its node.
+///
+/// To count a node of several servers when all of them have it was rejected: nobody knows whether there is one more.
+fn reached(shared: &Shared, epoch: u64, lsn: u64) -> Vec<String> {
     let snapshot = shared.snapshot.load();
     let nodes = snapshot.nodes();
     let mut servers = Vec::new();
     let mut names = Vec::new();
     for node in nodes.filter(|node| node.seen.role == Role::Replica) {
-        let replayed = &node.member.node.replayed;
-        let server = replayed.told().and_then(|told| told.server);
-        if server.is_some() && replayed.covers(need) && !servers.contains(&server) {
-            servers.push(server);
-            names.push(node.seen.name.to_string());
+        for server in node.member.node.replayed.servers_having(epoch, lsn) {
+            if !servers.contains(&server) {
+                servers.push(server);
+                names.push(node.seen.name.to_string());
+            }
         }
     }
     names
