@@ -54,8 +54,18 @@ pub(crate) async fn look_after(tracker: &Arc<Tracker>) {
     if tracker.snapshot.has_replicas() {
         capture.first(tracker).await;
     }
-    primary_poller::spawn(capture, tracker);
+    if !tracker.is_looked_after.swap(true, Ordering::AcqRel) {
+        primary_poller::spawn(capture, tracker);
+    }
     follow_all(tracker);
+}
+
+/// Has the primary asked from now on, where nobody asks it yet because positions proved nothing at the start.
+#[cfg(feature = "postgres")]
+pub(crate) fn keep_known(tracker: &Arc<Tracker>) {
+    if !tracker.is_looked_after.swap(true, Ordering::AcqRel) {
+        primary_poller::spawn(Capture::default(), tracker);
+    }
 }
 
 /// Lets tasks be forgotten whose writes every replica has replayed.

@@ -70,6 +70,9 @@ pub(super) struct Parts {
     pub(super) snapshot: Snapshot,
     pub(super) classifier: Classifier,
     pub(super) clock: Arc<Clock>,
+    /// The servers may say how far they have come.
+    pub(super) may_have_positions: bool,
+    /// The positions that they tell prove something, as far as is known.
     pub(super) positions: bool,
     /// A read on any node sees what was written on any other.
     pub(super) reads_are_fresh: bool,
@@ -94,6 +97,7 @@ impl Shared {
             snapshot,
             classifier,
             clock,
+            may_have_positions,
             positions,
             reads_are_fresh,
             follower_read,
@@ -107,6 +111,7 @@ impl Shared {
         let metrics = Arc::<ClusterMetrics>::default();
         let tracker = TrackerParts {
             clock: Arc::clone(&clock),
+            may_have_positions,
             has_positions: positions,
             pin: pin_settings(reads_are_fresh, &config),
             snapshot: Arc::clone(&snapshot),

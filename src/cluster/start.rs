@@ -298,7 +298,8 @@ impl Starting {
     ) -> Arc<Shared> {
         let backend = self.backend;
         let ours = self.sources.iter().all(Source::is_ours);
-        let positions = backend == DbBackend::Postgres && ours && self.state.has_positions();
+        let may_have_positions = backend == DbBackend::Postgres && ours;
+        let positions = self.state.has_positions();
         let reads_are_fresh = backend == DbBackend::Sqlite || self.state.writes_everywhere();
         #[cfg(feature = "postgres")]
         let follower_read = self.state.follower_read();
@@ -315,6 +316,7 @@ impl Starting {
             snapshot,
             classifier,
             clock,
+            may_have_positions,
             positions,
             reads_are_fresh,
             follower_read,

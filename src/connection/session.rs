@@ -132,6 +132,8 @@ impl RoutedConnection {
             (true, false) if !bookmark.is_empty() => Session::beside_process(&shared.clock),
             (_, false) => Session::of_client(self.overrides.current(shared)),
         };
+        // A bookmark that was given while there were no positions stands for nothing.
+        session.wrote(shared.tracker.untold_until());
         session.forgive_foreign();
         self.with_session(session)
     }

@@ -67,6 +67,12 @@ pub(crate) struct Tracker {
     pub(crate) unresolved: Arc<UnresolvedWrites>,
     /// The primary says how far it has written; else only the time pin is left (rule C14).
     has_positions: AtomicBool,
+    /// The cluster's servers may tell positions: they are PostgreSQL's, and their pools are ours.
+    may_have_positions: bool,
+    /// The last write when positions were believed again; 0 while they always were.
+    untold_until: AtomicU64,
+    /// Somebody asks the primary for positions.
+    pub(super) is_looked_after: AtomicBool,
     pub(crate) demand: Arc<Demand>,
     /// How many wait until somebody has come somewhere.
     waiting: AtomicU64,
@@ -85,6 +91,8 @@ pub(crate) struct Tracker {
 pub(crate) struct TrackerParts {
     pub(crate) clock: Arc<Clock>,
     /// Servers may say how far they have come.
+    pub(crate) may_have_positions: bool,
+    /// The positions that they tell prove something, as far as is known.
     pub(crate) has_positions: bool,
     pub(crate) pin: PinSettings,
     pub(crate) snapshot: Arc<Published>,
@@ -96,6 +104,7 @@ impl Tracker {
     pub(crate) fn new(parts: TrackerParts, cluster: Weak<dyn ClusterAccess>) -> Self {
         let TrackerParts {
             clock,
+            may_have_positions,
             has_positions,
             pin,
             snapshot,
@@ -106,7 +115,10 @@ impl Tracker {
             word: AtomicU64::new(clock.writes.word()),
             clock,
             unresolved: Arc::default(),
-            has_positions: AtomicBool::new(has_positions),
+            has_positions: AtomicBool::new(may_have_positions && has_positions),
+            may_have_positions,
+            untold_until: AtomicU64::new(0),
+            is_looked_after: AtomicBool::new(false),
             demand: Arc::default(),
             waiting: AtomicU64::new(0),
             waits: WaitBudget::default(),
@@ -156,6 +168,24 @@ impl Tracker {
     /// The primary says that it will not tell, or what servers tell proves nothing. Whether that is new.
     pub(crate) fn mark_untold(&self) -> bool {
         self.has_positions.swap(false, Ordering::AcqRel)
+    }
+
+    /// What servers tell proves something again. The picture shows it before, so that no read which looks at positions
+    /// finds a node there whose position proves nothing. Whether that is new.
+    pub(crate) fn mark_told(&self) -> bool {
+        if !self.may_have_positions || self.has_positions() {
+            return false;
+        }
+        // Before anybody finds them: a bookmark that was given meanwhile stands for nothing.
+        let last = self.clock.writes.ticks();
+        self.untold_until.store(last, Ordering::Release);
+        !self.has_positions.swap(true, Ordering::AcqRel)
+    }
+
+    /// The last write of which a bookmark may say nothing, because there were no positions; 0 where there is none.
+    #[cfg(feature = "tower")]
+    pub(crate) fn untold_until(&self) -> u64 {
+        self.untold_until.load(Ordering::Acquire)
     }
 
     /// Whether this node's connections can say how far its server has replayed.

@@ -39,6 +39,13 @@ impl<T: Copy> Fact<T> {
 }
 
 /// What a server does not tell for want of a right of the role, what costs least first.
+#[cfg_attr(
+    not(feature = "postgres"),
+    allow(
+        dead_code,
+        reason = "only PostgreSQL's roles are told less than others"
+    )
+)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Withheld {
     /// On which timeline a standby receives.

@@ -46,11 +46,29 @@ impl Worker {
         shared.snapshot.store(snapshot);
         // One that was asked for meanwhile may be of the primary before.
         shared.concrete.keep(may_reign, shared);
+        self.believe_positions(shared);
         self.nodes.wake();
         shared.snapshot.announce(version);
         #[cfg(feature = "postgres")]
         if !self.state.sleeping.asleep {
             crate::positions::follow_all(&shared.tracker);
+        }
+    }
+    /// Lets reads look at positions again where what spoke against them is gone: a node that proves nothing is fenced now,
+    /// has left, or proves something. Only then: a primary that refuses to tell its position refuses still.
+    fn believe_positions(&mut self, shared: &Arc<Shared>) {
+        if self.state.sleeping.asleep {
+            // All was forgotten, also what speaks against them.
+            return;
+        }
+        let proves = self.state.has_positions();
+        let before = std::mem::replace(&mut self.proves, proves);
+        if proves && !before && shared.tracker.mark_told() {
+            tracing::info!(
+                "positions prove what replicas have: what wrote reads on those that have it"
+            );
+            #[cfg(feature = "postgres")]
+            crate::positions::keep_known(&shared.tracker);
         }
     }
 }

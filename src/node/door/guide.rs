@@ -1,8 +1,10 @@
 //! What shows the connections of one pool through their node's door.
 
+#[cfg(feature = "postgres")]
+use std::sync::atomic::AtomicBool;
 use std::sync::{
     Arc, OnceLock,
-    atomic::{AtomicBool, AtomicU64, Ordering},
+    atomic::{AtomicU64, Ordering},
 };
 
 use sea_orm::{ConnAcquireErr, DbErr};

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use sea_orm::ConnectionTrait;
-use sealane::{Builder, Role, RoutedConnection};
-use sealane_harness::Cluster;
+use sealane::{Builder, NodeConfig, Role, RoutedConnection};
+use sealane_harness::{Cluster, Stop};
 
 use super::dress::{COCKROACH, nodes};
 use crate::{
@@ -78,5 +78,130 @@ async fn what_a_node_says_as_the_cluster_wakes_counts_before_any_read() {
     for _ in 0..20 {
         assert_eq!(read_on(&db, 1).await, "primary");
     }
+    db.close().await.unwrap();
+}
+
+/// Nobody knows whose it is while there is no primary: it may be one of ours.
+#[tokio::test]
+async fn what_a_foreign_server_took_while_there_was_no_primary_comes_back_with_that() {
+    let cluster = own_cluster(1);
+    let foreign = Cluster::builder()
+        .standbys(1)
+        .own_identity()
+        .setting("citus.use_secondary_nodes", "always")
+        .start()
+        .unwrap();
+    cluster.primary().stop(Stop::Fast).unwrap();
+    let urls = [foreign.standby(0), cluster.standby(0)].map(|node| node.url());
+    let db = builder(&cluster)
+        .cluster_name("foreign-first")
+        .replicas(urls)
+        .max_lag(None)
+        .start_without_primary(true)
+        .connect()
+        .await
+        .unwrap();
+    let role = |at: usize| db.cluster().topology().nodes[at].role;
+    assert_eq!((role(0), role(1)), (Role::Unknown, Role::Replica));
+    cluster.primary().start().unwrap();
+    until("the foreign one to be fenced", async || {
+        (role(0), role(1)) == (Role::Primary, Role::Fenced)
+    })
+    .await;
+    insert(&db).await;
+    until("a read of it on the standby", async || {
+        read_on(&db, 1).await == "replica"
+    })
+    .await;
+    db.close().await.unwrap();
+}
+
+/// A cluster's primary and its first standby.
+fn first(cluster: &Cluster) -> [NodeConfig; 2] {
+    let (primary, standby) = (cluster.primary().url(), cluster.standby(0).url());
+    let primary = NodeConfig::primary(format!("{primary}?name=primary")).unwrap();
+    [primary, NodeConfig::replica(standby).unwrap()]
+}
+
+/// The second one, as one that reads from other servers than its own.
+fn joining(cluster: &Cluster) -> NodeConfig {
+    let url = cluster.standby(1).url();
+    NodeConfig::replica(format!("{url}?options[citus.use_secondary_nodes]=always")).unwrap()
+}
+
+/// What was written while it was there is read where it is known to be, too.
+#[tokio::test]
+async fn a_node_that_proves_nothing_takes_positions_away_for_as_long_as_it_is_in_the_list() {
+    let cluster = own_cluster(2);
+    let db = builder(&cluster)
+        .cluster_name("foreign-joins")
+        .replicas([cluster.standby(0).url()])
+        .connect()
+        .await
+        .unwrap();
+    insert(&db).await;
+    let on_the_standby = async |rows: i64| {
+        until("a read of it on the standby", async || {
+            read_on(&db, rows).await == "replica"
+        })
+        .await;
+    };
+    on_the_standby(1).await;
+    let first = || first(&cluster);
+    for rows in [2, 3] {
+        let nodes = first().into_iter().chain([joining(&cluster)]);
+        db.cluster().replace_nodes(nodes).await.unwrap();
+        insert(&db).await;
+        cluster.wait_caught_up().unwrap();
+        for _ in 0..20 {
+            assert_eq!(read_on(&db, rows).await, "primary");
+        }
+        db.cluster().replace_nodes(first()).await.unwrap();
+        on_the_standby(rows).await;
+    }
+    db.close().await.unwrap();
+}
+
+/// The client was given no bookmark for what it wrote then.
+#[cfg(feature = "tower")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_wrote_while_there_were_no_positions_misses_nothing_once_they_are_back() {
+    use axum::{Router, body, extract::State, http::Request, routing::get};
+    use sealane::middleware::SessionLayer;
+    use tower_service::Service;
+
+    async fn read(State(db): State<RoutedConnection>) -> String {
+        number(&db, COUNT).await.to_string()
+    }
+
+    let cluster = own_cluster(2);
+    let (first, workers) = (|| first(&cluster), joining(&cluster));
+    let db = builder(&cluster)
+        .cluster_name("foreign-client")
+        .replicas([cluster.standby(0).url()])
+        .max_lag(None)
+        .connect()
+        .await
+        .unwrap();
+    let mut app = Router::new()
+        .route("/", get(read))
+        .layer(SessionLayer::new(db.clone()).bookmarks_only())
+        .with_state(db.clone());
+    let nodes = first().into_iter().chain([workers]);
+    db.cluster().replace_nodes(nodes).await.unwrap();
+    cluster.standby(0).pause_replay().unwrap();
+    insert(&db).await;
+    assert!(db.bookmark().await.unwrap().is_empty());
+    db.cluster().replace_nodes(first()).await.unwrap();
+    until("positions", async || {
+        !db.bookmark().await.unwrap().is_empty()
+    })
+    .await;
+    for _ in 0..10 {
+        let response = app.call(Request::new(body::Body::empty())).await.unwrap();
+        let rows = body::to_bytes(response.into_body(), 10).await.unwrap();
+        assert_eq!(&rows[..], b"1");
+    }
+    cluster.standby(0).resume_replay().unwrap();
     db.close().await.unwrap();
 }
