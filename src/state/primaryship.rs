@@ -178,6 +178,7 @@ fn learn_identity(state: &mut State) {
 }
 
 fn observed(step: &mut Step<'_>) -> Option<NodeId> {
+    step.know_of_followed();
     claims::take_claims(step);
     let state = &*step.state;
     if state.primaryship.claim.is_some() {

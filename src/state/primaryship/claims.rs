@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use super::later::followed;
 use super::witness::{is_overruled, trusted, undecided};
 use crate::causality::Named;
 use crate::state::step::Step;
@@ -81,9 +80,6 @@ pub(super) fn take_claims(step: &mut Step<'_>) {
     if undecided.is_some() {
         step.state.primaryship.claim = None;
         return;
-    }
-    if let Some(epoch) = followed(step.state) {
-        step.know_of(epoch);
     }
     let state = &*step.state;
     let known = state.primaryship.epoch;

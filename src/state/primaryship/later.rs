@@ -10,7 +10,7 @@ use crate::state::step::Step;
 use crate::state::{Fact, NodeState, State};
 
 /// The greatest epoch of a primary that some node of this cluster receives from, where nobody has shown it yet.
-pub(super) fn followed(state: &State) -> Option<u64> {
+fn followed(state: &State) -> Option<u64> {
     let home = state.primaryship.identity?;
     let follows = |node: &&NodeState| {
         node.said.in_recovery == Fact::Known(true)
@@ -38,8 +38,15 @@ fn ends_the_primary(state: &State, epoch: u64) -> bool {
 }
 
 impl Step<'_> {
+    /// Takes in what primary of a later epoch somebody follows.
+    pub(super) fn know_of_followed(&mut self) {
+        if let Some(epoch) = followed(self.state) {
+            self.know_of(epoch);
+        }
+    }
+
     /// Nothing of an earlier epoch takes writes from here on.
-    pub(super) fn know_of(&mut self, epoch: u64) {
+    fn know_of(&mut self, epoch: u64) {
         let seen = &mut self.state.primaryship.seen;
         seen.greatest = seen.greatest.max(Some(epoch));
     }
