@@ -28,7 +28,7 @@ use crate::{
     error::DbErrKind,
     node::{Node, link::is_live},
     signal::Silence,
-    state::{Fact, Withheld},
+    state::{Fact, WalReceiver, Withheld},
     vocabulary::SystemFacts,
 };
 
@@ -44,7 +44,7 @@ pub(crate) struct Facts {
     /// The newest primaryship of which a standby has surely replayed something, where the one it follows is not told.
     pub(crate) reached: Option<u64>,
     /// Whether a standby receives from anybody.
-    pub(crate) receiving: Fact<bool>,
+    pub(crate) receiver: Fact<WalReceiver>,
     /// What the server does not tell for want of a right of the role.
     pub(crate) withheld: Option<Withheld>,
     /// How far it has written, or replayed.
@@ -170,7 +170,7 @@ impl Facts {
             false => Self {
                 epoch: Fact::NotChecked,
                 reached: None,
-                receiving: Fact::NotChecked,
+                receiver: Fact::NotChecked,
                 withheld: None,
                 position: None,
                 ended: None,

@@ -25,7 +25,7 @@ use crate::{
         sharing,
     },
     position::Lsn,
-    state::{Fact, Withheld},
+    state::{Fact, WalReceiver, Withheld},
     vocabulary::{Signs, SystemFacts},
 };
 
@@ -268,11 +268,20 @@ fn read_little(row: &PgRow) -> Result<Facts, sqlx::Error> {
     })
 }
 
+/// A receiver shows the timeline that it asks for before anybody has sent some of it, and one that nobody has in vain.
+fn receiver_of(told: Option<i32>) -> Option<WalReceiver> {
+    Some(match told? {
+        0 => WalReceiver::Absent,
+        1 => WalReceiver::Started,
+        _ => WalReceiver::Fed,
+    })
+}
+
 fn read(row: &PgRow, round_trip: Duration) -> Result<Facts, sqlx::Error> {
     let in_recovery: bool = row.try_get(0)?;
     let timeline: Option<i64> = row.try_get(3)?;
     let position: Option<i64> = row.try_get(4)?;
-    let receives: Option<bool> = row.try_get(5)?;
+    let receiver: Option<WalReceiver> = row.try_get(5).map(receiver_of)?;
     let segment = row.try_get::<i64, _>(6)?.cast_unsigned();
     let addr: &str = row.try_get(7)?;
     let started = row.try_get::<i64, _>(8)?.cast_unsigned();
@@ -288,15 +297,15 @@ fn read(row: &PgRow, round_trip: Duration) -> Result<Facts, sqlx::Error> {
         epoch: match timeline {
             Some(timeline) => Fact::Known(timeline.cast_unsigned() & u64::from(u32::MAX)),
             // It follows nobody now: what it told before holds still.
-            None if receives == Some(false) => Fact::NotChecked,
+            None if receiver == Some(WalReceiver::Absent) => Fact::NotChecked,
             // The role may not see on which timeline.
             None => Fact::Unknown,
         },
-        receiving: match (in_recovery, receives) {
-            (true, Some(receives)) => Fact::Known(receives),
+        receiver: match (in_recovery, receiver) {
+            (true, Some(receiver)) => Fact::Known(receiver),
             _ => Fact::NotChecked,
         },
-        withheld: receives.is_none().then_some(Withheld::Receiver),
+        withheld: receiver.is_none().then_some(Withheld::Receiver),
         position: position
             .map(|position| Lsn(position.cast_unsigned()).at_end_of_record(segment).0),
         ended: ended.map(i64::cast_unsigned),

@@ -46,8 +46,8 @@ pub(crate) enum StatementNews {
     Check(NodeId, oneshot::Sender<()>),
     /// A server shows more than the picture does: ask everybody.
     AskAll,
-    /// A connection led to a primary of this cluster in this epoch, which is greater than any that was seen.
-    Ahead(u64),
+    /// A connection of this pool led to a primary of this cluster in this epoch, which is greater than any that was seen.
+    Ahead(NodeId, Arc<Replayed>, u64),
     /// Connections to this node lead to another server than those that this pool has.
     Moved(NodeId, Arc<Replayed>),
     /// The catalog is out of date.

@@ -25,7 +25,7 @@ use std::{
 use thiserror::Error;
 
 #[cfg(any(feature = "postgres", test))]
-pub(crate) use self::guide::PoolPurpose;
+pub(crate) use self::hello::PoolPurpose;
 pub(crate) use self::{guide::Guide, hello::Hello};
 use crate::{
     causality::{ReplayReport, Replayed},
@@ -363,6 +363,7 @@ impl Inside {
 fn is_ours(expected: &Expected, hello: &Hello) -> Result<(), Stranger> {
     match (expected.writes_everywhere, hello.writes_everywhere()) {
         (Some(ours), Some(own)) if own != ours => return Err(Stranger::OtherSystem),
+        (Some(true), None) => return Err(Stranger::OtherSystem),
         // None of those is ever in recovery.
         (Some(true), _) if hello.in_recovery => return Err(Stranger::OtherSystem),
         _ => {}

@@ -17,7 +17,7 @@ use sea_orm::{
     },
 };
 
-pub(crate) use self::questions::FullestQuestion;
+pub(crate) use self::questions::{FullestQuestion, is_forbidden};
 use self::questions::{MAY_LIST, ONLY_TIMELINE, Question, TIMELINE};
 use super::{
     HandedConnections,
@@ -220,12 +220,6 @@ pub(crate) fn is_missing(err: &sqlx::Error) -> bool {
         // Class 42 is of names, types, syntax and rights. A system that speaks the protocol may lack any part of a text.
         code.starts_with("42") || ["0A000", "55000", "3F000"].contains(&&*code)
     })
-}
-
-/// Whether the role may not ask for something of it.
-pub(crate) fn is_forbidden(err: &sqlx::Error) -> bool {
-    let code = err.as_database_error().and_then(|err| err.code());
-    code.is_some_and(|code| code == "42501")
 }
 
 fn is_unprepared(err: &sqlx::Error) -> bool {

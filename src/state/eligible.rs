@@ -189,7 +189,7 @@ fn behind(node: &NodeState, state: &State) -> Option<Ineligible> {
             // Without a primary there is nothing to receive (R2).
             mutants::lives("tick_without_epoch")
                 || state.primaryship.none_since.is_some()
-                || holds(node.said.receiving, Some(()), |own, ()| own),
+                || holds(node.said.receiver, Some(()), |own, ()| own.runs()),
             Ineligible::NotReceiving,
         ),
     ];

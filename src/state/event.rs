@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::outage::Ran;
-use super::{Fact, Moment, NodeProgress, NodeSpec, Withheld};
+use super::{Fact, Moment, NodeProgress, NodeSpec, WalReceiver, Withheld};
 use crate::causality::Word;
 use crate::signal::Signal;
 use crate::vocabulary::{NodeId, Role, Stage, SystemFacts};
@@ -53,8 +53,8 @@ pub(crate) enum Event {
     Progress(Vec<NodeProgress>),
     /// Somebody knows that there is something to know: ask every node what it is.
     AskAll,
-    /// A connection led to a primary of this cluster in this epoch, which is greater than any that was seen.
-    Ahead { epoch: u64 },
+    /// A connection to this node led to a primary of this cluster in this epoch, which is greater than any that was seen.
+    Ahead { node: NodeId, epoch: u64 },
     /// Nobody has wanted anything of the cluster for long.
     Sleep,
     /// Somebody does again, and every node was asked what it is: the ends of those probes.
@@ -92,7 +92,7 @@ pub(crate) struct ProbeFacts {
     pub(crate) system: SystemFacts,
     /// Transactions of the role are serializable by default.
     pub(crate) serializable: bool,
-    pub(crate) receiving: Fact<bool>,
+    pub(crate) receiver: Fact<WalReceiver>,
     /// What the server does not tell for want of a right of the role.
     pub(crate) withheld: Option<Withheld>,
     /// How far it has written, or replayed.

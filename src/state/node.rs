@@ -5,56 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::stalls::Standstill;
-use super::{Moment, Outage};
+use super::{Fact, Moment, Outage, WalReceiver};
 use crate::vocabulary::{FenceReason, Ineligible, NodeId, Role, SystemFacts};
-
-/// Something that only the server can tell.
-///
-/// "Nobody asked" and "asked, and it could not tell" are different: what was never checked excludes no node, what was
-/// checked and is not known does (R1).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Fact<T> {
-    #[default]
-    NotChecked,
-    Unknown,
-    Known(T),
-}
-
-impl<T: Copy> Fact<T> {
-    /// What is known.
-    pub(crate) fn known(self) -> Option<T> {
-        match self {
-            Self::Known(value) => Some(value),
-            Self::NotChecked | Self::Unknown => None,
-        }
-    }
-
-    /// Takes over what was asked for.
-    pub(super) fn learn(&mut self, new: Self) {
-        match new {
-            Self::NotChecked => {}
-            Self::Unknown | Self::Known(_) => *self = new,
-        }
-    }
-}
-
-/// What a server does not tell for want of a right of the role, what costs least first.
-#[cfg_attr(
-    not(feature = "postgres"),
-    allow(
-        dead_code,
-        reason = "only PostgreSQL's roles are told less than others"
-    )
-)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Withheld {
-    /// On which timeline a standby receives.
-    Timeline,
-    /// Whether a standby receives.
-    Receiver,
-    /// Whose server it is, or how far its log has come and on which timeline: roles stay as configured.
-    Log,
-}
 
 /// A node as its owner wants it.
 #[derive(Clone, PartialEq, Eq)]
@@ -172,7 +124,7 @@ pub(crate) struct ServerFacts {
     pub(crate) identity: Fact<u64>,
     /// The primaryship that the server shows or follows.
     pub(crate) epoch: Fact<u64>,
-    pub(crate) receiving: Fact<bool>,
+    pub(crate) receiver: Fact<WalReceiver>,
     /// What the server says of its system.
     pub(crate) system: SystemFacts,
     /// As a standby it refuses every statement, because transactions are serializable by default.

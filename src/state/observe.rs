@@ -62,7 +62,7 @@ impl ServerFacts {
     fn learn(&mut self, facts: &ProbeFacts, newest: Option<u64>) -> bool {
         let shown = |said: &Self| {
             let flavour = (said.system.flavour, said.system.subscribes);
-            (said.epoch, said.receiving, said.serializable, flavour)
+            (said.epoch, said.receiver, said.serializable, flavour)
         };
         let before = shown(self);
         // Whoever has replayed some of the newest epoch follows it, also where the role may not see whom it follows (T2).
@@ -78,7 +78,7 @@ impl ServerFacts {
         }
         if facts.in_recovery != Fact::NotChecked {
             // Only the standby that is asked now can tell it.
-            self.receiving = facts.receiving;
+            self.receiver = facts.receiver;
         }
         self.in_recovery.learn(facts.in_recovery);
         self.identity.learn(facts.identity);

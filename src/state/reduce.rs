@@ -83,7 +83,7 @@ fn transition(step: &mut Step<'_>, event: Event) {
         Event::Sleep => sleep::fall_asleep(step),
         Event::Woken(answers) => sleep::wake(step, answers),
         Event::AskAll => step.ask_everyone(),
-        Event::Ahead { epoch } => step.met_primary(epoch),
+        Event::Ahead { node, epoch } => step.met_primary(node, epoch),
         Event::Check { ticket, node } => checks::ask(step, ticket, node),
         Event::Pool {
             node,

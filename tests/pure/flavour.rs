@@ -134,6 +134,55 @@ fn a_connection_leads_to_any_node_of_the_system_and_to_no_other() {
     assert_eq!(guide.admit(&node), Err(Stranger::OtherSystem));
 }
 
+/// What is set says nothing of it: a name may lead to the PostgreSQL that such a cluster takes the place of.
+#[test]
+fn a_connection_to_postgresql_is_refused_where_every_node_is_said_to_take_writes() {
+    for writes in [true, false] {
+        let purpose = purpose(writes, Flavour::YugabyteDb);
+        let door = Arc::new(Door::default());
+        let guide = Guide::new(&door, purpose);
+        door.expect(Expected {
+            reigns: true,
+            writes_everywhere: Some(true),
+            ..Expected::default()
+        });
+        let node = hello(Flavour::YugabyteDb, 10).counted(purpose);
+        assert_eq!(guide.admit(&node), Ok(()), "{writes}");
+        let postgres = hello(Flavour::Postgres, 20).counted(purpose);
+        assert_eq!(
+            guide.admit(&postgres),
+            Err(Stranger::OtherSystem),
+            "{writes}"
+        );
+    }
+}
+
+/// What is in recovery subscribes to nobody.
+#[test]
+fn a_standby_of_the_publisher_beside_subscribers_is_held_against_its_cluster() {
+    let purpose = purpose(false, Flavour::LogicalSubscriber);
+    let door = Arc::new(Door::default());
+    let guide = Guide::new(&door, purpose);
+    door.expect(Expected {
+        cluster: Some(7),
+        greatest: Some(2),
+        ..Expected::default()
+    });
+    let standby = |cluster, timeline| {
+        let hello = Hello {
+            cluster: Some(cluster),
+            timeline: Some(timeline),
+            in_recovery: true,
+            read_only_default: true,
+            ..hello(Flavour::Postgres, 10)
+        };
+        guide.admit(&hello.counted(purpose))
+    };
+    assert_eq!(standby(7, 2), Ok(()));
+    assert_eq!(standby(7, 1), Err(Stranger::Stale));
+    assert_eq!(standby(8, 2), Err(Stranger::OtherCluster));
+}
+
 /// Behind the read-only default a replica of PostgreSQL that takes writes is refused; there it is as it should be.
 #[test]
 fn a_node_that_takes_writes_serves_reads_there_without_the_read_only_default() {

@@ -11,7 +11,9 @@ use super::words::node;
 use crate::{
     route::retry::{self, Crash, Failure, RetryTo, RetryVerdict, SentKind},
     signal::Signal,
-    state::{Effect, Event, Fact, Moment, ProbeFacts, Ran, State, Tuning, reduce::reduce},
+    state::{
+        Effect, Event, Fact, Moment, ProbeFacts, Ran, State, Tuning, WalReceiver, reduce::reduce,
+    },
     vocabulary::{NodeId, Role, Stage},
 };
 
@@ -28,7 +30,7 @@ fn well() -> State {
                 identity: Fact::Known(7),
                 epoch: Fact::Known(1),
                 server: Fact::Known(nth.into()),
-                receiving: Fact::Known(true),
+                receiver: Fact::Known(WalReceiver::Fed),
                 position: Some(100),
                 ..ProbeFacts::default()
             };

@@ -13,7 +13,7 @@ use crate::state::reduce::reduce;
 use crate::state::{
     CatalogNews, Changes, Effect, Event, Fact, Fate, Health, Membership, Moment, NodeProgress,
     NodeSpec, NodeState, PoolNews, ProbeFacts, Ran, Reading, Spares, StartProblem, State, TextHash,
-    Tuning, View, Withheld,
+    Tuning, View, WalReceiver, Withheld,
 };
 use crate::vocabulary::{Flavour, Ineligible, NodeId, Role, Stage, SystemFacts};
 
@@ -267,7 +267,8 @@ impl Bench {
             ["waiters"] => Event::Waiters(true),
             ["no_waiters"] => Event::Waiters(false),
             ["ask_all"] => Event::AskAll,
-            ["ahead", epoch] => Event::Ahead {
+            ["ahead", name, epoch] => Event::Ahead {
+                node: self.id(name),
                 epoch: epoch.parse().unwrap(),
             },
             ["sleep"] => Event::Sleep,
@@ -344,7 +345,7 @@ impl Bench {
                     in_recovery: fact(text, "in_recovery"),
                     identity: fact(text, "identity"),
                     epoch: fact(text, "epoch"),
-                    receiving: fact(text, "receiving"),
+                    receiver: receiver(text),
                     withheld: option(text, "withheld").map(|what| match what {
                         "receiver" => Withheld::Receiver,
                         "log" => Withheld::Log,
@@ -545,6 +546,16 @@ fn fact<T: std::str::FromStr>(text: &str, key: &str) -> Fact<T> {
         None => Fact::NotChecked,
         Some("unknown") => Fact::Unknown,
         Some(value) => Fact::Known(value.parse().ok().expect("a fact")),
+    }
+}
+
+fn receiver(text: &str) -> Fact<WalReceiver> {
+    match fact(text, "receiving") {
+        Fact::Known(true) => Fact::Known(WalReceiver::Fed),
+        Fact::Known(false) => Fact::Known(WalReceiver::Absent),
+        Fact::Unknown => Fact::Unknown,
+        Fact::NotChecked if text.contains(" asks_for_log") => Fact::Known(WalReceiver::Started),
+        Fact::NotChecked => Fact::NotChecked,
     }
 }
 

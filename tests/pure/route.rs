@@ -16,7 +16,7 @@ use crate::route::{
 };
 use crate::state::{
     Fact, Health, Membership, Moment, NodeState, Outage, Preference, Spares, State, Suspicion,
-    Tuning, View,
+    Tuning, View, WalReceiver,
 };
 use crate::vocabulary::{Ineligible, Intent, NodeId, Reason, Role};
 
@@ -55,10 +55,11 @@ fn dress(node: &mut NodeState, text: &str) {
     node.probe.latency = option(text, "rtt").map(duration);
     node.said.epoch = number(text, "epoch");
     node.said.identity = number(text, "identity");
-    node.said.receiving = match option(text, "receiving") {
+    node.said.receiver = match option(text, "receiving") {
         None => Fact::NotChecked,
         Some("unknown") => Fact::Unknown,
-        Some(text) => Fact::Known(text == "true"),
+        Some("true") => Fact::Known(WalReceiver::Fed),
+        Some(_) => Fact::Known(WalReceiver::Absent),
     };
     if let Some(shown) = option(text, "ramping") {
         node.condition.health = Health::Ramping {

@@ -40,7 +40,9 @@ macro_rules! probe {
             $citus,
             $subscribes,
             "receiver.received_tli::pg_catalog.int8",
-            "receiver.pid IS NOT NULL",
+            "CASE WHEN receiver.pid IS NULL THEN 0 \
+             WHEN (pg_catalog.to_jsonb(receiver) ->> 'flushed_lsn')::pg_catalog.pg_lsn > receiver.receive_start_lsn THEN 2 \
+             ELSE 1 END",
             " LEFT JOIN pg_catalog.pg_stat_get_wal_receiver() AS receiver ON true"
         )
     };
@@ -56,7 +58,7 @@ pub(super) const PROBE: &str = probe!(
     "EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname = 'citus')",
     "NOT one.in_recovery AND EXISTS (SELECT FROM pg_catalog.pg_subscription AS subscription \
      JOIN pg_catalog.pg_database AS own ON own.oid = subscription.subdbid \
-     WHERE subscription.subenabled AND own.datname = pg_catalog.current_database())"
+     WHERE own.datname = pg_catalog.current_database())"
 );
 
 /// Where the role may not read these parts of the catalog, which plain PostgreSQL can do without.
@@ -67,7 +69,7 @@ pub(super) const WITHOUT_RECEIVER: &str = probe!(
     "false",
     "false",
     "NULL::pg_catalog.int8",
-    "NULL::pg_catalog.bool",
+    "NULL::pg_catalog.int4",
     ""
 );
 

@@ -76,7 +76,7 @@ pub(in crate::cluster) fn said(facts: &Facts) -> ProbeFacts {
         reached: facts.reached,
         system: facts.system,
         serializable: facts.serializable,
-        receiving: facts.receiving,
+        receiver: facts.receiver,
         withheld: facts.withheld,
         position: facts.position,
         ended: facts.ended,

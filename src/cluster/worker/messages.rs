@@ -55,7 +55,11 @@ impl Worker {
                 .await;
             }
             StatementNews::AskAll => self.dispatch(Event::AskAll).await,
-            StatementNews::Ahead(epoch) => self.dispatch(Event::Ahead { epoch }).await,
+            StatementNews::Ahead(node, pool, epoch) => {
+                if self.nodes.has_pool(node, &pool) {
+                    self.dispatch(Event::Ahead { node, epoch }).await;
+                }
+            }
             // Who waits is noted after every message.
             StatementNews::Waits => {}
             StatementNews::Check(node, answer) => {

@@ -12,6 +12,7 @@ use crate::{
     error::DbErrKind,
     intent::Classification,
     node::{Lease, LocalStatement},
+    signal,
     vocabulary::Stage,
 };
 
@@ -43,6 +44,17 @@ impl RoutedConnection {
         };
         dispatch::run(shared, &self.overrides, &opening).await
     }
+}
+
+/// Whether an error is one of the statement or its server, which no beginning of a transaction gives: what the data do, what
+/// the server lacks, and what it ends by command.
+fn is_of_the_read(err: &DbErr) -> bool {
+    let code = signal::code(err).unwrap_or_default();
+    let invalid_parameter = "22023";
+    ["22", "23", "40", "53", "57", "58"]
+        .iter()
+        .any(|class| code.starts_with(class))
+        && code != invalid_parameter
 }
 
 impl StreamTrait for RoutedConnection {
@@ -112,8 +124,8 @@ impl Work for StreamOpening<'_> {
             Ok(()) => Ok(Some(stream)),
             Err(err) => {
                 attempt.give_write(stream.into_write());
-                // Which of the two failed is not told, and a read may be sent again.
-                if own.is_some() && attempt.is_refused_followers(&err) {
+                // Which of the two failed is not told, and a read may be sent again; not where its own server ended it.
+                if own.is_some() && !is_of_the_read(&err) && attempt.is_refused_followers(&err) {
                     return Ok(None);
                 }
                 Err(Failed::sent(err))

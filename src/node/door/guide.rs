@@ -10,16 +10,12 @@ use std::sync::{
 use sea_orm::{ConnAcquireErr, DbErr};
 use tokio::sync::watch;
 
-use super::{Door, Hello, News, Stranger};
+use super::{Door, Hello, News, Stranger, hello::PoolPurpose};
 #[cfg(feature = "postgres")]
 use crate::config::Sharing;
-use crate::{causality::Replayed, mutants, node::sockets::Sockets, vocabulary::Flavour};
 #[cfg(feature = "postgres")]
-use crate::{
-    config::{Config, NodeConfig},
-    node::greet::FullestQuestion,
-    vocabulary::Role,
-};
+use crate::node::greet::FullestQuestion;
+use crate::{causality::Replayed, mutants, node::sockets::Sockets};
 
 /// One pool's.
 #[derive(Debug)]
@@ -49,36 +45,6 @@ pub(crate) struct Guide {
     adapted: AtomicBool,
     /// How many first answers were judged: a connection is open before, and nobody uses it before.
     judged: AtomicU64,
-}
-
-/// What a pool's connections are for.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct PoolPurpose {
-    /// Connections that may write.
-    pub(crate) writes: bool,
-    /// Connections whose transactions are read only by default.
-    pub(crate) read_only_default: bool,
-    /// Which system their servers are, where that is set.
-    #[cfg_attr(
-        not(feature = "postgres"),
-        allow(
-            dead_code,
-            reason = "only PostgreSQL's servers may be another system's"
-        )
-    )]
-    pub(crate) flavour: Flavour,
-}
-
-impl PoolPurpose {
-    #[cfg(feature = "postgres")]
-    pub(in crate::node) fn of(config: &Config, node: &NodeConfig) -> Self {
-        let is_replica = node.role() == Role::Replica;
-        Self {
-            writes: !is_replica,
-            read_only_default: config.fence && is_replica,
-            flavour: config.flavour,
-        }
-    }
 }
 
 impl Guide {

@@ -1,8 +1,11 @@
 //! What a connection's first round trip tells, and what of that counts for the system that answers (rules C4, T18).
 
-#[cfg(feature = "postgres")]
-use super::PoolPurpose;
 use crate::{causality::ReplayReport, vocabulary::Flavour};
+#[cfg(feature = "postgres")]
+use crate::{
+    config::{Config, NodeConfig},
+    vocabulary::Role,
+};
 
 /// What a server said of itself in a connection's first round trip. What it does not tell is nothing.
 #[derive(Clone, Debug, Default)]
@@ -24,30 +27,62 @@ pub(crate) struct Hello {
     pub(crate) replay: Option<ReplayReport>,
 }
 
+/// What a pool's connections are for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PoolPurpose {
+    /// Connections that may write.
+    pub(crate) writes: bool,
+    /// Connections whose transactions are read only by default.
+    pub(crate) read_only_default: bool,
+    /// Which system their servers are, where that is set.
+    #[cfg_attr(
+        not(feature = "postgres"),
+        allow(
+            dead_code,
+            reason = "only PostgreSQL's servers may be another system's"
+        )
+    )]
+    pub(crate) flavour: Flavour,
+}
+
+impl PoolPurpose {
+    #[cfg(feature = "postgres")]
+    pub(in crate::node) fn of(config: &Config, node: &NodeConfig) -> Self {
+        let is_replica = node.role() == Role::Replica;
+        Self {
+            writes: !is_replica,
+            read_only_default: config.fence && is_replica,
+            flavour: config.flavour,
+        }
+    }
+}
+
 impl Hello {
     /// What of it counts, where servers are what is set or else what this one says.
     #[cfg(feature = "postgres")]
     pub(crate) fn counted(self, purpose: PoolPurpose) -> Self {
         // What takes writes is no subscriber.
-        let set = purpose.flavour.or_publisher(purpose.writes);
+        // And what is in recovery is none either: a standby of the publisher, of which only positions prove nothing.
+        let publishers = purpose.writes || self.in_recovery;
+        let subscribers = purpose.flavour == Flavour::LogicalSubscriber;
+        let set = purpose.flavour.or_publisher(publishers);
         let Some(flavour) = set.or(self.flavour) else {
             return self;
         };
         let row = flavour.row();
         let (all, of_own) = (row.epochs, row.identity);
         Self {
-            flavour: Some(flavour),
             in_recovery: self.in_recovery && (row.roles || row.writes_everywhere),
             cluster: self.cluster.filter(|_| of_own),
             started: self.started.filter(|_| of_own),
             address: self.address.filter(|_| of_own),
             timeline: self.timeline.filter(|_| all),
-            replay: self.replay.filter(|_| row.positions),
+            replay: self.replay.filter(|_| row.positions && !subscribers),
             ..self
         }
     }
 
-    /// Whether any node takes writes, where that is known.
+    /// Whether any node takes writes, where that is known: by the server's own word, whatever is set.
     pub(in crate::node) fn writes_everywhere(&self) -> Option<bool> {
         Some(self.flavour?.row().writes_everywhere)
     }

@@ -4,8 +4,6 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use sea_orm::sqlx;
 
-use super::is_forbidden;
-
 /// The first question, by what it asks of whoever a standby receives from.
 macro_rules! hello {
     ($timeline:literal, $receives:literal, $receiver:literal) => {
@@ -93,6 +91,12 @@ impl Question {
             Self::Little => None,
         }
     }
+}
+
+/// Whether the role may not ask for something of it.
+pub(crate) fn is_forbidden(err: &sqlx::Error) -> bool {
+    let code = err.as_database_error().and_then(|err| err.code());
+    code.is_some_and(|code| code == "42501")
 }
 
 /// The fullest question that the servers of a pool answer to its role, as far as was found out.

@@ -294,8 +294,11 @@ impl Step<'_> {
                 let claims = other.said.in_recovery == Fact::Known(false) && other.id != id;
                 other.fencing.overruled = other.said.epoch.known().filter(|_| claims);
             }
-            // And so was whoever is followed.
-            let others = self.state.nodes.iter().filter(|other| other.id != id);
+            // And so was whoever is followed in this cluster.
+            let others = self
+                .state
+                .members()
+                .filter(|other| other.id != id && other.said.identity == identity);
             let followed = others.filter_map(|other| other.said.epoch.known()).max();
             let primaryship = &mut self.state.primaryship;
             let seen = &mut primaryship.seen;

@@ -7,14 +7,17 @@
 
 use super::claims::claimed;
 use crate::state::step::Step;
-use crate::state::{Fact, NodeState, State};
+use crate::state::{Fact, NodeState, State, WalReceiver};
+use crate::vocabulary::NodeId;
 
-/// The greatest epoch of a primary that some node of this cluster receives from, where nobody has shown it yet.
+/// The greatest epoch of a primary that some node of this cluster has received from, where nobody who answers claims it. A
+/// receiver that was only started shows what it asks for: a standby that was promoted for a trial and put back unmended
+/// asks the old primary for a timeline that nobody has.
 fn followed(state: &State) -> Option<u64> {
     let home = state.primaryship.identity?;
     let follows = |node: &&NodeState| {
         node.said.in_recovery == Fact::Known(true)
-            && node.said.receiving == Fact::Known(true)
+            && node.said.receiver == Fact::Known(WalReceiver::Fed)
             && node.said.identity == Fact::Known(home)
             && !node.is_ejected()
     };
@@ -23,7 +26,7 @@ fn followed(state: &State) -> Option<u64> {
         .filter_map(|node| node.said.epoch.known())
         .filter(|epoch| ends_the_primary(state, *epoch))
         .max()?;
-    let shown = |node: &NodeState| claimed(node, state) == Some(epoch);
+    let shown = |node: &NodeState| !node.is_ejected() && claimed(node, state) == Some(epoch);
     (!state.members().any(shown)).then_some(epoch)
 }
 
@@ -52,7 +55,11 @@ impl Step<'_> {
     }
 
     /// A connection led to a primary of this cluster in this epoch. With `confirmed` that is a word without a witness.
-    pub(in crate::state) fn met_primary(&mut self, epoch: u64) {
+    pub(in crate::state) fn met_primary(&mut self, behind: NodeId, epoch: u64) {
+        // What leaves the list may become what it likes.
+        if !self.state.node(behind).is_some_and(NodeState::is_member) {
+            return;
+        }
         if !self.state.tuning.failover.confirmed && ends_the_primary(self.state, epoch) {
             self.know_of(epoch);
         }

@@ -6,7 +6,7 @@
 //! one has a witness was rejected for the start: a process that lived through the failover writes to the other one.
 
 use crate::error::causes::UndecidedPrimary;
-use crate::state::{Fact, Health, NodeState, State};
+use crate::state::{Fact, Health, NodeState, State, WalReceiver};
 use crate::vocabulary::{NodeId, Role};
 
 /// Two that show different epochs at the start, of which nobody knows which one counts.
@@ -47,7 +47,10 @@ fn has_witness(state: &State, node: &NodeState, epoch: u64) -> bool {
         other.said.in_recovery == Fact::Known(true)
             && is_ours(other, state)
             && !other.is_ejected()
-            && other.said.receiving != Fact::Known(false)
+            && !matches!(
+                other.said.receiver,
+                Fact::Known(WalReceiver::Absent | WalReceiver::Started)
+            )
             && other.said.epoch == Fact::Known(epoch)
     };
     if others().any(follows) {
@@ -96,7 +99,7 @@ pub(super) fn undecided(state: &State, claims: &[(NodeId, u64)]) -> Option<Undec
     }
     let receives = state.members().filter_map(|node| {
         let receives = node.said.in_recovery == Fact::Known(true)
-            && node.said.receiving == Fact::Known(true)
+            && node.said.receiver == Fact::Known(WalReceiver::Fed)
             && !node.is_ejected()
             && is_ours(node, state);
         Some((node.id, node.said.epoch.known()?)).filter(|_| receives)
