@@ -46,7 +46,7 @@ pub(crate) use self::{
     pin::Stood,
     replay_position::{
         LastReport, LedTo, Promise, ReplayObservation, ReplayReport, Replayed, ServerPositions,
-        Several, Upstream,
+        ServerWord, Several, Upstream,
     },
     requirement::ReadRequirement,
     scopes::{Scopes, within},

@@ -26,7 +26,7 @@ use sample::Notes;
 #[cfg(test)]
 pub(crate) use sample::ReadCovers;
 pub(crate) use sample::{LastReport, ReplayObservation, ReplayReport, Upstream};
-pub(crate) use servers::{LedTo, Promise, ServerPositions};
+pub(crate) use servers::{LedTo, Promise, ServerPositions, ServerWord};
 
 /// Milliseconds between two connections that are parted with.
 const PART_EVERY: u64 = 50;
@@ -154,8 +154,8 @@ impl Replayed {
         if self.is_mixed()
             && let Some(led_to) = sample.led_to()
         {
-            // In its own words: where those do not say of which epoch it is, its connections are asked.
-            notes.servers.note(led_to, sample.epoch.zip(sample.lsn));
+            // Where its own words do not say of which epoch it is, its connections are asked.
+            notes.servers.note(led_to, sample.word());
         }
         let sample = &notes.with_epoch(sample);
         notes.note(sample);

@@ -18,8 +18,8 @@ use sea_orm::{ConnAcquireErr, DatabaseTransaction, DbErr};
 use super::{Attempt, phase::Phase};
 use crate::{
     causality::{
-        Current, Promise, ReadRequirement, ReplayReport, Replayed, ServerPositions, Stood,
-        gate::Writing,
+        Current, Promise, ReadRequirement, ReplayReport, Replayed, ServerPositions, ServerWord,
+        Stood, Upstream, gate::Writing,
     },
     node::{Lease, PooledConnection, local::LocalSettings},
     route::Forced,
@@ -119,7 +119,9 @@ impl Attempt<'_> {
             Err(cut) => Err(cut.into_db(crate::error::DbErrKind::Conn)),
         };
         let replay = answer?;
-        if asks_each && !self.is_covered_by(replay) {
+        let known = |conn| self.is_known_to_cover(lease, conn);
+        let covered = self.is_covered_by(replay) || unproven.0.as_ref().is_some_and(known);
+        if asks_each && !covered {
             // Another connection may lead to another server; the primary is sure.
             self.freshness.take_the_primary();
             self.progress.lags = self.is_far_behind(replay) && lease.node().replayed.may_part();
@@ -153,12 +155,21 @@ impl Attempt<'_> {
         lease: &Lease,
         conn: &mut PooledConnection,
     ) -> Result<Option<ReplayReport>, DbErr> {
-        let replay = conn.position().await?;
-        if let Some(report) = replay {
-            let replayed = &lease.node().replayed;
-            replayed.note_server(report.into(), self.told(report));
+        let Some(mut report) = conn.position().await? else {
+            return Ok(None);
+        };
+        let replayed = &lease.node().replayed;
+        let alone = report.source == Upstream::Nobody(None) && report.lsn.is_some();
+        if alone && replayed.asks_timeline(report.into()) {
+            report = conn.with_timeline(report).await?;
         }
-        Ok(replay)
+        let word = ServerWord {
+            source: report.source,
+            epoch: self.epoch_of(report),
+            lsn: report.lsn,
+        };
+        replayed.note_server(report.into(), word);
+        Ok(Some(report))
     }
 
     /// Whether the connection's server is known to be far enough, without a question.
@@ -170,9 +181,12 @@ impl Attempt<'_> {
 
     /// A report in the words of the cluster's clock; nothing where it proves nothing.
     fn told(&self, report: ReplayReport) -> Option<(u64, u64)> {
+        self.epoch_of(report).zip(report.lsn)
+    }
+
+    fn epoch_of(&self, report: ReplayReport) -> Option<u64> {
         let writes = &self.request.shared.clock.writes;
-        let epoch = writes.ordinal(report.cluster, report.source)?;
-        Some((epoch, report.lsn?))
+        writes.ordinal(report.cluster, report.source)
     }
 
     fn is_covered_by(&self, replay: Option<ReplayReport>) -> bool {

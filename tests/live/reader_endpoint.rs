@@ -1,6 +1,7 @@
 //! One address for all readers: a real HAProxy before two standbys, one of them far behind (rule C6).
 
 mod crash;
+mod no_primary;
 mod replicas;
 
 use std::{

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::causality::{LedTo, Promise, ReadRequirement, ServerPositions};
+use crate::causality::{LedTo, Promise, ReadRequirement, ServerPositions, ServerWord, Upstream};
 
 /// What is known of several servers, in milliseconds from a start.
 struct Servers {
@@ -30,8 +30,27 @@ impl Servers {
     /// The answer to it, and the connection on which it came.
     fn told(&mut self, server: u64, at: u64, position: Option<(u64, u64)>) -> LedTo {
         let asked = self.asked(server, at);
-        self.known.note(asked, position);
+        let word = ServerWord {
+            source: Upstream::Timeline(1),
+            epoch: position.map(|(epoch, _)| epoch),
+            lsn: position.map(|(_, lsn)| lsn),
+        };
+        self.known.note(asked, word);
         asked
+    }
+
+    /// As far as the first server is known to be, which has no primary any more, after it has said this in this millisecond.
+    fn alone(&mut self, at: u64, source: Upstream, epoch: Option<u64>, lsn: u64) -> Option<u64> {
+        let asked = self.asked(1, at);
+        let word = ServerWord {
+            source,
+            epoch,
+            lsn: Some(lsn),
+        };
+        self.known.note(asked, word);
+        (1..=999)
+            .rev()
+            .find(|lsn| self.promise(asked, 1, *lsn) == Promise::Covers)
     }
 
     fn promise(&self, led_to: LedTo, epoch: u64, lsn: u64) -> Promise {
@@ -117,4 +136,50 @@ fn each_server_counts_that_has_a_write_and_one_that_was_started_again_counts_onc
     assert!(servers.known.having(1, 200).is_empty());
     servers.told(11, 40, None);
     assert_eq!(servers.known.having(1, 100), [2]);
+}
+
+/// Without a primary nobody tells whom it follows.
+#[test]
+fn a_server_that_was_left_alone_has_what_it_said_to_have_on_its_timeline_and_no_more() {
+    let mut servers = Servers::new();
+    let (nobody, itself) = (Upstream::Nobody(None), Upstream::Nobody(Some(1)));
+    servers.told(1, 10, Some((1, 100)));
+    assert_eq!(
+        servers.alone(20, nobody, None, 100),
+        None,
+        "what it followed says nothing"
+    );
+    assert_eq!(servers.alone(30, itself, Some(1), 100), Some(100));
+    assert_eq!(servers.alone(40, nobody, None, 120), Some(100));
+    assert_eq!(servers.alone(50, itself, Some(1), 120), Some(120));
+    // Behind what it had: a crash, and who knows what it has replayed since.
+    assert_eq!(servers.alone(60, nobody, None, 90), None);
+    assert_eq!(servers.alone(70, nobody, None, 130), None);
+}
+
+#[test]
+fn a_server_that_went_on_elsewhere_has_nothing_of_what_it_said_when_it_was_left_alone() {
+    let elsewhere = [
+        (Upstream::NobodyAhead, None),
+        (Upstream::Nobody(Some(2)), None),
+        (Upstream::Timeline(2), None),
+        (Upstream::Hidden(None), None),
+    ];
+    for (source, epoch) in elsewhere {
+        let mut servers = Servers::new();
+        servers.alone(10, Upstream::Nobody(Some(1)), Some(1), 100);
+        assert_eq!(servers.alone(20, source, epoch, 200), None, "{source:?}");
+        let after = servers.alone(30, Upstream::Nobody(None), None, 200);
+        assert_eq!(after, None, "{source:?}");
+    }
+}
+
+#[test]
+fn a_servers_files_are_looked_at_twice_a_second_at_the_most() {
+    let mut servers = Servers::new();
+    let one = servers.told(1, 10, None);
+    let at = |ms| servers.start + Duration::from_millis(ms);
+    let times = [20, 100, 519, 520, 600].map(at);
+    let asked = times.map(|now| servers.known.ask_timeline(one, now));
+    assert_eq!(asked, [true, false, false, true, false]);
 }

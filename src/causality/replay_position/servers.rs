@@ -9,13 +9,25 @@
 //! To forget what is known whenever a connection is opened, as for a node of one server, was rejected: one that nobody
 //! has asked yet is asked before it is used, so it has no part in this, and those of the other servers even less.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use super::{ReadRequirement, ReplayObservation, ReplayReport, Replayed};
+use super::{ReadRequirement, ReplayObservation, ReplayReport, Replayed, Upstream};
 use crate::mutants;
 
 /// How many servers are remembered; of one that is forgotten a connection is asked again.
 const MOST: usize = 64;
+
+/// Between two looks at a server's files, which every read that waits would open.
+const TIMELINE_EVERY: Duration = Duration::from_millis(500);
+
+/// What a server said of its position, in the words of the cluster's clock.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ServerWord {
+    pub(crate) source: Upstream,
+    /// Nothing where what it said proves nothing by itself.
+    pub(crate) epoch: Option<u64>,
+    pub(crate) lsn: Option<u64>,
+}
 
 /// Which server a connection leads to, by its own answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +58,15 @@ impl From<ReplayReport> for LedTo {
 }
 
 impl ReplayObservation {
+    /// The server's own words: of which epoch it is by what it was known to follow does not count here.
+    pub(super) fn word(&self) -> ServerWord {
+        ServerWord {
+            source: self.told.source,
+            epoch: self.epoch,
+            lsn: self.lsn,
+        }
+    }
+
     /// To which server the connection led that was asked.
     pub(super) fn led_to(&self) -> Option<LedTo> {
         Some(LedTo::new(self.told.server?, self.address, self.told.begun))
@@ -60,6 +81,30 @@ struct ServerSample {
     begun: Instant,
     /// Nothing where it told none that can be compared.
     position: Option<(u64, u64)>,
+    /// The position that it has surely replayed of the timeline on which it was left alone, by its own word.
+    left_alone: Option<(u64, u64)>,
+    /// When a connection that led to it was last asked for that timeline.
+    timeline_asked: Option<Instant>,
+}
+
+impl ServerSample {
+    /// Takes in what the server said last. One that receives from nobody is where it was when it said on which timeline that
+    /// is: it has that still, and what it has beyond it has to say anew. One that is behind that was started again by a crash.
+    fn hear(&mut self, word: ServerWord) {
+        let ServerWord { source, epoch, lsn } = word;
+        let position = epoch.zip(lsn);
+        self.left_alone = match source {
+            Upstream::Nobody(None) if position.is_none() => self
+                .left_alone
+                .filter(|(_, replayed)| lsn >= Some(*replayed)),
+            Upstream::Nobody(_) => position,
+            Upstream::Timeline(_)
+            | Upstream::Hidden(_)
+            | Upstream::Untold
+            | Upstream::NobodyAhead => None,
+        };
+        self.position = position.or(self.left_alone);
+    }
 }
 
 /// What a connection is good for that has to serve a read, best last.
@@ -79,24 +124,42 @@ pub(crate) struct ServerPositions(Vec<ServerSample>);
 
 impl ServerPositions {
     /// Takes a sample in, unless one of the same server that was begun later is there.
-    pub(crate) fn note(&mut self, led_to: LedTo, position: Option<(u64, u64)>) {
-        let sample = ServerSample {
-            server: led_to.server,
-            address: led_to.address,
-            begun: led_to.asked,
-            position,
-        };
+    pub(crate) fn note(&mut self, led_to: LedTo, word: ServerWord) {
         if let Some(known) = self.0.iter_mut().find(|one| one.server == led_to.server) {
-            if known.begun <= sample.begun {
-                *known = sample;
+            if known.begun <= led_to.asked {
+                known.begun = led_to.asked;
+                known.hear(word);
             }
             return;
         }
+        let mut sample = ServerSample {
+            server: led_to.server,
+            address: led_to.address,
+            begun: led_to.asked,
+            position: None,
+            left_alone: None,
+            timeline_asked: None,
+        };
+        sample.hear(word);
         if self.0.len() >= MOST {
             let oldest = (0..self.0.len()).min_by_key(|at| self.0[*at].begun);
             oldest.map(|at| self.0.swap_remove(at));
         }
         self.0.push(sample);
+    }
+
+    /// Whether this connection's server may be asked on which timeline it is, which receives from nobody; it is, then.
+    pub(crate) fn ask_timeline(&mut self, led_to: LedTo, now: Instant) -> bool {
+        let known = self.0.iter_mut().find(|one| one.server == led_to.server);
+        let Some(known) = known else {
+            return true;
+        };
+        let asked = known.timeline_asked;
+        let due = asked.is_none_or(|asked| now.saturating_duration_since(asked) >= TIMELINE_EVERY);
+        if due {
+            known.timeline_asked = Some(now);
+        }
+        due
     }
 
     /// What a connection promises a read with this need; `led_to`: nothing where it was not asked yet.
@@ -143,8 +206,13 @@ impl ServerPositions {
 
 impl Replayed {
     /// A connection to one of several servers said how far that has come.
-    pub(crate) fn note_server(&self, led_to: LedTo, position: Option<(u64, u64)>) {
-        self.notes().servers.note(led_to, position);
+    pub(crate) fn note_server(&self, led_to: LedTo, word: ServerWord) {
+        self.notes().servers.note(led_to, word);
+    }
+
+    /// Whether the one of several servers to which this connection led is to be asked now on which timeline it was left alone.
+    pub(crate) fn asks_timeline(&self, led_to: LedTo) -> bool {
+        self.notes().servers.ask_timeline(led_to, Instant::now())
     }
 
     /// The servers that are known to have come so far: the node's own, or whichever of several.

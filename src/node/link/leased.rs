@@ -54,6 +54,23 @@ impl PooledConnection {
         }
     }
 
+    /// The report of its server, which receives from nobody, with the timeline on which that is: asked on the same connection
+    /// and after the position, so that both are of one server.
+    pub(crate) async fn with_timeline(
+        &mut self,
+        report: ReplayReport,
+    ) -> Result<ReplayReport, DbErr> {
+        match self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres(conn, _) => {
+                let source = crate::node::greet::only_timeline(conn).await;
+                let source = source.map_err(|err| DbErrKind::Conn.of_sqlx(err))?;
+                Ok(ReplayReport { source, ..report })
+            }
+            _ => Ok(report),
+        }
+    }
+
     /// The server that it leads to, where it was asked for its [`position`](Self::position) since it was taken out of the
     /// pool.
     pub(crate) fn led_to(&self) -> Option<LedTo> {
