@@ -30,6 +30,11 @@ mod sql;
     not(feature = "postgres"),
     allow(dead_code, reason = "only PostgreSQL gives positions")
 )]
+mod telling;
+#[cfg_attr(
+    not(feature = "postgres"),
+    allow(dead_code, reason = "only PostgreSQL gives positions")
+)]
 pub(crate) mod tracker;
 pub(crate) mod wait;
 mod wait_budget;
@@ -54,7 +59,7 @@ pub(crate) async fn look_after(tracker: &Arc<Tracker>) {
     if tracker.snapshot.has_replicas() {
         capture.first(tracker).await;
     }
-    if !tracker.is_looked_after.swap(true, Ordering::AcqRel) {
+    if tracker.telling.is_to_be_looked_after() {
         primary_poller::spawn(capture, tracker);
     }
     follow_all(tracker);
@@ -63,7 +68,7 @@ pub(crate) async fn look_after(tracker: &Arc<Tracker>) {
 /// Has the primary asked from now on, where nobody asks it yet because positions proved nothing at the start.
 #[cfg(feature = "postgres")]
 pub(crate) fn keep_known(tracker: &Arc<Tracker>) {
-    if !tracker.is_looked_after.swap(true, Ordering::AcqRel) {
+    if tracker.telling.is_to_be_looked_after() {
         primary_poller::spawn(Capture::default(), tracker);
     }
 }

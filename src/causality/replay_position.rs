@@ -7,8 +7,10 @@
 //!
 //! Readers compare three atomics; samples are seldom and take a lock.
 
+mod report;
 mod sample;
 mod servers;
+mod several;
 
 use std::{
     sync::{
@@ -22,10 +24,10 @@ use tokio::sync::watch;
 
 use super::ReadRequirement;
 use crate::{metrics::Histogram, mutants};
+pub(crate) use report::{LastReport, ReplayObservation, ReplayReport, Upstream};
 use sample::Notes;
 #[cfg(test)]
 pub(crate) use sample::ReadCovers;
-pub(crate) use sample::{LastReport, ReplayObservation, ReplayReport, Upstream};
 pub(crate) use servers::{LedTo, Promise, ServerPositions, ServerWord};
 
 /// Milliseconds between two connections that are parted with.

@@ -59,8 +59,6 @@ pub(super) struct Worker {
     whose: Whose,
     /// What an authority said to any handle of the clock.
     words: watch::Receiver<Word>,
-    /// Positions proved something when the picture was published last.
-    proves: bool,
     rng: Rng,
     origin: Instant,
 }
@@ -82,7 +80,6 @@ impl Worker {
         }
         let mut worker = Self {
             shared: Arc::downgrade(shared),
-            proves: state.has_positions(),
             inbox: mailbox.messages,
             outbox: mailbox.tasks,
             state,

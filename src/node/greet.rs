@@ -17,8 +17,8 @@ use sea_orm::{
     },
 };
 
+use self::questions::{FirstQuestion, MAY_LIST, ONLY_TIMELINE, TIMELINE};
 pub(crate) use self::questions::{FullestQuestion, is_forbidden};
-use self::questions::{MAY_LIST, ONLY_TIMELINE, Question, TIMELINE};
 use super::{
     HandedConnections,
     door::{Guide, Hello, Stranger},
@@ -126,7 +126,7 @@ impl Guide {
     }
 
     /// The pool's connections are asked this from now on, since more was refused so; unless that comes and goes with a setting.
-    fn settle_for(&self, less: Question, refused: &sqlx::Error) {
+    fn settle_for(&self, less: FirstQuestion, refused: &sqlx::Error) {
         if !is_unprepared(refused) {
             self.question.set(less);
         }
@@ -166,8 +166,8 @@ pub(crate) async fn ask_begun(guide: &Guide, begun: &DatabaseTransaction) -> Res
 
 /// How far the server of this connection has come, now.
 pub(crate) async fn position(conn: &mut PgConnection) -> Result<Option<ReplayReport>, sqlx::Error> {
-    let told = match ask(Question::Whole, conn).await {
-        Err(err) if is_forbidden(&err) => ask(Question::WithoutReceiver, conn).await,
+    let told = match ask(FirstQuestion::Whole, conn).await {
+        Err(err) if is_forbidden(&err) => ask(FirstQuestion::WithoutReceiver, conn).await,
         told => told,
     };
     let replay = told?.replay;
@@ -233,7 +233,7 @@ fn is_not_told(err: &sqlx::Error) -> bool {
 }
 
 /// By the simple protocol, which is one round trip and leaves the caller's cache of statements alone.
-async fn ask(question: Question, conn: &mut PgConnection) -> Result<Hello, sqlx::Error> {
+async fn ask(question: FirstQuestion, conn: &mut PgConnection) -> Result<Hello, sqlx::Error> {
     let (sql, begun) = (question.text(), Instant::now());
     let row = match sqlx::raw_sql(sql).fetch_one(&mut *conn).await {
         Err(err) if is_refused_as_serializable(&err) => ask_lower(sql, conn).await?,

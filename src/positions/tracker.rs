@@ -8,13 +8,14 @@ use std::sync::PoisonError;
 use std::{
     sync::{
         Arc, Mutex, Weak,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
 
 use super::{
     sampling_demand::Demand,
+    telling::Telling,
     wait::{self, Look},
     wait_budget::WaitBudget,
 };
@@ -65,14 +66,7 @@ pub(crate) struct Tracker {
     word: AtomicU64,
     /// Writes of this handle that are unresolved.
     pub(crate) unresolved: Arc<UnresolvedWrites>,
-    /// The primary says how far it has written; else only the time pin is left (rule C14).
-    has_positions: AtomicBool,
-    /// The cluster's servers may tell positions: they are PostgreSQL's, and their pools are ours.
-    may_have_positions: bool,
-    /// The last write when positions were believed again; 0 while they always were.
-    untold_until: AtomicU64,
-    /// Somebody asks the primary for positions.
-    pub(super) is_looked_after: AtomicBool,
+    pub(super) telling: Telling,
     pub(crate) demand: Arc<Demand>,
     /// How many wait until somebody has come somewhere.
     waiting: AtomicU64,
@@ -115,10 +109,7 @@ impl Tracker {
             word: AtomicU64::new(clock.writes.word()),
             clock,
             unresolved: Arc::default(),
-            has_positions: AtomicBool::new(may_have_positions && has_positions),
-            may_have_positions,
-            untold_until: AtomicU64::new(0),
-            is_looked_after: AtomicBool::new(false),
+            telling: Telling::new(may_have_positions, has_positions),
             demand: Arc::default(),
             waiting: AtomicU64::new(0),
             waits: WaitBudget::default(),
@@ -162,30 +153,29 @@ impl Tracker {
     /// Whether servers say how far they have come.
     #[inline]
     pub(crate) fn has_positions(&self) -> bool {
-        self.has_positions.load(Ordering::Acquire)
+        self.telling.is_told()
     }
 
     /// The primary says that it will not tell, or what servers tell proves nothing. Whether that is new.
     pub(crate) fn mark_untold(&self) -> bool {
-        self.has_positions.swap(false, Ordering::AcqRel)
+        self.telling.end()
     }
 
     /// What servers tell proves something again. The picture shows it before, so that no read which looks at positions
     /// finds a node there whose position proves nothing. Whether that is new.
     pub(crate) fn mark_told(&self) -> bool {
-        if !self.may_have_positions || self.has_positions() {
-            return false;
-        }
-        // Before anybody finds them: a bookmark that was given meanwhile stands for nothing.
-        let last = self.clock.writes.ticks();
-        self.untold_until.store(last, Ordering::Release);
-        !self.has_positions.swap(true, Ordering::AcqRel)
+        self.telling.begin(|| self.clock.writes.ticks())
+    }
+
+    /// Notes whether what the servers tell proves something now; whether it does and did not before.
+    pub(crate) fn proves_again(&self, proves: bool) -> bool {
+        self.telling.proves_again(proves)
     }
 
     /// The last write of which a bookmark may say nothing, because there were no positions; 0 where there is none.
     #[cfg(feature = "tower")]
     pub(crate) fn untold_until(&self) -> u64 {
-        self.untold_until.load(Ordering::Acquire)
+        self.telling.untold_until()
     }
 
     /// Whether this node's connections can say how far its server has replayed.

@@ -11,8 +11,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::{ReadRequirement, ReplayObservation, ReplayReport, Replayed, Upstream};
-use crate::mutants;
+use super::report::{ReplayObservation, ReplayReport, Upstream};
+use crate::{causality::ReadRequirement, mutants};
 
 /// How many servers are remembered; of one that is forgotten a connection is asked again.
 const MOST: usize = 64;
@@ -201,32 +201,5 @@ impl ServerPositions {
         let known = self.0.iter().filter(there);
         let proven = known.filter(|one| one.begun >= led_to.asked);
         proven.filter_map(|one| one.position).max()
-    }
-}
-
-impl Replayed {
-    /// A connection to one of several servers said how far that has come.
-    pub(crate) fn note_server(&self, led_to: LedTo, word: ServerWord) {
-        self.notes().servers.note(led_to, word);
-    }
-
-    /// Whether the one of several servers to which this connection led is to be asked now on which timeline it was left alone.
-    pub(crate) fn asks_timeline(&self, led_to: LedTo) -> bool {
-        self.notes().servers.ask_timeline(led_to, Instant::now())
-    }
-
-    /// The servers that are known to have come so far: the node's own, or whichever of several.
-    pub(crate) fn servers_having(&self, epoch: u64, lsn: u64) -> Vec<u64> {
-        if self.is_mixed() {
-            return self.with_servers(|servers| servers.having(epoch, lsn));
-        }
-        let server = self.told().and_then(|told| told.server);
-        let has = self.covers(ReadRequirement::Position { epoch, lsn });
-        server.filter(|_| has).into_iter().collect()
-    }
-
-    /// Looks at what is known of several servers.
-    pub(crate) fn with_servers<T>(&self, look: impl FnOnce(&ServerPositions) -> T) -> T {
-        look(&self.notes().servers)
     }
 }

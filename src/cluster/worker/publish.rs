@@ -54,6 +54,7 @@ impl Worker {
             crate::positions::follow_all(&shared.tracker);
         }
     }
+
     /// Lets reads look at positions again where what spoke against them is gone: a node that proves nothing is fenced now,
     /// has left, or proves something. Only then: a primary that refuses to tell its position refuses still.
     fn believe_positions(&mut self, shared: &Arc<Shared>) {
@@ -62,8 +63,7 @@ impl Worker {
             return;
         }
         let proves = self.state.has_positions();
-        let before = std::mem::replace(&mut self.proves, proves);
-        if proves && !before && shared.tracker.mark_told() {
+        if shared.tracker.proves_again(proves) && shared.tracker.mark_told() {
             tracing::info!(
                 "positions prove what replicas have: what wrote reads on those that have it"
             );

@@ -67,13 +67,13 @@ pub(super) const ONLY_TIMELINE: &str = "SELECT greatest(checkpoint.timeline_id, 
 
 /// The first question, by how much it asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Question {
+pub(super) enum FirstQuestion {
     Whole,
     WithoutReceiver,
     Little,
 }
 
-impl Question {
+impl FirstQuestion {
     pub(super) const fn text(self) -> &'static str {
         match self {
             Self::Whole => HELLO,
@@ -104,19 +104,19 @@ pub(crate) fn is_forbidden(err: &sqlx::Error) -> bool {
 pub(crate) struct FullestQuestion(AtomicU8);
 
 impl FullestQuestion {
-    pub(super) fn get(&self) -> Question {
+    pub(super) fn get(&self) -> FirstQuestion {
         match self.0.load(Ordering::Relaxed) {
-            0 => Question::Whole,
-            1 => Question::WithoutReceiver,
-            _ => Question::Little,
+            0 => FirstQuestion::Whole,
+            1 => FirstQuestion::WithoutReceiver,
+            _ => FirstQuestion::Little,
         }
     }
 
-    pub(super) fn set(&self, question: Question) {
+    pub(super) fn set(&self, question: FirstQuestion) {
         let level = match question {
-            Question::Whole => 0,
-            Question::WithoutReceiver => 1,
-            Question::Little => 2,
+            FirstQuestion::Whole => 0,
+            FirstQuestion::WithoutReceiver => 1,
+            FirstQuestion::Little => 2,
         };
         self.0.store(level, Ordering::Relaxed);
     }

@@ -1,0 +1,34 @@
+//! What a node knows of several servers behind its name (rule C6).
+
+use std::time::Instant;
+
+use super::Replayed;
+use super::servers::{LedTo, ServerPositions, ServerWord};
+use crate::causality::ReadRequirement;
+
+impl Replayed {
+    /// A connection to one of several servers said how far that has come.
+    pub(crate) fn note_server(&self, led_to: LedTo, word: ServerWord) {
+        self.notes().servers.note(led_to, word);
+    }
+
+    /// Whether the one of several servers to which this connection led is to be asked now on which timeline it was left alone.
+    pub(crate) fn asks_timeline(&self, led_to: LedTo) -> bool {
+        self.notes().servers.ask_timeline(led_to, Instant::now())
+    }
+
+    /// The servers that are known to have come so far: the node's own, or whichever of several.
+    pub(crate) fn servers_having(&self, epoch: u64, lsn: u64) -> Vec<u64> {
+        if self.is_mixed() {
+            return self.with_servers(|servers| servers.having(epoch, lsn));
+        }
+        let server = self.told().and_then(|told| told.server);
+        let has = self.covers(ReadRequirement::Position { epoch, lsn });
+        server.filter(|_| has).into_iter().collect()
+    }
+
+    /// Looks at what is known of several servers.
+    pub(crate) fn with_servers<T>(&self, look: impl FnOnce(&ServerPositions) -> T) -> T {
+        look(&self.notes().servers)
+    }
+}
