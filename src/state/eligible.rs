@@ -4,7 +4,7 @@
 //! was checked and is not known does. The wanted zone is a preference, not a condition, and belongs to the choice.
 
 use super::step::Step;
-use super::{Fact, Membership, NodeState, Notice, State};
+use super::{Fact, Membership, NodeState, Notice, State, WalReceiver};
 use crate::{
     mutants,
     vocabulary::{Ineligible, Role},
@@ -189,7 +189,11 @@ fn behind(node: &NodeState, state: &State) -> Option<Ineligible> {
             // Without a primary there is nothing to receive (R2).
             mutants::lives("tick_without_epoch")
                 || state.primaryship.none_since.is_some()
-                || holds(node.said.receiver, Some(()), |own, ()| own.runs()),
+                || holds(
+                    node.said.receiver,
+                    newest(state).or(Some(u64::MAX)),
+                    |own, newest| receives(node, own, newest),
+                ),
             Ineligible::NotReceiving,
         ),
     ];
@@ -197,6 +201,13 @@ fn behind(node: &NodeState, state: &State) -> Option<Ineligible> {
         .into_iter()
         .find(|(holds, _)| !holds)
         .map(|(_, why)| why)
+}
+
+/// Whether a standby receives, or tries to. One that only asks for a later epoch than any that was seen may be the only one
+/// that has it, with rows that are nobody else's: put back after a trial promotion as it was.
+fn receives(node: &NodeState, own: WalReceiver, newest: u64) -> bool {
+    let is_ahead = node.said.epoch.known() > Some(newest);
+    own == WalReceiver::Fed || (own.runs() && !is_ahead)
 }
 
 /// Without a limit to hold it against, a fact excludes nobody, but one that was asked for and is not known does.

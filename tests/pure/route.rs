@@ -59,6 +59,7 @@ fn dress(node: &mut NodeState, text: &str) {
         None => Fact::NotChecked,
         Some("unknown") => Fact::Unknown,
         Some("true") => Fact::Known(WalReceiver::Fed),
+        Some("asks") => Fact::Known(WalReceiver::Started),
         Some(_) => Fact::Known(WalReceiver::Absent),
     };
     if let Some(shown) = option(text, "ramping") {

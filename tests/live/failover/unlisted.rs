@@ -1,17 +1,18 @@
-//! A new primary that is no node of the list, seen by who follows it and by connections that lead to it (rule T3).
+//! A new primary that is no node of the list, seen by who follows it and by connections that lead to it (rules T3, R1).
 
 use sea_orm::ConnectionTrait;
-use sealane::{Builder, ClusterSignal, Consistency, NodeConfig, RoutedConnection};
-use sealane_harness::{HaProxy, Node};
+use sealane::{Builder, ClusterSignal, Consistency, NodeConfig, Role, RoutedConnection};
+use sealane_harness::{HaProxy, Node, Stop};
 
-use super::{MS, blocking, cluster, insert, promote, rows};
+use super::{MS, blocking, cluster, insert, promote, rows, status};
 use crate::{
-    fixture::sql,
+    fixture::{number, sql},
     heard::Heard,
     place::{until, until_within},
 };
 
 const COUNT: &str = "SELECT count(*) FROM t";
+const TRIAL: &str = "SELECT count(*) FROM t WHERE n = 7";
 const SLOW: &str = "SELECT count(*) FROM t, pg_sleep(0.02)";
 
 fn named(node: &Node) -> String {
@@ -123,4 +124,41 @@ async fn a_primary_that_is_met_behind_the_readers_name_ends_the_old_one() {
         let _ = reader.query_all_raw(sql(&reader, COUNT)).await;
     }
     assert_eq!(rows(old, 1), before, "the old primary took writes again");
+}
+
+/// A standby that was promoted for a trial and put back as it was asks the old primary for the trial's timeline, and shows it
+/// as the one that it receives.
+#[tokio::test]
+async fn a_standby_that_asks_in_vain_for_a_later_timeline_ends_nobody() {
+    let cluster = cluster();
+    let (primary, trial) = (cluster.primary(), cluster.standby(0));
+    promote(trial).await;
+    trial.sql("INSERT INTO t VALUES (7)").unwrap();
+    let signal = format!(
+        "{}/{}/data/standby.signal",
+        cluster.folder().display(),
+        trial.name()
+    );
+    trial
+        .sql(&format!("COPY (SELECT 1) TO '{signal}'"))
+        .unwrap();
+    let (node, follows) = (trial.clone(), primary.addr());
+    blocking(move || {
+        node.stop(Stop::Fast).unwrap();
+        node.repoint_to(follows).unwrap();
+        node.start().unwrap();
+    })
+    .await;
+    let db = connect(primary, named(trial)).await;
+    let anybody = db.with_consistency(Consistency::Eventual);
+    let mut asked = false;
+    until("the standby to be seen while it asks", async || {
+        insert(&db, 1).await.unwrap();
+        db.cluster().signal(ClusterSignal::Refresh).unwrap();
+        assert_eq!(number(&anybody, TRIAL).await, 0, "a row of the trial");
+        asked |= status(&db, trial).epoch == Some(2);
+        asked && rows(primary, 1) > 100
+    })
+    .await;
+    assert_eq!(status(&db, primary).role, Role::Primary);
 }
