@@ -1,8 +1,8 @@
 //! Whose connections may be used, by what their servers say of themselves (rules C4, T3).
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
-use crate::node::door::{Door, Expected, Guide, Hello, PoolPurpose, Stranger};
+use crate::node::door::{Door, Expected, Guide, Hello, News, PoolPurpose, Stranger};
 use crate::vocabulary::Flavour;
 
 const ONE: u64 = 1;
@@ -170,4 +170,56 @@ fn connections_that_waited_for_a_promotion_and_lead_elsewhere_are_given_up_with_
     let next = writer(&door);
     assert_eq!(next.admit(&hello(20, 2)), Ok(()));
     assert!(!door.expect(reigns(20, Some(2))));
+}
+
+/// Whichever connection it is that leads there; and nobody else's primary, and no standby.
+#[test]
+fn a_primary_of_a_later_timeline_is_told_of_wherever_a_connection_leads_to_it() {
+    let door = Arc::new(Door::default());
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let heard = Arc::clone(&told);
+    door.listen(Box::new(move |_, news| {
+        if let News::Ahead(epoch) = news {
+            heard.lock().unwrap().push(epoch);
+        }
+    }));
+    door.expect(Expected {
+        reigns: false,
+        ..reigns(10, Some(1))
+    });
+    let reader = Guide::new(
+        &door,
+        PoolPurpose {
+            writes: false,
+            read_only_default: true,
+            flavour: Flavour::Auto,
+        },
+    );
+    let ends = |hello: &Hello| {
+        let _ = reader.admit(hello);
+        let _ = writer(&door).admit(hello);
+        #[cfg(feature = "postgres")]
+        let _ = reader.meet(hello);
+        std::mem::take(&mut *told.lock().unwrap())
+    };
+    let others = [
+        hello(20, 1),
+        Hello {
+            cluster: Some(8),
+            ..hello(20, 2)
+        },
+        Hello {
+            cluster: None,
+            ..hello(20, 2)
+        },
+        Hello {
+            in_recovery: true,
+            ..hello(20, 2)
+        },
+    ];
+    for other in &others {
+        assert_eq!(ends(other), [0; 0], "{other:?}");
+    }
+    let ways = 2 + usize::from(cfg!(feature = "postgres"));
+    assert_eq!(ends(&hello(20, 2)), vec![2; ways]);
 }

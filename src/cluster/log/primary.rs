@@ -4,7 +4,7 @@ use super::{Log, rounded};
 use crate::{
     error::causes::{SeenNode, SeenNodes},
     signal,
-    state::{Fact, NodeState, Notice, View, Withheld},
+    state::{Fact, NodeState, Notice, View, WalReceiver, Withheld},
     vocabulary::{FenceReason, NodeId},
 };
 
@@ -204,7 +204,9 @@ impl Log<'_> {
     fn follower(&self) -> Option<&str> {
         let newest = self.state.primaryship.seen.greatest?;
         let follows = |node: &&NodeState| {
-            node.said.in_recovery == Fact::Known(true) && node.said.epoch == Fact::Known(newest)
+            node.said.in_recovery == Fact::Known(true)
+                && node.said.receiver == Fact::Known(WalReceiver::Fed)
+                && node.said.epoch == Fact::Known(newest)
         };
         let follower = self.state.members().find(follows)?;
         Some(&follower.spec.name)

@@ -183,10 +183,9 @@ impl Guide {
                 .door
                 .admit_reader(hello, self.purpose.read_only_default),
         };
-        if self.is_over() {
-            self.door.tell(&self.replayed, News::Moved);
-        } else if let Some(epoch) = self.door.newer_primary(hello) {
-            self.door.tell(&self.replayed, News::Ahead(epoch));
+        match self.is_over() {
+            true => self.door.tell(&self.replayed, News::Moved),
+            false => self.look_ahead(hello),
         }
         let admitted = match self.is_over() {
             // Whatever this one says.
@@ -205,12 +204,20 @@ impl Guide {
     /// Judges the server that an open connection's reads run on from now to the end of a transaction.
     #[cfg(feature = "postgres")]
     pub(crate) fn meet(&self, hello: &Hello) -> Result<(), Stranger> {
+        self.look_ahead(hello);
         // It is in a transaction that writes nothing.
         self.door.admit_reader(hello, false)?;
         if let Some(replay) = hello.replay {
             self.replayed.meet(replay.server, replay.address);
         }
         Ok(())
+    }
+
+    /// Tells of a primary of a later epoch, where a connection leads to one.
+    fn look_ahead(&self, hello: &Hello) {
+        if let Some(epoch) = self.door.newer_primary(hello) {
+            self.door.tell(&self.replayed, News::Ahead(epoch));
+        }
     }
 
     /// Gives the whole pool up, because a connection of it is in use that should not be; not where it is only too early.

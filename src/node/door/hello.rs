@@ -61,8 +61,8 @@ impl Hello {
     /// What of it counts, where servers are what is set or else what this one says.
     #[cfg(feature = "postgres")]
     pub(crate) fn counted(self, purpose: PoolPurpose) -> Self {
-        // What takes writes is no subscriber.
-        // And what is in recovery is none either: a standby of the publisher, of which only positions prove nothing.
+        // What takes writes is no subscriber, and neither is what is in recovery: that is a standby of the publisher, of which
+        // only positions prove nothing.
         let publishers = purpose.writes || self.in_recovery;
         let subscribers = purpose.flavour == Flavour::LogicalSubscriber;
         let set = purpose.flavour.or_publisher(publishers);
