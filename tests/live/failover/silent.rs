@@ -9,7 +9,7 @@ use std::{
 };
 
 use sea_orm::{ConnectOptions, ConnectionTrait, DbErr};
-use sealane::{Ineligible, Reason, Role, RoutedConnection};
+use sealane::{Builder, Ineligible, Reason, Role, RoutedConnection};
 use sealane_harness::{Cluster, Forwarder};
 
 use super::{MS, blocking, cluster, insert, promote, rows, soon, status, until_role};
@@ -175,20 +175,25 @@ async fn one_silent_node_of_sixty_four_holds_up_none_of_the_others() {
     until("all of the crowd", async || replicas() == NODES - 2).await;
 }
 
+/// A handle whose own time-outs cut nothing, so that it has to be something else.
+async fn connect_patiently(builder: Builder) -> RoutedConnection {
+    builder
+        .connect_timeout(FOR_EVER)
+        .acquire_timeout(FOR_EVER)
+        .check_interval(100 * MS)
+        .max_lag(None)
+        .connect()
+        .await
+        .unwrap()
+}
+
 /// The question how far a frozen primary has written is cut as a statement is, and its successor is asked (rule T7).
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_capture_on_a_frozen_primary_ends_with_the_promotion() {
     let cluster = cluster();
     let (old, new) = (cluster.primary(), cluster.standby(0));
-    let db = super::builder(&cluster)
-        .connect_timeout(FOR_EVER)
-        .acquire_timeout(FOR_EVER)
-        .route_timeout(FOR_EVER)
-        .check_interval(100 * MS)
-        .max_lag(None)
-        .connect()
-        .await
-        .unwrap();
+    let builder = super::builder(&cluster).route_timeout(FOR_EVER);
+    let db = connect_patiently(builder).await;
     let session = db.session();
     // Nobody has read since, so nobody has asked where it lies.
     insert(&session, 1).await.unwrap();
@@ -223,16 +228,10 @@ async fn the_look_after_a_write_on_a_silent_primary_ends_with_the_promotion() {
     let wire = Forwarder::to(old.addr()).unwrap();
     let url = old.url_at(wire.addr(), "postgres");
     let named = |node: &sealane_harness::Node| format!("{}?name={}", node.url(), node.name());
-    let db = RoutedConnection::builder()
+    let builder = RoutedConnection::builder()
         .primary(format!("{url}?name={}", old.name()))
-        .replicas(cluster.standbys().iter().map(named))
-        .connect_timeout(FOR_EVER)
-        .acquire_timeout(FOR_EVER)
-        .check_interval(100 * MS)
-        .max_lag(None)
-        .connect()
-        .await
-        .unwrap();
+        .replicas(cluster.standbys().iter().map(named));
+    let db = connect_patiently(builder).await;
     let session = db.session();
     let writing = tokio::spawn({
         let session = session.clone();

@@ -7,7 +7,10 @@ use sealane::{Builder, Consistency, RoutedConnection};
 use sealane_harness::Cluster;
 
 use super::dress::{COCKROACH, YUGABYTE, nodes};
-use crate::fixture::{number, sql};
+use crate::{
+    fixture::{number, sql},
+    heard::Heard,
+};
 
 /// How old a read may be, as its transaction sees it; 0 where no follower may serve it.
 const AGE: &str = "SELECT age_of_reads()";
@@ -129,6 +132,36 @@ async fn where_one_server_refuses_them_later_reads_run_there_as_any_other() {
             .await
             .unwrap();
         assert_eq!(rows[0].try_get_by_index::<i64>(0).unwrap(), 0);
+    }
+    db.close().await.unwrap();
+}
+
+/// A read that fails by itself was not refused, and is not sent again.
+#[cfg(feature = "stream")]
+#[tokio::test]
+async fn a_stream_whose_read_fails_is_sent_once() {
+    use futures_util::TryStreamExt;
+    use sea_orm::StreamTrait;
+
+    let nodes = nodes(2, YUGABYTE);
+    nodes.iter().for_each(dress);
+    let db = builder(&nodes, "failing-followers")
+        .consistency(Consistency::Eventual)
+        .connect()
+        .await
+        .unwrap();
+    let (heard, _guard) = Heard::listen();
+    for failing in [
+        "SELECT 1 / (count(*) - count(*)) FROM note",
+        "SELECT count(*) FROM note HAVING pg_terminate_backend(pg_backend_pid())",
+    ] {
+        heard.decisions();
+        let rows = async {
+            let rows = db.stream_raw(sql(&db, failing)).await?;
+            rows.try_collect::<Vec<_>>().await
+        };
+        rows.await.unwrap_err();
+        assert_eq!(heard.decisions().len(), 1, "{failing}");
     }
     db.close().await.unwrap();
 }

@@ -35,6 +35,13 @@ async fn read_on(db: &RoutedConnection, rows: i64) -> String {
     heard.decisions().pop().unwrap().role
 }
 
+async fn until_on_the_standby(db: &RoutedConnection, rows: i64) {
+    until("a read of what was written on the standby", async || {
+        read_on(db, rows).await == "replica"
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_fenced_server_of_another_system_takes_no_positions_away() {
     let (cluster, foreign) = (own_cluster(1), nodes(1, COCKROACH));
@@ -46,10 +53,7 @@ async fn a_fenced_server_of_another_system_takes_no_positions_away() {
     })
     .await;
     insert(&db).await;
-    until("a read of it on the standby", async || {
-        read_on(&db, 1).await == "replica"
-    })
-    .await;
+    until_on_the_standby(&db, 1).await;
     db.close().await.unwrap();
 }
 
@@ -64,10 +68,7 @@ async fn what_a_node_says_as_the_cluster_wakes_counts_before_any_read() {
         .await
         .unwrap();
     insert(&db).await;
-    until("a read of it on the standby", async || {
-        read_on(&db, 1).await == "replica"
-    })
-    .await;
+    until_on_the_standby(&db, 1).await;
     until("the cluster to sleep", async || {
         db.cluster().topology().asleep
     })
@@ -109,10 +110,7 @@ async fn what_a_foreign_server_took_while_there_was_no_primary_comes_back_with_t
     })
     .await;
     insert(&db).await;
-    until("a read of it on the standby", async || {
-        read_on(&db, 1).await == "replica"
-    })
-    .await;
+    until_on_the_standby(&db, 1).await;
     db.close().await.unwrap();
 }
 
@@ -140,13 +138,7 @@ async fn a_node_that_proves_nothing_takes_positions_away_for_as_long_as_it_is_in
         .await
         .unwrap();
     insert(&db).await;
-    let on_the_standby = async |rows: i64| {
-        until("a read of it on the standby", async || {
-            read_on(&db, rows).await == "replica"
-        })
-        .await;
-    };
-    on_the_standby(1).await;
+    until_on_the_standby(&db, 1).await;
     let first = || first(&cluster);
     for rows in [2, 3] {
         let nodes = first().into_iter().chain([joining(&cluster)]);
@@ -157,7 +149,7 @@ async fn a_node_that_proves_nothing_takes_positions_away_for_as_long_as_it_is_in
             assert_eq!(read_on(&db, rows).await, "primary");
         }
         db.cluster().replace_nodes(first()).await.unwrap();
-        on_the_standby(rows).await;
+        until_on_the_standby(&db, rows).await;
     }
     db.close().await.unwrap();
 }

@@ -82,3 +82,29 @@ async fn a_subscriber_is_shown_as_one_and_never_proves_that_it_has_a_write() {
     assert!(heard.decisions().iter().all(|one| one.node == "subscriber"));
     db.close().await.unwrap();
 }
+
+/// Whoever ends its subscription for a while ends nothing of what it is.
+#[tokio::test]
+async fn a_subscriber_whose_subscription_is_disabled_is_one_still() {
+    let servers = servers();
+    let db = builder(&servers)
+        .flavour(Flavour::LogicalSubscriber)
+        .check_interval(std::time::Duration::from_millis(50))
+        .connect()
+        .await
+        .unwrap();
+    let asked = || {
+        let checks = servers[1].primary().statements_with("pg_subscription");
+        checks.unwrap()
+    };
+    for change in ["DISABLE", "ENABLE"] {
+        let subscription = format!("ALTER SUBSCRIPTION notes {change}");
+        servers[1].primary().sql(&subscription).unwrap();
+        let before = asked();
+        until("some checks", async || asked() > before + 3).await;
+        let nodes = db.cluster().topology().nodes;
+        let roles: Vec<Role> = nodes.iter().map(|node| node.role).collect();
+        assert_eq!(roles, [Role::Primary, Role::Replica], "{change}");
+    }
+    db.close().await.unwrap();
+}
