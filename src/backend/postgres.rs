@@ -273,6 +273,7 @@ fn receiver_of(told: Option<i32>) -> Option<WalReceiver> {
     Some(match told? {
         0 => WalReceiver::Absent,
         1 => WalReceiver::Started,
+        2 => WalReceiver::Hidden,
         _ => WalReceiver::Fed,
     })
 }

@@ -189,13 +189,11 @@ fn behind(node: &NodeState, state: &State) -> Option<Ineligible> {
             // Without a primary there is nothing to receive (R2).
             mutants::lives("tick_without_epoch")
                 || state.primaryship.none_since.is_some()
-                || holds(
-                    node.said.receiver,
-                    newest(state).or(Some(u64::MAX)),
-                    |own, newest| receives(node, own, newest),
-                ),
+                || holds(node.said.receiver, Some(()), |own, ()| own.runs()),
             Ineligible::NotReceiving,
         ),
+        // With or without a primary: what it has beyond the others is nobody else's.
+        (!asks_in_vain(node, state), Ineligible::NotReceiving),
     ];
     checks
         .into_iter()
@@ -203,11 +201,16 @@ fn behind(node: &NodeState, state: &State) -> Option<Ineligible> {
         .map(|(_, why)| why)
 }
 
-/// Whether a standby receives, or tries to. One that only asks for a later epoch than any that was seen may be the only one
-/// that has it, with rows that are nobody else's: put back after a trial promotion as it was.
-fn receives(node: &NodeState, own: WalReceiver, newest: u64) -> bool {
-    let is_ahead = node.said.epoch.known() > Some(newest);
-    own == WalReceiver::Fed || (own.runs() && !is_ahead)
+/// Whether a standby asks for a later epoch than any that was seen, or did so last, and has received nothing of it: it may be
+/// the only one that has that epoch, with rows that are nobody else's, since it was put back as it was after a promotion for
+/// a trial.
+fn asks_in_vain(node: &NodeState, state: &State) -> bool {
+    let receives_nothing = matches!(
+        node.said.receiver,
+        Fact::Known(WalReceiver::Started | WalReceiver::Absent)
+    );
+    let epoch = node.said.epoch.known();
+    receives_nothing && newest(state).is_some_and(|newest| epoch > Some(newest))
 }
 
 /// Without a limit to hold it against, a fact excludes nobody, but one that was asked for and is not known does.

@@ -58,6 +58,8 @@ pub(crate) enum WalReceiver {
     Absent,
     /// The receiver runs. The timeline that it shows is the one that it asks for, and nobody may have that.
     Started,
+    /// The receiver runs, and the role may not see whether it has received anything.
+    Hidden,
     /// The receiver has received some of its timeline.
     Fed,
 }

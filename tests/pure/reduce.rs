@@ -555,6 +555,7 @@ fn receiver(text: &str) -> Fact<WalReceiver> {
         Fact::Known(false) => Fact::Known(WalReceiver::Absent),
         Fact::Unknown => Fact::Unknown,
         Fact::NotChecked if text.contains(" asks_for_log") => Fact::Known(WalReceiver::Started),
+        Fact::NotChecked if text.contains(" hides_log") => Fact::Known(WalReceiver::Hidden),
         Fact::NotChecked => Fact::NotChecked,
     }
 }

@@ -60,6 +60,7 @@ fn dress(node: &mut NodeState, text: &str) {
         Some("unknown") => Fact::Unknown,
         Some("true") => Fact::Known(WalReceiver::Fed),
         Some("asks") => Fact::Known(WalReceiver::Started),
+        Some("hidden") => Fact::Known(WalReceiver::Hidden),
         Some(_) => Fact::Known(WalReceiver::Absent),
     };
     if let Some(shown) = option(text, "ramping") {

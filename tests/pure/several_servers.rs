@@ -53,6 +53,12 @@ impl Servers {
             .find(|lsn| self.promise(asked, 1, *lsn) == Promise::Covers)
     }
 
+    /// Who has come so far, as told in questions of this millisecond and later ones.
+    fn having(&self, epoch: u64, lsn: u64, since: u64) -> Vec<u64> {
+        let since = self.start + Duration::from_millis(since);
+        self.known.having(epoch, lsn, since)
+    }
+
     fn promise(&self, led_to: LedTo, epoch: u64, lsn: u64) -> Promise {
         let need = ReadRequirement::Position { epoch, lsn };
         self.known.promise(Some(led_to), need)
@@ -126,16 +132,27 @@ fn each_server_counts_that_has_a_write_and_one_that_was_started_again_counts_onc
     let mut servers = Servers::new();
     servers.told(1, 10, Some((1, 200)));
     servers.told(2, 20, Some((1, 100)));
-    assert_eq!(servers.known.having(1, 150), [1]);
-    assert_eq!(servers.known.having(1, 100), [1, 2]);
-    assert!(servers.known.having(2, 100).is_empty(), "another history");
+    assert_eq!(servers.having(1, 150, 0), [1]);
+    assert_eq!(servers.having(1, 100, 0), [1, 2]);
+    assert!(servers.having(2, 100, 0).is_empty(), "another history");
     // It is behind what it had told before it was started again.
     servers.told(11, 30, Some((1, 150)));
-    assert_eq!(servers.known.having(1, 150), [11]);
-    assert_eq!(servers.known.having(1, 100), [2, 11]);
-    assert!(servers.known.having(1, 200).is_empty());
+    assert_eq!(servers.having(1, 150, 0), [11]);
+    assert_eq!(servers.having(1, 100, 0), [2, 11]);
+    assert!(servers.having(1, 200, 0).is_empty());
     servers.told(11, 40, None);
-    assert_eq!(servers.known.having(1, 100), [2]);
+    assert_eq!(servers.having(1, 100, 0), [2]);
+}
+
+#[test]
+fn a_server_that_has_told_nothing_since_somebody_waits_counts_for_nothing() {
+    let mut servers = Servers::new();
+    servers.told(1, 10, Some((1, 200)));
+    servers.told(2, 20, Some((1, 200)));
+    assert_eq!(servers.having(1, 200, 15), [2]);
+    assert!(servers.having(1, 200, 21).is_empty());
+    servers.told(1, 30, Some((1, 200)));
+    assert_eq!(servers.having(1, 200, 21), [1]);
 }
 
 /// Without a primary nobody tells whom it follows.
@@ -155,6 +172,40 @@ fn a_server_that_was_left_alone_has_what_it_said_to_have_on_its_timeline_and_no_
     // Behind what it had: a crash, and who knows what it has replayed since.
     assert_eq!(servers.alone(60, nobody, None, 90), None);
     assert_eq!(servers.alone(70, nobody, None, 130), None);
+}
+
+/// The look at its files takes longer than the question for its position, which another connection may ask meanwhile.
+#[test]
+fn what_a_server_said_of_its_timeline_counts_also_where_it_comes_after_a_later_word() {
+    let (nobody, itself) = (Upstream::Nobody(None), Upstream::Nobody(Some(1)));
+    let mut servers = Servers::new();
+    servers.alone(20, nobody, None, 120);
+    servers.alone(10, itself, Some(1), 100);
+    let last = servers.asked(1, 20);
+    assert_eq!(servers.promise(last, 1, 100), Promise::Covers);
+    assert_eq!(servers.promise(last, 1, 101), Promise::Unknown);
+    // Of before a crash: the later word is behind it.
+    let mut servers = Servers::new();
+    servers.alone(20, nobody, None, 90);
+    servers.alone(10, itself, Some(1), 100);
+    let last = servers.asked(1, 20);
+    assert_eq!(servers.promise(last, 1, 1), Promise::Unknown);
+    // It follows somebody since.
+    let mut servers = Servers::new();
+    servers.alone(20, Upstream::Timeline(2), None, 120);
+    servers.alone(10, itself, Some(1), 100);
+    let last = servers.asked(1, 20);
+    assert_eq!(servers.promise(last, 1, 100), Promise::Unknown);
+}
+
+/// Whether it was started again by a crash meanwhile shows only while it is behind what it had.
+#[test]
+fn what_a_server_said_of_its_timeline_counts_for_a_second() {
+    let (nobody, itself) = (Upstream::Nobody(None), Upstream::Nobody(Some(1)));
+    let mut servers = Servers::new();
+    servers.alone(10, itself, Some(1), 100);
+    assert_eq!(servers.alone(1009, nobody, None, 120), Some(100));
+    assert_eq!(servers.alone(1010, nobody, None, 120), None);
 }
 
 #[test]

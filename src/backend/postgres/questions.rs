@@ -40,8 +40,8 @@ macro_rules! probe {
             $citus,
             $subscribes,
             "receiver.received_tli::pg_catalog.int8",
-            "CASE WHEN receiver.pid IS NULL THEN 0 \
-             WHEN (pg_catalog.to_jsonb(receiver) ->> 'flushed_lsn')::pg_catalog.pg_lsn > receiver.receive_start_lsn THEN 2 \
+            "CASE WHEN receiver.pid IS NULL THEN 0 WHEN receiver.receive_start_lsn IS NULL THEN 2 \
+             WHEN (pg_catalog.to_jsonb(receiver) ->> 'flushed_lsn')::pg_catalog.pg_lsn > receiver.receive_start_lsn THEN 3 \
              ELSE 1 END",
             " LEFT JOIN pg_catalog.pg_stat_get_wal_receiver() AS receiver ON true"
         )

@@ -17,6 +17,10 @@ use crate::{causality::ReadRequirement, mutants};
 /// How many servers are remembered; of one that is forgotten a connection is asked again.
 const MOST: usize = 64;
 
+/// How long a server's word on the timeline on which it was left alone counts for what it says of its position after that.
+/// Long enough for the next look at its files; that is all that a crash in between could be hidden for.
+const LEFT_ALONE_FOR: Duration = Duration::from_secs(1);
+
 /// Between two looks at a server's files, which every read that waits would open.
 const TIMELINE_EVERY: Duration = Duration::from_millis(500);
 
@@ -73,37 +77,73 @@ impl ReplayObservation {
     }
 }
 
+/// What a server said of the timeline on which it was left alone.
+#[derive(Clone, Copy, Debug)]
+struct LeftAlone {
+    /// Before it was asked.
+    asked: Instant,
+    /// The position of that timeline that it has surely replayed.
+    position: (u64, u64),
+}
+
 /// The last sample of one server.
 #[derive(Clone, Copy, Debug)]
 struct ServerSample {
     server: u64,
     address: Option<u64>,
     begun: Instant,
+    word: ServerWord,
     /// Nothing where it told none that can be compared.
     position: Option<(u64, u64)>,
-    /// The position that it has surely replayed of the timeline on which it was left alone, by its own word.
-    left_alone: Option<(u64, u64)>,
+    left_alone: Option<LeftAlone>,
     /// When a connection that led to it was last asked for that timeline.
     timeline_asked: Option<Instant>,
 }
 
 impl ServerSample {
+    fn new(led_to: LedTo, word: ServerWord) -> Self {
+        let mut sample = Self {
+            server: led_to.server,
+            address: led_to.address,
+            begun: led_to.asked,
+            word,
+            position: None,
+            left_alone: None,
+            timeline_asked: None,
+        };
+        sample.hear(word, led_to.asked);
+        sample
+    }
+
     /// Takes in what the server said last. One that receives from nobody is where it was when it said on which timeline that
     /// is: it has that still, and what it has beyond it has to say anew. One that is behind that was started again by a crash.
-    fn hear(&mut self, word: ServerWord) {
-        let ServerWord { source, epoch, lsn } = word;
-        let position = epoch.zip(lsn);
-        self.left_alone = match source {
+    fn hear(&mut self, word: ServerWord, asked: Instant) {
+        let position = word.epoch.zip(word.lsn);
+        self.left_alone = match word.source {
             Upstream::Nobody(None) if position.is_none() => self
                 .left_alone
-                .filter(|(_, replayed)| lsn >= Some(*replayed)),
-            Upstream::Nobody(_) => position,
+                .filter(|alone| word.lsn >= Some(alone.position.1))
+                .filter(|alone| asked.saturating_duration_since(alone.asked) < LEFT_ALONE_FOR),
+            Upstream::Nobody(_) => position.map(|position| LeftAlone { asked, position }),
             Upstream::Timeline(_)
             | Upstream::Hidden(_)
             | Upstream::Untold
             | Upstream::NobodyAhead => None,
         };
-        self.position = position.or(self.left_alone);
+        (self.begun, self.word) = (asked, word);
+        self.position = position.or(self.left_alone.map(|alone| alone.position));
+    }
+
+    /// The answer to an earlier question, which took longer since it names the timeline: it counts as if it had come in time,
+    /// for what the server said last.
+    fn hear_late(&mut self, word: ServerWord, asked: Instant) {
+        let is_alone = self.word.source == Upstream::Nobody(None);
+        let is_newer = self.left_alone.is_none_or(|alone| alone.asked < asked);
+        if is_alone && is_newer && matches!(word.source, Upstream::Nobody(Some(_))) {
+            let (last, begun) = (self.word, self.begun);
+            self.hear(word, asked);
+            self.hear(last, begun);
+        }
     }
 }
 
@@ -123,29 +163,21 @@ pub(crate) enum Promise {
 pub(crate) struct ServerPositions(Vec<ServerSample>);
 
 impl ServerPositions {
-    /// Takes a sample in, unless one of the same server that was begun later is there.
+    /// Takes a sample in. Of the same server, the one that was begun last counts.
     pub(crate) fn note(&mut self, led_to: LedTo, word: ServerWord) {
         if let Some(known) = self.0.iter_mut().find(|one| one.server == led_to.server) {
             if known.begun <= led_to.asked {
-                known.begun = led_to.asked;
-                known.hear(word);
+                known.hear(word, led_to.asked);
+            } else {
+                known.hear_late(word, led_to.asked);
             }
             return;
         }
-        let mut sample = ServerSample {
-            server: led_to.server,
-            address: led_to.address,
-            begun: led_to.asked,
-            position: None,
-            left_alone: None,
-            timeline_asked: None,
-        };
-        sample.hear(word);
         if self.0.len() >= MOST {
             let oldest = (0..self.0.len()).min_by_key(|at| self.0[*at].begun);
             oldest.map(|at| self.0.swap_remove(at));
         }
-        self.0.push(sample);
+        self.0.push(ServerSample::new(led_to, word));
     }
 
     /// Whether this connection's server may be asked on which timeline it is, which receives from nobody; it is, then.
@@ -178,9 +210,10 @@ impl ServerPositions {
         }
     }
 
-    /// The servers that have told last that they have come so far, each in its last incarnation: one that was started again
-    /// is another server at the same address, and one copy. Of those that tell no address one counts.
-    pub(crate) fn having(&self, epoch: u64, lsn: u64) -> Vec<u64> {
+    /// The servers that have told last that they have come so far, asked no earlier than `since`, each in its last
+    /// incarnation: one that was started again is another server at the same address, and one copy. Of those that tell no
+    /// address one counts. One that is gone tells nothing any more.
+    pub(crate) fn having(&self, epoch: u64, lsn: u64, since: Instant) -> Vec<u64> {
         let is_last = |one: &&ServerSample| {
             let mut others = self.0.iter().filter(|other| other.address == one.address);
             others.all(|other| other.server == one.server || other.begun < one.begun)
@@ -189,7 +222,8 @@ impl ServerPositions {
             let position = one.position;
             position.is_some_and(|(of, replayed)| of == epoch && replayed >= lsn)
         };
-        let having = self.0.iter().filter(has).filter(is_last);
+        let heard = self.0.iter().filter(|one| one.begun >= since);
+        let having = heard.filter(has).filter(is_last);
         having.map(|one| one.server).collect()
     }
 

@@ -17,10 +17,10 @@ impl Replayed {
         self.notes().servers.ask_timeline(led_to, Instant::now())
     }
 
-    /// The servers that are known to have come so far: the node's own, or whichever of several.
-    pub(crate) fn servers_having(&self, epoch: u64, lsn: u64) -> Vec<u64> {
+    /// The servers that are known to have come so far: the node's own, or whichever of several has said so since then.
+    pub(crate) fn servers_having(&self, epoch: u64, lsn: u64, since: Instant) -> Vec<u64> {
         if self.is_mixed() {
-            return self.with_servers(|servers| servers.having(epoch, lsn));
+            return self.with_servers(|servers| servers.having(epoch, lsn, since));
         }
         let server = self.told().and_then(|told| told.server);
         let has = self.covers(ReadRequirement::Position { epoch, lsn });

@@ -70,7 +70,7 @@ impl RoutedConnection {
                 Ok(epoch) => epoch,
                 Err(lost) => return Look::Met(Err(lost)),
             };
-            there = reached(shared, epoch, position.lsn.0);
+            there = reached(shared, epoch, position.lsn.0, begun);
             if there.len() >= wanted {
                 return Look::Met(Ok(()));
             }
@@ -108,13 +108,13 @@ fn replicas(shared: &Shared) -> Vec<String> {
 /// The replicas that have come so far, each server once and by the name of its node.
 ///
 /// To count a node of several servers when all of them have it was rejected: nobody knows whether there is one more.
-fn reached(shared: &Shared, epoch: u64, lsn: u64) -> Vec<String> {
+fn reached(shared: &Shared, epoch: u64, lsn: u64, since: Instant) -> Vec<String> {
     let snapshot = shared.snapshot.load();
     let nodes = snapshot.nodes();
     let mut servers = Vec::new();
     let mut names = Vec::new();
     for node in nodes.filter(|node| node.seen.role == Role::Replica) {
-        for server in node.member.node.replayed.servers_having(epoch, lsn) {
+        for server in node.member.node.replayed.servers_having(epoch, lsn, since) {
             if !servers.contains(&server) {
                 servers.push(server);
                 names.push(node.seen.name.to_string());

@@ -99,7 +99,10 @@ pub(super) fn undecided(state: &State, claims: &[(NodeId, u64)]) -> Option<Undec
     }
     let receives = state.members().filter_map(|node| {
         let receives = node.said.in_recovery == Fact::Known(true)
-            && node.said.receiver == Fact::Known(WalReceiver::Fed)
+            && matches!(
+                node.said.receiver,
+                Fact::Known(WalReceiver::Fed | WalReceiver::Hidden)
+            )
             && !node.is_ejected()
             && is_ours(node, state);
         Some((node.id, node.said.epoch.known()?)).filter(|_| receives)

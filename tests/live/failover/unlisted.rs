@@ -1,7 +1,9 @@
 //! A new primary that is no node of the list, seen by who follows it and by connections that lead to it (rules T3, R1).
 
 use sea_orm::ConnectionTrait;
-use sealane::{Builder, ClusterSignal, Consistency, NodeConfig, Role, RoutedConnection};
+use sealane::{
+    Builder, ClusterSignal, Consistency, Ineligible, NodeConfig, Role, RoutedConnection,
+};
 use sealane_harness::{HaProxy, Node, Stop};
 
 use super::{MS, blocking, cluster, insert, promote, rows, status};
@@ -161,4 +163,19 @@ async fn a_standby_that_asks_in_vain_for_a_later_timeline_ends_nobody() {
     })
     .await;
     assert_eq!(status(&db, primary).role, Role::Primary);
+    // Nor does it serve what is nobody else's once it is the only one that answers.
+    let stopped = primary.clone();
+    blocking(move || stopped.stop(Stop::Immediate).unwrap()).await;
+    until("the primary to be gone", async || {
+        status(&db, primary).role != Role::Primary
+    })
+    .await;
+    for _ in 0..3 {
+        db.cluster().signal(ClusterSignal::Refresh).unwrap();
+        let read = anybody.query_one_raw(sql(&anybody, TRIAL)).await;
+        assert!(read.is_err(), "{read:?}");
+        tokio::time::sleep(100 * MS).await;
+    }
+    let why = status(&db, trial).ineligible;
+    assert_eq!(why, Some(Ineligible::NotReceiving));
 }
