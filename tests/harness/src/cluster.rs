@@ -229,7 +229,7 @@ impl Drop for Cluster {
 }
 
 /// Runs the same for each on a thread of its own; the first error, in order, is the result.
-fn in_parallel<I: Send, T: Send>(
+pub(crate) fn in_parallel<I: Send, T: Send>(
     items: impl IntoIterator<Item = I>,
     run: impl Fn(I) -> Result<T> + Sync,
 ) -> Result<Vec<T>> {

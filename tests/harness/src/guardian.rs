@@ -3,6 +3,8 @@
 //! One line on the pipe means that all was cleaned up; an end without it means that we were killed. Then the shell kills the
 //! servers found in the folder, frozen ones too, and removes the folder. It looks twice, since a server may just have been
 //! starting, and it trusts the servers' own pid files only, never a remembered number that may belong to somebody else by now.
+//! A server whose own file comes late (MariaDB's, after its recovery) has one of ours, and counts only if its command names the
+//! folder.
 
 use std::{
     fs,
@@ -42,6 +44,15 @@ sweep() {
         [ -n "$segment" ] && ipcrm -m "$segment"
         rm -f "$file"
     done
+    for file in "$0"/*/server.pid; do
+        [ -r "$file" ] || continue
+        read -r pid < "$file"
+        is_ours "$pid" && kill -KILL "$pid"
+        rm -f "$file"
+    done
+}
+is_ours() {
+    grep -qaF "$0/" "/proc/$1/cmdline" || ps -o command= -p "$1" | grep -qF "$0/"
 }
 sweep; sleep 0.3; sweep
 rm -rf "$0"

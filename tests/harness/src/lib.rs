@@ -17,6 +17,8 @@
 //! # }
 //! ```
 //!
+//! MariaDB servers stand in [`mariadb`], with what is general shared.
+//!
 //! # Blocking
 //!
 //! Everything here blocks the calling thread and needs no async runtime; calls take milliseconds, a start about a quarter of a
@@ -47,6 +49,7 @@ mod error;
 mod forwarder;
 mod guardian;
 mod haproxy;
+pub mod mariadb;
 mod node;
 mod patroni;
 mod pgbouncer;

@@ -1,0 +1,201 @@
+//! A server's life: start, stop, kill, freeze.
+//!
+//! The server is a direct child in the foreground, without a script that would start it again: so its end is seen at once, and
+//! its number is certain.
+
+use std::{
+    fs::{self, File},
+    process::{Child, Stdio},
+    sync::{MutexGuard, PoisonError},
+};
+
+use nix::sys::signal::Signal;
+
+use super::Node;
+use crate::{Error, Result, error::Attempt, process};
+
+/// As the template was made: a server refuses a log of another size only after a crash, but growing it takes time.
+pub(in crate::mariadb) const LOG_FILE_SIZE: &str = "--innodb-log-file-size=4M";
+
+/// For tests that survive the end of the server, not of the machine; quick, and small. Every statement of a client is logged,
+/// which is how they are counted.
+const COMMON: [&str; 20] = [
+    LOG_FILE_SIZE,
+    "--bind-address=127.0.0.1",
+    "--skip-name-resolve",
+    "--log-bin=binlog",
+    "--log-slave-updates=1",
+    "--gtid-strict-mode=1",
+    "--binlog-format=ROW",
+    "--sync-binlog=0",
+    "--innodb-flush-log-at-trx-commit=0",
+    "--innodb-buffer-pool-size=16M",
+    "--innodb-use-native-aio=0",
+    "--innodb-fast-shutdown=2",
+    "--key-buffer-size=1M",
+    "--aria-pagecache-buffer-size=8M",
+    "--performance-schema=0",
+    "--max-connections=200",
+    "--slave-net-timeout=5",
+    "--secure-file-priv=",
+    "--general-log=1",
+    // A frozen or cut-off client is thrown out by nobody but the test.
+    "--connect-timeout=60",
+];
+
+pub(super) struct Server {
+    child: Child,
+    frozen: bool,
+}
+
+impl Node {
+    /// Starts the server and waits until it answers. Nothing happens if it runs.
+    pub fn start(&self) -> Result<()> {
+        let mut server = self.alive();
+        if server.is_some() {
+            return Ok(());
+        }
+        let child = self.spawn()?;
+        let server = server.insert(Server {
+            child,
+            frozen: false,
+        });
+        self.wait_for("its start", || {
+            if let Some(status) = self.ended(&mut server.child)? {
+                return Err(Error::Ended {
+                    node: self.name().to_owned(),
+                    status,
+                    log: self.log_tail(),
+                });
+            }
+            self.ask("select 1").map(|_| Some(()))
+        })
+    }
+
+    /// Stops the server in order and waits for its end. A frozen server is thawed first. Nothing happens if it is down.
+    pub fn stop(&self) -> Result<()> {
+        self.thaw();
+        let mut server = self.alive();
+        if let Some(Server { child, .. }) = server.as_mut() {
+            process::signal(child.id(), Signal::SIGTERM);
+            self.wait_for("its end", || self.ended(child))?;
+        }
+        *server = None;
+        self.forget_number();
+        Ok(())
+    }
+
+    /// Stops and starts again.
+    pub fn restart(&self) -> Result<()> {
+        self.stop()?;
+        self.start()
+    }
+
+    /// Kills the server at once, as a power cut does, and returns when it is gone.
+    pub fn kill(&self) -> Result<()> {
+        let mut server = self.alive();
+        let Some(Server { child, .. }) = server.as_mut() else {
+            return Ok(());
+        };
+        process::kill_all(self.name(), child)?;
+        *server = None;
+        self.forget_number();
+        Ok(())
+    }
+
+    /// Stops the process where it stands. Clients and the kernel's sockets see a server that does not answer.
+    pub fn freeze(&self) {
+        if let Some(server) = self.alive().as_mut() {
+            server.frozen = true;
+            process::freeze(server.child.id());
+        }
+    }
+
+    /// Lets a frozen server go on.
+    pub fn thaw(&self) {
+        if let Some(server) = self.alive().as_mut()
+            && std::mem::take(&mut server.frozen)
+        {
+            process::thaw(server.child.id());
+        }
+    }
+
+    /// Whether the server has been started and has not ended since. A frozen one counts as running.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.alive().is_some()
+    }
+
+    /// A variable of the server, now if it runs, and at every later start.
+    pub fn set(&self, name: &str, value: &str) -> Result<()> {
+        self.preset(name, value);
+        match self.is_running() {
+            true => self.ask(&format!("set global {name} = {value}")).map(drop),
+            false => Ok(()),
+        }
+    }
+
+    /// A variable of the server from its next start on.
+    pub(in crate::mariadb) fn preset(&self, name: &str, value: &str) {
+        self.settings().insert(name.to_owned(), value.to_owned());
+    }
+
+    /// The number may be another process's from now on.
+    fn forget_number(&self) {
+        let _ = fs::remove_file(self.0.folder.join("server.pid"));
+    }
+
+    /// The server, forgotten if it has ended by itself: its number may belong to another process by now.
+    fn alive(&self) -> MutexGuard<'_, Option<Server>> {
+        let server = self.0.server.lock();
+        let mut server = server.unwrap_or_else(PoisonError::into_inner);
+        let ended = |server: &mut Server| !matches!(self.ended(&mut server.child), Ok(None));
+        if server.as_mut().is_some_and(ended) {
+            *server = None;
+        }
+        server
+    }
+
+    /// The exit status of a server that has ended.
+    fn ended(&self, child: &mut Child) -> Result<Option<String>> {
+        let status = child.try_wait();
+        let status = status.attempt(|| format!("looking after {}", self.name()))?;
+        Ok(status.map(|status| status.to_string()))
+    }
+
+    fn spawn(&self) -> Result<Child> {
+        let inner = &self.0;
+        let what = || format!("starting {}", inner.name);
+        let path = |name: &str| inner.folder.join(name).display().to_string();
+        let log = File::options().create(true).append(true).open(path("log"));
+        let log = log.attempt(what)?;
+        let mut command = inner.account.command(&inner.template.server);
+        command.arg("--no-defaults").args(COMMON);
+        command.args([
+            format!("--datadir={}", path("data")),
+            format!("--tmpdir={}", inner.folder.display()),
+            format!("--socket={}", path("socket")),
+            format!("--pid-file={}", path("own.pid")),
+            format!("--general-log-file={}", path("statements")),
+            format!("--port={}", self.port()),
+            format!("--server-id={}", inner.number),
+        ]);
+        let settings = self.settings();
+        command.args(
+            settings
+                .iter()
+                .map(|(name, value)| format!("--{name}={value}")),
+        );
+        drop(settings);
+        command.stdout(Stdio::from(log.try_clone().attempt(what)?));
+        command.stderr(Stdio::from(log));
+        let mut child = command.spawn().attempt(what)?;
+        // For the guardian, and at once: the server itself writes its number only when it has recovered.
+        let told = fs::write(path("server.pid"), format!("{}\n", child.id()));
+        if told.is_err() {
+            let _ = child.kill();
+        }
+        told.attempt(what)?;
+        Ok(child)
+    }
+}
