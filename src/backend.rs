@@ -35,8 +35,8 @@ use crate::{
 /// What one probe saw of a server.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Facts {
-    /// Whether the server is a standby; `None` where the backend has no such thing.
-    pub(crate) in_recovery: Option<bool>,
+    /// Whether the server is a standby; nothing where the backend has no such thing.
+    pub(crate) in_recovery: Fact<bool>,
     /// Which cluster it belongs to: PostgreSQL's system identifier.
     pub(crate) cluster: Option<u64>,
     /// Which primaryship it is, or follows.
@@ -156,9 +156,10 @@ impl Facts {
         };
         let row = flavour.row();
         let kept = Self {
-            in_recovery: self
-                .in_recovery
-                .filter(|_| row.roles || row.writes_everywhere),
+            in_recovery: match row.roles || row.writes_everywhere {
+                true => self.in_recovery,
+                false => Fact::NotChecked,
+            },
             system: SystemFacts {
                 proves_nothing: self.system.proves_nothing || !row.positions,
                 ..self.system
@@ -276,6 +277,7 @@ pub(crate) async fn probe_adopted(node: &Node, limit: Duration) -> Result<Facts,
         false => Err(silent()),
     })?;
     let in_recovery = row.map(|row| row.try_get_by_index(0)).transpose()?;
+    let in_recovery = in_recovery.map_or(Fact::NotChecked, Fact::Known);
     Ok(Facts {
         in_recovery,
         round_trip: started.elapsed(),

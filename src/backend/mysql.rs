@@ -12,6 +12,7 @@ use crate::{
     config::{Config, NodeConfig},
     error::DbErrKind,
     node::open::connect_mysql,
+    state::Fact,
 };
 
 /// `read_only` is what a replica of these servers has in place of a recovery state.
@@ -33,9 +34,13 @@ async fn ask(conn: &mut MySqlConnection) -> Result<Facts, sqlx::Error> {
     let row = sqlx::query(PROBE).fetch_one(conn).await?;
     let round_trip = started.elapsed();
     let read_only: bool = row.try_get(0)?;
-    // A replica without `read_only` is common and safe behind the read-only default; a primary with it is no primary.
+    // A replica without `read_only` is common and safe behind the read-only default; a primary with it is no primary. What it
+    // was found to be before is over all the same: one that was read-only for a while takes writes again.
     Ok(Facts {
-        in_recovery: read_only.then_some(true),
+        in_recovery: match read_only {
+            true => Fact::Known(true),
+            false => Fact::Unknown,
+        },
         round_trip,
         ..Facts::default()
     })

@@ -115,7 +115,8 @@ pub(super) async fn probe(
         None => Ok(false),
     };
     Ok(Facts {
-        serializable: facts.in_recovery == Some(true) && (facts.serializable || kept.serializable),
+        serializable: facts.in_recovery == Fact::Known(true)
+            && (facts.serializable || kept.serializable),
         system: SystemFacts {
             follower_reads: follower_reads.map_err(|err| DbErrKind::Query.of_sqlx(err))?,
             ..facts.system
@@ -259,7 +260,7 @@ async fn is_aurora(kept: &mut Kept) -> Result<bool, sqlx::Error> {
 
 fn read_little(row: &PgRow) -> Result<Facts, sqlx::Error> {
     Ok(Facts {
-        in_recovery: row.try_get(0)?,
+        in_recovery: Fact::Known(row.try_get(0)?),
         cluster: row
             .try_get::<Option<String>, _>(1)?
             .and_then(|id| id.parse().ok()),

@@ -1,4 +1,4 @@
-//! The routed handle on real PostgreSQL servers: a primary and streaming standbys.
+//! The routed handle on real servers: a primary and streaming standbys of PostgreSQL, and in `mariadb` one with its replicas.
 
 #![allow(
     clippy::unwrap_used,
@@ -36,6 +36,7 @@ mod idle;
 mod idle_closed;
 mod idle_stack;
 mod lines;
+mod mariadb;
 mod mistakes;
 mod options;
 mod poolers;

@@ -70,7 +70,7 @@ pub(in crate::cluster) fn unanswered(err: &DbErr) -> Signal {
 
 pub(in crate::cluster) fn said(facts: &Facts) -> ProbeFacts {
     ProbeFacts {
-        in_recovery: facts.in_recovery.map_or(Fact::NotChecked, Fact::Known),
+        in_recovery: facts.in_recovery,
         identity: facts.cluster.map_or(Fact::NotChecked, Fact::Known),
         epoch: facts.epoch,
         reached: facts.reached,

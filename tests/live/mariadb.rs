@@ -1,0 +1,11 @@
+//! The routed handle on a MariaDB primary and two replicas that follow it by GTID. What each server was sent is counted in the
+//! server's own log.
+
+mod demoted;
+mod errors;
+mod failover;
+mod fence;
+mod intent;
+mod own_writes;
+mod routing;
+mod stage;
