@@ -3,6 +3,7 @@
 mod crash;
 mod no_primary;
 mod replicas;
+mod share;
 
 use std::{
     sync::{

@@ -131,7 +131,11 @@ impl ServerSample {
             | Upstream::NobodyAhead => None,
         };
         (self.begun, self.word) = (asked, word);
-        self.position = position.or(self.left_alone.map(|alone| alone.position));
+        let known = position.or(self.left_alone.map(|alone| alone.position));
+        self.position = match mutants::lives("server_keeps_greatest_position") {
+            true => known.max(self.position),
+            false => known,
+        };
     }
 
     /// The answer to an earlier question, which took longer since it names the timeline: it counts as if it had come in time,

@@ -24,6 +24,8 @@ const BALANCED: &str =
 const ENDPOINT: &str =
     "reader_endpoint::no_read_is_stale_while_servers_behind_the_address_lag_come_and_go";
 
+const CRASHED: &str = "reader_endpoint::crash::standbys_behind_the_address_are_not_believed_what_they_had_before_their_crash";
+
 const MOVED: &str =
     "identity::moved::a_name_that_moves_to_a_promoted_standby_takes_every_connection_with_it";
 
@@ -33,7 +35,7 @@ const WOKEN: &str =
     "idle::a_primary_that_was_promoted_meanwhile_gets_the_first_write_and_the_old_one_none";
 
 /// Each mutant, the kinds of sessions that run, and the test that has to notice.
-const MUTANTS: [(&str, &str, &str); 15] = [
+const MUTANTS: [(&str, &str, &str); 16] = [
     ("writes_again", "", STORM),
     ("class_decides", "", STORM),
     ("flush_position", "Explicit", CHECKER),
@@ -46,6 +48,7 @@ const MUTANTS: [(&str, &str, &str); 15] = [
     ("monotonic_before_read", "", BEFORE),
     ("balanced_name_as_one_server", "", BALANCED),
     ("position_of_another_server", "", ENDPOINT),
+    ("server_keeps_greatest_position", "", CRASHED),
     ("moved_name_unnoticed", "", MOVED),
     ("work_before_cut", "", OPEN),
     ("woken_without_asking", "", WOKEN),

@@ -129,8 +129,13 @@ impl Node {
         let Ok(pid) = pid.parse() else {
             return Ok(());
         };
+        let before = self.crashes();
         process::signal(pid, Signal::SIGKILL);
-        self.wait_for("its recovery", || Ok(self.ask("select 1").ok().map(drop)))
+        // The server answers for a moment longer, until it hears of that.
+        self.wait_for("its recovery", || match self.crashes() > before {
+            true => Ok(self.ask("select 1").ok().map(drop)),
+            false => Ok(None),
+        })
     }
 
     /// Kills each client's process that runs a statement with this text, as the kernel does when memory is out; how many there
