@@ -47,15 +47,23 @@ use self::capture::Capture;
 #[cfg(feature = "postgres")]
 use self::tracker::Tracker;
 #[cfg(feature = "postgres")]
-use crate::vocabulary::Role;
+use crate::{config::Config, node::Node, vocabulary::Role};
+
+/// A connection for the first question to the primary, which is opened beside other work of a start.
+#[cfg(feature = "postgres")]
+pub(crate) async fn open_ahead(config: &Config, primary: Option<Arc<Node>>) -> Capture {
+    match primary {
+        Some(primary) => Capture::ahead(config, &primary).await,
+        None => Capture::default(),
+    }
+}
 
 /// Finds out whether there are positions, and keeps them known from then on.
 #[cfg(feature = "postgres")]
-pub(crate) async fn look_after(tracker: &Arc<Tracker>) {
+pub(crate) async fn look_after(tracker: &Arc<Tracker>, mut capture: Capture) {
     if !tracker.has_positions() {
         return;
     }
-    let mut capture = Capture::default();
     if tracker.snapshot.has_replicas() {
         capture.first(tracker).await;
     }

@@ -7,12 +7,13 @@
 mod adopted;
 mod catalog;
 mod late;
+mod probing;
 mod problem;
 pub(crate) mod settings;
 pub(crate) mod standing;
 mod warnings;
 
-use std::{sync::Arc, time::Instant};
+use std::{collections::HashMap, sync::Arc, time::Instant};
 
 use sea_orm::{DbBackend, DbErr};
 use tokio::runtime::Handle;
@@ -31,22 +32,16 @@ use super::{
     worker::{Begun, Worker},
 };
 use crate::{
-    backend::{self, MonitorConnection},
+    backend::MonitorConnection,
     causality::Clock,
     config::{Config, NodeConfig},
     error::{Error, causes::NodeListProblem},
     intent::{Classifier, Knowledge},
     signal,
     snapshot::Snapshot,
-    state::{Effect, Event, Moment, NodeSpec, NodeState, Notice, State, View, reduce::reduce},
+    state::{Effect, Moment, NodeSpec, State, View},
     vocabulary::{NodeId, Role},
 };
-
-/// How often every node is asked at the start, at the most.
-const ROUNDS: usize = 8;
-
-/// How long a replica is given to replay what the primary had written.
-const REPLAY: std::time::Duration = std::time::Duration::from_millis(5);
 
 /// Connects as the configuration says.
 pub(crate) async fn connect(config: Config) -> Result<Arc<Shared>, Error> {
@@ -91,11 +86,20 @@ async fn connect_as(config: Config, name: ClusterName) -> Result<Arc<Shared>, Er
     let classifier = Classifier::new(backend, judging(&config), Knowledge::Trusted);
     if reads_catalog {
         classifier.learn(Knowledge::Awaited);
-        starting.read_catalog(&classifier, &config).await;
     }
+    #[cfg(feature = "postgres")]
+    let capture = {
+        let opening = crate::positions::open_ahead(&config, starting.whose_positions());
+        let reading = starting.read_catalog(&classifier, &config, reads_catalog);
+        tokio::join!(opening, reading).0
+    };
+    #[cfg(not(feature = "postgres"))]
+    starting
+        .read_catalog(&classifier, &config, reads_catalog)
+        .await;
     let shared = starting.run(config, classifier, clock, reads_catalog);
     #[cfg(feature = "postgres")]
-    crate::positions::look_after(&shared.tracker).await;
+    crate::positions::look_after(&shared.tracker, capture).await;
     discovery::look_after(&shared);
     tracing::info!("started: {}", standing::line(&shared.snapshot.load().view));
     Ok(shared)
@@ -123,6 +127,8 @@ struct Starting {
     sources: Vec<Source>,
     effects: Vec<Effect>,
     primary_error: Option<DbErr>,
+    /// The connections on which nodes were asked. The monitors go on with them.
+    wires: HashMap<NodeId, MonitorConnection>,
     /// What is down was said once.
     waits: bool,
     catalog_read: bool,
@@ -152,6 +158,7 @@ impl Starting {
             sources,
             effects,
             primary_error: None,
+            wires: HashMap::new(),
             waits: false,
             catalog_read: false,
             origin,
@@ -194,99 +201,6 @@ impl Starting {
 
     fn is_file(config: &Config) -> bool {
         config.primary.url.backend() == DbBackend::Sqlite
-    }
-
-    /// Asks every node once, all at the same time, and each within its own time-out.
-    ///
-    /// A new primaryship has to be confirmed by the others, and a replica's lag is told by an answer that comes after
-    /// the primary's: both take a second round.
-    async fn probe(&mut self, config: &Config) {
-        for _ in 0..ROUNDS {
-            self.probe_once(config).await;
-            let late = |node: &NodeState| node.replay.lagging && node.replay.current_at.is_none();
-            match (self.state.is_confirming(), self.state.members().any(late)) {
-                (true, _) => {}
-                (false, true) => tokio::time::sleep(REPLAY).await,
-                (false, false) => break,
-            }
-        }
-        // The line at the start says how each replica stands, and the start asks for a position by itself. Standing
-        // writers are for later: a start opens no connection that no statement needs.
-        self.effects.retain(|effect| {
-            !matches!(
-                effect,
-                Effect::Notice(Notice::LeftRotation { .. } | Notice::JoinedRotation { .. })
-                    | Effect::AskPosition
-                    | Effect::StandBy { .. }
-            )
-        });
-        // It was only looked for.
-        if self.state.primaryship.primary.is_some() {
-            let search = |effect: &Effect| {
-                matches!(
-                    effect,
-                    Effect::Notice(Notice::NoPrimary | Notice::PrimaryIs { .. })
-                )
-            };
-            self.effects.retain(|effect| !search(effect));
-        }
-    }
-
-    async fn probe_once(&mut self, config: &Config) {
-        let begun = Moment(self.origin.elapsed());
-        let asked = |node: &&NodeState| !node.is_ejected();
-        let asking = self.state.members().filter(asked).filter_map(|node| {
-            let source = self
-                .sources
-                .iter()
-                .find(|source| source.spec.same_pool(&node.spec))?;
-            let asked = source.config()?;
-            let (id, role, name) = (node.id, node.spec.role, Arc::clone(&node.spec.name));
-            let trouble = Arc::clone(&source.trouble);
-            Some(async move {
-                (
-                    (id, name, trouble),
-                    role,
-                    backend::meet(config, asked, &mut MonitorConnection::default()).await,
-                )
-            })
-        });
-        let answers = futures_util::future::join_all(asking).await;
-        let mut rng = fastrand::Rng::new();
-        for ((node, name, trouble), role, answer) in answers {
-            let event = match answer {
-                Ok(facts) => {
-                    trouble.settled();
-                    Event::ProbeOk {
-                        node,
-                        begun,
-                        rtt: facts.round_trip,
-                        facts: super::nodes::said(&facts),
-                    }
-                }
-                Err(err) => {
-                    trouble.failed(&err);
-                    let signal = super::nodes::unanswered(&err);
-                    if role == Role::Primary {
-                        self.primary_error = Some(err);
-                    } else if !self.waits {
-                        tracing::warn!(
-                            node = &*name,
-                            error = %signal::told(&err),
-                            "this replica gives no connection yet: it is tried again in the background"
-                        );
-                    }
-                    Event::ProbeFailed {
-                        node,
-                        begun,
-                        signal,
-                    }
-                }
-            };
-            let now = Moment(self.origin.elapsed());
-            self.effects
-                .extend(reduce(&mut self.state, event, now, &mut rng));
-        }
     }
 
     fn run(
@@ -340,6 +254,7 @@ impl Starting {
                 state: self.state,
                 nodes,
                 effects: self.effects,
+                wires: self.wires,
                 catalog_read: self.catalog_read,
             };
             Worker::spawn(&shared, mailbox, begun);

@@ -70,8 +70,13 @@ impl Worker {
             state,
             nodes,
             effects,
+            wires,
             catalog_read,
         } = begun;
+        let mut probes = Probes::default();
+        for (node, wire) in wires {
+            probes.keep(node, wire);
+        }
         let exists = shared.judging.reads_catalog();
         let mut words = shared.clock.writes.words();
         // What was said while this handle was starting.
@@ -84,7 +89,7 @@ impl Worker {
             outbox: mailbox.tasks,
             state,
             nodes,
-            probes: Probes::default(),
+            probes,
             metrics: MetricsPublisher::new(shared),
             replies: PendingReplies::default(),
             sleep: Sleep::new(shared),

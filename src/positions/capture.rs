@@ -9,9 +9,12 @@ use sea_orm::DbErr;
 
 use super::{sql, tracker::Tracker};
 use crate::{
-    backend::postgres::NOT_TOLD, metrics::ClusterCounter, mutants, node::Node, signal,
-    vocabulary::NodeId,
+    backend::postgres::NOT_TOLD, config::Config, metrics::ClusterCounter, mutants, node::Node,
+    signal, vocabulary::NodeId,
 };
+
+/// By which servers list its connection.
+const NAME: &str = "sealane-capture";
 
 /// How a capture ended.
 pub(super) enum Ended {
@@ -25,13 +28,26 @@ pub(super) enum Ended {
 
 /// The connection that captures use, kept between them.
 #[derive(Debug, Default)]
-pub(super) struct Capture {
+pub(crate) struct Capture {
     /// With the generation of the primary that it leads to: the answer of another node says nothing of this one's
     /// writes.
     conn: Option<(NodeId, u64, sql::Direct)>,
 }
 
 impl Capture {
+    /// Opens its connection, before there is a cluster to ask for. Without one the first question opens it.
+    pub(super) async fn ahead(config: &Config, primary: &Node) -> Self {
+        let Some(direct) = &primary.direct else {
+            return Self::default();
+        };
+        let opening = sql::open(config, direct, NAME);
+        let opened = tokio::time::timeout(config.connect_timeout, opening).await;
+        let conn = opened.ok().and_then(Result::ok);
+        Self {
+            conn: conn.map(|conn| (primary.id, primary.generation, conn)),
+        }
+    }
+
     /// Gives up its connection.
     pub(super) fn close(&mut self) {
         self.conn = None;
@@ -75,7 +91,7 @@ impl Capture {
         };
         let mut conn = match self.conn.take() {
             Some((of, since, conn)) if (of, since) == (id, generation) && leads_home(&conn) => conn,
-            _ => sql::open(&tracker.config, &direct, "sealane-capture").await?,
+            _ => sql::open(&tracker.config, &direct, NAME).await?,
         };
         if !leads_home(&conn) {
             return Ok(Ended::Failed);

@@ -56,7 +56,7 @@ async fn one_statement_after_the_other_runs_on_one_connection() {
     until("the pool to have all", async || pool.num_idle() == 3).await;
 
     // From now on it is the application's too, which is to find all that nobody uses.
-    assert_eq!(processes(&db).await, 3);
+    until("each in its turn", async || processes(&db).await == 3).await;
     db.close().await.unwrap();
     assert!(pool.is_closed());
 }
@@ -110,7 +110,8 @@ async fn with_a_ping_before_each_statement_the_pool_has_every_connection_in_betw
     let cluster = Cluster::builder().start().unwrap();
     let builder = builder(&cluster).ping_after_idle(Duration::ZERO);
     let db = three(builder).await;
-    assert_eq!(processes(&db).await, 3);
+    // One may be open and not yet given back by whoever opened it.
+    until("each in its turn", async || processes(&db).await == 3).await;
 }
 
 #[tokio::test]

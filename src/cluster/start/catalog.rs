@@ -7,8 +7,6 @@ use sea_orm::DbBackend;
 use tokio::time::timeout;
 
 use super::Starting;
-#[cfg(feature = "postgres")]
-use crate::cluster::source::Source;
 use crate::{
     backend,
     config::Config,
@@ -17,6 +15,8 @@ use crate::{
     state::{Event, Moment, reduce::reduce},
     vocabulary::Role,
 };
+#[cfg(feature = "postgres")]
+use crate::{cluster::source::Source, node::Node, state::View};
 
 impl Starting {
     /// An authority's word on the primary, before anybody was asked.
@@ -41,10 +41,30 @@ impl Starting {
         crate::node::open::find_free_slot(config, nodes.collect()).await;
     }
 
+    /// The primary, where it is asked for its position before the first statement.
+    #[cfg(feature = "postgres")]
+    pub(super) fn whose_positions(&self) -> Option<Arc<Node>> {
+        let is_told = self.backend == DbBackend::Postgres
+            && self.sources.iter().all(Source::is_ours)
+            && self.state.has_positions()
+            && View::new(&self.state).splits;
+        let primary = self.state.primary().filter(|_| is_told)?;
+        let member = self.nodes.member(primary.id)?;
+        Some(Arc::clone(&member.node))
+    }
+
     /// Reads the catalog once before the first statement, so that a start does not send every read to the primary. A
     /// start without it does with a replica's until it is there. It may take as long as an acquire: somebody may hold the
     /// catalog's tables, or the server be frozen, and no monitor runs yet.
-    pub(super) async fn read_catalog(&mut self, classifier: &Classifier, config: &Config) {
+    pub(super) async fn read_catalog(
+        &mut self,
+        classifier: &Classifier,
+        config: &Config,
+        exists: bool,
+    ) {
+        if !exists {
+            return;
+        }
         let answers = |role| {
             let mut members = self.state.members();
             members.find(|node| node.probe.seen && node.role == role && !node.is_in_doubt())

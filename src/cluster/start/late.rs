@@ -73,8 +73,10 @@ impl Starting {
         }
     }
 
-    /// Forgets what the nodes said, so that each is asked again without a back-off. They keep their numbers and pools.
+    /// Forgets what the nodes said, so that each is asked again without a back-off. They keep their numbers and pools. A name
+    /// may lead to another server by then.
     fn forget(&mut self, config: &Config) -> Result<(), Error> {
+        self.wires.clear();
         let specs = self.sources.iter().map(|source| source.spec.clone());
         let now = Moment(self.origin.elapsed());
         let begun = State::start(tuning(config), specs.collect(), now);
