@@ -245,6 +245,28 @@ fn not_answered(config: &Config) -> DbErr {
     Silence::on_a_connection(config.setting("check_timeout"))
 }
 
+/// What whoever runs the servers can do about what their connections say.
+pub(crate) struct Advice {
+    /// The read-only default is not there.
+    pub(crate) read_only_default: &'static str,
+    /// Sessions read strings in another way than the judge.
+    pub(crate) strings: &'static str,
+}
+
+/// The advice for the servers of this backend.
+pub(crate) const fn advice(backend: DbBackend) -> Advice {
+    match backend {
+        #[cfg(feature = "postgres")]
+        DbBackend::Postgres => postgres::ADVICE,
+        #[cfg(feature = "mysql")]
+        DbBackend::MySql => mysql::ADVICE,
+        _ => Advice {
+            read_only_default: "",
+            strings: "",
+        },
+    }
+}
+
 /// Puts the read-only default back inside a transaction that may have lifted it; `None` where that is not needed or not
 /// possible.
 pub(crate) const fn restore_read_only_default(backend: DbBackend) -> Option<&'static str> {

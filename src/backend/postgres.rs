@@ -12,7 +12,7 @@ use sea_orm::{
 };
 
 use self::questions::{AURORA, LEAST, LITTLE, PLAIN_PROBE, PROBE, WITHOUT_RECEIVER};
-use super::{Facts, MonitorConnection};
+use super::{Advice, Facts, MonitorConnection};
 use crate::{
     config::{Config, NodeConfig},
     error::DbErrKind,
@@ -31,6 +31,14 @@ use crate::{
 
 /// Back to the start-up parameter, whatever the session was told since.
 pub(crate) const RESTORE_READ_ONLY_DEFAULT: &str = "RESET default_transaction_read_only";
+
+pub(super) const ADVICE: Advice = Advice {
+    read_only_default: "something between drops the start-up options; give the readers a role of their own with ALTER ROLE … \
+                        SET default_transaction_read_only = on, or let the pooler pass `options` on (PgBouncer 1.20 and later \
+                        do)",
+    strings: "a session begins with standard_conforming_strings=off: texts with a backslash are not judged there, and go to the \
+              primary; let the role and the database have it on",
+};
 
 const SERIALIZABLE: &str = "serializable";
 

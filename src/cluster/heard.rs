@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{inbox::StatementNews, shared::Shared};
 use crate::{
+    backend::advice,
     causality::{Replayed, Several},
     metrics::NodeCounter,
     node::Node,
@@ -74,10 +75,9 @@ impl Shared {
         if first {
             tracing::warn!(
                 node = &*node.seen.name,
-                "connections to this replica lack the read-only default: something between drops the start-up options, so \
-                 only the judging of statements keeps writes away from it; give the readers a role of their own with ALTER \
-                 ROLE … SET default_transaction_read_only = on, or let the pooler pass `options` on (PgBouncer 1.20 and \
-                 later do)"
+                "connections to this replica lack the read-only default, so only the judging of statements keeps writes away \
+                 from it: {}",
+                advice(self.backend).read_only_default
             );
         }
     }
@@ -85,12 +85,8 @@ impl Shared {
     /// A server reads strings in another way than the judge does.
     pub(crate) fn strange_strings(&self, id: NodeId) {
         let _span = self.worker.span.enter();
-        if self.judging.distrust_backslashes() {
-            tracing::warn!(
-                node = self.name_of(id),
-                "a session begins with standard_conforming_strings=off: texts with a backslash are not judged there, and \
-                 go to the primary; let the role and the database have it on"
-            );
+        if self.judging.distrust_strings() {
+            tracing::warn!(node = self.name_of(id), "{}", advice(self.backend).strings);
         }
     }
 }

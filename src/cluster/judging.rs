@@ -81,11 +81,11 @@ impl Judging {
         locals.clone()
     }
 
-    /// Texts with a backslash are judged nowhere from now on; whether that is new.
-    pub(super) fn distrust_backslashes(&self) -> bool {
-        let new = self.classifier.distrust_backslashes();
+    /// Texts whose strings some session reads otherwise are judged nowhere from now on; whether that is new.
+    pub(super) fn distrust_strings(&self) -> bool {
+        let new = self.classifier.distrust_strings();
         for local in self.locals() {
-            local.distrust_backslashes();
+            local.distrust_strings();
         }
         new
     }

@@ -162,8 +162,8 @@ pub(crate) struct Classifier {
     hasher: foldhash::fast::RandomState,
     digests: Digests,
     misses: AtomicU64,
-    /// A session reads a backslash in a string in another way than the lexer.
-    backslashes: AtomicBool,
+    /// A session reads strings in another way than the lexer.
+    strange_strings: AtomicBool,
 }
 
 impl Classifier {
@@ -180,7 +180,7 @@ impl Classifier {
             hasher: foldhash::fast::RandomState::default(),
             digests: Digests::default(),
             misses: AtomicU64::new(0),
-            backslashes: AtomicBool::new(false),
+            strange_strings: AtomicBool::new(false),
         }
     }
 
@@ -201,10 +201,11 @@ impl Classifier {
         first.bytes.load(Ordering::Relaxed) + second.bytes.load(Ordering::Relaxed)
     }
 
-    /// Texts with a backslash are not judged from now on: some session sees other strings in them than the lexer does,
-    /// and with that other statements. Without one, both see the same. Whether that is new.
-    pub(crate) fn distrust_backslashes(&self) -> bool {
-        let new = !self.backslashes.swap(true, Ordering::AcqRel);
+    /// Texts with a sign that ends a string for one and not for the other are not judged from now on: some session sees other
+    /// strings in them than the lexer does, and with that other statements. Without one, both see the same. Whether that is
+    /// new.
+    pub(crate) fn distrust_strings(&self) -> bool {
+        let new = !self.strange_strings.swap(true, Ordering::AcqRel);
         if new {
             self.generation.fetch_add(1, Ordering::AcqRel);
         }
@@ -214,7 +215,8 @@ impl Classifier {
     /// Whether a verdict on this text holds no more.
     #[inline]
     pub(crate) fn distrusts(&self, sql: &str) -> bool {
-        self.backslashes.load(Ordering::Acquire) && sql.contains('\\')
+        self.strange_strings.load(Ordering::Acquire)
+            && sql.contains(self.dialect.map_or(&[][..], Dialect::signs_of_strings))
     }
 
     /// The verdict on a text; the hot path.
@@ -341,7 +343,7 @@ impl Classifier {
 
     fn judge_in_full(&self, sql: &str) -> (Ruling, Traits) {
         if self.distrusts(sql) {
-            let why = "a backslash, and standard_conforming_strings is off";
+            let why = self.dialect.map_or("", Dialect::strange_strings);
             let ruling = Ruling::new(Intent::Primary, Reason::Unparsed, why);
             let traits = Traits {
                 kind: TextKind::Several,

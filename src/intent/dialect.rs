@@ -15,6 +15,27 @@ pub(crate) enum Dialect {
 }
 
 impl Dialect {
+    /// The signs that stand for something else where a session reads strings in another way than the judge: what is between
+    /// them, and with that whole statements. A text without one of them means the same everywhere.
+    pub(super) const fn signs_of_strings(self) -> &'static [char] {
+        match self {
+            // `standard_conforming_strings=off`.
+            Self::Postgres => &['\\'],
+            // `NO_BACKSLASH_ESCAPES` and `ANSI_QUOTES`.
+            Self::MySql => &['\\', '"'],
+            Self::Sqlite => &[],
+        }
+    }
+
+    /// Why a text with such a sign is not judged, for whoever asks.
+    pub(super) const fn strange_strings(self) -> &'static str {
+        match self {
+            Self::Postgres => "a backslash, and standard_conforming_strings is off",
+            Self::MySql => "a backslash or a double quote, and sql_mode says that it is none",
+            Self::Sqlite => "",
+        }
+    }
+
     pub(crate) fn of(backend: DbBackend) -> Option<Self> {
         match backend {
             DbBackend::Postgres => Some(Self::Postgres),

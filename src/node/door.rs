@@ -8,7 +8,7 @@
 //!
 //! Those that may write all lead to one server: as soon as one leads to another that is the primary in the same epoch or
 //! a later one, the pools of before are over, and nothing more is sent on them. A server that was left is never gone
-//! back to in that epoch. Those that only read may lead to several: then positions prove nothing (see `Replayed`).
+//! back to in that epoch, where there are epochs. Those that only read may lead to several: then positions prove nothing (see `Replayed`).
 
 mod guide;
 mod hello;
@@ -24,7 +24,7 @@ use std::{
 
 use thiserror::Error;
 
-#[cfg(any(feature = "postgres", test))]
+#[cfg(any(feature = "postgres", feature = "mysql", test))]
 pub(crate) use self::hello::PoolPurpose;
 pub(crate) use self::{guide::Guide, hello::Hello};
 use crate::{
@@ -84,7 +84,7 @@ pub(crate) enum News {
     Ahead(u64),
     /// A server that is read from said how far it has come.
     Met(ReplayReport),
-    /// A backslash in a string is not a backslash.
+    /// Strings begin or end elsewhere than the judge sees it.
     Strings,
     /// A connection to a replica lacks the read-only default; whether it is the first.
     Defaultless(bool),
@@ -344,7 +344,8 @@ impl Door {
 impl Inside {
     /// The name leads to another server than before, unless that is one which must not be written to.
     fn moves(&mut self, home: Server, server: Server) -> Result<(), Stranger> {
-        if self.left.contains(&server.started) {
+        // Where there are no timelines a planned change goes back without a restart.
+        if server.timeline.is_some() && self.left.contains(&server.started) {
             return Err(Stranger::Left);
         }
         let ages = server.timeline.zip(home.timeline);

@@ -39,7 +39,7 @@ pub(crate) enum NodePool {
     #[cfg(feature = "postgres")]
     Postgres(Pool<Postgres>, DatabaseConnection, Arc<Guide>, PoolState),
     #[cfg(feature = "mysql")]
-    MySql(Pool<MySql>, DatabaseConnection, PoolState),
+    MySql(Pool<MySql>, DatabaseConnection, Arc<Guide>, PoolState),
     #[cfg(feature = "sqlite")]
     Sqlite(Pool<Sqlite>, DatabaseConnection, PoolState),
     Adopted(DatabaseConnection),
@@ -80,7 +80,7 @@ impl NodePool {
             #[cfg(feature = "postgres")]
             Self::Postgres(_, connection, ..) => connection,
             #[cfg(feature = "mysql")]
-            Self::MySql(_, connection, _) => connection,
+            Self::MySql(_, connection, ..) => connection,
             #[cfg(feature = "sqlite")]
             Self::Sqlite(_, connection, _) => connection,
             Self::Adopted(connection) => connection,
@@ -168,6 +168,8 @@ impl NodePool {
         match self {
             #[cfg(feature = "postgres")]
             Self::Postgres(_, _, guide, _) => Some(guide),
+            #[cfg(feature = "mysql")]
+            Self::MySql(_, _, guide, _) => Some(guide),
             _ => None,
         }
     }

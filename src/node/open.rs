@@ -15,7 +15,7 @@
 )]
 mod credentials;
 #[cfg(feature = "mysql")]
-mod mysql;
+pub(crate) mod mysql;
 #[cfg(feature = "postgres")]
 mod postgres;
 #[cfg(feature = "sqlite")]
@@ -52,11 +52,8 @@ pub(crate) async fn open(
     config: &Config,
     node: &NodeConfig,
     #[cfg_attr(
-        not(feature = "postgres"),
-        expect(
-            unused_variables,
-            reason = "PostgreSQL's connections say whose they are"
-        )
+        not(any(feature = "postgres", feature = "mysql")),
+        expect(unused_variables, reason = "a file's connections lead to that file")
     )]
     door: &Arc<Door>,
 ) -> Result<NodePool, DbErr> {
@@ -64,7 +61,7 @@ pub(crate) async fn open(
         #[cfg(feature = "postgres")]
         DbBackend::Postgres => postgres::open(config, node, door).await,
         #[cfg(feature = "mysql")]
-        DbBackend::MySql => mysql::open(config, node).await,
+        DbBackend::MySql => mysql::open(config, node, door).await,
         #[cfg(feature = "sqlite")]
         DbBackend::Sqlite => sqlite::open(config, node).await,
         other => Err(DbErr::BackendNotSupported {

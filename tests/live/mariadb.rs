@@ -5,6 +5,7 @@ mod demoted;
 mod errors;
 mod failover;
 mod fence;
+mod first;
 mod intent;
 mod own_writes;
 mod routing;

@@ -40,6 +40,28 @@ fn writer(door: &Arc<Door>) -> Arc<Guide> {
     )
 }
 
+/// A server that knows no timelines takes its place again without having been started anew in between.
+#[test]
+fn a_name_without_timelines_may_lead_back_to_where_it_came_from() {
+    let door = Arc::new(Door::default());
+    let told = |started| Hello {
+        cluster: None,
+        timeline: None,
+        ..hello(started, 1)
+    };
+    let expected = Expected {
+        cluster: None,
+        epoch: None,
+        ..reigns(10, None)
+    };
+    assert!(!door.expect(expected));
+    for (from, to) in [(10, 20), (20, 10), (10, 20)] {
+        let pool = writer(&door);
+        assert_eq!(pool.admit(&told(from)), Ok(()));
+        assert_eq!(pool.admit(&told(to)), Err(Stranger::Moved));
+    }
+}
+
 #[test]
 fn a_name_that_moves_to_a_newer_timeline_ends_the_pools_of_before_and_never_goes_back() {
     let door = Arc::new(Door::default());

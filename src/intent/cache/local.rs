@@ -19,8 +19,8 @@ impl Classifier {
             _ => Knowledge::Awaited,
         };
         let other = Self::new(backend, self.settings.with_local(names), known);
-        let backslashes = self.backslashes.load(Ordering::Acquire);
-        other.backslashes.store(backslashes, Ordering::Release);
+        let strange = self.strange_strings.load(Ordering::Acquire);
+        other.strange_strings.store(strange, Ordering::Release);
         other
     }
 

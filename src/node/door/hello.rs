@@ -1,7 +1,7 @@
 //! What a connection's first round trip tells, and what of that counts for the system that answers (rules C4, T18).
 
 use crate::{causality::ReplayReport, vocabulary::Flavour};
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "postgres", feature = "mysql"))]
 use crate::{
     config::{Config, NodeConfig},
     vocabulary::Role,
@@ -20,7 +20,7 @@ pub(crate) struct Hello {
     pub(crate) address: Option<u64>,
     /// The session cannot write unless it says so.
     pub(crate) read_only_default: bool,
-    /// A backslash in a string is a backslash.
+    /// Strings begin and end in a text where the judge sees them begin and end.
     pub(crate) plain_strings: bool,
     /// Which system the server is; of those that differ from PostgreSQL by more than what is installed or set.
     pub(crate) flavour: Option<Flavour>,
@@ -46,7 +46,7 @@ pub(crate) struct PoolPurpose {
 }
 
 impl PoolPurpose {
-    #[cfg(feature = "postgres")]
+    #[cfg(any(feature = "postgres", feature = "mysql"))]
     pub(in crate::node) fn of(config: &Config, node: &NodeConfig) -> Self {
         let is_replica = node.role() == Role::Replica;
         Self {

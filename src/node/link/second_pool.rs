@@ -11,7 +11,7 @@ use super::NodePool;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 use super::PoolState;
 #[cfg(feature = "mysql")]
-use crate::node::open::mysql_taker;
+use crate::node::open::{mysql::greet::hooked as mysql_hooked, mysql_taker};
 use crate::node::{HandedConnections, PoolLook};
 #[cfg(feature = "postgres")]
 use crate::node::{greet::hooked, open::postgres_taker};
@@ -80,22 +80,18 @@ impl NodePool {
                 })
             }
             #[cfg(feature = "mysql")]
-            Self::MySql(pool, _, state) => {
+            Self::MySql(pool, _, guide, state) => {
                 let mut options = twin(pool, on_return, |conn| {
                     Box::pin(async { conn.ping().await.map(|()| None) })
                 });
                 if state.has_free_slot() {
-                    let handed = Arc::clone(&handed);
-                    options = options.after_connect(move |_, _| {
-                        handed.count();
-                        Box::pin(std::future::ready(Ok(())))
-                    });
+                    options = mysql_hooked(options, guide, false, Some(Arc::clone(&handed)));
                 }
                 let pool = open(pool, options);
                 let connection = sea_orm::SqlxMySqlConnector::from_sqlx_mysql_pool(pool.clone());
                 let own = PoolState::default();
                 let own = own.with_credentials(state.credentials(), mysql_taker(&pool));
-                let link = Self::MySql(pool, connection, own);
+                let link = Self::MySql(pool, connection, Arc::clone(guide), own);
                 Some(SecondPool {
                     link: Arc::new(link),
                     handed,

@@ -1,18 +1,19 @@
 //! Pools of MariaDB and MySQL nodes.
 
+pub(crate) mod greet;
 mod pointed;
 
 use std::sync::Arc;
 
 use sea_orm::{
     DbErr, SqlxMySqlConnector,
-    sqlx::{
-        ConnectOptions as _, Executor, MySql, MySqlConnection, MySqlPool,
-        mysql::MySqlConnectOptions, pool::PoolOptions,
-    },
+    sqlx::{ConnectOptions as _, MySqlConnection, MySqlPool, mysql::MySqlConnectOptions},
 };
 
-use self::pointed::{parsed, retargeted, with_password};
+use self::{
+    greet::hooked,
+    pointed::{parsed, retargeted, with_password},
+};
 use super::{
     credentials::{credentials_of, logs_in_again},
     tuned,
@@ -21,15 +22,20 @@ use crate::{
     config::{Config, NodeConfig},
     credentials::{Credentials, Login, TakesCredentials},
     error::DbErrKind,
-    node::{NodePool, PoolState},
-    vocabulary::Role,
+    node::{
+        NodePool, PoolState,
+        door::{Door, Guide, PoolPurpose},
+    },
 };
 
-/// The first statement of every replica connection (rule I7).
-const READ_ONLY_DEFAULT: &str = "SET SESSION TRANSACTION READ ONLY";
-
-pub(super) async fn open(config: &Config, node: &NodeConfig) -> Result<NodePool, DbErr> {
+pub(super) async fn open(
+    config: &Config,
+    node: &NodeConfig,
+    door: &Arc<Door>,
+) -> Result<NodePool, DbErr> {
     let mut options = tuned(config, node);
+    let purpose = PoolPurpose::of(config, node);
+    let (guide, read_only) = (Guide::new(door, purpose), purpose.read_only_default);
     let credentials = credentials_of(config, node);
     let signed = match &credentials {
         Some(from) => Some(Login::new(from).credentials().await?),
@@ -47,20 +53,20 @@ pub(super) async fn open(config: &Config, node: &NodeConfig) -> Result<NodePool,
             options.map_sqlx_mysql_opts(move |_| ready.clone());
         }
     }
-    let read_only = config.fence && node.role() == Role::Replica;
-    if read_only {
+    // Nobody can look into a caller's options, and SeaORM itself puts nothing there.
+    let free_slot = config.connect_options.is_none();
+    if read_only || free_slot {
         // One slot for a function over the pool's options, and one for what runs after connecting: on a replica the
         // read-only default takes both. Sizes and time-outs are in `options`; a caller's pool closure is not, and is
         // documented.
-        options.map_sqlx_mysql_pool_opts(with_read_only_default);
+        let guide = Arc::clone(&guide);
+        options.map_sqlx_mysql_pool_opts(move |base| hooked(base, &guide, read_only, None));
     }
     let connection = SqlxMySqlConnector::connect(options).await?;
     let pool = connection.get_mysql_connection_pool().clone();
-    // Nobody can look into a caller's options, and SeaORM itself puts nothing there.
-    let free_slot = config.connect_options.is_none() && !read_only;
-    let state =
-        PoolState::with_slot(free_slot).with_credentials(credentials.as_ref(), taker(&pool));
-    Ok(NodePool::MySql(pool, connection, state))
+    let state = PoolState::with_slot(free_slot && !read_only)
+        .with_credentials(credentials.as_ref(), taker(&pool));
+    Ok(NodePool::MySql(pool, connection, guide, state))
 }
 
 /// Opens a connection of our own beside the pool, for probes. What is asked there is nobody's statement.
@@ -115,12 +121,4 @@ pub(in crate::node) fn taker(pool: &MySqlPool) -> Arc<dyn TakesCredentials> {
         }
     }
     Arc::new(Taker(pool.clone()))
-}
-
-/// MariaDB and MySQL have no start-up parameter for it, so the read-only default is the first statement of each
-/// connection (I7).
-fn with_read_only_default(options: PoolOptions<MySql>) -> PoolOptions<MySql> {
-    options.after_connect(|conn, _| {
-        Box::pin(async move { conn.execute(READ_ONLY_DEFAULT).await.map(drop) })
-    })
 }

@@ -208,7 +208,32 @@ fn a_text_that_ends_its_transaction_is_known() {
         assert!(!local.leaves_open(sql), "{sql}");
     }
     // Nobody knows where its strings end.
-    local.distrust_backslashes();
+    local.distrust_strings();
     assert!(!local.leaves_open(r"SELECT '\'; COMMIT; --'"));
     assert!(local.leaves_open(r"SELECT '\'"));
+}
+
+/// What stands for a string in one mode is a name, or the end of a string, in another.
+#[test]
+fn a_text_whose_strings_some_session_reads_otherwise_is_no_read() {
+    let judge = |backend| Classifier::new(backend, Settings::default(), Knowledge::Trusted);
+    let double = r#"SELECT "a" FROM note"#;
+    let backslash = r"SELECT 'a\\' FROM note";
+    let plain = "SELECT 'a' FROM note";
+    for (backend, strange) in [
+        (DbBackend::MySql, [true, true, false]),
+        (DbBackend::Postgres, [false, true, false]),
+        (DbBackend::Sqlite, [false, false, false]),
+    ] {
+        let classifier = judge(backend);
+        let texts = [double, backslash, plain];
+        let intents = || texts.map(|text| classifier.verdict(text).intent);
+        assert_eq!(intents(), [Intent::Read; 3], "{backend:?}");
+        classifier.distrust_strings();
+        let expected = strange.map(|strange| match strange {
+            true => Intent::Primary,
+            false => Intent::Read,
+        });
+        assert_eq!(intents(), expected, "{backend:?}");
+    }
 }

@@ -1,0 +1,176 @@
+//! What a MariaDB or MySQL connection says in its first round trip: whose server it leads to, and how its session reads a text
+//! (rules C4, I7).
+
+use std::{
+    hash::{BuildHasher, BuildHasherDefault, DefaultHasher},
+    sync::Arc,
+};
+
+use sea_orm::sqlx::{
+    self, Executor, MySql, MySqlConnection, Row, mysql::MySqlRow, pool::PoolOptions,
+};
+
+use crate::node::{
+    HandedConnections,
+    door::{Guide, Hello},
+};
+
+/// The first statement of every replica connection (rule I7).
+const READ_ONLY_DEFAULT: &str = "SET SESSION TRANSACTION READ ONLY";
+
+/// The question, by what is done before it in the same round trip.
+///
+/// Comments that only one of the two executes hold what is called otherwise there: MariaDB takes `/*M!`, and of MySQL's own
+/// none that begin with 5.7.0 or later. A server counts the seconds since its start by the same clock as `UNIX_TIMESTAMP()`, so
+/// their difference is its start, whenever it is asked.
+macro_rules! hello {
+    ($before:literal) => {
+        concat!(
+            $before,
+            "SELECT @@global.read_only, \
+             /*M!100000 @@session.tx_read_only, @@global.server_uid, */ \
+             /*!50720 @@session.transaction_read_only, @@global.server_uuid, */ \
+             @@session.sql_mode, @@global.hostname, @@global.port, @@global.server_id, \
+             UNIX_TIMESTAMP() - (SELECT variable_value FROM \
+             /*M!100000 information_schema.global_status */ /*!50720 performance_schema.global_status */ \
+             WHERE variable_name = 'UPTIME')"
+        )
+    };
+}
+
+const ASK: &str = hello!("");
+
+/// What anything that speaks the protocol answers.
+const LITTLE: &str = "SELECT @@global.read_only";
+
+const SET_AND_ASK: &str = hello!("SET SESSION TRANSACTION READ ONLY; ");
+
+/// What a server says of itself and of the session.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Told {
+    pub(crate) read_only: bool,
+    /// The session cannot write unless it says so.
+    pub(crate) read_only_default: bool,
+    /// A text means what the judge reads in it.
+    pub(crate) plain_strings: bool,
+    /// The server, from one start to the next. By its start alone two that were started in one second would be one.
+    pub(crate) started: Option<u64>,
+    /// The server, however often it is started.
+    pub(crate) address: Option<u64>,
+}
+
+impl Told {
+    /// What the door judges a connection by. That the node is read-only says nothing of where it leads: who takes writes is
+    /// found out by the checks, and an operator may read from a primary that takes none.
+    fn hello(&self, writes: bool) -> Hello {
+        Hello {
+            in_recovery: self.read_only && !writes,
+            started: self.started,
+            address: self.address,
+            read_only_default: self.read_only_default,
+            plain_strings: self.plain_strings,
+            ..Hello::default()
+        }
+    }
+}
+
+/// Asks a server who it is, or what little of that it tells.
+pub(crate) async fn ask(conn: &mut MySqlConnection) -> Result<Told, sqlx::Error> {
+    let row = sqlx::raw_sql(ASK).fetch_one(&mut *conn).await;
+    match row.and_then(|row| read(&row)) {
+        Err(err) if is_missing(&err) => {
+            let row = sqlx::raw_sql(LITTLE).fetch_one(conn).await?;
+            Ok(Told {
+                read_only: row.try_get_unchecked(0)?,
+                ..Told::default()
+            })
+        }
+        told => told,
+    }
+}
+
+/// Whether the server has no such thing, or does not tell it to this user.
+fn is_missing(err: &sqlx::Error) -> bool {
+    matches!(
+        err,
+        sqlx::Error::Database(_) | sqlx::Error::ColumnDecode { .. }
+    )
+}
+
+/// Lets a pool ask each of its connections as it is opened; `read_only`: after it was made to refuse writes. `handed`: what
+/// counts them where the pool is handed out.
+pub(in crate::node) fn hooked(
+    options: PoolOptions<MySql>,
+    guide: &Arc<Guide>,
+    read_only: bool,
+    handed: Option<Arc<HandedConnections>>,
+) -> PoolOptions<MySql> {
+    guide.hook(None);
+    let guide = Arc::clone(guide);
+    options.after_connect(move |conn, _| {
+        let (guide, handed) = (Arc::clone(&guide), handed.clone());
+        Box::pin(async move {
+            if let Some(handed) = handed {
+                handed.count();
+            }
+            let told = first_round_trip(conn, read_only).await?;
+            guide
+                .admit(&told.hello(guide.purpose.writes))
+                .map_err(|stranger| sqlx::Error::Configuration(Box::new(stranger)))
+        })
+    })
+}
+
+async fn first_round_trip(
+    conn: &mut MySqlConnection,
+    read_only: bool,
+) -> Result<Told, sqlx::Error> {
+    let question = match read_only {
+        true => SET_AND_ASK,
+        false => ASK,
+    };
+    let answer = sqlx::raw_sql(question).fetch_one(&mut *conn).await;
+    match answer.and_then(|row| read(&row)) {
+        // Something that only speaks the protocol, or tells this user less: there is nothing to judge it by.
+        Err(err) if is_missing(&err) => {
+            if read_only {
+                conn.execute(READ_ONLY_DEFAULT).await?;
+            }
+            Ok(Told {
+                read_only_default: read_only,
+                plain_strings: true,
+                ..Told::default()
+            })
+        }
+        told => told,
+    }
+}
+
+fn read(row: &MySqlRow) -> Result<Told, sqlx::Error> {
+    let text = |at: usize| row.try_get_unchecked::<String, _>(at);
+    let started: f64 = row.try_get_unchecked(7)?;
+    let (id, sql_mode) = (text(2)?, text(3)?);
+    let host = text(4)?;
+    let port: u64 = row.try_get_unchecked(5)?;
+    let number: u64 = row.try_get_unchecked(6)?;
+    // Copies of one disk have one identifier, and are told apart by the rest.
+    let address = hash((id, host, port, number));
+    Ok(Told {
+        read_only: row.try_get_unchecked(0)?,
+        read_only_default: row.try_get_unchecked(1)?,
+        plain_strings: reads_plainly(&sql_mode),
+        started: Some(hash((address, started.to_bits()))),
+        address: Some(address),
+    })
+}
+
+fn hash(what: impl std::hash::Hash) -> u64 {
+    BuildHasherDefault::<DefaultHasher>::default().hash_one(what)
+}
+
+/// Whether a text means what the judge reads in it: with the first of these modes, which others contain, what stands between
+/// double quotes is a name, and with the second a backslash is a backslash.
+pub(crate) fn reads_plainly(sql_mode: &str) -> bool {
+    let mut modes = sql_mode.split(',');
+    !modes.any(|mode| matches!(mode.trim(), "ANSI_QUOTES" | "NO_BACKSLASH_ESCAPES"))
+}
