@@ -28,6 +28,8 @@ use crate::vocabulary::Role;
 #[cfg(test)]
 pub(crate) use advice::{of_server, of_tls};
 pub(crate) use advice::{said, told};
+#[cfg(feature = "postgres")]
+pub(crate) use foreign::may_show_sharing;
 pub(crate) use foreign::{
     code, facts, is_doubtful, is_login_refused, is_outdated, may_pass, of_db_err, stage_of,
 };
@@ -76,7 +78,8 @@ pub(crate) enum Signal {
     Cancelled,
     /// The server is there and does not let us in: credentials, host rules, missing database.
     Rejected,
-    /// What the connection had prepared of the statement does not fit the schema any more. It was not begun.
+    /// What the connection had prepared of the statement does not fit the schema any more, or is another client's. The
+    /// statement was not begun.
     Outdated,
     /// Another error-level answer of the server.
     Server,

@@ -6,6 +6,7 @@ use std::{
         Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
+    time::{Duration, Instant},
 };
 
 /// Whose the pool's one slot for new connections is.
@@ -48,6 +49,8 @@ pub(crate) struct Sharing {
     shared: AtomicBool,
     /// The pooler tells clients' prepared statements apart.
     prepares: AtomicBool,
+    /// When it was last looked for because a statement showed it; held by whoever looks.
+    looked: tokio::sync::Mutex<Option<Instant>>,
 }
 
 impl Sharing {
@@ -55,6 +58,17 @@ impl Sharing {
     pub(crate) fn mark_shared(&self, prepares: bool) -> bool {
         self.prepares.store(prepares, Ordering::Release);
         !self.shared.swap(true, Ordering::AcqRel)
+    }
+
+    /// Looks by this, one at a time: who comes meanwhile waits for what the first one finds, and who comes soon after it
+    /// knows that.
+    pub(crate) async fn look(&self, every: Duration, look: impl AsyncFnOnce()) {
+        let mut looked = self.looked.lock().await;
+        let is_late = looked.is_none_or(|looked| looked.elapsed() >= every);
+        if is_late && !self.is_shared() {
+            look().await;
+            *looked = Some(Instant::now());
+        }
     }
 
     /// Whether the next transaction may be on another connection of the server's.

@@ -90,6 +90,7 @@ impl Attempt<'_> {
             _ => (failed.stage, signal_of(lease, &failed.err)),
         };
         failed.stage = stage;
+        let signal = self.look_behind(lease, signal, &failed.err).await;
         let ran = self.ran(stage);
         self.progress.sent |= ran != Ran::Nothing;
         self.request.shared.report(lease, stage, signal, ran);
@@ -136,6 +137,21 @@ impl Attempt<'_> {
                 Err(self.give(outcome, lease, failed, kind))
             }
         }
+    }
+
+    /// The signal of an error, or what that means where a pooler turns out to be the reason (rule I8).
+    async fn look_behind(&self, lease: &Lease, signal: Signal, err: &DbErr) -> Signal {
+        #[cfg(feature = "postgres")]
+        if let Signal::Outdated | Signal::Server = signal {
+            let config = &self.request.shared.config;
+            // In a future of its own, so that others are no larger for it.
+            return match Box::pin(lease.node().look_for_pooler(config, err)).await {
+                true => Signal::Outdated,
+                false => signal,
+            };
+        }
+        let _ = (lease, err);
+        signal
     }
 
     /// What was sent, as far as a retry goes.

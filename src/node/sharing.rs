@@ -4,17 +4,25 @@
 //! of the server, or one connection is seen to change its own; neither happens where each client has one of its own. Where
 //! the server sees the very ends of our socket nothing stands between, which costs one question and no connection.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
-use sea_orm::sqlx::{self, Connection, PgConnection, Row, postgres::PgRow};
+use sea_orm::{
+    DbErr,
+    sqlx::{self, Connection, PgConnection, Row, postgres::PgRow},
+};
 
 use super::{
+    Node,
     open::connect_postgres,
     sockets::{Ends, Socket},
 };
 use crate::{
     causality::unresolved::Backend,
     config::{Config, NodeConfig},
+    signal::may_show_sharing,
     vocabulary::Flavour,
 };
 
@@ -33,6 +41,31 @@ const OWN_NAME: &str = "sqlx_s_";
 
 /// How often the two connections are compared: others may take a connection between two questions.
 const ROUNDS: usize = 3;
+
+/// What a statement showed is looked at once in this time, however many show it: a caller may have what is prepared forgotten
+/// as well.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+impl Node {
+    /// Looks for a pooler that began to share connections, since a statement's error shows one: before the statement is sent
+    /// again. The monitor would find it when it next connects, and by then statements would have failed. Whether there is one
+    /// behind which the statement has to run otherwise.
+    pub(crate) async fn look_for_pooler(&self, config: &Config, shown: &DbErr) -> bool {
+        let Some(node) = self.direct.as_ref().filter(|_| may_show_sharing(shown)) else {
+            return false;
+        };
+        let sharing = config.found.sharing(node.url.without_password());
+        let look = sharing.look(LOOK_EVERY, async || {
+            if let Ok(mut conn) = connect_postgres(config, node, "sealane-look").await {
+                find(config, node, &mut conn).await;
+                let _ = conn.close().await;
+            }
+        });
+        // In vain it is a statement that may fail.
+        let _ = tokio::time::timeout(config.connect_timeout, look).await;
+        self.link.needs_blocks()
+    }
+}
 
 /// Looks from this connection, and from a second one where that is needed. What cannot be told stays as it is.
 pub(crate) async fn find(config: &Config, node: &NodeConfig, conn: &mut PgConnection) {
@@ -120,15 +153,23 @@ fn end(row: &PgRow, addr: usize, port: usize) -> Option<SocketAddr> {
 async fn tells_apart(conn: &mut PgConnection) -> Result<bool, sqlx::Error> {
     sqlx::raw_sql("BEGIN").execute(&mut *conn).await?;
     let called = sqlx::query(CALLED).fetch_optional(&mut *conn).await;
+    if called.as_ref().is_ok_and(|row| !is_renamed(row.as_ref())) {
+        // Or another client would run this for its own first statement.
+        sqlx::raw_sql("DEALLOCATE ALL").execute(&mut *conn).await?;
+    }
     sqlx::raw_sql("ROLLBACK").execute(&mut *conn).await?;
     let apart = match called {
-        Ok(row) => row
-            .and_then(|row| row.try_get::<String, _>(0).ok())
-            .is_some_and(|name| !name.starts_with(OWN_NAME)),
+        Ok(row) => is_renamed(row.as_ref()),
         // Another client has one of that name there.
         Err(sqlx::Error::Database(_)) => false,
         Err(err) => return Err(err),
     };
     conn.clear_cached_statements().await?;
     Ok(apart)
+}
+
+/// Whether the statement has another name at the server than the driver gave it.
+fn is_renamed(row: Option<&PgRow>) -> bool {
+    let name = row.and_then(|row| row.try_get::<String, _>(0).ok());
+    name.is_some_and(|name| !name.starts_with(OWN_NAME))
 }

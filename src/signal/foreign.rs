@@ -91,6 +91,22 @@ pub(crate) fn is_outdated(error: &DbErr) -> bool {
     of_db_err(error, Role::Unknown) == Signal::Outdated
 }
 
+/// Whether what the connection has prepared may be gone, or another client's: so that a pooler shares connections.
+#[cfg(feature = "postgres")]
+#[must_use]
+pub(crate) fn may_show_sharing(error: &DbErr) -> bool {
+    let (DbErr::Conn(error) | DbErr::Exec(error) | DbErr::Query(error)) = error else {
+        return false;
+    };
+    let RuntimeErr::SqlxError(error) = error else {
+        return false;
+    };
+    match facts(error) {
+        ErrorFacts::Server(answer) => super::postgres::may_show_sharing(&answer),
+        _ => false,
+    }
+}
+
 /// What happened, from SeaORM's error: transactions and adopted connections go through SeaORM.
 #[must_use]
 pub(crate) fn of_db_err(error: &DbErr, on: Role) -> Signal {

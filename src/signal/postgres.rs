@@ -66,6 +66,7 @@ fn refused(answer: &ServerAnswer<'_>, on: Role) -> Signal {
     match &*answer.code {
         "25006" => refusal(on, true),
         "0A000" if answer.routine.as_deref() == Some(REVALIDATE) => Signal::Outdated,
+        _ if is_anothers(answer) => Signal::Outdated,
         "0A000" | "55000" | "XX000" if refused_in_recovery(answer) => refusal(on, false),
         "40001" | "40P01" if on == Role::Replica => Signal::RecoveryConflict { ended: false },
         "40001" | "40P01" => Signal::Serialization,
@@ -110,6 +111,39 @@ const RAISE: &str = "exec_stmt_raise";
 
 /// The routine that looks at a prepared statement before it is run, and refuses one whose columns are others by now.
 const REVALIDATE: &str = "RevalidateCachedQuery";
+
+/// The routines that look for a prepared statement and that make one, with the only error that each has.
+const PREPARED: [(&str, &str); 2] = [
+    ("26000", "FetchPreparedStatement"),
+    ("42P05", "StorePreparedStatement"),
+];
+
+/// How the driver calls what it prepares, in the quotes of every language.
+const OWN_NAME: &str = "\"sqlx_s_";
+
+/// Raised for another client's statement as well, which has other values; by itself it is the application's mistake.
+const OTHER_VALUES: [(&str, &str); 1] = [("08P01", "exec_bind_message")];
+
+/// Whether what the driver prepared is not there, or another client's surely is: so it is behind a pooler that began to share
+/// the server's connections. The statement was not begun.
+fn is_anothers(answer: &ServerAnswer<'_>) -> bool {
+    names_own(answer) && is_one_of(answer, &PREPARED)
+}
+
+/// Whether a pooler that began to share connections is to be looked for.
+pub(super) fn may_show_sharing(answer: &ServerAnswer<'_>) -> bool {
+    is_anothers(answer) || (names_own(answer) && is_one_of(answer, &OTHER_VALUES))
+}
+
+fn names_own(answer: &ServerAnswer<'_>) -> bool {
+    answer.dialect == ServerDialect::Postgres && answer.message.contains(OWN_NAME)
+}
+
+fn is_one_of(answer: &ServerAnswer<'_>, known: &[(&str, &str)]) -> bool {
+    let routine = answer.routine.as_deref();
+    let mut known = known.iter();
+    known.any(|(code, name)| answer.code == *code && routine == Some(*name))
+}
 
 /// Routines whose error with this code can only mean "not during recovery".
 const ROUTINES: &[(&str, &str)] = &[

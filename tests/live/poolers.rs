@@ -1,5 +1,6 @@
 //! Behind PgBouncer: what it lets through, and what is told of what it does not (rule I7).
 
+mod changes;
 mod elsewhere;
 mod failover;
 mod load;

@@ -120,6 +120,13 @@ impl PgBouncer {
         self.between.write("pgbouncer.ini", &text)
     }
 
+    /// Gives it another mode; `RELOAD` on the console, which is its database `pgbouncer`, lets whoever is connected be in that
+    /// from the next transaction on.
+    pub fn change_mode(&mut self, mode: PoolMode, server: SocketAddr) -> Result<()> {
+        self.mode = mode;
+        self.configure(server).map(drop)
+    }
+
     /// Ends it: nobody answers any more.
     pub fn stop(&mut self) {
         self.between.stop();

@@ -38,6 +38,11 @@ impl TransactionState {
         self.root.marks.doubtful.store(true, Ordering::Release);
         if signal::is_outdated(&err) {
             self.root.marks.outdated.store(true, Ordering::Release);
+            #[cfg(feature = "postgres")]
+            {
+                let (node, config) = (self.lease().node(), &self.root.shared.config);
+                Box::pin(node.look_for_pooler(config, &err)).await;
+            }
         }
         Err(self.broke(err, kind, ran).await)
     }
