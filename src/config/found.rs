@@ -49,7 +49,7 @@ pub(crate) struct Sharing {
     shared: AtomicBool,
     /// The pooler tells clients' prepared statements apart.
     prepares: AtomicBool,
-    /// When it was last looked for because a statement showed it; held by whoever looks.
+    /// The moment of the last look that a statement ordered; held by whoever looks.
     looked: tokio::sync::Mutex<Option<Instant>>,
 }
 

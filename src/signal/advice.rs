@@ -110,6 +110,10 @@ fn of_socket(error: &std::io::Error) -> Option<&'static str> {
     if text.contains("lookup") || text.contains("resolve") {
         return Some("check the host's name, and whether it is known here");
     }
+    if text.contains(OPENSSL) {
+        // In TLS 1.3 the server judges a client's certificate when the handshake is over here, so it comes as a read's error.
+        return Some(of_tls(&text));
+    }
     Some(match error.kind() {
         ErrorKind::ConnectionRefused => "check host and port, and whether the server runs",
         ErrorKind::NotFound => "there is no such socket or certificate: check the path",
@@ -125,6 +129,9 @@ fn of_socket(error: &std::io::Error) -> Option<&'static str> {
         _ => return None,
     })
 }
+
+/// Every error of OpenSSL, which is behind native TLS here, names the part of it that raised it.
+const OPENSSL: &str = "SSL routines";
 
 const WANTS_CERTIFICATE: &str =
     "the server asks for a client's certificate: name it and its key by `sslcert` and `sslkey`";
@@ -144,11 +151,21 @@ pub(crate) fn of_tls(text: &str) -> &'static str {
         return "the server offers no TLS: switch it on there, or ask for less by `sslmode`";
     }
     let says = |parts: &[&str]| parts.iter().any(|part| text.contains(part));
-    if says(&["UnknownIssuer", "self-signed", "unable to get local issuer"]) {
+    if says(&[
+        "UnknownIssuer",
+        "self-signed",
+        "self signed",
+        "unable to get local issuer",
+    ]) {
         return "an authority that is not known here has signed the server's certificate: name its own by `sslrootcert`, for each \
                 node where they differ, or check `sslmode`";
     }
-    if says(&["not valid for", "NotValidForName", "Hostname mismatch"]) {
+    if says(&[
+        "not valid for",
+        "NotValidForName",
+        "ostname mismatch",
+        "IP address mismatch",
+    ]) {
         return "the server's certificate is for other names: connect by one of them, name this one in it, or check `sslmode`";
     }
     if says(&["CertificateRequired", "certificate required"]) {

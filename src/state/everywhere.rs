@@ -3,9 +3,11 @@
 //! Such a node is in no recovery and shows no epoch: there is nothing to fence it by, and no need. One of them takes this
 //! process's writes all the same, so that a transaction, a pause of writes and `concrete()` have one place; when it is
 //! found dead another one does, and that one keeps them. A read sees what was written on any other node before it
-//! began, so it goes to any of them. To deal writes out over all nodes was rejected: every node would need a pool that may
-//! write for reads too, and one text that was judged wrongly would meet nothing behind the judge. Processes that name
-//! different nodes first spread their writes.
+//! began, so it goes to any of them. To deal one process's writes out over all nodes was rejected. Each node stamps by its own
+//! clock: of two writes of different rows, one after the other through two nodes, the later one may get the earlier time, and
+//! whoever reads at a time in between sees the second without the first. Whoever writes on a node whose clock is behind
+//! has to begin again more often, and nobody begins it again for the application. And every node would need a pool that may
+//! write for reads too. Processes that name different nodes first spread their writes.
 
 use super::step::Step;
 use super::{Fact, Membership, NodeState, State};

@@ -111,6 +111,19 @@ fn advice_is_by_cause_only() {
         ),
         ("invalid peer certificate: Expired", "renew it"),
         (
+            "error:0A000086:SSL routines:tls_post_process_server_certificate:certificate verify failed: (hostname mismatch)",
+            "is for other names",
+        ),
+        (
+            "error:0A000086:SSL routines:tls_post_process_server_certificate:certificate verify failed: (self-signed \
+             certificate in certificate chain)",
+            "name its own by `sslrootcert`",
+        ),
+        (
+            "error:0A000418:SSL routines:ssl3_read_bytes:tlsv1 alert unknown ca",
+            "check `sslcert`",
+        ),
+        (
             "peer is incompatible: signature scheme not supported",
             "check the certificates",
         ),

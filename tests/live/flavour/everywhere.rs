@@ -33,16 +33,14 @@ fn roles(db: &RoutedConnection) -> Vec<(String, Role)> {
     nodes.map(|node| (node.name, node.role)).collect()
 }
 
-/// How many statements each node had since the last look, and whether each was a read that found a fresh node.
-fn taken(heard: &Heard) -> BTreeMap<String, usize> {
-    let mut taken = BTreeMap::new();
+/// Counts the statements that each node had since the last look, and holds each read to be one that found a fresh node.
+fn note(heard: &Heard, taken: &mut BTreeMap<String, usize>) {
     for decision in heard.decisions() {
         if decision.intent == "read" {
             assert_eq!(decision.reason, "replica", "{decision:?}");
         }
         *taken.entry(decision.node).or_default() += 1;
     }
-    taken
 }
 
 async fn all_serve(version: &str, flavour: Flavour) {
@@ -72,11 +70,15 @@ async fn all_serve(version: &str, flavour: Flavour) {
             number(&db, COUNT).await;
         }
     }
-    let taken = taken(&heard);
-    assert!(
-        NAMES.iter().all(|name| taken.get(*name) > Some(&10)),
-        "{taken:?}"
-    );
+    // A share is no matter of this: while a busy machine lets one node answer later than the others by the latency window,
+    // that one has none (R3). It had 3 of 150 once.
+    let mut taken = BTreeMap::new();
+    until("reads on every node", async || {
+        number(&db, COUNT).await;
+        note(&heard, &mut taken);
+        NAMES.iter().all(|name| taken.get(*name) > Some(&10))
+    })
+    .await;
     let written = nodes
         .iter()
         .map(|node| node.primary().sql(COUNT).unwrap().trim().to_owned());
