@@ -1,6 +1,7 @@
 //! Behind PgBouncer: what it lets through, and what is told of what it does not (rule I7).
 
 mod changes;
+mod concrete;
 mod elsewhere;
 mod failover;
 mod load;

@@ -71,7 +71,7 @@ async fn all_serve(version: &str, flavour: Flavour) {
         }
     }
     // A share is no matter of this: while a busy machine lets one node answer later than the others by the latency window,
-    // that one has none (R3). It had 3 of 150 once.
+    // that one has none. It had 3 of 150 once.
     let mut taken = BTreeMap::new();
     until("reads on every node", async || {
         number(&db, COUNT).await;
