@@ -73,7 +73,7 @@ pub(crate) enum MonitorConnection {
     #[cfg(feature = "postgres")]
     Postgres(Box<postgres::Kept>),
     #[cfg(feature = "mysql")]
-    MySql(sqlx::MySqlConnection),
+    MySql(mysql::Kept),
     /// One that is being opened. It goes on from one probe to the next: what is begun anew each time is never there for a
     /// server to which it takes longer than an answer may.
     Opening(Opening),
@@ -205,7 +205,7 @@ impl MonitorConnection {
                 Ok(facts.counted(config.flavour, node.role()))
             }
             #[cfg(feature = "mysql")]
-            Self::MySql(conn) => mysql::probe(conn).await,
+            Self::MySql(kept) => mysql::probe(kept).await,
             // The file is opened by the pool itself; there is no server to ask.
             Self::None | Self::Opening(_) => Ok(Facts::default()),
         }

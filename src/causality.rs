@@ -6,8 +6,8 @@
 
 mod abandoned;
 #[cfg_attr(
-    not(feature = "postgres"),
-    allow(dead_code, reason = "only PostgreSQL gives positions")
+    not(any(feature = "postgres", feature = "mysql")),
+    allow(dead_code, reason = "SQLite needs no positions")
 )]
 pub(crate) mod allowance;
 mod captures;
@@ -36,6 +36,8 @@ mod write;
 mod write_clock;
 mod write_count;
 
+#[cfg(any(feature = "postgres", feature = "mysql", test))]
+pub(crate) use self::epochs::PrimaryPlace;
 #[cfg(test)]
 pub(crate) use self::replay_position::ReadCovers;
 pub(crate) use self::{

@@ -6,6 +6,8 @@
 //! epoch is the session's business (C10), not this file's.
 
 mod bookmark;
+#[cfg(any(feature = "mysql", test))]
+mod gtid;
 mod text;
 
 use std::cmp::Ordering;
@@ -13,9 +15,12 @@ use std::fmt;
 
 pub(crate) use self::bookmark::Asks;
 pub use self::bookmark::{Bookmark, ParseBookmarkError};
+#[cfg(any(feature = "mysql", test))]
+pub(crate) use self::gtid::{Gtid, GtidPlace};
 pub(crate) use self::text::NotAPosition;
 
-/// Which cluster: PostgreSQL's system identifier, the same number on a primary and all its standbys.
+/// Which cluster: PostgreSQL's system identifier, the same number on a primary and all its standbys; of MariaDB's servers the
+/// domain of their log, which other clusters may have as well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct ClusterId(pub(crate) u64);
 
@@ -24,6 +29,11 @@ pub(crate) struct ClusterId(pub(crate) u64);
 pub(crate) struct Epoch {
     pub(crate) cluster: ClusterId,
     pub(crate) timeline: u32,
+}
+
+impl Epoch {
+    /// In the place of a timeline where servers have none; PostgreSQL counts from one.
+    pub(crate) const WITHOUT_TIMELINE: u32 = 0;
 }
 
 impl PartialOrd for Epoch {
@@ -68,8 +78,9 @@ impl fmt::Display for Lsn {
 
 /// How far something has come, in one epoch.
 ///
-/// A server without such a position has none at all: that is `Option<Position>`, not a value of this type. GTID sets
-/// (MariaDB, MySQL) will be another kind of place beside the [`Lsn`]; the text form has room for them.
+/// A server without such a position has none at all: that is `Option<Position>`, not a value of this type. MariaDB's is the
+/// sequence number of its log's one domain, in an epoch without timeline; positions that are sets (several domains, MySQL) are
+/// none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Position {
     pub(crate) epoch: Epoch,

@@ -9,48 +9,52 @@
 pub(crate) mod arrival_requirement;
 pub(crate) mod background_runtime;
 pub(crate) mod bookmark_check;
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "postgres", feature = "mysql"))]
 mod capture;
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+mod direct;
+#[cfg(feature = "mysql")]
+mod gtid;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
 mod pace;
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "postgres", feature = "mysql"))]
 mod primary_poller;
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "postgres", feature = "mysql"))]
 mod rate;
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "postgres", feature = "mysql"))]
 mod replica_poller;
 #[cfg_attr(
-    not(feature = "postgres"),
-    allow(dead_code, reason = "only PostgreSQL gives positions")
+    not(any(feature = "postgres", feature = "mysql")),
+    allow(dead_code, reason = "SQLite needs no positions")
 )]
 pub(crate) mod sampling_demand;
 #[cfg(feature = "postgres")]
 mod sql;
 #[cfg_attr(
-    not(feature = "postgres"),
-    allow(dead_code, reason = "only PostgreSQL gives positions")
+    not(any(feature = "postgres", feature = "mysql")),
+    allow(dead_code, reason = "SQLite needs no positions")
 )]
 mod telling;
 #[cfg_attr(
-    not(feature = "postgres"),
-    allow(dead_code, reason = "only PostgreSQL gives positions")
+    not(any(feature = "postgres", feature = "mysql")),
+    allow(dead_code, reason = "SQLite needs no positions")
 )]
 pub(crate) mod tracker;
 pub(crate) mod wait;
 mod wait_budget;
 
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "postgres", feature = "mysql"))]
 use std::sync::{Arc, atomic::Ordering};
 
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "postgres", feature = "mysql"))]
 use self::capture::Capture;
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "postgres", feature = "mysql"))]
 use self::tracker::Tracker;
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "postgres", feature = "mysql"))]
 use crate::{config::Config, node::Node, vocabulary::Role};
 
 /// A connection for the first question to the primary, which is opened beside other work of a start.
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "postgres", feature = "mysql"))]
 pub(crate) async fn open_ahead(config: &Config, primary: Option<Arc<Node>>) -> Capture {
     match primary {
         Some(primary) => Capture::ahead(config, &primary).await,
@@ -59,7 +63,7 @@ pub(crate) async fn open_ahead(config: &Config, primary: Option<Arc<Node>>) -> C
 }
 
 /// Finds out whether there are positions, and keeps them known from then on.
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "postgres", feature = "mysql"))]
 pub(crate) async fn look_after(tracker: &Arc<Tracker>, mut capture: Capture) {
     if !tracker.has_positions() {
         return;
@@ -74,7 +78,7 @@ pub(crate) async fn look_after(tracker: &Arc<Tracker>, mut capture: Capture) {
 }
 
 /// Has the primary asked from now on, where nobody asks it yet because positions proved nothing at the start.
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "postgres", feature = "mysql"))]
 pub(crate) fn keep_known(tracker: &Arc<Tracker>) {
     if tracker.telling.is_to_be_looked_after() {
         primary_poller::spawn(Capture::default(), tracker);
@@ -82,7 +86,7 @@ pub(crate) fn keep_known(tracker: &Arc<Tracker>) {
 }
 
 /// Lets tasks be forgotten whose writes every replica has replayed.
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "postgres", feature = "mysql"))]
 fn sweep(tracker: &Tracker) {
     let tasks = &tracker.clock.tasks;
     if tasks.len() == 0 {
@@ -105,7 +109,7 @@ fn sweep(tracker: &Tracker) {
 }
 
 /// Begins to ask those replicas that nobody asks yet.
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "postgres", feature = "mysql"))]
 pub(crate) fn follow_all(tracker: &Arc<Tracker>) {
     if !tracker.has_positions() {
         return;

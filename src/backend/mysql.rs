@@ -1,9 +1,9 @@
 //! MariaDB and MySQL: the probe.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use sea_orm::{
-    DbErr,
+    ConnAcquireErr, DbErr,
     sqlx::{self, MySqlConnection},
 };
 
@@ -22,15 +22,30 @@ pub(super) const ADVICE: Advice = Advice {
               are not judged there, and go to the primary; let the servers begin without both",
 };
 
-/// Opens one.
-pub(super) async fn open(config: &Config, node: &NodeConfig) -> Result<MonitorConnection, DbErr> {
-    let conn = connect_mysql(config, node).await;
-    conn.map(MonitorConnection::MySql)
+/// How long a connection is kept: a new one may lead elsewhere, since names move.
+const RENEW: Duration = Duration::from_secs(10);
+
+/// A connection, and since when it is kept.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    conn: MySqlConnection,
+    opened: Instant,
 }
 
-/// Asks on it.
-pub(super) async fn probe(conn: &mut MySqlConnection) -> Result<Facts, DbErr> {
-    ask(conn).await.map_err(|err| DbErrKind::Query.of_sqlx(err))
+/// Opens one.
+pub(super) async fn open(config: &Config, node: &NodeConfig) -> Result<MonitorConnection, DbErr> {
+    let conn = connect_mysql(config, node).await?;
+    let opened = Instant::now();
+    Ok(MonitorConnection::MySql(Kept { conn, opened }))
+}
+
+/// Asks on it. One that was kept for long fails, and with that another one is opened in its place.
+pub(super) async fn probe(kept: &mut Kept) -> Result<Facts, DbErr> {
+    if kept.opened.elapsed() > RENEW {
+        return Err(DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed));
+    }
+    let facts = ask(&mut kept.conn).await;
+    facts.map_err(|err| DbErrKind::Query.of_sqlx(err))
 }
 
 async fn ask(conn: &mut MySqlConnection) -> Result<Facts, sqlx::Error> {

@@ -29,8 +29,8 @@ pub(crate) struct Clock {
     pub(crate) gate: Arc<Gate>,
     /// How much may be asked that nobody waits for.
     #[cfg_attr(
-        not(feature = "postgres"),
-        allow(dead_code, reason = "only PostgreSQL gives positions")
+        not(any(feature = "postgres", feature = "mysql")),
+        allow(dead_code, reason = "SQLite needs no positions")
     )]
     pub(crate) allowance: SharedAllowance,
     peers: Peers,

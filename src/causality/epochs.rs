@@ -7,6 +7,16 @@
 use super::Upstream;
 use crate::position::{Epoch, Position};
 
+/// How far a primary says that it has come.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PrimaryPlace {
+    pub(crate) position: Position,
+    /// The server that wrote what is there, where no timeline tells one history from another (rule C15).
+    pub(crate) writer: Option<u32>,
+    /// Which server said it, from one start to the next.
+    pub(crate) started: u64,
+}
+
 /// The timeline of a cluster that was never promoted.
 const FIRST: u32 = 1;
 
@@ -24,7 +34,21 @@ struct SeenEpoch {
     first: Option<u64>,
     /// The greatest that it told, and when the server was started that did last.
     greatest: u64,
+    /// See [`PrimaryPlace::writer`].
+    writer: Option<u32>,
     started: u64,
+}
+
+impl SeenEpoch {
+    /// Whether this is the same history, further on. By numbers alone what one server wrote that was lost cannot be told from
+    /// what another one wrote in its place, so another writer begins another history.
+    fn goes_on(&self, place: PrimaryPlace) -> bool {
+        let ahead = self.greatest <= place.position.lsn.0;
+        match place.writer {
+            None => ahead || self.started == place.started,
+            writer => ahead && self.writer == writer,
+        }
+    }
 }
 
 impl Epochs {
@@ -33,19 +57,22 @@ impl Epochs {
     /// A server never goes back while it runs. One that was started again and is behind what it had told has lost
     /// the rest, by a crash or because its disk was restored; what it writes from there on is another history under the
     /// same timeline, and no position of the old one proves anything for it.
-    pub(super) fn admit(&mut self, position: Position, started: u64) -> Option<u64> {
-        let Position { epoch, lsn } = position;
+    pub(super) fn admit(&mut self, place: PrimaryPlace) -> Option<u64> {
+        let PrimaryPlace {
+            position: Position { epoch, lsn },
+            writer,
+            started,
+        } = place;
         let told = SeenEpoch {
             epoch,
             first: Some(lsn.0),
             greatest: lsn.0,
+            writer,
             started,
         };
         match self.seen.last_mut() {
             Some(last) if last.epoch == epoch && last.first.is_none() => *last = told,
-            Some(last)
-                if last.epoch == epoch && (last.greatest <= lsn.0 || last.started == started) =>
-            {
+            Some(last) if last.epoch == epoch && last.goes_on(place) => {
                 last.greatest = last.greatest.max(lsn.0);
                 last.started = started;
             }
@@ -61,6 +88,7 @@ impl Epochs {
             epoch,
             first: None,
             greatest: 0,
+            writer: None,
             started: 0,
         });
         self.last()
@@ -103,6 +131,11 @@ impl Epochs {
     pub(super) fn ordinal(&self, cluster: u64, source: Upstream) -> Option<u64> {
         let newest = self.seen.last()?.epoch.timeline;
         let timeline = match source {
+            Upstream::Writer { server, sequence } => {
+                return self
+                    .is_written_now(cluster, server, sequence)
+                    .then(|| self.last())?;
+            }
             Upstream::Timeline(timeline) => timeline,
             Upstream::Hidden(replayed)
                 if self.never_promoted() && replayed.is_none_or(|replayed| replayed == FIRST) =>
@@ -124,6 +157,16 @@ impl Epochs {
             .iter()
             .rposition(|seen| seen.epoch.cluster.0 == cluster && seen.epoch.timeline == timeline);
         index.and_then(|index| u64::try_from(index + 1).ok())
+    }
+
+    /// Whether a transaction is surely of the history that counts. What lies below its beginning may be of another one, and
+    /// every other writer's is until the primary shows it.
+    fn is_written_now(&self, cluster: u64, writer: u32, sequence: u64) -> bool {
+        self.seen.last().is_some_and(|last| {
+            last.epoch.cluster.0 == cluster
+                && last.writer == Some(writer)
+                && last.first.is_some_and(|first| sequence >= first)
+        })
     }
 
     fn never_promoted(&self) -> bool {

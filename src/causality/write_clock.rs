@@ -22,7 +22,7 @@ use super::{
     Upstream,
     captures::CaptureWishes,
     concrete_writes::ConcreteWrites,
-    epochs::Epochs,
+    epochs::{Epochs, PrimaryPlace},
     pending_writes::{PendingWrites, WriteReturn},
     pin::nanos,
     position_cell::PositionCell,
@@ -139,20 +139,19 @@ impl WriteClock {
         question
     }
 
-    /// The primary's position, told by a server that was started then, from a capture that was
-    /// sent after that question was taken down. Refused is an epoch below the greatest seen, or another cluster: what a
+    /// The primary's place, from a capture that was sent after that question was taken down. Refused is an epoch below the greatest seen, or another cluster: what a
     /// stale primary says covers nothing (rule C2). So is whatever was asked before an authority said which epoch
     /// counts, or by a handle that has not heard it: the primary that it leads to may be the one that is over, and its
     /// epoch the greater one.
     ///
     /// Only the one that captures calls this.
-    pub(crate) fn cover(&self, question: Question, position: Position, started: u64) -> bool {
-        let (ticks, lsn) = (question.ticks, position.lsn.0);
+    pub(crate) fn cover(&self, question: Question, place: PrimaryPlace) -> bool {
+        let (ticks, lsn) = (question.ticks, place.position.lsn.0);
         let mut known = self.known();
         if question.word != self.word() {
             return false;
         }
-        let Some(epoch) = known.epochs.admit(position, started) else {
+        let Some(epoch) = known.epochs.admit(place) else {
             return false;
         };
         if self.last.lsn().is_none() || epoch != self.epoch() {
@@ -249,8 +248,8 @@ impl WriteClock {
     /// When the first capture was answered whose position no replica shows that has come as far as this; nothing where it
     /// has come as far as the last one.
     #[cfg_attr(
-        not(feature = "postgres"),
-        allow(dead_code, reason = "only PostgreSQL gives positions")
+        not(any(feature = "postgres", feature = "mysql")),
+        allow(dead_code, reason = "SQLite needs no positions")
     )]
     pub(crate) fn uncovered(&self, (epoch, lsn): (u64, u64)) -> Option<Instant> {
         let known = self.known();

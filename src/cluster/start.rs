@@ -87,18 +87,18 @@ async fn connect_as(config: Config, name: ClusterName) -> Result<Arc<Shared>, Er
     if reads_catalog {
         classifier.learn(Knowledge::Awaited);
     }
-    #[cfg(feature = "postgres")]
+    #[cfg(any(feature = "postgres", feature = "mysql"))]
     let capture = {
-        let opening = crate::positions::open_ahead(&config, starting.whose_positions());
+        let opening = crate::positions::open_ahead(&config, starting.whose_positions(&config));
         let reading = starting.read_catalog(&classifier, &config, reads_catalog);
         tokio::join!(opening, reading).0
     };
-    #[cfg(not(feature = "postgres"))]
+    #[cfg(not(any(feature = "postgres", feature = "mysql")))]
     starting
         .read_catalog(&classifier, &config, reads_catalog)
         .await;
     let shared = starting.run(config, classifier, clock, reads_catalog);
-    #[cfg(feature = "postgres")]
+    #[cfg(any(feature = "postgres", feature = "mysql"))]
     crate::positions::look_after(&shared.tracker, capture).await;
     discovery::look_after(&shared);
     tracing::info!("started: {}", standing::line(&shared.snapshot.load().view));
@@ -212,7 +212,7 @@ impl Starting {
     ) -> Arc<Shared> {
         let backend = self.backend;
         let ours = self.sources.iter().all(Source::is_ours);
-        let may_have_positions = backend == DbBackend::Postgres && ours;
+        let may_have_positions = config.may_have_positions() && ours;
         let positions = self.state.has_positions();
         let reads_are_fresh = backend == DbBackend::Sqlite || self.state.writes_everywhere();
         #[cfg(feature = "postgres")]

@@ -4,6 +4,8 @@
 //! SeaORM offers no reader for (closures, search path, callbacks) stays in the template and reaches the nodes'
 //! pools from there.
 
+use sea_orm::DbBackend;
+
 use super::{Config, draft::Draft};
 
 /// A connection that waits outside of its pool does so for less than this.
@@ -17,6 +19,22 @@ impl Config {
     pub(crate) fn may_skip_pool(&self) -> bool {
         let plain = self.connect_options.is_none() || self.plain_template;
         plain && (self.ping_after_idle).is_none_or(|idle| idle >= SHORTEST_PING)
+    }
+
+    /// Whether no closure of the caller's runs on the connections of pools, surely: nobody can look into options that have
+    /// one.
+    pub(crate) fn has_free_slots(&self) -> bool {
+        self.connect_options.is_none() || self.plain_template
+    }
+
+    /// Whether the servers may say how far they have come, and their pools' connections whose they are. PostgreSQL's pools
+    /// find out whether they can ask; MariaDB's ask where no closure can be in the way.
+    pub(crate) fn may_have_positions(&self) -> bool {
+        match self.primary.url.backend() {
+            DbBackend::Postgres => true,
+            DbBackend::MySql => self.has_free_slots(),
+            _ => false,
+        }
     }
 
     /// Whether the caller's options let connections be made when they are needed.

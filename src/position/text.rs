@@ -1,7 +1,8 @@
-//! A position as text, for a cookie, a header or a job's payload: `1p.<cluster>.<timeline>.<lsn>`, all in hexadecimal.
+//! A position as text, for a cookie, a header or a job's payload: `1p.<cluster>.<timeline>.<lsn>`, and where there are no
+//! timelines `1g.<domain>.<sequence number>`, all in hexadecimal.
 //!
-//! The first character is the version of the form and the second the kind of place, so that GTID sets and later forms
-//! can stand beside it and an old reader refuses them by name. Each value has exactly one text: what would be read as
+//! The first character is the version of the form and the second the kind of place, so that later forms can stand beside
+//! it and an old reader refuses them by name. Each value has exactly one text: what would be read as
 //! the same value but is written differently (leading zeros, capitals, a sign) is refused, so a text can be compared
 //! as a text. At most 43 bytes.
 
@@ -12,13 +13,19 @@ use super::{ClusterId, Epoch, Lsn, Position};
 
 const KIND: &str = "1p";
 
+/// The kind of one in an epoch without timeline.
+const GTID: &str = "1g";
+
 /// The longest text that is looked at.
 const LONGEST: usize = 128;
 
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Epoch { cluster, timeline } = self.epoch;
-        write!(f, "{KIND}.{:x}.{timeline:x}.{:x}", cluster.0, self.lsn.0)
+        match timeline {
+            Epoch::WITHOUT_TIMELINE => write!(f, "{GTID}.{:x}.{:x}", cluster.0, self.lsn.0),
+            timeline => write!(f, "{KIND}.{:x}.{timeline:x}.{:x}", cluster.0, self.lsn.0),
+        }
     }
 }
 
@@ -28,7 +35,7 @@ impl fmt::Display for Position {
 pub(crate) enum NotAPosition {
     /// Another version or another kind.
     #[error(
-        "the bookmark is of a kind that this version does not read (it reads `1p`): was it made by a newer version, or is it something else?"
+        "the bookmark is of a kind that this version does not read (it reads `1p` and `1g`): was it made by a newer version, or is it something else?"
     )]
     Kind,
     /// Not the four parts, or a part that is no number.
@@ -52,12 +59,19 @@ impl FromStr for Position {
             return Err(NotAPosition::Length { length: text.len() });
         }
         let (kind, numbers) = text.split_once('.').ok_or(NotAPosition::Kind)?;
-        if kind != KIND {
-            return Err(NotAPosition::Kind);
-        }
+        let has_timeline = match kind {
+            KIND => true,
+            GTID => false,
+            _ => return Err(NotAPosition::Kind),
+        };
         let mut parts = numbers.split('.').map(hex);
         let mut next = || parts.next().flatten().ok_or(NotAPosition::Form);
-        let (cluster, timeline, lsn) = (next()?, next()?, next()?);
+        let cluster = next()?;
+        let timeline = match has_timeline {
+            true => Some(next()?).filter(|timeline| *timeline != 0),
+            false => Some(u64::from(Epoch::WITHOUT_TIMELINE)),
+        };
+        let (timeline, lsn) = (timeline.ok_or(NotAPosition::Form)?, next()?);
         if parts.next().is_some() {
             return Err(NotAPosition::Form);
         }

@@ -7,11 +7,11 @@ use std::{
 
 use sea_orm::DbErr;
 
-use super::{sql, tracker::Tracker};
-use crate::{
-    backend::postgres::NOT_TOLD, config::Config, metrics::ClusterCounter, mutants, node::Node,
-    signal, vocabulary::NodeId,
+use super::{
+    direct::{self, Direct, Told},
+    tracker::Tracker,
 };
+use crate::{config::Config, metrics::ClusterCounter, mutants, node::Node, vocabulary::NodeId};
 
 /// By which servers list its connection.
 const NAME: &str = "sealane-capture";
@@ -31,7 +31,7 @@ pub(super) enum Ended {
 pub(crate) struct Capture {
     /// With the generation of the primary that it leads to: the answer of another node says nothing of this one's
     /// writes.
-    conn: Option<(NodeId, u64, sql::Direct)>,
+    conn: Option<(NodeId, u64, Direct)>,
 }
 
 impl Capture {
@@ -40,7 +40,7 @@ impl Capture {
         let Some(direct) = &primary.direct else {
             return Self::default();
         };
-        let opening = sql::open(config, direct, NAME);
+        let opening = direct::open(config, direct, NAME);
         let opened = tokio::time::timeout(config.connect_timeout, opening).await;
         let conn = opened.ok().and_then(Result::ok);
         Self {
@@ -85,13 +85,13 @@ impl Capture {
         };
         let (id, generation) = (node.id, node.generation);
         // Its name may lead to another server than the one that the writes went to.
-        let leads_home = |conn: &sql::Direct| {
+        let leads_home = |conn: &Direct| {
             let guide = node.link.guide();
             guide.is_none_or(|guide| !guide.is_over() && guide.door.is_home(conn.started()))
         };
         let mut conn = match self.conn.take() {
             Some((of, since, conn)) if (of, since) == (id, generation) && leads_home(&conn) => conn,
-            _ => sql::open(&tracker.config, &direct, NAME).await?,
+            _ => direct::open(&tracker.config, &direct, NAME).await?,
         };
         if !leads_home(&conn) {
             return Ok(Ended::Failed);
@@ -99,7 +99,12 @@ impl Capture {
         // Before the question is sent: what returned up to here lies below the answer.
         let word = tracker.word();
         let question = tracker.clock.writes.question(word);
-        let position = conn.capture().await?;
+        let place = match conn.capture().await? {
+            Told::Place(place) => place,
+            Told::Nothing(why) => {
+                return Ok(without_positions(tracker, &why));
+            }
+        };
         let question = match mutants::lives("capture_covers_later_ticks") {
             true => {
                 tokio::time::sleep(Duration::from_millis(1)).await;
@@ -107,7 +112,6 @@ impl Capture {
             }
             false => question,
         };
-        let started = conn.started();
         self.conn = Some((id, generation, conn));
         // A node that was the primary until now: what was written to its successor lies elsewhere.
         let still = tracker
@@ -118,12 +122,10 @@ impl Capture {
                 .conn
                 .as_ref()
                 .is_some_and(|(.., conn)| leads_home(conn));
-        Ok(
-            match still && tracker.clock.writes.cover(question, position, started) {
-                true => Ended::Covered,
-                false => Ended::Failed,
-            },
-        )
+        Ok(match still && tracker.clock.writes.cover(question, place) {
+            true => Ended::Covered,
+            false => Ended::Failed,
+        })
     }
 
     /// Finds out whether the primary gives positions, before the first statement. A primary that does not answer may.
@@ -138,20 +140,22 @@ impl Capture {
 }
 
 fn ended_by(tracker: &Tracker, err: &DbErr) -> Ended {
-    let code = signal::code(err);
-    if code.is_some_and(|code| NOT_TOLD.contains(&code.as_str())) {
-        if tracker.mark_untold() {
-            tracing::warn!(
-                error = %err,
-                "the primary does not say how far it has written, so nobody can tell which replica has it: {}; let the role \
-                 execute pg_current_wal_insert_lsn(), pg_walfile_name() and pg_control_system()",
-                match tracker.pin.is_trusted {
-                    true => "after a write, reads stay on the primary for SEALANE_PIN",
-                    false => "reads of a session that wrote stay on the primary",
-                }
-            );
-        }
-        return Ended::Impossible;
+    match direct::not_told(err) {
+        Some(why) => without_positions(tracker, &why),
+        None => Ended::Failed,
     }
-    Ended::Failed
+}
+
+/// The primary gives no position for good: said once.
+fn without_positions(tracker: &Tracker, why: &str) -> Ended {
+    if tracker.mark_untold() {
+        tracing::warn!(
+            "the primary does not say how far it has written, so nobody can tell which replica has it: {}; {why}",
+            match tracker.pin.is_trusted {
+                true => "after a write, reads stay on the primary for SEALANE_PIN",
+                false => "reads of a session that wrote stay on the primary",
+            }
+        );
+    }
+    Ended::Impossible
 }

@@ -13,9 +13,9 @@ use sea_orm::{ConnAcquireErr, DbErr};
 
 use super::{
     background_runtime,
+    direct::{self, Direct},
     pace::{Next, Pace, Price, Standing},
     rate::Rate,
-    sql,
     tracker::Tracker,
 };
 use crate::{
@@ -37,7 +37,7 @@ pub(super) fn follow(tracker: &Arc<Tracker>, node: &Arc<Node>) {
         let (mut conn, mut question) = (None, Sampling::Now);
         let (mut pace, mut rate) = (Pace::new(Instant::now()), Rate::new());
         while one.ask(&mut conn, &mut pace, question).await.is_some() {
-            let holds = pace.holds && conn.as_ref().is_some_and(sql::Direct::can_hold);
+            let holds = pace.holds && conn.as_ref().is_some_and(Direct::can_hold);
             question = tokio::select! {
                 due = one.until_due(&pace, &mut rate, holds) => due,
                 // Whoever is gone from the topology is found gone by the next upgrade.
@@ -78,7 +78,7 @@ impl FollowedReplica {
     /// One question; nothing when the replica, or the cluster, is gone.
     async fn ask(
         &self,
-        conn: &mut Option<sql::Direct>,
+        conn: &mut Option<Direct>,
         pace: &mut Pace,
         question: Sampling,
     ) -> Option<()> {
@@ -222,7 +222,7 @@ fn standing(tracker: &Tracker, node: &Arc<Node>, holds: bool) -> Standing {
 async fn sample(
     tracker: &Tracker,
     node: &Node,
-    conn: &mut Option<sql::Direct>,
+    conn: &mut Option<Direct>,
     question: Sampling,
 ) -> Result<ReplayReport, DbErr> {
     let mut open = match (conn.take(), &node.direct) {
@@ -232,7 +232,7 @@ async fn sample(
             return Err(DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed));
         }
         (None, Some(direct)) => {
-            let open = sql::open(&tracker.config, direct, "sealane-replay").await?;
+            let open = direct::open(&tracker.config, direct, "sealane-replay").await?;
             node.replayed.poller_opened();
             open
         }

@@ -8,7 +8,7 @@ use sea_orm::{
 };
 
 use crate::{
-    backend::postgres::open_plain,
+    backend::postgres::{NOT_TOLD, open_plain},
     causality::{ReplayReport, Upstream},
     config::{Config, NodeConfig},
     error::DbErrKind,
@@ -18,6 +18,7 @@ use crate::{
         timeline_replayed,
     },
     position::{ClusterId, Epoch, Lsn, Position},
+    signal,
 };
 
 /// The insert position, because with asynchronous commit the write and the flush position lie below a commit that has
@@ -96,6 +97,16 @@ pub(crate) struct Direct {
 
 /// Between two looks at a server's files, which a thousand questions a second must not open.
 const REACHED_EVERY: Duration = Duration::from_millis(500);
+
+/// What lets a role be told.
+pub(super) const GRANTS: &str =
+    "let the role execute pg_current_wal_insert_lsn(), pg_walfile_name() and pg_control_system()";
+
+/// Whether the server says that it will not tell.
+pub(super) fn is_not_told(err: &DbErr) -> bool {
+    let code = signal::code(err);
+    code.is_some_and(|code| NOT_TOLD.contains(&code.as_str()))
+}
 
 /// Opens one.
 pub(crate) async fn open(config: &Config, node: &NodeConfig, name: &str) -> Result<Direct, DbErr> {

@@ -60,7 +60,7 @@ impl Telling {
     }
 
     /// Whether nobody asks the primary yet; somebody does from now on.
-    #[cfg(feature = "postgres")]
+    #[cfg(any(feature = "postgres", feature = "mysql"))]
     pub(super) fn is_to_be_looked_after(&self) -> bool {
         !self.is_looked_after.swap(true, Ordering::AcqRel)
     }

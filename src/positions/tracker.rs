@@ -3,7 +3,7 @@
 //! Statements ask it what a read needs and tell it of writes; the tasks that ask servers put in what they hear. It is
 //! shared on its own, so that those tasks keep alive neither the cluster's pools nor its worker.
 
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "postgres", feature = "mysql"))]
 use std::sync::PoisonError;
 use std::{
     sync::{
@@ -19,7 +19,7 @@ use super::{
     wait::{self, Look},
     wait_budget::WaitBudget,
 };
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "postgres", feature = "mysql"))]
 use crate::vocabulary::Role;
 use crate::{
     causality::{
@@ -123,7 +123,7 @@ impl Tracker {
     }
 
     /// Whether so much may be asked that nobody waits for.
-    #[cfg(feature = "postgres")]
+    #[cfg(any(feature = "postgres", feature = "mysql"))]
     pub(super) fn can_afford(&self, wanted: f64) -> bool {
         let now = Instant::now();
         let mut allowance = self.clock.allowance.lock();
@@ -137,7 +137,7 @@ impl Tracker {
     }
 
     /// What was sent up to now. A transaction counts as one statement.
-    #[cfg(feature = "postgres")]
+    #[cfg(any(feature = "postgres", feature = "mysql"))]
     fn traffic(&self) -> Traffic {
         let mut traffic = Traffic::default();
         for node in self.snapshot.load().nodes() {
@@ -314,7 +314,7 @@ impl Tracker {
     }
 
     /// Whether nobody is left for whom anything could be asked.
-    #[cfg(feature = "postgres")]
+    #[cfg(any(feature = "postgres", feature = "mysql"))]
     pub(super) fn is_over(&self) -> bool {
         self.cluster
             .upgrade()

@@ -10,7 +10,7 @@ use arc_swap::{ArcSwap, Guard};
 use tokio::sync::watch;
 
 use super::Snapshot;
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "postgres", feature = "mysql"))]
 use crate::vocabulary::NodeId;
 use crate::{error::causes::SeenNodes, node::Node, vocabulary::Role};
 
@@ -76,7 +76,7 @@ impl Published {
 
     /// Ends when this one is the primary no more, or has another pool since it was found dead: what it is asked is in vain
     /// then (rule T7).
-    #[cfg(feature = "postgres")]
+    #[cfg(any(feature = "postgres", feature = "mysql"))]
     pub(crate) async fn until_replaced(&self, primary: Option<&Node>) {
         let named = |node: &Node| (node.id, node.generation);
         let mut changed = self.subscribe();
@@ -111,7 +111,7 @@ impl Published {
     }
 
     /// Whether a node was found dead.
-    #[cfg(feature = "postgres")]
+    #[cfg(any(feature = "postgres", feature = "mysql"))]
     pub(crate) fn is_ejected(&self, id: NodeId) -> bool {
         let snapshot = self.load();
         let node = snapshot.view.nodes().iter().find(|node| node.id == id);

@@ -228,9 +228,14 @@ fn nodes_are_called_primary_and_replica() {
         let temporary = ["sqlite_temp", &older[0]].join("_");
         // PostgreSQL's function for the time since when a server runs.
         let since = ["post", &older[0], "_start_time"].concat();
+        // MariaDB's variable and status of what it follows.
+        let applied = ["gtid_", &older[1], "_pos"].concat();
+        let running = [&older[1], "_running"].concat();
         let lower = text
             .to_ascii_lowercase()
             .replace(&since, "")
+            .replace(&applied, "")
+            .replace(&running, "")
             .replace(&own, "")
             .replace(&temporary, "");
         for word in &older {

@@ -8,5 +8,6 @@ mod fence;
 mod first;
 mod intent;
 mod own_writes;
+mod positions;
 mod routing;
 mod stage;

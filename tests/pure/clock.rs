@@ -4,7 +4,8 @@ use crate::position::{Asks, ClusterId, Epoch, Lsn, Position};
 use std::sync::Arc;
 
 use crate::causality::{
-    Clock, HandsOut, Named, ReadRequirement, Session, Settled, Upstream, Whose, WriteClock,
+    Clock, HandsOut, Named, PrimaryPlace, ReadRequirement, Session, Settled, Upstream, Whose,
+    WriteClock,
 };
 
 fn at(cluster: u64, timeline: u32, lsn: u64) -> Position {
@@ -23,9 +24,17 @@ fn named(cluster: u64, timeline: u64) -> Named {
     }
 }
 
+fn told(position: Position, started: u64) -> PrimaryPlace {
+    PrimaryPlace {
+        position,
+        writer: None,
+        started,
+    }
+}
+
 /// A capture of a handle that has heard the last word.
 fn cover(clock: &WriteClock, position: Position, started: u64) -> bool {
-    clock.cover(clock.question(clock.word()), position, started)
+    clock.cover(clock.question(clock.word()), told(position, started))
 }
 
 fn needs(clock: &WriteClock, session: &Session) -> Option<u64> {
@@ -59,13 +68,13 @@ fn what_is_below_the_greatest_epoch_covers_nothing_until_an_authority_says_so() 
     );
     assert!(clock.writes.captures().is_asked() && clock.writes.wants_capture());
     assert!(
-        !clock.writes.cover(under_way, at(7, 2, 999), 1),
+        !clock.writes.cover(under_way, told(at(7, 2, 999), 1)),
         "of the one before"
     );
     assert!(
         !clock
             .writes
-            .cover(clock.writes.question(0), at(7, 2, 999), 1),
+            .cover(clock.writes.question(0), told(at(7, 2, 999), 1)),
         "it has not heard"
     );
     assert!(cover(&clock.writes, at(7, 1, 400), 5));

@@ -8,6 +8,7 @@ mod credentials;
 mod door;
 #[cfg(all(feature = "postgres", feature = "serde"))]
 mod flavour;
+mod gtid;
 mod intent;
 mod matrix;
 mod metrics;

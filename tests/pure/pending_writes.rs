@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
-    causality::{Clock, Current, ReadRequirement, Session, Whose, WriteClock},
+    causality::{Clock, Current, PrimaryPlace, ReadRequirement, Session, Whose, WriteClock},
     position::{Asks, ClusterId, Epoch, Lsn, Position},
 };
 
@@ -20,7 +20,12 @@ fn cover(clock: &WriteClock, lsn: u64) {
         epoch,
         lsn: Lsn(lsn),
     };
-    assert!(clock.cover(clock.question(clock.word()), position, 1));
+    let place = PrimaryPlace {
+        position,
+        writer: None,
+        started: 1,
+    };
+    assert!(clock.cover(clock.question(clock.word()), place));
 }
 
 fn lsn(need: ReadRequirement) -> Option<u64> {

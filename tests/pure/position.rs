@@ -90,7 +90,7 @@ fn epochs_are_ordered_within_one_cluster_only() {
 #[test]
 fn garbage_is_refused_by_what_is_wrong_with_it() {
     let refused = |text: &str| text.parse::<Position>().unwrap_err();
-    for text in ["", "1p", "hello", "2p.1.1.1", "1g.1.1.1", "1P.1.1.1"] {
+    for text in ["", "1p", "hello", "2p.1.1.1", "1h.1.1.1", "1P.1.1.1"] {
         assert_eq!(refused(text), NotAPosition::Kind, "{text}");
     }
     for text in [

@@ -50,6 +50,12 @@ pub(crate) enum Upstream {
     Nobody(Option<u32>),
     /// Nobody, and the server has heard of a later timeline than the one of which it has replayed some.
     NobodyAhead,
+    /// Of no timeline: this server wrote the last transaction that was applied, which has this number.
+    #[cfg_attr(
+        not(feature = "mysql"),
+        allow(dead_code, reason = "only MariaDB's servers have no timelines")
+    )]
+    Writer { server: u32, sequence: u64 },
     /// The role may not even see whether there is one: what its server was known to follow may be over.
     Untold,
 }

@@ -126,6 +126,7 @@ impl ServerSample {
                 .filter(|alone| asked.saturating_duration_since(alone.asked) < LEFT_ALONE_FOR),
             Upstream::Nobody(_) => position.map(|position| LeftAlone { asked, position }),
             Upstream::Timeline(_)
+            | Upstream::Writer { .. }
             | Upstream::Hidden(_)
             | Upstream::Untold
             | Upstream::NobodyAhead => None,

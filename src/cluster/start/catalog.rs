@@ -15,7 +15,7 @@ use crate::{
     state::{Event, Moment, reduce::reduce},
     vocabulary::Role,
 };
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "postgres", feature = "mysql"))]
 use crate::{cluster::source::Source, node::Node, state::View};
 
 impl Starting {
@@ -42,9 +42,9 @@ impl Starting {
     }
 
     /// The primary, where it is asked for its position before the first statement.
-    #[cfg(feature = "postgres")]
-    pub(super) fn whose_positions(&self) -> Option<Arc<Node>> {
-        let is_told = self.backend == DbBackend::Postgres
+    #[cfg(any(feature = "postgres", feature = "mysql"))]
+    pub(super) fn whose_positions(&self, config: &Config) -> Option<Arc<Node>> {
+        let is_told = config.may_have_positions()
             && self.sources.iter().all(Source::is_ours)
             && self.state.has_positions()
             && View::new(&self.state).splits;

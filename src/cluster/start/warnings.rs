@@ -35,7 +35,8 @@ impl Starting {
                 );
             }
         }
-        let tells_nothing = config.primary.url.backend() == DbBackend::MySql
+        let has_servers = config.primary.url.backend() != DbBackend::Sqlite;
+        let tells_nothing = (has_servers && !config.may_have_positions())
             || !(self.state.has_positions() || self.state.writes_everywhere());
         if tells_nothing && view.splits && config.pin.is_none() {
             let set = match config.flavour {

@@ -49,7 +49,7 @@ impl Worker {
         self.believe_positions(shared);
         self.nodes.wake();
         shared.snapshot.announce(version);
-        #[cfg(feature = "postgres")]
+        #[cfg(any(feature = "postgres", feature = "mysql"))]
         if !self.state.sleeping.asleep {
             crate::positions::follow_all(&shared.tracker);
         }
@@ -67,7 +67,7 @@ impl Worker {
             tracing::info!(
                 "positions prove what replicas have: what wrote reads on those that have it"
             );
-            #[cfg(feature = "postgres")]
+            #[cfg(any(feature = "postgres", feature = "mysql"))]
             crate::positions::keep_known(&shared.tracker);
         }
     }

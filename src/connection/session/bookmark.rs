@@ -22,7 +22,7 @@ impl RoutedConnection {
     ///
     /// It waits for the shared question to the primary that covers the session's last write, usually less than a
     /// millisecond; a session that wrote nothing has its bookmark at once. On SQLite, where reads are always fresh, it
-    /// is empty, and so it is where no position can be had (connections that you made, mocks, MariaDB and MySQL): there
+    /// is empty, and so it is where no position can be had (connections that you made, mocks, MySQL): there
     /// this process itself keeps its reads on the primary, and nobody else's. A write whose outcome is unknown is not in
     /// it, because nobody can say where it would be.
     ///

@@ -54,7 +54,7 @@ pub(super) async fn open(
         }
     }
     // Nobody can look into a caller's options, and SeaORM itself puts nothing there.
-    let free_slot = config.connect_options.is_none();
+    let free_slot = config.has_free_slots();
     if read_only || free_slot {
         // One slot for a function over the pool's options, and one for what runs after connecting: on a replica the
         // read-only default takes both. Sizes and time-outs are in `options`; a caller's pool closure is not, and is

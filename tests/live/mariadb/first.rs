@@ -40,11 +40,11 @@ async fn texts_that_a_session_reads_otherwise_go_to_the_primary() {
     let stage = Stage::new("first_modes").await;
     for mode in ["ANSI_QUOTES", "NO_BACKSLASH_ESCAPES"] {
         let (heard, _listening) = Heard::listen();
+        // Not for the next start: it is put back below.
         let set = |mode: &str| {
-            stage
-                .replicas()
-                .iter()
-                .for_each(|node| node.set("sql_mode", mode).unwrap())
+            for node in stage.replicas() {
+                node.sql(&format!("set global sql_mode = {mode}")).unwrap();
+            }
         };
         let role = |db: &RoutedConnection, text: &str| db.explain(text).role;
         let db = stage.eventual().await;

@@ -4,15 +4,20 @@
 use std::{
     hash::{BuildHasher, BuildHasherDefault, DefaultHasher},
     sync::Arc,
+    time::Instant,
 };
 
 use sea_orm::sqlx::{
     self, Executor, MySql, MySqlConnection, Row, mysql::MySqlRow, pool::PoolOptions,
 };
 
-use crate::node::{
-    HandedConnections,
-    door::{Guide, Hello},
+use crate::{
+    causality::{ReplayReport, Upstream},
+    node::{
+        HandedConnections,
+        door::{Guide, Hello},
+    },
+    position::GtidPlace,
 };
 
 /// The first statement of every replica connection (rule I7).
@@ -33,7 +38,8 @@ macro_rules! hello {
              @@session.sql_mode, @@global.hostname, @@global.port, @@global.server_id, \
              UNIX_TIMESTAMP() - (SELECT variable_value FROM \
              /*M!100000 information_schema.global_status */ /*!50720 performance_schema.global_status */ \
-             WHERE variable_name = 'UPTIME')"
+             WHERE variable_name = 'UPTIME'), \
+             /*M!100000 @@global.gtid_slave_pos */ /*!50720 NULL */"
         )
     };
 }
@@ -57,13 +63,39 @@ pub(crate) struct Told {
     pub(crate) started: Option<u64>,
     /// The server, however often it is started.
     pub(crate) address: Option<u64>,
+    /// How far it has applied as a replica, in its own words; nothing where it has no such thing.
+    pub(crate) applied: Option<String>,
 }
 
 impl Told {
+    /// What a replica's place in its primary's log says (rule C15); nothing where nobody knows whose it is.
+    pub(crate) fn report(&self, place: &str, begun: Instant) -> Option<ReplayReport> {
+        let (source, domain, lsn) = match GtidPlace::of(place) {
+            GtidPlace::One(gtid) => {
+                let (server, sequence) = (gtid.server, gtid.sequence);
+                let source = Upstream::Writer { server, sequence };
+                (source, gtid.domain, Some(sequence))
+            }
+            GtidPlace::Empty | GtidPlace::Several => (Upstream::Nobody(None), 0, None),
+        };
+        Some(ReplayReport {
+            begun,
+            lsn,
+            complete: false,
+            source,
+            cluster: u64::from(domain),
+            server: self.started?,
+            address: self.address,
+            connection: None,
+        })
+    }
+
     /// What the door judges a connection by. That the node is read-only says nothing of where it leads: who takes writes is
     /// found out by the checks, and an operator may read from a primary that takes none.
-    fn hello(&self, writes: bool) -> Hello {
+    fn hello(&self, writes: bool, begun: Instant) -> Hello {
+        let applied = self.applied.as_deref().filter(|_| !writes);
         Hello {
+            replay: applied.and_then(|place| self.report(place, begun)),
             in_recovery: self.read_only && !writes,
             started: self.started,
             address: self.address,
@@ -113,9 +145,10 @@ pub(in crate::node) fn hooked(
             if let Some(handed) = handed {
                 handed.count();
             }
+            let begun = Instant::now();
             let told = first_round_trip(conn, read_only).await?;
             guide
-                .admit(&told.hello(guide.purpose.writes))
+                .admit(&told.hello(guide.purpose.writes, begun))
                 .map_err(|stranger| sqlx::Error::Configuration(Box::new(stranger)))
         })
     })
@@ -161,6 +194,7 @@ fn read(row: &MySqlRow) -> Result<Told, sqlx::Error> {
         plain_strings: reads_plainly(&sql_mode),
         started: Some(hash((address, started.to_bits()))),
         address: Some(address),
+        applied: row.try_get_unchecked(8)?,
     })
 }
 

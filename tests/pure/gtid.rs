@@ -1,0 +1,174 @@
+//! MariaDB's places in a log: their text, and which history they are of (rule C15).
+
+use proptest::prelude::*;
+
+use crate::{
+    causality::{Clock, PrimaryPlace, ReadRequirement, Session, Upstream},
+    position::{Bookmark, Gtid, GtidPlace},
+};
+
+fn gtid(domain: u32, server: u32, sequence: u64) -> Gtid {
+    Gtid {
+        domain,
+        server,
+        sequence,
+    }
+}
+
+#[test]
+fn what_a_server_shows_is_read_as_one_place_or_none() {
+    let one = |domain, server, sequence| GtidPlace::One(gtid(domain, server, sequence));
+    for (text, place) in [
+        ("", GtidPlace::Empty),
+        (" ", GtidPlace::Empty),
+        ("0-1-13", one(0, 1, 13)),
+        (
+            "0-4294967295-18446744073709551615",
+            one(0, u32::MAX, u64::MAX),
+        ),
+        ("7-2-1\n", one(7, 2, 1)),
+        // Two domains, in both forms that servers write them.
+        ("0-1-13,1-1-5", GtidPlace::Several),
+        ("0-1-13,\n1-1-5", GtidPlace::Several),
+        // MySQL's sets, and nothing that can be read.
+        (
+            "3E11FA47-71CA-11E1-9E33-C80AA9429562:1-5",
+            GtidPlace::Several,
+        ),
+        ("0-1", GtidPlace::Several),
+        ("0-1-13-2", GtidPlace::Several),
+        ("0-1-", GtidPlace::Several),
+        ("0--13", GtidPlace::Several),
+        ("+0-1-13", GtidPlace::Several),
+        ("0-4294967296-1", GtidPlace::Several),
+        ("0-1-18446744073709551616", GtidPlace::Several),
+    ] {
+        assert_eq!(GtidPlace::of(text), place, "{text}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_place_is_read_as_it_is_shown(domain: u32, server: u32, sequence: u64) {
+        let place = gtid(domain, server, sequence);
+        prop_assert_eq!(place.to_string().parse(), Ok(place));
+        let mark = place.position().to_string();
+        prop_assert!(mark.starts_with("1g.") && mark.len() <= 128);
+        prop_assert_eq!(mark.parse(), Ok(place.position()));
+    }
+
+    #[test]
+    fn no_text_makes_it_panic(text: String) {
+        let _ = GtidPlace::of(&text);
+    }
+
+    /// Of one domain the greater number covers the smaller one, whoever wrote either.
+    #[test]
+    fn places_of_one_domain_are_ordered_and_of_two_are_not(a in 0..5_u64, b in 0..5_u64, other: bool) {
+        let (one, two) = (gtid(0, 1, a).position(), gtid(u32::from(other), 2, b).position());
+        prop_assert_eq!(one.merge(two).is_some(), !other);
+        prop_assert_eq!(one.covers(two), !other && a >= b);
+        prop_assert_eq!(one.merge(two), two.merge(one));
+    }
+}
+
+#[test]
+fn a_bookmark_of_it_has_one_text() {
+    let mark: Bookmark = "1g.0.d".parse().unwrap();
+    assert_eq!(mark.to_string(), "1g.0.d");
+    for text in ["1g.0", "1g.0.0.d", "1g.0.D", "1p.0.0.d", "1g.0.d."] {
+        text.parse::<Bookmark>().unwrap_err();
+    }
+}
+
+/// A primary whose log ends there says so.
+fn tells(clock: &Clock, writer: u32, sequence: u64, started: u64) -> bool {
+    let writes = &clock.writes;
+    let place = PrimaryPlace {
+        position: gtid(0, writer, sequence).position(),
+        writer: Some(writer),
+        started,
+    };
+    writes.cover(writes.question(writes.word()), place)
+}
+
+/// The ordinal under which what a replica has applied counts.
+fn counts(clock: &Clock, server: u32, sequence: u64) -> Option<u64> {
+    clock
+        .writes
+        .ordinal(0, Upstream::Writer { server, sequence })
+}
+
+fn need(clock: &Clock, session: &Session) -> ReadRequirement {
+    // The first one finds that its epoch is over.
+    let _ = session.need(&clock.writes);
+    session.need(&clock.writes)
+}
+
+#[test]
+fn a_replica_counts_by_the_writer_of_what_it_applied_last() {
+    let clock = Clock::default();
+    assert_eq!(counts(&clock, 1, 10), None, "nothing was told yet");
+    assert!(tells(&clock, 1, 10, 100));
+    let first = clock.writes.epoch();
+    assert_eq!(counts(&clock, 1, 12), Some(first));
+    assert_eq!(
+        counts(&clock, 1, 9),
+        None,
+        "below what is known of this history"
+    );
+    assert_eq!(counts(&clock, 2, 12), None, "another writer's");
+    assert_eq!(
+        clock.writes.ordinal(
+            1,
+            Upstream::Writer {
+                server: 1,
+                sequence: 12
+            }
+        ),
+        None,
+        "another domain"
+    );
+    // It was promoted and has written: what the old one writes alone is of no use from now on, whatever its number.
+    assert!(tells(&clock, 2, 14, 200));
+    let second = clock.writes.epoch();
+    assert!(second > first);
+    assert_eq!(counts(&clock, 1, 20), None);
+    assert_eq!(counts(&clock, 2, 14), Some(second));
+    // And back again, which no number forbids.
+    assert!(tells(&clock, 1, 20, 100));
+    assert!(clock.writes.epoch() > second);
+    assert_eq!(counts(&clock, 1, 15), None, "it may be what was lost");
+    assert_eq!(counts(&clock, 1, 20), Some(clock.writes.epoch()));
+}
+
+#[test]
+fn what_was_written_before_another_writer_is_covered_by_what_that_one_has() {
+    let clock = Clock::default();
+    let session = Session::default();
+    session.wrote(clock.writes.tick());
+    assert!(tells(&clock, 1, 10, 100));
+    let epoch = clock.writes.epoch();
+    assert_eq!(
+        need(&clock, &session),
+        ReadRequirement::Position { epoch, lsn: 10 }
+    );
+    assert!(tells(&clock, 2, 14, 200));
+    let epoch = clock.writes.epoch();
+    assert_eq!(
+        need(&clock, &session),
+        ReadRequirement::Position { epoch, lsn: 14 }
+    );
+}
+
+/// The same number, or a smaller one: what was told before is lost.
+#[test]
+fn a_log_that_is_shorter_than_it_was_is_another_history() {
+    for (writer, sequence) in [(1, 9), (2, 10), (2, 9)] {
+        let clock = Clock::default();
+        assert!(tells(&clock, 1, 10, 100));
+        let before = clock.writes.epoch();
+        assert!(tells(&clock, writer, sequence, 200));
+        assert!(clock.writes.epoch() > before, "{writer} {sequence}");
+    }
+}
