@@ -1,7 +1,7 @@
 //! What the router costs: the decision alone, its allocations, and point selects through it against a bare connection.
 //!
 //! `cargo bench --features bench --bench overhead [-- [--short] [--rounds N] [--slice 25ms] [--quick SECTION]…]` with the sections
-//! `decision`, `allocations`, `sqlite` and `postgres`. Everything that is compared runs in turn within each round, since two
+//! `decision`, `allocations`, `sqlite`, `postgres` and `connect`. Everything that is compared runs in turn within each round, since two
 //! runs one after the other differ by more than what is measured; a ratio is the median of the rounds' ratios, and the
 //! bracket behind it is its 95 % interval. `bare again` is the control: what its ratio shows is noise. The last line is
 //! for programs; a figure that was not measured is `-` there.
@@ -10,6 +10,8 @@
 #[path = "overhead/allocations.rs"]
 mod allocations;
 mod arguments;
+#[path = "overhead/connect.rs"]
+mod connect;
 #[path = "overhead/cpu.rs"]
 mod cpu;
 #[path = "overhead/decision.rs"]
@@ -64,9 +66,14 @@ fn measure(options: &Options, runtime: &Runtime, summary: &mut Summary) -> Resul
             }
         }
     }
-    if [Section::Decision, Section::Allocations, Section::Postgres]
-        .iter()
-        .any(|s| options.wants(*s))
+    if [
+        Section::Decision,
+        Section::Allocations,
+        Section::Postgres,
+        Section::Connect,
+    ]
+    .iter()
+    .any(|s| options.wants(*s))
     {
         let postgres = servers::postgres()?;
         runtime.block_on(entity::fill(&postgres))?;
@@ -85,6 +92,9 @@ fn measure(options: &Options, runtime: &Runtime, summary: &mut Summary) -> Resul
             let eight = select::compare(options, runtime, &postgres, 8)?;
             summary.throughput_ratio_c8 = Some(eight.over_bare);
             summary.over_defaults_c8 = Some(eight.over_defaults);
+        }
+        if options.wants(Section::Connect) {
+            connect::compare(options, runtime, &postgres)?;
         }
     }
     Ok(())

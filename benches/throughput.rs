@@ -1,7 +1,8 @@
 //! Mixed load: what the router costs and wins where an application reads and writes.
 //!
 //! `cargo bench --bench throughput [-- [--short] [--seed N] [--rounds N] [--slice 1s] [--tasks 1,8,32] [--only PART]…
-//! [--plot FILE]]` with the parts `commit-on`, `commit-off`, `first-read` and `scale`. A primary and two streaming standbys with a hundred
+//! [--plot FILE]]` with the parts `commit-on`, `commit-off`, `first-read`,
+//! `scale` and `slowed`. A primary and two streaming standbys with a hundred
 //! thousand rows; point selects and updates by key through SeaORM. `hand` is what an application does that picks the
 //! pool itself, with a connection for each task: everything is divided by what it did in the same round. All arms take
 //! turns within a round, since two runs one after the other differ by more than what is measured; a ratio is the median
@@ -31,6 +32,8 @@ mod rounds;
 mod rows;
 #[path = "throughput/scale.rs"]
 mod scale;
+#[path = "throughput/slowed.rs"]
+mod slowed;
 #[path = "throughput/summary.rs"]
 mod summary;
 #[path = "throughput/table.rs"]
@@ -78,6 +81,9 @@ fn main() -> Result<()> {
     }
     if options.wants(Part::Scale) {
         scale::measure(&options, &runtime, &mut summary)?;
+    }
+    if options.wants(Part::Slowed) {
+        slowed::measure(&options, &runtime)?;
     }
     if let Some(file) = &options.plot {
         plot::draw(&summary.fields, file)?;

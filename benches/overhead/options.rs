@@ -13,6 +13,7 @@ pub(crate) enum Section {
     Allocations,
     Sqlite,
     Postgres,
+    Connect,
 }
 
 impl Section {
@@ -22,9 +23,10 @@ impl Section {
             "allocations" => Self::Allocations,
             "sqlite" => Self::Sqlite,
             "postgres" => Self::Postgres,
+            "connect" => Self::Connect,
             _ => {
                 return Err(format!(
-                    "no section `{name}`: decision, allocations, sqlite, postgres"
+                    "no section `{name}`: decision, allocations, sqlite, postgres, connect"
                 )
                 .into());
             }

@@ -11,6 +11,7 @@ pub(crate) enum Part {
     CommitOff,
     FirstRead,
     Scale,
+    Slowed,
 }
 
 impl Part {
@@ -20,10 +21,12 @@ impl Part {
             "commit-off" => Self::CommitOff,
             "first-read" => Self::FirstRead,
             "scale" => Self::Scale,
+            "slowed" => Self::Slowed,
             _ => {
-                return Err(
-                    format!("no part `{name}`: commit-on, commit-off, first-read, scale").into(),
-                );
+                return Err(format!(
+                    "no part `{name}`: commit-on, commit-off, first-read, scale, slowed"
+                )
+                .into());
             }
         })
     }
