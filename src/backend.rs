@@ -9,6 +9,7 @@ pub(crate) mod mysql;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
 
+use futures_util::FutureExt;
 use std::time::{Duration, Instant};
 
 use tokio::{task::JoinHandle, time::timeout};
@@ -115,7 +116,7 @@ pub(crate) async fn probe(
     let mut opening = match opening {
         Some(opening) => opening,
         None if node.url.backend() == DbBackend::Sqlite => return Ok(Facts::default()),
-        None => Opening(tokio::spawn(opened(config.clone(), node.clone()))),
+        None => Opening(tokio::spawn(opened(config.clone(), node.clone()).boxed())),
     };
     let mut fresh = match timeout(limit, &mut opening.0).await {
         Ok(Ok(opened)) => opened?,

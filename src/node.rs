@@ -5,6 +5,8 @@
 
 mod abandoned;
 #[cfg(feature = "postgres")]
+pub(crate) mod asking;
+#[cfg(feature = "postgres")]
 pub(crate) mod backends;
 mod closed;
 pub(crate) mod door;

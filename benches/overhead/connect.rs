@@ -22,6 +22,9 @@ struct Sample {
     answer: f64,
 }
 
+/// A figure of a sample, with its name.
+type Figure = (&'static str, fn(&Sample) -> f64);
+
 pub(crate) fn compare(options: &Options, runtime: &Runtime, servers: &Servers) -> Result<()> {
     let arms = ["bare", "sealane, no replica", "sealane, one replica"];
     let rounds = options.rounds.min(21);
@@ -29,7 +32,7 @@ pub(crate) fn compare(options: &Options, runtime: &Runtime, servers: &Servers) -
     let samples = interleave(rounds, arms.len(), |arm, _| {
         runtime.block_on(connect(servers, arm))
     })?;
-    let figures: [(&str, fn(&Sample) -> f64); 2] = [
+    let figures: [Figure; 2] = [
         ("to a handle", |one| one.handle),
         ("to the first answer", |one| one.answer),
     ];

@@ -1,5 +1,6 @@
 //! Who is at work at a server (rule C1).
 
+use crate::node::asking;
 use std::time::Instant;
 
 use sea_orm::{
@@ -74,7 +75,7 @@ pub(crate) struct Observer {
 impl Observer {
     pub(crate) async fn open(config: &Config, node: &NodeConfig) -> Result<Self, DbErr> {
         let mut conn = open_plain(config, node, "sealane-unresolved").await?;
-        let counted = sqlx::raw_sql(COUNTED).fetch_one(&mut conn).await;
+        let counted = asking::row(&mut conn, COUNTED).await;
         let counted = counted.and_then(|row| row.try_get(0));
         Ok(Self {
             conn,
@@ -85,7 +86,7 @@ impl Observer {
     pub(crate) async fn at_work(&mut self, pids: Vec<i32>) -> Result<AtWork, DbErr> {
         let asked = Instant::now();
         let sql = AssertSqlSafe(AT_WORK.replace("$1", &array(&pids, "int4")));
-        let rows = sqlx::raw_sql(sql).fetch_all(&mut self.conn).await;
+        let rows = asking::rows(&mut self.conn, sql).await;
         let read = |rows: Vec<PgRow>| rows.iter().map(read).collect::<Result<_, _>>();
         Ok(AtWork {
             processes: rows
@@ -113,7 +114,7 @@ pub(crate) async fn end(
         backends.iter().map(|one| (one.pid, one.started)).unzip();
     let sql = END.replace("$1", &array(&pids, "int4"));
     let sql = AssertSqlSafe(sql.replace("$2", &array(&started, "int8")));
-    let ended = sqlx::raw_sql(sql).execute(&mut conn).await;
+    let ended = asking::done(&mut conn, sql).await;
     ended.map_err(|err| DbErrKind::Query.of_sqlx(err))?;
     let _ = conn.close().await;
     Ok(())

@@ -1,6 +1,8 @@
 //! Reads the server's catalog, in the rows that the pure part of it takes (rule I5).
 
 #[cfg(feature = "postgres")]
+use crate::node::asking;
+#[cfg(feature = "postgres")]
 use sea_orm::sqlx;
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, Statement};
 
@@ -123,7 +125,7 @@ async fn ask_on<T>(
     sql: &'static str,
     read: fn(&QueryResult) -> Result<T, DbErr>,
 ) -> Result<Vec<T>, DbErr> {
-    let rows = sqlx::raw_sql(sql).fetch_all(own).await;
+    let rows = asking::rows(own, sql).await;
     let rows = rows.map_err(|err| DbErrKind::Query.of_sqlx(err))?;
     rows.into_iter()
         .map(|row| read(&QueryResult::from(row)))

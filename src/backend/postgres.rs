@@ -2,6 +2,8 @@
 
 mod questions;
 
+use crate::node::asking;
+use futures_util::FutureExt;
 use std::time::{Duration, Instant};
 
 use tokio::task::JoinHandle;
@@ -147,11 +149,14 @@ impl Kept {
             }
             None if self.opened.elapsed() > RENEW => {
                 let (config, node) = (config.clone(), node.clone());
-                self.next = Some(tokio::spawn(async move {
-                    let limit = config.connect_timeout;
-                    let connected = tokio::time::timeout(limit, connect(&config, &node)).await;
-                    connected.ok()?.ok()
-                }));
+                self.next = Some(tokio::spawn(
+                    async move {
+                        let limit = config.connect_timeout;
+                        let connected = tokio::time::timeout(limit, connect(&config, &node)).await;
+                        connected.ok()?.ok()
+                    }
+                    .boxed(),
+                ));
             }
             next => self.next = next,
         }
@@ -175,7 +180,7 @@ async fn ask(kept: &mut Kept) -> Result<Facts, sqlx::Error> {
             continue;
         }
         let started = Instant::now();
-        match sqlx::raw_sql(question).fetch_one(&mut kept.conn).await {
+        match asking::row(&mut kept.conn, question).await {
             Err(err) if is_refused_as_serializable(&err) => return Err(err),
             Ok(row) => {
                 let mut facts = read(&row, started.elapsed())?;
@@ -197,7 +202,7 @@ async fn ask(kept: &mut Kept) -> Result<Facts, sqlx::Error> {
     }
     if kept.tells == Tells::Little {
         let started = Instant::now();
-        match sqlx::raw_sql(LITTLE).fetch_one(&mut kept.conn).await {
+        match asking::row(&mut kept.conn, LITTLE).await {
             Err(err) if is_missing(&err) && !is_refused_as_serializable(&err) => {
                 kept.tells = Tells::Least;
             }
@@ -205,7 +210,7 @@ async fn ask(kept: &mut Kept) -> Result<Facts, sqlx::Error> {
         }
     }
     let started = Instant::now();
-    let row = sqlx::raw_sql(LEAST).fetch_one(&mut kept.conn).await;
+    let row = asking::row(&mut kept.conn, LEAST).await;
     answered(kept, row, started).await
 }
 
@@ -237,13 +242,13 @@ async fn reads_followers(kept: &mut Kept, begin: String) -> Result<bool, sqlx::E
     if let Some(known) = kept.followers {
         return Ok(known);
     }
-    let begun = sqlx::raw_sql(AssertSqlSafe(begin)).execute(&mut kept.conn);
+    let begun = asking::done(&mut kept.conn, AssertSqlSafe(begin));
     let can = match begun.await {
         Ok(_) => true,
         Err(err) if err.as_database_error().is_some() => false,
         Err(err) => return Err(err),
     };
-    let ended = sqlx::raw_sql("ROLLBACK").execute(&mut kept.conn).await;
+    let ended = asking::done(&mut kept.conn, "ROLLBACK").await;
     match ended {
         // Where nothing has begun there is nothing to end, and that may be an error.
         Err(err) if can || err.as_database_error().is_none() => return Err(err),
@@ -256,7 +261,7 @@ async fn is_aurora(kept: &mut Kept) -> Result<bool, sqlx::Error> {
     if let Some(known) = kept.aurora {
         return Ok(known);
     }
-    let is_it = match sqlx::raw_sql(AURORA).fetch_one(&mut kept.conn).await {
+    let is_it = match asking::row(&mut kept.conn, AURORA).await {
         Ok(_) => true,
         // Whichever way a system says that it lacks that.
         Err(err) if err.as_database_error().is_some() => false,

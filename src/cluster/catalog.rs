@@ -1,6 +1,7 @@
 //! How the server's catalog is read, and what statements that need it wait for (rule I5). When, and from whom, the
 //! reducer says (`state::catalog`).
 
+use futures_util::FutureExt;
 use std::{
     sync::{Arc, atomic::Ordering},
     time::Instant,
@@ -34,33 +35,36 @@ pub(super) fn read(node: Option<Arc<Node>>, role: Role, shared: &Arc<Shared>, ou
         .as_ref()
         .map(|node| Arc::clone(&node.name))
         .unwrap_or_default();
-    tokio::spawn(async move {
-        let reading = async {
-            let Some(node) = node else {
-                return Err("there is no primary".to_owned());
+    tokio::spawn(
+        async move {
+            let reading = async {
+                let Some(node) = node else {
+                    return Err("there is no primary".to_owned());
+                };
+                let parts = match locals.is_empty() {
+                    true => CatalogParts::Usual,
+                    false => CatalogParts::WithSettings,
+                };
+                let read = backend::read_catalog(&node, Some(&reader.config), parts).await;
+                let read =
+                    read.map_err(|err| format!("{}: {}", node.name, crate::signal::told(&err)))?;
+                let catalog = read.catalog(reader.judging.classifier.settings());
+                let of = |local: Arc<Classifier>| {
+                    let catalog = read.catalog(local.settings());
+                    (local, catalog)
+                };
+                let locals = locals.into_iter().map(of).collect();
+                Ok(Catalogs { catalog, locals })
             };
-            let parts = match locals.is_empty() {
-                true => CatalogParts::Usual,
-                false => CatalogParts::WithSettings,
-            };
-            let read = backend::read_catalog(&node, Some(&reader.config), parts).await;
-            let read =
-                read.map_err(|err| format!("{}: {}", node.name, crate::signal::told(&err)))?;
-            let catalog = read.catalog(reader.judging.classifier.settings());
-            let of = |local: Arc<Classifier>| {
-                let catalog = read.catalog(local.settings());
-                (local, catalog)
-            };
-            let locals = locals.into_iter().map(of).collect();
-            Ok(Catalogs { catalog, locals })
-        };
-        let read = tokio::time::timeout(limit, reading).await;
-        let read = read.unwrap_or_else(|_| {
-            let limit = reader.config.setting("acquire_timeout");
-            Err(format!("{asked}: no answer within {limit}"))
-        });
-        outbox.send(TaskReport::CatalogRead(role, read.map(Box::new)));
-    });
+            let read = tokio::time::timeout(limit, reading).await;
+            let read = read.unwrap_or_else(|_| {
+                let limit = reader.config.setting("acquire_timeout");
+                Err(format!("{asked}: no answer within {limit}"))
+            });
+            outbox.send(TaskReport::CatalogRead(role, read.map(Box::new)));
+        }
+        .boxed(),
+    );
 }
 
 impl Shared {

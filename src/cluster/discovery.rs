@@ -12,6 +12,7 @@ mod file;
 #[cfg(feature = "discovery")]
 mod patroni;
 
+use futures_util::FutureExt;
 use std::{
     collections::BTreeMap,
     fmt,
@@ -90,7 +91,7 @@ pub(super) fn look_after(shared: &Arc<Shared>) {
             }
         }
     };
-    tokio::spawn(asking.in_current_span());
+    tokio::spawn(asking.boxed().in_current_span());
 }
 
 /// The nodes to begin with: those that the source tells, or the configured ones; and the one that it calls the primary,

@@ -5,6 +5,7 @@ mod opening;
 mod pools;
 mod probe;
 
+use futures_util::FutureExt;
 use std::{
     collections::HashMap,
     sync::{Arc, Weak, atomic::Ordering},
@@ -345,22 +346,25 @@ async fn opened(source: &Source, writes: bool, config: &Config) -> Result<NodePo
 fn fill(member: &Arc<Member>, kept: u32, limit: Duration) {
     let node = Arc::clone(&member.node);
     if node.link.lacks(kept) && !node.tasks.filling.swap(true, Ordering::AcqRel) {
-        tokio::spawn(async move {
-            let asked = node.link.guide().is_some_and(|guide| guide.is_hooked());
-            // Not asked how far the server has come, so nothing may be known of that before.
-            let opened = || {
-                if !asked {
-                    node.replayed.forget_unless_asked_since(Instant::now());
-                }
-            };
-            // What is not there by then is tried again when the node has answered.
-            let _ = tokio::time::timeout(limit, node.link.fill(kept, opened)).await;
-            node.tasks.filling.store(false, Ordering::Release);
-        });
+        tokio::spawn(
+            async move {
+                let asked = node.link.guide().is_some_and(|guide| guide.is_hooked());
+                // Not asked how far the server has come, so nothing may be known of that before.
+                let opened = || {
+                    if !asked {
+                        node.replayed.forget_unless_asked_since(Instant::now());
+                    }
+                };
+                // What is not there by then is tried again when the node has answered.
+                let _ = tokio::time::timeout(limit, node.link.fill(kept, opened)).await;
+                node.tasks.filling.store(false, Ordering::Release);
+            }
+            .boxed(),
+        );
     }
 }
 
 /// Closes a pool in the background, once what was taken from it has come back. After a cut that is at once.
 fn close(member: Arc<Member>) {
-    tokio::spawn(async move { member.node.link.close().await });
+    tokio::spawn(async move { member.node.link.close().await }.boxed());
 }

@@ -1,5 +1,6 @@
 //! Which probes are ordered and which run: at most one at a time for each node.
 
+use futures_util::FutureExt;
 use std::collections::HashMap;
 
 use super::{
@@ -69,10 +70,13 @@ impl Probes {
         slot.running = true;
         let mut wire = std::mem::take(&mut slot.wire);
         let outbox = outbox.clone();
-        tokio::spawn(async move {
-            let event = probe.run(begun, &mut wire).await;
-            outbox.send(TaskReport::Probed(id, event, wire));
-        });
+        tokio::spawn(
+            async move {
+                let event = probe.run(begun, &mut wire).await;
+                outbox.send(TaskReport::Probed(id, event, wire));
+            }
+            .boxed(),
+        );
     }
 
     /// The next probe connects anew.

@@ -16,6 +16,7 @@ mod standby;
 mod tasks;
 mod wake;
 
+use futures_util::FutureExt;
 use std::{
     collections::{HashSet, VecDeque},
     sync::{Arc, Weak},
@@ -103,7 +104,7 @@ impl Worker {
             worker.begin(effects, exists.then_some(catalog_read)).await;
             worker.run().await;
         };
-        tokio::spawn(work.instrument(shared.worker.span.clone()));
+        tokio::spawn(work.boxed().instrument(shared.worker.span.clone()));
     }
 
     async fn run(&mut self) {

@@ -1,5 +1,6 @@
 //! Holding writes back for a planned change of the primary (T13).
 
+use futures_util::FutureExt;
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -41,12 +42,15 @@ impl Drop for PausedWrites {
             return;
         };
         // A runtime that has ended drops this at once, and with it what opens the gate.
-        runtime.spawn(async move {
-            let shared = &opening.0;
-            if let Some(primary) = shared.snapshot.primary_node() {
-                shared.check(primary.id).await;
+        runtime.spawn(
+            async move {
+                let shared = &opening.0;
+                if let Some(primary) = shared.snapshot.primary_node() {
+                    shared.check(primary.id).await;
+                }
             }
-        });
+            .boxed(),
+        );
     }
 }
 

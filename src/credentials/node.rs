@@ -1,5 +1,6 @@
 //! The credentials of one node, whoever asks for them: asked for once for all who want them.
 
+use futures_util::FutureExt;
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::{Duration, Instant},
@@ -137,7 +138,7 @@ impl NodeCredentials {
                 None => own.ask(refused).await,
             }
         };
-        let asked = tokio::spawn(asking.in_current_span()).await;
+        let asked = tokio::spawn(asking.boxed().in_current_span()).await;
         asked.unwrap_or_else(|_| Err(self.origin.failed("was not asked to the end")))
     }
 

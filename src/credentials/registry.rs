@@ -1,5 +1,6 @@
 //! The credentials of all nodes of one cluster.
 
+use futures_util::FutureExt;
 use std::{
     collections::HashMap,
     fmt,
@@ -57,7 +58,7 @@ impl CredentialsRegistry {
                 tokio::time::sleep(pause.clamp(SOONEST, LATEST)).await;
             }
         };
-        tokio::spawn(looking.in_current_span());
+        tokio::spawn(looking.boxed().in_current_span());
     }
 
     fn entries(&self) -> MutexGuard<'_, HashMap<String, Registered>> {

@@ -5,6 +5,7 @@
 //! committed. So the rest is done by a task, which then drops the transaction as any other. A COMMIT that is dropped may
 //! have reached its server, and only its answer tells what became of it.
 
+use futures_util::FutureExt;
 use std::{
     pin::Pin,
     task::{Context, Poll},
@@ -70,10 +71,13 @@ where
         // Without a runtime its connections are dead as well.
         if let (Some(work), Ok(runtime)) = (self.work.take(), Handle::try_current()) {
             let held = self.leave.take().map(|leave| leave());
-            runtime.spawn(async move {
-                drop(work.await);
-                drop(held);
-            });
+            runtime.spawn(
+                async move {
+                    drop(work.await);
+                    drop(held);
+                }
+                .boxed(),
+            );
         }
     }
 }

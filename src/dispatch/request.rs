@@ -121,6 +121,10 @@ impl Request<'_> {
         if !self.shared.tracker.gives_position(node) {
             return true;
         }
+        // What is told is of the server that health checks lead to, and the read may be led to another one.
+        if node.replayed.is_mixed() {
+            return false;
+        }
         let Some(current_at) = node.lag.current_at() else {
             return false;
         };

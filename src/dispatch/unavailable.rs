@@ -1,6 +1,7 @@
 //! Why a statement got no connection, in the words of whoever has to mend it: which node, where, in which phase, what
 //! bounds that, and what the server said last.
 
+use futures_util::FutureExt;
 use std::{
     pin::pin,
     sync::Arc,
@@ -196,6 +197,8 @@ fn ask(shared: &Shared, node: &Node) {
     };
     if let Some(asking) = node.trouble.begin() {
         let config = shared.config.clone();
-        tokio::spawn(async move { asking.ends(backend::try_connect(&config, &direct).await) });
+        tokio::spawn(
+            async move { asking.ends(backend::try_connect(&config, &direct).await) }.boxed(),
+        );
     }
 }

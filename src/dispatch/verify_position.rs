@@ -18,8 +18,8 @@ use sea_orm::{ConnAcquireErr, DatabaseTransaction, DbErr};
 use super::{Attempt, phase::Phase};
 use crate::{
     causality::{
-        Current, Promise, ReadRequirement, ReplayReport, Replayed, ServerPositions, ServerWord,
-        Stood, Upstream, gate::Writing,
+        Current, Promise, ReplayReport, Replayed, ServerPositions, ServerWord, Stood, Upstream,
+        gate::Writing,
     },
     node::{Lease, PooledConnection, local::LocalSettings},
     route::Forced,
@@ -120,11 +120,14 @@ impl Attempt<'_> {
         };
         let replay = answer?;
         let known = |conn| self.is_known_to_cover(lease, conn);
-        let covered = self.is_covered_by(replay) || unproven.0.as_ref().is_some_and(known);
-        if asks_each && !covered {
+        if asks_each && !unproven.0.as_ref().is_some_and(known) {
             // Another connection may lead to another server; the primary is sure.
             self.freshness.take_the_primary();
-            self.progress.lags = self.is_far_behind(replay) && lease.node().replayed.may_part();
+            let replayed = &lease.node().replayed;
+            let led_to = unproven.0.as_ref().and_then(PooledConnection::led_to);
+            let is_astray = led_to
+                .is_some_and(|led_to| replayed.with_servers(|servers| servers.is_astray(led_to)));
+            self.progress.lags = (is_astray || self.is_far_behind(replay)) && replayed.may_part();
         }
         unproven
             .0
@@ -141,7 +144,7 @@ impl Attempt<'_> {
     ) -> Result<Option<ReplayReport>, DbErr> {
         let mut replay = self.ask_position(lease, conn).await?;
         for _ in 0..LOOKS {
-            if self.is_covered_by(replay) || !self.lacks_for_less_than(JUST_NOW, replay) {
+            if self.is_known_to_cover(lease, conn) || !self.lacks_for_less_than(JUST_NOW, replay) {
                 break;
             }
             replay = self.ask_position(lease, conn).await?;
@@ -168,7 +171,9 @@ impl Attempt<'_> {
             epoch: self.epoch_of(report),
             lsn: report.lsn,
         };
-        replayed.note_server(report.into(), word);
+        if replayed.note_server(report.into(), word) {
+            self.request.shared.clock.writes.captures().ask();
+        }
         Ok(Some(report))
     }
 
@@ -187,18 +192,6 @@ impl Attempt<'_> {
     fn epoch_of(&self, report: ReplayReport) -> Option<u64> {
         let writes = &self.request.shared.clock.writes;
         writes.ordinal(report.cluster, report.source)
-    }
-
-    fn is_covered_by(&self, replay: Option<ReplayReport>) -> bool {
-        match (
-            self.freshness.need,
-            replay.and_then(|report| self.told(report)),
-        ) {
-            (ReadRequirement::Position { epoch, lsn }, Some((of, replayed))) => {
-                epoch == of && replayed >= lsn
-            }
-            _ => false,
-        }
     }
 
     /// Whether the server that says this lacks what the primary had written a while ago, and not only a moment.

@@ -1,5 +1,6 @@
 //! A write whose caller has gone before the answer came: it is not taken back by that (rule C1).
 
+use futures_util::FutureExt;
 use std::sync::Arc;
 
 use super::{Permit, PooledConnection, Seat, local::Beginning};
@@ -40,17 +41,20 @@ pub(super) fn until_ready(
         return unsettled(conn, left);
     };
     // A runtime that ends meanwhile drops the task, and the orphan with it.
-    runtime.spawn(async move {
-        let ready = tokio::select! {
-            ready = conn.settle(left) => ready,
-            () = seat.until_cut() => false,
-        };
-        match ready {
-            true => orphan.mark_returned(),
-            false => conn.discard(),
+    runtime.spawn(
+        async move {
+            let ready = tokio::select! {
+                ready = conn.settle(left) => ready,
+                () = seat.until_cut() => false,
+            };
+            match ready {
+                true => orphan.mark_returned(),
+                false => conn.discard(),
+            }
+            drop(permit);
         }
-        drop(permit);
-    });
+        .boxed(),
+    );
 }
 
 /// Of what changed nothing only the connection is left, and the permit is held for as long as its server is at it.
@@ -59,16 +63,19 @@ pub(super) fn give_back(mut conn: PooledConnection, left: Left, permit: Option<P
     let (true, Ok(runtime)) = (settles, tokio::runtime::Handle::try_current()) else {
         return unsettled(conn, left);
     };
-    runtime.spawn(async move {
-        let ready = conn.settle(left).await;
-        match left {
-            // The pool finds out by itself whether the connection is of any use.
-            Left::Statement => drop(conn),
-            Left::Transaction | Left::Begin if ready => drop(conn),
-            Left::Transaction | Left::Begin => conn.discard(),
+    runtime.spawn(
+        async move {
+            let ready = conn.settle(left).await;
+            match left {
+                // The pool finds out by itself whether the connection is of any use.
+                Left::Statement => drop(conn),
+                Left::Transaction | Left::Begin if ready => drop(conn),
+                Left::Transaction | Left::Begin => conn.discard(),
+            }
+            drop(permit);
         }
-        drop(permit);
-    });
+        .boxed(),
+    );
 }
 
 /// Nobody can wait for it: the pool does, but it ends no transaction.

@@ -24,6 +24,7 @@ use sea_orm::{
     },
 };
 
+use super::asking;
 use crate::{causality::unresolved::Backend, error::DbErrKind};
 
 /// Asks a connection for its own process, and when that began.
@@ -64,7 +65,7 @@ impl Backends {
             self.off.store(true, Ordering::Relaxed);
             return Ok(None);
         }
-        let row = sqlx::query(WHO).fetch_one(conn).await?;
+        let row = asking::prepared_row(conn, WHO).await?;
         let backend = Backend {
             pid: row.try_get(0)?,
             started: row.try_get(1)?,

@@ -2,6 +2,7 @@
 
 mod questions;
 
+use super::asking;
 use std::{
     hash::{BuildHasher, BuildHasherDefault, DefaultHasher},
     sync::Arc,
@@ -138,7 +139,7 @@ impl Guide {
 async fn lift_read_only_default(conn: &mut PgConnection, hello: &Hello) -> Result<(), sqlx::Error> {
     if hello.writes_everywhere() == Some(true) && hello.read_only_default {
         let lift = "SET default_transaction_read_only = off";
-        sqlx::raw_sql(lift).execute(conn).await?;
+        asking::done(conn, lift).await?;
     }
     Ok(())
 }
@@ -181,7 +182,7 @@ pub(crate) async fn position(conn: &mut PgConnection) -> Result<Option<ReplayRep
 /// The newest timeline of which the standby behind this connection has surely replayed some; nothing where the role may
 /// not ask for that.
 pub(crate) async fn timeline_replayed(conn: &mut PgConnection) -> Result<Option<u32>, sqlx::Error> {
-    match sqlx::raw_sql(TIMELINE).fetch_one(conn).await {
+    match asking::row(conn, TIMELINE).await {
         Ok(row) => Ok(u32::try_from(row.try_get::<i32, _>(0)?).ok()),
         Err(err) if is_not_told(&err) => Ok(None),
         Err(err) => Err(err),
@@ -194,11 +195,11 @@ pub(crate) async fn timeline_replayed(conn: &mut PgConnection) -> Result<Option<
 /// By the control file alone was rejected: it is late, and whoever slept has not seen a promotion whose primary is gone as
 /// well.
 pub(crate) async fn only_timeline(conn: &mut PgConnection) -> Result<Upstream, sqlx::Error> {
-    let may = sqlx::raw_sql(MAY_LIST).fetch_one(&mut *conn).await;
+    let may = asking::row(conn, MAY_LIST).await;
     if !may.and_then(|row| row.try_get::<bool, _>(0))? {
         return Ok(Upstream::Nobody(None));
     }
-    match sqlx::raw_sql(ONLY_TIMELINE).fetch_one(conn).await {
+    match asking::row(conn, ONLY_TIMELINE).await {
         Ok(row) => {
             let replayed: i32 = row.try_get(0)?;
             let latest: i64 = row.try_get(1)?;
@@ -235,7 +236,7 @@ fn is_not_told(err: &sqlx::Error) -> bool {
 /// By the simple protocol, which is one round trip and leaves the caller's cache of statements alone.
 async fn ask(question: FirstQuestion, conn: &mut PgConnection) -> Result<Hello, sqlx::Error> {
     let (sql, begun) = (question.text(), Instant::now());
-    let row = match sqlx::raw_sql(sql).fetch_one(&mut *conn).await {
+    let row = match asking::row(conn, sql).await {
         Err(err) if is_refused_as_serializable(&err) => ask_lower(sql, conn).await?,
         answer => answer?,
     };
@@ -245,9 +246,9 @@ async fn ask(question: FirstQuestion, conn: &mut PgConnection) -> Result<Hello, 
 /// Asks a standby where transactions are serializable by default: the session is left as its role has it.
 async fn ask_lower(sql: &'static str, conn: &mut PgConnection) -> Result<PgRow, sqlx::Error> {
     let begin = "BEGIN ISOLATION LEVEL READ COMMITTED, READ ONLY";
-    sqlx::raw_sql(begin).execute(&mut *conn).await?;
-    let row = sqlx::raw_sql(sql).fetch_one(&mut *conn).await;
-    sqlx::raw_sql("ROLLBACK").execute(conn).await?;
+    asking::done(conn, begin).await?;
+    let row = asking::row(conn, sql).await;
+    asking::done(conn, "ROLLBACK").await?;
     row
 }
 
@@ -266,7 +267,7 @@ pub(crate) fn is_refused_as_serializable(err: &sqlx::Error) -> bool {
 /// Lets a connection of our own ask a standby although transactions are serializable by default.
 pub(crate) async fn allow_reads(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
     let set = "SET default_transaction_isolation = 'read committed'";
-    sqlx::raw_sql(set).execute(conn).await?;
+    asking::done(conn, set).await?;
     Ok(())
 }
 

@@ -115,6 +115,7 @@ impl HandedState {
 
 #[cfg(feature = "postgres")]
 mod postgres {
+    use crate::node::asking;
     use std::{
         future::poll_fn,
         net::{IpAddr, SocketAddr},
@@ -179,7 +180,7 @@ mod postgres {
             &self,
             conn: &mut PgConnection,
         ) -> Result<Option<HandedConnection>, sqlx::Error> {
-            let told = match sqlx::raw_sql(WHO).fetch_one(&mut *conn).await {
+            let told = match asking::row(conn, WHO).await {
                 Ok(row) => Told::read(&row),
                 // Something that only speaks the protocol, or a role that may not ask.
                 Err(sqlx::Error::Database(_)) => Told::default(),
@@ -211,7 +212,7 @@ mod postgres {
             let mark = format!("{:032x}", fastrand::u128(..));
             for _ in 0..TRIES {
                 let sql = AssertSqlSafe(format!("SELECT '{mark}'"));
-                let mut asking = pin!(sqlx::raw_sql(sql).fetch_one(&mut *conn));
+                let mut asking = pin!(asking::row(conn, sql));
                 // The first poll sends it, and the next one, which would take the answer, comes when that was seen.
                 let first = poll_fn(|cx| Poll::Ready(asking.as_mut().poll(cx))).await;
                 if let Poll::Ready(answer) = first {

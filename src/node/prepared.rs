@@ -5,6 +5,7 @@
 //! it forgets what it had prepared, and so do those that nobody has. To open all of them anew was rejected: a new release
 //! changes the schema under every process at one time, and each of their connections would be a new one.
 
+use futures_util::FutureExt;
 use std::{
     sync::{Arc, atomic::Ordering},
     time::Duration,
@@ -35,20 +36,24 @@ impl Node {
             return;
         }
         let node = Arc::clone(self);
-        runtime.spawn(async move {
-            let wanted = &node.forgetting;
-            loop {
-                let seen = wanted.load(Ordering::Acquire);
-                for pause in ROUNDS {
-                    tokio::time::sleep(pause).await;
-                    node.forget_each().await;
-                }
-                let done = wanted.compare_exchange(seen, 0, Ordering::AcqRel, Ordering::Acquire);
-                if done.is_ok() {
-                    return;
+        runtime.spawn(
+            async move {
+                let wanted = &node.forgetting;
+                loop {
+                    let seen = wanted.load(Ordering::Acquire);
+                    for pause in ROUNDS {
+                        tokio::time::sleep(pause).await;
+                        node.forget_each().await;
+                    }
+                    let done =
+                        wanted.compare_exchange(seen, 0, Ordering::AcqRel, Ordering::Acquire);
+                    if done.is_ok() {
+                        return;
+                    }
                 }
             }
-        });
+            .boxed(),
+        );
     }
 
     /// One connection at a time, so that statements find the others, and with a permit as everybody: where all of them

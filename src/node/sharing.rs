@@ -15,7 +15,7 @@ use sea_orm::{
 };
 
 use super::{
-    Node,
+    Node, asking,
     open::connect_postgres,
     sockets::{Ends, Socket},
 };
@@ -134,7 +134,7 @@ struct Who {
 }
 
 async fn who(conn: &mut PgConnection) -> Result<Who, sqlx::Error> {
-    let row = sqlx::raw_sql(WHO).fetch_one(conn).await?;
+    let row = asking::row(conn, WHO).await?;
     let (pid, started) = (row.try_get(0)?, row.try_get(1)?);
     let ends = end(&row, 2, 3).zip(end(&row, 4, 5));
     Ok(Who {
@@ -151,13 +151,13 @@ fn end(row: &PgRow, addr: usize, port: usize) -> Option<SocketAddr> {
 
 /// Whether the pooler gives each client's prepared statements names of their own.
 async fn tells_apart(conn: &mut PgConnection) -> Result<bool, sqlx::Error> {
-    sqlx::raw_sql("BEGIN").execute(&mut *conn).await?;
+    asking::done(conn, "BEGIN").await?;
     let called = sqlx::query(CALLED).fetch_optional(&mut *conn).await;
     if called.as_ref().is_ok_and(|row| !is_renamed(row.as_ref())) {
         // Or another client would run this for its own first statement.
-        sqlx::raw_sql("DEALLOCATE ALL").execute(&mut *conn).await?;
+        asking::done(conn, "DEALLOCATE ALL").await?;
     }
-    sqlx::raw_sql("ROLLBACK").execute(&mut *conn).await?;
+    asking::done(conn, "ROLLBACK").await?;
     let apart = match called {
         Ok(row) => is_renamed(row.as_ref()),
         // Another client has one of that name there.

@@ -4,6 +4,7 @@
 //! turn, and whoever waits for a replica waits for six such steps: on two saturated cores the median wait was 1.7 ms
 //! there and is 1.2 ms here. It also outlives the application's runtimes, of which a test binary has many.
 
+use futures_util::FutureExt;
 use std::sync::LazyLock;
 
 use tokio::runtime::{Builder, Handle};
@@ -21,7 +22,7 @@ static HANDLE: LazyLock<Option<Handle>> = LazyLock::new(|| {
 
 /// Runs a task there, under the span of whoever begins it; where no thread could be had, among the application's.
 pub(crate) fn spawn(task: impl Future<Output = ()> + Send + 'static) {
-    let task = task.in_current_span();
+    let task = task.boxed().in_current_span();
     match &*HANDLE {
         Some(handle) => drop(handle.spawn(task)),
         None => drop(tokio::spawn(task)),

@@ -2,7 +2,7 @@
 
 use std::{
     sync::{Arc, Weak},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use sea_orm::DbErr;
@@ -18,7 +18,11 @@ const NAME: &str = "sealane-capture";
 
 /// How a capture ended.
 pub(super) enum Ended {
-    Covered,
+    /// The position that was told of the clock's epoch, to a question of that moment.
+    Covered {
+        position: (u64, u64),
+        asked: Instant,
+    },
     /// The server gives no position at all.
     Impossible,
     Failed,
@@ -67,7 +71,7 @@ impl Capture {
             () = replaced => Some(Ok(Ended::Cut)),
         };
         tracker.count(ClusterCounter::Capture);
-        if !matches!(captured, Some(Ok(Ended::Covered | Ended::Failed))) {
+        if !matches!(captured, Some(Ok(Ended::Covered { .. } | Ended::Failed))) {
             // What was left in the midst answers the next question with its own answer.
             self.conn = None;
         }
@@ -97,7 +101,7 @@ impl Capture {
             return Ok(Ended::Failed);
         }
         // Before the question is sent: what returned up to here lies below the answer.
-        let word = tracker.word();
+        let (word, asked) = (tracker.word(), Instant::now());
         let question = tracker.clock.writes.question(word);
         let place = match conn.capture().await? {
             Told::Place(place) => place,
@@ -122,8 +126,12 @@ impl Capture {
                 .conn
                 .as_ref()
                 .is_some_and(|(.., conn)| leads_home(conn));
+        let lsn = place.position.lsn.0;
         Ok(match still && tracker.clock.writes.cover(question, place) {
-            true => Ended::Covered,
+            true => Ended::Covered {
+                position: (tracker.clock.writes.epoch(), lsn),
+                asked,
+            },
             false => Ended::Failed,
         })
     }

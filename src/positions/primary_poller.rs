@@ -200,9 +200,10 @@ impl PrimaryPoller {
         let asked = way.capture.once(&way.tracker).instrument(way.span.clone());
         match asked.await {
             // One that can do it no more is found out by the next look.
-            ended @ (Some(Ended::Covered | Ended::Impossible) | None) => {
+            ended @ (Some(Ended::Covered { .. } | Ended::Impossible) | None) => {
                 way.rests_until = None;
-                if matches!(ended, Some(Ended::Covered)) {
+                if let Some(Ended::Covered { position, asked }) = ended {
+                    self.judge_servers(position, asked);
                     self.demand_samples();
                 }
             }
@@ -224,6 +225,16 @@ impl PrimaryPoller {
     fn demand_samples(&self) {
         let trackers = self.ways.iter().filter_map(|way| way.tracker.upgrade());
         trackers.for_each(|tracker| tracker.demand.wish());
+    }
+
+    /// Holds what the servers behind one name have told before against what the primary says (C6).
+    fn judge_servers(&self, position: (u64, u64), asked: Instant) {
+        let trackers = self.ways.iter().filter_map(|way| way.tracker.upgrade());
+        for tracker in trackers {
+            for node in tracker.snapshot.load().nodes() {
+                node.member.node.replayed.judge_servers(position, asked);
+            }
+        }
     }
 
     async fn wait(&mut self) {

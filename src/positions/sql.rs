@@ -1,5 +1,6 @@
 //! What servers are asked of their position: the primary's capture, a replica's sample (rules C2, C3, C4).
 
+use crate::node::asking;
 use std::time::{Duration, Instant};
 
 use sea_orm::{
@@ -133,7 +134,7 @@ pub(crate) async fn open(config: &Config, node: &NodeConfig, name: &str) -> Resu
 }
 
 async fn identify(conn: &mut PgConnection) -> Result<Identity, sqlx::Error> {
-    let row = sqlx::raw_sql(IDENTITY).fetch_one(conn).await?;
+    let row = asking::row(conn, IDENTITY).await?;
     let addr: &str = row.try_get(2)?;
     let started = unsigned(row.try_get(3)?);
     Ok(Identity {
@@ -158,12 +159,11 @@ impl Direct {
             self.identity = self.same_identity().await?;
         }
         let row = match mutants::lives("flush_position") {
-            false if self.shared => sqlx::raw_sql(CAPTURE).fetch_one(&mut self.conn).await,
-            false => sqlx::query(CAPTURE).fetch_one(&mut self.conn).await,
+            false if self.shared => asking::row(&mut self.conn, CAPTURE).await,
+            false => asking::prepared_row(&mut self.conn, CAPTURE).await,
             true => {
                 let sql = CAPTURE.replace("wal_insert_lsn", "wal_flush_lsn");
-                let query = sqlx::query(sqlx::AssertSqlSafe(sql));
-                query.fetch_one(&mut self.conn).await
+                asking::prepared_row(&mut self.conn, sqlx::AssertSqlSafe(sql)).await
             }
         };
         let Identity {
@@ -212,8 +212,7 @@ impl Direct {
             "WAIT FOR LSN '{high:X}/{low:X}' WITH (TIMEOUT '{most}ms', NO_THROW); {}",
             self.sample
         );
-        let asked = sqlx::raw_sql(sqlx::AssertSqlSafe(wait));
-        let rows = asked.fetch_all(&mut self.conn).await;
+        let rows = asking::rows(&mut self.conn, sqlx::AssertSqlSafe(wait)).await;
         let identity = self.identity;
         let read = |rows: Vec<PgRow>| {
             let [held, row] = &rows[..] else {
@@ -268,11 +267,11 @@ impl Direct {
     /// A position on a connection that leads to one server.
     async fn sample_own(&mut self) -> Result<ReplayReport, DbErr> {
         let (mut begun, identity) = (Instant::now(), self.identity);
-        let mut row = sqlx::query(self.sample).fetch_one(&mut self.conn).await;
+        let mut row = asking::prepared_row(&mut self.conn, self.sample).await;
         if self.sample == SAMPLE && matches!(&row, Err(err) if is_forbidden(err)) {
             self.sample = SAMPLE_ALONE;
             begun = Instant::now();
-            row = sqlx::query(SAMPLE_ALONE).fetch_one(&mut self.conn).await;
+            row = asking::prepared_row(&mut self.conn, SAMPLE_ALONE).await;
         }
         row.and_then(|row| report(&row, identity, begun))
             .map_err(|err| DbErrKind::Query.of_sqlx(err))

@@ -162,6 +162,14 @@ pub(super) fn out_of_service(node: &NodeState) -> Option<Ineligible> {
     grave.then_some(Ineligible::Suspected)
 }
 
+/// Whether what the node replays is the primary's, as far as is known.
+pub(super) fn is_copy(node: &NodeState, state: &State) -> bool {
+    matches!(
+        behind(node, state),
+        None | Some(Ineligible::TooFarBehind | Ineligible::Serializable)
+    )
+}
+
 fn behind(node: &NodeState, state: &State) -> Option<Ineligible> {
     let checks = [
         (
@@ -181,7 +189,8 @@ fn behind(node: &NodeState, state: &State) -> Option<Ineligible> {
         (!node.said.serializable, Ineligible::Serializable),
         (!node.replay.astray, Ineligible::AheadOfThePrimary),
         (
-            !(node.replay.lagging && node.is_unproven()),
+            !(node.replay.lagging && node.is_unproven())
+                && (node.replay.unjudged.is_none() || state.primaryship.none_since.is_some()),
             Ineligible::NotKnownToBeNear,
         ),
         (!node.replay.lagging, Ineligible::TooFarBehind),

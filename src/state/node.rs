@@ -163,6 +163,11 @@ pub(crate) struct Replay {
     pub(crate) current_at: Option<Moment>,
     /// The node had replayed more than the primary had written when that was asked later, in this incarnation.
     pub(crate) astray: bool,
+    /// The epoch in which the primary, asked later, had written no less than the node had replayed, in this incarnation.
+    pub(crate) followed: Option<u64>,
+    /// A position beyond all that the primary has told, and when the node told it first: it may be of another history, until the
+    /// primary is asked after that.
+    pub(crate) unjudged: Option<(u64, Moment)>,
     /// Too far behind.
     pub(crate) lagging: bool,
 }

@@ -3,7 +3,7 @@
 //! Called for each probe that succeeded, before roles are settled; what nobody asked for stays as it was.
 
 use super::step::Step;
-use super::{Fact, Moment, Notice, ProbeFacts, State, Withheld, node::ServerFacts};
+use super::{Fact, Moment, NodeState, Notice, ProbeFacts, State, Withheld, node::ServerFacts};
 use crate::vocabulary::{NodeId, Role, SystemFacts};
 
 pub(super) fn observe(step: &mut Step<'_>, id: NodeId, begun: Moment, facts: ProbeFacts) {
@@ -12,6 +12,8 @@ pub(super) fn observe(step: &mut Step<'_>, id: NodeId, begun: Moment, facts: Pro
     note_history(step, id, begun, facts, began_anew);
     let complete = step.state.history.complete(&facts);
     let newest = step.state.primaryship.seen.greatest;
+    // What is beyond it may be of another history, until the primary is asked again.
+    let primary_at = step.state.written_in_epoch_of(id, facts.epoch);
     // That it follows was told before the sleep, or is told by who is the primary now.
     let wakes = step.state.has_just_woken(step.now);
     let Some(node) = step.state.nodes.iter_mut().find(|node| node.id == id) else {
@@ -22,6 +24,7 @@ pub(super) fn observe(step: &mut Step<'_>, id: NodeId, begun: Moment, facts: Pro
         // Another server, or one that was started again: what it had before proves nothing (C4).
         node.replay.current_at = None;
         news = std::mem::take(&mut node.replay.astray);
+        node.replay.followed = None;
     }
     let was_in_recovery = node.said.in_recovery;
     news |= node.said.learn(&facts, newest);
@@ -34,6 +37,14 @@ pub(super) fn observe(step: &mut Step<'_>, id: NodeId, begun: Moment, facts: Pro
     node.fencing.overruled = node.fencing.overruled.filter(|_| !follows);
     // A standby of an older epoch is not measured by the positions of a newer one.
     let older = |own: u64| newest.is_some_and(|newest| own < newest);
+    let unjudged = facts.position.filter(|position| {
+        follows && primary_at.is_some_and(|told| *position > told) && !node.has_followed()
+    });
+    let before = node.replay.unjudged;
+    // The first one: later ones may come whenever the primary is asked.
+    node.replay.unjudged = unjudged.map(|told| before.unwrap_or((told, step.now)));
+    let begins_unjudged = before.is_none() && unjudged.is_some();
+    news |= before.is_some() != unjudged.is_some();
     if follows && !node.said.epoch.known().is_some_and(older) {
         node.replay.current_at = node.replay.current_at.max(complete);
     }
@@ -51,6 +62,9 @@ pub(super) fn observe(step: &mut Step<'_>, id: NodeId, begun: Moment, facts: Pro
         withheld
             .into_iter()
             .for_each(|notice| step.out.notice(notice));
+    }
+    if begins_unjudged && let Some(primary) = step.state.primaryship.primary {
+        step.ask_probe(primary, step.now);
     }
     if news {
         step.out.publish();
@@ -110,6 +124,27 @@ impl ServerFacts {
     }
 }
 
+impl NodeState {
+    /// Whether the primary was asked after the node had told a position of its epoch, and was not behind that.
+    fn has_followed(&self) -> bool {
+        self.replay.followed.is_some() && self.replay.followed == self.said.epoch.known()
+    }
+}
+
+impl State {
+    /// How far the primary of this epoch has said that it had written, as far as one was heard of beside this node.
+    fn written_in_epoch_of(&self, id: NodeId, epoch: Fact<u64>) -> Option<u64> {
+        let writes = |node: &&NodeState| {
+            node.id != id
+                && node.said.in_recovery == Fact::Known(false)
+                && epoch.known().is_some()
+                && node.said.epoch == epoch
+        };
+        let told = self.members().filter(writes);
+        told.filter_map(|node| node.said.position).max()
+    }
+}
+
 /// Whether another server answers than before, or the same one, started again.
 fn begins_anew(state: &State, id: NodeId, facts: ProbeFacts) -> bool {
     let before = state.node(id).map(|node| node.said.server);
@@ -149,17 +184,26 @@ fn note_history(
 }
 
 /// No standby is ahead of its primary. One that was when the primary was asked later has another history, also when that
-/// one has come past it; it stays so until it begins anew, which it has to. Whether there is a new one.
+/// one has come past it; it stays so until it begins anew, which it has to. Whether that changes anything.
 fn note_astray(state: &mut State, position: u64, begun: Moment, epoch: Fact<u64>) -> bool {
     let mut found = false;
     for node in &mut state.nodes {
-        let ahead = node.said.in_recovery == Fact::Known(true)
+        let last = node.said.position.zip(node.probe.ended);
+        let told = node.replay.unjudged.or(last);
+        let told = told.filter(|(_, ended)| *ended <= begun);
+        let follows = node.said.in_recovery == Fact::Known(true)
             && epoch.known().is_some()
-            && node.said.epoch == epoch
-            && node.said.position > Some(position)
-            && node.probe.ended.is_some_and(|ended| ended <= begun);
-        found |= ahead && !node.replay.astray;
+            && node.said.epoch == epoch;
+        let Some((told, _)) = told.filter(|_| follows) else {
+            continue;
+        };
+        let ahead = told > position;
+        found |= (ahead && !node.replay.astray) || node.replay.unjudged.is_some();
         node.replay.astray |= ahead;
+        node.replay.unjudged = None;
+        if !ahead {
+            node.replay.followed = epoch.known();
+        }
     }
     found
 }

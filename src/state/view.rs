@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use super::eligible::{ineligible, is_untold, out_of_service, shown_of};
+use super::eligible::{ineligible, is_copy, is_untold, out_of_service, shown_of};
 use super::groups::{Group, Groups, ReadCandidate};
 use super::{Moment, NodeState, Outage, State};
 use crate::vocabulary::{FenceReason, Flavour, Ineligible, NodeId, Role};
@@ -34,6 +34,8 @@ pub(crate) struct ViewNode {
     pub(crate) epoch: Option<u64>,
     /// How connections to it ended last.
     pub(crate) outage: Option<Outage>,
+    /// The node replays what the primary writes, as far as is known: a replica that was taken out of service has a copy still.
+    pub(crate) is_copy: bool,
     /// The primary changed, and nobody can tell whether this one follows it: only reads that may miss anything (T2).
     pub(crate) untold: bool,
 }
@@ -83,6 +85,7 @@ impl ViewNode {
             ejected: node.is_ejected(),
             epoch: node.said.epoch.known(),
             outage: node.condition.outage,
+            is_copy: is_copy(node, state),
             untold: is_untold(node, state),
         }
     }

@@ -28,7 +28,7 @@ fn files_in(folder: &Path, extension: &str) -> Vec<PathBuf> {
 }
 
 /// The files of the library, with their paths below `src`.
-fn sources() -> Vec<(PathBuf, String)> {
+pub(crate) fn sources() -> Vec<(PathBuf, String)> {
     let src = root().join("src");
     let files = files_in(&src, "rs").into_iter().map(|path| {
         let text = fs::read_to_string(&path).unwrap();
@@ -65,7 +65,7 @@ fn module(path: &Path) -> String {
 }
 
 /// The source without its comments: a link in a comment is no dependency.
-fn code(text: &str) -> String {
+pub(crate) fn code(text: &str) -> String {
     let lines = text
         .lines()
         .map(|line| line.split("//").next().unwrap_or_default());

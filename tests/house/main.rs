@@ -14,3 +14,4 @@ mod glossary;
 mod imports;
 mod links;
 mod rules;
+mod tasks;

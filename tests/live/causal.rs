@@ -4,6 +4,7 @@ mod bookmarks;
 mod followed;
 mod habits;
 mod holds;
+mod lineage;
 mod monotonic;
 mod open_writes;
 mod own_statements;

@@ -27,15 +27,31 @@ impl Servers {
         )
     }
 
-    /// The answer to it, and the connection on which it came.
+    /// The answer to it, and the connection on which it came; the primary was asked at once after that.
     fn told(&mut self, server: u64, at: u64, position: Option<(u64, u64)>) -> LedTo {
+        let asked = self.told_only(server, at, position);
+        if let Some((epoch, _)) = position {
+            self.primary(at, epoch, u64::MAX);
+        }
+        asked
+    }
+
+    /// The primary, asked in this millisecond, had come so far.
+    fn primary(&mut self, at: u64, epoch: u64, lsn: u64) {
+        let at = self.start + Duration::from_millis(at);
+        self.known.judge((epoch, lsn), at);
+    }
+
+    /// The same, and nobody has asked the primary since.
+    fn told_only(&mut self, server: u64, at: u64, position: Option<(u64, u64)>) -> LedTo {
         let asked = self.asked(server, at);
         let word = ServerWord {
             source: Upstream::Timeline(1),
             epoch: position.map(|(epoch, _)| epoch),
             lsn: position.map(|(_, lsn)| lsn),
         };
-        self.known.note(asked, word);
+        let now = self.start + Duration::from_millis(at);
+        self.known.note(asked, word, now);
         asked
     }
 
@@ -47,7 +63,9 @@ impl Servers {
             epoch,
             lsn: Some(lsn),
         };
-        self.known.note(asked, word);
+        let now = self.start + Duration::from_millis(at);
+        self.known.note(asked, word, now);
+        self.primary(at, 1, u64::MAX);
         (1..=999)
             .rev()
             .find(|lsn| self.promise(asked, 1, *lsn) == Promise::Covers)
@@ -125,6 +143,65 @@ fn a_server_whose_words_prove_nothing_is_asked() {
     assert_eq!(servers.promise(one, 1, 100), Promise::Unknown);
     let need = ReadRequirement::Primary;
     assert_ne!(servers.known.promise(Some(one), need), Promise::Covers);
+}
+
+/// A number says nothing of a history: what was promoted for a trial, or kept what a restore took, shows a greater one.
+#[test]
+fn a_server_counts_once_the_primary_was_not_behind_it_later() {
+    let mut servers = Servers::new();
+    let one = servers.told_only(1, 10, Some((1, 100)));
+    assert_eq!(servers.promise(one, 1, 50), Promise::Unknown);
+    servers.primary(9, 1, 500);
+    assert_eq!(servers.promise(one, 1, 50), Promise::Unknown, "before it");
+    // Others of the same server come faster than the primary answers.
+    servers.told_only(1, 20, Some((1, 120)));
+    servers.primary(15, 1, 100);
+    assert_eq!(servers.promise(one, 1, 120), Promise::Covers);
+    // Another epoch is another history.
+    servers.told_only(1, 30, Some((2, 200)));
+    assert_eq!(servers.promise(one, 2, 150), Promise::Unknown);
+    servers.primary(31, 2, 200);
+    assert_eq!(servers.promise(one, 2, 150), Promise::Covers);
+}
+
+#[test]
+fn one_that_was_ahead_of_the_primary_counts_for_nothing_also_when_that_has_come_past_it() {
+    let mut servers = Servers::new();
+    let good = servers.told(1, 10, Some((1, 90)));
+    let astray = servers.told_only(2, 10, Some((1, 900)));
+    assert_eq!(servers.promise(good, 1, 95), Promise::Unknown);
+    servers.primary(20, 1, 100);
+    servers.told_only(2, 30, Some((1, 900)));
+    servers.primary(40, 1, 1_000);
+    assert_eq!(servers.promise(astray, 1, 50), Promise::Behind);
+    assert!(servers.known.is_astray(astray) && !servers.known.is_astray(good));
+    assert_eq!(
+        servers.promise(good, 1, 95),
+        Promise::Unknown,
+        "not behind that one"
+    );
+    assert_eq!(servers.having(1, 50, 0), [1]);
+    // Started again, it is another one.
+    let again = servers.told(12, 50, Some((1, 900)));
+    assert_eq!(servers.promise(again, 1, 900), Promise::Covers);
+}
+
+#[test]
+fn on_account_of_a_server_the_primary_is_asked_once_a_second_until_it_counts() {
+    let mut servers = Servers::new();
+    let asks = |servers: &mut Servers, at: u64| {
+        let word = ServerWord {
+            source: Upstream::Timeline(1),
+            epoch: Some(1),
+            lsn: Some(100),
+        };
+        let now = servers.start + Duration::from_millis(at);
+        servers.known.note(servers.asked(1, at), word, now)
+    };
+    let asked = [10, 20, 1_009, 1_010].map(|at| asks(&mut servers, at));
+    assert_eq!(asked, [true, false, false, true]);
+    servers.primary(1_011, 1, 100);
+    assert!(!asks(&mut servers, 5_000));
 }
 
 #[test]

@@ -6,6 +6,12 @@
 //! than the question to which that one answered whose it is: both are of one incarnation, or the connection is dead. The
 //! sample that was begun last wins, whatever it says.
 //!
+//! A position is a number, which a server of another history can show as well: one that was promoted for a trial and put
+//! back, or that has kept what a restore took from the primary. None that follows the primary is ahead of what that says
+//! later. So a server counts once a capture that was sent after it had told its position has shown no less; one that was
+//! ahead of that counts for nothing until it is started again. To ask each server for its receiver was rejected: a standby that
+//! was started again beside an idle primary has received nothing yet, and neither has one of another history.
+//!
 //! To forget what is known whenever a connection is opened, as for a node of one server, was rejected: one that nobody
 //! has asked yet is asked before it is used, so it has no part in this, and those of the other servers even less.
 
@@ -20,6 +26,9 @@ const MOST: usize = 64;
 /// How long a server's word on the timeline on which it was left alone counts for what it says of its position after that.
 /// Long enough for the next look at its files; that is all that a crash in between could be hidden for.
 const LEFT_ALONE_FOR: Duration = Duration::from_secs(1);
+
+/// Between two questions to the primary on account of one server.
+const PRIMARY_EVERY: Duration = Duration::from_secs(1);
 
 /// Between two looks at a server's files, which every read that waits would open.
 const TIMELINE_EVERY: Duration = Duration::from_millis(500);
@@ -86,12 +95,28 @@ struct LeftAlone {
     position: (u64, u64),
 }
 
+/// Whether a server has the primary's history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lineage {
+    /// The primary was not asked since the server told its position.
+    Unknown,
+    /// In this epoch the server was not ahead of the primary.
+    Same(u64),
+    Other,
+}
+
 /// The last sample of one server.
 #[derive(Clone, Copy, Debug)]
 struct ServerSample {
     server: u64,
     address: Option<u64>,
     begun: Instant,
+    /// The first position of its epoch, and when it was told, until the primary has been asked after that.
+    unjudged: Option<((u64, u64), Instant)>,
+    /// What came of holding it against what the primary said later.
+    lineage: Lineage,
+    /// When the primary was last to be asked on account of this.
+    primary_asked: Option<Instant>,
     word: ServerWord,
     /// Nothing where it told none that can be compared.
     position: Option<(u64, u64)>,
@@ -101,18 +126,23 @@ struct ServerSample {
 }
 
 impl ServerSample {
-    fn new(led_to: LedTo, word: ServerWord) -> Self {
-        let mut sample = Self {
+    fn new(led_to: LedTo) -> Self {
+        Self {
             server: led_to.server,
             address: led_to.address,
             begun: led_to.asked,
-            word,
+            unjudged: None,
+            lineage: Lineage::Unknown,
+            primary_asked: None,
+            word: ServerWord {
+                source: Upstream::Untold,
+                epoch: None,
+                lsn: None,
+            },
             position: None,
             left_alone: None,
             timeline_asked: None,
-        };
-        sample.hear(word, led_to.asked);
-        sample
+        }
     }
 
     /// Takes in what the server said last. One that receives from nobody is where it was when it said on which timeline that
@@ -137,6 +167,49 @@ impl ServerSample {
             true => known.max(self.position),
             false => known,
         };
+    }
+
+    /// The position, where it is one of the primary's history.
+    fn proven(&self) -> Option<(u64, u64)> {
+        let is_same = |(epoch, _): &(u64, u64)| self.lineage == Lineage::Same(*epoch);
+        self.position.filter(is_same)
+    }
+
+    /// Notes what is to be held against the primary's word: the first position of an epoch. Later ones may come faster than
+    /// the primary answers.
+    fn note_unjudged(&mut self, now: Instant) {
+        let open = self.position.filter(|_| self.proven().is_none());
+        let is_new = |(epoch, _)| self.unjudged.is_none_or(|(known, _)| known.0 != epoch);
+        if let Some(position) = open.filter(|position| is_new(*position)) {
+            self.unjudged = Some((position, now));
+        }
+    }
+
+    /// Holds what the server told against what the primary said to a question of that moment.
+    fn judge(&mut self, primary: (u64, u64), asked: Instant) {
+        let Some((told, _)) = self.unjudged.filter(|(_, heard)| *heard <= asked) else {
+            return;
+        };
+        if told.0 != primary.0 || self.lineage == Lineage::Other {
+            return;
+        }
+        self.unjudged = None;
+        self.lineage = match told.1 <= primary.1 {
+            true => Lineage::Same(primary.0),
+            false => Lineage::Other,
+        };
+    }
+
+    /// Whether the primary is to be asked now, so that the position can count; it is, then.
+    fn asks_primary(&mut self, now: Instant) -> bool {
+        let is_open =
+            self.lineage != Lineage::Other && self.position.is_some() && self.proven().is_none();
+        let asked = self.primary_asked;
+        let due = asked.is_none_or(|asked| now.saturating_duration_since(asked) >= PRIMARY_EVERY);
+        if is_open && due {
+            self.primary_asked = Some(now);
+        }
+        is_open && due
     }
 
     /// The answer to an earlier question, which took longer since it names the timeline: it counts as if it had come in time,
@@ -168,21 +241,38 @@ pub(crate) enum Promise {
 pub(crate) struct ServerPositions(Vec<ServerSample>);
 
 impl ServerPositions {
-    /// Takes a sample in. Of the same server, the one that was begun last counts.
-    pub(crate) fn note(&mut self, led_to: LedTo, word: ServerWord) {
-        if let Some(known) = self.0.iter_mut().find(|one| one.server == led_to.server) {
-            if known.begun <= led_to.asked {
-                known.hear(word, led_to.asked);
-            } else {
-                known.hear_late(word, led_to.asked);
+    /// Takes a sample in, whose answer is there now. Of the same server, the one that was begun last counts. Whether the
+    /// primary is to be asked, so that it can count.
+    pub(crate) fn note(&mut self, led_to: LedTo, word: ServerWord, now: Instant) -> bool {
+        if !self.0.iter().any(|one| one.server == led_to.server) {
+            if self.0.len() >= MOST {
+                let oldest = (0..self.0.len()).min_by_key(|at| self.0[*at].begun);
+                oldest.map(|at| self.0.swap_remove(at));
             }
-            return;
+            self.0.push(ServerSample::new(led_to));
         }
-        if self.0.len() >= MOST {
-            let oldest = (0..self.0.len()).min_by_key(|at| self.0[*at].begun);
-            oldest.map(|at| self.0.swap_remove(at));
+        let mut known = self.0.iter_mut().filter(|one| one.server == led_to.server);
+        known.next().is_some_and(|known| {
+            match known.begun <= led_to.asked {
+                true => known.hear(word, led_to.asked),
+                false => known.hear_late(word, led_to.asked),
+            }
+            known.note_unjudged(now);
+            known.asks_primary(now)
+        })
+    }
+
+    /// The primary, asked at that moment, had come so far of that epoch.
+    pub(crate) fn judge(&mut self, primary: (u64, u64), asked: Instant) {
+        for server in &mut self.0 {
+            server.judge(primary, asked);
         }
-        self.0.push(ServerSample::new(led_to, word));
+    }
+
+    /// Whether the server of this connection is known to have another history than the primary.
+    pub(crate) fn is_astray(&self, led_to: LedTo) -> bool {
+        let mut known = self.0.iter().filter(|one| one.server == led_to.server);
+        known.any(|one| one.lineage == Lineage::Other)
     }
 
     /// Whether this connection's server may be asked on which timeline it is, which receives from nobody; it is, then.
@@ -201,6 +291,9 @@ impl ServerPositions {
 
     /// What a connection promises a read with this need; `led_to`: nothing where it was not asked yet.
     pub(crate) fn promise(&self, led_to: Option<LedTo>, need: ReadRequirement) -> Promise {
+        if led_to.is_some_and(|led_to| self.is_astray(led_to)) {
+            return Promise::Behind;
+        }
         let Some(position) = led_to.and_then(|led_to| self.proven(led_to)) else {
             return Promise::Unknown;
         };
@@ -210,7 +303,7 @@ impl ServerPositions {
             {
                 Promise::Covers
             }
-            _ if self.0.iter().any(|one| one.position > Some(position)) => Promise::Behind,
+            _ if self.0.iter().any(|one| one.proven() > Some(position)) => Promise::Behind,
             _ => Promise::Unknown,
         }
     }
@@ -224,7 +317,7 @@ impl ServerPositions {
             others.all(|other| other.server == one.server || other.begun < one.begun)
         };
         let has = |one: &&ServerSample| {
-            let position = one.position;
+            let position = one.proven();
             position.is_some_and(|(of, replayed)| of == epoch && replayed >= lsn)
         };
         let heard = self.0.iter().filter(|one| one.begun >= since);
@@ -239,6 +332,6 @@ impl ServerPositions {
         };
         let known = self.0.iter().filter(there);
         let proven = known.filter(|one| one.begun >= led_to.asked);
-        proven.filter_map(|one| one.position).max()
+        proven.filter_map(ServerSample::proven).max()
     }
 }

@@ -7,9 +7,17 @@ use super::servers::{LedTo, ServerPositions, ServerWord};
 use crate::causality::ReadRequirement;
 
 impl Replayed {
-    /// A connection to one of several servers said how far that has come.
-    pub(crate) fn note_server(&self, led_to: LedTo, word: ServerWord) {
-        self.notes().servers.note(led_to, word);
+    /// A connection to one of several servers said how far that has come. Whether the primary is to be asked, so that it can
+    /// count.
+    pub(crate) fn note_server(&self, led_to: LedTo, word: ServerWord) -> bool {
+        self.notes().servers.note(led_to, word, Instant::now())
+    }
+
+    /// The primary, asked at that moment, had come so far of that epoch: which of several servers have its history.
+    pub(crate) fn judge_servers(&self, primary: (u64, u64), asked: Instant) {
+        if self.is_mixed() {
+            self.notes().servers.judge(primary, asked);
+        }
     }
 
     /// Whether the one of several servers to which this connection led is to be asked now on which timeline it was left alone.

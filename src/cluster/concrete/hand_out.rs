@@ -1,6 +1,7 @@
 //! Handing a connection out, and taking it back when its node has lost the role (rule C7): what of that concerns the
 //! whole cluster.
 
+use futures_util::FutureExt;
 use std::sync::{Arc, PoisonError, Weak, atomic::Ordering};
 
 use sea_orm::DatabaseConnection;
@@ -162,24 +163,27 @@ fn make(shared: &Arc<Shared>, primary: &Arc<Node>) -> HandedPool {
         let (weak, closed) = (Arc::downgrade(shared), pool.until_closed());
         let (pool, settled) = (Arc::downgrade(pool), Arc::clone(&handed.settled));
         let sight = Sight::of(&shared.tracker);
-        runtime.spawn(async move {
-            closed.await;
-            let handle = async {
-                let shared = weak.upgrade();
-                if let Some(shared) = shared.filter(|shared| shared.concrete.was_closed()) {
-                    shared.close().await;
-                }
-            };
-            let returns = async {
-                // Once it is dropped nothing of it is out.
-                if let Some(pool) = pool.upgrade() {
-                    pool.close().await;
-                }
-                sight.returned();
-                settled.store(true, Ordering::Release);
-            };
-            tokio::join!(handle, returns);
-        });
+        runtime.spawn(
+            async move {
+                closed.await;
+                let handle = async {
+                    let shared = weak.upgrade();
+                    if let Some(shared) = shared.filter(|shared| shared.concrete.was_closed()) {
+                        shared.close().await;
+                    }
+                };
+                let returns = async {
+                    // Once it is dropped nothing of it is out.
+                    if let Some(pool) = pool.upgrade() {
+                        pool.close().await;
+                    }
+                    sight.returned();
+                    settled.store(true, Ordering::Release);
+                };
+                tokio::join!(handle, returns);
+            }
+            .boxed(),
+        );
     }
     handed
 }

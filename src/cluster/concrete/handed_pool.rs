@@ -1,5 +1,6 @@
 //! One pool that was handed out: the node's own, or a second one (rule C7).
 
+use futures_util::FutureExt;
 use std::sync::{
     Arc,
     atomic::{AtomicBool, AtomicU64, Ordering},
@@ -150,7 +151,7 @@ impl HandedPool {
             own.handed.end();
             let link = Arc::clone(&own.link);
             if let Some(runtime) = runtime {
-                runtime.spawn(async move { link.close().await });
+                runtime.spawn(async move { link.close().await }.boxed());
             }
         }
         true

@@ -156,7 +156,7 @@ impl Nodes {
             .map(name);
         let Some(name) = waited_for else {
             if let Ok(link) = pool {
-                tokio::spawn(async move { link.close().await });
+                tokio::spawn(async move { link.close().await }.boxed());
             }
             return None;
         };

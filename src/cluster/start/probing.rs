@@ -26,7 +26,10 @@ impl Starting {
     pub(super) async fn probe(&mut self, config: &Config) {
         for _ in 0..ROUNDS {
             self.probe_once(config).await;
-            let late = |node: &NodeState| node.replay.lagging && node.replay.current_at.is_none();
+            let late = |node: &NodeState| {
+                (node.replay.lagging && node.replay.current_at.is_none())
+                    || node.replay.unjudged.is_some()
+            };
             match (self.state.is_confirming(), self.state.members().any(late)) {
                 (true, _) => {}
                 (false, true) => tokio::time::sleep(REPLAY).await,

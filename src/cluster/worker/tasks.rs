@@ -1,5 +1,6 @@
 //! What takes time and therefore runs as a task of its own: warming a new node, and waiting until one has nothing left.
 
+use futures_util::FutureExt;
 use std::{sync::Arc, time::Duration};
 
 use sea_orm::DbErr;
@@ -30,29 +31,33 @@ impl Worker {
             return;
         };
         let (config, outbox, origin) = (shared.config.clone(), self.outbox.clone(), self.origin);
-        tokio::spawn(async move {
-            let limit = tokio::time::Instant::from_std(origin + until.0);
-            let mut wire = MonitorConnection::default();
-            let warming = async {
-                let link = source.open_warm(&config).await?;
-                let begun = Moment(origin.elapsed());
-                let probed = source.probe(id, begun, &config, &mut wire).await?;
-                Ok((link, probed))
-            };
-            let warmed: Result<Result<_, DbErr>, _> = tokio::time::timeout_at(limit, warming).await;
-            let report = match warmed {
-                Ok(Ok((link, probed))) => TaskReport::Warmed(Box::new(Warm {
-                    id,
-                    link: Arc::new(link),
-                    source,
-                    probed,
-                    wire,
-                })),
-                Ok(Err(err)) => TaskReport::WarmFailed(id, nodes::unanswered(&err)),
-                Err(_) => TaskReport::WarmFailed(id, Signal::TimedOut),
-            };
-            outbox.send(report);
-        });
+        tokio::spawn(
+            async move {
+                let limit = tokio::time::Instant::from_std(origin + until.0);
+                let mut wire = MonitorConnection::default();
+                let warming = async {
+                    let link = source.open_warm(&config).await?;
+                    let begun = Moment(origin.elapsed());
+                    let probed = source.probe(id, begun, &config, &mut wire).await?;
+                    Ok((link, probed))
+                };
+                let warmed: Result<Result<_, DbErr>, _> =
+                    tokio::time::timeout_at(limit, warming).await;
+                let report = match warmed {
+                    Ok(Ok((link, probed))) => TaskReport::Warmed(Box::new(Warm {
+                        id,
+                        link: Arc::new(link),
+                        source,
+                        probed,
+                        wire,
+                    })),
+                    Ok(Err(err)) => TaskReport::WarmFailed(id, nodes::unanswered(&err)),
+                    Err(_) => TaskReport::WarmFailed(id, Signal::TimedOut),
+                };
+                outbox.send(report);
+            }
+            .boxed(),
+        );
     }
 
     /// Says when nothing is in flight on a node any more.
@@ -68,15 +73,18 @@ impl Worker {
             return;
         };
         let outbox = self.outbox.clone();
-        tokio::spawn(async move {
-            while metrics.in_flight() > 0 {
-                tokio::time::sleep(WATCH_EVERY).await;
-                if outbox.is_over() {
-                    return;
+        tokio::spawn(
+            async move {
+                while metrics.in_flight() > 0 {
+                    tokio::time::sleep(WATCH_EVERY).await;
+                    if outbox.is_over() {
+                        return;
+                    }
                 }
+                outbox.send(TaskReport::DrainedOut(id));
             }
-            outbox.send(TaskReport::DrainedOut(id));
-        });
+            .boxed(),
+        );
     }
 }
 
@@ -84,6 +92,6 @@ impl Worker {
 pub(super) fn open_beside(opening: impl IntoIterator<Item = PoolOpening>, outbox: &TaskInbox) {
     for opening in opening {
         let outbox = outbox.clone();
-        tokio::spawn(async move { outbox.send(TaskReport::Opened(opening.end().await)) });
+        tokio::spawn(async move { outbox.send(TaskReport::Opened(opening.end().await)) }.boxed());
     }
 }

@@ -1,5 +1,6 @@
 //! Waking of an idle cluster (T17): every node is asked what it is before anything is sent again.
 
+use futures_util::FutureExt;
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -36,10 +37,13 @@ impl Worker {
             .filter_map(|node| Some((node.id, self.nodes.source(node.id)?)))
             .collect();
         let (config, origin, outbox) = (shared.config.clone(), self.origin, self.outbox.clone());
-        tokio::spawn(async move {
-            let answers = ask_everybody(&asked, &config, origin, &outbox).await;
-            outbox.send(TaskReport::Woken(answers));
-        });
+        tokio::spawn(
+            async move {
+                let answers = ask_everybody(&asked, &config, origin, &outbox).await;
+                outbox.send(TaskReport::Woken(answers));
+            }
+            .boxed(),
+        );
     }
 
     /// Every node was asked.

@@ -107,13 +107,14 @@ fn replicas(shared: &Shared) -> Vec<String> {
 
 /// The replicas that have come so far, each server once and by the name of its node.
 ///
-/// To count a node of several servers when all of them have it was rejected: nobody knows whether there is one more.
+/// To count a node of several servers when all of them have it was rejected: nobody knows whether there is one more. So was
+/// to count whoever shows the position: a standby of another history may, and has nothing of it.
 fn reached(shared: &Shared, epoch: u64, lsn: u64, since: Instant) -> Vec<String> {
     let snapshot = shared.snapshot.load();
     let nodes = snapshot.nodes();
     let mut servers = Vec::new();
     let mut names = Vec::new();
-    for node in nodes.filter(|node| node.seen.role == Role::Replica) {
+    for node in nodes.filter(|node| node.seen.role == Role::Replica && node.seen.is_copy) {
         for server in node.member.node.replayed.servers_having(epoch, lsn, since) {
             if !servers.contains(&server) {
                 servers.push(server);

@@ -3,6 +3,7 @@
 //! An `INSERT … RETURNING` whose stream is dropped half read goes on at its server, so it stays open until the server
 //! has answered to the end (rule C1): what is left is read by a task.
 
+use futures_util::FutureExt;
 use std::{
     pin::Pin,
     task::{Context, Poll},
@@ -123,22 +124,25 @@ impl Drop for Rows<'_> {
         };
         // A runtime that ends meanwhile drops the task, and the orphan with it.
         let cut = self.cut.take();
-        runtime.spawn(async move {
-            let until_cut = async {
-                match cut {
-                    Some(cut) => cut.wait().await,
-                    None => std::future::pending().await,
+        runtime.spawn(
+            async move {
+                let until_cut = async {
+                    match cut {
+                        Some(cut) => cut.wait().await,
+                        None => std::future::pending().await,
+                    }
+                };
+                let answered = tokio::select! {
+                    answered = to_the_end(rows) => answered,
+                    () = until_cut => false,
+                };
+                if answered {
+                    orphan.mark_returned();
                 }
-            };
-            let answered = tokio::select! {
-                answered = to_the_end(rows) => answered,
-                () = until_cut => false,
-            };
-            if answered {
-                orphan.mark_returned();
+                drop(permit);
             }
-            drop(permit);
-        });
+            .boxed(),
+        );
     }
 }
 
@@ -147,10 +151,13 @@ impl Drop for Rows<'_> {
 fn give_back(rows: Owned, permit: Option<Permit>) {
     let permit = permit.filter(Permit::is_shared);
     if let (Some(permit), Ok(runtime)) = (permit, tokio::runtime::Handle::try_current()) {
-        runtime.spawn(async move {
-            to_the_end(rows).await;
-            drop(permit);
-        });
+        runtime.spawn(
+            async move {
+                to_the_end(rows).await;
+                drop(permit);
+            }
+            .boxed(),
+        );
     }
 }
 

@@ -1,5 +1,6 @@
 //! The task that looks at a stack of idle connections, as long as there are any.
 
+use futures_util::FutureExt;
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -18,23 +19,26 @@ pub(super) fn watch_over(idle: Arc<IdleStack>, mut closed: BoxFuture<'static, ()
     let Ok(runtime) = tokio::runtime::Handle::try_current() else {
         return;
     };
-    runtime.spawn(async move {
-        loop {
-            tokio::select! {
-                () = &mut closed => {
-                    watch.idle.close();
+    runtime.spawn(
+        async move {
+            loop {
+                tokio::select! {
+                    () = &mut closed => {
+                        watch.idle.close();
+                        return;
+                    }
+                    () = tokio::time::sleep(LOOK_EVERY) => {}
+                }
+                let (expired, more) = watch.idle.expired(Instant::now());
+                drop(expired);
+                watch.ended = !more;
+                if !more {
                     return;
                 }
-                () = tokio::time::sleep(LOOK_EVERY) => {}
-            }
-            let (expired, more) = watch.idle.expired(Instant::now());
-            drop(expired);
-            watch.ended = !more;
-            if !more {
-                return;
             }
         }
-    });
+        .boxed(),
+    );
 }
 
 /// The watch over a stack. Where it ends with its runtime, the next connection that is kept begins another one.

@@ -14,7 +14,7 @@ use super::PoolState;
 use crate::node::open::{mysql::greet::hooked as mysql_hooked, mysql_taker};
 use crate::node::{HandedConnections, PoolLook};
 #[cfg(feature = "postgres")]
-use crate::node::{greet::hooked, open::postgres_taker};
+use crate::node::{asking, greet::hooked, open::postgres_taker};
 
 /// A connection that comes back.
 #[derive(Clone, Copy, Debug)]
@@ -147,7 +147,7 @@ fn changes(conn: &mut sqlx::PgConnection) -> BoxFuture<'_, Result<Option<i64>, s
     Box::pin(async move {
         conn.ping().await?;
         for (last, sql) in [(false, TELL), (true, CHANGES)] {
-            match sqlx::raw_sql(sql).fetch_one(&mut *conn).await {
+            match asking::row(conn, sql).await {
                 Ok(row) if last => return Ok(sqlx::Row::try_get(&row, 0).ok()),
                 Ok(_) => {}
                 Err(sqlx::Error::Database(_)) => return Ok(None),

@@ -8,6 +8,7 @@
 //! The pooler may also lead the connection to another server, from one transaction to the next. Only what answers inside the
 //! transaction says whose server it is, so that is asked with BEGIN.
 
+use crate::node::asking;
 use sea_orm::{
     ConnAcquireErr, DbErr, Statement,
     sqlx::{self, AssertSqlSafe, Connection, PgConnection, Row},
@@ -78,7 +79,7 @@ impl Block<'_> {
         let PooledConnection::Postgres(conn, _) = conn else {
             return ran;
         };
-        match (ran, sqlx::raw_sql(end).execute(&mut **conn).await) {
+        match (ran, asking::done(conn, end).await) {
             (Ok(_), Err(err)) => Err(C::KIND.of_sqlx(err)),
             (ran, _) => ran,
         }
@@ -112,7 +113,7 @@ impl Block<'_> {
             }
             (Err(err), PooledConnection::Postgres(conn, _)) => {
                 // Where it cannot the connection is gone, and the transaction with it.
-                let _ = sqlx::raw_sql("ROLLBACK").execute(&mut **conn).await;
+                let _ = asking::done(conn, "ROLLBACK").await;
                 Err(err)
             }
             (Err(err), _) => Err(err),
@@ -162,9 +163,7 @@ impl Block<'_> {
 }
 
 async fn who(conn: &mut PgConnection, sql: &str) -> Result<Answering, sqlx::Error> {
-    let row = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))
-        .fetch_one(&mut *conn)
-        .await?;
+    let row = asking::row(conn, AssertSqlSafe(sql.to_owned())).await?;
     let (pid, started) = (row.try_get(0)?, row.try_get(1)?);
     let server: i64 = row.try_get(2)?;
     Ok(Answering {

@@ -5,6 +5,7 @@
 //! connection is opened with a search path that nobody has, and where it has another one, the slot is the caller's.
 //! Asked once for a configuration, of whichever node answers first.
 
+use crate::node::asking;
 use std::time::Duration;
 
 use futures_util::{FutureExt, future::select_ok};
@@ -80,9 +81,7 @@ async fn path(
     let pool = connection.get_postgres_connection_pool();
     let shown = async {
         let mut conn = pool.acquire().await?;
-        let row = sqlx::raw_sql("SHOW search_path")
-            .fetch_one(&mut *conn)
-            .await?;
+        let row = asking::row(&mut conn, "SHOW search_path").await?;
         conn.close().await?;
         sqlx::Row::try_get(&row, 0)
     };
