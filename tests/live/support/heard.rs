@@ -2,10 +2,11 @@
 
 use std::{
     fmt::Write,
-    sync::{Arc, Mutex},
+    sync::{Arc, LazyLock, Mutex},
 };
 
 use metrics_util::debugging::{DebugValue, DebuggingRecorder};
+use tracing::Dispatch;
 use tracing_subscriber::{Layer, layer::SubscriberExt};
 
 /// One decision, as the traces tell it.
@@ -16,6 +17,10 @@ pub struct Decision {
     pub intent: String,
     pub reason: String,
 }
+
+/// A second listener, which hears nothing. Where there is one only, what it wants to hear is asked of the thread on which a line
+/// is first met, and nobody hears that line where that is another test's.
+static BESIDE: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(tracing_subscriber::registry()));
 
 /// Decisions and warnings of this thread; a `#[tokio::test]` has one.
 #[derive(Clone, Default)]
@@ -30,6 +35,7 @@ struct Notes {
 impl Heard {
     /// Listens on this thread until the guard is dropped.
     pub fn listen() -> (Self, tracing::subscriber::DefaultGuard) {
+        let _ = &*BESIDE;
         let heard = Self::default();
         let subscriber = tracing_subscriber::registry().with(heard.clone());
         let guard = tracing::subscriber::set_default(subscriber);
