@@ -104,6 +104,16 @@ impl NodeState {
     }
 }
 
+/// Has the primary asked again while some replica told a position after it was asked last that is beyond what it said.
+pub(super) fn ask_who_is_ahead_of(step: &mut Step<'_>) {
+    let open = |node: &NodeState| node.replay.unjudged.is_some();
+    if let Some(primary) = step.state.primaryship.primary
+        && step.state.members().any(open)
+    {
+        step.ask_probe(primary, step.now.after(UNPROVEN_EVERY));
+    }
+}
+
 /// Which replicas are too far behind now. One that was comes back below four fifths of the limit, so that it does not
 /// come and go.
 pub(super) fn update(step: &mut Step<'_>) {

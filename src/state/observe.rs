@@ -38,7 +38,8 @@ pub(super) fn observe(step: &mut Step<'_>, id: NodeId, begun: Moment, facts: Pro
     // A standby of an older epoch is not measured by the positions of a newer one.
     let older = |own: u64| newest.is_some_and(|newest| own < newest);
     let unjudged = facts.position.filter(|position| {
-        follows && primary_at.is_some_and(|told| *position > told) && !node.has_followed()
+        let beyond = primary_at.is_some_and(|told| *position > told);
+        follows && beyond && !node.has_followed() && !node.replay.astray
     });
     let before = node.replay.unjudged;
     // The first one: later ones may come whenever the primary is asked.

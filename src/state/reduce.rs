@@ -34,6 +34,7 @@ pub(crate) fn reduce(state: &mut State, event: Event, now: Moment, rng: &mut Rng
         probe::moved(&mut step, probe.node);
     }
     lag::update(&mut step);
+    lag::ask_who_is_ahead_of(&mut step);
     for probe in &probe_ends {
         if probe.answered {
             pools::answered(&mut step, probe.node);

@@ -312,6 +312,8 @@ async fn a_removed_node_is_cut_off_when_its_time_is_over() {
             .replace_nodes([primary(&cluster), one])
             .await
             .unwrap();
+        // The primary may have to be asked once more, whether it is ahead of that.
+        eventually("used", async || status(&db, "one").ineligible.is_none()).await;
         let node = cluster.standby(0);
         let mut rows = db
             .stream_raw(sql(
