@@ -74,7 +74,7 @@ pub(crate) enum MonitorConnection {
     #[cfg(feature = "postgres")]
     Postgres(Box<postgres::Kept>),
     #[cfg(feature = "mysql")]
-    MySql(mysql::Kept),
+    MySql(mysql::KeptMySql),
     /// One that is being opened. It goes on from one probe to the next: what is begun anew each time is never there for a
     /// server to which it takes longer than an answer may.
     Opening(Opening),

@@ -38,6 +38,8 @@ mod write_count;
 
 #[cfg(any(feature = "postgres", feature = "mysql", test))]
 pub(crate) use self::epochs::PrimaryPlace;
+#[cfg(any(test, feature = "postgres", feature = "mysql"))]
+pub(crate) use self::replay_position::PrimaryWord;
 #[cfg(test)]
 pub(crate) use self::replay_position::ReadCovers;
 pub(crate) use self::{

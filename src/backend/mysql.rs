@@ -27,7 +27,7 @@ const RENEW: Duration = Duration::from_secs(10);
 
 /// A connection, and since when it is kept.
 #[derive(Debug)]
-pub(crate) struct Kept {
+pub(crate) struct KeptMySql {
     conn: MySqlConnection,
     opened: Instant,
 }
@@ -36,11 +36,11 @@ pub(crate) struct Kept {
 pub(super) async fn open(config: &Config, node: &NodeConfig) -> Result<MonitorConnection, DbErr> {
     let conn = connect_mysql(config, node).await?;
     let opened = Instant::now();
-    Ok(MonitorConnection::MySql(Kept { conn, opened }))
+    Ok(MonitorConnection::MySql(KeptMySql { conn, opened }))
 }
 
 /// Asks on it. One that was kept for long fails, and with that another one is opened in its place.
-pub(super) async fn probe(kept: &mut Kept) -> Result<Facts, DbErr> {
+pub(super) async fn probe(kept: &mut KeptMySql) -> Result<Facts, DbErr> {
     if kept.opened.elapsed() > RENEW {
         return Err(DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed));
     }

@@ -28,6 +28,8 @@ pub(crate) use report::{LastReport, ReplayObservation, ReplayReport, Upstream};
 use sample::Notes;
 #[cfg(test)]
 pub(crate) use sample::ReadCovers;
+#[cfg(any(test, feature = "postgres", feature = "mysql"))]
+pub(crate) use servers::PrimaryWord;
 pub(crate) use servers::{LedTo, Promise, ServerPositions, ServerWord};
 
 /// Milliseconds between two connections that are parted with.

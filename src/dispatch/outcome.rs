@@ -9,7 +9,7 @@ use crate::{
     node::Lease,
     route::{
         Refusal,
-        retry::{self, Crash, SentKind},
+        retry::{self, Crash, RetryVerdict, SentKind},
         safety,
     },
     signal::{self, Signal},
@@ -117,7 +117,7 @@ impl Attempt<'_> {
             failure.crash = self.ask_for_crash(lease, ran).await;
         }
         match retry::verdict(&failure) {
-            retry::RetryVerdict::Retry(to) if self.may_retry(to, signal) => {
+            RetryVerdict::Retry(to) if self.may_retry(to, signal) => {
                 self.prepare(to, lease, signal);
                 self.progress.last = Some(failed.err);
                 Ok(())
@@ -127,10 +127,8 @@ impl Attempt<'_> {
                 source: failed.err,
             }
             .into_db(kind)),
-            retry::RetryVerdict::Retry(_) => {
-                Err(self.give(retry::outcome(&failure), lease, failed, kind))
-            }
-            retry::RetryVerdict::Give(outcome) => {
+            RetryVerdict::Retry(_) => Err(self.give(retry::outcome(&failure), lease, failed, kind)),
+            RetryVerdict::Give(outcome) => {
                 if signal == Signal::Outdated {
                     lease.node().forget_prepared();
                 }

@@ -8,21 +8,21 @@ use std::{
 use sea_orm::DbErr;
 
 use super::{
-    direct::{self, Direct, Told},
+    direct::{self, CaptureAnswer, Direct},
     tracker::Tracker,
 };
-use crate::{config::Config, metrics::ClusterCounter, mutants, node::Node, vocabulary::NodeId};
+use crate::{
+    causality::PrimaryWord, config::Config, metrics::ClusterCounter, mutants, node::Node,
+    vocabulary::NodeId,
+};
 
 /// By which servers list its connection.
 const NAME: &str = "sealane-capture";
 
 /// How a capture ended.
 pub(super) enum Ended {
-    /// The position that was told of the clock's epoch, to a question of that moment.
-    Covered {
-        position: (u64, u64),
-        asked: Instant,
-    },
+    /// What had returned is covered, by this word of the primary.
+    Covered(PrimaryWord),
     /// The server gives no position at all.
     Impossible,
     Failed,
@@ -71,7 +71,7 @@ impl Capture {
             () = replaced => Some(Ok(Ended::Cut)),
         };
         tracker.count(ClusterCounter::Capture);
-        if !matches!(captured, Some(Ok(Ended::Covered { .. } | Ended::Failed))) {
+        if !matches!(captured, Some(Ok(Ended::Covered(_) | Ended::Failed))) {
             // What was left in the midst answers the next question with its own answer.
             self.conn = None;
         }
@@ -104,8 +104,8 @@ impl Capture {
         let (word, asked) = (tracker.word(), Instant::now());
         let question = tracker.clock.writes.question(word);
         let place = match conn.capture().await? {
-            Told::Place(place) => place,
-            Told::Nothing(why) => {
+            CaptureAnswer::Place(place) => place,
+            CaptureAnswer::Nothing(why) => {
                 return Ok(without_positions(tracker, &why));
             }
         };
@@ -128,10 +128,11 @@ impl Capture {
                 .is_some_and(|(.., conn)| leads_home(conn));
         let lsn = place.position.lsn.0;
         Ok(match still && tracker.clock.writes.cover(question, place) {
-            true => Ended::Covered {
-                position: (tracker.clock.writes.epoch(), lsn),
+            true => Ended::Covered(PrimaryWord {
+                epoch: tracker.clock.writes.epoch(),
+                lsn,
                 asked,
-            },
+            }),
             false => Ended::Failed,
         })
     }

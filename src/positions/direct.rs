@@ -17,13 +17,13 @@ use crate::{
 #[derive(Debug)]
 pub(super) enum Direct {
     #[cfg(feature = "postgres")]
-    Postgres(Box<sql::Direct>),
+    Postgres(Box<sql::LsnConnection>),
     #[cfg(feature = "mysql")]
-    MySql(Box<gtid::Direct>),
+    MySql(Box<gtid::GtidConnection>),
 }
 
 /// What a primary says of its position.
-pub(super) enum Told {
+pub(super) enum CaptureAnswer {
     Place(PrimaryPlace),
     /// Why there is none, for good, and what may help.
     #[cfg_attr(
@@ -62,12 +62,12 @@ impl Direct {
     }
 
     /// How far the primary has written.
-    pub(super) async fn capture(&mut self) -> Result<Told, DbErr> {
+    pub(super) async fn capture(&mut self) -> Result<CaptureAnswer, DbErr> {
         match self {
             #[cfg(feature = "postgres")]
             Self::Postgres(direct) => {
                 let position = direct.capture().await?;
-                Ok(Told::Place(PrimaryPlace {
+                Ok(CaptureAnswer::Place(PrimaryPlace {
                     position,
                     writer: None,
                     started: direct.started(),

@@ -10,14 +10,14 @@ use sea_orm::{
     },
 };
 
-use super::direct::Told;
+use super::direct::CaptureAnswer;
 use crate::{
     causality::{PrimaryPlace, ReplayReport},
     config::{Config, NodeConfig},
     error::DbErrKind,
     node::open::{
         connect_mysql,
-        mysql::greet::{self, Told as Server},
+        mysql::greet::{self, MySqlHello as Server},
     },
     position::{Gtid, GtidPlace},
 };
@@ -36,7 +36,7 @@ const FITNESS: &str = "SELECT @@global.log_bin, @@global.gtid_domain_id, \
 
 /// A connection of our own to a node, beside its pools.
 #[derive(Debug)]
-pub(super) struct Direct {
+pub(super) struct GtidConnection {
     conn: MySqlConnection,
     server: Server,
     /// What the primary had received from others when it was asked first.
@@ -45,10 +45,10 @@ pub(super) struct Direct {
 }
 
 /// Opens one.
-pub(super) async fn open(config: &Config, node: &NodeConfig) -> Result<Direct, DbErr> {
+pub(super) async fn open(config: &Config, node: &NodeConfig) -> Result<GtidConnection, DbErr> {
     let mut conn = connect_mysql(config, node).await?;
     let server = greet::ask(&mut conn).await;
-    Ok(Direct {
+    Ok(GtidConnection {
         server: server.map_err(|err| DbErrKind::Query.of_sqlx(err))?,
         conn,
         received: None,
@@ -56,23 +56,23 @@ pub(super) async fn open(config: &Config, node: &NodeConfig) -> Result<Direct, D
     })
 }
 
-impl Direct {
+impl GtidConnection {
     /// Which server it leads to, from one start of that to the next.
     pub(super) fn started(&self) -> u64 {
         self.server.started.unwrap_or_default()
     }
 
     /// The primary's position.
-    pub(super) async fn capture(&mut self) -> Result<Told, DbErr> {
+    pub(super) async fn capture(&mut self) -> Result<CaptureAnswer, DbErr> {
         match self.ask_capture().await {
-            Err(err) if is_missing(&err) => Ok(Told::Nothing(WITHOUT.to_owned())),
+            Err(err) if is_missing(&err) => Ok(CaptureAnswer::Nothing(WITHOUT.to_owned())),
             Err(err) => Err(DbErrKind::Query.of_sqlx(err)),
-            Ok(Ok(gtid)) => Ok(Told::Place(PrimaryPlace {
+            Ok(Ok(gtid)) => Ok(CaptureAnswer::Place(PrimaryPlace {
                 position: gtid.position(),
                 writer: Some(gtid.server),
                 started: self.started(),
             })),
-            Ok(Err(why)) => Ok(Told::Nothing(why.to_owned())),
+            Ok(Err(why)) => Ok(CaptureAnswer::Nothing(why.to_owned())),
         }
     }
 

@@ -25,7 +25,7 @@ use super::{
     rate::Rate,
     tracker::Tracker,
 };
-use crate::causality::{Clock, WriteClock, allowance};
+use crate::causality::{Clock, PrimaryWord, WriteClock, allowance};
 use tokio::sync::{mpsc, watch};
 use tracing::{Instrument, Span};
 
@@ -200,10 +200,10 @@ impl PrimaryPoller {
         let asked = way.capture.once(&way.tracker).instrument(way.span.clone());
         match asked.await {
             // One that can do it no more is found out by the next look.
-            ended @ (Some(Ended::Covered { .. } | Ended::Impossible) | None) => {
+            ended @ (Some(Ended::Covered(_) | Ended::Impossible) | None) => {
                 way.rests_until = None;
-                if let Some(Ended::Covered { position, asked }) = ended {
-                    self.judge_servers(position, asked);
+                if let Some(Ended::Covered(word)) = ended {
+                    self.judge_servers(word);
                     self.demand_samples();
                 }
             }
@@ -228,11 +228,11 @@ impl PrimaryPoller {
     }
 
     /// Holds what the servers behind one name have told before against what the primary says (C6).
-    fn judge_servers(&self, position: (u64, u64), asked: Instant) {
+    fn judge_servers(&self, word: PrimaryWord) {
         let trackers = self.ways.iter().filter_map(|way| way.tracker.upgrade());
         for tracker in trackers {
             for node in tracker.snapshot.load().nodes() {
-                node.member.node.replayed.judge_servers(position, asked);
+                node.member.node.replayed.judge_servers(word);
             }
         }
     }

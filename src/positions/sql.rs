@@ -81,7 +81,7 @@ pub(crate) struct Identity {
 
 /// A connection of our own to a node, beside its pools.
 #[derive(Debug)]
-pub(crate) struct Direct {
+pub(crate) struct LsnConnection {
     conn: PgConnection,
     identity: Identity,
     /// A pooler gives it another process of the server for each question, or of another server.
@@ -110,7 +110,11 @@ pub(super) fn is_not_told(err: &DbErr) -> bool {
 }
 
 /// Opens one.
-pub(crate) async fn open(config: &Config, node: &NodeConfig, name: &str) -> Result<Direct, DbErr> {
+pub(crate) async fn open(
+    config: &Config,
+    node: &NodeConfig,
+    name: &str,
+) -> Result<LsnConnection, DbErr> {
     let mut conn = open_plain(config, node, name).await?;
     let identity = match identify(&mut conn).await {
         Err(err) if is_refused_as_serializable(&err) => {
@@ -122,7 +126,7 @@ pub(crate) async fn open(config: &Config, node: &NodeConfig, name: &str) -> Resu
     };
     let identity = identity.map_err(|err| DbErrKind::Query.of_sqlx(err))?;
     let sharing = config.found.sharing(node.url.without_password());
-    Ok(Direct {
+    Ok(LsnConnection {
         conn,
         shared: sharing.is_shared(),
         holds: identity.version >= HOLDS_FROM && !sharing.is_shared(),
@@ -147,7 +151,7 @@ async fn identify(conn: &mut PgConnection) -> Result<Identity, sqlx::Error> {
     })
 }
 
-impl Direct {
+impl LsnConnection {
     /// When the server was started that it leads to.
     pub(crate) fn started(&self) -> u64 {
         self.identity.started

@@ -37,15 +37,10 @@ pub(super) fn observe(step: &mut Step<'_>, id: NodeId, begun: Moment, facts: Pro
     node.fencing.overruled = node.fencing.overruled.filter(|_| !follows);
     // A standby of an older epoch is not measured by the positions of a newer one.
     let older = |own: u64| newest.is_some_and(|newest| own < newest);
-    let unjudged = facts.position.filter(|position| {
-        let beyond = primary_at.is_some_and(|told| *position > told);
-        follows && beyond && !node.has_followed() && !node.replay.astray
-    });
-    let before = node.replay.unjudged;
-    // The first one: later ones may come whenever the primary is asked.
-    node.replay.unjudged = unjudged.map(|told| before.unwrap_or((told, step.now)));
-    let begins_unjudged = before.is_none() && unjudged.is_some();
-    news |= before.is_some() != unjudged.is_some();
+    let was_in_doubt = node.replay.unjudged.is_some();
+    node.doubt(facts.position.filter(|_| follows), primary_at, step.now);
+    let begins_unjudged = node.replay.unjudged.is_some() && !was_in_doubt;
+    news |= node.replay.unjudged.is_some() != was_in_doubt;
     if follows && !node.said.epoch.known().is_some_and(older) {
         node.replay.current_at = node.replay.current_at.max(complete);
     }
@@ -126,6 +121,17 @@ impl ServerFacts {
 }
 
 impl NodeState {
+    /// Notes that a standby's position is beyond all that the primary has told, or that it is not. The first such one stays:
+    /// later ones may come whenever the primary is asked.
+    fn doubt(&mut self, position: Option<u64>, primary_at: Option<u64>, now: Moment) {
+        let position = position.filter(|position| {
+            let beyond = primary_at.is_some_and(|told| *position > told);
+            beyond && !self.has_followed() && !self.replay.astray
+        });
+        let before = self.replay.unjudged;
+        self.replay.unjudged = position.map(|told| before.unwrap_or((told, now)));
+    }
+
     /// Whether the primary was asked after the node had told a position of its epoch, and was not behind that.
     fn has_followed(&self) -> bool {
         self.replay.followed.is_some() && self.replay.followed == self.said.epoch.known()

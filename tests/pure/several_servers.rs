@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use crate::causality::{LedTo, Promise, ReadRequirement, ServerPositions, ServerWord, Upstream};
+use crate::causality::{
+    LedTo, PrimaryWord, Promise, ReadRequirement, ServerPositions, ServerWord, Upstream,
+};
 
 /// What is known of several servers, in milliseconds from a start.
 struct Servers {
@@ -38,8 +40,8 @@ impl Servers {
 
     /// The primary, asked in this millisecond, had come so far.
     fn primary(&mut self, at: u64, epoch: u64, lsn: u64) {
-        let at = self.start + Duration::from_millis(at);
-        self.known.judge((epoch, lsn), at);
+        let asked = self.start + Duration::from_millis(at);
+        self.known.judge(PrimaryWord { epoch, lsn, asked });
     }
 
     /// The same, and nobody has asked the primary since.

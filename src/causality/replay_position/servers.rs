@@ -33,6 +33,15 @@ const PRIMARY_EVERY: Duration = Duration::from_secs(1);
 /// Between two looks at a server's files, which every read that waits would open.
 const TIMELINE_EVERY: Duration = Duration::from_millis(500);
 
+/// What the primary said of itself to a capture.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PrimaryWord {
+    pub(crate) epoch: u64,
+    pub(crate) lsn: u64,
+    /// Before the question was sent.
+    pub(crate) asked: Instant,
+}
+
 /// What a server said of its position, in the words of the cluster's clock.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ServerWord {
@@ -88,7 +97,7 @@ impl ReplayObservation {
 
 /// What a server said of the timeline on which it was left alone.
 #[derive(Clone, Copy, Debug)]
-struct LeftAlone {
+struct ToldAlone {
     /// Before it was asked.
     asked: Instant,
     /// The position of that timeline that it has surely replayed.
@@ -120,7 +129,7 @@ struct ServerSample {
     word: ServerWord,
     /// Nothing where it told none that can be compared.
     position: Option<(u64, u64)>,
-    left_alone: Option<LeftAlone>,
+    left_alone: Option<ToldAlone>,
     /// When a connection that led to it was last asked for that timeline.
     timeline_asked: Option<Instant>,
 }
@@ -154,7 +163,7 @@ impl ServerSample {
                 .left_alone
                 .filter(|alone| word.lsn >= Some(alone.position.1))
                 .filter(|alone| asked.saturating_duration_since(alone.asked) < LEFT_ALONE_FOR),
-            Upstream::Nobody(_) => position.map(|position| LeftAlone { asked, position }),
+            Upstream::Nobody(_) => position.map(|position| ToldAlone { asked, position }),
             Upstream::Timeline(_)
             | Upstream::Writer { .. }
             | Upstream::Hidden(_)
@@ -185,17 +194,17 @@ impl ServerSample {
         }
     }
 
-    /// Holds what the server told against what the primary said to a question of that moment.
-    fn judge(&mut self, primary: (u64, u64), asked: Instant) {
-        let Some((told, _)) = self.unjudged.filter(|(_, heard)| *heard <= asked) else {
+    /// Holds what the server told against what the primary said to a later question.
+    fn judge(&mut self, primary: PrimaryWord) {
+        let Some((told, _)) = self.unjudged.filter(|(_, heard)| *heard <= primary.asked) else {
             return;
         };
-        if told.0 != primary.0 || self.lineage == Lineage::Other {
+        if told.0 != primary.epoch || self.lineage == Lineage::Other {
             return;
         }
         self.unjudged = None;
-        self.lineage = match told.1 <= primary.1 {
-            true => Lineage::Same(primary.0),
+        self.lineage = match told.1 <= primary.lsn {
+            true => Lineage::Same(primary.epoch),
             false => Lineage::Other,
         };
     }
@@ -262,10 +271,10 @@ impl ServerPositions {
         })
     }
 
-    /// The primary, asked at that moment, had come so far of that epoch.
-    pub(crate) fn judge(&mut self, primary: (u64, u64), asked: Instant) {
+    /// Holds what each server told against what the primary said later.
+    pub(crate) fn judge(&mut self, primary: PrimaryWord) {
         for server in &mut self.0 {
-            server.judge(primary, asked);
+            server.judge(primary);
         }
     }
 

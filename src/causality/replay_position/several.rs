@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::Replayed;
-use super::servers::{LedTo, ServerPositions, ServerWord};
+use super::servers::{LedTo, PrimaryWord, ServerPositions, ServerWord};
 use crate::causality::ReadRequirement;
 
 impl Replayed {
@@ -13,10 +13,10 @@ impl Replayed {
         self.notes().servers.note(led_to, word, Instant::now())
     }
 
-    /// The primary, asked at that moment, had come so far of that epoch: which of several servers have its history.
-    pub(crate) fn judge_servers(&self, primary: (u64, u64), asked: Instant) {
+    /// Finds out by the primary's word which of several servers have its history.
+    pub(crate) fn judge_servers(&self, primary: PrimaryWord) {
         if self.is_mixed() {
-            self.notes().servers.judge(primary, asked);
+            self.notes().servers.judge(primary);
         }
     }
 

@@ -53,7 +53,7 @@ const SET_AND_ASK: &str = hello!("SET SESSION TRANSACTION READ ONLY; ");
 
 /// What a server says of itself and of the session.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Told {
+pub(crate) struct MySqlHello {
     pub(crate) read_only: bool,
     /// The session cannot write unless it says so.
     pub(crate) read_only_default: bool,
@@ -67,7 +67,7 @@ pub(crate) struct Told {
     pub(crate) applied: Option<String>,
 }
 
-impl Told {
+impl MySqlHello {
     /// What a replica's place in its primary's log says (rule C15); nothing where nobody knows whose it is.
     pub(crate) fn report(&self, place: &str, begun: Instant) -> Option<ReplayReport> {
         let (source, domain, lsn) = match GtidPlace::of(place) {
@@ -107,14 +107,14 @@ impl Told {
 }
 
 /// Asks a server who it is, or what little of that it tells.
-pub(crate) async fn ask(conn: &mut MySqlConnection) -> Result<Told, sqlx::Error> {
+pub(crate) async fn ask(conn: &mut MySqlConnection) -> Result<MySqlHello, sqlx::Error> {
     let row = sqlx::raw_sql(ASK).fetch_one(&mut *conn).await;
     match row.and_then(|row| read(&row)) {
         Err(err) if is_missing(&err) => {
             let row = sqlx::raw_sql(LITTLE).fetch_one(conn).await?;
-            Ok(Told {
+            Ok(MySqlHello {
                 read_only: row.try_get_unchecked(0)?,
-                ..Told::default()
+                ..MySqlHello::default()
             })
         }
         told => told,
@@ -157,7 +157,7 @@ pub(in crate::node) fn hooked(
 async fn first_round_trip(
     conn: &mut MySqlConnection,
     read_only: bool,
-) -> Result<Told, sqlx::Error> {
+) -> Result<MySqlHello, sqlx::Error> {
     let question = match read_only {
         true => SET_AND_ASK,
         false => ASK,
@@ -169,17 +169,17 @@ async fn first_round_trip(
             if read_only {
                 conn.execute(READ_ONLY_DEFAULT).await?;
             }
-            Ok(Told {
+            Ok(MySqlHello {
                 read_only_default: read_only,
                 plain_strings: true,
-                ..Told::default()
+                ..MySqlHello::default()
             })
         }
         told => told,
     }
 }
 
-fn read(row: &MySqlRow) -> Result<Told, sqlx::Error> {
+fn read(row: &MySqlRow) -> Result<MySqlHello, sqlx::Error> {
     let text = |at: usize| row.try_get_unchecked::<String, _>(at);
     let started: f64 = row.try_get_unchecked(7)?;
     let (id, sql_mode) = (text(2)?, text(3)?);
@@ -188,7 +188,7 @@ fn read(row: &MySqlRow) -> Result<Told, sqlx::Error> {
     let number: u64 = row.try_get_unchecked(6)?;
     // Copies of one disk have one identifier, and are told apart by the rest.
     let address = hash((id, host, port, number));
-    Ok(Told {
+    Ok(MySqlHello {
         read_only: row.try_get_unchecked(0)?,
         read_only_default: row.try_get_unchecked(1)?,
         plain_strings: reads_plainly(&sql_mode),
