@@ -159,7 +159,7 @@ impl Replayed {
             && let Some(led_to) = sample.led_to()
         {
             // Where its own words do not say of which epoch it is, its connections are asked.
-            notes.servers.note(led_to, sample.word(), Instant::now());
+            notes.asks_primary |= notes.servers.note(led_to, sample.word(), Instant::now());
         }
         let sample = &notes.with_epoch(sample);
         notes.note(sample);

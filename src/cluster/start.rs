@@ -127,7 +127,8 @@ struct Starting {
     sources: Vec<Source>,
     effects: Vec<Effect>,
     primary_error: Option<DbErr>,
-    /// The connections on which nodes were asked. The monitors go on with them.
+    /// The connections on which nodes were asked. Health checks open their own: a name may move right after the start, and an old
+    /// connection stays where it is.
     wires: HashMap<NodeId, MonitorConnection>,
     /// What is down was said once.
     waits: bool,
@@ -254,7 +255,6 @@ impl Starting {
                 state: self.state,
                 nodes,
                 effects: self.effects,
-                wires: self.wires,
                 catalog_read: self.catalog_read,
             };
             Worker::spawn(&shared, mailbox, begun);

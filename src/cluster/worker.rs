@@ -71,13 +71,8 @@ impl Worker {
             state,
             nodes,
             effects,
-            wires,
             catalog_read,
         } = begun;
-        let mut probes = Probes::default();
-        for (node, wire) in wires {
-            probes.keep(node, wire);
-        }
         let exists = shared.judging.reads_catalog();
         let mut words = shared.clock.writes.words();
         // What was said while this handle was starting.
@@ -90,7 +85,7 @@ impl Worker {
             outbox: mailbox.tasks,
             state,
             nodes,
-            probes,
+            probes: Probes::default(),
             metrics: MetricsPublisher::new(shared),
             replies: PendingReplies::default(),
             sleep: Sleep::new(shared),

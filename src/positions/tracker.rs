@@ -276,6 +276,9 @@ impl Tracker {
         };
         let (epoch, before) = replayed.known();
         let several = replayed.learn(&sample);
+        if replayed.is_mixed() && replayed.asks_primary() {
+            self.clock.writes.captures().ask();
+        }
         let (now, after) = replayed.known();
         if now == epoch && after > before {
             for at in self.clock.writes.captured(epoch, before, after) {

@@ -124,6 +124,10 @@ impl NodeState {
     /// Notes that a standby's position is beyond all that the primary has told, or that it is not. The first such one stays:
     /// later ones may come whenever the primary is asked.
     fn doubt(&mut self, position: Option<u64>, primary_at: Option<u64>, now: Moment) {
+        if position.is_some() && position <= primary_at {
+            // The primary is never behind what it has said.
+            self.replay.followed = self.said.epoch.known();
+        }
         let position = position.filter(|position| {
             let beyond = primary_at.is_some_and(|told| *position > told);
             beyond && !self.has_followed() && !self.replay.astray

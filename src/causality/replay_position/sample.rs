@@ -69,6 +69,8 @@ impl ReadCovers {
 pub(super) struct Notes {
     /// Where several servers answer.
     pub(super) servers: ServerPositions,
+    /// The primary is to be asked, so that what a server told can count.
+    pub(super) asks_primary: bool,
     pub(super) read_covers: ReadCovers,
     /// The first server that was met, and its address.
     first: Option<(u64, Option<u64>)>,

@@ -13,6 +13,11 @@ impl Replayed {
         self.notes().servers.note(led_to, word, Instant::now())
     }
 
+    /// Whether the primary is to be asked on account of a server that was heard of since the last call.
+    pub(crate) fn asks_primary(&self) -> bool {
+        std::mem::take(&mut self.notes().asks_primary)
+    }
+
     /// Finds out by the primary's word which of several servers have its history.
     pub(crate) fn judge_servers(&self, primary: PrimaryWord) {
         if self.is_mixed() {

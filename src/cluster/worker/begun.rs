@@ -1,12 +1,8 @@
 //! How a worker begins.
 
-use std::collections::HashMap;
-
 use crate::{
-    backend::MonitorConnection,
     cluster::nodes::Nodes,
     state::{Effect, State},
-    vocabulary::NodeId,
 };
 
 /// What the start leaves to the worker.
@@ -15,8 +11,6 @@ pub(in crate::cluster) struct Begun {
     pub(in crate::cluster) nodes: Nodes,
     /// The reducer's orders that are not carried out yet.
     pub(in crate::cluster) effects: Vec<Effect>,
-    /// The connections on which nodes were asked.
-    pub(in crate::cluster) wires: HashMap<NodeId, MonitorConnection>,
     /// The catalog was read already.
     pub(in crate::cluster) catalog_read: bool,
 }
