@@ -19,7 +19,9 @@ async fn writes_go_to_the_primary_and_reads_to_both_replicas() {
         text: Set("first".to_owned()),
         ..Default::default()
     };
-    let written = written.insert(&db).await.unwrap();
+    // SeaORM reads what it inserted, which reads that may miss anything may miss.
+    let fresh = db.with_consistency(sealane::Consistency::ReadYourWrites);
+    let written = written.insert(&fresh).await.unwrap();
     let mut changed: note::ActiveModel = written.clone().into();
     changed.text = Set("second".to_owned());
     changed.update(&db).await.unwrap();
