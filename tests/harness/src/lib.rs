@@ -56,6 +56,7 @@ mod pgbouncer;
 mod port;
 mod process;
 mod program;
+mod server;
 mod template;
 mod wait;
 mod wire;

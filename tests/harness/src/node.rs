@@ -26,10 +26,10 @@ use crate::{
     account::Account,
     binaries::Binaries,
     port::Port,
+    server::ServerSlot,
     template::{TOOLS, Template},
     wait, wire,
 };
-use life::Server;
 use settings::Settings;
 
 /// One PostgreSQL server. A cheap clone of a handle: all clones are the same server.
@@ -45,7 +45,7 @@ struct Inner {
     port: Port,
     password: Option<String>,
     setup: Setup,
-    server: Mutex<Option<Server>>,
+    server: ServerSlot,
     settings: Mutex<Settings>,
     /// Who may come over TCP, where it is not as the password says.
     clients: Mutex<Option<TlsClients>>,
@@ -85,7 +85,7 @@ impl Node {
             port: Port::reserve()?,
             password,
             setup,
-            server: Mutex::new(None),
+            server: ServerSlot::default(),
             settings: Mutex::default(),
             clients: Mutex::default(),
         })))
@@ -188,10 +188,6 @@ impl Node {
     /// Waits for a condition, with this server's log in the error.
     fn wait_for<T>(&self, what: &str, ready: impl FnMut() -> Result<Option<T>>) -> Result<T> {
         wait::until(self.name(), what, || self.log_tail(), ready)
-    }
-
-    fn server(&self) -> MutexGuard<'_, Option<Server>> {
-        self.0.server.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn settings(&self) -> MutexGuard<'_, Settings> {

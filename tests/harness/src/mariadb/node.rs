@@ -13,12 +13,11 @@ use std::{
 };
 
 pub(super) use self::life::LOG_FILE_SIZE;
-use self::life::Server;
 use super::{
     template::{PASSWORD, Template},
     wire,
 };
-use crate::{Result, account::Account, port::Port, wait};
+use crate::{Result, account::Account, port::Port, server::ServerSlot, wait};
 
 /// The database that clients use unless they name another one.
 const DATABASE: &str = "shop";
@@ -38,7 +37,7 @@ struct Inner {
     port: Port,
     account: Account,
     template: Template,
-    server: Mutex<Option<Server>>,
+    server: ServerSlot,
     /// Options of the next start.
     settings: Mutex<BTreeMap<String, String>>,
     /// How many bytes of the server's log of statements were there when counting began.
@@ -68,7 +67,7 @@ impl Node {
             port: Port::reserve()?,
             account,
             template,
-            server: Mutex::new(None),
+            server: ServerSlot::default(),
             settings: Mutex::default(),
             counted_from: Mutex::new(0),
         })))

@@ -14,18 +14,13 @@ use std::{
 use nix::sys::signal::Signal;
 
 use super::Node;
-use crate::{Error, Result, error::Attempt, process};
+use crate::{Error, Result, error::Attempt, process, server::Server};
 
 /// How long before its server a client sees that a process was killed.
 const LEAD: Duration = Duration::from_millis(50);
 
 /// How long its recovery takes at least: an empty server's is over before a busy client has asked what happened.
 const RECOVERS: Duration = Duration::from_secs(1);
-
-pub(super) struct Server {
-    pub(super) child: Child,
-    frozen: bool,
-}
 
 /// How to stop a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,12 +43,9 @@ impl Node {
         }
         let child = self.spawn()?;
         let pid = child.id().to_string();
-        let server = server.insert(Server {
-            child,
-            frozen: false,
-        });
+        let server = server.insert(Server::new(child));
         self.wait_for("its start", || {
-            if let Some(status) = self.ended(&mut server.child)? {
+            if let Some(status) = server.ended(self.name())? {
                 return Err(Error::Ended {
                     node: self.name().to_owned(),
                     status,
@@ -72,12 +64,12 @@ impl Node {
     pub fn stop(&self, how: Stop) -> Result<()> {
         self.thaw();
         let mut server = self.alive();
-        if let Some(Server { child, .. }) = server.as_mut() {
+        if let Some(server) = server.as_mut() {
             let how = match how {
                 Stop::Fast => Signal::SIGINT,
                 Stop::Immediate => Signal::SIGQUIT,
             };
-            process::signal(child.id(), how);
+            process::signal(server.child.id(), how);
             let (asked, mut hurried) = (Instant::now(), how == Signal::SIGQUIT);
             self.wait_for("its end", || {
                 // A server that has written its last checkpoint may wait for a standby's answer that never comes: two runs of
@@ -86,10 +78,10 @@ impl Node {
                     && asked.elapsed() > PATIENCE
                     && self.log_tail().contains("checkpoint complete")
                 {
-                    process::signal(child.id(), Signal::SIGQUIT);
+                    process::signal(server.child.id(), Signal::SIGQUIT);
                     hurried = true;
                 }
-                self.ended(child)
+                server.ended(self.name())
             })?;
         }
         *server = None;
@@ -181,19 +173,12 @@ impl Node {
 
     /// Stops all processes where they stand. Clients and the kernel's sockets see a server that does not answer.
     pub fn freeze(&self) {
-        if let Some(server) = self.alive().as_mut() {
-            server.frozen = true;
-            process::freeze(server.child.id());
-        }
+        self.0.server.freeze(self.name());
     }
 
     /// Lets a frozen server go on.
     pub fn thaw(&self) {
-        if let Some(server) = self.alive().as_mut()
-            && std::mem::take(&mut server.frozen)
-        {
-            process::thaw(server.child.id());
-        }
+        self.0.server.thaw(self.name());
     }
 
     /// Whether the server has been started and has not ended since. A frozen one counts as running.
@@ -202,22 +187,8 @@ impl Node {
         self.alive().is_some()
     }
 
-    /// The server, forgotten if it has ended by itself: its number may belong to another process by now.
     fn alive(&self) -> MutexGuard<'_, Option<Server>> {
-        let mut server = self.server();
-        let ended = |server: &mut Server| !matches!(self.ended(&mut server.child), Ok(None));
-        if server.as_mut().is_some_and(ended) {
-            *server = None;
-        }
-        server
-    }
-
-    /// The exit status of a server that has ended.
-    fn ended(&self, child: &mut Child) -> Result<Option<String>> {
-        let ended = child
-            .try_wait()
-            .attempt(|| format!("watching {}", self.name()))?;
-        Ok(ended.map(|status| status.to_string()))
+        self.0.server.alive(self.name())
     }
 
     fn spawn(&self) -> Result<Child> {

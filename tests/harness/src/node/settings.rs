@@ -91,7 +91,7 @@ impl Node {
             written.attempt(|| format!("writing {}", path.display()))?;
             self.0.setup.account.own(&path)?;
         }
-        if let Some(server) = self.server().as_ref() {
+        if let Some(server) = self.0.server.started().as_ref() {
             process::signal(server.child.id(), Signal::SIGHUP);
         }
         Ok(())

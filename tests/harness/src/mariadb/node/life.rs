@@ -6,13 +6,13 @@
 use std::{
     fs::{self, File},
     process::{Child, Stdio},
-    sync::{MutexGuard, PoisonError},
+    sync::MutexGuard,
 };
 
 use nix::sys::signal::Signal;
 
 use super::Node;
-use crate::{Error, Result, error::Attempt, process};
+use crate::{Error, Result, error::Attempt, process, server::Server};
 
 /// As the template was made: a server refuses a log of another size only after a crash, but growing it takes time.
 pub(in crate::mariadb) const LOG_FILE_SIZE: &str = "--innodb-log-file-size=4M";
@@ -43,11 +43,6 @@ const COMMON: [&str; 20] = [
     "--connect-timeout=60",
 ];
 
-pub(super) struct Server {
-    child: Child,
-    frozen: bool,
-}
-
 impl Node {
     /// Starts the server and waits until it answers. Nothing happens if it runs.
     pub fn start(&self) -> Result<()> {
@@ -56,12 +51,9 @@ impl Node {
             return Ok(());
         }
         let child = self.spawn()?;
-        let server = server.insert(Server {
-            child,
-            frozen: false,
-        });
+        let server = server.insert(Server::new(child));
         self.wait_for("its start", || {
-            if let Some(status) = self.ended(&mut server.child)? {
+            if let Some(status) = server.ended(self.name())? {
                 return Err(Error::Ended {
                     node: self.name().to_owned(),
                     status,
@@ -76,9 +68,9 @@ impl Node {
     pub fn stop(&self) -> Result<()> {
         self.thaw();
         let mut server = self.alive();
-        if let Some(Server { child, .. }) = server.as_mut() {
-            process::signal(child.id(), Signal::SIGTERM);
-            self.wait_for("its end", || self.ended(child))?;
+        if let Some(server) = server.as_mut() {
+            process::signal(server.child.id(), Signal::SIGTERM);
+            self.wait_for("its end", || server.ended(self.name()))?;
         }
         *server = None;
         self.forget_number();
@@ -105,19 +97,12 @@ impl Node {
 
     /// Stops the process where it stands. Clients and the kernel's sockets see a server that does not answer.
     pub fn freeze(&self) {
-        if let Some(server) = self.alive().as_mut() {
-            server.frozen = true;
-            process::freeze(server.child.id());
-        }
+        self.0.server.freeze(self.name());
     }
 
     /// Lets a frozen server go on.
     pub fn thaw(&self) {
-        if let Some(server) = self.alive().as_mut()
-            && std::mem::take(&mut server.frozen)
-        {
-            process::thaw(server.child.id());
-        }
+        self.0.server.thaw(self.name());
     }
 
     /// Whether the server has been started and has not ended since. A frozen one counts as running.
@@ -145,22 +130,8 @@ impl Node {
         let _ = fs::remove_file(self.0.folder.join("server.pid"));
     }
 
-    /// The server, forgotten if it has ended by itself: its number may belong to another process by now.
     fn alive(&self) -> MutexGuard<'_, Option<Server>> {
-        let server = self.0.server.lock();
-        let mut server = server.unwrap_or_else(PoisonError::into_inner);
-        let ended = |server: &mut Server| !matches!(self.ended(&mut server.child), Ok(None));
-        if server.as_mut().is_some_and(ended) {
-            *server = None;
-        }
-        server
-    }
-
-    /// The exit status of a server that has ended.
-    fn ended(&self, child: &mut Child) -> Result<Option<String>> {
-        let status = child.try_wait();
-        let status = status.attempt(|| format!("looking after {}", self.name()))?;
-        Ok(status.map(|status| status.to_string()))
+        self.0.server.alive(self.name())
     }
 
     fn spawn(&self) -> Result<Child> {
