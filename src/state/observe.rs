@@ -13,7 +13,7 @@ pub(super) fn observe(step: &mut Step<'_>, id: NodeId, begun: Moment, facts: Pro
     let complete = step.state.history.complete(&facts);
     let newest = step.state.primaryship.seen.greatest;
     // What is beyond it may be of another history, until the primary is asked again.
-    let primary_at = step.state.written_in_epoch_of(id, facts.epoch);
+    let primary_at = step.state.written_beside(id, facts);
     // That it follows was told before the sleep, or is told by who is the primary now.
     let wakes = step.state.has_just_woken(step.now);
     let Some(node) = step.state.nodes.iter_mut().find(|node| node.id == id) else {
@@ -143,13 +143,14 @@ impl NodeState {
 }
 
 impl State {
-    /// How far the primary of this epoch has said that it had written, as far as one was heard of beside this node.
-    fn written_in_epoch_of(&self, id: NodeId, epoch: Fact<u64>) -> Option<u64> {
+    /// How far a primary of the same cluster and epoch has said that it had written, as far as one was heard of beside this node.
+    fn written_beside(&self, id: NodeId, facts: ProbeFacts) -> Option<u64> {
         let writes = |node: &&NodeState| {
             node.id != id
                 && node.said.in_recovery == Fact::Known(false)
-                && epoch.known().is_some()
-                && node.said.epoch == epoch
+                && node.said.identity == facts.identity
+                && facts.epoch.known().is_some()
+                && node.said.epoch == facts.epoch
         };
         let told = self.members().filter(writes);
         told.filter_map(|node| node.said.position).max()

@@ -133,6 +133,18 @@ async fn stale(db: &RoutedConnection, rounds: i64) -> usize {
     stale
 }
 
+async fn nobody_has_what_is_written(db: &RoutedConnection) {
+    for _ in 0..5 {
+        let session = db.session();
+        session
+            .execute_unprepared("INSERT INTO t VALUES (1)")
+            .await
+            .unwrap();
+        let waited = session.wait_for_replicas(1, 300 * MS).await;
+        assert!(waited.is_err(), "no standby has it");
+    }
+}
+
 async fn stale_of_four(db: &RoutedConnection) -> usize {
     let counted = futures_util::future::join_all((0..4).map(|_| stale(db, 40))).await;
     counted.iter().sum()
@@ -147,15 +159,7 @@ async fn behind_one_name_a_server_that_kept_what_a_restore_took_proves_nothing()
     assert_eq!(stale_of_four(&db).await, 0);
     // Nor is it a copy of anything, and the other one is none for now.
     anew.pause_replay().unwrap();
-    for _ in 0..5 {
-        let session = db.session();
-        session
-            .execute_unprepared("INSERT INTO t VALUES (1)")
-            .await
-            .unwrap();
-        let waited = session.wait_for_replicas(1, 300 * MS).await;
-        assert!(waited.is_err(), "no standby has it");
-    }
+    nobody_has_what_is_written(&db).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -204,15 +208,7 @@ async fn a_standby_that_kept_what_a_restore_took_is_no_copy_of_a_write() {
         .connect()
         .await
         .unwrap();
-    for _ in 0..3 {
-        let session = db.session();
-        session
-            .execute_unprepared("INSERT INTO t VALUES (1)")
-            .await
-            .unwrap();
-        let waited = session.wait_for_replicas(1, 300 * MS).await;
-        assert!(waited.is_err(), "it has not got it");
-    }
+    nobody_has_what_is_written(&db).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
