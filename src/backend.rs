@@ -9,9 +9,9 @@ pub(crate) mod mysql;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
 
-use futures_util::FutureExt;
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt;
 use tokio::{task::JoinHandle, time::timeout};
 
 pub(crate) use self::catalog::{CatalogParts, read_catalog};

@@ -1,6 +1,5 @@
 //! Who is at work at a server (rule C1).
 
-use crate::node::asking;
 use std::time::Instant;
 
 use sea_orm::{
@@ -12,6 +11,7 @@ use crate::{
     causality::unresolved::Backend,
     config::{Config, NodeConfig},
     error::DbErrKind,
+    node::asking,
 };
 
 use super::postgres::open_plain;

@@ -1,8 +1,6 @@
 //! Reads the server's catalog, in the rows that the pure part of it takes (rule I5).
 
 #[cfg(feature = "postgres")]
-use crate::node::asking;
-#[cfg(feature = "postgres")]
 use sea_orm::sqlx;
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, Statement};
 
@@ -20,7 +18,7 @@ use crate::{
 #[cfg(feature = "postgres")]
 use crate::{
     error::DbErrKind,
-    node::{NodePool, PooledConnection},
+    node::{NodePool, PooledConnection, asking},
 };
 
 /// What a reading of the catalog told.

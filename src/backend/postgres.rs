@@ -2,10 +2,9 @@
 
 mod questions;
 
-use crate::node::asking;
-use futures_util::FutureExt;
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt;
 use tokio::task::JoinHandle;
 
 use sea_orm::{
@@ -19,6 +18,7 @@ use crate::{
     config::{Config, NodeConfig},
     error::DbErrKind,
     node::{
+        asking,
         greet::{
             allow_reads, is_forbidden, is_missing, is_refused_as_serializable, server_of,
             timeline_replayed,

@@ -139,8 +139,8 @@ impl WriteClock {
         question
     }
 
-    /// The primary's place, from a capture that was sent after that question was taken down. Refused is an epoch below the greatest seen, or another cluster: what a
-    /// stale primary says covers nothing (rule C2). So is whatever was asked before an authority said which epoch
+    /// The primary's place, from a capture that was sent after that question was taken down. Refused is an epoch below the
+    /// greatest seen, or another cluster: what a stale primary says covers nothing (rule C2). So is whatever was asked before an authority said which epoch
     /// counts, or by a handle that has not heard it: the primary that it leads to may be the one that is over, and its
     /// epoch the greater one.
     ///

@@ -1,11 +1,12 @@
 //! How the server's catalog is read, and what statements that need it wait for (rule I5). When, and from whom, the
 //! reducer says (`state::catalog`).
 
-use futures_util::FutureExt;
 use std::{
     sync::{Arc, atomic::Ordering},
     time::Instant,
 };
+
+use futures_util::FutureExt;
 
 use super::{
     inbox::{StatementNews, TaskInbox, TaskReport},

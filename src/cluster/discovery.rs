@@ -12,7 +12,6 @@ mod file;
 #[cfg(feature = "discovery")]
 mod patroni;
 
-use futures_util::FutureExt;
 use std::{
     collections::BTreeMap,
     fmt,
@@ -20,6 +19,7 @@ use std::{
     time::Duration,
 };
 
+use futures_util::FutureExt;
 use tokio::sync::oneshot;
 use tracing::Instrument;
 

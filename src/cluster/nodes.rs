@@ -5,13 +5,13 @@ mod opening;
 mod pools;
 mod probe;
 
-use futures_util::FutureExt;
 use std::{
     collections::HashMap,
     sync::{Arc, Weak, atomic::Ordering},
     time::{Duration, Instant},
 };
 
+use futures_util::FutureExt;
 use sea_orm::{DatabaseConnection, DbErr};
 use tokio::sync::watch;
 

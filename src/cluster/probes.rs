@@ -1,7 +1,8 @@
 //! Which probes are ordered and which run: at most one at a time for each node.
 
-use futures_util::FutureExt;
 use std::collections::HashMap;
+
+use futures_util::FutureExt;
 
 use super::{
     inbox::{TaskInbox, TaskReport},

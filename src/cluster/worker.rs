@@ -16,7 +16,6 @@ mod standby;
 mod tasks;
 mod wake;
 
-use futures_util::FutureExt;
 use std::{
     collections::{HashSet, VecDeque},
     sync::{Arc, Weak},
@@ -24,6 +23,7 @@ use std::{
 };
 
 use fastrand::Rng;
+use futures_util::FutureExt;
 use tokio::sync::{mpsc, watch};
 use tracing::Instrument;
 

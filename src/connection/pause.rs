@@ -1,10 +1,11 @@
 //! Holding writes back for a planned change of the primary (T13).
 
-use futures_util::FutureExt;
 use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
+
+use futures_util::FutureExt;
 
 use super::RoutedConnection;
 use crate::{

@@ -1,11 +1,11 @@
 //! The credentials of one node, whoever asks for them: asked for once for all who want them.
 
-use futures_util::FutureExt;
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::{Duration, Instant},
 };
 
+use futures_util::FutureExt;
 use sea_orm::DbErr;
 use tracing::Instrument;
 

@@ -1,6 +1,5 @@
 //! The credentials of all nodes of one cluster.
 
-use futures_util::FutureExt;
 use std::{
     collections::HashMap,
     fmt,
@@ -8,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures_util::FutureExt;
 use tracing::Instrument;
 
 use super::{NodeCredentials, origin::CredentialsOrigin};

@@ -5,12 +5,12 @@
 //! committed. So the rest is done by a task, which then drops the transaction as any other. A COMMIT that is dropped may
 //! have reached its server, and only its answer tells what became of it.
 
-use futures_util::FutureExt;
 use std::{
     pin::Pin,
     task::{Context, Poll},
 };
 
+use futures_util::FutureExt;
 use tokio::runtime::Handle;
 
 type BoxedWork<T> = Pin<Box<dyn Future<Output = T> + Send>>;

@@ -1,13 +1,13 @@
 //! Why a statement got no connection, in the words of whoever has to mend it: which node, where, in which phase, what
 //! bounds that, and what the server said last.
 
-use futures_util::FutureExt;
 use std::{
     pin::pin,
     sync::Arc,
     time::{Duration, Instant},
 };
 
+use futures_util::FutureExt;
 use sea_orm::{ConnAcquireErr, DbErr};
 
 use super::{Attempt, phase::Phase};

@@ -1,7 +1,8 @@
 //! A write whose caller has gone before the answer came: it is not taken back by that (rule C1).
 
-use futures_util::FutureExt;
 use std::sync::Arc;
+
+use futures_util::FutureExt;
 
 use super::{Permit, PooledConnection, Seat, local::Beginning};
 use crate::causality::unresolved::Orphan;

@@ -2,7 +2,6 @@
 
 mod questions;
 
-use super::asking;
 use std::{
     hash::{BuildHasher, BuildHasherDefault, DefaultHasher},
     sync::Arc,
@@ -21,7 +20,7 @@ use sea_orm::{
 use self::questions::{FirstQuestion, MAY_LIST, ONLY_TIMELINE, TIMELINE};
 pub(crate) use self::questions::{FullestQuestion, is_forbidden};
 use super::{
-    HandedConnections,
+    HandedConnections, asking,
     door::{Guide, Hello, Stranger},
 };
 use crate::{

@@ -5,11 +5,12 @@
 //! it forgets what it had prepared, and so do those that nobody has. To open all of them anew was rejected: a new release
 //! changes the schema under every process at one time, and each of their connections would be a new one.
 
-use futures_util::FutureExt;
 use std::{
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
+
+use futures_util::FutureExt;
 
 use super::{Line, Node, NodePool, PooledConnection};
 

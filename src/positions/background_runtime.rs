@@ -4,9 +4,9 @@
 //! turn, and whoever waits for a replica waits for six such steps: on two saturated cores the median wait was 1.7 ms
 //! there and is 1.2 ms here. It also outlives the application's runtimes, of which a test binary has many.
 
-use futures_util::FutureExt;
 use std::sync::LazyLock;
 
+use futures_util::FutureExt;
 use tokio::runtime::{Builder, Handle};
 use tracing::Instrument;
 

@@ -1,6 +1,5 @@
 //! What servers are asked of their position: the primary's capture, a replica's sample (rules C2, C3, C4).
 
-use crate::node::asking;
 use std::time::{Duration, Instant};
 
 use sea_orm::{
@@ -14,9 +13,12 @@ use crate::{
     config::{Config, NodeConfig},
     error::DbErrKind,
     mutants,
-    node::greet::{
-        allow_reads, is_forbidden, is_refused_as_serializable, only_timeline, position, server_of,
-        timeline_replayed,
+    node::{
+        asking,
+        greet::{
+            allow_reads, is_forbidden, is_refused_as_serializable, only_timeline, position,
+            server_of, timeline_replayed,
+        },
     },
     position::{ClusterId, Epoch, Lsn, Position},
     signal,

@@ -1,9 +1,9 @@
 //! Handing a connection out, and taking it back when its node has lost the role (rule C7): what of that concerns the
 //! whole cluster.
 
-use futures_util::FutureExt;
 use std::sync::{Arc, PoisonError, Weak, atomic::Ordering};
 
+use futures_util::FutureExt;
 use sea_orm::DatabaseConnection;
 
 #[cfg(feature = "postgres")]

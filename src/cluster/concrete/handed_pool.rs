@@ -1,11 +1,11 @@
 //! One pool that was handed out: the node's own, or a second one (rule C7).
 
-use futures_util::FutureExt;
 use std::sync::{
     Arc,
     atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
+use futures_util::FutureExt;
 use sea_orm::DatabaseConnection;
 use tokio::runtime::Handle;
 

@@ -7,6 +7,8 @@
 
 use std::{sync::Arc, time::Duration};
 
+use futures_util::FutureExt;
+
 use super::{
     Nodes, OpenNode, close, opened,
     opening::{Opened, PoolOpening, PoolSlot},
@@ -18,7 +20,6 @@ use crate::{
     state::{Event, NodeSpec, PoolNews},
     vocabulary::NodeId,
 };
-use futures_util::FutureExt;
 
 impl Nodes {
     /// Opens a pool of a node for this role. Nothing is returned where it is there at once.

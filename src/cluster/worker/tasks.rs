@@ -1,8 +1,8 @@
 //! What takes time and therefore runs as a task of its own: warming a new node, and waiting until one has nothing left.
 
-use futures_util::FutureExt;
 use std::{sync::Arc, time::Duration};
 
+use futures_util::FutureExt;
 use sea_orm::DbErr;
 
 use super::Worker;

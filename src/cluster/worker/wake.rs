@@ -1,10 +1,11 @@
 //! Waking of an idle cluster (T17): every node is asked what it is before anything is sent again.
 
-use futures_util::FutureExt;
 use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
+
+use futures_util::FutureExt;
 
 use super::{Worker, sleep::Depth};
 use crate::{

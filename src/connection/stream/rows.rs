@@ -3,13 +3,12 @@
 //! An `INSERT … RETURNING` whose stream is dropped half read goes on at its server, so it stays open until the server
 //! has answered to the end (rule C1): what is left is read by a task.
 
-use futures_util::FutureExt;
 use std::{
     pin::Pin,
     task::{Context, Poll},
 };
 
-use futures_util::{Stream, StreamExt};
+use futures_util::{FutureExt, Stream, StreamExt};
 use sea_orm::{DbErr, QueryResult};
 
 use crate::{

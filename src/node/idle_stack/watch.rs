@@ -1,12 +1,11 @@
 //! The task that looks at a stack of idle connections, as long as there are any.
 
-use futures_util::FutureExt;
 use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, future::BoxFuture};
 
 use super::IdleStack;
 

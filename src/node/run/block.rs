@@ -8,7 +8,6 @@
 //! The pooler may also lead the connection to another server, from one transaction to the next. Only what answers inside the
 //! transaction says whose server it is, so that is asked with BEGIN.
 
-use crate::node::asking;
 use sea_orm::{
     ConnAcquireErr, DbErr, Statement,
     sqlx::{self, AssertSqlSafe, Connection, PgConnection, Row},
@@ -19,7 +18,7 @@ use crate::{
     causality::{OpenWrite, unresolved::Backend},
     error::DbErrKind,
     node::{
-        PooledConnection,
+        PooledConnection, asking,
         door::{Guide, Stranger},
         greet::server_of,
     },

@@ -5,7 +5,6 @@
 //! connection is opened with a search path that nobody has, and where it has another one, the slot is the caller's.
 //! Asked once for a configuration, of whichever node answers first.
 
-use crate::node::asking;
 use std::time::Duration;
 
 use futures_util::{FutureExt, future::select_ok};
@@ -21,6 +20,7 @@ use super::{pointed::retargeted, silent};
 use crate::{
     config::{Config, NodeConfig, Slot},
     error::DbErrKind,
+    node::asking,
 };
 
 /// A search path that nobody has, as SeaORM takes it and as the server shows it.
