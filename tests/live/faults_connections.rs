@@ -185,6 +185,31 @@ async fn a_commit_cut_off_on_its_way_is_an_unknown_outcome() {
     .await;
 }
 
+/// T9: the end of a savepoint stores nothing, so nothing about it is unknown.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_nested_commit_that_is_cut_off_means_that_nothing_is_stored() {
+    let cluster = STAGE.whole().await;
+    within(LIMIT, async {
+        let wire = Forwarder::to(cluster.primary().addr()).unwrap();
+        let db = behind(&cluster, &wire).await;
+        let txn = db.begin().await.unwrap();
+        let nested = txn.begin().await.unwrap();
+        nested
+            .execute_unprepared("INSERT INTO log VALUES (1)")
+            .await
+            .unwrap();
+        wire.disconnect();
+        for ended in [nested.commit().await, txn.commit().await] {
+            let err = ended.unwrap_err();
+            assert!(matches!(ours(&err), Error::TransactionLost { .. }), "{err}");
+            assert_eq!(ours(&err).outcome(), Outcome::NotExecuted);
+        }
+        let rows = number(&db.primary(), "SELECT count(*) FROM log").await;
+        assert_eq!(rows, 0);
+    })
+    .await;
+}
+
 /// T9: before COMMIT nothing of it is stored, and the error says so.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_transaction_cut_off_before_its_commit_is_lost_and_nothing_of_it_is_stored() {

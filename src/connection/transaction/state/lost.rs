@@ -129,7 +129,7 @@ impl TransactionState {
         Error::TransactionLost { node, source }.into_db(kind)
     }
 
-    /// Whether COMMIT may have been executed although it failed (rule T9).
+    /// Whether COMMIT may have been executed although it failed (rule T9). The end of a savepoint stores nothing.
     pub(in crate::connection::transaction) fn commit_is_unknown(&self, err: &DbErr) -> bool {
         let failure = retry::Failure {
             kind: retry::SentKind::Commit,
@@ -142,6 +142,7 @@ impl TransactionState {
             renewed: 0,
             crash: retry::Crash::No,
         };
-        !self.root.opening.read_only && retry::outcome(&failure) == Outcome::Unknown
+        let stores = self.is_outermost() && !self.root.opening.read_only;
+        stores && retry::outcome(&failure) == Outcome::Unknown
     }
 }
