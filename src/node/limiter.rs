@@ -198,7 +198,7 @@ mod tests {
 
     use super::{
         Limiter, STUCK,
-        trials::{ENOUGH, TOO_OLD, TRIAL},
+        trials::{ENOUGH, FORGOTTEN, TOO_OLD, TRIAL},
     };
 
     fn limiter(most: u32) -> Arc<Limiter> {
@@ -294,17 +294,29 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_limit_that_was_learned_long_ago_is_forgotten() {
+    async fn a_limit_that_was_learned_outlives_a_pause_and_not_a_long_one() {
         let limiter = limiter(10);
-        let now = Instant::now();
-        limiter.begin_to_wait(now);
+        let (long, short) = (TRIAL, TRIAL / 2);
+        limiter.begin_to_wait(Instant::now());
+        for took in [long, short, short, long] {
+            limiter.begin_to_wait(Instant::now());
+            trial(&limiter, took);
+        }
+        limiter.begin_to_wait(Instant::now());
         trial(&limiter, TRIAL);
-        assert_eq!(limiter.limit(), 7);
+        assert_eq!(limiter.limit(), 4, "the lower one of seven");
         let since = limiter.trials.since();
         limiter.begin_to_wait(since + TOO_OLD);
-        assert_eq!(limiter.limit(), 7);
+        assert_eq!(limiter.limit(), 4, "that trial is under way");
         limiter.begin_to_wait(since + TOO_OLD + TRIAL);
+        assert_eq!(limiter.limit(), 10, "the upper one of seven, anew");
+        trial(&limiter, TRIAL);
+        assert_eq!(limiter.limit(), 4);
+        let since = limiter.trials.since();
+        limiter.begin_to_wait(since + FORGOTTEN + TRIAL);
         assert_eq!(limiter.limit(), 10);
-        assert_eq!(all(&limiter).len(), 10);
+        trial(&limiter, TRIAL);
+        assert_eq!(limiter.limit(), 7, "the lower one of ten");
+        assert_eq!(all(&limiter).len(), 7);
     }
 }

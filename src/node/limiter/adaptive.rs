@@ -102,6 +102,14 @@ impl AdaptiveLimit {
         };
     }
 
+    /// What was seen of these trials is of another load; the limit that earlier ones found is as good as any.
+    pub(super) fn try_anew(&mut self) {
+        *self = Self {
+            limit: self.limit,
+            ..Self::new(self.most)
+        };
+    }
+
     /// What was learned is of another time.
     pub(super) fn forget(&mut self) {
         *self = Self::new(self.most);
@@ -225,6 +233,8 @@ mod tests {
         };
         let mut limit = AdaptiveLimit::new(7);
         assert_eq!(one.learned(&mut limit, 60), 2);
+        limit.try_anew();
+        assert_eq!(limit.limit, 2);
         limit.forget();
         assert_eq!(limit.limit, 7);
     }

@@ -16,8 +16,13 @@ use super::adaptive::{AdaptiveLimit, TrialResult};
 pub(super) const ENOUGH: u64 = 512;
 pub(super) const TRIAL: Duration = Duration::from_millis(20);
 
-/// What took longer says nothing of the load of now.
+/// A trial that took longer says nothing of the load of now.
 pub(super) const TOO_OLD: Duration = Duration::from_secs(2);
+
+/// A limit is forgotten that nobody has waited for so long. A server does not change from one burst to the next: forgetting
+/// with each trial that was too old was rejected, since each burst then began with as many statements at a time as there are
+/// connections, and its slowest ones were those.
+pub(super) const FORGOTTEN: Duration = Duration::from_mins(1);
 
 /// The bits of [`Trials::sums`] that hold the sum of the logarithms; those above count.
 const SUM_BITS: u32 = 40;
@@ -42,6 +47,16 @@ pub(super) struct Trials {
     /// How many response times were measured in this trial, and the sum of their logarithms.
     sums: AtomicU64,
     now: Mutex<TrialUnderWay>,
+}
+
+impl AdaptiveLimit {
+    /// Keeps the limit over a time in which nothing was learned, unless that was long.
+    fn outlive(&mut self, age: Duration) {
+        match age > FORGOTTEN {
+            true => self.forget(),
+            false => self.try_anew(),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -86,8 +101,8 @@ impl Trials {
         if self.measures() && now.saturating_duration_since(trial.since) <= TOO_OLD {
             return None;
         }
-        // What was learned is of another load.
-        trial.limit.forget();
+        let age = now.saturating_duration_since(trial.since);
+        trial.limit.outlive(age);
         let change = self.begin(&mut trial, now);
         self.measures.store(true, Ordering::Relaxed);
         Some(change)
@@ -113,7 +128,7 @@ impl Trials {
         let sums = self.sums.load(Ordering::Relaxed);
         let (count, sum) = (sums >> SUM_BITS, sums & ((1 << SUM_BITS) - 1));
         match took > TOO_OLD {
-            true => trial.limit.forget(),
+            true => trial.limit.outlive(took),
             false => trial.limit.learn(TrialResult {
                 mean: mean(sum, count),
                 waited: self.waited.load(Ordering::Relaxed),
