@@ -8,10 +8,12 @@
 //!
 //! Those that may write all lead to one server: as soon as one leads to another that is the primary in the same epoch or
 //! a later one, the pools of before are over, and nothing more is sent on them. A server that was left is never gone
-//! back to in that epoch, where there are epochs. Those that only read may lead to several: then positions prove nothing (see `Replayed`).
+//! back to in that epoch, where there are epochs. Those that only read may lead to several: then positions prove nothing
+//! (see `Replayed`).
 
 mod guide;
 mod hello;
+mod stranger;
 
 use std::{
     fmt,
@@ -22,11 +24,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use thiserror::Error;
-
 #[cfg(any(feature = "postgres", feature = "mysql", test))]
 pub(crate) use self::hello::PoolPurpose;
-pub(crate) use self::{guide::Guide, hello::Hello};
+pub(crate) use self::{guide::Guide, hello::Hello, stranger::Stranger};
 use crate::{
     causality::{ReplayReport, Replayed},
     mutants,
@@ -40,41 +40,6 @@ const SEVERAL: Duration = Duration::from_mins(10);
 
 /// How many servers are remembered that were left.
 const LEFT: usize = 16;
-
-/// Why a connection is not used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub(crate) enum Stranger {
-    #[error(
-        "the connection leads to another database system than the cluster's servers are: correct the address, or SEALANE_FLAVOUR"
-    )]
-    OtherSystem,
-    #[error(
-        "the connection leads to a server of another cluster (another system identifier): correct the address"
-    )]
-    OtherCluster,
-    #[error(
-        "the connection leads to a server in recovery, and the node is the primary: correct the address, or promote the server"
-    )]
-    InRecovery,
-    #[error(
-        "the connection leads to a server on an older timeline than the cluster's: shut that server down, or correct the address"
-    )]
-    Stale,
-    #[error(
-        "the connection leads back to a server that the name had moved away from: let the name lead to one primary only"
-    )]
-    Left,
-    #[error(
-        "the connection leads to a server that is the primary of a newer timeline: it is used once the topology says so"
-    )]
-    NotYet,
-    #[error("the name has moved to another server: its pools are opened anew")]
-    Moved,
-    #[error(
-        "the connection to a replica leads to a server that is not in recovery and lacks the read-only default: let the pooler pass `options` on"
-    )]
-    TakesWrites,
-}
 
 /// What the topology hears of connections.
 pub(crate) enum News {
@@ -118,6 +83,8 @@ pub(crate) struct Expected {
     pub(crate) cluster: Option<u64>,
     /// The greatest epoch that was seen anywhere.
     pub(crate) greatest: Option<u64>,
+    /// There is a primary to receive from.
+    pub(crate) led: bool,
     /// When the server was started that said so, where it is, and in which epoch.
     pub(crate) started: Option<u64>,
     pub(crate) address: Option<u64>,
@@ -318,6 +285,10 @@ impl Door {
         let age = hello.timeline.zip(expected.greatest);
         if age.is_some_and(|(own, greatest)| own < greatest) {
             return Err(Stranger::Stale);
+        }
+        // Several servers may be behind the name, and the checks have looked at another one (T5).
+        if expected.led && hello.receives_nothing() {
+            return Err(Stranger::ReceivesNothing);
         }
         let may_write = hello.writes_everywhere() == Some(true);
         if read_only_default && !hello.read_only_default && !hello.in_recovery && !may_write {

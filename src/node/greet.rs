@@ -277,9 +277,11 @@ fn read(row: &PgRow, begun: Instant) -> Result<Hello, sqlx::Error> {
     let timeline = timeline.map(|timeline| timeline & u64::from(u32::MAX));
     let addr: Option<&str> = row.try_get(2)?;
     let addr = addr.unwrap_or_default();
+    // As the backend's probe asks: nobody, somebody who has sent nothing yet, hidden, somebody who has.
+    let receiver: Option<i32> = row.try_get(6)?;
     let source = match timeline.and_then(|timeline| u32::try_from(timeline).ok()) {
         Some(timeline) if in_recovery => Upstream::Timeline(timeline),
-        _ => Upstream::of_hidden(row.try_get(6)?),
+        _ => Upstream::of_hidden(receiver.map(|receiver| receiver > 0)),
     };
     let replay = cluster.zip(started).map(|(cluster, started)| ReplayReport {
         begun,
@@ -297,6 +299,7 @@ fn read(row: &PgRow, begun: Instant) -> Result<Hello, sqlx::Error> {
         timeline,
         started,
         address: (!addr.is_empty()).then(|| server_of(addr, None)),
+        receives: receiver.filter(|hidden| *hidden != 2).map(|told| told > 2),
         read_only_default: row.try_get(7)?,
         plain_strings: row.try_get(8)?,
         flavour: Some(

@@ -23,6 +23,7 @@ fn reigns(started: u64, greatest: Option<u64>) -> Expected {
         writes_everywhere: None,
         cluster: Some(7),
         greatest,
+        led: true,
         started: Some(started),
         address: None,
         epoch: Some(ONE),
@@ -175,6 +176,36 @@ fn strangers_are_refused_for_what_they_are() {
         Ok(()),
         "it tells nothing to judge it by"
     );
+}
+
+/// Checks may have looked at another server of the same name (rule T5). Without a primary nobody sends anything.
+#[test]
+fn a_standby_that_receives_nothing_is_read_from_only_where_there_is_no_primary() {
+    let door = Arc::new(Door::default());
+    let reader = Guide::new(
+        &door,
+        PoolPurpose {
+            writes: false,
+            read_only_default: true,
+            flavour: Flavour::Auto,
+        },
+    );
+    let standby = |receives| Hello {
+        in_recovery: true,
+        receives,
+        ..hello(20, 1)
+    };
+    for (led, nothing) in [(true, Err(Stranger::ReceivesNothing)), (false, Ok(()))] {
+        door.expect(Expected {
+            reigns: false,
+            led,
+            ..reigns(10, Some(1))
+        });
+        assert_eq!(reader.admit(&standby(Some(false))), nothing);
+        for unknown_or_fed in [None, Some(true)] {
+            assert_eq!(reader.admit(&standby(unknown_or_fed)), Ok(()));
+        }
+    }
 }
 
 #[test]

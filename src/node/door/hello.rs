@@ -18,6 +18,8 @@ pub(crate) struct Hello {
     pub(crate) started: Option<u64>,
     /// The server's address, as it sees it; none on a socket of the file system.
     pub(crate) address: Option<u64>,
+    /// Whether somebody has sent something to this standby since it asked for it last.
+    pub(crate) receives: Option<bool>,
     /// The session cannot write unless it says so.
     pub(crate) read_only_default: bool,
     /// Strings begin and end in a text where the judge sees them begin and end.
@@ -77,9 +79,15 @@ impl Hello {
             started: self.started.filter(|_| of_own),
             address: self.address.filter(|_| of_own),
             timeline: self.timeline.filter(|_| all),
+            receives: self.receives.filter(|_| all),
             replay: self.replay.filter(|_| row.positions && !subscribers),
             ..self
         }
+    }
+
+    /// A standby to which nobody sends anything, as far as it tells.
+    pub(in crate::node) fn receives_nothing(&self) -> bool {
+        self.in_recovery && self.receives == Some(false)
     }
 
     /// Whether any node takes writes, where that is known: by the server's own word, whatever is set.

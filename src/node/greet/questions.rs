@@ -33,12 +33,14 @@ macro_rules! hello {
 /// asked by its function: a host that keeps the view over it from everybody takes nothing with that.
 const HELLO: &str = hello!(
     "receiver.received_tli::pg_catalog.int8",
-    "receiver.pid IS NOT NULL",
+    "CASE WHEN receiver.pid IS NULL THEN 0 WHEN receiver.receive_start_lsn IS NULL THEN 2 \
+     WHEN (pg_catalog.to_jsonb(receiver) ->> 'flushed_lsn')::pg_catalog.pg_lsn > receiver.receive_start_lsn THEN 3 \
+     ELSE 1 END",
     " LEFT JOIN pg_catalog.pg_stat_get_wal_receiver() AS receiver ON true"
 );
 
 /// Where the role may not ask for the receiver. Nothing in the place of yes or no: nobody can tell.
-const WITHOUT_RECEIVER: &str = hello!("NULL::pg_catalog.int8", "NULL::pg_catalog.bool", "");
+const WITHOUT_RECEIVER: &str = hello!("NULL::pg_catalog.int8", "NULL::pg_catalog.int4", "");
 
 /// What any role may run on whatever speaks the protocol, where the one above is not allowed or not there.
 const LITTLE: &str = "SELECT pg_catalog.pg_is_in_recovery(), NULL::int8, NULL::text, NULL::int8, NULL::int8, NULL::int8, \

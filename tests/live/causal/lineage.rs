@@ -133,6 +133,16 @@ async fn stale(db: &RoutedConnection, rounds: i64) -> usize {
     stale
 }
 
+/// How many of these reads, which may miss anything, were served by a server that never had what is in the table.
+async fn served_elsewhere(db: &RoutedConnection, seen: i64) -> usize {
+    let (db, mut elsewhere) = (db.empty_session(), 0);
+    for _ in 0..20 {
+        let read = futures_util::future::join_all((0..6).map(|_| number(&db, SLOW))).await;
+        elsewhere += read.iter().filter(|own| **own != seen).count();
+    }
+    elsewhere
+}
+
 async fn nobody_has_what_is_written(db: &RoutedConnection) {
     for _ in 0..5 {
         let session = db.session();
@@ -170,6 +180,19 @@ async fn behind_one_name_a_server_of_a_trial_with_the_primarys_timeline_proves_n
     good.repoint(new).unwrap();
     let (_proxy, db) = connect_by(new, good, tried).await;
     assert_eq!(stale_of_four(&db).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn behind_one_name_a_server_that_receives_nothing_serves_not_even_reads_that_may_miss_anything()
+ {
+    let cluster = own_cluster(3);
+    let (new, tried, good) = (cluster.standby(0), cluster.standby(1), cluster.standby(2));
+    try_out(&cluster, tried, new, true);
+    good.repoint(new).unwrap();
+    new.sql("INSERT INTO t VALUES (1)").unwrap();
+    good.wait_caught_up_with(new).unwrap();
+    let (_proxy, db) = connect_by(new, good, tried).await;
+    assert_eq!(served_elsewhere(&db, 1).await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -3,7 +3,7 @@
 //! A server that crashes begins again at its last restart point, and with a delay of what it replays it stays there: so how
 //! far behind it comes back is no matter of luck.
 
-use std::time::Duration;
+use std::{fs, time::Duration};
 
 use futures_util::future::join_all;
 use sea_orm::ConnectionTrait;
@@ -48,9 +48,17 @@ fn rows_of(node: &Node) -> i64 {
     node.sql(COUNT).unwrap().trim().parse().unwrap()
 }
 
-/// Ends the server's life, and lets it stay in the new one where it begins: behind.
-fn crash(node: &Node, served: i64) {
+/// Ends the server's life, and lets it stay in the new one where it begins: behind. What it has of the log goes with it, so
+/// that it receives again: one that replays what it has, and receives nothing, is not read from.
+fn crash(cluster: &Cluster, node: &Node, served: i64) {
     node.apply_delay(LONG).unwrap();
+    let log = format!("{}/{}/data/pg_wal", cluster.folder().display(), node.name());
+    for file in fs::read_dir(log).unwrap() {
+        let file = file.unwrap().path();
+        if file.is_file() {
+            fs::remove_file(file).unwrap();
+        }
+    }
     node.crash().unwrap();
     let rows = rows_of(node);
     assert!(rows < served, "{rows} of {served} rows after the crash");
@@ -75,6 +83,14 @@ async fn sees(session: &RoutedConnection, rows: i64) {
     );
 }
 
+/// Whoever connects anew is given to one server after the other. A pool may have connections to one only, since no other was
+/// fit for it as they were opened.
+fn connect_anew(cluster: &Cluster) {
+    for standby in cluster.standbys() {
+        standby.terminate_connections().unwrap();
+    }
+}
+
 /// Reads until both standbys have served some that had to see what was written.
 async fn meet_both(session: &RoutedConnection, cluster: &Cluster, rows: i64) {
     let served = || {
@@ -83,6 +99,7 @@ async fn meet_both(session: &RoutedConnection, cluster: &Cluster, rows: i64) {
     };
     let before = served();
     until("both servers to serve", async || {
+        connect_anew(cluster);
         sees(session, rows).await;
         served().iter().zip(&before).all(|(now, then)| now > then)
     })
@@ -111,14 +128,11 @@ async fn standbys_behind_the_address_are_not_believed_what_they_had_before_their
         cluster.wait_caught_up().unwrap();
         meet_both(&session, &cluster, rows).await;
         let crashes = cluster.standby(at);
-        crash(crashes, rows);
+        crash(&cluster, crashes, rows);
         let questions = || crashes.statements_with(QUESTION).unwrap();
         let mut met = 0;
         until("reads that ask connections to it", async || {
-            // Whoever connects anew is given to one server after the other.
-            for standby in cluster.standbys() {
-                standby.terminate_connections().unwrap();
-            }
+            connect_anew(&cluster);
             let seen = at_once(&there, SLOW).await;
             let before = questions();
             for _ in 0..3 {

@@ -1,0 +1,42 @@
+//! Why a connection is not used, in words for who operates the servers (rules C4, T3, T5).
+
+use thiserror::Error;
+
+/// Why a connection is not used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub(crate) enum Stranger {
+    #[error(
+        "the connection leads to another database system than the cluster's servers are: correct the address, or SEALANE_FLAVOUR"
+    )]
+    OtherSystem,
+    #[error(
+        "the connection leads to a server of another cluster (another system identifier): correct the address"
+    )]
+    OtherCluster,
+    #[error(
+        "the connection leads to a server in recovery, and the node is the primary: correct the address, or promote the server"
+    )]
+    InRecovery,
+    #[error(
+        "the connection leads to a server on an older timeline than the cluster's: shut that server down, or correct the address"
+    )]
+    Stale,
+    #[error(
+        "the connection leads to a standby that receives nothing while there is a primary: let it follow that, or take it out of the name"
+    )]
+    ReceivesNothing,
+    #[error(
+        "the connection leads back to a server that the name had moved away from: let the name lead to one primary only"
+    )]
+    Left,
+    #[error(
+        "the connection leads to a server that is the primary of a newer timeline: it is used once the topology says so"
+    )]
+    NotYet,
+    #[error("the name has moved to another server: its pools are opened anew")]
+    Moved,
+    #[error(
+        "the connection to a replica leads to a server that is not in recovery and lacks the read-only default: let the pooler pass `options` on"
+    )]
+    TakesWrites,
+}
