@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 pub(crate) fn root() -> &'static Path {
@@ -138,6 +138,54 @@ fn a_file_that_a_page_names_is_there() {
             let folders =
                 ["", "src", "src/connection", "tests"].map(|folder| root().join(folder).join(word));
             if is_file && !folders.iter().any(|path| path.exists()) {
+                missing.push(format!("{page} names {word}"));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "{missing:#?}");
+}
+
+/// Paths of modules in the pages: down to the last file there is, which has to know the rest.
+#[test]
+fn a_module_that_a_page_names_is_there() {
+    let mut missing = Vec::new();
+    let pages = [
+        "ARCHITECTURE.md",
+        "CONTRIBUTING.md",
+        "docs/design.md",
+        "docs/semantics.md",
+    ];
+    let mut sources = texts_in("src");
+    // The one that stands higher, of two with one name.
+    sources.sort_by_key(|(path, _)| path.matches('/').count());
+    for page in pages {
+        let text = fs::read_to_string(root().join(page)).unwrap();
+        for word in text.split('`').skip(1).step_by(2) {
+            let is_plain = |byte: u8| byte.is_ascii_lowercase() || b"_:".contains(&byte);
+            if !word.contains("::") || !word.bytes().all(is_plain) {
+                continue;
+            }
+            let mut names = word.split("::").peekable();
+            // A page may leave out what stands above.
+            let first = format!("/{}.rs", names.peek().unwrap());
+            let file = sources.iter().find(|(path, _)| path.ends_with(&first));
+            let mut known =
+                file.map(|(path, text)| (root().join(path).with_extension(""), text.clone()));
+            names.next();
+            while let (Some((folder, _)), Some(name)) = (&known, names.peek()) {
+                let next = folder.join(name);
+                let Ok(text) = fs::read_to_string(next.with_extension("rs")) else {
+                    break;
+                };
+                known = Some((next, text));
+                names.next();
+            }
+            // Words of other crates and of the language begin with no module of ours.
+            let knows =
+                |(_, text): &(PathBuf, String)| names.clone().all(|name| text.contains(name));
+            let ours = ["sea_orm", "std", "tokio", "sqlx", "live", "pure"];
+            let elsewhere = ours.iter().any(|other| word.starts_with(other));
+            if !elsewhere && !known.as_ref().is_some_and(knows) {
                 missing.push(format!("{page} names {word}"));
             }
         }

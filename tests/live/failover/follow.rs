@@ -53,6 +53,11 @@ async fn an_old_primary_that_stays_writable_gets_nothing_once_the_application_ha
     let db = connect(&cluster, MINUTE).await;
     let mut events = db.cluster().subscribe().unwrap();
     let (old, new) = (cluster.primary(), cluster.standby(0));
+    // A connection that is still to be opened would meet a primary, and tell it.
+    until("what a standby is kept ready with", async || {
+        status(&db, new).connections == 2
+    })
+    .await;
     promote(new).await;
     insert(&db, 1).await.unwrap();
     assert_eq!((rows(old, 1), rows(new, 1)), (1, 0), "nobody has told");
