@@ -277,7 +277,8 @@ fn read(row: &PgRow, begun: Instant) -> Result<Hello, sqlx::Error> {
     let timeline = timeline.map(|timeline| timeline & u64::from(u32::MAX));
     let addr: Option<&str> = row.try_get(2)?;
     let addr = addr.unwrap_or_default();
-    // As the backend's probe asks: nobody, somebody who has sent nothing yet, hidden, somebody who has.
+    // Nobody; somebody who has not agreed to send; hidden; somebody who sends. Not by what was received, as a probe asks: an
+    // idle primary may have nothing to send.
     let receiver: Option<i32> = row.try_get(6)?;
     let source = match timeline.and_then(|timeline| u32::try_from(timeline).ok()) {
         Some(timeline) if in_recovery => Upstream::Timeline(timeline),

@@ -18,7 +18,7 @@ pub(crate) struct Hello {
     pub(crate) started: Option<u64>,
     /// The server's address, as it sees it; none on a socket of the file system.
     pub(crate) address: Option<u64>,
-    /// Whether somebody has sent something to this standby since it asked for it last.
+    /// Whether somebody sends to this standby what it asks for, if there is anything to send.
     pub(crate) receives: Option<bool>,
     /// The session cannot write unless it says so.
     pub(crate) read_only_default: bool,

@@ -33,9 +33,8 @@ macro_rules! hello {
 /// asked by its function: a host that keeps the view over it from everybody takes nothing with that.
 const HELLO: &str = hello!(
     "receiver.received_tli::pg_catalog.int8",
-    "CASE WHEN receiver.pid IS NULL THEN 0 WHEN receiver.receive_start_lsn IS NULL THEN 2 \
-     WHEN (pg_catalog.to_jsonb(receiver) ->> 'flushed_lsn')::pg_catalog.pg_lsn > receiver.receive_start_lsn THEN 3 \
-     ELSE 1 END",
+    "CASE WHEN receiver.pid IS NULL THEN 0 WHEN receiver.status IS NULL THEN 2 \
+     WHEN receiver.status IN ('stopped', 'starting', 'connecting') THEN 1 ELSE 3 END",
     " LEFT JOIN pg_catalog.pg_stat_get_wal_receiver() AS receiver ON true"
 );
 
@@ -44,7 +43,7 @@ const WITHOUT_RECEIVER: &str = hello!("NULL::pg_catalog.int8", "NULL::pg_catalog
 
 /// What any role may run on whatever speaks the protocol, where the one above is not allowed or not there.
 const LITTLE: &str = "SELECT pg_catalog.pg_is_in_recovery(), NULL::int8, NULL::text, NULL::int8, NULL::int8, NULL::int8, \
-     false, pg_catalog.current_setting('default_transaction_read_only') = 'on', \
+     NULL::int4, pg_catalog.current_setting('default_transaction_read_only') = 'on', \
      pg_catalog.current_setting('standard_conforming_strings') = 'on', pg_catalog.version()";
 
 /// What is left where the role may not see which timeline a standby receives: any role may read the control file. It
