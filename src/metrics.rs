@@ -14,7 +14,7 @@ mod shard;
 mod sums;
 
 pub(crate) use exporter::Exporter;
-pub(crate) use histogram::Histogram;
+pub(crate) use histogram::{Buckets, Histogram};
 pub(crate) use names::{ClusterCounter, NodeCounter};
 pub(crate) use node::{ClusterMetrics, Entered, NodeMetrics};
 pub(crate) use shard::{Sharded, shard, shards};
@@ -23,7 +23,6 @@ pub(crate) use sums::{ClusterSums, NodeSums, Observed, PoolSums};
 #[cfg(test)]
 pub(crate) use {
     counters::{StatementCounters, statement_at},
-    histogram::Buckets,
     names::{ALL, Counted, MetricKind},
     shard::Padded,
 };

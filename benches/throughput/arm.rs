@@ -129,6 +129,8 @@ pub(crate) async fn routed(
         .primary(cluster.primary().url())
         .replicas(cluster.standbys().iter().map(|node| node.url()))
         .statement_limit(limit)
+        // Of the part with a slow replica.
+        .read_functions(["is_slow"])
         .cluster_name(name.clone());
     if let Some(connections) = connections {
         builder = builder

@@ -47,10 +47,14 @@ pub(crate) fn measure(options: &Options, runtime: &Runtime) -> Result<()> {
     let cluster = Cluster::builder().standbys(3).start()?;
     let (normal, slow) = (TAKES[0].as_secs_f64(), TAKES[1].as_secs_f64());
     let port = cluster.standby(0).addr().port();
-    // The session says which server it is.
+    // A function that the configuration calls a read: asked outright, which server a session is on is none.
+    cluster.primary().sql(&format!(
+        "CREATE FUNCTION is_slow() RETURNS boolean STABLE LANGUAGE sql \
+         AS $$ SELECT inet_server_port() = {port} $$"
+    ))?;
+    cluster.wait_caught_up()?;
     let sql = format!(
-        "SELECT pg_sleep(CASE current_setting('port') WHEN '{port}' THEN {slow} ELSE {normal} END), \
-         current_setting('port') = '{port}'"
+        "SELECT pg_sleep(CASE is_slow() WHEN true THEN {slow} ELSE {normal} END), is_slow()"
     );
     println!(
         "reads over three replicas, one of which takes {slow} s instead of {normal} s, {TASKS} tasks"

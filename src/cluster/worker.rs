@@ -11,6 +11,7 @@ mod messages;
 mod metrics;
 mod publish;
 mod replies;
+mod served;
 mod sleep;
 mod standby;
 mod tasks;
@@ -28,7 +29,7 @@ use tokio::sync::{mpsc, watch};
 use tracing::Instrument;
 
 pub(super) use self::begun::Begun;
-use self::{metrics::MetricsPublisher, replies::PendingReplies, sleep::Sleep};
+use self::{metrics::MetricsPublisher, replies::PendingReplies, served::Served, sleep::Sleep};
 use super::{
     inbox::{Mailbox, Message, TaskInbox},
     nodes::Nodes,
@@ -51,6 +52,7 @@ pub(super) struct Worker {
     nodes: Nodes,
     probes: Probes,
     metrics: MetricsPublisher,
+    served: Served,
     replies: PendingReplies,
     sleep: Sleep,
     /// Nodes that a task watches until nothing is in flight there. One for each: swaps may come faster than a busy node
@@ -87,6 +89,7 @@ impl Worker {
             nodes,
             probes: Probes::default(),
             metrics: MetricsPublisher::new(shared),
+            served: Served::default(),
             replies: PendingReplies::default(),
             sleep: Sleep::new(shared),
             watched: HashSet::new(),
@@ -175,6 +178,10 @@ impl Worker {
         }
         if self.metrics.next_due() <= Instant::now() {
             self.metrics.export(shared, &self.state);
+            let served = self.served.look(shared);
+            if !served.is_empty() {
+                self.dispatch(Event::Served(served)).await;
+            }
         }
     }
 

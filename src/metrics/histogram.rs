@@ -107,7 +107,6 @@ impl Buckets {
     }
 
     /// The value below which the given share (0 to 1) of the values lies, or none if there are none.
-    #[cfg(test)]
     #[must_use]
     pub(crate) fn quantile(&self, share: f64) -> Option<Duration> {
         let wanted = share.clamp(0.0, 1.0) * self.count() as f64;

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use super::counters::{Counters, StatementCounters};
-use super::histogram::Histogram;
+use super::histogram::{Buckets, Histogram};
 use super::names::{CLUSTER_COUNTERS, ClusterCounter, NODE_COUNTERS, NodeCounter, RETRY_CAUSES};
 use super::shard::{Sharded, shard};
 use super::sums::NodeTotals;
@@ -113,6 +113,15 @@ impl NodeMetrics {
 
     /// What was counted so far, without what is only of the moment.
     #[must_use]
+    /// How long statements took from sending to the answer, so far.
+    pub(crate) fn running(&self) -> Buckets {
+        let mut running = Buckets::default();
+        for hot in self.hot.iter() {
+            hot.running.sum_into(&mut running);
+        }
+        running
+    }
+
     pub(crate) fn totals(&self) -> NodeTotals {
         let mut totals = NodeTotals::default();
         for hot in self.hot.iter() {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::outage::Ran;
-use super::{Fact, Moment, NodeProgress, NodeSpec, WalReceiver, Withheld};
+use super::{Fact, Moment, NodeProgress, NodeSpec, ServedReport, WalReceiver, Withheld};
 use crate::causality::Word;
 use crate::signal::Signal;
 use crate::vocabulary::{NodeId, Role, Stage, SystemFacts};
@@ -51,6 +51,8 @@ pub(crate) enum Event {
     Waiters(bool),
     /// What has begun and ended on each node by the time that [`State::next_look`](super::State::next_look) named (T6).
     Progress(Vec<NodeProgress>),
+    /// What each node has answered since the last report (R3).
+    Served(Vec<ServedReport>),
     /// Somebody knows that there is something to know: ask every node what it is.
     AskAll,
     /// A connection to this node led to a primary of this cluster in this epoch, which is greater than any that was seen.

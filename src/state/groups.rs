@@ -17,7 +17,7 @@ const SCALE: u64 = 1000;
 pub(crate) struct Candidate {
     /// The node's index among the view's nodes.
     pub(crate) index: usize,
-    /// The node's weight, as far as its ramp goes, over its latency. Never 0.
+    /// The node's weight, as far as its ramp goes, over the time that it takes. Never 0.
     pub(crate) capacity: u64,
 }
 
@@ -192,12 +192,16 @@ impl ReadCandidate<'_> {
         self.node.condition.saturated_until.is_some() || self.node.condition.suspicion.is_some()
     }
 
-    pub(super) fn candidate(&self) -> Candidate {
+    /// With its capacity beside nodes the fastest of which answers checks within so many milliseconds. What is far takes
+    /// longer for statements as well, so of both the longer time counts, and not their product.
+    pub(super) fn candidate(&self, fastest: u32) -> Candidate {
         let share = match self.node.condition.health {
             Health::Up | Health::Ejected { .. } => 1000,
             Health::Ramping { shown, .. } => Tuning::ramp_share(shown),
         };
         let latency = self.node.probe.latency.map_or(1, millis);
+        let served = fastest.saturating_mul(self.node.condition.slowness);
+        let latency = latency.max(served);
         let capacity = u64::from(self.weight) * u64::from(share) * SCALE / u64::from(latency);
         Candidate {
             index: self.index,
@@ -220,5 +224,6 @@ fn group<'s>(readers: impl Iterator<Item = ReadCandidate<'s>> + Clone, window: D
         (None, Some(_)) => false,
         (_, None) => true,
     });
-    Group::new(inside.map(|reader| reader.candidate()).collect())
+    let fastest = fastest.map_or(1, millis);
+    Group::new(inside.map(|reader| reader.candidate(fastest)).collect())
 }

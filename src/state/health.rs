@@ -266,6 +266,7 @@ impl Step<'_> {
         node.condition.suspicion = None;
         node.condition.saturated_until = None;
         node.condition.strike = None;
+        node.condition.slowness = 1;
         node.probe.latency = None;
         self.out.notice(Notice::Ejected { node: id, cause });
         self.new_pool(id, false);

@@ -104,6 +104,8 @@ pub(crate) struct Condition {
     pub(crate) suspicion: Option<Suspicion>,
     /// Short of connections, but alive: other replicas first.
     pub(crate) saturated_until: Option<Moment>,
+    /// How many times as long as on the fastest replica statements take; 1 where that is not known.
+    pub(crate) slowness: u32,
     /// When a session was last ended by command while the server was well.
     pub(crate) strike: Option<Moment>,
     /// How connections to it ended last.
@@ -213,6 +215,7 @@ impl NodeState {
                 health: Health::Up,
                 suspicion: None,
                 saturated_until: None,
+                slowness: 1,
                 strike: None,
                 outage: None,
                 rejected: false,

@@ -7,8 +7,8 @@ use fastrand::Rng;
 
 use super::step::Step;
 use super::{
-    Effect, Event, Moment, Outbox, State, catalog, checks, crash, health, lag, members, pools,
-    primaryship, primaryship::pending_word, probe, sleep, stalls,
+    Effect, Event, Moment, Outbox, State, catalog, checks, crash, health, lag, members, pace,
+    pools, primaryship, primaryship::pending_word, probe, sleep, stalls,
 };
 
 /// Applies one event. The effects are to be carried out in their order.
@@ -81,6 +81,7 @@ fn transition(step: &mut Step<'_>, event: Event) {
         Event::DrainedOut { node } => members::drained_out(step, node),
         Event::Waiters(waits) => probe::waiters(step, waits),
         Event::Progress(counted) => stalls::look(step, &counted),
+        Event::Served(served) => pace::compare(step, &served),
         Event::Sleep => sleep::fall_asleep(step),
         Event::Woken(answers) => sleep::wake(step, answers),
         Event::AskAll => step.ask_everyone(),

@@ -122,7 +122,7 @@ impl View {
             groups,
             any_suspect: nodes.iter().any(suspected),
             any_untold: nodes.iter().any(|node| node.untold),
-            replicas: Group::new(readers.iter().map(ReadCandidate::candidate).collect()),
+            replicas: Group::new(readers.iter().map(|reader| reader.candidate(1)).collect()),
             nodes,
             waiters_limit: state.tuning.waiters_limit,
         }

@@ -12,8 +12,8 @@ use crate::signal::Signal;
 use crate::state::reduce::reduce;
 use crate::state::{
     CatalogNews, Changes, Effect, Event, Fact, Fate, Health, Membership, Moment, NodeProgress,
-    NodeSpec, NodeState, PoolNews, ProbeFacts, Ran, Reading, Spares, StartProblem, State, TextHash,
-    Tuning, View, WalReceiver, Withheld,
+    NodeSpec, NodeState, PoolNews, ProbeFacts, Ran, Reading, ServedReport, Spares, StartProblem,
+    State, TextHash, Tuning, View, WalReceiver, Withheld,
 };
 use crate::vocabulary::{Flavour, Ineligible, NodeId, Role, Stage, SystemFacts};
 
@@ -34,6 +34,7 @@ const FILES: &[(&str, &str)] = &[
     ("sleep", include_str!("reduce/sleep.json")),
     ("flavour", include_str!("reduce/flavour.json")),
     ("rights", include_str!("reduce/rights.json")),
+    ("pace", include_str!("reduce/pace.json")),
 ];
 
 #[test]
@@ -219,6 +220,9 @@ fn standing(node: &NodeState) -> String {
     if node.condition.saturated_until.is_some() {
         text += " saturated";
     }
+    if node.condition.slowness > 1 {
+        text += &format!(" slow {}", node.condition.slowness);
+    }
     match node.stand {
         Membership::Member => {}
         Membership::Drained => text += " drained",
@@ -279,6 +283,10 @@ impl Bench {
             ["progress", ..] => {
                 let counted = words[1..].iter();
                 Event::Progress(counted.map(|text| self.progress(text)).collect())
+            }
+            ["served", ..] => {
+                let served = words[1..].iter();
+                Event::Served(served.map(|text| self.served(text)).collect())
             }
             ["check", ticket, name] => Event::Check {
                 ticket: ticket.parse().expect("a ticket"),
@@ -393,6 +401,17 @@ impl Bench {
             node: self.id(name),
             begun: begun.parse().expect("a count"),
             ended: ended.parse().expect("a count"),
+        }
+    }
+
+    /// `a=100/2ms`: a hundred were answered there, the median after two milliseconds.
+    fn served(&self, text: &str) -> ServedReport {
+        let (name, told) = text.split_once('=').expect("a node and what it served");
+        let (statements, typical) = told.split_once('/').expect("a count and a time");
+        ServedReport {
+            node: self.id(name),
+            statements: statements.parse().expect("a count"),
+            typical: humantime::parse_duration(typical).expect("a time"),
         }
     }
 

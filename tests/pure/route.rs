@@ -53,6 +53,7 @@ fn dress(node: &mut NodeState, text: &str) {
     let now = Moment::default();
     let suspicion = |grave| Some(Suspicion { since: now, grave });
     node.probe.latency = option(text, "rtt").map(duration);
+    node.condition.slowness = option(text, "slow").map_or(1, |times| times.parse().expect("times"));
     node.said.epoch = number(text, "epoch");
     node.said.identity = number(text, "identity");
     node.said.receiver = match option(text, "receiving") {
