@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 pub(crate) fn root() -> &'static Path {
@@ -145,47 +145,48 @@ fn a_file_that_a_page_names_is_there() {
     assert!(missing.is_empty(), "{missing:#?}");
 }
 
-/// Paths of modules in the pages: down to the last file there is, which has to know the rest.
+/// Whether this file or a deeper one, as far as there are any of these names, knows the rest of them.
+fn leads_on(file: &str, names: &[&str]) -> bool {
+    let mut place = root().join(file).with_extension("");
+    let mut text = fs::read_to_string(root().join(file)).unwrap();
+    let mut left = names;
+    while let [next, rest @ ..] = left {
+        let deeper = place.join(next);
+        let Ok(more) = fs::read_to_string(deeper.with_extension("rs")) else {
+            break;
+        };
+        (place, text, left) = (deeper, more, rest);
+    }
+    left.iter().all(|name| text.contains(name))
+}
+
+/// Paths of modules in the pages; a page may leave out what stands above.
 #[test]
 fn a_module_that_a_page_names_is_there() {
     let mut missing = Vec::new();
     let pages = [
-        "ARCHITECTURE.md",
-        "CONTRIBUTING.md",
-        "docs/design.md",
-        "docs/semantics.md",
+        "ARCHITECTURE",
+        "CONTRIBUTING",
+        "docs/design",
+        "docs/semantics",
     ];
-    let mut sources = texts_in("src");
-    // The one that stands higher, of two with one name.
-    sources.sort_by_key(|(path, _)| path.matches('/').count());
+    let sources = texts_in("src");
     for page in pages {
-        let text = fs::read_to_string(root().join(page)).unwrap();
+        let text = fs::read_to_string(root().join(page).with_extension("md")).unwrap();
         for word in text.split('`').skip(1).step_by(2) {
             let is_plain = |byte: u8| byte.is_ascii_lowercase() || b"_:".contains(&byte);
-            if !word.contains("::") || !word.bytes().all(is_plain) {
+            let elsewhere = ["sea_orm", "std", "tokio", "sqlx", "live", "pure"];
+            let names: Vec<&str> = word.split("::").collect();
+            let [first, rest @ ..] = &names[..] else {
+                continue;
+            };
+            if rest.is_empty() || elsewhere.contains(first) || !word.bytes().all(is_plain) {
                 continue;
             }
-            let mut names = word.split("::").peekable();
-            // A page may leave out what stands above.
-            let first = format!("/{}.rs", names.peek().unwrap());
-            let file = sources.iter().find(|(path, _)| path.ends_with(&first));
-            let mut known =
-                file.map(|(path, text)| (root().join(path).with_extension(""), text.clone()));
-            names.next();
-            while let (Some((folder, _)), Some(name)) = (&known, names.peek()) {
-                let next = folder.join(name);
-                let Ok(text) = fs::read_to_string(next.with_extension("rs")) else {
-                    break;
-                };
-                known = Some((next, text));
-                names.next();
-            }
-            // Words of other crates and of the language begin with no module of ours.
-            let knows =
-                |(_, text): &(PathBuf, String)| names.clone().all(|name| text.contains(name));
-            let ours = ["sea_orm", "std", "tokio", "sqlx", "live", "pure"];
-            let elsewhere = ours.iter().any(|other| word.starts_with(other));
-            if !elsewhere && !known.as_ref().is_some_and(knows) {
+            let file = format!("/{first}.rs");
+            let known =
+                |(path, _): &(String, String)| path.ends_with(&file) && leads_on(path, rest);
+            if !sources.iter().any(known) {
                 missing.push(format!("{page} names {word}"));
             }
         }
