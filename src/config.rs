@@ -40,7 +40,7 @@ pub(crate) use dns::DnsName;
 pub(crate) use dns::DnsQuestion;
 pub use error::{ConfigError, Problem};
 #[cfg(feature = "postgres")]
-pub(crate) use found::{Found, Sharing, Slot};
+pub(crate) use found::{Found, Place, Sharing, Slot};
 pub use node::NodeConfig;
 pub(crate) use node::READERS;
 pub(crate) use redact::mask;

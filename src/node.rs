@@ -8,6 +8,8 @@ mod abandoned;
 pub(crate) mod asking;
 #[cfg(feature = "postgres")]
 pub(crate) mod backends;
+#[cfg(feature = "postgres")]
+pub(crate) mod between;
 mod closed;
 pub(crate) mod door;
 #[cfg(feature = "postgres")]
@@ -23,6 +25,8 @@ pub(crate) mod local;
 mod local_rows;
 pub(crate) mod open;
 mod pending_pool;
+#[cfg(feature = "postgres")]
+mod pgpool;
 mod pool_size;
 mod prepared;
 pub(crate) mod run;

@@ -19,6 +19,7 @@ use crate::{
     error::DbErrKind,
     node::{
         asking,
+        between::refused,
         greet::{
             allow_reads, is_forbidden, is_missing, is_refused_as_serializable, server_of,
             timeline_replayed,
@@ -165,7 +166,8 @@ impl Kept {
 
 async fn connect(config: &Config, node: &NodeConfig) -> Result<PgConnection, DbErr> {
     let mut conn = connect_postgres(config, node, "sealane-probe").await?;
-    sharing::find(config, node, &mut conn).await;
+    let found = sharing::find(config, node, &mut conn).await;
+    found.map_err(|stranger| DbErrKind::Conn.of_sqlx(refused(stranger)))?;
     Ok(conn)
 }
 

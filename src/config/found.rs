@@ -2,8 +2,9 @@
 
 use std::{
     collections::HashMap,
+    net::IpAddr,
     sync::{
-        Arc, Mutex, OnceLock, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
@@ -51,9 +52,57 @@ pub(crate) struct Sharing {
     prepares: AtomicBool,
     /// The moment of the last look that a statement ordered; held by whoever looks.
     looked: tokio::sync::Mutex<Option<Instant>>,
+    /// What was looked at, by how it shows itself (rules I8, I9).
+    known: Mutex<Vec<Place>>,
 }
 
+/// How what stands between a client and its server shows itself there; another place is something else between.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// Where the server sees the client; none on a socket of the file system.
+    pub(crate) client: Option<IpAddr>,
+    /// A setting that the driver asks for as it connects, as it is there: PgBouncer drops what is asked for.
+    pub(crate) digits: String,
+}
+
+/// How many places are remembered: a balancer has few, and whatever else has more is asked about again.
+const PLACES: usize = 64;
+
 impl Sharing {
+    /// Whether what shows itself there was looked at.
+    pub(crate) fn is_known_from(&self, place: &Place) -> bool {
+        self.places().contains(place)
+    }
+
+    /// Looks by this unless that was done for the place; who comes meanwhile waits for it.
+    pub(crate) async fn look_from<E>(
+        &self,
+        place: &Place,
+        look: impl AsyncFnOnce() -> Result<(), E>,
+    ) -> Result<(), E> {
+        let _looking = self.looked.lock().await;
+        match self.is_known_from(place) {
+            true => Ok(()),
+            false => look().await,
+        }
+    }
+
+    /// Notes that the place was looked at.
+    pub(crate) fn know_from(&self, place: Place) {
+        let mut places = self.places();
+        if places.contains(&place) {
+            return;
+        }
+        if places.len() == PLACES {
+            places.remove(0);
+        }
+        places.push(place);
+    }
+
+    fn places(&self) -> MutexGuard<'_, Vec<Place>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// A pooler in transaction mode was met. Whether that is new.
     pub(crate) fn mark_shared(&self, prepares: bool) -> bool {
         self.prepares.store(prepares, Ordering::Release);

@@ -25,7 +25,7 @@ use sea_orm::{
 };
 
 use super::asking;
-use crate::{causality::unresolved::Backend, error::DbErrKind};
+use crate::{causality::unresolved::Backend, error::DbErrKind, signal::may_show_sharing};
 
 /// Asks a connection for its own process, and when that began.
 const WHO: &str = "SELECT pid, (pg_catalog.date_part('epoch', backend_start) * 1000000)::pg_catalog.int8 \
@@ -50,9 +50,21 @@ impl Backends {
         if self.off.load(Ordering::Relaxed) {
             return Ok(None);
         }
-        self.find(conn)
-            .await
-            .map_err(|err| DbErrKind::Conn.of_sqlx(err))
+        match self.find(conn).await {
+            // Another client's statement was met behind a pooler that nobody knows of yet. The caller's own statement will show
+            // that as well, and have it looked at.
+            Err(sqlx::Error::ColumnDecode { .. } | sqlx::Error::ColumnIndexOutOfBounds { .. }) => {
+                Ok(None)
+            }
+            Err(err) => {
+                let err = DbErrKind::Conn.of_sqlx(err);
+                match may_show_sharing(&err) {
+                    true => Ok(None),
+                    false => Err(err),
+                }
+            }
+            found => found.map_err(|err| DbErrKind::Conn.of_sqlx(err)),
+        }
     }
 
     async fn find(&self, conn: &mut PgConnection) -> Result<Option<Backend>, sqlx::Error> {

@@ -21,6 +21,7 @@ use self::questions::{FirstQuestion, MAY_LIST, ONLY_TIMELINE, TIMELINE};
 pub(crate) use self::questions::{FullestQuestion, is_forbidden};
 use super::{
     HandedConnections, asking,
+    between::Seen,
     door::{Guide, Hello, Stranger},
 };
 use crate::{
@@ -73,6 +74,7 @@ impl Guide {
     pub(crate) async fn greet(&self, conn: &mut PgConnection) -> Result<(), sqlx::Error> {
         let hello = self.ask(conn).await?;
         self.list();
+        self.look_between(conn, &hello).await?;
         self.admit(&hello)
             .map_err(|stranger| sqlx::Error::Configuration(Box::new(stranger)))?;
         lift_read_only_default(conn, &hello).await
@@ -86,6 +88,7 @@ impl Guide {
     ) -> Result<(), sqlx::Error> {
         loop {
             let hello = self.ask(conn).await?;
+            self.look_between(conn, &hello).await?;
             match self.admit(&hello) {
                 Ok(()) => return lift_read_only_default(conn, &hello).await,
                 Err(Stranger::NotYet) => tokio::time::sleep(AGAIN).await,
@@ -311,6 +314,7 @@ fn read(row: &PgRow, begun: Instant) -> Result<Hello, sqlx::Error> {
             .flavour(),
         ),
         replay,
+        seen: Seen::of(row, 10),
     })
 }
 

@@ -4,24 +4,18 @@
 //! of the server, or one connection is seen to change its own; neither happens where each client has one of its own. Where
 //! the server sees the very ends of our socket nothing stands between, which costs one question and no connection.
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    time::Duration,
-};
+use std::{fmt, net::SocketAddr, time::Duration};
 
+use futures_util::{FutureExt, future::BoxFuture};
 use sea_orm::{
     DbErr,
     sqlx::{self, Connection, PgConnection, Row, postgres::PgRow},
 };
 
-use super::{
-    Node, asking,
-    open::connect_postgres,
-    sockets::{Ends, Socket},
-};
+use super::{Node, asking, between::Seen, door::Stranger, open::connect_postgres, pgpool};
 use crate::{
     causality::unresolved::Backend,
-    config::{Config, NodeConfig},
+    config::{Config, NodeConfig, Sharing},
     signal::may_show_sharing,
     vocabulary::Flavour,
 };
@@ -29,8 +23,16 @@ use crate::{
 /// Asks for the server's process and, as far as it sees them, the two ends of the connection to it.
 const WHO: &str = "SELECT pid, (pg_catalog.date_part('epoch', backend_start) * 1000000)::pg_catalog.int8, \
      pg_catalog.host(pg_catalog.inet_client_addr()), pg_catalog.inet_client_port(), \
-     pg_catalog.host(pg_catalog.inet_server_addr()), pg_catalog.inet_server_port() \
+     pg_catalog.host(pg_catalog.inet_server_addr()), pg_catalog.inet_server_port(), \
+     pg_catalog.current_setting('extra_float_digits', true) \
      FROM pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid())";
+
+/// Asks that of whichever server takes writes, where something sends other questions elsewhere: a volatile function is called.
+const WHO_WRITES: &str = "SELECT pid, (pg_catalog.date_part('epoch', backend_start) * 1000000)::pg_catalog.int8, \
+     pg_catalog.host(pg_catalog.inet_client_addr()), pg_catalog.inet_client_port(), \
+     pg_catalog.host(pg_catalog.inet_server_addr()), pg_catalog.inet_server_port(), \
+     pg_catalog.current_setting('extra_float_digits', true) \
+     FROM pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid()) WHERE pg_catalog.random() < 2";
 
 /// Shows what the pooler called this very statement at the server.
 const CALLED: &str =
@@ -57,7 +59,7 @@ impl Node {
         let sharing = config.found.sharing(node.url.without_password());
         let look = sharing.look(LOOK_EVERY, async || {
             if let Ok(mut conn) = connect_postgres(config, node, "sealane-look").await {
-                find(config, node, &mut conn).await;
+                let _ = find(config, node, &mut conn).await;
                 let _ = conn.close().await;
             }
         });
@@ -67,21 +69,100 @@ impl Node {
     }
 }
 
-/// Looks from this connection, and from a second one where that is needed. What cannot be told stays as it is.
-pub(crate) async fn find(config: &Config, node: &NodeConfig, conn: &mut PgConnection) {
-    let sharing = config.found.sharing(node.url.without_password());
-    if sharing.is_shared() {
-        return;
+/// How whoever opens a connection has it looked what stands between, on connections beside that one.
+pub(crate) struct Looker(Config, NodeConfig);
+
+impl Looker {
+    pub(super) fn new(config: &Config, node: &NodeConfig) -> Self {
+        Self(config.clone(), node.clone())
     }
-    // What goes wrong on these connections is found by whoever uses them.
-    let found = match config.flavour {
-        // Whoever knows it need not be shown it.
-        Flavour::Pooler => tells_apart(conn).await.map(Some),
-        _ => look(config, node, conn).await,
-    };
-    let Ok(Some(prepares)) = found else {
-        return;
-    };
+
+    /// Looks, for as long as connecting may take. In vain the monitor does it when it next connects.
+    pub(super) fn look(&self) -> BoxFuture<'_, Result<(), Stranger>> {
+        let Self(config, node) = self;
+        let look = async move {
+            let Ok(mut conn) = connect_postgres(config, node, "sealane-look").await else {
+                return Ok(());
+            };
+            let found = find(config, node, &mut conn).await;
+            let _ = conn.close().await;
+            found
+        };
+        async move {
+            let looked = tokio::time::timeout(config.connect_timeout, look).await;
+            looked.unwrap_or(Ok(()))
+        }
+        .boxed()
+    }
+}
+
+impl fmt::Debug for Looker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Looker")
+    }
+}
+
+/// Looks from this connection, and from a second one where that is needed. What cannot be told stays as it is. A connection
+/// whose statements go to several servers is refused.
+pub(crate) async fn find(
+    config: &Config,
+    node: &NodeConfig,
+    conn: &mut PgConnection,
+) -> Result<(), Stranger> {
+    let sharing = config.found.sharing(node.url.without_password());
+    // What else goes wrong on these connections is found by whoever uses them.
+    let first = who(conn, WHO).await.ok();
+    let first = first.filter(|who| !who.seen.as_ref().is_some_and(Seen::is_direct));
+    let mut own = Vec::new();
+    if let Some(first) = &first {
+        match keeps_to_one(&sharing, conn, first).await {
+            Ok(seen) => own = seen,
+            Err(sqlx::Error::Configuration(_)) => return Err(Stranger::Balances),
+            Err(_) => return Ok(()),
+        }
+    }
+    if !sharing.is_shared() {
+        let found = match config.flavour {
+            // Whoever knows it need not be shown it.
+            Flavour::Pooler => tells_apart(conn).await.map(Some),
+            _ if first.is_none() => return Ok(()),
+            _ => look(config, node, conn, own).await,
+        };
+        match found {
+            Ok(Some(prepares)) => share(&sharing, node, prepares),
+            Ok(None) => {}
+            Err(_) => return Ok(()),
+        }
+    }
+    if let Some(seen) = first.and_then(|first| first.seen) {
+        sharing.know_from(seen.place());
+    }
+    Ok(())
+}
+
+/// Refuses a connection whose statements go to several servers; else the processes that it has shown.
+async fn keeps_to_one(
+    sharing: &Sharing,
+    conn: &mut PgConnection,
+    first: &Who,
+) -> Result<Vec<Backend>, sqlx::Error> {
+    let mut met = vec![first.backend];
+    let mut odd = false;
+    // Where a pooler shares connections, two statements may meet two servers without that.
+    if !sharing.is_shared() {
+        let writes = who(conn, WHO_WRITES).await?;
+        met.push(writes.backend);
+        odd = writes.server() != first.server();
+    }
+    let place = first.seen.as_ref().map(Seen::place);
+    if odd || !place.is_some_and(|place| sharing.is_known_from(&place)) {
+        pgpool::refuse(conn).await?;
+    }
+    Ok(met)
+}
+
+/// Notes the pooler, and tells of it once.
+fn share(sharing: &Sharing, node: &NodeConfig, prepares: bool) {
     if !sharing.mark_shared(prepares) {
         return;
     }
@@ -106,20 +187,19 @@ async fn look(
     config: &Config,
     node: &NodeConfig,
     conn: &mut PgConnection,
+    mut own: Vec<Backend>,
 ) -> Result<Option<bool>, sqlx::Error> {
-    let first = who(conn).await?;
-    if first.ends.and_then(Socket::with).is_some() {
-        return Ok(None);
-    }
-    let Ok(mut other) = connect_postgres(config, node, "sealane-look").await else {
-        return Ok(None);
-    };
-    let mut shared = false;
+    // Nothing was seen then, and the next connection has it looked again.
+    let other = connect_postgres(config, node, "sealane-look").await;
+    let mut other = other.map_err(|_| sqlx::Error::PoolClosed)?;
+    let mut others = Vec::new();
     for _ in 0..ROUNDS {
-        let beside = who(&mut other).await?;
-        let again = who(conn).await?;
-        shared |= beside.backend == again.backend || first.backend != again.backend;
+        others.push(who(&mut other, WHO).await?.backend);
+        own.push(who(conn, WHO).await?.backend);
     }
+    // All that were met are compared: in turn, two connections may go to and fro between two processes in step.
+    let changes = |met: &[Backend]| met.iter().any(|one| *one != met[0]);
+    let shared = changes(&own) || changes(&others) || own.contains(&others[0]);
     let _ = other.close().await;
     match shared {
         true => tells_apart(conn).await.map(Some),
@@ -130,23 +210,22 @@ async fn look(
 /// What a server said of a connection.
 struct Who {
     backend: Backend,
-    ends: Option<Ends>,
+    seen: Option<Seen>,
 }
 
-async fn who(conn: &mut PgConnection) -> Result<Who, sqlx::Error> {
-    let row = asking::row(conn, WHO).await?;
+impl Who {
+    fn server(&self) -> Option<SocketAddr> {
+        self.seen.as_ref()?.server()
+    }
+}
+
+async fn who(conn: &mut PgConnection, question: &'static str) -> Result<Who, sqlx::Error> {
+    let row = asking::row(conn, question).await?;
     let (pid, started) = (row.try_get(0)?, row.try_get(1)?);
-    let ends = end(&row, 2, 3).zip(end(&row, 4, 5));
     Ok(Who {
         backend: Backend { pid, started },
-        ends: ends.map(|(own, peer)| Ends { own, peer }),
+        seen: Seen::of(&row, 2),
     })
-}
-
-fn end(row: &PgRow, addr: usize, port: usize) -> Option<SocketAddr> {
-    let addr: IpAddr = row.try_get::<&str, _>(addr).ok()?.parse().ok()?;
-    let port = u16::try_from(row.try_get::<i32, _>(port).ok()?).ok()?;
-    Some(SocketAddr::new(addr.to_canonical(), port))
 }
 
 /// Whether the pooler gives each client's prepared statements names of their own.

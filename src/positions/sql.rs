@@ -14,7 +14,7 @@ use crate::{
     error::DbErrKind,
     mutants,
     node::{
-        asking,
+        asking, between,
         greet::{
             allow_reads, is_forbidden, is_refused_as_serializable, only_timeline, position,
             server_of, timeline_replayed,
@@ -127,6 +127,9 @@ pub(crate) async fn open(
         identity => identity,
     };
     let identity = identity.map_err(|err| DbErrKind::Query.of_sqlx(err))?;
+    // What stays prepared here would be another client's behind a pooler that nobody has met yet.
+    let looked = between::look(config, node, &mut conn).await;
+    looked.map_err(|err| DbErrKind::Conn.of_sqlx(err))?;
     let sharing = config.found.sharing(node.url.without_password());
     Ok(LsnConnection {
         conn,

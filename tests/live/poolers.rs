@@ -5,6 +5,7 @@ mod concrete;
 mod elsewhere;
 mod failover;
 mod load;
+mod pgpool;
 mod session;
 mod tenants;
 mod transaction;

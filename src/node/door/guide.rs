@@ -14,7 +14,7 @@ use super::{Door, Hello, News, Stranger, hello::PoolPurpose};
 #[cfg(feature = "postgres")]
 use crate::config::Sharing;
 #[cfg(feature = "postgres")]
-use crate::node::greet::FullestQuestion;
+use crate::node::{greet::FullestQuestion, sharing::Looker};
 use crate::{causality::Replayed, mutants, node::sockets::Sockets};
 
 /// One pool's.
@@ -40,6 +40,9 @@ pub(crate) struct Guide {
     /// Whether a pooler shares its connections; unset where nobody looks for that.
     #[cfg(feature = "postgres")]
     sharing: OnceLock<Arc<Sharing>>,
+    /// Who looks for one where a new connection shows that something stands between.
+    #[cfg(feature = "postgres")]
+    looker: OnceLock<Looker>,
     /// The guide's pool keeps no prepared statements any more.
     #[cfg(feature = "postgres")]
     adapted: AtomicBool,
@@ -71,6 +74,8 @@ impl Guide {
             #[cfg(feature = "postgres")]
             sharing: OnceLock::new(),
             #[cfg(feature = "postgres")]
+            looker: OnceLock::new(),
+            #[cfg(feature = "postgres")]
             adapted: AtomicBool::new(false),
             judged: AtomicU64::new(0),
         })
@@ -90,8 +95,15 @@ impl Guide {
 
     /// What is found out of a pooler concerns the guide's pool.
     #[cfg(feature = "postgres")]
-    pub(crate) fn watch(&self, sharing: Arc<Sharing>) {
+    pub(in crate::node) fn watch(&self, sharing: Arc<Sharing>, looker: Looker) {
         let _ = self.sharing.set(sharing);
+        let _ = self.looker.set(looker);
+    }
+
+    /// What is found out of what stands between, and who looks; nothing where nobody does.
+    #[cfg(feature = "postgres")]
+    pub(in crate::node) fn looks(&self) -> Option<(&Sharing, &Looker)> {
+        Some((self.sharing.get()?, self.looker.get()?))
     }
 
     /// Whether the next transaction on a connection may be in another process of the server.

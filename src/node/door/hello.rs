@@ -1,5 +1,7 @@
 //! What a connection's first round trip tells, and what of that counts for the system that answers (rules C4, T18).
 
+#[cfg(feature = "postgres")]
+use crate::node::between::Seen;
 use crate::{causality::ReplayReport, vocabulary::Flavour};
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 use crate::{
@@ -27,6 +29,9 @@ pub(crate) struct Hello {
     /// Which system the server is; of those that differ from PostgreSQL by more than what is installed or set.
     pub(crate) flavour: Option<Flavour>,
     pub(crate) replay: Option<ReplayReport>,
+    /// How the connection shows itself there.
+    #[cfg(feature = "postgres")]
+    pub(crate) seen: Option<Seen>,
 }
 
 /// What a pool's connections are for.

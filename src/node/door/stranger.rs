@@ -39,4 +39,9 @@ pub(crate) enum Stranger {
         "the connection to a replica leads to a server that is not in recovery and lacks the read-only default: let the pooler pass `options` on"
     )]
     TakesWrites,
+    #[error(
+        "Pgpool-II answers there, and may send a read to another server than the one that said who it is, or answer it from its \
+         cache: set its load_balance_mode and its memory_cache_enabled to off, or give the servers' own addresses"
+    )]
+    Balances,
 }

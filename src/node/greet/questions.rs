@@ -21,7 +21,10 @@ macro_rules! hello {
             $receives,
             ", \
      pg_catalog.current_setting('default_transaction_read_only') = 'on', \
-     pg_catalog.current_setting('standard_conforming_strings') = 'on', pg_catalog.version() \
+     pg_catalog.current_setting('standard_conforming_strings') = 'on', pg_catalog.version(), \
+     pg_catalog.host(pg_catalog.inet_client_addr()), pg_catalog.inet_client_port(), \
+     pg_catalog.host(pg_catalog.inet_server_addr()), pg_catalog.inet_server_port(), \
+     pg_catalog.current_setting('extra_float_digits', true) \
      FROM (SELECT pg_catalog.pg_is_in_recovery() AS in_recovery) AS one",
             $receiver
         )
@@ -29,7 +32,8 @@ macro_rules! hello {
 }
 
 /// Everything in one statement and one round trip: whose server it is, in which role and epoch, how far it has come,
-/// whether the read-only default is there, what a backslash in a string means, and which system it is. The receiver is
+/// whether the read-only default is there, what a backslash in a string means, which system it is, and how the connection
+/// shows itself there. The receiver is
 /// asked by its function: a host that keeps the view over it from everybody takes nothing with that.
 const HELLO: &str = hello!(
     "receiver.received_tli::pg_catalog.int8",
@@ -44,7 +48,8 @@ const WITHOUT_RECEIVER: &str = hello!("NULL::pg_catalog.int8", "NULL::pg_catalog
 /// What any role may run on whatever speaks the protocol, where the one above is not allowed or not there.
 const LITTLE: &str = "SELECT pg_catalog.pg_is_in_recovery(), NULL::int8, NULL::text, NULL::int8, NULL::int8, NULL::int8, \
      NULL::int4, pg_catalog.current_setting('default_transaction_read_only') = 'on', \
-     pg_catalog.current_setting('standard_conforming_strings') = 'on', pg_catalog.version()";
+     pg_catalog.current_setting('standard_conforming_strings') = 'on', pg_catalog.version(), \
+     NULL::text, NULL::int4, NULL::text, NULL::int4, NULL::text";
 
 /// What is left where the role may not see which timeline a standby receives: any role may read the control file. It
 /// tells the timeline of the last restart point and of the last page that was flushed. Both are late after a promotion,

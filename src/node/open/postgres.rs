@@ -27,6 +27,7 @@ use crate::{
         HandedConnections, NodePool, PoolState,
         door::{Door, Guide, PoolPurpose},
         greet::hooked,
+        sharing::Looker,
     },
     vocabulary::Role,
 };
@@ -44,6 +45,11 @@ pub(super) async fn open(
     let (guide, read_only) = (Guide::new(door, purpose), purpose.read_only_default);
     let credentials = credentials_of(config, node);
     let signed = given(credentials.as_ref()).await?;
+    // Before the first connection is asked.
+    guide.watch(
+        config.found.sharing(node.url.without_password()),
+        Looker::new(config, node),
+    );
     // Without replicas the application may be given this pool, as SeaORM gives it.
     let is_alone = config.replicas.is_empty() && config.discovery == Discovery::Static;
     let mut handed = None;
@@ -84,7 +90,6 @@ pub(super) async fn open(
     let connection = SqlxPostgresConnector::connect(options).await?;
     let pool = connection.get_postgres_connection_pool().clone();
     guide.lead_to(port(&pool.connect_options()));
-    guide.watch(config.found.sharing(node.url.without_password()));
     // What was opened by now.
     guide.list();
     let state = PoolState::noted(handed).with_plain(config.may_skip_pool());

@@ -53,6 +53,7 @@ pub mod mariadb;
 mod node;
 mod patroni;
 mod pgbouncer;
+mod pgpool;
 mod port;
 mod process;
 mod program;
@@ -70,6 +71,7 @@ pub use haproxy::HaProxy;
 pub use node::{Counters, Node, StatementCount, Stop, TlsClients};
 pub use patroni::{Member, Patroni};
 pub use pgbouncer::{PgBouncer, PoolMode, StartUpOptions};
+pub use pgpool::Pgpool;
 
 /// Whether loops and storms shall run at full length: `tests/run --long`.
 #[must_use]

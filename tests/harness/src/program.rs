@@ -11,6 +11,10 @@ use crate::{Error, Result, account::Account, error::Attempt};
 /// Ends its program when its input ends.
 const KEEPER: &str = r#""$@" </dev/null & read -r _; kill -KILL $! 2>/dev/null"#;
 
+/// Ends its program with the processes that it has started, which would live on.
+const KEEPER_OF_CHILDREN: &str =
+    r#""$@" </dev/null & read -r _; kill -STOP $!; pkill -KILL -P $!; kill -KILL $!"#;
+
 /// Starts it, with its output in a log of its name.
 pub(crate) fn keep(
     account: &Account,
@@ -18,11 +22,16 @@ pub(crate) fn keep(
     name: &str,
     arguments: &[String],
 ) -> Result<Child> {
+    // Others have no children, or some that are to live on.
+    let keeper = match name {
+        "pgpool" => KEEPER_OF_CHILDREN,
+        _ => KEEPER,
+    };
     let what = || format!("starting {name}");
     let log = fs::File::create(folder.join(format!("{name}.log"))).attempt(what)?;
     let errors = log.try_clone().attempt(what)?;
     let mut command = account.command(Path::new("/bin/sh"));
-    command.args(["-c", KEEPER, "sh"]).args(arguments);
+    command.args(["-c", keeper, "sh"]).args(arguments);
     command
         .stdin(Stdio::piped())
         .stdout(Stdio::from(log))

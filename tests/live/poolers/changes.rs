@@ -1,8 +1,11 @@
-//! A pooler that begins to share the server's connections while its clients stay (rule I8).
+//! A pooler that begins to share the server's connections while its clients stay, and one that is put between (rule I8).
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering::Relaxed},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
 };
 
 use sea_orm::{
@@ -10,7 +13,7 @@ use sea_orm::{
     sqlx::{self, Connection, PgConnection},
 };
 use sealane::{Consistency, RoutedConnection};
-use sealane_harness::{PgBouncer, PoolMode, StartUpOptions};
+use sealane_harness::{Forwarder, PgBouncer, PoolMode, StartUpOptions};
 
 use super::{Poolers, SLOT};
 use crate::{fixture::number, heard::Heard, place::until};
@@ -97,5 +100,76 @@ async fn no_statement_fails_or_runs_twice_when_a_pooler_changes_its_mode() {
     more().await;
     late.store(true, Relaxed);
     let told = told + client.await.unwrap();
+    assert_eq!(number(&db.primary(), all).await, told);
+}
+
+/// One client of a name that moves: what it wrote it reads, by texts of several shapes, and its setting is its own.
+async fn own(db: RoutedConnection, n: i64, ends: Arc<AtomicBool>) -> i64 {
+    let tenant = db.with_local("app.tenant", n.to_string()).unwrap();
+    let shown =
+        "SELECT coalesce(nullif(current_setting('app.tenant', true), ''), '-1')::bigint + $1";
+    let mut written = 0;
+    while !ends.load(Relaxed) {
+        let wrote = db.execute_raw(with(INSERT, n)).await.unwrap();
+        assert_eq!(wrote.rows_affected(), 1);
+        written += 1;
+        for (db, text, expected) in [
+            (&db, READ, written),
+            (&tenant, READ, written),
+            (&tenant, shown, 2 * n),
+            (&db, shown, n - 1),
+        ] {
+            let row = db.query_one_raw(with(text, n)).await.unwrap().unwrap();
+            let seen: i64 = row.try_get_by_index(0).unwrap();
+            assert_eq!(seen, expected, "client {n}: {text}");
+        }
+    }
+    written
+}
+
+/// Connections that are open stay where they lead, and end with their lifetime: a pool has both kinds for a while.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_statement_fails_or_runs_twice_when_a_pooler_is_put_between_and_taken_away() {
+    let place = SLOT.alone("poolers_between").await;
+    place.others("CREATE TABLE changes (n bigint)");
+    let nodes = place.cluster().nodes();
+    let poolers = Poolers::before(&place, PoolMode::Transaction, StartUpOptions::Dropped);
+    let name = |node: &sealane_harness::Node| Forwarder::to(node.addr()).unwrap();
+    let names: Vec<_> = nodes.iter().map(name).collect();
+    let url = |at: usize| {
+        let addr = names[at].addr();
+        format!("postgres://postgres@{addr}/poolers_between?name=n{at}")
+    };
+    let db = RoutedConnection::builder()
+        .primary(url(0))
+        .replicas([url(1), url(2)])
+        .max_lifetime(Duration::from_secs(1))
+        .connect();
+    let db = db.await.unwrap();
+    let ends = Arc::new(AtomicBool::new(false));
+    let clients: Vec<_> = (0..CLIENTS)
+        .map(|n| tokio::spawn(own(db.clone(), n, Arc::clone(&ends))))
+        .collect();
+    let (all, mut told) = ("SELECT count(*) FROM changes", 0);
+    let written = || -> i64 { place.on(place.primary(), all).parse().unwrap() };
+    for pooled in [true, false, true] {
+        for ((name, pooler), node) in names.iter().zip(&poolers.0).zip(nodes) {
+            name.redirect(if pooled { pooler.addr() } else { node.addr() });
+        }
+        let opened = || names.iter().map(Forwarder::accepted).collect::<Vec<_>>();
+        let (rows, before) = (written() + 500, opened());
+        until("each name to lead there, and rows by that", async || {
+            let led = opened()
+                .iter()
+                .zip(&before)
+                .all(|(now, then)| *now > then + 20);
+            led && written() > rows
+        })
+        .await;
+    }
+    ends.store(true, Relaxed);
+    for client in clients {
+        told += client.await.unwrap();
+    }
     assert_eq!(number(&db.primary(), all).await, told);
 }
