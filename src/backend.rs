@@ -9,7 +9,10 @@ pub(crate) mod mysql;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use futures_util::FutureExt;
 use tokio::{task::JoinHandle, time::timeout};
@@ -29,7 +32,7 @@ use crate::{
     error::DbErrKind,
     node::{Node, link::is_live},
     signal::Silence,
-    state::{Fact, WalReceiver, Withheld},
+    state::{Fact, Standing, WalReceiver, Withheld, Writers},
     vocabulary::SystemFacts,
 };
 
@@ -38,6 +41,10 @@ use crate::{
 pub(crate) struct Facts {
     /// Whether the server is a standby; nothing where the backend has no such thing.
     pub(crate) in_recovery: Fact<bool>,
+    /// What a server says of its role where it has no state of recovery.
+    pub(crate) standing: Option<Standing>,
+    /// Whose transactions it has, where no timeline tells that.
+    pub(crate) writers: Option<Arc<Writers>>,
     /// Which cluster it belongs to: PostgreSQL's system identifier.
     pub(crate) cluster: Option<u64>,
     /// Which primaryship it is, or follows.

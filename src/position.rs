@@ -16,7 +16,7 @@ use std::fmt;
 pub(crate) use self::bookmark::Asks;
 pub use self::bookmark::{Bookmark, ParseBookmarkError};
 #[cfg(any(feature = "mysql", test))]
-pub(crate) use self::gtid::{Gtid, GtidPlace};
+pub(crate) use self::gtid::{Gtid, GtidPlace, last_of_each};
 pub(crate) use self::text::NotAPosition;
 
 /// Which cluster: PostgreSQL's system identifier, the same number on a primary and all its standbys; of MariaDB's servers the

@@ -21,6 +21,7 @@ mod backoff;
 mod catalog;
 mod checks;
 mod crash;
+mod diverged;
 mod effect;
 mod eligible;
 mod event;
@@ -45,6 +46,7 @@ mod start;
 mod step;
 mod tuning;
 mod view;
+mod writers;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -67,6 +69,7 @@ pub(crate) use stalls::NodeProgress;
 pub(crate) use start::StartProblem;
 pub(crate) use tuning::{Ejection, FailoverRules, Tuning};
 pub(crate) use view::{View, ViewNode};
+pub(crate) use writers::{Guess, Standing, Writers};
 
 /// A point in time: how long after the cluster's start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,5 +1,7 @@
 //! MariaDB and MySQL: the probe.
 
+mod replication;
+
 use std::time::{Duration, Instant};
 
 use sea_orm::{
@@ -7,6 +9,7 @@ use sea_orm::{
     sqlx::{self, MySqlConnection},
 };
 
+use self::replication::{Replication, Tells};
 use super::{Advice, Facts, MonitorConnection};
 use crate::{
     config::{Config, NodeConfig},
@@ -29,14 +32,18 @@ const RENEW: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(crate) struct KeptMySql {
     conn: MySqlConnection,
+    tells: Tells,
     opened: Instant,
 }
 
 /// Opens one.
 pub(super) async fn open(config: &Config, node: &NodeConfig) -> Result<MonitorConnection, DbErr> {
     let conn = connect_mysql(config, node).await?;
-    let opened = Instant::now();
-    Ok(MonitorConnection::MySql(KeptMySql { conn, opened }))
+    Ok(MonitorConnection::MySql(KeptMySql {
+        conn,
+        tells: Tells::default(),
+        opened: Instant::now(),
+    }))
 }
 
 /// Asks on it. One that was kept for long fails, and with that another one is opened in its place.
@@ -44,18 +51,25 @@ pub(super) async fn probe(kept: &mut KeptMySql) -> Result<Facts, DbErr> {
     if kept.opened.elapsed() > RENEW {
         return Err(DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed));
     }
-    let facts = ask(&mut kept.conn).await;
+    let facts = ask(kept).await;
     facts.map_err(|err| DbErrKind::Query.of_sqlx(err))
 }
 
-async fn ask(conn: &mut MySqlConnection) -> Result<Facts, sqlx::Error> {
+async fn ask(kept: &mut KeptMySql) -> Result<Facts, sqlx::Error> {
     let started = Instant::now();
-    let told = greet::ask(conn).await?;
+    let told = greet::ask(&mut kept.conn).await?;
     let round_trip = started.elapsed();
+    let told_more = Replication::ask(&mut kept.conn, &mut kept.tells, told.read_only).await?;
+    let replication = told_more.unwrap_or_default();
     // `read_only` is what a replica of these servers has in place of a recovery state.
     // A replica without `read_only` is common and safe behind the read-only default; a primary with it is no primary. What it
     // was found to be before is over all the same: one that was read-only for a while takes writes again.
     Ok(Facts {
+        standing: replication.standing(),
+        writers: replication.writers.clone(),
+        receiver: replication.receiver,
+        withheld: replication.withheld,
+        position: replication.position(),
         in_recovery: match told.read_only {
             true => Fact::Known(true),
             false => Fact::Unknown,

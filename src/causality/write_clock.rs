@@ -207,7 +207,12 @@ impl WriteClock {
         let current = known.epochs.current();
         let cluster = named.cluster.map(ClusterId);
         let cluster = cluster.or_else(|| current.map(|epoch| epoch.cluster));
-        let (Some(cluster), Ok(timeline)) = (cluster, u32::try_from(named.timeline)) else {
+        // Where there are no timelines, what stands in their place for roles is none of the positions' (rules C15, T19).
+        let timeline = match current.map(|epoch| epoch.timeline) {
+            Some(Epoch::WITHOUT_TIMELINE) => Ok(Epoch::WITHOUT_TIMELINE),
+            _ => u32::try_from(named.timeline),
+        };
+        let (Some(cluster), Ok(timeline)) = (cluster, timeline) else {
             return Err(self.word());
         };
         let epoch = Epoch { cluster, timeline };

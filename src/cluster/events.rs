@@ -254,7 +254,7 @@ fn event(notice: &Notice, state: &State, name: impl Fn(NodeId) -> String) -> Opt
     Some(match notice {
         Notice::PrimaryIs { node, without } => ClusterEvent::PrimaryChanged {
             node: name(*node),
-            epoch: state.primaryship.epoch,
+            epoch: state.timeline(state.primaryship.epoch),
             without: *without,
         },
         Notice::NoPrimary => ClusterEvent::PrimaryLost,

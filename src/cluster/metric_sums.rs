@@ -47,7 +47,9 @@ pub(super) fn sums(shared: &Shared, state: &State) -> ClusterSums {
         nodes,
         counters,
         open_writes: shared.clock.writes.open_writes(),
-        epoch: state.primaryship.seen.greatest.unwrap_or_default(),
+        epoch: state
+            .timeline(state.primaryship.seen.greatest)
+            .unwrap_or_default(),
         asleep: state.sleeping.asleep,
         has_primary: state.primaryship.primary.is_some(),
         waiters: shared.admission.waiting().into(),

@@ -89,6 +89,8 @@ pub struct UndecidedPrimary {
     pub newer_timeline: u64,
     /// The node of the greater timeline is a standby: whom it follows is no node of the list, or does not answer.
     pub follows: bool,
+    /// The role may not see whether the second one is set up to replicate: that it was promoted is a guess.
+    pub guessed: bool,
 }
 
 impl fmt::Display for UndecidedPrimary {
@@ -99,7 +101,15 @@ impl fmt::Display for UndecidedPrimary {
             newer,
             newer_timeline,
             follows,
+            guessed,
         } = self;
+        if *guessed {
+            return write!(
+                f,
+                "`{older}` takes writes and so does `{newer}`, and this user may not see which of them is set up to replicate \
+                 from another server: GRANT REPLICA MONITOR to it on all nodes, or stop the wrong one or take it out of the nodes"
+            );
+        }
         match follows {
             true => write!(
                 f,

@@ -38,6 +38,27 @@ impl GtidPlace {
     }
 }
 
+/// The last number of each server in its log, in the words of a variable like `gtid_binlog_state`; nothing where these are of
+/// several domains.
+pub(crate) fn last_of_each(texts: &[&str]) -> Option<Vec<Gtid>> {
+    let all = texts.iter().flat_map(|text| text.split(','));
+    let mut last: Vec<Gtid> = Vec::new();
+    for text in all.map(str::trim).filter(|text| !text.is_empty()) {
+        let gtid: Gtid = text.parse().ok()?;
+        if last
+            .first()
+            .is_some_and(|first| first.domain != gtid.domain)
+        {
+            return None;
+        }
+        match last.iter_mut().find(|known| known.server == gtid.server) {
+            Some(known) => known.sequence = known.sequence.max(gtid.sequence),
+            None => last.push(gtid),
+        }
+    }
+    Some(last)
+}
+
 impl Gtid {
     /// The place itself. All domains of one number are one cluster as far as anybody can tell, and there are no timelines.
     pub(crate) fn position(self) -> Position {

@@ -32,7 +32,8 @@ impl Ineligible {
                  `options[default_transaction_isolation]=repeatable%20read` to the replica's URL"
             }
             Self::AheadOfThePrimary => {
-                "the primary lost data that this replica has (a restore, a crash): build the replica anew from the primary"
+                "the primary lost data that this replica has (a restore, a crash), or somebody wrote to the replica: build it anew \
+                 from the primary"
             }
             Self::NoWeight => "give it a ?weight= above 0 if it is to serve reads",
             Self::Primary => {

@@ -1,9 +1,13 @@
 //! What comes into the reducer: news, as plain data, and never a wish to touch the state.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::outage::Ran;
-use super::{Fact, Moment, NodeProgress, NodeSpec, ServedReport, WalReceiver, Withheld};
+use super::{
+    Fact, Guess, Moment, NodeProgress, NodeSpec, ServedReport, Standing, WalReceiver, Withheld,
+    Writers,
+};
 use crate::causality::Word;
 use crate::signal::Signal;
 use crate::vocabulary::{NodeId, Role, Stage, SystemFacts};
@@ -83,9 +87,15 @@ pub(crate) enum Event {
 }
 
 /// What a probe learned besides the round trip. What it did not ask for stays as it was.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ProbeFacts {
     pub(crate) in_recovery: Fact<bool>,
+    /// What a server says of its role where it has no state of recovery.
+    pub(crate) standing: Option<Standing>,
+    /// By what it is guessed that it was promoted.
+    pub(crate) guess: Option<Guess>,
+    /// Whose transactions it has, where no timeline tells that.
+    pub(crate) writers: Option<Arc<Writers>>,
     pub(crate) identity: Fact<u64>,
     pub(crate) epoch: Fact<u64>,
     /// Where that is not told: the newest one of which a standby has surely replayed something. It may be on a newer one.
@@ -130,18 +140,18 @@ impl Event {
 
     /// The end of a probe that it tells of.
     fn probe_end(&self) -> Option<ProbeEnd> {
-        match *self {
+        match self {
             Self::ProbeOk {
                 node, begun, facts, ..
             } => Some(ProbeEnd {
-                node,
-                begun,
+                node: *node,
+                begun: *begun,
                 answered: true,
                 moved: facts.moved,
             }),
             Self::ProbeFailed { node, begun, .. } => Some(ProbeEnd {
-                node,
-                begun,
+                node: *node,
+                begun: *begun,
                 answered: false,
                 moved: false,
             }),

@@ -32,14 +32,13 @@ impl<T: Copy> Fact<T> {
 
 /// What a server does not tell for want of a right of the role, what costs least first.
 #[cfg_attr(
-    not(feature = "postgres"),
-    allow(
-        dead_code,
-        reason = "only PostgreSQL's roles are told less than others"
-    )
+    not(all(feature = "postgres", feature = "mysql")),
+    allow(dead_code, reason = "each system withholds something else")
 )]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Withheld {
+    /// Whether a server is set up to receive from another one.
+    Replication,
     /// On which timeline a standby receives.
     Timeline,
     /// Whether a standby receives.

@@ -87,8 +87,12 @@ impl State {
         if node.said.epoch.known().is_some_and(other) {
             return None;
         }
+        // Numbers of transactions are no bytes.
+        let bytes = node.said.writers.is_none();
         let newest = self.history.newest().zip(node.said.position);
-        newest.map(|(newest, own)| newest.saturating_sub(own))
+        newest
+            .filter(|_| bytes)
+            .map(|(newest, own)| newest.saturating_sub(own))
     }
 }
 

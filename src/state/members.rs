@@ -164,9 +164,13 @@ impl Step<'_> {
             } else {
                 let id = self.state.new_id();
                 let stand = Membership::Joining { ready: false };
-                self.state
-                    .nodes
-                    .push(NodeState::new(id, spec.clone(), stand));
+                let before = self.state.nodes.iter();
+                let mut before = before.filter(|node| node.spec.endpoint == spec.endpoint);
+                let remembered = before.find_map(|node| node.remembered);
+                self.state.nodes.push(NodeState {
+                    remembered,
+                    ..NodeState::new(id, spec.clone(), stand)
+                });
                 self.out.push(Effect::Warm { node: id, until });
                 id
             };

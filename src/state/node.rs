@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::stalls::Standstill;
-use super::{Fact, Moment, Outage, WalReceiver};
+use super::writers::SaidRole;
+use super::{Fact, Guess, Moment, Outage, Standing, WalReceiver, Writers};
 use crate::vocabulary::{FenceReason, Ineligible, NodeId, Role, SystemFacts};
 
 /// A node as its owner wants it.
@@ -119,9 +120,15 @@ pub(crate) struct Condition {
 }
 
 /// What the server said of itself last.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct ServerFacts {
     pub(crate) in_recovery: Fact<bool>,
+    /// By what it is guessed that it was promoted.
+    pub(crate) guess: Option<Guess>,
+    /// What a server says of its role where it has no state of recovery.
+    pub(crate) standing: Option<Standing>,
+    /// Whose transactions it has, where no timeline tells that.
+    pub(crate) writers: Option<Arc<Writers>>,
     /// Which cluster the server belongs to.
     pub(crate) identity: Fact<u64>,
     /// The primaryship that the server shows or follows.
@@ -199,6 +206,9 @@ pub(crate) struct NodeState {
     pub(crate) probe: ProbeTimes,
     pub(crate) replay: Replay,
     pub(crate) fencing: Fencing,
+    /// What the server at this address was by its own word, where it has no state of recovery; kept while the cluster sleeps,
+    /// and for the node that takes the place of this one in a new list.
+    pub(crate) remembered: Option<(SaidRole, u64)>,
     /// What was told of its place in the rotation last; nothing while nothing was.
     pub(crate) rotation: Option<Option<Ineligible>>,
 }
@@ -226,6 +236,7 @@ impl NodeState {
             probe: ProbeTimes::default(),
             replay: Replay::default(),
             fencing: Fencing::default(),
+            remembered: None,
             rotation: None,
         }
     }

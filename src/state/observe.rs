@@ -2,23 +2,29 @@
 //!
 //! Called for each probe that succeeded, before roles are settled; what nobody asked for stays as it was.
 
+use super::diverged;
 use super::step::Step;
+use super::writers::SaidRole;
 use super::{Fact, Moment, NodeState, Notice, ProbeFacts, State, Withheld, node::ServerFacts};
 use crate::vocabulary::{NodeId, Role, SystemFacts};
 
-pub(super) fn observe(step: &mut Step<'_>, id: NodeId, begun: Moment, facts: ProbeFacts) {
+pub(super) fn observe(step: &mut Step<'_>, id: NodeId, begun: Moment, mut facts: ProbeFacts) {
+    step.state.read_standing(id, &mut facts);
+    let facts = &facts;
     step.state.learn_flavour(id, facts.system.flavour);
     let began_anew = begins_anew(step.state, id, facts);
     note_history(step, id, begun, facts, began_anew);
-    let complete = step.state.history.complete(&facts);
+    let complete = step.state.history.complete(facts);
     let newest = step.state.primaryship.seen.greatest;
     // What is beyond it may be of another history, until the primary is asked again.
     let primary_at = step.state.written_beside(id, facts);
     // That it follows was told before the sleep, or is told by who is the primary now.
     let wakes = step.state.has_just_woken(step.now);
+    let primary = step.state.primaryship.primary;
     let Some(node) = step.state.nodes.iter_mut().find(|node| node.id == id) else {
         return;
     };
+    let takes_writes = primary == Some(id);
     let mut news = false;
     if began_anew {
         // Another server, or one that was started again: what it had before proves nothing (C4).
@@ -27,7 +33,12 @@ pub(super) fn observe(step: &mut Step<'_>, id: NodeId, begun: Moment, facts: Pro
         node.replay.followed = None;
     }
     let was_in_recovery = node.said.in_recovery;
-    news |= node.said.learn(&facts, newest);
+    news |= node.said.learn(facts, newest);
+    if facts.standing.is_some() {
+        let (in_recovery, guess) = (facts.in_recovery, facts.guess);
+        let role = SaidRole { in_recovery, guess };
+        node.remembered = facts.address.map(|address| (role, address));
+    }
     if facts.position.is_none() {
         // How far behind it is cannot be told any more, and what was told gets no older by that.
         node.replay.current_at = None;
@@ -41,7 +52,9 @@ pub(super) fn observe(step: &mut Step<'_>, id: NodeId, begun: Moment, facts: Pro
     node.doubt(facts.position.filter(|_| follows), primary_at, step.now);
     let begins_unjudged = node.replay.unjudged.is_some() && !was_in_doubt;
     news |= node.replay.unjudged.is_some() != was_in_doubt;
-    if follows && !node.said.epoch.known().is_some_and(older) {
+    let may_follow = facts.standing.is_some() && facts.in_recovery == Fact::Unknown;
+    let is_measured = follows || (may_follow && !takes_writes);
+    if is_measured && !node.said.epoch.known().is_some_and(older) {
         node.replay.current_at = node.replay.current_at.max(complete);
     }
     let begins_to_follow = follows && was_in_recovery != node.said.in_recovery;
@@ -59,6 +72,7 @@ pub(super) fn observe(step: &mut Step<'_>, id: NodeId, begun: Moment, facts: Pro
             .into_iter()
             .for_each(|notice| step.out.notice(notice));
     }
+    diverged::judge(step, id, begun);
     if begins_unjudged && let Some(primary) = step.state.primaryship.primary {
         step.ask_probe(primary, step.now);
     }
@@ -83,7 +97,7 @@ impl ServerFacts {
             (Fact::Unknown, Some(reached)) => Fact::Known(reached),
             (told, _) => told,
         };
-        if self.is_over(facts) {
+        if self.is_over(facts) || facts.standing.is_some() {
             self.epoch = Fact::NotChecked;
         }
         if facts.in_recovery != Fact::NotChecked {
@@ -91,6 +105,8 @@ impl ServerFacts {
             self.receiver = facts.receiver;
         }
         self.in_recovery.learn(facts.in_recovery);
+        (self.standing, self.guess) = (facts.standing, facts.guess);
+        self.writers.clone_from(&facts.writers);
         self.identity.learn(facts.identity);
         self.epoch.learn(epoch);
         self.server.learn(facts.server);
@@ -144,7 +160,7 @@ impl NodeState {
 
 impl State {
     /// How far a primary of the same cluster and epoch has said that it had written, as far as one was heard of beside this node.
-    fn written_beside(&self, id: NodeId, facts: ProbeFacts) -> Option<u64> {
+    fn written_beside(&self, id: NodeId, facts: &ProbeFacts) -> Option<u64> {
         let writes = |node: &&NodeState| {
             node.id != id
                 && node.said.in_recovery == Fact::Known(false)
@@ -158,7 +174,7 @@ impl State {
 }
 
 /// Whether another server answers than before, or the same one, started again.
-fn begins_anew(state: &State, id: NodeId, facts: ProbeFacts) -> bool {
+fn begins_anew(state: &State, id: NodeId, facts: &ProbeFacts) -> bool {
     let before = state.node(id).map(|node| node.said.server);
     facts.server != Fact::NotChecked && before.is_some_and(|before| before != facts.server)
 }
@@ -168,11 +184,11 @@ fn note_history(
     step: &mut Step<'_>,
     id: NodeId,
     begun: Moment,
-    facts: ProbeFacts,
+    facts: &ProbeFacts,
     began_anew: bool,
 ) {
     let state = &mut *step.state;
-    if state.primaryship.primary != Some(id) || facts.in_recovery != Fact::Known(false) {
+    if state.primaryship.primary != Some(id) || facts.in_recovery == Fact::Known(true) {
         return;
     }
     let Some(position) = facts.position else {

@@ -12,13 +12,19 @@ mod before_sleep;
 mod claims;
 mod later;
 pub(super) mod pending_word;
+mod succession;
 mod witness;
 
+use std::sync::Arc;
+
 use super::step::Step;
-use super::{Effect, Fact, Moment, NodeState, Notice, State, Withheld, catalog, everywhere};
+use super::{
+    Effect, Fact, Moment, NodeState, Notice, State, Withheld, Writers, catalog, everywhere,
+};
 use crate::vocabulary::{FenceReason, NodeId, Role};
 use before_sleep::BeforeSleep;
 use claims::{CONFIRM_LIMIT, Claim, claimed, same_server};
+use succession::Kin;
 pub(crate) use witness::Undecided;
 
 /// What holds for the cluster as a whole.
@@ -50,6 +56,8 @@ pub(crate) struct Primaryship {
     pub(crate) has_waiters: bool,
     /// What some node does not tell for want of a right, as far as that was said.
     pub(crate) withheld: Option<Withheld>,
+    /// Whose transactions the last primary had when it was asked last.
+    last_writers: Option<Arc<Writers>>,
     /// What held before the cluster slept, until somebody is the primary again.
     pub(super) before_sleep: BeforeSleep,
 }
@@ -73,6 +81,7 @@ impl Primaryship {
             named: self.named,
             has_waiters: self.has_waiters,
             withheld: self.withheld,
+            last_writers: self.last_writers.clone(),
             before_sleep: self.before_sleep.followed_by(self.primary, self.epoch),
             ..Self::default()
         };
@@ -108,6 +117,11 @@ impl State {
         self.primaryship.claim.is_some_and(since)
     }
 
+    /// Whether another node was the last one to take writes.
+    fn has_other_owner(&self, id: NodeId) -> bool {
+        self.primaryship.owner.is_some_and(|owner| owner != id)
+    }
+
     /// Whether this node was the last one to take writes.
     pub(super) fn owns(&self, id: NodeId) -> bool {
         self.primaryship.owner == Some(id)
@@ -125,6 +139,7 @@ pub(super) fn settle(step: &mut Step<'_>) {
     };
     let before = step.state.primaryship.primary;
     step.state.primaryship.primary = primary;
+    succession::note_last_writers(step.state);
     for index in 0..step.state.nodes.len() {
         assign(step, index, primary);
     }
@@ -178,6 +193,7 @@ fn learn_identity(state: &mut State) {
 }
 
 fn observed(step: &mut Step<'_>) -> Option<NodeId> {
+    succession::inherit(step.state);
     step.know_of_followed();
     claims::take_claims(step);
     let state = &*step.state;
@@ -210,7 +226,8 @@ fn observed(step: &mut Step<'_>) -> Option<NodeId> {
     }
     let node = state.node(state.primaryship.owner?)?;
     let alone = state.members().count() == 1;
-    let reigns = claimed(node, state) == Some(epoch) && (alone || !node.is_ejected());
+    let claims = claimed(node, state) == Some(epoch) || succession::keeps(node, state);
+    let reigns = claims && (alone || !node.is_ejected());
     reigns.then_some(node.id)
 }
 
@@ -282,10 +299,19 @@ fn unfenced(node: &NodeState, state: &State) -> Role {
         _ if !state.tuning.failover.enabled => node.spec.role,
         _ if state.writes_everywhere() => everywhere::role(node),
         (Fact::Known(true), _) => Role::Replica,
+        // Its list calls it the primary, another one is that, and it is set up to receive.
+        (Fact::Unknown, Role::Primary) if receives(node) && state.has_other_owner(node.id) => {
+            Role::Replica
+        }
         // Not in recovery, and not the primary now: it is silent, or not accepted yet.
         (Fact::Known(false), _) | (_, Role::Primary) => Role::Unknown,
         (_, role) => role,
     }
+}
+
+fn receives(node: &NodeState) -> bool {
+    let standing = node.said.standing;
+    standing.is_some_and(|standing| standing.receives == Fact::Known(true))
 }
 
 fn fence(node: &NodeState, state: &State, primary: Option<NodeId>) -> Option<FenceReason> {
@@ -303,6 +329,11 @@ fn fence(node: &NodeState, state: &State, primary: Option<NodeId>) -> Option<Fen
     // Of two that are undecided neither is known to be the wrong one.
     if node.said.in_recovery != Fact::Known(false) || state.primaryship.undecided.is_some() {
         return None;
+    }
+    match succession::kin_of_primary(node, state) {
+        Some(Kin::Stranger) => return Some(FenceReason::OtherCluster),
+        Some(Kin::Rival) if state.primaryship.conflict => return Some(FenceReason::Conflict),
+        _ => {}
     }
     let known = match (node.said.epoch, state.primaryship.seen.greatest) {
         (Fact::Known(epoch), Some(greatest)) if state.tuning.failover.enabled => {

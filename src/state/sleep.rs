@@ -141,6 +141,7 @@ impl NodeState {
             },
             generation: self.generation + 1,
             rotation: self.rotation,
+            remembered: self.remembered,
             ..fresh
         };
         // Its pools are opened again once it has answered.

@@ -228,16 +228,25 @@ fn nodes_are_called_primary_and_replica() {
         let temporary = ["sqlite_temp", &older[0]].join("_");
         // PostgreSQL's function for the time since when a server runs.
         let since = ["post", &older[0], "_start_time"].concat();
-        // MariaDB's variable and status of what it follows.
+        // MariaDB's variable, status and function of what it follows.
         let applied = ["gtid_", &older[1], "_pos"].concat();
-        let running = [&older[1], "_running"].concat();
+        let mut status = [
+            "_running",
+            "_io_running",
+            "s_running",
+            "s_connected",
+            "_heartbeat_period",
+        ]
+        .map(|rest| [&older[1], rest].concat())
+        .to_vec();
+        status.push([&older[0], "_gtid_wait"].concat());
         let lower = text
             .to_ascii_lowercase()
             .replace(&since, "")
             .replace(&applied, "")
-            .replace(&running, "")
             .replace(&own, "")
             .replace(&temporary, "");
+        let lower = status.iter().fold(lower, |text, own| text.replace(own, ""));
         for word in &older {
             assert!(
                 !lower.contains(word.as_str()),

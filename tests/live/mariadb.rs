@@ -1,12 +1,16 @@
 //! The routed handle on a MariaDB primary and two replicas that follow it by GTID. What each server was sent is counted in the
 //! server's own log.
 
+mod conflict;
 mod demoted;
 mod errors;
 mod failover;
 mod fence;
 mod first;
+mod follow;
 mod intent;
+mod lag;
+mod late_start;
 mod own_writes;
 mod positions;
 mod routing;

@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 
 use crate::{
-    causality::{Clock, PrimaryPlace, ReadRequirement, Session, Upstream},
-    position::{Bookmark, Gtid, GtidPlace},
+    causality::{Clock, Named, PrimaryPlace, ReadRequirement, Session, Upstream},
+    position::{Bookmark, Gtid, GtidPlace, last_of_each},
 };
 
 fn gtid(domain: u32, server: u32, sequence: u64) -> Gtid {
@@ -44,6 +44,32 @@ fn what_a_server_shows_is_read_as_one_place_or_none() {
         ("0-1-18446744073709551616", GtidPlace::Several),
     ] {
         assert_eq!(GtidPlace::of(text), place, "{text}");
+    }
+}
+
+#[test]
+fn the_last_number_of_each_writer_is_taken_from_all_that_is_told_in_one_domain() {
+    let last = |texts: &[&str]| {
+        let last = last_of_each(texts)?;
+        Some(
+            last.iter()
+                .map(Gtid::to_string)
+                .collect::<Vec<_>>()
+                .join(" "),
+        )
+    };
+    for (texts, expected) in [
+        (&["", ""][..], Some("")),
+        (&["0-1-13"], Some("0-1-13")),
+        (&["0-1-13,0-2-20", "0-1-15"], Some("0-1-15 0-2-20")),
+        // What is received is not in the log of a replica that keeps none of it.
+        (&["0-2-20", "0-1-13"], Some("0-2-20 0-1-13")),
+        (&["0-1-13,\n0-2-20"], Some("0-1-13 0-2-20")),
+        (&["0-1-13,1-1-5"], None),
+        (&["0-1-13", "1-1-5"], None),
+        (&["3E11FA47-71CA-11E1-9E33-C80AA9429562:1-5"], None),
+    ] {
+        assert_eq!(last(texts).as_deref(), expected, "{texts:?}");
     }
 }
 
@@ -171,4 +197,24 @@ fn a_log_that_is_shorter_than_it_was_is_another_history() {
         assert!(tells(&clock, writer, sequence, 200));
         assert!(clock.writes.epoch() > before, "{writer} {sequence}");
     }
+}
+
+/// An authority names a primary by what stands in the place of an epoch for roles, which positions know nothing of (T19).
+#[test]
+fn positions_begin_anew_with_an_authoritys_word() {
+    let clock = Clock::default();
+    assert!(tells(&clock, 1, 100, 11));
+    let before = clock.writes.epoch();
+    let named = Named {
+        cluster: None,
+        timeline: 98,
+        started: Some(12),
+    };
+    assert_eq!(clock.take_word(named, clock.writes.word()), 1);
+    assert!(tells(&clock, 3, 99, 12));
+    assert!(clock.writes.epoch() > before);
+    assert!(
+        !clock.writes.wants_capture(),
+        "all that was written is covered"
+    );
 }

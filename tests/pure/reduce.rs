@@ -1,5 +1,6 @@
 //! The reducer, driven by `reduce/*.json`: steps of events, with the effects and the nodes that must follow.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use fastrand::Rng;
@@ -12,8 +13,8 @@ use crate::signal::Signal;
 use crate::state::reduce::reduce;
 use crate::state::{
     CatalogNews, Changes, Effect, Event, Fact, Fate, Health, Membership, Moment, NodeProgress,
-    NodeSpec, NodeState, PoolNews, ProbeFacts, Ran, Reading, ServedReport, Spares, StartProblem,
-    State, TextHash, Tuning, View, WalReceiver, Withheld,
+    NodeSpec, NodeState, PoolNews, ProbeFacts, Ran, Reading, ServedReport, Spares, Standing,
+    StartProblem, State, TextHash, Tuning, View, WalReceiver, Withheld, Writers,
 };
 use crate::vocabulary::{Flavour, Ineligible, NodeId, Role, Stage, SystemFacts};
 
@@ -35,6 +36,7 @@ const FILES: &[(&str, &str)] = &[
     ("flavour", include_str!("reduce/flavour.json")),
     ("rights", include_str!("reduce/rights.json")),
     ("pace", include_str!("reduce/pace.json")),
+    ("succession", include_str!("reduce/succession.json")),
 ];
 
 #[test]
@@ -351,10 +353,14 @@ impl Bench {
                 rtt: duration(rtt),
                 facts: ProbeFacts {
                     in_recovery: fact(text, "in_recovery"),
+                    standing: told_standing(text),
+                    guess: None,
+                    writers: writers(text),
                     identity: fact(text, "identity"),
                     epoch: fact(text, "epoch"),
                     receiver: receiver(text),
                     withheld: option(text, "withheld").map(|what| match what {
+                        "replication" => Withheld::Replication,
                         "receiver" => Withheld::Receiver,
                         "log" => Withheld::Log,
                         _ => panic!("nothing is withheld as `{what}`"),
@@ -505,6 +511,27 @@ impl Bench {
             }
         }
     }
+}
+
+/// `writable=true receives=unknown feeds=true`: what a server without a state of recovery says of its role.
+fn told_standing(text: &str) -> Option<Standing> {
+    Some(Standing {
+        writable: option(text, "writable")? == "true",
+        receives: fact(text, "receives"),
+        feeds: option(text, "feeds").is_some(),
+        unwritten: option(text, "unwritten").is_some(),
+    })
+}
+
+/// `own=2 log=1:100+2:103`: the server, and the last number of each whose transactions it has.
+fn writers(text: &str) -> Option<Arc<Writers>> {
+    let pair = |text: &str| {
+        let (writer, number) = text.split_once(':').expect("a writer and its number");
+        (writer.parse().unwrap(), number.parse().unwrap())
+    };
+    let log = option(text, "log")?.split('+').map(pair).collect();
+    let own = option(text, "own").expect("own=").parse().unwrap();
+    Writers::in_one_order(own, log).map(Arc::new)
 }
 
 /// Texts are alike; `probe r1 now` is at once, `probe r1 in 75..100ms` a range.

@@ -8,11 +8,6 @@ use crate::{
     vocabulary::{FenceReason, NodeId},
 };
 
-/// The timeline in a line, where it is known.
-fn timeline(epoch: Option<u64>) -> String {
-    epoch.map_or_else(String::new, |epoch| format!(" (timeline {epoch})"))
-}
-
 impl Log<'_> {
     /// Who takes writes.
     pub(super) fn on_primary(&self, notice: &Notice) {
@@ -23,7 +18,7 @@ impl Log<'_> {
                 tracing::info!(
                     node = self.name(*node),
                     "is the primary now{}{}: writes go there",
-                    timeline(self.state.primaryship.epoch),
+                    self.timeline(self.state.primaryship.epoch),
                     without.unwrap_or_default()
                 );
             }
@@ -33,11 +28,17 @@ impl Log<'_> {
                 self.seen(),
                 self.state.tuning.failover.timeout
             ),
+            Notice::Conflict { node } if self.tells_writers(*node) => tracing::error!(
+                node = self.name(*node),
+                "this node and another one take writes, and neither has anything of what the other one has written: nothing is \
+                 written until one of them is read-only; stop the wrong one, or name the right one by cluster().force_primary() \
+                 in each process"
+            ),
             Notice::Conflict { node } => tracing::error!(
                 node = self.name(*node),
                 "this node and another one take writes on the same timeline{}: nothing is written until one of them is a \
                  standby again; stop the wrong one, or name the right one by cluster().force_primary() in each process",
-                timeline(self.state.primaryship.epoch)
+                self.timeline(self.state.primaryship.epoch)
             ),
             Notice::ConflictOver => {
                 tracing::info!("one node takes writes again: the conflict of primaries is over")
@@ -66,6 +67,11 @@ impl Log<'_> {
         let role = role.unwrap_or("this role");
         let node = self.name(node);
         match what {
+            Withheld::Replication if self.state.tuning.failover.enabled => tracing::warn!(
+                node,
+                "`{role}` may not see whether a server is set up to replicate from another one. A promotion is followed only of a                  replica that this process has seen read-only, and only once the old primary is gone or read-only, or another                  server replicates from the new one; at the start only where both the new one has written and another server                  replicates from it. To mend that: GRANT REPLICA MONITOR ON *.* TO {role}"
+            ),
+            Withheld::Replication => {}
             Withheld::Timeline => tracing::warn!(
                 node,
                 "`{role}` may not see which primary a replica follows. After each promotion, replicas serve no reads but \
@@ -111,6 +117,23 @@ impl Log<'_> {
                      before, say so in each process by cluster().force_primary({name:?})"
                 );
             }
+            FenceReason::OtherCluster if self.tells_writers(node) => {
+                "it takes writes, and has nothing of any server that wrote what the primary has, so it belongs to another cluster; \
+                 check DATABASE_REPLICA_URLS"
+            }
+            FenceReason::NotInRecovery if self.tells_role(node) => {
+                "it is configured as a replica, takes writes and is not set up to replicate, so it may be a primary of its own; \
+                 check DATABASE_REPLICA_URLS"
+            }
+            FenceReason::Conflict if self.tells_writers(node) => {
+                "it takes writes beside another node, and neither has anything of what the other one has written: make one of \
+                 them read-only, or name the right one by cluster().force_primary() in each process"
+            }
+            FenceReason::Quarantined if self.tells_writers(node) => {
+                "it seems to be promoted beside the primary, which still answers and takes writes, and nobody confirms it: make it \
+                 read-only, make the primary read-only or let another server follow the new one, or name it by \
+                 cluster().force_primary(). GRANT REPLICA MONITOR lets this user see whether it is set up to replicate"
+            }
             FenceReason::OtherCluster | FenceReason::NotInRecovery if self.subscribes(node) => {
                 "it receives rows by logical replication, so nobody can tell which of the primary's writes it has: \
                  name a physical standby, or set SEALANE_FLAVOUR=logical-subscriber for reads that may miss anything"
@@ -148,6 +171,24 @@ impl Log<'_> {
         last.is_some_and(|last| *last == *self.name(node))
     }
 
+    /// The timeline in a line, where it is known.
+    fn timeline(&self, epoch: Option<u64>) -> String {
+        let told = self.state.timeline(epoch);
+        told.map_or_else(String::new, |epoch| format!(" (timeline {epoch})"))
+    }
+
+    /// Whether a node is told from others by who wrote what it has.
+    fn tells_writers(&self, node: NodeId) -> bool {
+        let known = self.state.node(node);
+        known.is_some_and(|node| node.said.writers.is_some())
+    }
+
+    /// Whether a node says itself what would make it a replica.
+    fn tells_role(&self, node: NodeId) -> bool {
+        let known = self.state.node(node);
+        known.is_some_and(|node| node.said.standing.is_some())
+    }
+
     fn subscribes(&self, node: NodeId) -> bool {
         let known = self.state.node(node);
         known.is_some_and(|node| node.said.system.subscribes)
@@ -176,8 +217,8 @@ impl Log<'_> {
             .state
             .node(node)
             .and_then(|node| node.said.epoch.known());
-        let (name, its) = (self.name(node), timeline(its));
-        let now = timeline(self.state.primaryship.seen.greatest);
+        let (name, its) = (self.name(node), self.timeline(its));
+        let now = self.timeline(self.state.primaryship.seen.greatest);
         match (self.state.claimant(), self.follower()) {
             (Some(primary), _) => tracing::warn!(
                 node = name,

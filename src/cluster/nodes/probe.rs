@@ -71,6 +71,9 @@ pub(in crate::cluster) fn unanswered(err: &DbErr) -> Signal {
 pub(in crate::cluster) fn said(facts: &Facts) -> ProbeFacts {
     ProbeFacts {
         in_recovery: facts.in_recovery,
+        standing: facts.standing,
+        guess: None,
+        writers: facts.writers.clone(),
         identity: facts.cluster.map_or(Fact::NotChecked, Fact::Known),
         epoch: facts.epoch,
         reached: facts.reached,

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use super::succession::{
+    Kin, died_unwritten, is_over_by_death, is_rival, kin_of_primary, may_be_dead, takes_back,
+};
 use super::witness::{is_overruled, trusted, undecided};
 use crate::causality::Named;
 use crate::state::step::Step;
@@ -47,7 +50,7 @@ pub(super) fn without_epoch(state: &State) -> Option<NodeId> {
     let follows =
         |named: &NodeState| named.said.in_recovery == Fact::Known(true) && !named.is_ejected();
     let open = match state.configured().and_then(|named| state.node(named)) {
-        Some(named) => follows(named),
+        Some(named) => follows(named) || died_unwritten(named),
         None => true,
     };
     let (first, second) = (claimants.next(), claimants.next());
@@ -73,6 +76,7 @@ pub(super) fn take_claims(step: &mut Step<'_>) {
     let state = &*step.state;
     let claims: Vec<(NodeId, u64)> = state
         .members()
+        .filter(|node| kin_of_primary(node, state) != Some(Kin::Stranger))
         .filter_map(|node| Some((node.id, claimed(node, state)?)))
         .collect();
     let undecided = undecided(state, &claims);
@@ -81,43 +85,66 @@ pub(super) fn take_claims(step: &mut Step<'_>) {
         step.state.primaryship.claim = None;
         return;
     }
-    let state = &*step.state;
-    let known = state.primaryship.epoch;
-    // Before one is accepted after a sleep, what was seen before it is no claim any more.
-    let slept = state.primaryship.before_sleep.epoch.is_some();
-    let is_newer = |epoch: u64| match known {
-        Some(known) => epoch > known,
-        None => !slept || Some(epoch) >= state.primaryship.seen.greatest,
-    };
-    let newest = claims
-        .iter()
-        .filter(|(id, epoch)| is_newer(*epoch) && trusted(state, *id, *epoch))
-        .max_by_key(|(id, epoch)| {
-            (
-                *epoch,
-                state
-                    .primaryship
-                    .claim
-                    .is_some_and(|claim| claim.node == *id),
-            )
-        })
-        .copied();
+    let newest = newest(step.state, &claims);
     match newest {
-        Some((id, epoch)) => step.take_claim(id, epoch),
+        Some((id, epoch)) => {
+            if !is_newer(step.state, epoch) {
+                step.state.primaryship.seen.greatest = Some(epoch);
+            }
+            step.take_claim(id, epoch);
+        }
         None => step.state.primaryship.claim = None,
     }
-    let Some(epoch) = step.state.primaryship.epoch else {
-        return;
+    if let Some(epoch) = step.state.primaryship.epoch {
+        let equal = equal(step.state, &claims, epoch);
+        step.settle_owner(&equal);
+    }
+}
+
+/// Whether an epoch is none that is over. Before one is accepted after a sleep, what was seen before it is no claim any more.
+fn is_newer(state: &State, epoch: u64) -> bool {
+    let slept = state.primaryship.before_sleep.epoch.is_some();
+    match state.primaryship.epoch {
+        Some(known) => epoch > known,
+        None => !slept || Some(epoch) >= state.primaryship.seen.greatest,
+    }
+}
+
+/// The greatest epoch that is to take the place of the one of now.
+fn newest(state: &State, claims: &[(NodeId, u64)]) -> Option<(NodeId, u64)> {
+    let counts = |(id, epoch): &&(NodeId, u64)| {
+        (is_newer(state, *epoch) || takes_back(*id, state)) && trusted(state, *id, *epoch)
     };
+    let is_on_its_way = |id: NodeId| {
+        state
+            .primaryship
+            .claim
+            .is_some_and(|claim| claim.node == id)
+    };
+    let claims = claims.iter().filter(counts);
+    claims
+        .max_by_key(|(id, epoch)| (*epoch, is_on_its_way(*id)))
+        .copied()
+}
+
+/// Who claims this epoch, or takes writes beside its owner.
+fn equal(state: &State, claims: &[(NodeId, u64)], epoch: u64) -> Vec<NodeId> {
     // One that an authority has overruled is no rival, also when the next promotion comes to its number.
-    let state = &*step.state;
-    let overruled = |id: NodeId| state.node(id).is_some_and(|node| is_overruled(node, epoch));
-    let equal: Vec<NodeId> = claims
-        .iter()
-        .filter(|(id, claimed)| *claimed == epoch && !overruled(*id))
-        .map(|(id, _)| *id)
-        .collect();
-    step.settle_owner(&equal);
+    let owner = state.primaryship.owner.and_then(|owner| state.node(owner));
+    let waits = !state.primaryship.conflict && owner.is_some_and(may_be_dead);
+    let counts = |(id, claimed): &&(NodeId, u64)| {
+        let over = |node: &NodeState| {
+            is_overruled(node, *claimed) || (!state.primaryship.conflict && is_over_by_death(node))
+        };
+        !state.node(*id).is_some_and(over) && (!waits || state.owns(*id))
+    };
+    let mut present = claims.iter().filter(counts);
+    let owner_claims = present.any(|(id, claimed)| *claimed == epoch && state.owns(*id));
+    let is_equal = |(id, claimed): &&(NodeId, u64)| {
+        *claimed == epoch || (owner_claims && is_rival(*id, state))
+    };
+    let equal = claims.iter().filter(counts).filter(is_equal);
+    equal.map(|(id, _)| *id).collect()
 }
 
 impl Step<'_> {
@@ -139,7 +166,14 @@ impl Step<'_> {
             }
         };
         let state = &*self.state;
-        let waits = now < since.after(CONFIRM_LIMIT) && state.primaryship.named != Some(id);
+        // It had the role already, and nobody had written by whom an epoch could be told.
+        let goes_on = state.primaryship.epoch.is_none()
+            && state.primaryship.primary == Some(id)
+            && state
+                .node(id)
+                .is_some_and(|node| node.said.writers.is_some());
+        let waits =
+            now < since.after(CONFIRM_LIMIT) && state.primaryship.named != Some(id) && !goes_on;
         // The old primary would have to have lost the role and won it again, and may be silent.
         let old = |node: &NodeState| {
             state.primaryship.owner == Some(node.id) && node.said.in_recovery != Fact::Known(true)
@@ -214,7 +248,9 @@ impl Step<'_> {
         let was = self.state.primaryship.conflict;
         let next = match (named, &claimants[..]) {
             (Some(named), _) => Some(named),
-            (None, [first, ..]) if present.is_none() || follows => Some(first.id),
+            (None, [first, ..]) if present.is_none_or(|node| follows || is_over_by_death(node)) => {
+                Some(first.id)
+            }
             // The owner is silent and was last seen to follow nobody: its epoch is not another's.
             _ => owner,
         };

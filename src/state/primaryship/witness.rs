@@ -5,8 +5,9 @@
 //! replica beside a healthy primary on purpose. That the configured primary of an older epoch goes on until the other
 //! one has a witness was rejected for the start: a process that lived through the failover writes to the other one.
 
+use super::succession::may_succeed;
 use crate::error::causes::UndecidedPrimary;
-use crate::state::{Fact, Health, NodeState, State, WalReceiver};
+use crate::state::{Fact, Guess, Health, NodeState, State, WalReceiver};
 use crate::vocabulary::{NodeId, Role};
 
 /// Two that show different epochs at the start, of which nobody knows which one counts.
@@ -27,8 +28,11 @@ pub(super) fn trusted(state: &State, id: NodeId, epoch: u64) -> bool {
         return false;
     };
     let primaryship = &state.primaryship;
+    if primaryship.named != Some(id) && !may_succeed(node, state) {
+        return false;
+    }
     // The first one at all, or an epoch that was seen before, needs nobody to vouch for it.
-    !state.tuning.failover.confirmed
+    !(state.tuning.failover.confirmed || node.said.guess.is_some())
         || primaryship.named == Some(id)
         || primaryship.owner == Some(id)
         || primaryship.seen.greatest == Some(epoch)
@@ -53,7 +57,7 @@ fn has_witness(state: &State, node: &NodeState, epoch: u64) -> bool {
             )
             && other.said.epoch == Fact::Known(epoch)
     };
-    if others().any(follows) {
+    if others().any(follows) || (!state.tuning.failover.confirmed && feeds(node)) {
         return true;
     }
     match state.primaryship.owner.or_else(|| state.configured()) {
@@ -68,10 +72,16 @@ fn has_witness(state: &State, node: &NodeState, epoch: u64) -> bool {
     }
 }
 
+/// Whether somebody receives from one that was read-only before, whoever that is.
+fn feeds(node: &NodeState) -> bool {
+    let feeds = node.said.standing.is_some_and(|standing| standing.feeds);
+    feeds && node.said.guess == Some(Guess::WasReadOnly)
+}
+
 /// Whether the node is the primary for all that is known: not in recovery, and not found dead by its monitor. One
 /// broken connection is no death here, or a copy would win with the next backend that somebody terminates; neither is a
 /// refused login, which a wrong password makes of a primary that lives.
-fn may_reign(node: &NodeState) -> bool {
+pub(super) fn may_reign(node: &NodeState) -> bool {
     let dead = matches!(node.condition.health, Health::Ejected { failures, .. } if failures > 1);
     (node.condition.rejected || !dead) && node.said.in_recovery != Fact::Known(true)
 }
@@ -124,12 +134,28 @@ pub(super) fn undecided(state: &State, claims: &[(NodeId, u64)]) -> Option<Undec
     let older = claims
         .iter()
         .filter(answers)
-        .find(|(_, epoch)| *epoch < newest.1)?;
+        .find(|(_, epoch)| *epoch < newest.1);
+    let older = older.copied().or_else(|| beside_a_guess(state, newest.0))?;
     (!trusted(state, newest.0, newest.1)).then_some(Undecided {
-        older: *older,
+        older,
         newer: newest,
         follows: false,
     })
+}
+
+/// The primary by its list, which takes writes beside one that is guessed to have been promoted.
+fn beside_a_guess(state: &State, guessed: NodeId) -> Option<(NodeId, u64)> {
+    let by = state.node(guessed)?.said.guess?;
+    if by != Guess::FeedsOthers {
+        return None;
+    }
+    let named = state.node(state.configured()?)?;
+    let takes = named
+        .said
+        .standing
+        .is_some_and(|standing| standing.writable);
+    let beside = named.id != guessed && takes && may_reign(named);
+    beside.then_some((named.id, 0))
 }
 
 impl State {
@@ -147,6 +173,9 @@ impl State {
             newer: name(newer.0)?,
             newer_timeline: newer.1,
             follows,
+            guessed: self
+                .node(newer.0)
+                .is_some_and(|newer| newer.said.guess.is_some()),
         })
     }
 

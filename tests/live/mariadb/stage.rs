@@ -130,3 +130,58 @@ pub fn sent(cluster: &Cluster, part: &str) -> Vec<usize> {
     let count = |node: &Node| node.statements_with(part).unwrap();
     cluster.nodes().iter().map(count).collect()
 }
+
+/// Users of the template, by what they may see.
+pub mod user {
+    #[derive(Clone, Copy, Debug)]
+    pub struct User(pub(super) &'static str);
+
+    /// An application's, which is what most are.
+    pub const APPLICATION: User = User("app");
+    /// One who may ask how replication stands.
+    pub const WHO_SEES: User = User("eye");
+}
+
+/// A cluster of three that is nobody else's, with a database `app`, whose nodes may become what they like.
+pub struct Roles(Cluster);
+
+impl Roles {
+    pub fn new() -> Self {
+        let cluster = own_cluster(2);
+        create(cluster.primary(), "app");
+        cluster.wait_caught_up().unwrap();
+        Self(cluster)
+    }
+
+    /// The primary, and its two replicas.
+    pub fn nodes(&self) -> [&Node; 3] {
+        [self.0.primary(), self.0.replica(0), self.0.replica(1)]
+    }
+
+    pub fn wait_caught_up(&self) {
+        self.0.wait_caught_up().unwrap();
+    }
+
+    pub fn url(&self, user: user::User, node: &Node) -> String {
+        format!("{}?name={}", node.url_as(user.0, "app"), node.name())
+    }
+
+    pub fn builder(&self, user: user::User) -> Builder {
+        let url = |node: &Node| self.url(user, node);
+        RoutedConnection::builder()
+            .primary(url(self.0.primary()))
+            .replicas(self.0.replicas().iter().map(url))
+    }
+}
+
+pub async fn insert(db: &RoutedConnection, id: i64) -> Result<(), sea_orm::DbErr> {
+    use sea_orm::ConnectionTrait as _;
+    let sql = format!("INSERT INTO note VALUES ({id}, 'x')");
+    db.execute_unprepared(&sql).await.map(drop)
+}
+
+/// How often this row of the database `app` is there, by the node's own word.
+pub fn rows(node: &Node, id: i64) -> u64 {
+    let sql = format!("SELECT count(*) FROM note WHERE id = {id}");
+    node.sql_in("app", &sql).unwrap().parse().unwrap()
+}
