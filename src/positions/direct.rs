@@ -94,18 +94,11 @@ impl Direct {
             #[cfg(feature = "postgres")]
             Self::Postgres(direct) => direct.can_hold(),
             #[cfg(feature = "mysql")]
-            Self::MySql(_) => false,
+            Self::MySql(direct) => direct.can_hold(),
         }
     }
 
     /// How far a replica has come when it has come this far, or after so long.
-    #[cfg_attr(
-        not(feature = "postgres"),
-        expect(
-            unused_variables,
-            reason = "only PostgreSQL's servers are left to wait"
-        )
-    )]
     pub(super) async fn sample_when(
         &mut self,
         lsn: u64,
@@ -115,7 +108,7 @@ impl Direct {
             #[cfg(feature = "postgres")]
             Self::Postgres(direct) => direct.sample_when(lsn, most).await,
             #[cfg(feature = "mysql")]
-            Self::MySql(direct) => direct.sample().await,
+            Self::MySql(direct) => direct.sample_when(lsn, most).await,
         }
     }
 }

@@ -1,11 +1,11 @@
 //! What MariaDB servers are asked of their position: the primary's capture, a replica's sample (rules C2, C4, C15).
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use sea_orm::{
     DbErr,
     sqlx::{
-        self, MySqlConnection, Row,
+        self, AssertSqlSafe, MySqlConnection, Row,
         mysql::{MySqlDatabaseError, MySqlRow},
     },
 };
@@ -42,6 +42,8 @@ pub(super) struct GtidConnection {
     /// What the primary had received from others when it was asked first.
     received: Option<String>,
     domain: u32,
+    /// The domain in which a replica applies, once it has told that.
+    applies: Option<u32>,
 }
 
 /// Opens one.
@@ -53,6 +55,7 @@ pub(super) async fn open(config: &Config, node: &NodeConfig) -> Result<GtidConne
         conn,
         received: None,
         domain: 0,
+        applies: None,
     })
 }
 
@@ -116,8 +119,49 @@ impl GtidConnection {
     pub(super) async fn sample(&mut self) -> Result<ReplayReport, DbErr> {
         let begun = Instant::now();
         let row = sqlx::raw_sql(SAMPLE).fetch_one(&mut self.conn).await;
-        let text = row.and_then(|row| row.try_get_unchecked::<String, _>(0));
+        let text = row.and_then(|row| row.try_get_unchecked(0));
+        self.report(text, begun)
+    }
+
+    /// Whether the server can be left to wait for a position.
+    pub(super) fn can_hold(&self) -> bool {
+        self.applies.is_some()
+    }
+
+    /// A replica's position when it has applied so many, or after so long. One that was promoted meanwhile applies nothing any
+    /// more, and answers after that time whatever it has written.
+    pub(super) async fn sample_when(
+        &mut self,
+        sequence: u64,
+        most: Duration,
+    ) -> Result<ReplayReport, DbErr> {
+        let Some(domain) = self.applies else {
+            return self.sample().await;
+        };
+        // The time of its beginning: what another connection is told meanwhile may be later than this.
+        let begun = Instant::now();
+        let seconds = most.as_secs_f64();
+        // Which server wrote it is not looked at there.
+        let wait =
+            format!("SELECT MASTER_GTID_WAIT('{domain}-1-{sequence}', {seconds:.3}); {SAMPLE}");
+        let rows = sqlx::raw_sql(AssertSqlSafe(wait)).fetch_all(&mut self.conn);
+        let text = rows.await.and_then(|rows| match &rows[..] {
+            [_, row] => row.try_get_unchecked(0),
+            _ => Err(sqlx::Error::RowNotFound),
+        });
+        self.report(text, begun)
+    }
+
+    fn report(
+        &mut self,
+        text: Result<String, sqlx::Error>,
+        begun: Instant,
+    ) -> Result<ReplayReport, DbErr> {
         let text = text.map_err(|err| DbErrKind::Query.of_sqlx(err))?;
+        self.applies = match GtidPlace::of(&text) {
+            GtidPlace::One(gtid) => Some(gtid.domain),
+            GtidPlace::Empty | GtidPlace::Several => None,
+        };
         self.server
             .report(&text, begun)
             .ok_or_else(|| DbErr::Custom("the server does not say who it is".to_owned()))

@@ -8,6 +8,7 @@ mod failover;
 mod fence;
 mod first;
 mod follow;
+mod holds;
 mod intent;
 mod lag;
 mod late_start;
