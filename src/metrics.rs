@@ -14,15 +14,16 @@ mod shard;
 mod sums;
 
 pub(crate) use exporter::Exporter;
-pub(crate) use histogram::{Buckets, Histogram};
+pub(crate) use histogram::Histogram;
 pub(crate) use names::{ClusterCounter, NodeCounter};
-pub(crate) use node::{ClusterMetrics, Entered, NodeMetrics};
+pub(crate) use node::{Answered, ClusterMetrics, Entered, NodeMetrics};
 pub(crate) use shard::{Sharded, shard, shards};
 pub(crate) use sums::{ClusterSums, NodeSums, Observed, PoolSums};
 
 #[cfg(test)]
 pub(crate) use {
     counters::{StatementCounters, statement_at},
+    histogram::Buckets,
     names::{ALL, Counted, MetricKind},
     shard::Padded,
 };

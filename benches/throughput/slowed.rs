@@ -1,5 +1,5 @@
 //! Reads over three replicas, one of which takes ten times as long, though its health checks are answered as soon as those of the
-//! others: the balance has nothing to go by but what is in flight.
+//! others: what tells it is in flight, and how long statements take.
 
 use std::{
     sync::Arc,

@@ -221,7 +221,9 @@ impl Attempt<'_> {
 pub(super) fn named(err: DbErr, refusals: Option<&watch::Receiver<Option<Stranger>>>) -> DbErr {
     let refusals = refusals.filter(|refusals| refusals.has_changed().unwrap_or(false));
     match (&err, refusals.and_then(|refusals| *refusals.borrow())) {
-        (DbErr::ConnectionAcquire(ConnAcquireErr::Timeout), Some(stranger)) => {
+        (DbErr::ConnectionAcquire(ConnAcquireErr::Timeout), Some(stranger))
+            if stranger != Stranger::ReceivesNothing =>
+        {
             DbErrKind::Conn.of_sqlx(sqlx::Error::Configuration(Box::new(stranger)))
         }
         _ => err,

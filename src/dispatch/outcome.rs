@@ -94,6 +94,7 @@ impl Attempt<'_> {
         let ran = self.ran(stage);
         self.progress.sent |= ran != Ran::Nothing;
         self.request.shared.report(lease, stage, signal, ran);
+        lease.metrics().failed();
         let mut failure = retry::Failure {
             kind: self.sent_kind(),
             stage,

@@ -43,6 +43,14 @@ pub(crate) struct NodeMetrics {
     hot: Sharded<Hot>,
     counters: Counters<NodeCounter, NODE_COUNTERS>,
     retries: Counters<RetryCause, RETRY_CAUSES>,
+    failed: AtomicU64,
+}
+
+/// How long a node's statements took from sending to the answer, and how many of them failed.
+#[derive(Debug, Default)]
+pub(crate) struct Answered {
+    pub(crate) running: Buckets,
+    pub(crate) failed: u64,
 }
 
 impl NodeMetrics {
@@ -111,17 +119,26 @@ impl NodeMetrics {
         self.retries.add(cause);
     }
 
-    /// What was counted so far, without what is only of the moment.
+    /// Counts a statement that failed here.
+    pub(crate) fn failed(&self) {
+        self.failed.fetch_add(1, Relaxed);
+    }
+
+    /// What was answered so far.
     #[must_use]
-    /// How long statements took from sending to the answer, so far.
-    pub(crate) fn running(&self) -> Buckets {
+    pub(crate) fn answered(&self) -> Answered {
         let mut running = Buckets::default();
         for hot in self.hot.iter() {
             hot.running.sum_into(&mut running);
         }
-        running
+        Answered {
+            running,
+            failed: self.failed.load(Relaxed),
+        }
     }
 
+    /// What was counted so far, without what is only of the moment.
+    #[must_use]
     pub(crate) fn totals(&self) -> NodeTotals {
         let mut totals = NodeTotals::default();
         for hot in self.hot.iter() {

@@ -92,7 +92,10 @@ impl Guide {
             match self.admit(&hello) {
                 Ok(()) => return lift_read_only_default(conn, &hello).await,
                 Err(Stranger::NotYet) => tokio::time::sleep(AGAIN).await,
-                Err(Stranger::Moved) => return Err(sqlx::Error::PoolClosed),
+                // The server is well, only not to be read from now: its node is not taken for dead.
+                Err(Stranger::Moved | Stranger::ReceivesNothing) => {
+                    return Err(sqlx::Error::PoolClosed);
+                }
                 Err(stranger) => return Err(sqlx::Error::Configuration(Box::new(stranger))),
             }
         }
@@ -280,12 +283,10 @@ fn read(row: &PgRow, begun: Instant) -> Result<Hello, sqlx::Error> {
     let timeline = timeline.map(|timeline| timeline & u64::from(u32::MAX));
     let addr: Option<&str> = row.try_get(2)?;
     let addr = addr.unwrap_or_default();
-    // Nobody; somebody who has not agreed to send; hidden; somebody who sends. Not by what was received, as a probe asks: an
-    // idle primary may have nothing to send.
-    let receiver: Option<i32> = row.try_get(6)?;
+    let receives: Option<bool> = row.try_get(6)?;
     let source = match timeline.and_then(|timeline| u32::try_from(timeline).ok()) {
         Some(timeline) if in_recovery => Upstream::Timeline(timeline),
-        _ => Upstream::of_hidden(receiver.map(|receiver| receiver > 0)),
+        _ => Upstream::of_hidden(receives),
     };
     let replay = cluster.zip(started).map(|(cluster, started)| ReplayReport {
         begun,
@@ -303,7 +304,7 @@ fn read(row: &PgRow, begun: Instant) -> Result<Hello, sqlx::Error> {
         timeline,
         started,
         address: (!addr.is_empty()).then(|| server_of(addr, None)),
-        receives: receiver.filter(|hidden| *hidden != 2).map(|told| told > 2),
+        receives,
         read_only_default: row.try_get(7)?,
         plain_strings: row.try_get(8)?,
         flavour: Some(

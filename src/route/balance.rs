@@ -2,7 +2,8 @@
 //!
 //! The router asks, with the candidates of the view and what is in flight at each.
 //!
-//! Load is what is in flight in proportion to the capacity, and capacity is weight over latency, so that it is R3's
+//! Load is what is in flight in proportion to the capacity, and capacity is weight over latency,
+//! that of checks or of statements, so that it is R3's
 //! `in flight × latency / weight`. Of a pair of unlike capacities the greater one counts as several servers of the
 //! lesser's size, its statements dealt among them at random; the comparison is then between one of those and the
 //! lesser one. Alike capacities compare their plain counts. On a tie the first one drawn wins, and it was drawn by

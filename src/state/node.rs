@@ -105,7 +105,7 @@ pub(crate) struct Condition {
     pub(crate) suspicion: Option<Suspicion>,
     /// Short of connections, but alive: other replicas first.
     pub(crate) saturated_until: Option<Moment>,
-    /// How many times as long as on the fastest replica statements take; 1 where that is not known.
+    /// How many times as long as on the fastest replica of its kind statements take, as far as is known.
     pub(crate) slowness: u32,
     /// When a session was last ended by command while the server was well.
     pub(crate) strike: Option<Moment>,

@@ -5,7 +5,7 @@
 //! connection may take. A warm connection for writes was weighed against connecting at the promotion: all writes wait then.
 
 use super::step::Step;
-use super::{Effect, PoolNews, State};
+use super::{Effect, Fact, PoolNews, State, WalReceiver};
 use crate::vocabulary::{NodeId, Role};
 
 /// A pool of this generation was opened, or could not be. The picture has to show it: statements wait there.
@@ -22,18 +22,24 @@ pub(super) fn news(step: &mut Step<'_>, id: NodeId, generation: u64, news: PoolN
 /// The node has answered a probe.
 pub(super) fn answered(step: &mut Step<'_>, id: NodeId) {
     let may_rise = step.state.may_fail_over();
+    let led = step.state.primaryship.primary.is_some();
     let Some(node) = step.node_mut(id) else {
         return;
     };
     if !node.is_member() {
         return;
     }
+    let receives_nothing =
+        led && node.role == Role::Replica && node.said.receiver == Fact::Known(WalReceiver::Absent);
     let stands_by = may_rise && node.role == Role::Replica;
     if std::mem::take(&mut node.condition.lacks_pool) {
         step.out.push(Effect::OpenMissing { node: id });
         step.out.publish();
     }
-    step.out.answer(Effect::Fill { node: id });
+    // Where it receives nothing its connections would be refused (T5).
+    if !receives_nothing {
+        step.out.answer(Effect::Fill { node: id });
+    }
     if stands_by {
         step.out.answer(Effect::StandBy { node: id });
     }

@@ -157,7 +157,23 @@ fn leads_on(file: &str, names: &[&str]) -> bool {
         };
         (place, text, left) = (deeper, more, rest);
     }
-    left.iter().all(|name| text.contains(name))
+    let is_whole = |at: usize, len: usize| {
+        let next = text.as_bytes().get(at + len);
+        !next.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
+    };
+    let defines = |name: &&&str| {
+        // Or hands it on from another file.
+        [
+            "fn ", "mod ", "struct ", "enum ", "const ", "::", "::{", ", ",
+        ]
+        .iter()
+        .any(|before| {
+            let item = format!("{before}{name}");
+            text.match_indices(&item)
+                .any(|(at, _)| is_whole(at, item.len()))
+        })
+    };
+    left.iter().all(|name| defines(&name))
 }
 
 /// Paths of modules in the pages; a page may leave out what stands above.

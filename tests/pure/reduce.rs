@@ -410,13 +410,15 @@ impl Bench {
         }
     }
 
-    /// `a=100/2ms`: a hundred were answered there, the median after two milliseconds.
+    /// `a=100/2ms/3`: a hundred were answered there, the median after two milliseconds; three of them failed.
     fn served(&self, text: &str) -> ServedReport {
         let (name, told) = text.split_once('=').expect("a node and what it served");
-        let (statements, typical) = told.split_once('/').expect("a count and a time");
+        let (statements, told) = told.split_once('/').expect("a count and a time");
+        let (typical, failed) = told.split_once('/').unwrap_or((told, "0"));
         ServedReport {
             node: self.id(name),
             statements: statements.parse().expect("a count"),
+            failed: failed.parse().expect("a count"),
             typical: humantime::parse_duration(typical).expect("a time"),
         }
     }

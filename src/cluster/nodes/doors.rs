@@ -111,7 +111,7 @@ fn expected(node: &NodeState, state: &State) -> Expected {
             .map(|flavour| flavour.row().writes_everywhere),
         cluster: state.primaryship.identity,
         greatest: state.primaryship.seen.greatest,
-        led: state.primary().is_some() && state.primaryship.none_since.is_none(),
+        led: state.primaryship.primary.is_some(),
         started: node.said.started,
         address: node.said.address,
         epoch: node.said.epoch.known(),

@@ -4,34 +4,33 @@ use std::collections::HashMap;
 
 use crate::{
     cluster::shared::Shared,
-    metrics::Buckets,
+    metrics::Answered,
     state::ServedReport,
     vocabulary::{NodeId, Role},
 };
 
 /// What every replica had answered by the last look.
 #[derive(Default)]
-pub(super) struct Served(HashMap<NodeId, Buckets>);
+pub(super) struct Served(HashMap<NodeId, Answered>);
 
 impl Served {
-    /// What was answered since then; nothing where there is nobody to compare with.
+    /// What was answered since then.
     pub(super) fn look(&mut self, shared: &Shared) -> Vec<ServedReport> {
         let snapshot = shared.snapshot.load();
         let replicas = snapshot
             .nodes()
             .filter(|node| node.seen.role == Role::Replica);
-        let now: HashMap<NodeId, Buckets> = replicas
-            .map(|node| (node.seen.id, node.member.metrics.running()))
+        let now: HashMap<NodeId, Answered> = replicas
+            .map(|node| (node.seen.id, node.member.metrics.answered()))
             .collect();
         let before = std::mem::replace(&mut self.0, now);
-        if self.0.len() < 2 {
-            return Vec::new();
-        }
-        let report = |(node, now): (&NodeId, &Buckets)| {
-            let answered = now.since(before.get(node)?);
+        let report = |(node, now): (&NodeId, &Answered)| {
+            let before = before.get(node)?;
+            let answered = now.running.since(&before.running);
             Some(ServedReport {
                 node: *node,
                 statements: answered.count(),
+                failed: now.failed.saturating_sub(before.failed),
                 typical: answered.quantile(0.5).unwrap_or_default(),
             })
         };

@@ -23,6 +23,7 @@ impl RoutedTransaction {
     /// - [`Error::UnknownOutcome`]: the connection was lost while COMMIT was under way.
     /// - [`Error::CutOff`]: the node was given up while COMMIT was under way; the outcome is unknown as well.
     /// - [`Error::CommitAborted`]: an earlier error had aborted the transaction; it was rolled back.
+    /// - [`Error::TransactionLost`]: the connection was lost before; of a nested one, also meanwhile. Nothing is stored.
     /// - [`Error::TransactionPoisoned`]: a nested `begin` had failed.
     /// - What the server answers, unchanged (a deferred constraint, for one).
     pub async fn commit(self) -> Result<(), DbErr> {

@@ -20,7 +20,7 @@ pub(crate) struct Hello {
     pub(crate) started: Option<u64>,
     /// The server's address, as it sees it; none on a socket of the file system.
     pub(crate) address: Option<u64>,
-    /// Whether somebody sends to this standby what it asks for, if there is anything to send.
+    /// Whether the standby receives, or asks for it just now.
     pub(crate) receives: Option<bool>,
     /// The session cannot write unless it says so.
     pub(crate) read_only_default: bool,

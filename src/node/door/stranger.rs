@@ -22,7 +22,7 @@ pub(crate) enum Stranger {
     )]
     Stale,
     #[error(
-        "the connection leads to a standby that receives nothing while there is a primary: let it follow that, or take it out of the name"
+        "the connection leads to a standby that receives nothing from the primary: nothing is to be done if that lasts for some seconds; else let it follow the primary"
     )]
     ReceivesNothing,
     #[error(

@@ -37,17 +37,16 @@ macro_rules! hello {
 /// asked by its function: a host that keeps the view over it from everybody takes nothing with that.
 const HELLO: &str = hello!(
     "receiver.received_tli::pg_catalog.int8",
-    "CASE WHEN receiver.pid IS NULL THEN 0 WHEN receiver.status IS NULL THEN 2 \
-     WHEN receiver.status IN ('stopped', 'starting', 'connecting') THEN 1 ELSE 3 END",
+    "receiver.pid IS NOT NULL",
     " LEFT JOIN pg_catalog.pg_stat_get_wal_receiver() AS receiver ON true"
 );
 
 /// Where the role may not ask for the receiver. Nothing in the place of yes or no: nobody can tell.
-const WITHOUT_RECEIVER: &str = hello!("NULL::pg_catalog.int8", "NULL::pg_catalog.int4", "");
+const WITHOUT_RECEIVER: &str = hello!("NULL::pg_catalog.int8", "NULL::pg_catalog.bool", "");
 
 /// What any role may run on whatever speaks the protocol, where the one above is not allowed or not there.
 const LITTLE: &str = "SELECT pg_catalog.pg_is_in_recovery(), NULL::int8, NULL::text, NULL::int8, NULL::int8, NULL::int8, \
-     NULL::int4, pg_catalog.current_setting('default_transaction_read_only') = 'on', \
+     NULL::bool, pg_catalog.current_setting('default_transaction_read_only') = 'on', \
      pg_catalog.current_setting('standard_conforming_strings') = 'on', pg_catalog.version(), \
      NULL::text, NULL::int4, NULL::text, NULL::int4, NULL::text";
 

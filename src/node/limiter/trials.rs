@@ -19,7 +19,7 @@ pub(super) const TRIAL: Duration = Duration::from_millis(20);
 /// A trial that took longer says nothing of the load of now.
 pub(super) const TOO_OLD: Duration = Duration::from_secs(2);
 
-/// A limit is forgotten that nobody has waited for so long. A server does not change from one burst to the next: forgetting
+/// A limit is forgotten once no trial has told anything for so long. A server does not change from one burst to the next: forgetting
 /// with each trial that was too old was rejected, since each burst then began with as many statements at a time as there are
 /// connections, and its slowest ones were those.
 pub(super) const FORGOTTEN: Duration = Duration::from_mins(1);
@@ -49,21 +49,26 @@ pub(super) struct Trials {
     now: Mutex<TrialUnderWay>,
 }
 
-impl AdaptiveLimit {
-    /// Keeps the limit over a time in which nothing was learned, unless that was long.
-    fn outlive(&mut self, age: Duration) {
-        match age > FORGOTTEN {
-            true => self.forget(),
-            false => self.try_anew(),
-        }
-    }
-}
-
 #[derive(Debug)]
 struct TrialUnderWay {
     limit: AdaptiveLimit,
     in_force: u32,
     since: Instant,
+    /// When a trial was long enough to tell something last, or the first one began.
+    learned: Instant,
+}
+
+impl TrialUnderWay {
+    /// This trial told nothing. The limit stays, unless none has told anything for long.
+    fn outlive(&mut self, now: Instant) {
+        match now.saturating_duration_since(self.learned) > FORGOTTEN {
+            true => {
+                self.limit.forget();
+                self.learned = now;
+            }
+            false => self.limit.try_anew(),
+        }
+    }
 }
 
 impl Trials {
@@ -77,6 +82,7 @@ impl Trials {
                 in_force: limit.in_force(),
                 limit,
                 since: Instant::now(),
+                learned: Instant::now(),
             }),
         }
     }
@@ -101,8 +107,7 @@ impl Trials {
         if self.measures() && now.saturating_duration_since(trial.since) <= TOO_OLD {
             return None;
         }
-        let age = now.saturating_duration_since(trial.since);
-        trial.limit.outlive(age);
+        trial.outlive(now);
         let change = self.begin(&mut trial, now);
         self.measures.store(true, Ordering::Relaxed);
         Some(change)
@@ -128,11 +133,14 @@ impl Trials {
         let sums = self.sums.load(Ordering::Relaxed);
         let (count, sum) = (sums >> SUM_BITS, sums & ((1 << SUM_BITS) - 1));
         match took > TOO_OLD {
-            true => trial.limit.outlive(took),
-            false => trial.limit.learn(TrialResult {
-                mean: mean(sum, count),
-                waited: self.waited.load(Ordering::Relaxed),
-            }),
+            true => trial.outlive(now),
+            false => {
+                trial.limit.learn(TrialResult {
+                    mean: mean(sum, count),
+                    waited: self.waited.load(Ordering::Relaxed),
+                });
+                trial.learned = now;
+            }
         }
         let change = self.begin(&mut trial, now);
         if trial.limit.is_free() {

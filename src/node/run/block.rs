@@ -153,8 +153,13 @@ impl Block<'_> {
             return Ok(());
         }
         let met = self.guide.meet_other(conn).await;
-        met.map_err(|err| DbErrKind::Conn.of_sqlx(err))?;
-        match self.bound {
+        let refused = match met {
+            Ok(()) => false,
+            // A server that is not to be read from is as good as no connection: the read goes elsewhere.
+            Err(sqlx::Error::Configuration(_)) => true,
+            Err(err) => return Err(DbErrKind::Conn.of_sqlx(err)),
+        };
+        match refused || self.bound {
             true => Err(DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed)),
             false => Ok(()),
         }

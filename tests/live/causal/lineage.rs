@@ -191,6 +191,13 @@ async fn behind_one_name_a_server_that_receives_nothing_serves_not_even_reads_th
     good.repoint(new).unwrap();
     new.sql("INSERT INTO t VALUES (1)").unwrap();
     good.wait_caught_up_with(new).unwrap();
+    // It asks in vain, and while it does it cannot be told from one that is sent something.
+    tried.set("wal_retrieve_retry_interval", "1h").unwrap();
+    until("the one that was tried to receive nothing", async || {
+        let receivers = "SELECT count(*) FROM pg_stat_wal_receiver";
+        tried.sql(receivers).unwrap().trim() == "0"
+    })
+    .await;
     let (_proxy, db) = connect_by(new, good, tried).await;
     assert_eq!(served_elsewhere(&db, 1).await, 0);
 }

@@ -32,7 +32,10 @@ impl TransactionState {
                 }
                 return Ok(done);
             }
-            Ok(Err(err)) => err,
+            Ok(Err(err)) => {
+                self.lease().metrics().failed();
+                err
+            }
             Err(cut) => cut.into_db(kind),
         };
         self.root.marks.doubtful.store(true, Ordering::Release);
