@@ -78,6 +78,7 @@ async fn connect_as(config: Config, name: ClusterName) -> Result<Arc<Shared>, Er
     let mut starting = Starting::new(&config, sources, backend, origin, name)?;
     starting.open(&config).await?;
     starting.find(&config, leader.as_deref()).await?;
+    starting.ready_writer(&config).await;
     starting.warn(&config);
 
     let clock = Clock::of(whose(&starting.state, &config));
@@ -189,6 +190,21 @@ impl Starting {
             }
         }
         Ok(())
+    }
+
+    /// Gives a primary that the list calls something else a pool that may write before the first picture shows it: the one that
+    /// it has refuses writes. One that cannot be had is tried again in the background.
+    async fn ready_writer(&mut self, config: &Config) {
+        let primary = self.state.primaryship.primary;
+        let mut sourced = self.sourced().into_iter();
+        let Some((id, spec, _)) = sourced.find(|(id, ..)| Some(*id) == primary) else {
+            return;
+        };
+        let opening = self.nodes.make_ready(id, &spec, Role::Primary, config);
+        if let Some(opening) = opening {
+            self.nodes.install(opening.end().await);
+        }
+        self.nodes.set_role(id, Role::Primary);
     }
 
     /// The members, each with where its connections come from.
