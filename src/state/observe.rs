@@ -62,7 +62,22 @@ pub(super) fn observe(step: &mut Step<'_>, id: NodeId, begun: Moment, mut facts:
         step.out.notice(Notice::PrimaryInRecovery { node: id });
     }
     let hides = follows && facts.epoch == Fact::Unknown;
-    let withheld = facts.withheld.or(hides.then_some(Withheld::Timeline));
+    tell_withheld(
+        step,
+        id,
+        facts.withheld.or(hides.then_some(Withheld::Timeline)),
+    );
+    diverged::judge(step, id, begun);
+    if begins_unjudged && let Some(primary) = step.state.primaryship.primary {
+        step.ask_probe(primary, step.now);
+    }
+    if news {
+        step.out.publish();
+    }
+}
+
+/// Tells what the node does not say for want of a right, once for each that is worse than what was told.
+fn tell_withheld(step: &mut Step<'_>, id: NodeId, withheld: Option<Withheld>) {
     // With one node there is nobody to follow, and nobody who follows.
     let alone = step.state.members().count() == 1;
     if withheld > step.state.primaryship.withheld && !alone {
@@ -71,13 +86,6 @@ pub(super) fn observe(step: &mut Step<'_>, id: NodeId, begun: Moment, mut facts:
         withheld
             .into_iter()
             .for_each(|notice| step.out.notice(notice));
-    }
-    diverged::judge(step, id, begun);
-    if begins_unjudged && let Some(primary) = step.state.primaryship.primary {
-        step.ask_probe(primary, step.now);
-    }
-    if news {
-        step.out.publish();
     }
 }
 

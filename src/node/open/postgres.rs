@@ -46,10 +46,8 @@ pub(super) async fn open(
     let credentials = credentials_of(config, node);
     let signed = given(credentials.as_ref()).await?;
     // Before the first connection is asked.
-    guide.watch(
-        config.found.sharing(node.url.without_password()),
-        Looker::new(config, node),
-    );
+    let sharing = config.found.sharing(node.url.without_password());
+    guide.watch(sharing, Looker::new(config, node));
     // Without replicas the application may be given this pool, as SeaORM gives it.
     let is_alone = config.replicas.is_empty() && config.discovery == Discovery::Static;
     let mut handed = None;
