@@ -14,8 +14,9 @@ mod sessions;
 
 use std::sync::Arc;
 
+use crate::place::until;
 use sea_orm::ConnectionTrait;
-use sealane::{Consistency, RoutedConnection};
+use sealane::{Consistency, NodeStatus, Role, RoutedConnection};
 use sealane_harness::{Cluster, Forwarder, Node, long_form};
 
 use crate::storm::broken::{self, Broken};
@@ -152,6 +153,13 @@ async fn run(cluster: &Cluster, kinds: &[Kind], reads: u64, seed: u64) -> Vec<(K
         // A short run may fall into a time in which no standby is up, and then shows nothing of the checker.
         for again in 1..10 {
             if *kind == Kind::Eventual && seen.stale < least_stale() {
+                until("a standby that serves", async || {
+                    let topology = db.cluster().topology();
+                    let serves =
+                        |node: &NodeStatus| node.role == Role::Replica && node.ineligible.is_none();
+                    topology.nodes.iter().any(serves)
+                })
+                .await;
                 let more = (&ledger, reads, seed.wrapping_add(again * 100_000));
                 seen += sessions::run(&db, &names, *kind, more).await;
             }
