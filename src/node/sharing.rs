@@ -20,19 +20,24 @@ use crate::{
     vocabulary::Flavour,
 };
 
-/// Asks for the server's process and, as far as it sees them, the two ends of the connection to it.
-const WHO: &str = "SELECT pid, (pg_catalog.date_part('epoch', backend_start) * 1000000)::pg_catalog.int8, \
-     pg_catalog.host(pg_catalog.inet_client_addr()), pg_catalog.inet_client_port(), \
-     pg_catalog.host(pg_catalog.inet_server_addr()), pg_catalog.inet_server_port(), \
-     pg_catalog.current_setting('extra_float_digits', true) \
-     FROM pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid())";
+/// The server's process and, as far as it sees them, the two ends of the connection to it; behind that, a condition.
+macro_rules! who {
+    ($condition:literal) => {
+        concat!(
+            "SELECT pid, (pg_catalog.date_part('epoch', backend_start) * 1000000)::pg_catalog.int8, \
+             pg_catalog.host(pg_catalog.inet_client_addr()), pg_catalog.inet_client_port(), \
+             pg_catalog.host(pg_catalog.inet_server_addr()), pg_catalog.inet_server_port(), \
+             pg_catalog.current_setting('extra_float_digits', true) \
+             FROM pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid())",
+            $condition
+        )
+    };
+}
+
+const WHO: &str = who!("");
 
 /// Asks that of whichever server takes writes, where something sends other questions elsewhere: a volatile function is called.
-const WHO_WRITES: &str = "SELECT pid, (pg_catalog.date_part('epoch', backend_start) * 1000000)::pg_catalog.int8, \
-     pg_catalog.host(pg_catalog.inet_client_addr()), pg_catalog.inet_client_port(), \
-     pg_catalog.host(pg_catalog.inet_server_addr()), pg_catalog.inet_server_port(), \
-     pg_catalog.current_setting('extra_float_digits', true) \
-     FROM pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid()) WHERE pg_catalog.random() < 2";
+const WHO_WRITES: &str = who!(" WHERE pg_catalog.random() < 2");
 
 /// Shows what the pooler called this very statement at the server.
 const CALLED: &str =

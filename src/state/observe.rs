@@ -34,11 +34,7 @@ pub(super) fn observe(step: &mut Step<'_>, id: NodeId, begun: Moment, mut facts:
     }
     let was_in_recovery = node.said.in_recovery;
     news |= node.said.learn(facts, newest);
-    if facts.standing.is_some() {
-        let (in_recovery, guess) = (facts.in_recovery, facts.guess);
-        let role = SaidRole { in_recovery, guess };
-        node.remembered = facts.address.map(|address| (role, address));
-    }
+    node.remember_role(facts);
     if facts.position.is_none() {
         // How far behind it is cannot be told any more, and what was told gets no older by that.
         node.replay.current_at = None;
@@ -145,6 +141,15 @@ impl ServerFacts {
 }
 
 impl NodeState {
+    /// Keeps what a server without a state of recovery says of its role, for when it says less.
+    fn remember_role(&mut self, facts: &ProbeFacts) {
+        if facts.standing.is_some() {
+            let (in_recovery, guess) = (facts.in_recovery, facts.guess);
+            let role = SaidRole { in_recovery, guess };
+            self.remembered = facts.address.map(|address| (role, address));
+        }
+    }
+
     /// Notes that a standby's position is beyond all that the primary has told, or that it is not. The first such one stays:
     /// later ones may come whenever the primary is asked.
     fn doubt(&mut self, position: Option<u64>, primary_at: Option<u64>, now: Moment) {

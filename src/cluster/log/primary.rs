@@ -69,7 +69,10 @@ impl Log<'_> {
         match what {
             Withheld::Replication if self.state.tuning.failover.enabled => tracing::warn!(
                 node,
-                "`{role}` may not see whether a server is set up to replicate from another one. A promotion is followed only of a                  replica that this process has seen read-only, and only once the old primary is gone or read-only, or another                  server replicates from the new one; at the start only where both the new one has written and another server                  replicates from it. To mend that: GRANT REPLICA MONITOR ON *.* TO {role}"
+                "`{role}` may not see whether a server is set up to replicate from another one. A promotion is followed only of a \
+                 replica that this process has seen read-only, and only once the old primary is gone or read-only, or another \
+                 server replicates from the new one; at the start only where both the new one has written and another server \
+                 replicates from it. To mend that: GRANT REPLICA MONITOR ON *.* TO {role}"
             ),
             Withheld::Replication => {}
             Withheld::Timeline => tracing::warn!(

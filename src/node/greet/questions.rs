@@ -33,8 +33,8 @@ macro_rules! hello {
 
 /// Everything in one statement and one round trip: whose server it is, in which role and epoch, how far it has come,
 /// whether the read-only default is there, what a backslash in a string means, which system it is, and how the connection
-/// shows itself there. The receiver is
-/// asked by its function: a host that keeps the view over it from everybody takes nothing with that.
+/// shows itself there. The receiver is asked by its function: a host that keeps the view over it from everybody takes
+/// nothing with that.
 const HELLO: &str = hello!(
     "receiver.received_tli::pg_catalog.int8",
     "receiver.pid IS NOT NULL",
