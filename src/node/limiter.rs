@@ -293,6 +293,25 @@ mod tests {
         assert_eq!(limiter.limit(), 4, "the lower one of seven");
     }
 
+    /// Bursts too small for a trial to tell anything, one after the other: a low limit had stayed for good.
+    #[tokio::test]
+    async fn a_limit_that_no_trial_confirms_is_forgotten_though_there_is_always_some_load() {
+        let limiter = limiter(10);
+        let (long, short) = (TRIAL, TRIAL / 2);
+        for took in [long, short, short, long] {
+            limiter.begin_to_wait(Instant::now());
+            trial(&limiter, took);
+        }
+        let learned = limiter.trials.since();
+        let mut now = learned;
+        while now < learned + FORGOTTEN + TOO_OLD {
+            now += TOO_OLD + TRIAL;
+            limiter.begin_to_wait(now);
+        }
+        trial(&limiter, TRIAL);
+        assert_eq!(limiter.limit(), 7, "the lower one of ten, and not of seven");
+    }
+
     #[tokio::test]
     async fn a_limit_that_was_learned_outlives_a_pause_and_not_a_long_one() {
         let limiter = limiter(10);
