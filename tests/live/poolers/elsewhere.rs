@@ -4,12 +4,12 @@ use sea_orm::{
     AccessMode, ConnectionTrait, TransactionTrait,
     sqlx::{self, Connection, PgConnection, Row},
 };
-use sealane::{Role, RoutedConnection};
+use sealane::{Consistency, Role, RoutedConnection};
 use sealane_harness::{Node, PgBouncer, PoolMode, StartUpOptions};
 
 use crate::{
     fixture::{number, sql},
-    place::{Slot, until},
+    place::{Slot, own_cluster, until},
 };
 
 static SLOT: Slot = Slot::new(2);
@@ -113,6 +113,40 @@ async fn reads_elsewhere(mode: PoolMode) {
         plain.iter().chain(&begun).all(|&missing| missing == 0),
         "rows that were missing: {plain:?} by statements, {begun:?} in transactions"
     );
+}
+
+/// T5: the read goes to the primary, and is no error.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_read_fails_when_the_pooler_goes_to_a_server_that_receives_nothing() {
+    let cluster = own_cluster(2);
+    let (primary, good, left) = (cluster.primary(), cluster.standby(0), cluster.standby(1));
+    let receivers = "SELECT count(*) FROM pg_stat_wal_receiver";
+    left.set("primary_conninfo", "").unwrap();
+    until("a standby that receives nothing", async || {
+        left.sql(receivers).unwrap().trim() == "0"
+    })
+    .await;
+    primary.sql("INSERT INTO t VALUES (1)").unwrap();
+    good.wait_caught_up_with(primary).unwrap();
+    for mode in super::sharing() {
+        let pooler = pooler(good, mode);
+        let db = RoutedConnection::builder().primary(primary.url());
+        let db = db.replica(pooler.url("postgres"));
+        let db = db.connect().await.unwrap();
+        let any = db.with_consistency(Consistency::Eventual);
+        let served = || good.statements_with("AS elsewhere_reads").unwrap();
+        let before = served();
+        until("a read there", async || {
+            assert_eq!(number(&any, READ).await, 1);
+            served() > before
+        })
+        .await;
+        lead(&pooler, left).await;
+        for _ in 0..20 {
+            assert_eq!(number(&any, READ).await, 1);
+        }
+        db.close().await.unwrap();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
