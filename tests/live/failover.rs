@@ -19,7 +19,10 @@ use sea_orm::ConnectionTrait;
 use sealane::{Builder, NodeStatus, Role, RoutedConnection};
 use sealane_harness::{Cluster, Node};
 
-use crate::place::{own_cluster, until};
+use crate::{
+    faults,
+    place::{own_cluster, until},
+};
 
 const MS: Duration = Duration::from_millis(1);
 const COUNT: &str = "SELECT count(*) FROM t";
@@ -45,19 +48,11 @@ async fn connect(cluster: &Cluster, check_interval: Duration) -> RoutedConnectio
 }
 
 fn status(db: &RoutedConnection, node: &Node) -> NodeStatus {
-    let topology = db.cluster().topology();
-    let known = topology
-        .nodes
-        .iter()
-        .find(|known| known.name == node.name());
-    known.unwrap_or_else(|| panic!("{topology}")).clone()
+    faults::status(db, node.name())
 }
 
 async fn until_role(db: &RoutedConnection, node: &Node, role: Role) {
-    until(&format!("{} to be {role}", node.name()), async || {
-        status(db, node).role == role
-    })
-    .await;
+    faults::until_role(db, node.name(), role).await;
 }
 
 async fn until_used(db: &RoutedConnection, node: &Node) {

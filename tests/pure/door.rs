@@ -41,6 +41,17 @@ fn writer(door: &Arc<Door>) -> Arc<Guide> {
     )
 }
 
+fn reader(door: &Arc<Door>) -> Arc<Guide> {
+    Guide::new(
+        door,
+        PoolPurpose {
+            writes: false,
+            read_only_default: true,
+            flavour: Flavour::Auto,
+        },
+    )
+}
+
 /// A server that knows no timelines takes its place again without having been started anew in between.
 #[test]
 fn a_name_without_timelines_may_lead_back_to_where_it_came_from() {
@@ -154,14 +165,7 @@ fn strangers_are_refused_for_what_they_are() {
         ..hello(20, 1)
     };
     assert_eq!(pool.admit(&follows), Err(Stranger::InRecovery));
-    let reader = Guide::new(
-        &door,
-        PoolPurpose {
-            writes: false,
-            read_only_default: true,
-            flavour: Flavour::Auto,
-        },
-    );
+    let reader = reader(&door);
     assert_eq!(reader.admit(&follows), Ok(()), "a standby is in recovery");
     assert_eq!(reader.admit(&other), Err(Stranger::OtherCluster));
     assert_eq!(reader.admit(&hello(10, 1)), Err(Stranger::TakesWrites));
@@ -182,14 +186,7 @@ fn strangers_are_refused_for_what_they_are() {
 #[test]
 fn a_standby_that_receives_nothing_is_read_from_only_where_there_is_no_primary() {
     let door = Arc::new(Door::default());
-    let reader = Guide::new(
-        &door,
-        PoolPurpose {
-            writes: false,
-            read_only_default: true,
-            flavour: Flavour::Auto,
-        },
-    );
+    let reader = reader(&door);
     let standby = |receives| Hello {
         in_recovery: true,
         receives,
@@ -240,14 +237,7 @@ fn a_primary_of_a_later_timeline_is_told_of_wherever_a_connection_leads_to_it() 
         reigns: false,
         ..reigns(10, Some(1))
     });
-    let reader = Guide::new(
-        &door,
-        PoolPurpose {
-            writes: false,
-            read_only_default: true,
-            flavour: Flavour::Auto,
-        },
-    );
+    let reader = reader(&door);
     let ends = |hello: &Hello| {
         let _ = reader.admit(hello);
         let _ = writer(&door).admit(hello);

@@ -7,7 +7,7 @@ use sealane_harness::mariadb::Cluster;
 
 use super::stage::{Roles, insert, rows, user};
 use crate::{
-    faults::{status, within},
+    faults::{status, until_role, within},
     fixture::number,
     place::until,
 };
@@ -22,27 +22,26 @@ async fn connect(roles: &Roles, user: user::User) -> RoutedConnection {
     builder.connect().await.unwrap()
 }
 
-async fn until_role(db: &RoutedConnection, node: &str, role: Role) {
-    until(&format!("{node} to be {role}"), async || {
-        status(db, node).role == role
-    })
-    .await;
+/// The primary dies, and both replicas are promoted, of which one has a write that the other lacks.
+async fn promote_both(roles: &Roles, db: &RoutedConnection) {
+    let [old, one, two] = roles.nodes();
+    two.stop_applier().unwrap();
+    insert(db, 1).await.unwrap();
+    one.wait_caught_up_with(old).unwrap();
+    old.kill().unwrap();
+    one.promote().unwrap();
+    two.promote().unwrap();
+    until_role(db, "m2", Role::Fenced).await;
+    until_role(db, "m3", Role::Fenced).await;
 }
 
 /// T4: one has more of the old primary's than the other, which makes it no better. Nothing is written anywhere until somebody
 /// says which one it is.
 async fn conflict_until_one_is_accepted(user: user::User) {
     let roles = Roles::new();
-    let [old, one, two] = roles.nodes();
+    let [_, one, two] = roles.nodes();
     let db = connect(&roles, user).await;
-    two.stop_applier().unwrap();
-    insert(&db, 1).await.unwrap();
-    one.wait_caught_up_with(old).unwrap();
-    old.kill().unwrap();
-    one.promote().unwrap();
-    two.promote().unwrap();
-    until_role(&db, "m2", Role::Fenced).await;
-    until_role(&db, "m3", Role::Fenced).await;
+    promote_both(&roles, &db).await;
     insert(&db, 2).await.unwrap_err();
     assert_eq!((rows(one, 2), rows(two, 2)), (0, 0));
     within(LIMIT, db.cluster().force_primary("m2"))
@@ -77,16 +76,9 @@ async fn nor_do_they_by_a_user_who_may_not_see_replication() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_conflict_is_over_when_one_of_the_two_is_read_only() {
     let roles = Roles::new();
-    let [old, one, two] = roles.nodes();
+    let [_, one, two] = roles.nodes();
     let db = connect(&roles, user::WHO_SEES).await;
-    two.stop_applier().unwrap();
-    insert(&db, 1).await.unwrap();
-    one.wait_caught_up_with(old).unwrap();
-    old.kill().unwrap();
-    one.promote().unwrap();
-    two.promote().unwrap();
-    until_role(&db, "m2", Role::Fenced).await;
-    until_role(&db, "m3", Role::Fenced).await;
+    promote_both(&roles, &db).await;
     one.demote().unwrap();
     until_role(&db, "m3", Role::Primary).await;
     insert(&db, 2).await.unwrap();

@@ -7,7 +7,7 @@ use sealane::{ClusterEvent, ClusterSignal, Outcome, Role};
 
 use super::stage::{Roles, insert, rows, user};
 use crate::{
-    faults::{outcome, status, within},
+    faults::{outcome, status, until_role, within},
     fixture::number,
     place::until,
 };
@@ -15,13 +15,6 @@ use crate::{
 const LIMIT: Duration = Duration::from_secs(30);
 const MINUTE: Duration = Duration::from_mins(1);
 const COUNT: &str = "SELECT count(*) FROM note";
-
-async fn until_role(db: &sealane::RoutedConnection, node: &str, role: Role) {
-    until(&format!("{node} to be {role}"), async || {
-        status(db, node).role == role
-    })
-    .await;
-}
 
 /// T9: no check would notice it for a minute; the first statement that fails does.
 async fn finds_the_new_primary_by_a_failing_statement(user: user::User) {

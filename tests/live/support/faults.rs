@@ -103,6 +103,13 @@ pub fn status(db: &RoutedConnection, name: &str) -> NodeStatus {
         .clone()
 }
 
+pub async fn until_role(db: &RoutedConnection, name: &str, role: sealane::Role) {
+    crate::place::until(&format!("{name} to be {role}"), async || {
+        status(db, name).role == role
+    })
+    .await;
+}
+
 pub async fn until_ejected(db: &RoutedConnection, name: &str) {
     eventually(&format!("{name} ejected"), async || {
         status(db, name).ineligible == Some(sealane::Ineligible::Ejected)

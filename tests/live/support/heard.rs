@@ -3,11 +3,14 @@
 use std::{
     fmt::Write,
     sync::{Arc, LazyLock, Mutex},
+    time::{Duration, Instant},
 };
 
 use metrics_util::debugging::{DebugValue, DebuggingRecorder};
 use tracing::Dispatch;
 use tracing_subscriber::{Layer, layer::SubscriberExt};
+
+use crate::place::until;
 
 /// One decision, as the traces tell it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -116,4 +119,22 @@ pub async fn counter(db: &sealane::RoutedConnection, name: &str) -> u64 {
             other => panic!("{name} is no counter: {other:?}"),
         })
         .sum()
+}
+
+/// For a second, two replicas that are left to wait are asked no more than that takes: one question every 5 ms of each while those
+/// who wait have just come, and one every 20 ms in the end. `one_waits`: on each there is one question at the most.
+pub async fn is_asked_sparingly(db: &sealane::RoutedConnection, one_waits: impl Fn() -> bool) {
+    let (begun, before) = (Instant::now(), counter(db, "sealane_samples_total").await);
+    until("a while to pass", async || {
+        assert!(one_waits());
+        begun.elapsed() > Duration::from_secs(1)
+    })
+    .await;
+    let asked = counter(db, "sealane_samples_total").await - before;
+    let most = begun.elapsed().as_millis() / 5 * 2;
+    assert!(
+        u128::from(asked) <= most,
+        "{asked} in {:?}",
+        begun.elapsed()
+    );
 }
