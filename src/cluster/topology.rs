@@ -66,8 +66,8 @@ pub struct NodeStatus {
     pub in_doubt: bool,
     /// Statements, streams and transactions on it.
     pub in_flight: u64,
-    /// Open connections of its pools; 0 for one that the application made. A replica that may become the primary has one
-    /// in its other pool, which no statement gets before that.
+    /// Connections of its pools that are open or being opened; 0 for one that the application made. A replica that may
+    /// become the primary has one in its other pool, which no statement gets before that.
     pub connections: u32,
     /// How many pools it has had; a node found dead gets a new one.
     pub generation: u64,

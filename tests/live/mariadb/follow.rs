@@ -74,15 +74,14 @@ async fn an_old_primary_that_stays_writable_gets_nothing_once_the_new_one_was_se
     roles.wait_caught_up();
     new.promote().unwrap();
     other.follow(new).unwrap();
-    insert(&db, 2).await.unwrap();
-    assert_eq!((rows(old, 2), rows(new, 2)), (1, 0), "nobody has told");
+    // Not by the handle: what it asks of the replicas around a write of its own may tell it already.
     for n in 100..120 {
         let sql = format!("INSERT INTO note VALUES ({n}, 'alone')");
         old.sql_in("app", &sql).unwrap();
     }
     db.cluster().signal(ClusterSignal::Refresh).unwrap();
     until_role(&db, "m2", Role::Primary).await;
-    for n in 3..20 {
+    for n in 2..20 {
         insert(&db, n).await.unwrap();
         assert_eq!((rows(old, n), rows(new, n)), (0, 1));
     }
