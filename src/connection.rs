@@ -3,6 +3,7 @@
 //! It is an `Arc` and a few words of scope, so every narrowing (`primary()`, `replica()`, `in_zone()`) returns another
 //! one of the same type, and a function that takes `&DatabaseConnection` under the drop-in alias takes them all.
 
+mod again;
 mod concrete;
 mod inherent;
 mod local;
@@ -18,6 +19,7 @@ use std::{fmt, sync::Arc};
 
 use sea_orm::{DatabaseConnection, DbBackend};
 
+pub use self::again::RetryPolicy;
 pub use self::session::scope;
 #[cfg(feature = "stream")]
 pub use self::stream::RoutedStream;

@@ -62,7 +62,7 @@ pub use config::{
 #[cfg(feature = "stream")]
 pub use connection::RoutedStream;
 pub use connection::{
-    RoutedConnection, pause::PausedWrites, scope, transaction::RoutedTransaction,
+    RetryPolicy, RoutedConnection, pause::PausedWrites, scope, transaction::RoutedTransaction,
 };
 pub use credentials::{Credentials, CredentialsProvider, CredentialsRequest};
 pub use error::{Error, causes};

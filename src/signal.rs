@@ -312,6 +312,13 @@ pub(crate) fn signal(error: &sea_orm::sqlx::Error, on: Role) -> Signal {
     meaning(&facts(error), on)
 }
 
+/// Whether a server has rolled the transaction back because of others beside it: as not serializable, or in a deadlock.
+#[must_use]
+pub(crate) fn is_serialization(error: &sea_orm::DbErr) -> bool {
+    let driver = driver::sqlx_of(error);
+    driver.is_some_and(|driver| signal(driver, Role::Primary) == Signal::Serialization)
+}
+
 /// What happened, from the plain facts.
 #[must_use]
 pub(crate) fn meaning(facts: &ErrorFacts<'_>, on: Role) -> Signal {

@@ -92,7 +92,7 @@ table! {
     NO_READ_ONLY_DEFAULT = Counter Count "sealane_connections_without_read_only_default_total" ["node"]
         "Connections to a replica that were opened without the read-only default: something between drops start-up options";
     RETRIES = Counter Count "sealane_retries_total" ["node", "cause"]
-        "Statements sent again, by the node that had failed them and the cause";
+        "Statements sent again, and transactions whose closure ran again, by the node that had failed them and the cause";
     CORRECTED = Counter Count "sealane_corrected_misroutes_total" []
         "Reads that a replica refused as a write and that ran once on the primary";
     CACHE_HITS = Counter Count "sealane_intent_cache_hits_total" []

@@ -138,6 +138,10 @@ impl Lease {
         &self.seat.metrics
     }
 
+    pub(crate) fn shared_metrics(&self) -> Arc<NodeMetrics> {
+        Arc::clone(&self.seat.metrics)
+    }
+
     /// From here to the lease's end is the statement's time. Asking the clock costs more than the rest of a lease, so
     /// it is asked for what is sent and for nothing else.
     pub(crate) fn sending(&mut self) {

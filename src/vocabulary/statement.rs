@@ -105,5 +105,7 @@ word_enum! {
         ReadOnly = "read_only",
         /// The node left the topology, or its role, before anything was sent.
         Swapped = "swapped",
+        /// The whole transaction was not serializable, or a part of a deadlock, and its closure may run again.
+        Serialization = "serialization",
     }
 }

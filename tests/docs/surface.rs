@@ -56,6 +56,9 @@ async fn futures_of_the_surface_are_send() {
         })
         .await
         .map_err(|err| DbErr::Custom(err.to_string()))?;
+        let policy = sealane::RetryPolicy::default();
+        let worked = db.transaction_with_retry(policy, |txn| txn.query_all_raw(select()));
+        worked.await.map_err(|err| DbErr::Custom(err.to_string()))?;
         db.cluster().export_metrics().await?;
         Ok::<_, DbErr>(())
     })

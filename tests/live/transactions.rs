@@ -1,5 +1,6 @@
 //! Transactions on PostgreSQL: what their ends mean (rule R9).
 
+mod again;
 mod levels;
 
 use sea_orm::{ConnectionTrait, DbErr, TransactionError, TransactionTrait};

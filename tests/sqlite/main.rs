@@ -7,6 +7,7 @@
 )]
 
 mod adopted;
+mod again;
 mod closures;
 mod concrete;
 mod drop_in;

@@ -78,8 +78,13 @@ impl TransactionState {
         self.depth == 0
     }
 
-    pub(super) fn lease(&self) -> &Lease {
+    pub(in crate::connection) fn lease(&self) -> &Lease {
         &self.root.lease
+    }
+
+    /// A text in the transaction may have ended it, so that what failed later says nothing of what came before.
+    pub(in crate::connection) fn may_have_ended(&self) -> bool {
+        self.root.marks.may_have_ended.load(Ordering::Acquire)
     }
 
     /// Poisons the transaction unless it is disarmed.
