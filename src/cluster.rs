@@ -7,6 +7,7 @@ mod concrete;
 mod control;
 mod discovery;
 mod events;
+mod health;
 mod heard;
 mod idle;
 pub(crate) mod inbox;
@@ -35,6 +36,7 @@ pub use self::topology::{NodeStatus, Topology, TopologyChange};
 pub use self::{
     control::ClusterSignal,
     events::{ClusterEvent, ClusterEvents},
+    health::Health,
 };
 use self::{inbox::HandleOrder, shared::Shared, source::Source};
 use crate::{

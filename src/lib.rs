@@ -54,7 +54,8 @@ mod state;
 mod vocabulary;
 
 pub use cluster::{
-    Cluster, ClusterEvent, ClusterEvents, ClusterSignal, NodeStatus, Topology, TopologyChange,
+    Cluster, ClusterEvent, ClusterEvents, ClusterSignal, Health, NodeStatus, Topology,
+    TopologyChange,
 };
 pub use config::{
     Builder, Config, ConfigError, Discovery, NodeConfig, NodeUrl, ParseDiscoveryError, Problem,
@@ -71,7 +72,7 @@ pub use intent::{Verdict, classify};
 pub use position::{Bookmark, ParseBookmarkError};
 pub use route::NotSent;
 pub use vocabulary::{
-    Consistency, EjectionCause, Failover, FenceReason, Flavour, Ineligible, Intent, NodeId,
+    Consistency, EjectionCause, Failover, FenceReason, Flavour, HealthState, Ineligible, Intent, NodeId,
     OnConflict, OnStale, Outcome, ParseWordError, Reason, RetryCause, Role, Scope, Stage,
     StatementLimit,
 };
@@ -92,6 +93,9 @@ mod pages {
 
     #[doc = include_str!("../docs/from-seaorm.md")]
     struct FromSeaorm;
+
+    #[doc = include_str!("../docs/health.md")]
+    struct HealthPage;
 
     #[doc = include_str!("../docs/read-your-writes.md")]
     struct ReadYourWrites;

@@ -2,6 +2,7 @@
 //! that lands.
 
 mod carrier;
+mod health;
 
 use std::{
     mem,
@@ -14,6 +15,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use self::carrier::Carrier;
+pub use self::health::HealthService;
 use crate::{connection::RoutedConnection, error::Error, position::Bookmark, scope};
 
 /// A tower layer that gives every request a session of its own, begun from the bookmark that the client brought, and

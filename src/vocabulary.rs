@@ -16,7 +16,7 @@ pub(crate) use self::flavour::SystemFacts;
 pub use self::{
     choice::{Consistency, Failover, OnConflict, OnStale, Scope, StatementLimit},
     flavour::Flavour,
-    node::{EjectionCause, FenceReason, Ineligible, NodeId, Role},
+    node::{EjectionCause, FenceReason, HealthState, Ineligible, NodeId, Role},
     statement::{Intent, Outcome, Reason, RetryCause, Stage},
     word_enum::ParseWordError,
 };

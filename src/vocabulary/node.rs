@@ -18,6 +18,20 @@ word_enum! {
     }
 }
 
+word_enum! {
+    /// What a cluster can do, as its [`health`](crate::Cluster::health) says.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    #[non_exhaustive]
+    HealthState {
+        /// A primary takes writes. Reads are served: by replicas, or by it.
+        Ready = "ready",
+        /// No primary is known to be well, and replicas serve reads. Writes wait for one (`SEALANE_FAILOVER_TIMEOUT`).
+        ReadOnly = "read_only",
+        /// No node is known to be well.
+        Down = "down",
+    }
+}
+
 /// One node of the topology: its ordinal in this process, never reused, so that late news of a removed node
 /// cannot be taken for news of another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -30,6 +30,8 @@ mod faults_replicas;
 mod faults_start;
 mod flavour;
 mod grants;
+#[cfg(feature = "tower")]
+mod health;
 mod history;
 mod identity;
 mod idle;

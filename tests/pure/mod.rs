@@ -9,6 +9,7 @@ mod door;
 #[cfg(all(feature = "postgres", feature = "serde"))]
 mod flavour;
 mod gtid;
+mod health;
 mod intent;
 mod matrix;
 mod metrics;
