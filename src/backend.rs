@@ -4,6 +4,7 @@
 #[cfg(feature = "postgres")]
 pub(crate) mod activity;
 mod catalog;
+pub(crate) mod details;
 #[cfg(feature = "mysql")]
 pub(crate) mod mysql;
 #[cfg(feature = "postgres")]

@@ -11,6 +11,7 @@ mod health;
 mod heard;
 mod idle;
 pub(crate) mod inbox;
+mod inspection;
 mod judging;
 mod log;
 mod metric_sums;
@@ -37,8 +38,10 @@ pub use self::{
     control::ClusterSignal,
     events::{ClusterEvent, ClusterEvents},
     health::Health,
+    inspection::NodeInspection,
 };
 use self::{inbox::HandleOrder, shared::Shared, source::Source};
+pub use crate::backend::details::ServerDetails;
 use crate::{
     config::{NodeConfig, arrange},
     error::{Error, causes::TopologyProblem},

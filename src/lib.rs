@@ -54,8 +54,8 @@ mod state;
 mod vocabulary;
 
 pub use cluster::{
-    Cluster, ClusterEvent, ClusterEvents, ClusterSignal, Health, NodeStatus, Topology,
-    TopologyChange,
+    Cluster, ClusterEvent, ClusterEvents, ClusterSignal, Health, NodeInspection, NodeStatus,
+    ServerDetails, Topology, TopologyChange,
 };
 pub use config::{
     Builder, Config, ConfigError, Discovery, NodeConfig, NodeUrl, ParseDiscoveryError, Problem,
@@ -72,8 +72,8 @@ pub use intent::{Verdict, classify};
 pub use position::{Bookmark, ParseBookmarkError};
 pub use route::NotSent;
 pub use vocabulary::{
-    Consistency, EjectionCause, Failover, FenceReason, Flavour, HealthState, Ineligible, Intent, NodeId,
-    OnConflict, OnStale, Outcome, ParseWordError, Reason, RetryCause, Role, Scope, Stage,
+    Consistency, EjectionCause, Failover, FenceReason, Flavour, HealthState, Ineligible, Intent,
+    NodeId, OnConflict, OnStale, Outcome, ParseWordError, Reason, RetryCause, Role, Scope, Stage,
     StatementLimit,
 };
 

@@ -11,8 +11,9 @@ use crate::{
 };
 
 impl Ineligible {
-    /// What to do about it, in the log and on the page of metrics.
-    pub(crate) const fn advice(self) -> &'static str {
+    /// What to do about it, as the log and the page of metrics say.
+    #[must_use]
+    pub const fn advice(self) -> &'static str {
         match self {
             Self::OtherCluster => "check DATABASE_REPLICA_URLS",
             Self::OlderEpoch => "let it follow the new primary",

@@ -131,3 +131,58 @@ fn usage_errors_say_what_is_wrong() {
         );
     }
 }
+
+fn doctor(variables: &[(&str, &str)]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_sealane"))
+        .args(["doctor", "--watch", "10ms"])
+        .env_clear()
+        .envs(variables.iter().copied())
+        .output()
+        .unwrap()
+}
+
+/// What an application would refuse to start with, all of it at once.
+#[test]
+fn the_doctor_names_each_variable_that_is_wrong() {
+    let output = doctor(&[]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stdout).starts_with("error: DATABASE_URL: is not set"));
+    let output = doctor(&[
+        ("DATABASE_URL", "postgres://app:hidden@db1/app"),
+        ("SEALANE_MAX_CONNECTIONS", "many"),
+        ("SEALANE_CHECK_INTERVALL", "1s"),
+    ]);
+    let told = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(1));
+    for part in [
+        "error: SEALANE_MAX_CONNECTIONS: ",
+        "error: SEALANE_CHECK_INTERVALL: ",
+    ] {
+        assert!(told.contains(part), "{told}");
+    }
+    assert!(!told.contains("hidden"), "{told}");
+}
+
+#[test]
+fn the_doctor_tells_what_does_not_answer_and_what_is_well() {
+    let output = doctor(&[(
+        "DATABASE_URL",
+        "postgres://app:hidden@127.0.0.1:1/app?name=main",
+    )]);
+    let told = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(
+        told.contains("error: main: gives no connection: "),
+        "{told}"
+    );
+    assert!(told.contains("error: no primary answers: "), "{told}");
+    assert!(!told.contains("hidden"), "{told}");
+
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}?mode=rwc", folder.path().join("app.db").display());
+    let output = doctor(&[("DATABASE_URL", &url)]);
+    let told = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{told}");
+    assert!(told.contains("app.db (readers)  SQLite "), "{told}");
+    assert!(told.ends_with("\nnothing is wrong\n"), "{told}");
+}

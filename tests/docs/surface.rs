@@ -59,6 +59,7 @@ async fn futures_of_the_surface_are_send() {
         let policy = sealane::RetryPolicy::default();
         let worked = db.transaction_with_retry(policy, |txn| txn.query_all_raw(select()));
         worked.await.map_err(|err| DbErr::Custom(err.to_string()))?;
+        db.cluster().inspect().await?;
         db.cluster().export_metrics().await?;
         Ok::<_, DbErr>(())
     })

@@ -22,6 +22,8 @@ mod credentials;
 mod credentials_faults;
 #[cfg(feature = "discovery")]
 mod discovery;
+#[cfg(feature = "cli")]
+mod doctor;
 mod drop_in_pool;
 mod failover;
 mod faults_connections;

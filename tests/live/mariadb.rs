@@ -3,6 +3,8 @@
 
 mod conflict;
 mod demoted;
+#[cfg(feature = "cli")]
+mod doctor;
 mod errors;
 mod failover;
 mod fence;

@@ -4,7 +4,7 @@
 //! ends the command quietly instead of with a panic.
 #![forbid(unsafe_code)]
 
-#[path = "sealane/intent.rs"]
+mod doctor;
 mod intent;
 
 use std::io::{self, ErrorKind, Write};
@@ -24,17 +24,24 @@ struct Arguments {
 enum Command {
     /// Say what a statement needs, why, and which part of it decided.
     Intent(intent::Arguments),
+    /// Look at the cluster that the environment describes, as an application would meet it.
+    ///
+    /// Ends with 0 where nothing is wrong, with 1 where something is (with --strict also where something wants a look), with
+    /// 2 where the command was written wrongly.
+    Doctor(doctor::Arguments),
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let result = match arguments.command {
         Command::Intent(arguments) => {
-            intent::run(&arguments, io::stdin().lock(), io::stdout().lock())
+            let (input, output) = (io::stdin().lock(), io::stdout().lock());
+            intent::run(&arguments, input, output).map(|()| ExitCode::SUCCESS)
         }
+        Command::Doctor(arguments) => doctor::run(&arguments, io::stdout().lock()),
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
             // If even this cannot be written, the exit code is all that is left.

@@ -1,0 +1,38 @@
+//! `sealane doctor` on MariaDB.
+
+use crate::doctor::doctor;
+
+use super::stage::Stage;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cluster_has_a_table_and_a_user_is_told_what_to_grant() {
+    let stage = Stage::new("doctor").await;
+    let urls = |user: &str| {
+        let replicas = stage.replicas().iter();
+        let replicas: Vec<_> = replicas.map(|one| one.url_as(user, "doctor")).collect();
+        (stage.primary().url_as(user, "doctor"), replicas.join(","))
+    };
+    let told = |user: &str| {
+        let (primary, replicas) = urls(user);
+        let variables = [
+            ("DATABASE_URL", primary.as_str()),
+            ("DATABASE_REPLICA_URLS", replicas.as_str()),
+        ];
+        doctor(&variables, &[])
+    };
+    let well = told("eye");
+    assert_eq!(well.code, Some(0), "{}", well.text);
+    assert!(well.text.ends_with("\nnothing is wrong\n"), "{}", well.text);
+    let mut rows = well.text.lines().skip(1);
+    for (role, read_only) in [
+        ("primary", " no "),
+        ("replica", " yes "),
+        ("replica", " yes "),
+    ] {
+        let row = rows.next().unwrap();
+        for part in ["-MariaDB", role, read_only, " ms", " of "] {
+            assert!(row.contains(part), "`{part}` in {row}");
+        }
+    }
+    told("app").finding("GRANT REPLICA MONITOR ON *.* TO");
+}
