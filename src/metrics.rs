@@ -24,6 +24,6 @@ pub(crate) use sums::{ClusterSums, NodeSums, Observed, PoolSums};
 pub(crate) use {
     counters::{StatementCounters, statement_at},
     histogram::Buckets,
-    names::{ALL, Counted, MetricKind},
+    names::{ALL, Counted, Metric, MetricKind},
     shard::Padded,
 };

@@ -2,7 +2,10 @@
 //!
 //! `SEALANETEST_WRITE_PAGES=1 cargo test --lib pages` writes the tables anew; read the difference before it is committed.
 
+mod alerts;
 mod metrics;
+mod operate;
+mod promql;
 mod variables;
 
 use std::{
@@ -12,6 +15,10 @@ use std::{
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap()
 }
 
 /// Fails where what stands between `<!-- mark -->` and `<!-- /mark -->` is something else.
