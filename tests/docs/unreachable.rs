@@ -206,7 +206,7 @@ async fn a_statement_without_a_connection_says_where_and_why() {
 
     // Code that knows SeaORM's error by its variant meets it, and the log says the rest.
     let mut options = sea_orm::ConnectOptions::new(node.url());
-    options.max_connections(1).acquire_timeout(300 * MS);
+    options.max_connections(1).acquire_timeout(2_000 * MS);
     let db = drop_in::Database::connect(options).await.unwrap();
     let txn = db.begin().await.unwrap();
     let (log, guard) = Log::listen(tracing::Level::WARN);
