@@ -18,6 +18,7 @@ mod metric_sums;
 mod name;
 mod nodes;
 mod probes;
+pub(crate) mod shadow;
 pub(crate) mod shared;
 mod source;
 pub(crate) mod start;
@@ -39,6 +40,7 @@ pub use self::{
     events::{ClusterEvent, ClusterEvents},
     health::Health,
     inspection::NodeInspection,
+    shadow::{ShadowReport, Unrecognised},
 };
 use self::{inbox::HandleOrder, shared::Shared, source::Source};
 pub use crate::backend::details::ServerDetails;

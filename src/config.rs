@@ -51,7 +51,7 @@ pub(crate) use url::scheme_of;
 
 use crate::credentials::{CredentialsProvider, CredentialsRegistry};
 use crate::vocabulary::{
-    Consistency, Failover, Flavour, OnConflict, OnStale, Scope, StatementLimit,
+    Consistency, Failover, Flavour, Mode, OnConflict, OnStale, Scope, StatementLimit,
 };
 use source::SettingSource;
 
@@ -91,6 +91,9 @@ pub struct Config {
     pub primary: NodeConfig,
     /// The replicas as configured; none by default, and then everything goes to the primary.
     pub replicas: Vec<NodeConfig>,
+    /// Whether statements go where they belong (default: `route`), or stay on the primary while it is counted where they would
+    /// have gone.
+    pub mode: Mode,
     /// Whether reads are split off at all (default: yes). Off sends everything to the primary.
     pub enabled: bool,
     /// The zone whose replicas serve reads while one of them is eligible; unset, all zones are alike.

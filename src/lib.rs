@@ -55,7 +55,7 @@ mod vocabulary;
 
 pub use cluster::{
     Cluster, ClusterEvent, ClusterEvents, ClusterSignal, Health, NodeInspection, NodeStatus,
-    ServerDetails, Topology, TopologyChange,
+    ServerDetails, ShadowReport, Topology, TopologyChange, Unrecognised,
 };
 pub use config::{
     Builder, Config, ConfigError, Discovery, NodeConfig, NodeUrl, ParseDiscoveryError, Problem,
@@ -73,8 +73,8 @@ pub use position::{Bookmark, ParseBookmarkError};
 pub use route::NotSent;
 pub use vocabulary::{
     Consistency, EjectionCause, Failover, FenceReason, Flavour, HealthState, Ineligible, Intent,
-    NodeId, OnConflict, OnStale, Outcome, ParseWordError, Reason, RetryCause, Role, Scope, Stage,
-    StatementLimit,
+    Mode, NodeId, OnConflict, OnStale, Outcome, ParseWordError, Reason, RetryCause, Role, Scope,
+    Stage, StatementLimit,
 };
 
 #[cfg(test)]
@@ -84,6 +84,9 @@ mod pure;
 /// What the pages show in Rust compiles, and runs where it needs no server.
 #[cfg(all(doctest, feature = "sqlite"))]
 mod pages {
+    #[doc = include_str!("../docs/adopting.md")]
+    struct Adopting;
+
     #[doc = include_str!("../docs/configuration.md")]
     struct Configuration;
 

@@ -14,7 +14,7 @@ mod statement;
 pub(crate) use self::flavour::Signs;
 pub(crate) use self::flavour::SystemFacts;
 pub use self::{
-    choice::{Consistency, Failover, OnConflict, OnStale, Scope, StatementLimit},
+    choice::{Consistency, Failover, Mode, OnConflict, OnStale, Scope, StatementLimit},
     flavour::Flavour,
     node::{EjectionCause, FenceReason, HealthState, Ineligible, NodeId, Role},
     statement::{Intent, Outcome, Reason, RetryCause, Stage},

@@ -32,6 +32,7 @@ use super::{
     inbox::{HandleInbox, HandleOrder, StatementInbox, StatementNews},
     judging::Judging,
     name::ClusterName,
+    shadow::Shadow,
     worker_handle::WorkerHandle,
 };
 
@@ -52,6 +53,7 @@ pub(crate) struct Shared {
     pub(crate) follower_reads: Option<Arc<LocalSettings>>,
     pub(crate) worker: WorkerHandle,
     pub(crate) admission: Admission,
+    pub(crate) shadow: Shadow,
     /// When the cluster began: moments of the reducer count from here.
     pub(crate) origin: Instant,
 }
@@ -126,6 +128,7 @@ impl Shared {
             backend,
             follower_reads,
             admission: Admission::new(&config),
+            shadow: Shadow::default(),
             snapshot,
             config,
             judging: Judging::new(classifier, reads_catalog),

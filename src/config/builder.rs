@@ -14,7 +14,7 @@ use super::table::{PRIMARY, settings};
 use super::{Config, Discovery};
 use crate::credentials::{Credentials, CredentialsProvider, CredentialsRequest};
 use crate::vocabulary::{
-    Consistency, Failover, Flavour, OnConflict, OnStale, Role, Scope, StatementLimit,
+    Consistency, Failover, Flavour, Mode, OnConflict, OnStale, Role, Scope, StatementLimit,
 };
 
 /// Builds a [`Config`] in code; each setter is named like the field it sets.

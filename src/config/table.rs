@@ -14,7 +14,7 @@ use super::source::SettingSource;
 use super::value::{Field, Value};
 use super::{Config, Discovery, NodeConfig};
 use crate::vocabulary::{
-    Consistency, Failover, Flavour, OnConflict, OnStale, Scope, StatementLimit,
+    Consistency, Failover, Flavour, Mode, OnConflict, OnStale, Scope, StatementLimit,
 };
 pub(super) use rows::settings;
 

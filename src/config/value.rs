@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::Discovery;
 use crate::vocabulary::{
-    Consistency, Failover, Flavour, OnConflict, OnStale, Scope, StatementLimit,
+    Consistency, Failover, Flavour, Mode, OnConflict, OnStale, Scope, StatementLimit,
 };
 
 const KIB: usize = 1024;
@@ -118,6 +118,7 @@ macro_rules! word_field {
 word_field!(Consistency);
 word_field!(Failover);
 word_field!(Flavour);
+word_field!(Mode);
 word_field!(OnConflict);
 word_field!(StatementLimit);
 word_field!(OnStale);

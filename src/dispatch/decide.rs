@@ -10,7 +10,7 @@ use crate::{
     route::{Decision, Forced, RouteRequest, route},
     snapshot::Snapshot,
     state::Spares,
-    vocabulary::{Consistency, Reason, Role},
+    vocabulary::{Consistency, Intent, Reason, Role},
 };
 
 /// A node to go to, in the role that it has in one snapshot, and why.
@@ -51,6 +51,10 @@ impl Attempt<'_> {
         {
             return NextMove::Stale;
         }
+        let reason = match self.request.shared.is_shadow() {
+            true => self.shadowed(&snapshot, reason),
+            false => reason,
+        };
         self.count(reason);
         self.progress.reason = reason;
         let kind = self.classification;
@@ -64,11 +68,20 @@ impl Attempt<'_> {
         NextMove::Go(self.lease_on(Target::of(&snapshot, index, reason)))
     }
 
-    /// Asks where it would go now.
+    /// Asks where it goes now.
     pub(super) fn question(&self, snapshot: &Snapshot) -> Decision {
+        self.ask(&self.route_request(snapshot), snapshot)
+    }
+
+    /// Asks where it would go now if the mode kept nothing on the primary.
+    pub(super) fn unshadowed(&self, snapshot: &Snapshot) -> Decision {
+        self.ask(&self.wanted(snapshot), snapshot)
+    }
+
+    fn ask(&self, request: &RouteRequest<'_>, snapshot: &Snapshot) -> Decision {
         let mut rng = fastrand::Rng::with_seed(fastrand::u64(..));
         route(
-            &self.route_request(snapshot),
+            request,
             &snapshot.view,
             &mut rng,
             |index| snapshot.member(index).seat().in_flight(),
@@ -101,7 +114,18 @@ impl Attempt<'_> {
         }
     }
 
+    /// The question, by what the handle, the statement and its attempts want, and by the mode. A `replica()` handle that is
+    /// given something else than a read is refused in every mode.
     pub(super) fn route_request<'s>(&'s self, snapshot: &Snapshot) -> RouteRequest<'s> {
+        let mut wanted = self.wanted(snapshot);
+        let reads = wanted.classification.intent == Intent::Read;
+        if self.request.shared.is_shadow() && (reads || wanted.forced != Forced::Replica) {
+            wanted.forced = Forced::Primary;
+        }
+        wanted
+    }
+
+    fn wanted<'s>(&'s self, snapshot: &Snapshot) -> RouteRequest<'s> {
         let (request, progress) = (&self.request, &self.progress);
         let classification = self.classification;
         let strong = request.level == Consistency::Strong;
@@ -129,6 +153,26 @@ impl Attempt<'_> {
             retried: progress.retries > 0,
             waiting: request.shared.admission.waiting(),
         }
+    }
+
+    /// Why it is where it is in shadow mode: what it would have been elsewhere, which is counted once for each statement.
+    #[cold]
+    fn shadowed(&self, snapshot: &Snapshot, reason: Reason) -> Reason {
+        let reason = match self.unshadowed(snapshot) {
+            Decision::Go { index, .. } if snapshot.view.primary != Some(index) => Reason::Shadow,
+            Decision::Go { reason, .. } => reason,
+            // A replica is insisted on, and none would do.
+            Decision::Wait | Decision::Refuse(_) => reason,
+        };
+        let (shared, sql) = (self.request.shared, self.request.sql);
+        if self.progress.retries == 0 {
+            shared.shadow.note(reason, sql, || {
+                let classifier = self.request.overrides.classifier(shared);
+                let verdict = sql.map(|sql| classifier.explain(sql));
+                verdict.map_or_else(String::new, |verdict| verdict.part().to_owned())
+            });
+        }
+        reason
     }
 
     /// Counts what is rare about a route.

@@ -22,7 +22,7 @@ pub(crate) fn preview(
 ) -> (Result<String, NotSent>, Option<Role>, Reason) {
     let classification = Classification::new(verdict.intent(), verdict.reason());
     let snapshot = shared.snapshot.load();
-    match Attempt::new(shared, overrides, classification, None).question(&snapshot) {
+    match Attempt::new(shared, overrides, classification, None).unshadowed(&snapshot) {
         Decision::Go { index, reason } => {
             let node = &snapshot.view.nodes()[index];
             (Ok(node.name.to_string()), Some(node.role), reason)

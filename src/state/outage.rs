@@ -6,7 +6,7 @@ use super::Moment;
 use crate::signal::Signal;
 
 /// A statement's text, as far as it is remembered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct TextHash(pub(crate) u64);
 
 impl TextHash {

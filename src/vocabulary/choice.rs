@@ -76,6 +76,20 @@ word_enum! {
 }
 
 word_enum! {
+    /// Whether statements go where they belong, or it is only told where that is.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+    #[non_exhaustive]
+    Mode {
+        /// Reads go to replicas.
+        #[default]
+        Route = "route",
+        /// Everything goes to the primary. What would have gone elsewhere is counted, and
+        /// [`shadow_report`](crate::Cluster::shadow_report) tells it.
+        Shadow = "shadow",
+    }
+}
+
+word_enum! {
     /// What happens when two nodes are primaries of one epoch.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
     #[non_exhaustive]

@@ -53,6 +53,8 @@ word_enum! {
         OnlyPrimary = "only_primary",
         /// A replica refused the statement as a write; it ran once on the primary.
         Corrected = "corrected",
+        /// A replica would have served the read, and `SEALANE_MODE=shadow` keeps it on the primary.
+        Shadow = "shadow",
     }
 }
 

@@ -51,6 +51,7 @@ mod replica_transactions;
 mod rotation;
 mod safety_net;
 mod serializable;
+mod shadow;
 mod smoke;
 mod start_late;
 mod statement_limit;

@@ -43,6 +43,11 @@ macro_rules! settings {
                     "true",
                     "Splits reads off; `false` sends everything to the primary",
                     "who names replicas wants them used";
+                "SEALANE_MODE" mode: [Mode] = Mode::default(),
+                    SettingKind::Word(Mode::WORDS),
+                    "shadow",
+                    "`shadow` moves nothing: everything goes to the primary, and what would have gone to a replica is counted; see [adopting](adopting.md)",
+                    "who names replicas wants them used";
                 "SEALANE_ZONE" zone: [Option<String>] = None,
                     SettingKind::Name,
                     "eu-west-1a",
