@@ -14,10 +14,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use series::Series;
 use writer::Writer;
 
+use metrics::Label;
+
 use super::histogram::Buckets;
 use super::names::{
-    ALL, ASLEEP, ClusterCounter, Counted, EPOCH, HAS_PRIMARY, Metric, OPEN_WRITES, RETRY_BUDGET,
-    TRACKED_TASKS, WAITERS,
+    ALL, ASLEEP, BUILD_INFO, ClusterCounter, Counted, EPOCH, HAS_PRIMARY, Metric, OPEN_WRITES,
+    RETRY_BUDGET, TRACKED_TASKS, WAITERS,
 };
 use super::sums::ClusterSums;
 
@@ -102,6 +104,8 @@ impl Exporter {
                 Some(node) => nodes.has(node),
                 None => true,
             });
+            let version = Label::from_static_parts("version", env!("CARGO_PKG_VERSION"));
+            writer.gauge(&BUILD_INFO, vec![version], 1);
             writer.gauge(&OPEN_WRITES, Vec::new(), sums.open_writes);
             writer.gauge(&TRACKED_TASKS, Vec::new(), sums.tracked_tasks);
             writer.gauge(&EPOCH, Vec::new(), sums.epoch);

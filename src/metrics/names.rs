@@ -61,6 +61,8 @@ macro_rules! table {
 }
 
 table! {
+    BUILD_INFO = Gauge Count "sealane_build_info" ["version"]
+        "1, with the version of sealane that runs";
     STATEMENTS = Counter Count "sealane_statements_total" ["node", "role", "intent", "reason"]
         "Statements by the node they went to, the role it had, what they needed and why they went there";
     STATEMENT_SECONDS = Histogram Seconds "sealane_statement_seconds" ["node"]
@@ -126,9 +128,9 @@ table! {
     NODE_ELIGIBLE = Gauge Count "sealane_node_eligible" ["node", "reason"]
         "1 for what holds of the node as a replica: `eligible`, or why it serves no balanced reads; 0 for what held of it before";
     NODE_LAG_SECONDS = Gauge Seconds "sealane_node_lag_seconds" ["node"]
-        "The most that the replica may be behind the primary; not there where it cannot be told";
+        "The most that the replica may be behind the primary; not there, or NaN, where it cannot be told";
     NODE_LAG_BYTES = Gauge Bytes "sealane_node_lag_bytes" ["node"]
-        "How much log the replica had not replayed when it was asked last, of what the primary had written then";
+        "How much log the replica had not replayed when it was asked last, of what the primary had written then; not there, or NaN, where it cannot be told";
     EPOCH = Gauge Count "sealane_epoch" []
         "The newest timeline that was seen (PostgreSQL)";
     HAS_PRIMARY = Gauge Count "sealane_has_primary" []

@@ -30,6 +30,9 @@ pub(super) struct Exported {
     pub(super) pool: PoolSums,
     pub(super) role: Option<Role>,
     pub(super) observed: Observed,
+    /// Its lag has a series, in time and in bytes.
+    pub(super) lag_series: bool,
+    pub(super) bytes_series: bool,
     /// What was said of its eligibility so far: each has a series, so that none stays at 1 that no longer holds.
     pub(super) eligible_words: BTreeSet<&'static str>,
 }
@@ -69,6 +72,8 @@ impl Exported {
         // Of two nodes under one name, the one that drains is the older one.
         self.role = Some(node.role);
         self.observed = node.observed;
+        self.lag_series |= node.observed.lag.is_some();
+        self.bytes_series |= node.observed.bytes.is_some();
         self.eligible_words.insert(node.observed.eligible);
     }
 

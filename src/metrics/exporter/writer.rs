@@ -96,11 +96,14 @@ impl<'a> Writer<'a> {
                 u64::from(*word == observed.eligible),
             );
         }
-        if let Some(lag) = observed.lag {
-            self.real(&NODE_LAG_SECONDS, on_node(), lag.as_secs_f64());
+        // A recorder keeps a series for ever: where nobody can tell the lag any more, the last one would be a lie.
+        if node.lag_series {
+            let lag = observed.lag.map_or(f64::NAN, |lag| lag.as_secs_f64());
+            self.real(&NODE_LAG_SECONDS, on_node(), lag);
         }
-        if let Some(bytes) = observed.bytes {
-            self.gauge(&NODE_LAG_BYTES, on_node(), bytes);
+        if node.bytes_series {
+            let bytes = observed.bytes.map_or(f64::NAN, |bytes| bytes as f64);
+            self.real(&NODE_LAG_BYTES, on_node(), bytes);
         }
     }
 

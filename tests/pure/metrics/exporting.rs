@@ -299,6 +299,7 @@ fn label_values_are_names_and_words() {
         for label in key.key().labels() {
             let known = match label.key() {
                 "cluster" => label.value() == "billing",
+                "version" => label.value() == env!("CARGO_PKG_VERSION"),
                 "node" => ["near", "db-2"].contains(&label.value()),
                 "role" => Role::ALL.iter().any(|word| word.as_str() == label.value()),
                 "intent" => Intent::ALL
@@ -318,4 +319,36 @@ fn label_values_are_names_and_words() {
             assert!(known, "{label:?}");
         }
     }
+}
+
+/// A recorder keeps what it was given last, and nobody else tells it that this is over.
+#[test]
+fn a_lag_that_nobody_can_tell_any_more_is_no_number() {
+    let recorder = DebuggingRecorder::new();
+    let snapshotter = recorder.snapshotter();
+    let exporter = Exporter::new("default");
+    let metrics = NodeMetrics::default();
+    let lags = || {
+        let series = snapshotter.snapshot().into_vec().into_iter();
+        let lags = series.filter(|(key, ..)| key.key().name().starts_with("sealane_node_lag_"));
+        lags.map(|(.., value)| match value {
+            DebugValue::Gauge(value) => value.0,
+            other => panic!("no gauge: {other:?}"),
+        })
+        .collect::<Vec<_>>()
+    };
+    metrics::with_local_recorder(&recorder, || {
+        let mut untold = sums(1, "db2", &metrics);
+        untold.observed.lag = None;
+        untold.observed.bytes = None;
+        // What was never told has no series.
+        exporter.export(|| cluster(vec![untold.clone()]));
+        assert!(lags().is_empty());
+        exporter.export(|| cluster(vec![sums(1, "db2", &metrics)]));
+        assert_eq!(lags(), [1.5, 7.0]);
+        for nodes in [vec![untold], vec![]] {
+            exporter.export(|| cluster(nodes));
+            assert!(lags().iter().all(|lag| lag.is_nan()) && lags().len() == 2);
+        }
+    });
 }
