@@ -37,6 +37,10 @@ struct SeenEpoch {
     /// See [`PrimaryPlace::writer`].
     writer: Option<u32>,
     started: u64,
+    /// The greatest that a replica has told of it.
+    replayed: u64,
+    /// How far this writer had come in histories that are over: up to there its numbers may be of one of those.
+    above: u64,
 }
 
 impl SeenEpoch {
@@ -69,6 +73,8 @@ impl Epochs {
             greatest: lsn.0,
             writer,
             started,
+            replayed: 0,
+            above: self.taken(place),
         };
         match self.seen.last_mut() {
             Some(last) if last.epoch == epoch && last.first.is_none() => *last = told,
@@ -90,8 +96,22 @@ impl Epochs {
             greatest: 0,
             writer: None,
             started: 0,
+            replayed: 0,
+            above: 0,
         });
         self.last()
+    }
+
+    /// The greatest number of this writer that is known of any history, where it takes the place of a timeline: an emptied log
+    /// counts from one again.
+    fn taken(&self, place: PrimaryPlace) -> u64 {
+        let same = |seen: &&SeenEpoch| {
+            place.writer.is_some()
+                && (seen.epoch, seen.writer) == (place.position.epoch, place.writer)
+        };
+        let all = self.seen.iter().filter(same);
+        let all = all.map(|seen| seen.greatest.max(seen.replayed).max(seen.above));
+        all.max().unwrap_or(0)
     }
 
     /// The last one's ordinal.
@@ -128,13 +148,16 @@ impl Epochs {
     /// timeline as long as there never was another. After a restore that would take a standby of the lost history for
     /// one of the new, under the same number. One that receives from nobody may have followed a primary that is gone as
     /// well, on a timeline that nobody here has seen: it has to say that it knows of none.
-    pub(super) fn ordinal(&self, cluster: u64, source: Upstream) -> Option<u64> {
+    pub(super) fn ordinal(&mut self, cluster: u64, source: Upstream) -> Option<u64> {
         let newest = self.seen.last()?.epoch.timeline;
         let timeline = match source {
             Upstream::Writer { server, sequence } => {
-                return self
-                    .is_written_now(cluster, server, sequence)
-                    .then(|| self.last())?;
+                if !self.is_written_now(cluster, server, sequence) {
+                    return None;
+                }
+                let last = self.seen.last_mut()?;
+                last.replayed = last.replayed.max(sequence);
+                return self.last();
             }
             Upstream::Timeline(timeline) => timeline,
             Upstream::Hidden(replayed)
@@ -159,13 +182,15 @@ impl Epochs {
         index.and_then(|index| u64::try_from(index + 1).ok())
     }
 
-    /// Whether a transaction is surely of the history that counts. What lies below its beginning may be of another one, and
-    /// every other writer's is until the primary shows it.
+    /// Whether a transaction is surely of the history that counts. What lies below its beginning may be of another one, and so
+    /// may what the same writer's numbers had come to before; every other writer's is until the primary shows it.
     fn is_written_now(&self, cluster: u64, writer: u32, sequence: u64) -> bool {
         self.seen.last().is_some_and(|last| {
             last.epoch.cluster.0 == cluster
                 && last.writer == Some(writer)
-                && last.first.is_some_and(|first| sequence >= first)
+                && last
+                    .first
+                    .is_some_and(|first| sequence >= first && sequence > last.above)
         })
     }
 

@@ -60,6 +60,15 @@ pub(crate) fn last_of_each(texts: &[&str]) -> Option<Vec<Gtid>> {
 }
 
 impl Gtid {
+    /// Whether this transaction comes after all that is there, in one order.
+    pub(crate) fn is_beyond(self, place: GtidPlace) -> bool {
+        match place {
+            GtidPlace::Empty => true,
+            GtidPlace::One(other) => other.domain == self.domain && other.sequence < self.sequence,
+            GtidPlace::Several => false,
+        }
+    }
+
     /// The place itself. All domains of one number are one cluster as far as anybody can tell, and there are no timelines.
     pub(crate) fn position(self) -> Position {
         Position {

@@ -103,7 +103,14 @@ impl GtidConnection {
         if *before != received {
             return Ok(Err(RECEIVES));
         }
-        Ok(match GtidPlace::of(&written) {
+        let (written, received) = (GtidPlace::of(&written), GtidPlace::of(&received));
+        if let GtidPlace::One(received) = received
+            && received.is_beyond(written)
+        {
+            // It logs nothing of what it receives, and has written nothing since.
+            return Err(sqlx::Error::RowNotFound);
+        }
+        Ok(match written {
             GtidPlace::One(gtid) => Ok(gtid),
             // Nobody has written anything yet: whoever does counts from one.
             GtidPlace::Empty => Ok(Gtid {

@@ -189,6 +189,8 @@ pub(crate) struct Fencing {
     pub(crate) announced: Option<FenceReason>,
     /// The epoch in which it claimed to be the primary when an authority named another.
     pub(crate) overruled: Option<u64>,
+    /// The last epoch in which the node took the writes of this process.
+    pub(crate) reigned: Option<u64>,
 }
 
 /// One node.

@@ -196,6 +196,7 @@ fn observed(step: &mut Step<'_>) -> Option<NodeId> {
     succession::inherit(step.state);
     step.know_of_followed();
     claims::take_claims(step);
+    step.hand_over_untold();
     let state = &*step.state;
     if state.primaryship.claim.is_some() {
         // The old one is over, and the new one has not begun.

@@ -43,10 +43,11 @@ impl Writers {
         self.upto_of(other.own) > Some(other.began)
     }
 
-    /// Whether no server wrote to both.
+    /// Whether no server wrote to both. What the other one wrote itself may be there before that one has told of it.
     pub(super) fn is_stranger_to(&self, other: &Self) -> bool {
         let known = |(writer, _): &(u64, u64)| self.upto_of(*writer).is_some();
-        !other.upto.iter().any(known)
+        let either = self.upto_of(other.own).or(other.upto_of(self.own));
+        either.is_none() && !other.upto.iter().any(known)
     }
 
     /// Whether both write under one name: no two servers of one cluster do.

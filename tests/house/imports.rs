@@ -228,7 +228,7 @@ fn nodes_are_called_primary_and_replica() {
         let temporary = ["sqlite_temp", &older[0]].join("_");
         // PostgreSQL's function for the time since when a server runs.
         let since = ["post", &older[0], "_start_time"].concat();
-        // MariaDB's variable, status and function of what it follows.
+        // MariaDB's variables, status and function of what it follows.
         let applied = ["gtid_", &older[1], "_pos"].concat();
         let mut status = [
             "_running",
@@ -236,6 +236,7 @@ fn nodes_are_called_primary_and_replica() {
             "s_running",
             "s_connected",
             "_heartbeat_period",
+            "_updates",
         ]
         .map(|rest| [&older[1], rest].concat())
         .to_vec();

@@ -14,6 +14,7 @@ mod holds;
 mod intent;
 mod lag;
 mod late_start;
+mod logs;
 mod own_writes;
 mod positions;
 mod routing;

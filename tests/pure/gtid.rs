@@ -199,6 +199,39 @@ fn a_log_that_is_shorter_than_it_was_is_another_history() {
     }
 }
 
+/// The same server counts from one, and what a replica has of before has greater numbers.
+#[test]
+fn an_emptied_log_proves_nothing_by_numbers_that_it_had_before() {
+    let clock = Clock::default();
+    assert!(tells(&clock, 1, 100, 11));
+    let before = clock.writes.epoch();
+    assert_eq!(counts(&clock, 1, 105), Some(before), "told by nobody else");
+    for sequence in [1, 60, 104] {
+        assert!(tells(&clock, 1, sequence, 11));
+        for of_before in [100, 105] {
+            assert_eq!(counts(&clock, 1, of_before), None, "{sequence}");
+        }
+    }
+    assert!(tells(&clock, 1, 110, 11));
+    assert!(clock.writes.epoch() > before);
+    assert_eq!(counts(&clock, 1, 105), None);
+    assert_eq!(counts(&clock, 1, 106), Some(clock.writes.epoch()));
+    // Again, shorter than that.
+    assert!(tells(&clock, 1, 2, 11));
+    assert_eq!(counts(&clock, 1, 110), None);
+}
+
+#[test]
+fn what_was_received_is_compared_with_what_was_written_in_one_domain() {
+    let one = |domain, sequence| GtidPlace::One(gtid(domain, 2, sequence));
+    let received = gtid(0, 1, 100);
+    assert!(received.is_beyond(GtidPlace::Empty));
+    assert!(received.is_beyond(one(0, 50)));
+    for place in [one(0, 100), one(0, 101), one(7, 50), GtidPlace::Several] {
+        assert!(!received.is_beyond(place), "{place:?}");
+    }
+}
+
 /// An authority names a primary by what stands in the place of an epoch for roles, which positions know nothing of (T19).
 #[test]
 fn positions_begin_anew_with_an_authoritys_word() {

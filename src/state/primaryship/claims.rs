@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::succession::{
-    Kin, died_unwritten, is_over_by_death, is_rival, kin_of_primary, may_be_dead, takes_back,
+    Kin, died_unwritten, is_of_before, is_over_by_death, is_rival, kin_of_primary, may_be_dead,
+    takes_back, takes_over_untold,
 };
 use super::witness::{is_overruled, trusted, undecided};
 use crate::causality::Named;
@@ -141,7 +142,7 @@ fn equal(state: &State, claims: &[(NodeId, u64)], epoch: u64) -> Vec<NodeId> {
     let mut present = claims.iter().filter(counts);
     let owner_claims = present.any(|(id, claimed)| *claimed == epoch && state.owns(*id));
     let is_equal = |(id, claimed): &&(NodeId, u64)| {
-        *claimed == epoch || (owner_claims && is_rival(*id, state))
+        *claimed == epoch || (owner_claims && is_rival(*id, state) && !is_of_before(*id, state))
     };
     let equal = claims.iter().filter(counts).filter(is_equal);
     equal.map(|(id, _)| *id).collect()
@@ -201,9 +202,22 @@ impl Step<'_> {
         if ends_conflict {
             self.out.notice(Notice::ConflictOver);
         }
+        if let Some(node) = self.node_mut(id) {
+            node.fencing.reigned = Some(epoch);
+        }
         self.begin_history(id);
         if let Some(old) = old.filter(|old| *old != id) {
             self.end_primaryship(old);
+        }
+    }
+
+    /// Gives the epoch to whoever takes writes in the place of one that follows now, where nobody can show any.
+    pub(super) fn hand_over_untold(&mut self) {
+        let next = takes_over_untold(self.state);
+        if let (Some(epoch), Some(next)) = (self.state.primaryship.epoch, next)
+            && self.state.primaryship.claim.is_none()
+        {
+            self.accept(next, epoch);
         }
     }
 

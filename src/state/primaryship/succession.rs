@@ -61,7 +61,8 @@ pub(super) fn may_succeed(node: &NodeState, state: &State) -> bool {
 }
 
 /// Whether an epoch that is over begins again: who has it follows now, and this one has all that it has, or was in conflict with
-/// it until then. A primary that has written nothing leaves nothing behind by which the next one could be told.
+/// it until then. A primary that has written nothing leaves nothing behind by which the next one could be told. So it is where
+/// who has it is dead: the last one that is left may have lost more of what was written than that one had received.
 pub(super) fn takes_back(id: NodeId, state: &State) -> bool {
     let (Some(node), Some(owner)) = (state.node(id), owner(state)) else {
         return false;
@@ -72,13 +73,26 @@ pub(super) fn takes_back(id: NodeId, state: &State) -> bool {
     let follows = owner.said.in_recovery == Fact::Known(true) && !owner.is_ejected();
     let primaryship = &state.primaryship;
     let begun = primaryship.claim.is_some_and(|claim| claim.node == id);
-    owner.id != id && follows && (primaryship.conflict || begun || own.contains(last))
+    let comes_back = follows && (primaryship.conflict || begun || own.contains(last));
+    let beside = matches!(kin(node, owner), Some(Kin::Later | Kin::Rival));
+    let is_left =
+        !primaryship.conflict && beside && is_over_by_death(owner) && !is_of_before(id, state);
+    owner.id != id && (comes_back || is_left)
 }
 
 /// Whether a node takes writes beside the one that has the epoch.
 pub(super) fn is_rival(id: NodeId, state: &State) -> bool {
     let both = state.node(id).zip(owner(state));
     both.is_some_and(|(node, owner)| kin(node, owner) == Some(Kin::Rival))
+}
+
+/// Whether a node claims what was its own before another epoch was accepted: no rival, though nobody may have a record of it.
+pub(super) fn is_of_before(id: NodeId, state: &State) -> bool {
+    let claims = |node: &NodeState| {
+        let reigned = node.fencing.reigned;
+        reigned < state.primaryship.epoch && claimed(node, state) <= reigned
+    };
+    state.node(id).is_some_and(claims)
 }
 
 /// Whether a claim is over because its server is dead. Where each promotion has an epoch of its own it is not: then nobody else
@@ -131,12 +145,39 @@ pub(super) fn note_last_writers(state: &mut State) {
     }
 }
 
-/// Whether whoever has the epoch keeps it although it cannot be told any more that it claims it: nobody else does.
+/// Whether whoever has the epoch keeps it although it cannot be told any more that it claims it: it receives from elsewhere, or
+/// its log was emptied, or has several domains now. Nobody else claims it or a later one.
 pub(super) fn keeps(node: &NodeState, state: &State) -> bool {
-    let claims = |node: &NodeState| claimed(node, state).is_some();
-    node.said.standing.is_some()
-        && node.said.in_recovery == Fact::Unknown
-        && !state.members().any(claims)
+    let claims = |node: &NodeState| {
+        let claimed = claimed(node, state);
+        claimed.is_some() && claimed >= state.primaryship.epoch
+    };
+    is_untold(node) && !state.members().any(claims)
+}
+
+/// Whether a server takes writes, or may, and shows no epoch.
+fn is_untold(node: &NodeState) -> bool {
+    let said = &node.said;
+    said.standing.is_some() && said.in_recovery != Fact::Known(true) && said.epoch.known().is_none()
+}
+
+/// The one that takes the writes of a primary that follows now, where the logs of both have several domains by now: whoever
+/// says alone that it is the primary, as where nobody ever showed an epoch.
+pub(super) fn takes_over_untold(state: &State) -> Option<NodeId> {
+    let several = |node: &NodeState| {
+        let written = node
+            .said
+            .standing
+            .is_some_and(|standing| !standing.unwritten);
+        written && node.said.writers.is_none() && !node.is_ejected()
+    };
+    let follows = |owner: &NodeState| owner.said.in_recovery == Fact::Known(true);
+    let takes =
+        |node: &&NodeState| node.said.in_recovery == Fact::Known(false) && !node.is_ejected();
+    let mut all = state.members().filter(takes);
+    let only = all.next().filter(|only| several(only))?;
+    let over = owner(state).is_some_and(|owner| follows(owner) && several(owner));
+    (over && all.next().is_none()).then_some(only.id)
 }
 
 fn owner(state: &State) -> Option<&NodeState> {
@@ -167,6 +208,14 @@ impl State {
         facts.guess = claim.guess;
         let claims = claim.in_recovery == Fact::Known(false);
         let own = facts.writers.as_ref().filter(|_| claims);
-        facts.epoch = own.map_or(Fact::NotChecked, |own| Fact::Known(own.began()));
+        let began = own.map(|own| own.began());
+        // A primary whose log begins anew has lost its record, and not the role.
+        let kept = self
+            .primaryship
+            .epoch
+            .filter(|_| self.owns(id) && known.is_some());
+        facts.epoch = began.map_or(Fact::NotChecked, |began| {
+            Fact::Known(began.max(kept.unwrap_or(0)))
+        });
     }
 }

@@ -147,7 +147,16 @@ pub struct Roles(Cluster);
 
 impl Roles {
     pub fn new() -> Self {
-        let cluster = own_cluster(2);
+        Self::with(&[])
+    }
+
+    /// With these options of every server.
+    pub fn with(settings: &[(&str, &str)]) -> Self {
+        let builder = Cluster::builder().replicas(2);
+        let builder = settings.iter().fold(builder, |builder, (name, value)| {
+            builder.setting(name, value)
+        });
+        let cluster = builder.start().unwrap();
         create(cluster.primary(), "app");
         cluster.wait_caught_up().unwrap();
         Self(cluster)
