@@ -30,7 +30,7 @@ pub(super) struct Exported {
     pub(super) pool: PoolSums,
     pub(super) role: Option<Role>,
     pub(super) observed: Observed,
-    /// Its lag has a series, in time and in bytes.
+    /// Series of the lag are there, in time and in bytes.
     pub(super) lag_series: bool,
     pub(super) bytes_series: bool,
     /// What was said of its eligibility so far: each has a series, so that none stays at 1 that no longer holds.
