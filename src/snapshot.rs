@@ -95,6 +95,11 @@ impl SnapshotNode<'_> {
         all
     }
 
+    /// The node has a pool for its other role too.
+    pub(crate) fn has_other_role(&self) -> bool {
+        self.other_role.is_some()
+    }
+
     /// What this node said last, where it is in doubt for it. A check may have failed once, up to a minute ago, and have
     /// been fine since: then it is no reason for anything now.
     pub(crate) fn said_last(&self) -> Option<DbErr> {

@@ -2,7 +2,7 @@
 
 #[cfg(feature = "postgres")]
 use sea_orm::sqlx;
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, Statement};
+use sea_orm::{ConnAcquireErr, ConnectionTrait, DbBackend, DbErr, QueryResult, Statement};
 
 use crate::{
     config::Config,
@@ -55,7 +55,14 @@ pub(crate) async fn read_catalog(
     apart: Option<&Config>,
     parts: CatalogParts,
 ) -> Result<CatalogRead, DbErr> {
-    let backend = ConnectionTrait::get_database_backend(node.link.connection());
+    // SeaORM's panics for a connection that is not there, and a pool may be opened only later.
+    let backend = match (&node.direct, node.link.is_there()) {
+        (Some(direct), _) => direct.url.backend(),
+        (None, true) => ConnectionTrait::get_database_backend(node.link.connection()),
+        (None, false) => {
+            return Err(DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed));
+        }
+    };
     #[cfg(feature = "postgres")]
     if let (DbBackend::Postgres, Some(config), Some(direct)) = (backend, apart, &node.direct) {
         let mut own = super::postgres::open_plain(config, direct, "sealane-catalog").await?;

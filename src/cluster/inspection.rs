@@ -1,6 +1,6 @@
 //! What each node tells those who look after it, asked when they look.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::{FutureExt, future::join_all};
 use tokio::time::timeout;
@@ -60,7 +60,9 @@ impl Cluster {
         let snapshot = shared.snapshot.load_full();
         let limit = shared.config.connect_timeout;
         let asked = snapshot.nodes().map(|node| {
-            let may_open = node.pool_size().max;
+            // Of the other role's pool there is one, for the moment of a promotion.
+            let of_role = node.member.node.link.pool_size();
+            let may_open = of_role.map_or(0, |pool| pool.max + u32::from(node.has_other_role()));
             let is_fenced = node.seen.role == Role::Fenced;
             async move {
                 let pool = &node.member.node;
@@ -78,11 +80,14 @@ impl Cluster {
 }
 
 async fn ask(node: &Node, limit: Duration) -> Result<ServerDetails, String> {
-    match timeout(limit, details::ask(&node.link)).await {
+    let begun = Instant::now();
+    let asked = timeout(limit, details::ask(&node.link)).await;
+    // What a server answered says more than that a pool had no connection, and more than a later silence.
+    let why = || node.trouble.why(begun).or_else(|| node.trouble.recent());
+    match asked {
         Ok(Ok(details)) => Ok(details),
-        // While a pool is being opened, what that failed with says more than that there is none.
-        Ok(Err(err)) => Err(signal::told(&node.trouble.recent().unwrap_or(err))),
-        Err(_) => Err(not_in_time(node, limit)),
+        Ok(Err(err)) => Err(signal::told(&why().unwrap_or(err))),
+        Err(_) => Err(why().map_or_else(|| not_in_time(limit), |err| signal::told(&err))),
     }
 }
 
@@ -100,12 +105,9 @@ fn told(node: &Node, asked: Result<ServerDetails, String>, may_open: u32) -> Nod
     }
 }
 
-fn not_in_time(node: &Node, limit: Duration) -> String {
-    match node.trouble.recent() {
-        Some(err) => signal::told(&err),
-        None => format!(
-            "no answer within {limit:?} (SEALANE_CONNECT_TIMEOUT); look whether the server runs, whether its address is right, \
-             and whether all connections that this process may have there are in use"
-        ),
-    }
+fn not_in_time(limit: Duration) -> String {
+    format!(
+        "no answer within {limit:?} (SEALANE_CONNECT_TIMEOUT); look whether the server runs, whether its address is right, and \
+         whether all connections that this process may have there are in use"
+    )
 }

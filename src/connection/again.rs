@@ -3,7 +3,7 @@
 use std::{error::Error as StdError, sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
-use sea_orm::{AccessMode, DbErr, IsolationLevel, TransactionError, TransactionTrait};
+use sea_orm::{AccessMode, DbErr, IsolationLevel, RuntimeErr, TransactionError, TransactionTrait};
 
 use super::{RoutedConnection, transaction::RoutedTransaction};
 use crate::{error::Error, metrics::NodeMetrics, signal, vocabulary::RetryCause};
@@ -89,8 +89,9 @@ impl RoutedConnection {
     /// attempt is the last.
     ///
     /// Attempts draw on the retry budget of the cluster, as repeated statements do (`retry_percent`,
-    /// `retries_per_second`), so that a cluster that fails under load is not given more. They are counted in
-    /// `sealane_retries_total`.
+    /// `retries_per_second` of the builder: a tenth of the requests and ten a second), so that a cluster that fails under
+    /// load is not given more. When it is spent, the error is that of the last attempt: raise it where many transactions meet on
+    /// the same rows. Attempts are counted in `sealane_retries_total`, what is left in `sealane_retry_budget`.
     ///
     /// ```
     /// # #[cfg(feature = "sqlite")]
@@ -181,13 +182,26 @@ fn undone<E: StdError + 'static>(error: &TransactionError<E>) -> Option<RetryCau
         TransactionError::Transaction(err) => {
             let mut next: Option<&(dyn StdError + 'static)> = Some(err);
             while let Some(err) = next {
-                if let Some(cause) = err.downcast_ref().and_then(undone_by) {
+                // An error that is transparent passes SeaORM's over, and shows what that had as its source.
+                let whole = err.downcast_ref::<DbErr>().and_then(undone_by);
+                let part = || undone_by(&DbErr::Exec(copy(err.downcast_ref()?)?));
+                if let Some(cause) = whole.or_else(part) {
                     return Some(cause);
                 }
                 next = err.source();
             }
             None
         }
+    }
+}
+
+/// A driver's error again: the other ones cannot be had twice.
+fn copy(err: &RuntimeErr) -> Option<RuntimeErr> {
+    match err {
+        RuntimeErr::SqlxError(err) => Some(RuntimeErr::SqlxError(Arc::clone(err))),
+        // Not exhaustive on purpose: other features of SeaORM add variants.
+        #[allow(unreachable_patterns)]
+        _ => None,
     }
 }
 

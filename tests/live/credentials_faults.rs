@@ -324,3 +324,27 @@ async fn a_replica_that_refuses_slows_no_read() {
     }
     println!("longest read {longest:?}");
 }
+
+/// A secret that is mounted late is nothing that anybody has to be started again for.
+#[tokio::test]
+async fn replicas_serve_though_no_password_was_there_at_the_start() {
+    let cluster = cluster("first");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("password");
+    let db = builder(&cluster)
+        .password_file(&file)
+        .start_without_primary(true)
+        .check_interval(50 * MS);
+    let db = db.connect().await.unwrap();
+    std::fs::write(&file, "first").unwrap();
+    until("a read that a replica may serve", async || {
+        let read = "SELECT count(*) FROM pg_catalog.pg_class";
+        db.explain(read).reason == sealane::Reason::Replica
+    })
+    .await;
+    // Also by what only the catalog tells to be harmless.
+    until("a view to be known", async || {
+        db.explain("SELECT * FROM pg_catalog.pg_tables").reason == sealane::Reason::Replica
+    })
+    .await;
+}

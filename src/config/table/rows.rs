@@ -229,7 +229,7 @@ macro_rules! settings {
                     SettingKind::Word(Failover::WORDS),
                     "confirmed",
                     "Who takes the writes: the node that is not in recovery and has the newest timeline (`auto`); the same, once the old primary is none any more, another node follows the new one, or Patroni names it (`confirmed`); the configured primary (`off`)",
-                    "a promotion needs no configuration; roles are as configured on all but PostgreSQL";
+                    "a promotion needs no configuration; roles are as configured on all but PostgreSQL and MariaDB";
                 "SEALANE_FAILOVER_TIMEOUT" failover_timeout: [Duration] = S * 30,
                     time(Zero::Refused, MS, HOUR),
                     "30s",

@@ -52,7 +52,7 @@ async fn send(
     (done.await, runs.load(Relaxed))
 }
 
-/// An error of the application's own, with SeaORM's behind it.
+/// An error of the application's own that is transparent: it shows what SeaORM's had as its source.
 #[derive(Debug)]
 struct OrderError(DbErr);
 
@@ -64,7 +64,7 @@ impl std::fmt::Display for OrderError {
 
 impl std::error::Error for OrderError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.0)
+        std::error::Error::source(&self.0)
     }
 }
 

@@ -11,6 +11,9 @@ const OWN_CONNECTIONS: u64 = 5;
 /// From here on a clock is worth a word. What differs less may be the way of the answer.
 const CLOCK_MS: u64 = 1_000;
 
+/// How the library's line on a node begins that is not to be used at all: another cluster, an old primary.
+const FENCED: &str = "fenced: ";
+
 /// How bad a finding is, the worst last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Level {
@@ -65,10 +68,9 @@ pub(super) fn of_lines(lines: Vec<Line>) -> Vec<Finding> {
     let lines = lines.into_iter().filter(|line| line.cause.is_none());
     lines
         .map(|line| Finding {
-            level: if line.is_error {
-                Level::Error
-            } else {
-                Level::Warning
+            level: match line.is_error || line.text.starts_with(FENCED) {
+                true => Level::Error,
+                false => Level::Warning,
             },
             node: line.node,
             text: line.text,
@@ -107,8 +109,8 @@ fn of_cluster(topology: &Topology, is_silent: impl Fn(&str) -> bool, findings: &
     if !topology.nodes.iter().any(takes_writes) {
         say(
             Level::Error,
-            "no primary answers: writes wait for one for SEALANE_FAILOVER_TIMEOUT, then they fail; start one, promote a replica, \
-             or correct DATABASE_URL",
+            "no primary answers: writes wait for one for SEALANE_FAILOVER_TIMEOUT, then they fail; the lines on the nodes say why, and \
+             what to mend; promote a replica only if the primary is surely gone",
         );
     }
     let mut others = topology.nodes.iter().filter(|node| !is_primary(node));
@@ -133,7 +135,7 @@ fn of_node(node: &NodeStatus, told: Option<&NodeInspection>, findings: &mut Vec<
             text,
         });
     };
-    let error = error_of(node, told);
+    let error = error_of(node, told).filter(|_| !is_kept_out(node));
     if let Some(error) = error {
         say(Level::Error, format!("gives no connection: {error}"));
     }
@@ -148,6 +150,20 @@ fn of_node(node: &NodeStatus, told: Option<&NodeInspection>, findings: &mut Vec<
         let may_open = told.map_or(0, |told| u64::from(told.may_open));
         of_server(node, details, may_open, &mut say);
     }
+}
+
+/// Reads are kept from it for what it is, so that no connection is opened: that is the finding.
+fn is_kept_out(node: &NodeStatus) -> bool {
+    matches!(
+        node.ineligible,
+        Some(
+            Ineligible::OlderEpoch
+                | Ineligible::OtherCluster
+                | Ineligible::AheadOfThePrimary
+                | Ineligible::NotReceiving
+                | Ineligible::EpochUntold
+        )
+    )
 }
 
 /// Why it gives no connection. One that is fenced was not asked for any, and the log says why it is fenced.

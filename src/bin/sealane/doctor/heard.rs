@@ -64,7 +64,8 @@ impl<S: Subscriber> Layer<S> for Heard {
 impl tracing::field::Visit for Line {
     fn record_str(&mut self, field: &Field, value: &str) {
         match field.name() {
-            "node" => self.node = Some(value.to_owned()),
+            // A node by its name; what stands before one by its address.
+            "node" | "address" => self.node = Some(value.to_owned()),
             "message" => value.clone_into(&mut self.text),
             "error" => self.cause = Some(value.to_owned()),
             _ => {}
