@@ -53,6 +53,18 @@ fn follow(node: &Node, new: &Node) {
     node.follow(new).unwrap();
 }
 
+/// Until a write is taken. What refused it before is shown if none ever is.
+async fn until_written(db: &RoutedConnection, n: i64) {
+    until("a write", async || match insert(db, n).await {
+        Ok(()) => true,
+        Err(err) => {
+            println!("{n}: {err}");
+            false
+        }
+    })
+    .await;
+}
+
 /// Its numbers begin anew with that, and replicas show greater ones of before.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_primary_whose_log_is_emptied_goes_on_and_no_read_is_stale() {
@@ -177,10 +189,10 @@ async fn the_last_one_that_is_left_takes_the_writes_though_it_lacks_some() {
         new.wait_caught_up_with(old).unwrap();
         old.kill().unwrap();
         new.promote().unwrap();
-        until("a write", async || insert(&db, 3).await.is_ok()).await;
+        until_written(&db, 3).await;
         new.kill().unwrap();
         last.promote().unwrap();
-        until("a write", async || insert(&db, 4).await.is_ok()).await;
+        until_written(&db, 4).await;
         assert_eq!(rows(last, 4), 1);
         // The first one is over, whoever is left.
         old.start().unwrap();
