@@ -36,6 +36,9 @@ async fn connect(place: &Place, proxy: &HaProxy) -> RoutedConnection {
     RoutedConnection::builder()
         .primary(place.primary_url())
         .replica(place.standby(0).url_at(proxy.addr(), database))
+        // One server is as far behind as the test is old. The name is judged by the server that its health check meets, so on a
+        // busy machine it would be out of use while that is the one.
+        .max_lag(None)
         .connect()
         .await
         .unwrap()
