@@ -1,6 +1,8 @@
 //! What a server tells those who look after it, asked on a connection of the pool that statements use.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use sea_orm::{
     DbErr,
@@ -129,23 +131,25 @@ async fn of_mysql(conn: &mut sqlx::MySqlConnection) -> Result<ServerDetails, sql
 
 #[cfg(feature = "sqlite")]
 async fn of_sqlite(conn: &mut sqlx::SqliteConnection) -> Result<ServerDetails, sqlx::Error> {
-    let asked = Asked::now();
+    let begun = Instant::now();
     let row = sqlx::query("SELECT sqlite_version()")
         .fetch_one(conn)
         .await?;
     Ok(ServerDetails {
         version: read::<String, _>(&row, 0).map(|version| format!("SQLite {version}")),
-        round_trip: asked.begun.elapsed(),
+        round_trip: begun.elapsed(),
         ..ServerDetails::default()
     })
 }
 
 /// When a question began, by both of this machine's clocks.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
 struct Asked {
     begun: Instant,
     at: SystemTime,
 }
 
+#[cfg(any(feature = "postgres", feature = "mysql"))]
 impl Asked {
     fn now() -> Self {
         Self {
@@ -173,6 +177,7 @@ where
 }
 
 /// Nothing where the server answers that it does not know or allow this.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
 fn unless_refused<T>(answer: Result<T, sqlx::Error>) -> Result<Option<T>, sqlx::Error> {
     match answer {
         Ok(answer) => Ok(Some(answer)),
