@@ -238,9 +238,11 @@ async fn a_refused_login_asks_its_provider_once_and_goes_on_as_another_user() {
     primary
         .sql("CREATE ROLE heir LOGIN PASSWORD 'second' IN ROLE pg_monitor, app")
         .unwrap();
+    cluster.wait_caught_up().unwrap();
+    // Before the first refusal: a connection may be opened at any time, and whoever is refused asks.
+    *now.lock().unwrap() = Credentials::password("second").with_user("heir");
     primary.sql("ALTER ROLE app NOLOGIN").unwrap();
     cluster.wait_caught_up().unwrap();
-    *now.lock().unwrap() = Credentials::password("second").with_user("heir");
     for node in cluster.nodes() {
         node.terminate_connections().unwrap();
     }
