@@ -289,6 +289,7 @@ fn event(notice: &Notice, state: &State, name: impl Fn(NodeId) -> String) -> Opt
         Notice::Drained { node } => ClusterEvent::Drained { node: name(*node) },
         Notice::Suspected { .. }
         | Notice::Moved { .. }
+        | Notice::Strays { .. }
         | Notice::Cleared { .. }
         | Notice::Crashed { .. }
         | Notice::Saturated { .. }

@@ -48,6 +48,8 @@ pub(crate) enum StatementNews {
     AskAll,
     /// A connection of this pool led to a primary of this cluster in this epoch, which is greater than any that was seen.
     Ahead(NodeId, Arc<Replayed>, u64),
+    /// A connection of this pool led to a standby, and the node is the primary.
+    Strays(NodeId, Arc<Replayed>),
     /// Connections to this node lead to another server than those that this pool has.
     Moved(NodeId, Arc<Replayed>),
     /// The catalog is out of date.

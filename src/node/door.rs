@@ -47,6 +47,8 @@ pub(crate) enum News {
     Moved,
     /// A server is the primary of this epoch, which is newer than any that was seen.
     Ahead(u64),
+    /// A connection of the primary's name led to a standby elsewhere: the name has several servers.
+    Strays,
     /// A server that is read from said how far it has come.
     Met(ReplayReport),
     /// Strings begin or end elsewhere than the judge sees it.
@@ -230,7 +232,7 @@ impl Door {
         let mut inside = self.inside();
         let expected = inside.expected;
         is_ours(&expected, hello)?;
-        recovers(&expected, hello)?;
+        inside.recovers(hello)?;
         let Some(started) = hello.started else {
             return Ok(());
         };
@@ -313,6 +315,18 @@ impl Door {
 }
 
 impl Inside {
+    /// Refuses a standby where the node is the primary: that one was demoted, or another server is behind the name too.
+    fn recovers(&self, hello: &Hello) -> Result<(), Stranger> {
+        if !(self.expected.reigns && hello.in_recovery) {
+            return Ok(());
+        }
+        let home = self.home.and_then(|home| home.address);
+        match home.zip(hello.address) {
+            Some((home, address)) if home != address => Err(Stranger::Strays),
+            _ => Err(Stranger::InRecovery),
+        }
+    }
+
     /// The name leads to another server than before, unless that is one which must not be written to.
     fn moves(&mut self, home: Server, server: Server) -> Result<(), Stranger> {
         // Where there are no timelines a planned change goes back without a restart.
@@ -343,13 +357,6 @@ fn is_ours(expected: &Expected, hello: &Hello) -> Result<(), Stranger> {
     match (hello.cluster, expected.cluster) {
         (Some(own), Some(ours)) if own != ours => Err(Stranger::OtherCluster),
         _ => Ok(()),
-    }
-}
-
-fn recovers(expected: &Expected, hello: &Hello) -> Result<(), Stranger> {
-    match expected.reigns && hello.in_recovery {
-        true => Err(Stranger::InRecovery),
-        false => Ok(()),
     }
 }
 

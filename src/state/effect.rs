@@ -111,6 +111,10 @@ pub(crate) enum Notice {
     Moved {
         node: NodeId,
     },
+    /// The node is the primary, and connections to its name lead to standbys too.
+    Strays {
+        node: NodeId,
+    },
     /// The suspicion was unfounded.
     Cleared {
         node: NodeId,

@@ -61,6 +61,8 @@ pub(crate) enum Event {
     AskAll,
     /// A connection to this node led to a primary of this cluster in this epoch, which is greater than any that was seen.
     Ahead { node: NodeId, epoch: u64 },
+    /// A connection to this node led to a standby at another address than the primary's that it is: its name has several servers.
+    Strays { node: NodeId },
     /// Nobody has wanted anything of the cluster for long.
     Sleep,
     /// Somebody does again, and every node was asked what it is: the ends of those probes.

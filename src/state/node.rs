@@ -191,6 +191,8 @@ pub(crate) struct Fencing {
     pub(crate) overruled: Option<u64>,
     /// The last epoch in which the node took the writes of this process.
     pub(crate) reigned: Option<u64>,
+    /// As the primary its name led to a standby as well.
+    pub(crate) strays: bool,
 }
 
 /// One node.

@@ -12,6 +12,7 @@ mod before_sleep;
 mod claims;
 mod later;
 pub(super) mod pending_word;
+mod relief;
 mod succession;
 mod witness;
 

@@ -86,6 +86,7 @@ fn transition(step: &mut Step<'_>, event: Event) {
         Event::Woken(answers) => sleep::wake(step, answers),
         Event::AskAll => step.ask_everyone(),
         Event::Ahead { node, epoch } => step.met_primary(node, epoch),
+        Event::Strays { node } => step.strays(node),
         Event::Check { ticket, node } => checks::ask(step, ticket, node),
         Event::Pool {
             node,

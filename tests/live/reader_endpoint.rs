@@ -4,6 +4,7 @@ mod crash;
 mod no_primary;
 mod replicas;
 mod share;
+mod switch_over;
 
 use std::{
     sync::{

@@ -165,6 +165,22 @@ fn strangers_are_refused_for_what_they_are() {
         ..hello(20, 1)
     };
     assert_eq!(pool.admit(&follows), Err(Stranger::InRecovery));
+    // Where it stands tells a primary that was demoted from another server of the name.
+    for (address, expected) in [(1, Stranger::InRecovery), (2, Stranger::Strays)] {
+        let address = Some(address);
+        let home = Hello {
+            address: Some(1),
+            ..hello(10, 1)
+        };
+        assert_eq!(pool.admit(&home), Ok(()));
+        assert_eq!(
+            pool.admit(&Hello {
+                address,
+                ..follows.clone()
+            }),
+            Err(expected)
+        );
+    }
     let reader = reader(&door);
     assert_eq!(reader.admit(&follows), Ok(()), "a standby is in recovery");
     assert_eq!(reader.admit(&other), Err(Stranger::OtherCluster));

@@ -277,6 +277,9 @@ impl Bench {
                 node: self.id(name),
                 epoch: epoch.parse().unwrap(),
             },
+            ["strays", name] => Event::Strays {
+                node: self.id(name),
+            },
             ["sleep"] => Event::Sleep,
             ["woken:", ..] => {
                 let answers = text["woken:".len()..].split(';');

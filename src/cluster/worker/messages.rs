@@ -60,6 +60,11 @@ impl Worker {
                     self.dispatch(Event::Ahead { node, epoch }).await;
                 }
             }
+            StatementNews::Strays(node, pool) => {
+                if self.nodes.has_pool(node, &pool) {
+                    self.dispatch(Event::Strays { node }).await;
+                }
+            }
             // Who waits is noted after every message.
             StatementNews::Waits => {}
             StatementNews::Check(node, answer) => {

@@ -207,6 +207,9 @@ impl Guide {
         match admitted {
             Ok(()) => self.welcome(hello),
             Err(stranger) => {
+                if stranger == Stranger::Strays {
+                    self.door.tell(&self.replayed, News::Strays);
+                }
                 self.refused.send_replace(Some(stranger));
             }
         }

@@ -18,6 +18,11 @@ pub(crate) enum Stranger {
     )]
     InRecovery,
     #[error(
+        "the connection leads to a standby, and others of this name lead to the primary: let the name lead to one server, or let \
+         what deals connections out look at the role"
+    )]
+    Strays,
+    #[error(
         "the connection leads to a server on an older timeline than the cluster's: shut that server down, or correct the address"
     )]
     Stale,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::relief::relief;
 use super::succession::{
     Kin, died_unwritten, is_of_before, is_over_by_death, is_rival, kin_of_primary, may_be_dead,
     takes_back, takes_over_untold,
@@ -207,7 +208,7 @@ impl Step<'_> {
         }
         self.begin_history(id);
         if let Some(old) = old.filter(|old| *old != id) {
-            self.end_primaryship(old);
+            self.end_primaryship(old, true);
         }
     }
 
@@ -221,11 +222,12 @@ impl Step<'_> {
         }
     }
 
-    /// What is in flight on the old one ends, whatever has become of it (T7); of one that was fenced it has.
-    fn end_primaryship(&mut self, old: NodeId) {
+    /// What is in flight on the old one ends, whatever has become of it (T7); of one that was fenced it has. Without `cut` it
+    /// goes on: it is where it belongs, by another name.
+    fn end_primaryship(&mut self, old: NodeId, cut: bool) {
         if let Some(node) = self.node_mut(old).filter(|old| old.fencing.cause.is_none()) {
             node.role = Role::Unknown;
-            self.new_pool(old, true);
+            self.new_pool(old, cut);
         }
     }
 
@@ -257,11 +259,13 @@ impl Step<'_> {
                 claimants.push(node);
             }
         }
+        let relief = relief(state, equal);
         let kept = state.tuning.failover.keep_first && first.is_some();
         let conflict = claimants.len() > 1 && named.is_none() && !kept;
         let was = self.state.primaryship.conflict;
         let next = match (named, &claimants[..]) {
             (Some(named), _) => Some(named),
+            _ if relief.is_some() => relief,
             (None, [first, ..]) if present.is_none_or(|node| follows || is_over_by_death(node)) => {
                 Some(first.id)
             }
@@ -284,7 +288,7 @@ impl Step<'_> {
         }
         self.state.primaryship.owner = next;
         if let Some(old) = owner {
-            self.end_primaryship(old);
+            self.end_primaryship(old, relief.is_none());
         }
         if let Some(next) = next {
             self.begin_history(next);
