@@ -16,7 +16,7 @@ mod sums;
 pub(crate) use exporter::Exporter;
 pub(crate) use histogram::Histogram;
 pub(crate) use names::{ClusterCounter, NodeCounter};
-pub(crate) use node::{Answered, ClusterMetrics, Entered, NodeMetrics};
+pub(crate) use node::{ClusterMetrics, Entered, NodeMetrics, StatementTimes};
 pub(crate) use shard::{Sharded, shard, shards};
 pub(crate) use sums::{ClusterSums, NodeSums, Observed, PoolSums};
 

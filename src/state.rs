@@ -61,7 +61,7 @@ pub(crate) use effect::{Changes, Effect, Notice, Outbox};
 pub(crate) use event::{CatalogNews, Event, PoolNews, ProbeFacts, Reading};
 pub(crate) use facts::{Fact, WalReceiver, Withheld};
 pub(crate) use groups::{Candidate, Group, GroupOrder, Preference};
-pub(crate) use node::{Health, Membership, NodeSpec, NodeState, Suspicion};
+pub(crate) use node::{Membership, NodeHealth, NodeSpec, NodeState, Suspicion};
 pub(crate) use outage::{Outage, Ran, TextHash};
 pub(crate) use pace::ServedReport;
 pub(crate) use primaryship::Primaryship;

@@ -9,7 +9,7 @@ use sea_orm::{
     sqlx::{self, MySqlConnection},
 };
 
-use self::replication::{Replication, Tells};
+use self::replication::{Replication, SourceRights};
 use super::{Advice, Facts, MonitorConnection};
 use crate::{
     config::{Config, NodeConfig},
@@ -32,7 +32,7 @@ const RENEW: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(crate) struct KeptMySql {
     conn: MySqlConnection,
-    tells: Tells,
+    tells: SourceRights,
     opened: Instant,
 }
 
@@ -41,7 +41,7 @@ pub(super) async fn open(config: &Config, node: &NodeConfig) -> Result<MonitorCo
     let conn = connect_mysql(config, node).await?;
     Ok(MonitorConnection::MySql(KeptMySql {
         conn,
-        tells: Tells::default(),
+        tells: SourceRights::default(),
         opened: Instant::now(),
     }))
 }

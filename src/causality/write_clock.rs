@@ -256,7 +256,7 @@ impl WriteClock {
         not(any(feature = "postgres", feature = "mysql")),
         allow(dead_code, reason = "SQLite needs no positions")
     )]
-    pub(crate) fn uncovered(&self, (epoch, lsn): (u64, u64)) -> Option<Instant> {
+    pub(crate) fn uncovered(&self, epoch: u64, lsn: u64) -> Option<Instant> {
         let known = self.known();
         let mut captures = known.captures.iter();
         let above = captures.find(|one| (one.epoch, one.lsn) > (epoch, lsn))?;

@@ -41,7 +41,6 @@ impl Log<'_> {
             | Notice::Saturated { .. }
             | Notice::ProbeRejected { .. }
             | Notice::Moved { .. }
-            | Notice::Strays { .. }
             | Notice::Stale { .. } => self.on_health(notice),
             Notice::Draining { .. }
             | Notice::Drained { .. }
@@ -58,6 +57,7 @@ impl Log<'_> {
             | Notice::ConflictOver
             | Notice::PrimaryInRecovery { .. }
             | Notice::PrimaryRefusesWrites { .. }
+            | Notice::Strays { .. }
             | Notice::Withheld { .. } => self.on_primary(notice),
             Notice::Fenced { node, cause } => self.on_fence(*node, *cause),
             Notice::Unfenced { node } => tracing::info!(
@@ -188,11 +188,6 @@ impl Log<'_> {
                 node = self.name(*node),
                 "connections to this node lead to another server than before: it was started again, its name has moved, or \
              several servers answer under it; what was open to it is opened anew"
-            ),
-            Notice::Strays { node } => tracing::warn!(
-                node = self.name(*node),
-                "this name leads to the primary, and to standbys too, on which nothing can be written: let what deals its connections \
-                 out look at the role, or give the primary a name of its own"
             ),
             Notice::Stale { node } => tracing::trace!(node = self.name(*node), "old news"),
             _ => {}

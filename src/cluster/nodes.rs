@@ -17,7 +17,7 @@ use tokio::sync::watch;
 
 pub(crate) use self::opening::Opened;
 pub(super) use self::opening::PoolOpening;
-use self::probe::Asked;
+use self::probe::ProbeTarget;
 pub(super) use self::probe::{Probe, said, unanswered};
 
 use super::{shared::Shared, source::Source};
@@ -318,8 +318,8 @@ impl Nodes {
     pub(super) fn probe(&self, id: NodeId, config: &Config) -> Option<Probe> {
         let open = self.open.get(&id)?;
         let asked = match open.source.config() {
-            Some(node) => Asked::Server(Box::new((config.clone(), node.clone()))),
-            None => Asked::Connection(Arc::clone(&open.member()?.node), config.check_timeout),
+            Some(node) => ProbeTarget::Server(Box::new((config.clone(), node.clone()))),
+            None => ProbeTarget::Connection(Arc::clone(&open.member()?.node), config.check_timeout),
         };
         let trouble = Arc::clone(&open.source.trouble);
         Some(Probe { id, asked, trouble })

@@ -70,7 +70,7 @@ impl RetryPolicy {
 }
 
 /// One attempt that came to nothing.
-struct Failed<E> {
+struct FailedAttempt<E> {
     error: TransactionError<E>,
     /// Why it may be run again, and whose retry that is.
     again: Option<(RetryCause, Arc<NodeMetrics>)>,
@@ -147,14 +147,18 @@ impl RoutedConnection {
         }
     }
 
-    async fn attempt<F, T, E>(&self, policy: &RetryPolicy, callback: &F) -> Result<T, Failed<E>>
+    async fn attempt<F, T, E>(
+        &self,
+        policy: &RetryPolicy,
+        callback: &F,
+    ) -> Result<T, FailedAttempt<E>>
     where
         F: for<'c> Fn(&'c RoutedTransaction) -> BoxFuture<'c, Result<T, E>> + Send + Sync,
         T: Send,
         E: StdError + Send + 'static,
     {
         let begun = self.begin_with_config(policy.isolation_level, policy.access_mode);
-        let txn = begun.await.map_err(|err| Failed {
+        let txn = begun.await.map_err(|err| FailedAttempt {
             error: TransactionError::Connection(err),
             again: None,
         })?;
@@ -165,7 +169,7 @@ impl RoutedConnection {
         txn.finish(result).await.map_err(|error| {
             let cause = is_certain.then(|| undone(&error)).flatten();
             let again = cause.map(|cause| (cause, metrics));
-            Failed { error, again }
+            FailedAttempt { error, again }
         })
     }
 

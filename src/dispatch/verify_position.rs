@@ -209,7 +209,7 @@ impl Attempt<'_> {
     fn lacks_since(&self, replay: Option<ReplayReport>) -> Option<Instant> {
         let writes = &self.request.shared.clock.writes;
         let told = replay.and_then(|report| self.told(report));
-        told.and_then(|told| writes.uncovered(told))
+        told.and_then(|told| writes.uncovered(told.0, told.1))
     }
 
     /// For a transaction that is about to begin there.

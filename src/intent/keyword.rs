@@ -67,7 +67,7 @@ pub(crate) fn decide(dialect: Dialect, sql: &str) -> Option<Decided<'_>> {
     if word.eq_ignore_ascii_case("SELECT") {
         return None;
     }
-    let Statement::Write { kind, ddl } = of(dialect, word) else {
+    let KeywordKind::Write { kind, ddl } = of(dialect, word) else {
         return None;
     };
     // A semicolon may stand in a string: then the text is merely read in full.
@@ -78,13 +78,13 @@ pub(crate) fn decide(dialect: Dialect, sql: &str) -> Option<Decided<'_>> {
 /// What the first keyword says of one statement.
 pub(crate) fn first_of(dialect: Dialect, word: &str) -> First {
     let ruling = match of(dialect, word) {
-        Statement::Write { kind, ddl } => {
+        KeywordKind::Write { kind, ddl } => {
             return First::Decided(Box::new(Decided { word, kind, ddl }.judged()));
         }
-        Statement::Open => return First::Open,
-        Statement::Unknown => return First::Unknown,
-        Statement::Primary => Ruling::primary(named(word)),
-        Statement::Session => Ruling::session(named(word)),
+        KeywordKind::Open => return First::Open,
+        KeywordKind::Unknown => return First::Unknown,
+        KeywordKind::Primary => Ruling::primary(named(word)),
+        KeywordKind::Session => Ruling::session(named(word)),
     };
     First::Decided(Box::new(Judged::of(ruling, TextKind::Other)))
 }
@@ -94,7 +94,7 @@ pub(crate) fn named(word: &str) -> String {
     format!("keyword {}", word.to_ascii_uppercase())
 }
 
-enum Statement {
+enum KeywordKind {
     Write { kind: TextKind, ddl: bool },
     Primary,
     Session,
@@ -102,11 +102,11 @@ enum Statement {
     Unknown,
 }
 
-fn of(dialect: Dialect, word: &str) -> Statement {
+fn of(dialect: Dialect, word: &str) -> KeywordKind {
     // The longest keyword that decides has eleven letters.
     let mut buffer = [0_u8; 12];
     let Some(slot) = buffer.get_mut(..word.len()) else {
-        return Statement::Unknown;
+        return KeywordKind::Unknown;
     };
     slot.copy_from_slice(word.as_bytes());
     slot.make_ascii_uppercase();
@@ -118,87 +118,89 @@ fn of(dialect: Dialect, word: &str) -> Statement {
     own.unwrap_or_else(|| common(slot))
 }
 
-const WRITE: Option<Statement> = Some(Statement::Write {
+const WRITE: Option<KeywordKind> = Some(KeywordKind::Write {
     kind: TextKind::Other,
     ddl: false,
 });
 
-fn common(word: &[u8]) -> Statement {
+fn common(word: &[u8]) -> KeywordKind {
     match word {
-        b"INSERT" | b"UPDATE" | b"DELETE" => Statement::Write {
+        b"INSERT" | b"UPDATE" | b"DELETE" => KeywordKind::Write {
             kind: TextKind::Plain,
             ddl: false,
         },
-        b"CREATE" | b"ALTER" | b"DROP" => Statement::Write {
+        b"CREATE" | b"ALTER" | b"DROP" => KeywordKind::Write {
             kind: TextKind::Other,
             ddl: true,
         },
-        b"SELECT" | b"WITH" | b"VALUES" | b"EXPLAIN" => Statement::Open,
-        b"BEGIN" | b"COMMIT" | b"ROLLBACK" | b"SAVEPOINT" | b"RELEASE" => Statement::Session,
-        _ => Statement::Unknown,
+        b"SELECT" | b"WITH" | b"VALUES" | b"EXPLAIN" => KeywordKind::Open,
+        b"BEGIN" | b"COMMIT" | b"ROLLBACK" | b"SAVEPOINT" | b"RELEASE" => KeywordKind::Session,
+        _ => KeywordKind::Unknown,
     }
 }
 
-fn postgres(word: &[u8]) -> Option<Statement> {
+fn postgres(word: &[u8]) -> Option<KeywordKind> {
     match word {
-        b"MERGE" => Some(Statement::Write {
+        b"MERGE" => Some(KeywordKind::Write {
             kind: TextKind::Plain,
             ddl: false,
         }),
         b"TRUNCATE" | b"GRANT" | b"REVOKE" | b"COMMENT" | b"REINDEX" | b"VACUUM" | b"CLUSTER"
         | b"REFRESH" | b"REASSIGN" | b"ANALYZE" | b"ANALYSE" | b"NOTIFY" | b"REPACK" => WRITE,
-        b"IMPORT" | b"SECURITY" | b"CALL" | b"DO" => Some(Statement::Write {
+        b"IMPORT" | b"SECURITY" | b"CALL" | b"DO" => Some(KeywordKind::Write {
             kind: TextKind::Other,
             ddl: true,
         }),
-        b"LOCK" | b"CHECKPOINT" | b"WAIT" => Some(Statement::Primary),
+        b"LOCK" | b"CHECKPOINT" | b"WAIT" => Some(KeywordKind::Primary),
         b"RESET" | b"DISCARD" | b"LISTEN" | b"UNLISTEN" | b"DECLARE" | b"FETCH" | b"MOVE"
         | b"CLOSE" | b"EXECUTE" | b"DEALLOCATE" | b"LOAD" | b"START" | b"END" | b"ABORT"
-        | b"SHOW" => Some(Statement::Session),
-        b"TABLE" | b"COPY" | b"SET" | b"PREPARE" | b"COMMIT" | b"ROLLBACK" => Some(Statement::Open),
+        | b"SHOW" => Some(KeywordKind::Session),
+        b"TABLE" | b"COPY" | b"SET" | b"PREPARE" | b"COMMIT" | b"ROLLBACK" => {
+            Some(KeywordKind::Open)
+        }
         _ => None,
     }
 }
 
-fn mysql(word: &[u8]) -> Option<Statement> {
+fn mysql(word: &[u8]) -> Option<KeywordKind> {
     match word {
-        b"REPLACE" => Some(Statement::Write {
+        b"REPLACE" => Some(KeywordKind::Write {
             kind: TextKind::Plain,
             ddl: false,
         }),
         b"TRUNCATE" | b"GRANT" | b"REVOKE" | b"DO" | b"LOAD" | b"IMPORT" | b"OPTIMIZE"
         | b"REPAIR" | b"BINLOG" => WRITE,
-        b"RENAME" | b"CALL" | b"INSTALL" | b"UNINSTALL" => Some(Statement::Write {
+        b"RENAME" | b"CALL" | b"INSTALL" | b"UNINSTALL" => Some(KeywordKind::Write {
             kind: TextKind::Other,
             ddl: true,
         }),
         b"LOCK" | b"UNLOCK" | b"FLUSH" | b"KILL" | b"PURGE" | b"RESET" | b"SHUTDOWN"
         | b"RESTART" | b"CHANGE" | b"STOP" | b"START" | b"XA" | b"CHECKSUM" | b"CHECK"
-        | b"CACHE" | b"BACKUP" | b"CLONE" => Some(Statement::Primary),
+        | b"CACHE" | b"BACKUP" | b"CLONE" => Some(KeywordKind::Primary),
         b"USE" | b"HANDLER" | b"PREPARE" | b"DEALLOCATE" | b"SIGNAL" | b"RESIGNAL" | b"GET" => {
-            Some(Statement::Session)
+            Some(KeywordKind::Session)
         }
         // EXECUTE IMMEDIATE runs a text that is not seen; EXECUTE runs what the session prepared.
-        b"EXECUTE" => Some(Statement::Write {
+        b"EXECUTE" => Some(KeywordKind::Write {
             kind: TextKind::Other,
             ddl: true,
         }),
         b"TABLE" | b"SET" | b"ANALYZE" | b"SHOW" | b"DESCRIBE" | b"DESC" | b"HELP" => {
-            Some(Statement::Open)
+            Some(KeywordKind::Open)
         }
         _ => None,
     }
 }
 
-fn sqlite(word: &[u8]) -> Option<Statement> {
+fn sqlite(word: &[u8]) -> Option<KeywordKind> {
     match word {
-        b"REPLACE" => Some(Statement::Write {
+        b"REPLACE" => Some(KeywordKind::Write {
             kind: TextKind::Plain,
             ddl: false,
         }),
         b"VACUUM" | b"REINDEX" | b"ANALYZE" => WRITE,
-        b"ATTACH" | b"DETACH" | b"END" => Some(Statement::Session),
-        b"PRAGMA" => Some(Statement::Open),
+        b"ATTACH" | b"DETACH" | b"END" => Some(KeywordKind::Session),
+        b"PRAGMA" => Some(KeywordKind::Open),
         _ => None,
     }
 }

@@ -48,7 +48,7 @@ pub(crate) struct NodeMetrics {
 
 /// How long a node's statements took from sending to the answer, and how many of them failed.
 #[derive(Debug, Default)]
-pub(crate) struct Answered {
+pub(crate) struct StatementTimes {
     pub(crate) running: Buckets,
     pub(crate) failed: u64,
 }
@@ -126,12 +126,12 @@ impl NodeMetrics {
 
     /// What was answered so far.
     #[must_use]
-    pub(crate) fn answered(&self) -> Answered {
+    pub(crate) fn answered(&self) -> StatementTimes {
         let mut running = Buckets::default();
         for hot in self.hot.iter() {
             hot.running.sum_into(&mut running);
         }
-        Answered {
+        StatementTimes {
             running,
             failed: self.failed.load(Relaxed),
         }

@@ -37,7 +37,7 @@ const LINGER: Duration = Duration::from_millis(100);
 
 /// What is known when a question was answered, or something has changed since.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Standing {
+pub(super) struct PollState {
     pub(super) now: Instant,
     /// How many had asked.
     pub(super) asked: u64,
@@ -143,7 +143,7 @@ impl Pace {
         self.usual = after.min((self.usual * 3 + after.min(most)) / 4);
     }
 
-    pub(super) fn next(&self, seen: &Standing) -> Next {
+    pub(super) fn next(&self, seen: &PollState) -> Next {
         if self.failed {
             return Next::Pause(PAUSE);
         }
@@ -189,12 +189,12 @@ impl Pace {
 mod tests {
     use std::time::{Duration, Instant};
 
-    use super::{LEAST, MOST, Next, PAUSE, Pace, Price, Standing};
+    use super::{LEAST, MOST, Next, PAUSE, Pace, PollState, Price};
 
     const MS: Duration = Duration::from_millis(1);
 
-    fn seen(now: Instant, behind_since: Option<Instant>) -> Standing {
-        Standing {
+    fn seen(now: Instant, behind_since: Option<Instant>) -> PollState {
+        PollState {
             now,
             asked: 0,
             awaited: false,
@@ -210,7 +210,7 @@ mod tests {
         let now = Instant::now();
         let pace = Pace::new(now);
         assert_eq!(pace.next(&seen(now, None)), Next::Idle(MOST));
-        let asked = Standing {
+        let asked = PollState {
             asked: 1,
             ..seen(now, None)
         };
@@ -224,7 +224,7 @@ mod tests {
         let captured = now + MS;
         let at_once = pace.next(&seen(captured, Some(captured)));
         assert_eq!(at_once, Next::Afford(Duration::ZERO, Price::Sample));
-        let short = Standing {
+        let short = PollState {
             plenty: false,
             ..seen(captured, Some(captured))
         };
@@ -267,7 +267,7 @@ mod tests {
     #[test]
     fn one_more_replica_is_asked_only_where_there_is_enough_for_it() {
         let now = Instant::now();
-        let second = Standing {
+        let second = PollState {
             another_covers: true,
             ..seen(now + MS, Some(now + MS))
         };
@@ -282,7 +282,7 @@ mod tests {
         let mut pace = Pace::new(now);
         let mut waits = |after: Duration| {
             pace.put(now + after, 0);
-            pace.next(&Standing {
+            pace.next(&PollState {
                 awaited: true,
                 ..seen(now + after, Some(now))
             })
@@ -297,7 +297,7 @@ mod tests {
         let now = Instant::now();
         let pace = Pace::new(now);
         for after in [MS, 160 * MS, 60 * MOST] {
-            let next = pace.next(&Standing {
+            let next = pace.next(&PollState {
                 asked: 1,
                 awaited: true,
                 holds_for: Some(7),
@@ -328,7 +328,7 @@ mod tests {
         let now = Instant::now();
         let mut pace = Pace::new(now);
         pace.failed = true;
-        let asked = Standing {
+        let asked = PollState {
             asked: 3,
             awaited: true,
             ..seen(now, Some(now))

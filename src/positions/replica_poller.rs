@@ -14,7 +14,7 @@ use sea_orm::{ConnAcquireErr, DbErr};
 use super::{
     background_runtime,
     direct::{self, Direct},
-    pace::{Next, Pace, Price, Standing},
+    pace::{Next, Pace, PollState, Price},
     rate::Rate,
     tracker::Tracker,
 };
@@ -90,7 +90,7 @@ impl FollowedReplica {
         }
         tracker.count(ClusterCounter::Sample);
         tracker.clock.allowance.lock().spend();
-        let behind = tracker.clock.writes.uncovered(node.replayed.known());
+        let behind = behind_since(&tracker, &node);
         let limit = tracker.config.connect_timeout;
         let sampled = tokio::time::timeout(limit, sample(&tracker, &node, conn, question)).await;
         let answered = match sampled {
@@ -115,7 +115,7 @@ impl FollowedReplica {
             }
         };
         pace.failed = !answered;
-        let still = tracker.clock.writes.uncovered(node.replayed.known());
+        let still = behind_since(&tracker, &node);
         if let Some(since) = behind.filter(|since| still.is_none_or(|still| still > *since)) {
             pace.caught_up(since.elapsed());
         }
@@ -193,9 +193,14 @@ fn parts(tracker: &Tracker, node: &Node, pace: &Pace, replay: ReplayReport) -> b
     awaited.is_some_and(|awaited| pace.parts(Instant::now(), awaited.since))
 }
 
+/// Since when the first capture is known that it has not replayed.
+fn behind_since(tracker: &Tracker, node: &Node) -> Option<Instant> {
+    let (epoch, lsn) = node.replayed.known();
+    tracker.clock.writes.uncovered(epoch, lsn)
+}
+
 /// What the next question depends on.
-fn standing(tracker: &Tracker, node: &Arc<Node>, holds: bool) -> Standing {
-    let uncovered = |of: &Node| tracker.clock.writes.uncovered(of.replayed.known());
+fn standing(tracker: &Tracker, node: &Arc<Node>, holds: bool) -> PollState {
     let (epoch, lsn) = node.replayed.known();
     let awaited = tracker.demand.awaited_behind(lsn);
     // Where no position of it proves anything, its server would answer at once, again and again.
@@ -204,18 +209,18 @@ fn standing(tracker: &Tracker, node: &Arc<Node>, holds: bool) -> Standing {
     let mut others = snapshot
         .nodes()
         .filter(|other| other.seen.role == Role::Replica && !Arc::ptr_eq(&other.member.node, node));
-    Standing {
+    PollState {
         now: Instant::now(),
         asked: tracker.demand.asked(),
         awaited: tracker.demand.is_awaited(),
         // What is waited for need not be what a capture told.
-        behind_since: uncovered(node)
+        behind_since: behind_since(tracker, node)
             .into_iter()
             .chain(awaited.map(|awaited| awaited.since))
             .min(),
         plenty: tracker.can_afford(allowance::FOR_ANOTHER),
         holds_for: awaited.and_then(|awaited| awaited.lsn).filter(|_| holds),
-        another_covers: others.any(|other| uncovered(&other.member.node).is_none()),
+        another_covers: others.any(|other| behind_since(tracker, &other.member.node).is_none()),
     }
 }
 

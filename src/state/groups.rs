@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::probe::millis;
-use super::{Health, NodeState, Tuning};
+use super::{NodeHealth, NodeState, Tuning};
 
 /// Fine enough that a weight of 1 in ramp-up and 100 ms away is not nothing.
 const SCALE: u64 = 1000;
@@ -196,8 +196,8 @@ impl ReadCandidate<'_> {
     /// longer for statements as well, so of both the longer time counts, and not their product.
     pub(super) fn candidate(&self, fastest: u32) -> Candidate {
         let share = match self.node.condition.health {
-            Health::Up | Health::Ejected { .. } => 1000,
-            Health::Ramping { shown, .. } => Tuning::ramp_share(shown),
+            NodeHealth::Up | NodeHealth::Ejected { .. } => 1000,
+            NodeHealth::Ramping { shown, .. } => Tuning::ramp_share(shown),
         };
         let latency = self.node.probe.latency.map_or(1, millis);
         let served = fastest.saturating_mul(self.node.condition.slowness);

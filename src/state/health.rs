@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::backoff::{CONNECT_EVERY, backoff, is_silence};
 use super::step::Step;
-use super::{Effect, Health, Moment, NodeState, Notice, Outage, Ran, Suspicion, Tuning, crash};
+use super::{Effect, Moment, NodeHealth, NodeState, Notice, Outage, Ran, Suspicion, Tuning, crash};
 use crate::signal::Signal;
 use crate::vocabulary::{NodeId, Role, Stage};
 
@@ -113,22 +113,22 @@ pub(super) fn failed(step: &mut Step<'_>, id: NodeId, generation: u64, report: R
 /// Ends ramps and penalties whose time has come, and shows the next step of those that go on.
 pub(super) fn tick(step: &mut Step<'_>) {
     for node in &mut step.state.nodes {
-        if let Health::Ramping {
+        if let NodeHealth::Ramping {
             since,
             shown,
             relapses,
         } = node.condition.health
         {
             let health = match step.state.tuning.ramp_steps(step.now.since(since)) {
-                Some(shown) => Health::Ramping {
+                Some(shown) => NodeHealth::Ramping {
                     since,
                     shown,
                     relapses,
                 },
-                None => Health::Up,
+                None => NodeHealth::Up,
             };
             if health
-                != (Health::Ramping {
+                != (NodeHealth::Ramping {
                     since,
                     shown,
                     relapses,
@@ -168,7 +168,7 @@ pub(super) fn end_what_waits(step: &mut Step<'_>) {
 /// When what runs on a silent node is ended, where nobody asks it again by then: the back-off of one that comes and goes
 /// is longer than what runs there can wait.
 pub(super) fn verdict_at(node: &NodeState, tuning: &Tuning) -> Option<Moment> {
-    let Health::Ejected {
+    let NodeHealth::Ejected {
         since,
         silent: true,
         cut: false,
@@ -205,7 +205,7 @@ impl Step<'_> {
         let Some(node) = self.node_mut(id) else {
             return;
         };
-        if let Health::Ejected { .. } = node.condition.health {
+        if let NodeHealth::Ejected { .. } = node.condition.health {
             return;
         }
         let fresh = match &mut node.condition.suspicion {
@@ -246,15 +246,15 @@ impl Step<'_> {
         // Nobody can stand in for the one that takes writes, so its first probe is always at once.
         let owner = node.role == Role::Primary;
         let relapses = match &mut node.condition.health {
-            Health::Up => 0,
-            Health::Ramping { .. } if owner => 0,
-            Health::Ramping { relapses, .. } => *relapses + 1,
-            Health::Ejected { dirty, .. } => {
+            NodeHealth::Up => 0,
+            NodeHealth::Ramping { .. } if owner => 0,
+            NodeHealth::Ramping { relapses, .. } => *relapses + 1,
+            NodeHealth::Ejected { dirty, .. } => {
                 *dirty = true;
                 return;
             }
         };
-        node.condition.health = Health::Ejected {
+        node.condition.health = NodeHealth::Ejected {
             since: now,
             failures,
             relapses,
@@ -299,7 +299,7 @@ impl Step<'_> {
         let Some(node) = self.node_mut(id) else {
             return;
         };
-        if let Health::Ejected { cut, .. } = &mut node.condition.health {
+        if let NodeHealth::Ejected { cut, .. } = &mut node.condition.health {
             *cut = true;
             self.out.notice(Notice::Dead { node: id });
             self.new_pool(id, true);
@@ -313,7 +313,7 @@ impl Step<'_> {
         let Some(node) = self.node_mut(id) else {
             return;
         };
-        let Health::Ejected {
+        let NodeHealth::Ejected {
             since,
             relapses,
             dirty,
@@ -322,7 +322,7 @@ impl Step<'_> {
         else {
             return;
         };
-        node.condition.health = Health::Ramping {
+        node.condition.health = NodeHealth::Ramping {
             since: now,
             shown: 0,
             relapses,

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::roster::check;
 use super::step::Step;
 use super::{
-    Changes, Effect, Health, Membership, NodeSpec, NodeState, Notice, Pending, State, checks,
+    Changes, Effect, Membership, NodeHealth, NodeSpec, NodeState, Notice, Pending, State, checks,
 };
 use crate::signal::Signal;
 use crate::vocabulary::{NodeId, Role};
@@ -266,7 +266,7 @@ impl Step<'_> {
             return false;
         }
         node.stand = Membership::Joining { ready: true };
-        node.condition.health = Health::Ejected {
+        node.condition.health = NodeHealth::Ejected {
             since: now,
             failures: 2,
             relapses: 0,

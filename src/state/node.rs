@@ -65,7 +65,7 @@ pub(crate) enum Membership {
 
 /// Whether statements may be sent there (R8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Health {
+pub(crate) enum NodeHealth {
     /// Full weight. Also a node that was never looked at: at the start nothing speaks against it.
     Up,
     /// Re-admitted, its caches cold: its weight grows step by step. `relapses`: how often it was ejected without having
@@ -101,7 +101,7 @@ pub(crate) struct Suspicion {
 /// How connections to a node fare.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Condition {
-    pub(crate) health: Health,
+    pub(crate) health: NodeHealth,
     pub(crate) suspicion: Option<Suspicion>,
     /// Short of connections, but alive: other replicas first.
     pub(crate) saturated_until: Option<Moment>,
@@ -226,7 +226,7 @@ impl NodeState {
             stand,
             generation: 0,
             condition: Condition {
-                health: Health::Up,
+                health: NodeHealth::Up,
                 suspicion: None,
                 saturated_until: None,
                 slowness: 1,
@@ -266,8 +266,8 @@ impl NodeState {
     #[must_use]
     pub(crate) const fn is_ejected(&self) -> bool {
         match self.condition.health {
-            Health::Ejected { .. } => true,
-            Health::Up | Health::Ramping { .. } => false,
+            NodeHealth::Ejected { .. } => true,
+            NodeHealth::Up | NodeHealth::Ramping { .. } => false,
         }
     }
 

@@ -25,13 +25,7 @@ pub(super) fn observe(step: &mut Step<'_>, id: NodeId, begun: Moment, mut facts:
         return;
     };
     let takes_writes = primary == Some(id);
-    let mut news = false;
-    if began_anew {
-        // Another server, or one that was started again: what it had before proves nothing (C4).
-        node.replay.current_at = None;
-        news = std::mem::take(&mut node.replay.astray);
-        node.replay.followed = None;
-    }
+    let mut news = began_anew && node.forget_replay();
     let was_in_recovery = node.said.in_recovery;
     news |= node.said.learn(facts, newest);
     node.remember_role(facts);
@@ -148,6 +142,13 @@ impl NodeState {
             let role = SaidRole { in_recovery, guess };
             self.remembered = facts.address.map(|address| (role, address));
         }
+    }
+
+    /// Another server, or one that was started again: what it had before proves nothing (C4). Whether it had another history.
+    fn forget_replay(&mut self) -> bool {
+        self.replay.current_at = None;
+        self.replay.followed = None;
+        std::mem::take(&mut self.replay.astray)
     }
 
     /// Notes that a standby's position is beyond all that the primary has told, or that it is not. The first such one stays:

@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::backoff::{CONNECT_EVERY, backoff, is_silence};
 use super::node::ProbeTimes;
 use super::step::Step;
-use super::{Event, Health, Membership, Moment, Notice, ProbeFacts, crash, observe};
+use super::{Event, Membership, Moment, NodeHealth, Notice, ProbeFacts, crash, observe};
 use crate::signal::Signal;
 use crate::vocabulary::{NodeId, Role};
 
@@ -71,19 +71,19 @@ fn succeeded(step: &mut Step<'_>, id: NodeId, begun: Moment, rtt: Duration, fact
         return;
     };
     let in_time = match (node.condition.health, node.condition.suspicion) {
-        (Health::Ejected { since, .. }, _) => {
+        (NodeHealth::Ejected { since, .. }, _) => {
             if begun >= since {
                 step.readmit(id);
             }
             begun >= since
         }
-        (Health::Up | Health::Ramping { .. }, Some(suspicion)) => {
+        (NodeHealth::Up | NodeHealth::Ramping { .. }, Some(suspicion)) => {
             if begun >= suspicion.since {
                 step.clear(id);
             }
             begun >= suspicion.since
         }
-        (Health::Up | Health::Ramping { .. }, None) => true,
+        (NodeHealth::Up | NodeHealth::Ramping { .. }, None) => true,
     };
     if in_time {
         step.next_probe(id);
@@ -150,7 +150,7 @@ impl Step<'_> {
         let Some(node) = self.node_mut(id) else {
             return;
         };
-        let Health::Ejected {
+        let NodeHealth::Ejected {
             since,
             failures,
             relapses,

@@ -10,7 +10,9 @@
 use std::time::Duration;
 
 use super::step::Step;
-use super::{Effect, Event, Health, Membership, Moment, NodeState, Notice, State, catalog, probe};
+use super::{
+    Effect, Event, Membership, Moment, NodeHealth, NodeState, Notice, State, catalog, probe,
+};
 use crate::{
     mutants,
     vocabulary::{NodeId, Role},
@@ -118,12 +120,12 @@ impl NodeState {
         let (overruled, announced) = (self.fencing.overruled, self.fencing.announced);
         let health = match self.condition.health {
             // That was told, and nothing runs there that would have to end. It is back once it answers, as ever.
-            Health::Ejected {
+            NodeHealth::Ejected {
                 since,
                 failures,
                 relapses,
                 ..
-            } => Health::Ejected {
+            } => NodeHealth::Ejected {
                 since,
                 failures,
                 relapses,
@@ -131,7 +133,7 @@ impl NodeState {
                 silent: false,
                 cut: true,
             },
-            Health::Up | Health::Ramping { .. } => Health::Up,
+            NodeHealth::Up | NodeHealth::Ramping { .. } => NodeHealth::Up,
         };
         *self = Self {
             // Nobody is the primary before it has said so.

@@ -15,8 +15,8 @@ use super::members::comes_back;
 use super::roster::check;
 use super::step::Step;
 use super::{
-    CatalogSchedule, Effect, Fact, Health, Membership, Moment, NodeSpec, NodeState, Notice, Outbox,
-    Primaryship, Sleeping, State, Tuning, health, lag,
+    CatalogSchedule, Effect, Fact, Membership, Moment, NodeHealth, NodeSpec, NodeState, Notice,
+    Outbox, Primaryship, Sleeping, State, Tuning, health, lag,
 };
 use crate::error::causes::{CannotStart, NodeListProblem, UndecidedPrimary};
 use crate::vocabulary::NodeId;
@@ -145,7 +145,7 @@ impl State {
         crash::next_tick(self).map(&mut at_latest);
         self.catalog.next_tick().map(&mut at_latest);
         for node in &self.nodes {
-            if let Health::Ramping { since, shown, .. } = node.condition.health {
+            if let NodeHealth::Ramping { since, shown, .. } = node.condition.health {
                 at_latest(since.after(ramp_step.saturating_mul(shown + 1)));
             }
             health::verdict_at(node, &self.tuning).map(&mut at_latest);

@@ -12,7 +12,7 @@ use crate::causality::{Named, Word};
 use crate::signal::Signal;
 use crate::state::reduce::reduce;
 use crate::state::{
-    CatalogNews, Changes, Effect, Event, Fact, Fate, Health, Membership, Moment, NodeProgress,
+    CatalogNews, Changes, Effect, Event, Fact, Fate, Membership, Moment, NodeHealth, NodeProgress,
     NodeSpec, NodeState, PoolNews, ProbeFacts, Ran, Reading, ServedReport, Spares, Standing,
     StartProblem, State, TextHash, Tuning, View, WalReceiver, Withheld, Writers,
 };
@@ -210,9 +210,9 @@ fn list<T>(value: &Value, read: impl Fn(&str) -> T) -> Vec<T> {
 /// `ejected drained #1`, leaving out what is usual.
 fn standing(node: &NodeState) -> String {
     let mut text = match node.condition.health {
-        Health::Up => "up".to_owned(),
-        Health::Ramping { shown, .. } => format!("ramping {shown}"),
-        Health::Ejected { .. } => "ejected".to_owned(),
+        NodeHealth::Up => "up".to_owned(),
+        NodeHealth::Ramping { shown, .. } => format!("ramping {shown}"),
+        NodeHealth::Ejected { .. } => "ejected".to_owned(),
     };
     match node.condition.suspicion {
         Some(suspicion) if suspicion.grave => text += " gravely_suspected",

@@ -15,7 +15,7 @@ use crate::route::{
     route,
 };
 use crate::state::{
-    Fact, Health, Membership, Moment, NodeState, Outage, Preference, Spares, State, Suspicion,
+    Fact, Membership, Moment, NodeHealth, NodeState, Outage, Preference, Spares, State, Suspicion,
     Tuning, View, WalReceiver,
 };
 use crate::vocabulary::{Ineligible, Intent, NodeId, Reason, Role};
@@ -65,7 +65,7 @@ fn dress(node: &mut NodeState, text: &str) {
         Some(_) => Fact::Known(WalReceiver::Absent),
     };
     if let Some(shown) = option(text, "ramping") {
-        node.condition.health = Health::Ramping {
+        node.condition.health = NodeHealth::Ramping {
             since: now,
             shown: shown.parse().unwrap(),
             relapses: 0,
@@ -81,7 +81,7 @@ fn dress(node: &mut NodeState, text: &str) {
             "leaving" => node.stand = Membership::Leaving { until: now },
             "joining" => node.stand = Membership::Joining { ready: false },
             "ejected" => {
-                node.condition.health = Health::Ejected {
+                node.condition.health = NodeHealth::Ejected {
                     since: now,
                     failures: 1,
                     relapses: 0,

@@ -25,7 +25,7 @@ const SOURCES: &str = "SHOW ALL REPLICAS STATUS";
 
 /// How much its server tells this user.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Tells {
+pub(super) enum SourceRights {
     #[default]
     All,
     /// Not from whom it is set up to receive.
@@ -52,28 +52,28 @@ impl Replication {
     /// Asks; nothing where the server has no such thing.
     pub(super) async fn ask(
         conn: &mut MySqlConnection,
-        tells: &mut Tells,
+        tells: &mut SourceRights,
         read_only: bool,
     ) -> Result<Option<Self>, sqlx::Error> {
-        if *tells == Tells::Nothing {
+        if *tells == SourceRights::Nothing {
             return Ok(None);
         }
         let told = sqlx::raw_sql(ASK).fetch_one(&mut *conn).await;
         let told = told.and_then(|row| read(&row));
         let Some(told) = unless_lacking(told)?.flatten() else {
-            *tells = Tells::Nothing;
+            *tells = SourceRights::Nothing;
             return Ok(None);
         };
         let told = Self { read_only, ..told };
         let sources = match *tells {
-            Tells::All => {
+            SourceRights::All => {
                 let rows = sqlx::raw_sql(SOURCES).fetch_all(conn).await;
                 unless_lacking(rows.and_then(|rows| receiver_of(&rows)))?
             }
-            Tells::WithoutSources | Tells::Nothing => None,
+            SourceRights::WithoutSources | SourceRights::Nothing => None,
         };
         if sources.is_none() {
-            *tells = Tells::WithoutSources;
+            *tells = SourceRights::WithoutSources;
         }
         Ok(Some(Self {
             receiver: match sources {

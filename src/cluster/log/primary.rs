@@ -54,6 +54,11 @@ impl Log<'_> {
                 node = self.name(*node),
                 "the primary refuses writes: look for default_transaction_read_only, or for a switch-over"
             ),
+            Notice::Strays { node } => tracing::warn!(
+                node = self.name(*node),
+                "this name leads to the primary, and to standbys too, on which nothing can be written: let what deals its connections \
+                 out look at the role, or give the primary a name of its own"
+            ),
             Notice::Withheld { node, what } => self.on_withheld(*node, *what),
             _ => {}
         }

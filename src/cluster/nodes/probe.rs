@@ -16,12 +16,12 @@ use crate::{
 /// One question to one node.
 pub(in crate::cluster) struct Probe {
     pub(super) id: NodeId,
-    pub(super) asked: Asked,
+    pub(super) asked: ProbeTarget,
     /// Hears of what fails.
     pub(super) trouble: Arc<Trouble>,
 }
 
-pub(super) enum Asked {
+pub(super) enum ProbeTarget {
     Server(Box<(Config, NodeConfig)>),
     Connection(Arc<Node>, Duration),
 }
@@ -35,8 +35,8 @@ impl Probe {
     ) -> Event {
         let node = self.id;
         let answer = match &self.asked {
-            Asked::Server(asked) => backend::probe(&asked.0, &asked.1, wire).await,
-            Asked::Connection(node, limit) => backend::probe_adopted(node, *limit).await,
+            ProbeTarget::Server(asked) => backend::probe(&asked.0, &asked.1, wire).await,
+            ProbeTarget::Connection(node, limit) => backend::probe_adopted(node, *limit).await,
         };
         if let Err(err) = &answer {
             self.trouble.failed(err);
@@ -52,8 +52,8 @@ impl Probe {
                 node,
                 begun,
                 signal: match &self.asked {
-                    Asked::Server(_) => unanswered(&err),
-                    Asked::Connection(..) => signal::of_db_err(&err, Role::Unknown),
+                    ProbeTarget::Server(_) => unanswered(&err),
+                    ProbeTarget::Connection(..) => signal::of_db_err(&err, Role::Unknown),
                 },
             },
         }

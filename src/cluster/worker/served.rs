@@ -4,14 +4,14 @@ use std::collections::HashMap;
 
 use crate::{
     cluster::shared::Shared,
-    metrics::Answered,
+    metrics::StatementTimes,
     state::ServedReport,
     vocabulary::{NodeId, Role},
 };
 
 /// What every replica had answered by the last look.
 #[derive(Default)]
-pub(super) struct Served(HashMap<NodeId, Answered>);
+pub(super) struct Served(HashMap<NodeId, StatementTimes>);
 
 impl Served {
     /// What was answered since then.
@@ -20,11 +20,11 @@ impl Served {
         let replicas = snapshot
             .nodes()
             .filter(|node| node.seen.role == Role::Replica);
-        let now: HashMap<NodeId, Answered> = replicas
+        let now: HashMap<NodeId, StatementTimes> = replicas
             .map(|node| (node.seen.id, node.member.metrics.answered()))
             .collect();
         let before = std::mem::replace(&mut self.0, now);
-        let report = |(node, now): (&NodeId, &Answered)| {
+        let report = |(node, now): (&NodeId, &StatementTimes)| {
             let before = before.get(node)?;
             let answered = now.running.since(&before.running);
             Some(ServedReport {

@@ -7,7 +7,7 @@
 
 use super::succession::may_succeed;
 use crate::error::causes::UndecidedPrimary;
-use crate::state::{Fact, Guess, Health, NodeState, State, WalReceiver};
+use crate::state::{Fact, Guess, NodeHealth, NodeState, State, WalReceiver};
 use crate::vocabulary::{NodeId, Role};
 
 /// Two that show different epochs at the start, of which nobody knows which one counts.
@@ -82,7 +82,8 @@ fn feeds(node: &NodeState) -> bool {
 /// broken connection is no death here, or a copy would win with the next backend that somebody terminates; neither is a
 /// refused login, which a wrong password makes of a primary that lives.
 pub(super) fn may_reign(node: &NodeState) -> bool {
-    let dead = matches!(node.condition.health, Health::Ejected { failures, .. } if failures > 1);
+    let dead =
+        matches!(node.condition.health, NodeHealth::Ejected { failures, .. } if failures > 1);
     (node.condition.rejected || !dead) && node.said.in_recovery != Fact::Known(true)
 }
 
