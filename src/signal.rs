@@ -16,6 +16,7 @@ mod postgres;
 mod silence;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+mod whole;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -34,6 +35,7 @@ pub(crate) use foreign::{
     code, facts, is_doubtful, is_login_refused, is_outdated, may_pass, of_db_err, stage_of,
 };
 pub(crate) use silence::Silence;
+pub(crate) use whole::{ends_transaction, is_in_aborted_transaction, is_serialization};
 
 /// What a foreign error means. Whether anything was executed follows from it together with the stage and the kind of
 /// statement, and stands in the table of retries (T9).
@@ -293,6 +295,8 @@ struct ErrorReader {
     signal: fn(&ServerAnswer<'_>, Role) -> Signal,
     /// Whether the answer leaves open that the session is over, so that the connection is to be looked at.
     is_doubtful: fn(&ServerAnswer<'_>) -> bool,
+    /// Whether the server has ended the whole transaction with it, and the session goes on outside.
+    ends_transaction: fn(&ServerAnswer<'_>) -> bool,
 }
 
 /// The readers of the backends that we were built with. SeaORM may have more on than we do.
@@ -310,13 +314,6 @@ const READERS: &[ErrorReader] = &[
 #[must_use]
 pub(crate) fn signal(error: &sea_orm::sqlx::Error, on: Role) -> Signal {
     meaning(&facts(error), on)
-}
-
-/// Whether a server has rolled the transaction back because of others beside it: as not serializable, or in a deadlock.
-#[must_use]
-pub(crate) fn is_serialization(error: &sea_orm::DbErr) -> bool {
-    let driver = driver::sqlx_of(error);
-    driver.is_some_and(|driver| signal(driver, Role::Primary) == Signal::Serialization)
 }
 
 /// What happened, from the plain facts.

@@ -65,7 +65,9 @@ impl RetryPolicy {
     pub(crate) fn pause_after(&self, attempts: u32, jitter: f64) -> Duration {
         let doubled = 2_u32.saturating_pow(attempts.saturating_sub(1));
         let whole = self.first_pause.saturating_mul(doubled);
-        whole.min(self.most_pause).mul_f64(1.0 - jitter / 2.0)
+        let whole = whole.min(self.most_pause);
+        // Not the whole by a factor, which has no room above the greatest duration.
+        whole - (whole / 2).mul_f64(jitter)
     }
 }
 
@@ -84,7 +86,8 @@ impl RoutedConnection {
     /// knows, and not for any other error, one that a function of yours raises under such a code included.
     ///
     /// Only what the closure does in the transaction is undone before it runs again: what it does elsewhere it does each time.
-    /// Its error has to keep SeaORM's as [`source`](StdError::source), or be it, for the reason to be found. A text that may
+    /// Its error has to keep SeaORM's as [`source`](StdError::source), or be it or a nested transaction's, for the reason to be
+    /// found. A closure that returns `Ok` although its transaction was rolled back so runs again as well. A text that may
     /// end the transaction, and [`concrete()`](RoutedTransaction::concrete), make nothing certain any more: such an
     /// attempt is the last.
     ///
@@ -166,8 +169,10 @@ impl RoutedConnection {
         // Before its end, which takes it.
         let metrics = txn.held.lease().shared_metrics();
         let is_certain = !txn.held.may_have_ended();
+        let is_undone = txn.held.is_undone();
         txn.finish(result).await.map_err(|error| {
-            let cause = is_certain.then(|| undone(&error)).flatten();
+            let cause = undone(&error).or_else(|| aborted(&error).filter(|_| is_undone));
+            let cause = cause.filter(|_| is_certain);
             let again = cause.map(|cause| (cause, metrics));
             FailedAttempt { error, again }
         })
@@ -179,6 +184,15 @@ impl RoutedConnection {
     }
 }
 
+/// The closure has made nothing of what aborted its transaction.
+fn aborted<E>(error: &TransactionError<E>) -> Option<RetryCause> {
+    let TransactionError::Connection(err) = error else {
+        return None;
+    };
+    let aborted = matches!(Error::from_db_err(err), Some(Error::CommitAborted { .. }));
+    aborted.then_some(RetryCause::Serialization)
+}
+
 /// Why a transaction that failed so is worth another attempt, and certainly stored nothing.
 fn undone<E: StdError + 'static>(error: &TransactionError<E>) -> Option<RetryCause> {
     match error {
@@ -187,7 +201,8 @@ fn undone<E: StdError + 'static>(error: &TransactionError<E>) -> Option<RetryCau
             let mut next: Option<&(dyn StdError + 'static)> = Some(err);
             while let Some(err) = next {
                 // An error that is transparent passes SeaORM's over, and shows what that had as its source.
-                let whole = err.downcast_ref::<DbErr>().and_then(undone_by);
+                let whole = err.downcast_ref::<DbErr>().or_else(|| of_nested(err));
+                let whole = whole.and_then(undone_by);
                 let part = || undone_by(&DbErr::Exec(copy(err.downcast_ref()?)?));
                 if let Some(cause) = whole.or_else(part) {
                     return Some(cause);
@@ -197,6 +212,13 @@ fn undone<E: StdError + 'static>(error: &TransactionError<E>) -> Option<RetryCau
             None
         }
     }
+}
+
+/// What a nested transaction failed with: SeaORM's error of one has no source.
+fn of_nested<'e>(err: &'e (dyn StdError + 'static)) -> Option<&'e DbErr> {
+    let nested = err.downcast_ref::<TransactionError<DbErr>>()?;
+    let (TransactionError::Connection(err) | TransactionError::Transaction(err)) = nested;
+    Some(err)
 }
 
 /// A driver's error again: the other ones cannot be had twice.
@@ -211,7 +233,13 @@ fn copy(err: &RuntimeErr) -> Option<RuntimeErr> {
 
 fn undone_by(err: &DbErr) -> Option<RetryCause> {
     match Error::from_db_err(err) {
-        Some(Error::TransactionLost { .. }) => Some(RetryCause::Lost),
+        // Where the server ends it with the error itself, the rest of it is lost for that reason.
+        Some(Error::TransactionLost { source, .. }) => {
+            Some(match signal::is_serialization(source) {
+                true => RetryCause::Serialization,
+                false => RetryCause::Lost,
+            })
+        }
         Some(_) => None,
         None => signal::is_serialization(err).then_some(RetryCause::Serialization),
     }

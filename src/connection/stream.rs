@@ -9,10 +9,7 @@ mod rows;
 use std::{
     fmt,
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -20,6 +17,7 @@ use futures_util::{Stream, StreamExt};
 use sea_orm::{DbErr, QueryResult};
 
 use self::rows::Rows;
+use super::transaction::TransactionState;
 use crate::{
     causality::OpenWrite,
     cluster::shared::Shared,
@@ -44,8 +42,8 @@ pub struct RoutedStream<'a> {
     yielded: u64,
     node: String,
     cut: Option<UntilCut>,
-    /// The connection is a transaction's, which has to hear that what it has prepared is out of date.
-    outdated: Option<&'a AtomicBool>,
+    /// The connection is a transaction's, which has to hear what its server says.
+    transaction: Option<&'a TransactionState>,
     /// Held for what its drop does.
     held: Option<Lease>,
     /// Whom to tell when its connection breaks, and what ran on it.
@@ -81,7 +79,7 @@ impl<'a> RoutedStream<'a> {
             yielded: 0,
             node: node.to_owned(),
             cut: None,
-            outdated: None,
+            transaction: None,
             held: None,
             tells: None,
         }
@@ -139,9 +137,9 @@ impl<'a> RoutedStream<'a> {
     }
 
     /// Ends it when the node of the transaction that it belongs to is cut off.
-    pub(super) fn of_transaction(mut self, lease: &Lease, outdated: &'a AtomicBool) -> Self {
-        self.cut = Some(lease.until_cut());
-        self.outdated = Some(outdated);
+    pub(super) fn of_transaction(mut self, transaction: &'a TransactionState) -> Self {
+        self.cut = Some(transaction.lease().until_cut());
+        self.transaction = Some(transaction);
         self
     }
 
@@ -232,10 +230,8 @@ impl Stream for RoutedStream<'_> {
                 // An answer of the server's is an end as well; a lost connection is not, and neither is an answer that
                 // could not be read.
                 let answered = rows::is_answer(&err);
-                if let Some(outdated) = this.outdated
-                    && signal::is_outdated(&err)
-                {
-                    outdated.store(true, Ordering::Release);
+                if let Some(transaction) = this.transaction {
+                    transaction.heard(&err);
                 }
                 this.tell(&err);
                 let err = this.lost(err);

@@ -34,6 +34,8 @@ use crate::{error::DbErrKind, state::Ran, vocabulary::Role};
 /// - A connection lost while COMMIT is under way is [`Error::UnknownOutcome`](crate::Error::UnknownOutcome).
 /// - COMMIT after an error that made PostgreSQL abort the transaction is
 ///   [`Error::CommitAborted`](crate::Error::CommitAborted); SeaORM alone answers `Ok` there and stores nothing.
+/// - After a deadlock on MariaDB or MySQL, which ends the transaction there, every statement and `commit` is
+///   [`Error::TransactionLost`](crate::Error::TransactionLost); SeaORM alone goes on outside any transaction.
 /// - After a failed nested `begin` every statement and `commit` is
 ///   [`Error::TransactionPoisoned`](crate::Error::TransactionPoisoned); SeaORM alone goes on outside any transaction.
 ///
@@ -132,13 +134,12 @@ impl RoutedTransaction {
         use sea_orm::StreamTrait;
 
         let ran = self.held.judge(&stmt.sql, DbErrKind::Query).await?;
-        let outdated = self.held.doubt();
+        self.held.doubt();
         let rows = self
             .held
             .run(DbErrKind::Query, ran, self.inner.stream_raw(stmt))
             .await?;
-        Ok(crate::connection::RoutedStream::borrowed(rows, self.node())
-            .of_transaction(self.held.lease(), outdated))
+        Ok(crate::connection::RoutedStream::borrowed(rows, self.node()).of_transaction(&self.held))
     }
 
     /// A savepoint. Should it fail, or its future be dropped before the answer, this whole transaction is poisoned: sqlx

@@ -14,6 +14,7 @@ pub(super) const READER: ErrorReader = ErrorReader {
     answer,
     signal,
     is_doubtful,
+    ends_transaction,
 };
 
 fn answer<'e>(error: &'e (dyn DatabaseError + 'static)) -> Option<ServerAnswer<'e>> {
@@ -48,6 +49,11 @@ fn signal(answer: &ServerAnswer<'_>, on: Role) -> Signal {
         1044 | 1045 | 1049 | 1129 | 1130 | 1251 | 1698 | 1820 | 1862 | 3118 => Signal::Rejected,
         _ => Signal::Server,
     }
+}
+
+/// A deadlock rolls all of the transaction back, and leaves a session that stores each statement by itself.
+fn ends_transaction(answer: &ServerAnswer<'_>) -> bool {
+    answer.number == Some(1213)
 }
 
 /// Whether the session may be over. The packets carry no severity, so the connection is looked at where that is

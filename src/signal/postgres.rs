@@ -16,6 +16,8 @@ pub(super) const READER: ErrorReader = ErrorReader {
     answer,
     signal,
     is_doubtful,
+    // What is aborted stays open, and lets nothing in, until it is rolled back.
+    ends_transaction: |_| false,
 };
 
 fn answer<'e>(error: &'e (dyn DatabaseError + 'static)) -> Option<ServerAnswer<'e>> {

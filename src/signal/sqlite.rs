@@ -16,6 +16,7 @@ pub(super) const READER: ErrorReader = ErrorReader {
     signal,
     // The engine is in this process: its answer is the end of it.
     is_doubtful: |_| false,
+    ends_transaction: |_| false,
 };
 
 fn answer<'e>(error: &'e (dyn DatabaseError + 'static)) -> Option<ServerAnswer<'e>> {

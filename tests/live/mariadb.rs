@@ -1,6 +1,7 @@
 //! The routed handle on a MariaDB primary and two replicas that follow it by GTID. What each server was sent is counted in the
 //! server's own log.
 
+mod again;
 mod conflict;
 mod demoted;
 #[cfg(feature = "cli")]

@@ -1,6 +1,8 @@
 //! Transactions on PostgreSQL: what their ends mean (rule R9).
 
 mod again;
+mod collide;
+mod hidden;
 mod levels;
 
 use sea_orm::{ConnectionTrait, DbErr, TransactionError, TransactionTrait};

@@ -1,5 +1,6 @@
 //! Pure logic, driven by data files: compiled into the library's own test binary, because what it tests is private.
 
+mod again;
 mod budget;
 mod called;
 mod clock;

@@ -13,9 +13,6 @@ use crate::{
     vocabulary::Stage,
 };
 
-/// SQLSTATE of every statement in a transaction that the server has aborted.
-const IN_FAILED_TRANSACTION: &str = "25P02";
-
 impl RoutedTransaction {
     /// Stores what the transaction did; of a nested one, keeps its savepoint's work for the outer one.
     ///
@@ -92,9 +89,7 @@ async fn commit_state(
     let asked = held.lease().guard(asking).await;
     match asked.unwrap_or_else(|cut| Err(cut.into_db(DbErrKind::Query))) {
         Ok(_) => Ok(CommitState::Open),
-        Err(err) if signal::code(&err).as_deref() == Some(IN_FAILED_TRANSACTION) => {
-            Ok(CommitState::Aborted)
-        }
+        Err(err) if signal::is_in_aborted_transaction(&err) => Ok(CommitState::Aborted),
         Err(err) => Err(held.typed(err, DbErrKind::Query, Ran::Other)),
     }
 }

@@ -8,6 +8,7 @@ mod opening;
 mod reads;
 mod root;
 mod run;
+mod undone;
 
 use std::sync::{
     Arc,
@@ -101,6 +102,7 @@ impl TransactionState {
                 .marks
                 .may_have_ended
                 .store(true, Ordering::Release);
+            self.note_declaration_unseen();
         }
         self.root
             .marks
@@ -142,11 +144,10 @@ impl TransactionState {
             .store(committing, Ordering::Release);
     }
 
-    /// An error may come that this does not see. Where a stream says that what is prepared is out of date.
+    /// An error may come of which only a stream hears, and nobody reads that to its end.
     #[cfg(feature = "stream")]
-    pub(super) fn doubt(&self) -> &AtomicBool {
+    pub(super) fn doubt(&self) {
         self.root.marks.doubtful.store(true, Ordering::Release);
-        &self.root.marks.outdated
     }
 
     /// Whether an aborted state can hide behind a COMMIT that answers `Ok`: PostgreSQL's answers ROLLBACK there and

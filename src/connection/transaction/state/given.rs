@@ -20,7 +20,7 @@ impl TransactionState {
         }
         self.note_unseen();
         if self.is_outermost()
-            && let Some(mut orphan) = self.root.write.as_ref().and_then(OpenWrite::abandon)
+            && let Some(mut orphan) = self.root.write.get().and_then(OpenWrite::abandon)
         {
             orphan.keep(Arc::clone(&self.root) as Arc<_>);
         }

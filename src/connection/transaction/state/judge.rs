@@ -28,6 +28,7 @@ impl TransactionState {
         }
         let classifier = root.reads.classifier(&root.shared);
         if root.lease.role() != Role::Replica {
+            self.note_declaration(sql, classifier).await;
             root.marks.note_change(classifier.change(sql));
             if classifier.may_end_transaction(sql) {
                 root.marks.may_have_ended.store(true, Ordering::Release);

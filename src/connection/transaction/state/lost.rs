@@ -39,7 +39,7 @@ impl TransactionState {
     ) -> impl FnOnce() -> LeftCommit + Send + Unpin + use<> {
         let root = Arc::clone(&self.root);
         move || LeftCommit {
-            orphan: root.write.as_ref().and_then(OpenWrite::abandon),
+            orphan: root.write.get().and_then(OpenWrite::abandon),
             root,
         }
     }
@@ -101,6 +101,9 @@ impl TransactionState {
         if self.root.marks.poisoned.load(Ordering::Acquire) {
             return Err(Error::TransactionPoisoned.into_db(kind));
         }
+        if let Some(err) = self.root.marks.over.get() {
+            return Err(self.lost_error(err.clone(), kind));
+        }
         self.is_there(kind)
     }
 
@@ -142,7 +145,7 @@ impl TransactionState {
             renewed: 0,
             crash: retry::Crash::No,
         };
-        let stores = self.is_outermost() && !self.root.opening.read_only;
+        let stores = self.is_outermost() && !self.root.only_reads();
         stores && retry::outcome(&failure) == Outcome::Unknown
     }
 }

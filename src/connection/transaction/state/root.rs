@@ -29,8 +29,8 @@ pub(super) struct Root {
     pub(super) lease: Lease,
     pub(super) opening: BeginOptions,
     pub(super) reads: ReadState,
-    /// The write that the transaction is, where it may write.
-    pub(super) write: Option<OpenWrite>,
+    /// The write that the transaction is, once it may write.
+    pub(super) write: OnceLock<OpenWrite>,
     pub(super) marks: Marks,
 }
 
@@ -42,6 +42,10 @@ pub(super) struct Marks {
     pub(super) lost: OnceLock<DbErr>,
     /// Statements ran that this wrapper did not see, or an error was seen: COMMIT looks before it believes.
     pub(super) doubtful: AtomicBool,
+    /// The last error that says why rolled all of it back because of others beside it.
+    pub(super) undone: AtomicBool,
+    /// The error with which the server ended it: what is sent there now would run outside of it.
+    pub(super) over: OnceLock<DbErr>,
     /// What its connection has prepared does not fit the schema any more.
     pub(super) outdated: AtomicBool,
     /// COMMIT was sent and has not been answered.
@@ -72,25 +76,37 @@ impl Root {
         opening: BeginOptions,
         reads: Reads,
     ) -> Self {
-        let write = writing.filter(|_| !opening.read_only).map(|writing| {
-            let mut write = shared.tracker.open_write(&reads.current, writing);
-            write.mark_sent(Trace {
-                node: lease.node().id,
-                by: match shared.backend {
-                    DbBackend::Postgres => By::Began(opening.since, Instant::now()),
-                    _ => By::Nothing,
-                },
-            });
-            write
-        });
-        Self {
+        let root = Self {
             reads: ReadState::begin(reads, &lease),
             shared,
             lease,
             opening,
-            write,
+            write: OnceLock::new(),
             marks: Marks::default(),
+        };
+        if let Some(writing) = writing.filter(|_| !opening.read_only) {
+            root.open_write(writing);
         }
+        root
+    }
+
+    /// From here on it is a write.
+    pub(super) fn open_write(&self, writing: Writing) {
+        let mut write = self.shared.tracker.open_write(&self.reads.current, writing);
+        write.mark_sent(Trace {
+            node: self.lease.node().id,
+            by: match self.shared.backend {
+                DbBackend::Postgres => By::Began(self.opening.since, Instant::now()),
+                _ => By::Nothing,
+            },
+        });
+        // One is enough, and a second one is over at once.
+        let _ = self.write.set(write);
+    }
+
+    /// Whether the transaction was declared read only and has done nothing that might write, so that its end stores nothing.
+    pub(super) fn only_reads(&self) -> bool {
+        self.opening.read_only && self.write.get().is_none()
     }
 }
 
@@ -99,7 +115,7 @@ impl Drop for Root {
     /// even where the caller never heard of it.
     fn drop(&mut self) {
         let marks = &mut self.marks;
-        if let Some(write) = &mut self.write {
+        if let Some(write) = self.write.get_mut() {
             write.set_unresolved(marks.committing.load(Ordering::Acquire));
         } else {
             self.reads.saw(&self.shared);

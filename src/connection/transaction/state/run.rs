@@ -39,6 +39,7 @@ impl TransactionState {
             Err(cut) => cut.into_db(kind),
         };
         self.root.marks.doubtful.store(true, Ordering::Release);
+        self.note_undone(&err);
         if signal::is_outdated(&err) {
             self.root.marks.outdated.store(true, Ordering::Release);
             #[cfg(feature = "postgres")]

@@ -1,0 +1,67 @@
+//! What becomes of a whole transaction by one of its statements: its server has rolled it back, or it may write after all.
+
+use std::sync::atomic::Ordering;
+
+use sea_orm::DbErr;
+
+use super::TransactionState;
+use crate::{intent::Classifier, signal, vocabulary::Intent};
+
+impl TransactionState {
+    /// Notes what an error says of the whole transaction.
+    pub(super) fn note_undone(&self, err: &DbErr) {
+        // Said to whatever comes after the error that is meant.
+        if signal::is_in_aborted_transaction(err) {
+            return;
+        }
+        let marks = &self.root.marks;
+        let undone = signal::is_serialization(err);
+        marks.undone.store(undone, Ordering::Release);
+        if signal::ends_transaction(err) {
+            let _ = marks.over.set(err.clone());
+        }
+    }
+
+    /// An error in the midst of a stream.
+    #[cfg(feature = "stream")]
+    pub(in crate::connection) fn heard(&self, err: &DbErr) {
+        self.note_undone(err);
+        if signal::is_outdated(err) {
+            self.root.marks.outdated.store(true, Ordering::Release);
+        }
+    }
+
+    /// Whether what aborted it, where something has, was others beside it.
+    pub(in crate::connection) fn is_undone(&self) -> bool {
+        self.root.marks.undone.load(Ordering::Acquire)
+    }
+
+    /// PostgreSQL lets a transaction that was declared read only take that back. So the first of its texts that is no proven
+    /// read makes it a write, as every other transaction is from its begin; the server may refuse the text all the same.
+    pub(super) async fn note_declaration(&self, sql: &str, classifier: &Classifier) {
+        let root = &self.root;
+        if !root.only_reads() || classifier.verdict(sql).intent == Intent::Read {
+            return;
+        }
+        if classifier.belongs_inside(sql) {
+            return;
+        }
+        let gate = &root.shared.clock.gate;
+        loop {
+            if let Some(writing) = gate.enter() {
+                return root.open_write(writing);
+            }
+            gate.until_open().await;
+        }
+    }
+
+    /// As before, of what is done out of our sight. Nobody can wait here, so a pause of writes does not hold it back.
+    pub(super) fn note_declaration_unseen(&self) {
+        let root = &self.root;
+        if root.only_reads()
+            && let Some(writing) = root.shared.clock.gate.enter()
+        {
+            root.open_write(writing);
+        }
+    }
+}
