@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use super::{Cluster, NodeStatus, Topology};
-use crate::vocabulary::{HealthState, Role};
+use super::{Cluster, NodeStatus, Topology, shared::Shared};
+use crate::vocabulary::{Consistency, HealthState, Role};
 
 /// What the cluster can do now, and why. As text it is both: `ready: db1 takes writes, 2 of 2 other nodes serve reads`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,7 +42,37 @@ impl Cluster {
     /// ```
     #[must_use]
     pub fn health(&self) -> Health {
-        self.topology().health()
+        let of_nodes = self.topology().health();
+        match self.shared() {
+            Ok(shared) => shared.health(of_nodes),
+            Err(_) => of_nodes,
+        }
+    }
+}
+
+impl Shared {
+    /// What nodes can do comes to less where the handle is closed, or has every read on the primary.
+    fn health(&self, of_nodes: Health) -> Health {
+        let down = |reason: String| Health {
+            state: HealthState::Down,
+            reason,
+        };
+        if self.is_closed() {
+            return down("the handle is closed".to_owned());
+        }
+        let config = &self.config;
+        let why = match config.consistency {
+            _ if self.is_shadow() => config.setting("mode"),
+            Consistency::Strong => config.setting("consistency"),
+            _ => return of_nodes,
+        };
+        match of_nodes.state {
+            HealthState::ReadOnly => down(format!(
+                "{}, and reads stay on the primary ({why})",
+                of_nodes.reason
+            )),
+            HealthState::Ready | HealthState::Down => of_nodes,
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::Router;
-use sealane::{HealthState, RoutedConnection, middleware::HealthService};
+use sealane::{HealthState, Mode, RoutedConnection, middleware::HealthService};
 use sealane_harness::Stop;
 
 use crate::place::{own_cluster, until};
@@ -41,12 +41,16 @@ async fn until_state(db: &RoutedConnection, state: HealthState) {
 async fn readiness_tells_the_truth_through_a_failover_and_liveness_ends_nobody() {
     let cluster = own_cluster(2);
     let named = |node: &sealane_harness::Node| format!("{}?name={}", node.url(), node.name());
-    let db = RoutedConnection::builder()
-        .primary(named(cluster.primary()))
-        .replicas(cluster.standbys().iter().map(named))
-        .check_interval(Duration::from_millis(50))
-        .max_lag(None);
-    let db = db.connect().await.unwrap();
+    let builder = || {
+        RoutedConnection::builder()
+            .primary(named(cluster.primary()))
+            .replicas(cluster.standbys().iter().map(named))
+            .check_interval(Duration::from_millis(50))
+            .max_lag(None)
+    };
+    let db = builder().connect().await.unwrap();
+    // Its reads wait for a primary as well.
+    let shadow = builder().mode(Mode::Shadow).connect().await.unwrap();
     let app: Router = Router::new()
         .route_service("/readyz", HealthService::ready(&db))
         .route_service("/readers", HealthService::ready_to_read(&db))
@@ -65,11 +69,18 @@ async fn readiness_tells_the_truth_through_a_failover_and_liveness_ends_nobody()
         health.starts_with("read_only: no node takes writes, 2 of 3 serve reads; "),
         "{health}"
     );
+    until_state(&shadow, HealthState::Down).await;
+    let health = shadow.cluster().health().to_string();
+    assert!(
+        health.ends_with(", and reads stay on the primary (mode=shadow)"),
+        "{health}"
+    );
 
     let new = cluster.standby(0).clone();
     let promoted = tokio::task::spawn_blocking(move || new.promote().unwrap());
     promoted.await.unwrap();
     until_state(&db, HealthState::Ready).await;
+    until_state(&shadow, HealthState::Ready).await;
     assert_eq!(asked(addr).await, answers([200, 200, 200], "ready"));
 
     for node in cluster.standbys() {
