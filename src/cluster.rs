@@ -40,7 +40,7 @@ pub use self::{
     events::{ClusterEvent, ClusterEvents},
     health::Health,
     inspection::NodeInspection,
-    shadow::{ShadowReport, Unrecognised},
+    shadow::{KeptOnPrimary, ShadowReport, Unrecognised},
 };
 use self::{inbox::HandleOrder, shared::Shared, source::Source};
 pub use crate::backend::details::ServerDetails;

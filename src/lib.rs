@@ -54,8 +54,8 @@ mod state;
 mod vocabulary;
 
 pub use cluster::{
-    Cluster, ClusterEvent, ClusterEvents, ClusterSignal, Health, NodeInspection, NodeStatus,
-    ServerDetails, ShadowReport, Topology, TopologyChange, Unrecognised,
+    Cluster, ClusterEvent, ClusterEvents, ClusterSignal, Health, KeptOnPrimary, NodeInspection,
+    NodeStatus, ServerDetails, ShadowReport, Topology, TopologyChange, Unrecognised,
 };
 pub use config::{
     Builder, Config, ConfigError, Discovery, NodeConfig, NodeUrl, ParseDiscoveryError, Problem,

@@ -39,6 +39,17 @@ pub struct Unrecognised {
     pub statements: u64,
 }
 
+/// Statements that would have stayed on the primary for one reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct KeptOnPrimary {
+    /// Why they stay there.
+    pub reason: Reason,
+    /// How many statements that were.
+    pub statements: u64,
+}
+
 /// What shadow mode has seen since the start. As text it is a few lines for people.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -48,8 +59,8 @@ pub struct ShadowReport {
     pub replica: u64,
     /// How many would have stayed on the primary, by the reason, the most frequent first. `not_caught_up` are reads for which
     /// no replica was known to have what they had to see: at the level `eventual` they would have gone to a replica, and
-    /// might have been stale.
-    pub primary: Vec<(Reason, u64)>,
+    /// might have been stale. `no_replica` are also those of a `replica()` handle, which gets an error there.
+    pub primary: Vec<KeptOnPrimary>,
     /// What of that is not recognised as a read, the most frequent first, of the first 1 000 texts.
     pub unrecognised: Vec<Unrecognised>,
 }
@@ -79,17 +90,18 @@ impl Shadow {
     }
 
     fn report(&self) -> ShadowReport {
-        let counts = Reason::ALL.iter().zip(&self.counts);
-        let counts = counts.map(|(reason, count)| (*reason, count.load(Ordering::Relaxed)));
-        let (replica, primary): (Vec<_>, Vec<_>) = counts
-            .filter(|(_, count)| *count > 0)
-            .partition(|(reason, _)| *reason == Reason::Shadow);
+        let count = |reason: Reason| self.counts[reason as usize].load(Ordering::Relaxed);
+        let kept = Reason::ALL.iter().map(|reason| KeptOnPrimary {
+            reason: *reason,
+            statements: count(*reason),
+        });
+        let kept = kept.filter(|kept| kept.reason != Reason::Shadow && kept.statements > 0);
         let mut report = ShadowReport {
-            replica: replica.iter().map(|(_, count)| count).sum(),
-            primary,
+            replica: count(Reason::Shadow),
+            primary: kept.collect(),
             unrecognised: Vec::new(),
         };
-        report.primary.sort_by_key(|(_, count)| Reverse(*count));
+        report.primary.sort_by_key(|kept| Reverse(kept.statements));
         let texts = self.texts.lock().unwrap_or_else(PoisonError::into_inner);
         for text in texts.values() {
             let same = |one: &&mut Unrecognised| one.reason == text.reason && one.part == text.part;
@@ -147,7 +159,7 @@ impl Shared {
 
 impl fmt::Display for ShadowReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let stays: u64 = self.primary.iter().map(|(_, count)| count).sum();
+        let stays: u64 = self.primary.iter().map(|kept| kept.statements).sum();
         let all = self.replica + stays;
         if all == 0 {
             return f.write_str("no statement was seen in shadow mode");
@@ -164,8 +176,8 @@ impl fmt::Display for ShadowReport {
             "the primary would have kept {stays} ({} %):",
             share(stays)
         )?;
-        for (reason, count) in &self.primary {
-            writeln!(f, "  {count} {reason}")?;
+        for kept in &self.primary {
+            writeln!(f, "  {} {}", kept.statements, kept.reason)?;
         }
         if !self.unrecognised.is_empty() {
             writeln!(f, "not recognised as reads:")?;

@@ -51,12 +51,6 @@ impl Attempt<'_> {
         {
             return NextMove::Stale;
         }
-        let reason = match self.request.shared.is_shadow() {
-            true => self.shadowed(&snapshot, reason),
-            false => reason,
-        };
-        self.count(reason);
-        self.progress.reason = reason;
         let kind = self.classification;
         let begins = kind.begins && !kind.begins_read_only();
         if !self
@@ -65,6 +59,13 @@ impl Attempt<'_> {
         {
             return NextMove::Paused;
         }
+        // What has to wait is decided again, and counted then.
+        let reason = match self.request.shared.is_shadow() {
+            true => self.shadowed(&snapshot, reason),
+            false => reason,
+        };
+        self.count(reason);
+        self.progress.reason = reason;
         NextMove::Go(self.lease_on(Target::of(&snapshot, index, reason)))
     }
 
@@ -157,15 +158,16 @@ impl Attempt<'_> {
 
     /// Why it is where it is in shadow mode: what it would have been elsewhere, which is counted once for each statement.
     #[cold]
-    fn shadowed(&self, snapshot: &Snapshot, reason: Reason) -> Reason {
+    fn shadowed(&mut self, snapshot: &Snapshot, reason: Reason) -> Reason {
         let reason = match self.unshadowed(snapshot) {
             Decision::Go { index, .. } if snapshot.view.primary != Some(index) => Reason::Shadow,
             Decision::Go { reason, .. } => reason,
-            // A replica is insisted on, and none would do.
-            Decision::Wait | Decision::Refuse(_) => reason,
+            // A replica is insisted on, and none would do: an error without the mode.
+            Decision::Refuse(_) => Reason::NoReplica,
+            Decision::Wait => reason,
         };
         let (shared, sql) = (self.request.shared, self.request.sql);
-        if self.progress.retries == 0 {
+        if !std::mem::replace(&mut self.progress.noted, true) {
             shared.shadow.note(reason, sql, || {
                 let classifier = self.request.overrides.classifier(shared);
                 let verdict = sql.map(|sql| classifier.explain(sql));

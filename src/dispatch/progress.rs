@@ -15,6 +15,8 @@ use crate::{
 pub(super) struct Progress {
     /// Why it goes where it goes now.
     pub(super) reason: Reason,
+    /// Shadow mode has noted where it would have gone: once, however often it is decided.
+    pub(super) noted: bool,
     /// The newest snapshot that was asked.
     pub(super) version: u64,
     pub(super) tried: Tried,
@@ -43,6 +45,7 @@ impl Default for Progress {
     fn default() -> Self {
         Self {
             reason: Reason::Replica,
+            noted: false,
             version: 0,
             tried: Tried::default(),
             retries: 0,

@@ -291,11 +291,13 @@ impl Attempt<'_> {
         }
     }
 
-    /// The line that such a statement stands in. `turn`: it is one statement, and keeps no connection after it.
+    /// The line that such a statement stands in. `turn`: it is one statement, and keeps no connection after it. In shadow mode
+    /// nothing was diverted: whatever becomes of the replicas, the application has the whole pool.
     pub(super) fn line(&self, reason: Reason, turn: bool) -> Line {
-        let share = &self.request.shared.admission.share;
+        let shared = self.request.shared;
+        let diverted = reason == Reason::NoReplica && !shared.is_shadow();
         Line {
-            share: (reason == Reason::NoReplica).then(|| Arc::clone(share)),
+            share: diverted.then(|| Arc::clone(&shared.admission.share)),
             turn,
         }
     }

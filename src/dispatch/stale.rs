@@ -161,7 +161,8 @@ impl Attempt<'_> {
         }
         for session in request.current.obeyed(&shared.clock) {
             let begun = Instant::now();
-            let deadline = match session.has_waited() {
+            // In shadow mode nobody waits for what only a replica would have to know.
+            let deadline = match session.has_waited() || shared.is_shadow() {
                 true => begun,
                 false => self.timing.limit(request, Phase::Fresh),
             };
@@ -169,6 +170,10 @@ impl Attempt<'_> {
             self.timing.spend(Phase::Fresh, begun);
             match settled {
                 Ok(()) => {}
+                Err(_) if shared.is_shadow() => {
+                    self.freshness.take_the_primary();
+                    return Ok(());
+                }
                 Err(foreign @ BookmarkProblem::OtherCluster) => return Err(foreign.into()),
                 Err(unknown) => {
                     session.mark_waited();

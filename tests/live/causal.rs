@@ -1,6 +1,6 @@
 //! Read-your-writes by positions: while replay stands still, whatever a standby shows is stale.
 
-mod bookmarks;
+pub mod bookmarks;
 mod followed;
 mod habits;
 mod holds;

@@ -1,10 +1,14 @@
 //! `SEALANE_MODE=shadow`: nothing moves, and it is told what would have.
 
-use sea_orm::{AccessMode, ConnectionTrait, TransactionTrait};
-use sealane::{Error, Mode, Reason, Role};
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use sea_orm::{AccessMode, ConnectionTrait, StreamTrait, TransactionTrait};
+use sealane::{Consistency, Error, Mode, OnStale, Reason, Role, RoutedConnection};
 use sealane_harness::{Node, Stop};
 
 use crate::{
+    causal::bookmarks::changed,
     fixture::{number, sql},
     place::{Slot, own_cluster, until},
 };
@@ -19,6 +23,13 @@ fn readers(node: &Node, database: &str) -> u64 {
         "SELECT count(*) FROM pg_stat_activity WHERE datname = '{database}' AND query LIKE '%FROM t%'"
     );
     node.sql(&sql).unwrap().trim().parse().unwrap()
+}
+
+/// How many statements the primary would have kept for this reason.
+fn kept(db: &RoutedConnection, reason: Reason) -> u64 {
+    let report = db.cluster().shadow_report();
+    let found = report.primary.iter().find(|kept| kept.reason == reason);
+    found.map_or(0, |kept| kept.statements)
 }
 
 #[tokio::test]
@@ -70,10 +81,7 @@ async fn everything_goes_to_the_primary_and_the_report_says_what_would_have_gone
     let report = db.cluster().shadow_report();
     // Five of the plain handle, one of replica(), one transaction.
     assert_eq!(report.replica, 7, "{report}");
-    let count = |reason| {
-        let found = report.primary.iter().find(|(one, _)| *one == reason);
-        found.map_or(0, |(_, count)| *count)
-    };
+    let count = |reason| kept(&db, reason);
     assert_eq!(count(Reason::UnknownFunction), 3, "{report}");
     assert_eq!(count(Reason::Unparsed), 1, "{report}");
     assert_eq!(count(Reason::Execute), 1, "{report}");
@@ -114,7 +122,77 @@ async fn a_replica_that_is_gone_is_nothing_to_an_application_that_stays_on_the_p
         report
             .primary
             .iter()
-            .any(|(reason, _)| *reason == Reason::NoReplica)
+            .any(|kept| kept.reason == Reason::NoReplica)
     })
     .await;
+    // Without the mode that is an error, and a reason to look.
+    let would_fail = || kept(&db, Reason::NoReplica);
+    let before = would_fail();
+    number(&db.replica(), READ).await;
+    assert_eq!(would_fail(), before + 1);
+}
+
+/// Diverted reads have a share of the primary's connections; here nothing was diverted.
+#[tokio::test]
+async fn reads_have_the_whole_pool_whatever_becomes_of_the_replicas() {
+    let place = SLOT.shared("shadow_pool").await;
+    place.others("CREATE TABLE t (n bigint)");
+    let builder = sealane::RoutedConnection::builder()
+        .primary(place.primary_url())
+        .replica("postgres://nobody@127.0.0.1:1/shadow_pool")
+        .max_connections(2)
+        .acquire_timeout(Duration::from_secs(5));
+    let db = builder.mode(Mode::Shadow).connect().await.unwrap();
+    until("that no replica would serve", async || {
+        db.explain(READ).reason == Reason::NoReplica
+    })
+    .await;
+    let rows = "SELECT n FROM generate_series(1, 100000) n";
+    let mut held = db.stream_raw(sql(&db, rows)).await.unwrap();
+    held.next().await.unwrap().unwrap();
+    assert_eq!(kept(&db, Reason::NoReplica), 1);
+    assert_eq!(number(&db, READ).await, 0);
+}
+
+/// What a replica would have to know is nothing to a read that stays on the primary.
+#[tokio::test]
+async fn a_bookmark_that_nobody_can_judge_keeps_no_read_from_the_primary() {
+    let place = SLOT.shared("shadow_bookmark").await;
+    place.others("CREATE TABLE t (n bigint)");
+    let db = place.builder().mode(Mode::Shadow);
+    let db = db.consistency(Consistency::ReadYourWrites);
+    let db = db.on_stale(OnStale::Error).connect().await.unwrap();
+    db.execute_unprepared("INSERT INTO t VALUES (1)")
+        .await
+        .unwrap();
+    let ours = db.bookmark().await.unwrap();
+    let foreign = changed(ours, 1, |cluster| cluster ^ 1);
+    assert_eq!(number(&db.session_from(&foreign), READ).await, 1);
+}
+
+#[tokio::test]
+async fn a_read_that_is_sent_again_is_counted_once() {
+    let place = SLOT.shared("shadow_again").await;
+    place.others("CREATE TABLE t (n bigint)");
+    let db = place.builder().mode(Mode::Shadow).connect().await.unwrap();
+    until("a replica that would serve", async || {
+        db.explain(READ).reason == Reason::Replica
+    })
+    .await;
+    let holder = place.builder().connect().await.unwrap();
+    let holder = holder.begin().await.unwrap();
+    holder.execute_unprepared("LOCK TABLE t").await.unwrap();
+    let reading = tokio::spawn({
+        let db = db.clone();
+        async move { number(&db, READ).await }
+    });
+    let ended = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
+                 WHERE datname = 'shadow_again' AND wait_event_type = 'Lock'";
+    until("the read to wait, and to be ended", async || {
+        place.on(place.primary(), ended) == "1"
+    })
+    .await;
+    holder.rollback().await.unwrap();
+    assert_eq!(reading.await.unwrap(), 0);
+    assert_eq!(db.cluster().shadow_report().replica, 1);
 }

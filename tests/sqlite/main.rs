@@ -20,6 +20,7 @@ mod read_only;
 mod read_only_default;
 mod routing;
 mod schema;
+mod shadow;
 mod streams;
 mod templates;
 mod transactions;

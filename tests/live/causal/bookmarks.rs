@@ -42,7 +42,7 @@ async fn whoever_reads_with_a_bookmark_sees_what_it_stands_for() {
 }
 
 /// A position with one of its parts changed.
-fn changed(bookmark: Bookmark, part: usize, change: impl Fn(u64) -> u64) -> Bookmark {
+pub fn changed(bookmark: Bookmark, part: usize, change: impl Fn(u64) -> u64) -> Bookmark {
     let text = bookmark.to_string();
     let mut parts: Vec<String> = text.split('.').map(str::to_owned).collect();
     let number = u64::from_str_radix(&parts[part], 16).unwrap();
