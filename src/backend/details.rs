@@ -33,6 +33,12 @@ pub struct ServerDetails {
     pub max_connections: Option<u64>,
     /// How many connections it has now, whoever has opened them.
     pub connections: Option<u64>,
+    /// How many connections it admits to this user, where it limits them (`CONNECTION LIMIT` of a role, `max_user_connections`).
+    pub user_limit: Option<u64>,
+    /// How many connections it admits to this database, where it limits them.
+    pub database_limit: Option<u64>,
+    /// Which server it is, as a text that means nothing else: nodes that show the same one are one server.
+    pub identity: Option<String>,
     /// By how many milliseconds the server's clock is ahead of this machine's; negative where it is behind.
     pub clock_ahead_ms: Option<i64>,
 }
@@ -70,10 +76,19 @@ const CONNECTIONS: &str = "SELECT pg_catalog.current_setting('max_connections'):
 const ENCRYPTED: &str =
     "SELECT ssl FROM pg_catalog.pg_stat_ssl WHERE pid = pg_catalog.pg_backend_pid()";
 
+/// The limits of whoever logged in: a role that is set later counts for nothing there, and administrators are bound by neither;
+/// -1 is no limit. No two servers were started in one microsecond.
+#[cfg(feature = "postgres")]
+const LIMITS: &str = "SELECT CASE WHEN NOT role.rolsuper THEN nullif(role.rolconnlimit, -1)::pg_catalog.int8 END, \
+     CASE WHEN NOT role.rolsuper THEN nullif(base.datconnlimit, -1)::pg_catalog.int8 END, \
+     (extract(epoch FROM pg_catalog.pg_postmaster_start_time()) * 1000000)::pg_catalog.int8::pg_catalog.text \
+     FROM pg_catalog.pg_roles AS role, pg_catalog.pg_database AS base \
+     WHERE role.rolname = session_user AND base.datname = pg_catalog.current_database()";
+
 #[cfg(feature = "postgres")]
 async fn of_postgres(conn: &mut sqlx::PgConnection) -> Result<ServerDetails, sqlx::Error> {
     use crate::node::asking;
-    let asked = Asked::now();
+    let asked = RoundTripClock::now();
     let row = asking::row(conn, POSTGRES).await?;
     let round_trip = asked.begun.elapsed();
     let details = ServerDetails {
@@ -84,26 +99,35 @@ async fn of_postgres(conn: &mut sqlx::PgConnection) -> Result<ServerDetails, sql
         ..ServerDetails::default()
     };
     let counts = unless_refused(asking::row(conn, CONNECTIONS).await)?;
+    let limits = unless_refused(asking::row(conn, LIMITS).await)?;
     let encrypted = unless_refused(asking::row(conn, ENCRYPTED).await)?;
-    let count = |at| {
-        counts
-            .as_ref()
+    let count = |row: &Option<_>, at| {
+        row.as_ref()
             .and_then(|row| read::<i64, _>(row, at))
             .and_then(|count| u64::try_from(count).ok())
     };
     Ok(ServerDetails {
-        max_connections: count(0),
-        connections: count(1),
+        max_connections: count(&counts, 0),
+        connections: count(&counts, 1),
+        user_limit: count(&limits, 0),
+        database_limit: count(&limits, 1),
+        identity: limits.as_ref().and_then(|row| read(row, 2)),
         encrypted: encrypted.as_ref().and_then(|row| read(row, 0)),
         ..details
     })
 }
 
+/// The two call it differently: a comment for each that only that one executes.
+#[cfg(feature = "mysql")]
+const IDENTITY: &str = "SELECT CONCAT_WS('|', /*M!100000 @@global.server_uid, */ /*!50720 @@global.server_uuid, */ \
+     @@global.hostname, @@global.port, @@global.server_id)";
+
 #[cfg(feature = "mysql")]
 async fn of_mysql(conn: &mut sqlx::MySqlConnection) -> Result<ServerDetails, sqlx::Error> {
-    let asked = Asked::now();
+    let asked = RoundTripClock::now();
     let sql = "SELECT VERSION(), @@global.max_connections, \
-               CAST(UNIX_TIMESTAMP(NOW(6)) * 1000 AS SIGNED)";
+               CAST(UNIX_TIMESTAMP(NOW(6)) * 1000 AS SIGNED), \
+               CAST(NULLIF(@@session.max_user_connections, 0) AS UNSIGNED)";
     let row = sqlx::raw_sql(sql).fetch_one(&mut *conn).await?;
     let round_trip = asked.begun.elapsed();
     let mut named = async |sql: &'static str| {
@@ -118,6 +142,8 @@ async fn of_mysql(conn: &mut sqlx::MySqlConnection) -> Result<ServerDetails, sql
     .await?;
     let connections = named("SHOW GLOBAL STATUS LIKE 'Threads_connected'").await?;
     let cipher = named("SHOW SESSION STATUS LIKE 'Ssl_cipher'").await?;
+    let identity = sqlx::raw_sql(IDENTITY).fetch_optional(&mut *conn).await;
+    let identity = unless_refused(identity)?.flatten();
     Ok(ServerDetails {
         version: read(&row, 0),
         round_trip,
@@ -126,6 +152,9 @@ async fn of_mysql(conn: &mut sqlx::MySqlConnection) -> Result<ServerDetails, sql
         max_connections: read(&row, 1),
         connections: connections.and_then(|count| count.parse().ok()),
         clock_ahead_ms: read(&row, 2).map(|server| asked.ahead(server, round_trip)),
+        user_limit: read(&row, 3),
+        database_limit: None,
+        identity: identity.as_ref().and_then(|row| read(row, 0)),
     })
 }
 
@@ -144,13 +173,13 @@ async fn of_sqlite(conn: &mut sqlx::SqliteConnection) -> Result<ServerDetails, s
 
 /// When a question began, by both of this machine's clocks.
 #[cfg(any(feature = "postgres", feature = "mysql"))]
-struct Asked {
+struct RoundTripClock {
     begun: Instant,
     at: SystemTime,
 }
 
 #[cfg(any(feature = "postgres", feature = "mysql"))]
-impl Asked {
+impl RoundTripClock {
     fn now() -> Self {
         Self {
             begun: Instant::now(),

@@ -10,7 +10,7 @@ use crate::{
     backend::details::{self, ServerDetails},
     error::Error,
     node::Node,
-    signal,
+    signal::{self, Signal},
     vocabulary::{NodeId, Role},
 };
 
@@ -35,8 +35,9 @@ impl Cluster {
     /// Asks every node what it is, on a connection of its own pool, opened as one for a statement is: what fails here would
     /// fail for a statement. All at once, and none for longer than `SEALANE_CONNECT_TIMEOUT`.
     ///
-    /// For people and checks: it takes a connection of each pool for two round trips. What the cluster knows without asking
-    /// is in [`topology`](Self::topology).
+    /// For people and checks: it takes a connection of each pool for four to six round trips. A cluster that
+    /// [sleeps](crate::Config::idle_after) is not woken, and a node that is fenced off not asked: their
+    /// [`NodeInspection::error`] says so. What the cluster knows without asking is in [`topology`](Self::topology).
     ///
     /// ```
     /// # #[cfg(feature = "sqlite")]
@@ -63,13 +64,19 @@ impl Cluster {
             // Of the other role's pool there is one, for the moment of a promotion.
             let of_role = node.member.node.link.pool_size();
             let may_open = of_role.map_or(0, |pool| pool.max + u32::from(node.has_other_role()));
-            let is_fenced = node.seen.role == Role::Fenced;
+            let unasked = match node.seen.role {
+                _ if snapshot.view.asleep => {
+                    Some("not asked, since the cluster sleeps; the next statement wakes it")
+                }
+                // It is not to be used, and its pool lets nobody in.
+                Role::Fenced => Some("not asked, since it is fenced"),
+                Role::Primary | Role::Replica | Role::Unknown => None,
+            };
             async move {
                 let pool = &node.member.node;
-                // It is not to be used, and its pool lets nobody in.
-                let asked = match is_fenced {
-                    true => Err("not asked, since it is fenced".to_owned()),
-                    false => ask(pool, limit).await,
+                let asked = match unasked {
+                    Some(why) => Err(why.to_owned()),
+                    None => ask(pool, limit).await,
                 };
                 told(pool, asked, may_open)
             }
@@ -82,12 +89,23 @@ impl Cluster {
 async fn ask(node: &Node, limit: Duration) -> Result<ServerDetails, String> {
     let begun = Instant::now();
     let asked = timeout(limit, details::ask(&node.link)).await;
-    // What a server answered says more than that a pool had no connection, and more than a later silence.
-    let why = || node.trouble.why(begun).or_else(|| node.trouble.recent());
+    // What a server answered says more than that a pool had no connection, and more than a silence.
+    let answered = node.trouble.why(begun);
+    let recent = || node.trouble.recent();
     match asked {
         Ok(Ok(details)) => Ok(details),
-        Ok(Err(err)) => Err(signal::told(&why().unwrap_or(err))),
-        Err(_) => Err(why().map_or_else(|| not_in_time(limit), |err| signal::told(&err))),
+        Ok(Err(err)) => {
+            let why = match signal::of_db_err(&err, Role::Unknown) {
+                Signal::AcquireTimeout | Signal::PoolClosed => answered.or_else(recent),
+                // That is the answer.
+                _ => None,
+            };
+            Err(signal::told(&why.unwrap_or(err)))
+        }
+        Err(_) => {
+            let why = answered.or_else(recent);
+            Err(why.map_or_else(|| not_in_time(limit), |err| signal::told(&err)))
+        }
     }
 }
 

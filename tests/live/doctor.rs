@@ -1,5 +1,7 @@
 //! `sealane doctor`, run as an operator runs it, on servers that are well and on those that are not.
 
+mod configured;
+
 use std::process::Command;
 
 use sealane_harness::{Cluster, HaProxy, PgBouncer, PoolMode, StartUpOptions, Stop};
@@ -26,9 +28,14 @@ impl Told {
 
 /// With these variables alone.
 pub fn doctor(variables: &[(&str, &str)], arguments: &[&str]) -> Told {
+    watching("1500ms", variables, arguments)
+}
+
+/// As before, for this long.
+fn watching(time: &str, variables: &[(&str, &str)], arguments: &[&str]) -> Told {
     let output = Command::new(env!("CARGO_BIN_EXE_sealane"))
         .arg("doctor")
-        .args(["--watch", "1500ms"])
+        .args(["--watch", time])
         .args(arguments)
         .env_clear()
         .envs(variables.iter().copied())
@@ -194,7 +201,31 @@ async fn two_primaries_and_another_cluster_are_errors() {
     ];
     let told = doctor(&variables, &[]);
     let finding = told.finding("fenced: ");
+    assert!(finding.starts_with("error: "), "{finding}");
     assert!(finding.contains("another cluster"), "{finding}");
+    assert_eq!(told.code, Some(1), "{}", told.text);
     assert!(!told.text.contains("gives no connection"), "{}", told.text);
     told.finding("no replica serves reads");
+    let json = doctor(&variables, &["--json"]);
+    let report: Value = serde_json::from_str(&json.text).unwrap();
+    let error = &report["nodes"][1]["error"];
+    assert_eq!(error, "not asked, since it is fenced", "{report}");
+}
+
+/// Nobody feeds it, and no connection to it is opened for that: it is told what it is, and not that it gives none.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_standby_that_a_failover_left_behind_is_told_as_that() {
+    let cluster = own_cluster(2);
+    cluster.primary().kill().unwrap();
+    let new = cluster.standby(0).clone();
+    let promoted = tokio::task::spawn_blocking(move || new.promote().unwrap());
+    promoted.await.unwrap();
+    let told = of_cluster(&cluster, &[]);
+    assert_eq!(told.code, Some(1), "{}", told.text);
+    let none = "gives no connection: ";
+    assert_eq!(told.text.matches(none).count(), 1, "{}", told.text);
+    let (old, left) = (cluster.primary().name(), cluster.standby(1).name());
+    let finding = told.finding(none);
+    assert!(finding.starts_with(&format!("error: {old}: ")), "{finding}");
+    told.finding(&format!("warning: {left}: serves no reads: "));
 }

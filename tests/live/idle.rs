@@ -89,6 +89,12 @@ async fn an_idle_cluster_closes_everything_and_each_kind_of_statement_wakes_it()
         until_alone(&cluster).await;
         assert!(db.cluster().topology().asleep, "round {round}");
         assert_eq!(db.cluster().topology().nodes.len(), 3);
+        for node in db.cluster().inspect().await.unwrap() {
+            let why = "not asked, since the cluster sleeps; the next statement wakes it";
+            assert_eq!(node.error.as_deref(), Some(why), "{}", node.name);
+        }
+        assert_eq!(db.cluster().health().state, sealane::HealthState::Ready);
+        assert!(db.cluster().topology().asleep, "a look woke it");
         match round {
             0 => insert(&db, 1).await,
             1 => assert_eq!(number(&db, "SELECT count(*) FROM t").await, 3),

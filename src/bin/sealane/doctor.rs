@@ -18,9 +18,9 @@ use sealane::{Config, ConfigError, RoutedConnection};
 use tokio::runtime;
 
 use self::{
-    findings::{Finding, Level, Seen},
+    findings::{Finding, Level, Picture},
     heard::Heard,
-    report::Report,
+    report::DoctorReport,
 };
 
 /// How many connections a node is asked on at a time: one name may have several servers behind it.
@@ -53,7 +53,7 @@ pub(crate) fn run(arguments: &Arguments, mut output: impl Write) -> io::Result<E
             .enable_all()
             .build()?
             .block_on(examine(config, arguments.watch)),
-        Err(err) => Report::of_findings(misconfigured(&err)),
+        Err(err) => DoctorReport::of_findings(misconfigured(&err)),
     };
     match arguments.json {
         true => report.write_json(&mut output)?,
@@ -80,10 +80,12 @@ fn misconfigured(err: &ConfigError) -> Vec<Finding> {
 }
 
 /// Meets the cluster.
-async fn examine(mut config: Config, watch: Duration) -> Report {
+async fn examine(mut config: Config, watch: Duration) -> DoctorReport {
     let heard = Heard::listen();
     // A primary that is down is a finding; the rest is looked at all the same.
     config.start_without_primary = true;
+    // What is looked at does not fall asleep meanwhile, for want of statements.
+    config.idle_after = None;
     let db = match RoutedConnection::connect(config).await {
         Ok(db) => db,
         Err(err) => {
@@ -95,19 +97,20 @@ async fn examine(mut config: Config, watch: Duration) -> Report {
             };
             let mut findings = findings::of_lines(heard.lines());
             findings.insert(0, stopped);
-            return Report::of_findings(findings);
+            return DoctorReport::of_findings(findings);
         }
     };
     let cluster = db.cluster();
     let asked = (0..ASKED_AT_A_TIME).map(|_| cluster.inspect());
-    futures_util::future::join_all(asked).await;
+    let earlier = futures_util::future::join_all(asked).await;
     tokio::time::sleep(watch).await;
-    let seen = Seen {
+    let picture = Picture {
         // A handle that is connected is asked without an error.
         nodes: cluster.inspect().await.unwrap_or_default(),
+        earlier: earlier.into_iter().flatten().flatten().collect(),
         topology: cluster.topology(),
         lines: heard.lines(),
     };
     let _ = db.close().await;
-    Report::of(seen)
+    DoctorReport::of(picture)
 }

@@ -35,4 +35,9 @@ async fn a_cluster_has_a_table_and_a_user_is_told_what_to_grant() {
         }
     }
     told("app").finding("GRANT REPLICA MONITOR ON *.* TO");
+    // What its pools and sealane's own connections come to is more than that.
+    let narrow = "DROP USER IF EXISTS narrow; CREATE USER narrow IDENTIFIED BY 'secret' \
+                  WITH MAX_USER_CONNECTIONS 12; GRANT SELECT ON doctor.* TO narrow; GRANT REPLICA MONITOR ON *.* TO narrow";
+    stage.others(narrow);
+    told("narrow").finding("may open 15 connections there, and the server admits 12 to its user");
 }

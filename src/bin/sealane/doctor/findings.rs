@@ -1,18 +1,24 @@
 //! What is wrong, from what was seen. Pure: the same picture gives the same findings.
 
-use sealane::{Ineligible, NodeInspection, NodeStatus, Role, ServerDetails, Topology};
+mod server;
+
+use sealane::{Ineligible, NodeInspection, NodeStatus, Role, Topology};
 use serde_json::{Value, json};
 
-use super::heard::Line;
-
-/// What sealane itself has open at a server beside its pools, at most (docs/connections.md).
-const OWN_CONNECTIONS: u64 = 5;
-
-/// From here on a clock is worth a word. What differs less may be the way of the answer.
-const CLOCK_MS: u64 = 1_000;
+use super::heard::LogLine;
 
 /// How the library's line on a node begins that is not to be used at all: another cluster, an old primary.
 const FENCED: &str = "fenced: ";
+
+/// How the library's lines on single attempts to connect begin.
+const ATTEMPTS: [&str; 3] = [
+    "no connection to this node could be opened",
+    "no primary answers yet",
+    "this replica gives no connection yet",
+];
+
+/// How the library's line begins that comes of a primary that gives no connection, where there is none.
+const CATALOG: &str = "the server's catalog could not be read";
 
 /// How bad a finding is, the worst last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -51,21 +57,38 @@ impl Finding {
 
 /// What was seen of a cluster.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Seen {
+pub(super) struct Picture {
     pub(super) topology: Topology,
     pub(super) nodes: Vec<NodeInspection>,
-    pub(super) lines: Vec<Line>,
+    /// What the nodes told before, asked on other connections.
+    pub(super) earlier: Vec<NodeInspection>,
+    pub(super) lines: Vec<LogLine>,
 }
 
-impl Seen {
+impl Picture {
     pub(super) fn told(&self, node: &NodeStatus) -> Option<&NodeInspection> {
         self.nodes.iter().find(|told| told.id == node.id)
+    }
+
+    /// The one server that has answered under this node's name; nothing where there were several, or none.
+    fn server(&self, node: &NodeStatus) -> Option<&str> {
+        let told = self.nodes.iter().chain(&self.earlier);
+        let mut told = told
+            .filter(|told| told.id == node.id)
+            .filter_map(|told| told.details.as_ref()?.identity.as_deref());
+        let first = told.next()?;
+        told.all(|other| other == first).then_some(first)
     }
 }
 
 /// What the library said. Lines about one attempt to connect are left out: the nodes were asked, and say it better.
-pub(super) fn of_lines(lines: Vec<Line>) -> Vec<Finding> {
-    let lines = lines.into_iter().filter(|line| line.cause.is_none());
+pub(super) fn of_lines(lines: Vec<LogLine>) -> Vec<Finding> {
+    let is_attempt = |line: &LogLine| {
+        ATTEMPTS
+            .iter()
+            .any(|attempt| line.text.starts_with(attempt))
+    };
+    let lines = lines.into_iter().filter(|line| !is_attempt(line));
     lines
         .map(|line| Finding {
             level: match line.is_error || line.text.starts_with(FENCED) {
@@ -73,25 +96,36 @@ pub(super) fn of_lines(lines: Vec<Line>) -> Vec<Finding> {
                 false => Level::Warning,
             },
             node: line.node,
-            text: line.text,
+            text: match line.cause {
+                Some(cause) => format!("{}: {cause}", line.text),
+                None => line.text,
+            },
         })
         .collect()
 }
 
 /// Everything that is to be said, the worst first.
-pub(super) fn of(seen: &Seen) -> Vec<Finding> {
+pub(super) fn of(picture: &Picture) -> Vec<Finding> {
     let is_silent = |name: &str| {
-        let mut nodes = seen.topology.nodes.iter().filter(|node| node.name == name);
-        nodes.any(|node| error_of(node, seen.told(node)).is_some())
+        let mut nodes = picture
+            .topology
+            .nodes
+            .iter()
+            .filter(|node| node.name == name);
+        nodes.any(|node| error_of(node, picture.told(node)).is_some())
     };
-    let mut lines = seen.lines.clone();
+    let mut lines = picture.lines.clone();
     // That it gives no connection is said once.
     lines.retain(|line| line.is_error || !line.node.as_deref().is_some_and(is_silent));
+    let is_primary = |node: &NodeStatus| node.role == Role::Primary && !is_silent(&node.name);
+    let answers = picture.topology.nodes.iter().any(is_primary);
+    lines.retain(|line| answers || !line.text.starts_with(CATALOG));
     let mut findings = of_lines(lines);
-    of_cluster(&seen.topology, is_silent, &mut findings);
-    for node in &seen.topology.nodes {
-        of_node(node, seen.told(node), &mut findings);
+    of_cluster(&picture.topology, is_silent, &mut findings);
+    for node in &picture.topology.nodes {
+        of_node(node, picture.told(node), &mut findings);
     }
+    of_names(picture, &mut findings);
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.level));
     findings
 }
@@ -148,7 +182,29 @@ fn of_node(node: &NodeStatus, told: Option<&NodeInspection>, findings: &mut Vec<
     }
     if let Some(details) = told.and_then(|told| told.details.as_ref()) {
         let may_open = told.map_or(0, |told| u64::from(told.may_open));
-        of_server(node, details, may_open, &mut say);
+        server::of(node, details, may_open, &mut say);
+    }
+}
+
+/// One server under two names: each name gets a node's share of the reads.
+fn of_names(picture: &Picture, findings: &mut Vec<Finding>) {
+    let nodes = &picture.topology.nodes;
+    for (index, node) in nodes.iter().enumerate() {
+        let Some(server) = picture.server(node) else {
+            continue;
+        };
+        let mut earlier = nodes[..index].iter();
+        let Some(first) = earlier.find(|first| picture.server(first) == Some(server)) else {
+            continue;
+        };
+        findings.push(Finding {
+            level: Level::Warning,
+            node: Some(node.name.clone()),
+            text: format!(
+                "is the same server as `{}`, which gets the connections and the reads of two then: leave one of the two names out",
+                first.name
+            ),
+        });
     }
 }
 
@@ -174,49 +230,4 @@ fn error_of<'t>(node: &NodeStatus, told: Option<&'t NodeInspection>) -> Option<&
 
 fn unused(why: Ineligible) -> String {
     format!("serves no reads: {why}; {}", why.advice())
-}
-
-fn of_server(
-    node: &NodeStatus,
-    details: &ServerDetails,
-    may_open: u64,
-    say: &mut impl FnMut(Level, String),
-) {
-    let most = may_open + OWN_CONNECTIONS;
-    if let Some(admits) = details.max_connections.filter(|admits| *admits < most) {
-        say(
-            Level::Warning,
-            format!(
-                "each process like this one may open {most} connections there, and the server admits {admits} to all of them: \
-                 lower SEALANE_MAX_CONNECTIONS, or raise the server's max_connections"
-            ),
-        );
-    }
-    if details.encrypted == Some(false) && !is_here(&node.host) {
-        say(
-            Level::Note,
-            "what is sent there is not encrypted: add ?sslmode=require (PostgreSQL) or ?ssl-mode=REQUIRED (MariaDB, MySQL) \
-             to its URL, unless the network is yours"
-                .to_owned(),
-        );
-    }
-    let off = details
-        .clock_ahead_ms
-        .filter(|ahead| ahead.unsigned_abs() > CLOCK_MS);
-    if let Some(ahead) = off {
-        let side = if ahead > 0 { "ahead of" } else { "behind" };
-        let ms = ahead.unsigned_abs();
-        say(
-            Level::Note,
-            format!(
-                "its clock is {ms} ms {side} this machine's: times of the two cannot be compared; set both by NTP"
-            ),
-        );
-    }
-}
-
-/// Whether the way to this address leaves the machine; a path is a socket or a file.
-fn is_here(host: &str) -> bool {
-    let here = ["localhost", "127.", "[::1]", "::1", "/"];
-    host.is_empty() || here.iter().any(|start| host.starts_with(start))
 }

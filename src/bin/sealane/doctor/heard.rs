@@ -10,7 +10,7 @@ use tracing_subscriber::{Layer, layer::Context, layer::SubscriberExt};
 
 /// One line of the log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Line {
+pub(super) struct LogLine {
     pub(super) is_error: bool,
     pub(super) node: Option<String>,
     pub(super) text: String,
@@ -20,7 +20,7 @@ pub(super) struct Line {
 
 /// The lines so far.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Heard(Arc<Mutex<Vec<Line>>>);
+pub(super) struct Heard(Arc<Mutex<Vec<LogLine>>>);
 
 impl Heard {
     /// Listens for as long as the command runs.
@@ -33,9 +33,9 @@ impl Heard {
     }
 
     /// What was said, each line once.
-    pub(super) fn lines(&self) -> Vec<Line> {
+    pub(super) fn lines(&self) -> Vec<LogLine> {
         let lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut once = Vec::<Line>::new();
+        let mut once = Vec::<LogLine>::new();
         for line in lines.iter() {
             if !once.contains(line) {
                 once.push(line.clone());
@@ -51,9 +51,9 @@ impl<S: Subscriber> Layer<S> for Heard {
         if *metadata.level() > Level::WARN || !metadata.target().starts_with("sealane") {
             return;
         }
-        let mut line = Line {
+        let mut line = LogLine {
             is_error: *metadata.level() == Level::ERROR,
-            ..Line::default()
+            ..LogLine::default()
         };
         event.record(&mut line);
         let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -61,7 +61,7 @@ impl<S: Subscriber> Layer<S> for Heard {
     }
 }
 
-impl tracing::field::Visit for Line {
+impl tracing::field::Visit for LogLine {
     fn record_str(&mut self, field: &Field, value: &str) {
         match field.name() {
             // A node by its name; what stands before one by its address.

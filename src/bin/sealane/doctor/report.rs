@@ -8,7 +8,7 @@ use std::{
 use sealane::{NodeInspection, NodeStatus, ServerDetails};
 use serde_json::{Value, json};
 
-use super::findings::{self, Finding, Level, Seen};
+use super::findings::{self, Finding, Level, Picture};
 
 const HEADINGS: [&str; 9] = [
     "node",
@@ -24,22 +24,22 @@ const HEADINGS: [&str; 9] = [
 
 /// The nodes and the findings.
 #[derive(Debug)]
-pub(super) struct Report {
-    seen: Seen,
+pub(super) struct DoctorReport {
+    picture: Picture,
     findings: Vec<Finding>,
 }
 
-impl Report {
+impl DoctorReport {
     /// Of a cluster that was met.
-    pub(super) fn of(seen: Seen) -> Self {
-        let findings = findings::of(&seen);
-        Self { seen, findings }
+    pub(super) fn of(picture: Picture) -> Self {
+        let findings = findings::of(&picture);
+        Self { picture, findings }
     }
 
     /// Where nobody could be met.
     pub(super) fn of_findings(findings: Vec<Finding>) -> Self {
         Self {
-            seen: Seen::default(),
+            picture: Picture::default(),
             findings,
         }
     }
@@ -51,8 +51,10 @@ impl Report {
 
     /// A table and lines.
     pub(super) fn write_text(&self, output: &mut impl Write) -> io::Result<()> {
-        let nodes = self.seen.topology.nodes.iter();
-        let rows: Vec<_> = nodes.map(|node| row(node, self.seen.told(node))).collect();
+        let nodes = self.picture.topology.nodes.iter();
+        let rows: Vec<_> = nodes
+            .map(|node| row(node, self.picture.told(node)))
+            .collect();
         if !rows.is_empty() {
             write_table(output, &rows)?;
             writeln!(output)?;
@@ -72,10 +74,10 @@ impl Report {
 
     /// One object: `nodes`, `findings`.
     pub(super) fn write_json(&self, output: &mut impl Write) -> io::Result<()> {
-        let nodes = self.seen.topology.nodes.iter();
+        let nodes = self.picture.topology.nodes.iter();
         let nodes: Vec<Value> = nodes
             .map(|node| {
-                let told = self.seen.told(node);
+                let told = self.picture.told(node);
                 json!({
                     "status": node,
                     "details": told.and_then(|told| told.details.as_ref()),
