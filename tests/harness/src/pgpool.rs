@@ -50,7 +50,7 @@ impl Pgpool {
             "backend_clustering_mode = 'streaming_replication'\nlisten_addresses = '{}'\nport = {}\npcp_port = {}\n\
              socket_dir = '{folder}'\npcp_socket_dir = '{folder}'\nwd_ipc_socket_dir = '{folder}'\n\
              pid_file_name = '{folder}/pgpool.pid'\nlogdir = '{folder}'\nmemqcache_oiddir = '{folder}'\n\
-             num_init_children = 40\nmax_pool = 1\nload_balance_mode = {mode}\nenable_pool_hba = off\n\
+             num_init_children = 40\nmax_pool = 1\nmemqcache_total_size = '1MB'\nload_balance_mode = {mode}\nenable_pool_hba = off\n\
              sr_check_period = 1\nsr_check_user = 'postgres'\nsr_check_database = 'postgres'\n{}",
             self.addr().ip(),
             self.addr().port(),

@@ -11,9 +11,10 @@ use crate::{Error, Result, account::Account, error::Attempt};
 /// Ends its program when its input ends.
 const KEEPER: &str = r#""$@" </dev/null & read -r _; kill -KILL $! 2>/dev/null"#;
 
-/// Ends its program with the processes that it has started, which would live on.
-const KEEPER_OF_CHILDREN: &str =
-    r#""$@" </dev/null & read -r _; kill -STOP $!; pkill -KILL -P $!; kill -KILL $!"#;
+/// Ends its program with the processes that it has started, which would live on, and takes away the shared memory that it
+/// leaves, which nobody else would.
+const KEEPER_OF_CHILDREN: &str = r#""$@" </dev/null & read -r _; kill -STOP $!; pkill -KILL -P $!; kill -KILL $!
+wait $! 2>/dev/null; ipcs -m -p | awk -v by=$! '$3 == by { print $1 }' | while read -r id; do ipcrm -m "$id"; done"#;
 
 /// Starts it, with its output in a log of its name.
 pub(crate) fn keep(
