@@ -72,9 +72,9 @@ pub use intent::{Verdict, classify};
 pub use position::{Bookmark, ParseBookmarkError};
 pub use route::NotSent;
 pub use vocabulary::{
-    Consistency, EjectionCause, Failover, FenceReason, Flavour, HealthState, Ineligible, Intent,
-    Mode, NodeId, OnConflict, OnStale, Outcome, ParseWordError, Reason, RetryCause, Role, Scope,
-    Stage, StatementLimit,
+    Consistency, EjectionCause, Failover, FailureKind, FenceReason, Flavour, HealthState,
+    Ineligible, Intent, Mode, NodeId, OnConflict, OnStale, Outcome, ParseWordError, Reason,
+    RetryCause, Role, Scope, Stage, StatementLimit,
 };
 
 #[cfg(test)]

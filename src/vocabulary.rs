@@ -17,6 +17,6 @@ pub use self::{
     choice::{Consistency, Failover, Mode, OnConflict, OnStale, Scope, StatementLimit},
     flavour::Flavour,
     node::{EjectionCause, FenceReason, HealthState, Ineligible, NodeId, Role},
-    statement::{Intent, Outcome, Reason, RetryCause, Stage},
+    statement::{FailureKind, Intent, Outcome, Reason, RetryCause, Stage},
     word_enum::ParseWordError,
 };

@@ -158,6 +158,7 @@ impl Shared {
 
     /// Tells the topology what was heard of a node, when it says something of the node, and what ran there.
     pub(crate) fn report(&self, lease: &Lease, stage: Stage, signal: Signal, ran: Ran) {
+        lease.metrics().failure(signal.failure_kind());
         if signal.concerns_node() {
             if signal != Signal::ReadOnly {
                 lease.metrics().count(NodeCounter::ConnectionError);

@@ -162,8 +162,9 @@ impl<'a> RoutedStream<'a> {
             return;
         };
         let signal = signal::of_db_err(err, lease.role());
-        if Error::from_db_err(err).is_none() && signal.ends_connection() {
-            shared.report(lease, Stage::Send, signal, *ran);
+        match Error::from_db_err(err).is_none() && signal.ends_connection() {
+            true => shared.report(lease, Stage::Send, signal, *ran),
+            false => lease.metrics().failure(signal.failure_kind()),
         }
     }
 

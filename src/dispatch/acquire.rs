@@ -1,6 +1,11 @@
 //! A statement's way to a connection.
 
-use std::{future::poll_fn, pin::pin, task::Poll, time::Instant};
+use std::{
+    future::poll_fn,
+    pin::pin,
+    task::Poll,
+    time::{Duration, Instant},
+};
 
 use sea_orm::{ConnAcquireErr, DbErr, sqlx};
 use tokio::sync::watch;
@@ -148,18 +153,24 @@ impl Attempt<'_> {
         // A write finds no second node, and a connection may serve it that nobody has asked since its last answer.
         lease.node().weed(self.may_write()).await;
         let asks_each = self.freshness.asks_each(&self.request, lease);
-        if has_permit && asks_each {
-            if let Some(conn) = lease.node().take_idle_for(self.freshness.need) {
-                return self.prove(lease, conn).await;
-            }
-        } else if has_permit && let Some(conn) = lease.node().take_idle() {
-            return Ok(conn);
+        let idle = match (has_permit, asks_each) {
+            (true, true) => lease.node().take_idle_for(self.freshness.need),
+            (true, false) => lease.node().take_idle(),
+            (false, _) => None,
+        };
+        if let Some(conn) = idle {
+            lease.metrics().acquired(Duration::ZERO);
+            return match asks_each {
+                false => Ok(conn),
+                true => self.prove(lease, conn).await,
+            };
         }
         if has_permit && lease.node().link.has_idle() {
             let node = lease.node();
             let mut acquiring = pin!(node.acquire());
             if let Poll::Ready(done) = poll_fn(|cx| Poll::Ready(acquiring.as_mut().poll(cx))).await
             {
+                lease.metrics().acquired(Duration::ZERO);
                 return match self.freshness.asks_each(&self.request, lease) {
                     false => done,
                     true => self.prove(lease, done?).await,
@@ -185,8 +196,10 @@ impl Attempt<'_> {
     /// A permit on the leased node, or on the first that has one, for what takes its connection itself.
     pub(crate) async fn permit(&mut self, lease: &mut Lease) -> Result<(), DbErr> {
         self.sweep(lease);
-        if !lease.try_permit(&self.line(self.progress.reason, false)) {
-            self.queue(lease, false).await?;
+        match lease.try_permit(&self.line(self.progress.reason, false)) {
+            // Whoever has a permit finds a connection, or opens one; SeaORM does not tell which.
+            true => lease.metrics().acquired(Duration::ZERO),
+            false => drop(self.queue(lease, false).await?),
         }
         lease.node().weed(false).await;
         Ok(())

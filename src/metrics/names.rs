@@ -5,7 +5,7 @@
 
 use metrics::Unit;
 
-use crate::vocabulary::RetryCause;
+use crate::vocabulary::{FailureKind, RetryCause};
 
 /// How a metric behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +68,7 @@ table! {
     STATEMENT_SECONDS = Histogram Seconds "sealane_statement_seconds" ["node"]
         "Time from sending a statement to its answer, of a stream to its end; each value is exact to an eighth";
     ACQUIRE_SECONDS = Histogram Seconds "sealane_acquire_seconds" ["node"]
-        "Time a statement waited for a connection of its node; each value is exact to an eighth";
+        "Time each statement waited for a connection of its node, 128 ns for one that was there; each value is exact to an eighth";
     IN_FLIGHT = Gauge Count "sealane_in_flight" ["node"]
         "Statements, streams and transactions that are on the node now";
     STATEMENT_LIMIT = Gauge Count "sealane_statement_limit" ["node"]
@@ -95,6 +95,8 @@ table! {
         "Connections to a replica that were opened without the read-only default: something between drops start-up options";
     RETRIES = Counter Count "sealane_retries_total" ["node", "cause"]
         "Statements sent again, and transactions whose closure ran again, by the node that had failed them and the cause";
+    FAILURES = Counter Count "sealane_statement_errors_total" ["node", "kind"]
+        "Statements that failed, by the node and what they failed with; one that is sent again counts each time";
     CORRECTED = Counter Count "sealane_corrected_misroutes_total" []
         "Reads that a replica refused as a write and that ran once on the primary";
     CACHE_HITS = Counter Count "sealane_intent_cache_hits_total" []
@@ -261,6 +263,19 @@ impl Counted for RetryCause {
     }
 }
 
+impl Counted for FailureKind {
+    const ALL: &'static [Self] = FailureKind::ALL;
+
+    fn index(self) -> usize {
+        self as usize
+    }
+
+    fn metric(self) -> &'static Metric {
+        &FAILURES
+    }
+}
+
 pub(super) const NODE_COUNTERS: usize = NodeCounter::ALL.len();
 pub(super) const RETRY_CAUSES: usize = RetryCause::ALL.len();
+pub(super) const FAILURE_KINDS: usize = FailureKind::ALL.len();
 pub(super) const CLUSTER_COUNTERS: usize = ClusterCounter::ALL.len();

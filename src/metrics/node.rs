@@ -9,10 +9,12 @@ use std::time::Duration;
 
 use super::counters::{Counters, StatementCounters};
 use super::histogram::{Buckets, Histogram};
-use super::names::{CLUSTER_COUNTERS, ClusterCounter, NODE_COUNTERS, NodeCounter, RETRY_CAUSES};
+use super::names::{
+    CLUSTER_COUNTERS, ClusterCounter, FAILURE_KINDS, NODE_COUNTERS, NodeCounter, RETRY_CAUSES,
+};
 use super::shard::{Sharded, shard};
 use super::sums::NodeTotals;
-use crate::vocabulary::{Intent, Reason, RetryCause, Role};
+use crate::vocabulary::{FailureKind, Intent, Reason, RetryCause, Role};
 
 /// What one thread writes about one node.
 #[derive(Debug, Default)]
@@ -43,6 +45,7 @@ pub(crate) struct NodeMetrics {
     hot: Sharded<Hot>,
     counters: Counters<NodeCounter, NODE_COUNTERS>,
     retries: Counters<RetryCause, RETRY_CAUSES>,
+    failures: Counters<FailureKind, FAILURE_KINDS>,
     failed: AtomicU64,
 }
 
@@ -119,6 +122,11 @@ impl NodeMetrics {
         self.retries.add(cause);
     }
 
+    /// Counts what a statement failed with here.
+    pub(crate) fn failure(&self, kind: FailureKind) {
+        self.failures.add(kind);
+    }
+
     /// Counts a statement that failed here.
     pub(crate) fn failed(&self) {
         self.failed.fetch_add(1, Relaxed);
@@ -148,6 +156,7 @@ impl NodeMetrics {
         }
         self.counters.sum_into(&mut totals.counters);
         self.retries.sum_into(&mut totals.retries);
+        self.failures.sum_into(&mut totals.failures);
         totals
     }
 }

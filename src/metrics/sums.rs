@@ -11,8 +11,8 @@ use std::time::Duration;
 use super::counters::STATEMENTS;
 use super::histogram::Buckets;
 use super::names::{
-    CLUSTER_COUNTERS, COVERED_SECONDS, Metric, NODE_COUNTERS, RETRY_CAUSES, STALE_WAIT_SECONDS,
-    WITHOUT_PRIMARY_SECONDS,
+    CLUSTER_COUNTERS, COVERED_SECONDS, FAILURE_KINDS, Metric, NODE_COUNTERS, RETRY_CAUSES,
+    STALE_WAIT_SECONDS, WITHOUT_PRIMARY_SECONDS,
 };
 use crate::vocabulary::{NodeId, Role};
 
@@ -22,6 +22,7 @@ pub(crate) struct NodeTotals {
     pub(super) statements: [u64; STATEMENTS],
     pub(super) counters: [u64; NODE_COUNTERS],
     pub(super) retries: [u64; RETRY_CAUSES],
+    pub(super) failures: [u64; FAILURE_KINDS],
     pub(super) running: Buckets,
     pub(super) acquiring: Buckets,
     /// How long after a capture it was known to be replayed.
@@ -34,6 +35,7 @@ impl Default for NodeTotals {
             statements: array::from_fn(|_| 0),
             counters: [0; NODE_COUNTERS],
             retries: [0; RETRY_CAUSES],
+            failures: [0; FAILURE_KINDS],
             running: Buckets::default(),
             acquiring: Buckets::default(),
             replaying: Buckets::default(),
@@ -85,6 +87,7 @@ impl AddAssign<&Self> for NodeTotals {
         add(&mut self.statements, &other.statements);
         add(&mut self.counters, &other.counters);
         add(&mut self.retries, &other.retries);
+        add(&mut self.failures, &other.failures);
         self.running += &other.running;
         self.acquiring += &other.acquiring;
         self.replaying += &other.replaying;

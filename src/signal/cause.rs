@@ -1,7 +1,7 @@
 //! What a signal is called in metrics and events, which have coarser words.
 
 use super::Signal;
-use crate::vocabulary::{EjectionCause, RetryCause};
+use crate::vocabulary::{EjectionCause, FailureKind, RetryCause};
 
 impl Signal {
     /// Why a statement that met this is sent again, as metrics say it.
@@ -27,6 +27,30 @@ impl Signal {
             | Self::Unsent
             | Self::Unread
             | Self::Unknown => RetryCause::Unavailable,
+        }
+    }
+
+    /// The kind under which a statement that failed with this is counted.
+    #[must_use]
+    pub(crate) const fn failure_kind(self) -> FailureKind {
+        match self {
+            Self::Refused | Self::Starting | Self::Stopping | Self::Rejected | Self::PoolClosed => {
+                FailureKind::Connect
+            }
+            Self::AcquireTimeout | Self::Overloaded => FailureKind::AcquireTimeout,
+            Self::Terminated
+            | Self::SessionEnded
+            | Self::SessionLost
+            | Self::Recovering
+            | Self::Disconnected
+            | Self::Cut => FailureKind::Lost,
+            Self::RefusedAsWrite { .. } | Self::ReadOnly => FailureKind::ReadOnly,
+            Self::RecoveryConflict { .. } => FailureKind::Conflict,
+            Self::Serialization => FailureKind::Serialization,
+            Self::Cancelled | Self::TimedOut => FailureKind::Cancelled,
+            Self::Outdated | Self::Server => FailureKind::Statement,
+            Self::Unsent | Self::Unread => FailureKind::Value,
+            Self::Unknown => FailureKind::Unknown,
         }
     }
 

@@ -89,6 +89,34 @@ word_enum! {
 }
 
 word_enum! {
+    /// What a statement failed with, as an operator sorts it.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    #[non_exhaustive]
+    FailureKind {
+        /// No connection came about: refused, unreachable, the server starts or stops, or does not let us in.
+        Connect = "connect",
+        /// No connection was had in time, or the server has none left.
+        AcquireTimeout = "acquire_timeout",
+        /// The connection broke or was ended under the statement.
+        Lost = "lost",
+        /// The server refuses writes: a standby, or a primary that is read-only.
+        ReadOnly = "read_only",
+        /// The standby cancelled the statement, because replay needed what it read.
+        Conflict = "conflict",
+        /// A serialization failure or a deadlock.
+        Serialization = "serialization",
+        /// Cancelled, or over a time limit.
+        Cancelled = "cancelled",
+        /// Any other error of the server: the statement itself is wrong, mostly.
+        Statement = "statement",
+        /// A value that could not be sent, or an answer that could not be read.
+        Value = "value",
+        /// Nothing is known.
+        Unknown = "unknown",
+    }
+}
+
+word_enum! {
     /// Why a statement was sent again.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     #[non_exhaustive]

@@ -54,6 +54,7 @@ mod serializable;
 mod shadow;
 mod smoke;
 mod start_late;
+mod statement_errors;
 mod statement_limit;
 mod storm;
 mod support;

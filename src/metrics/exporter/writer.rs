@@ -12,12 +12,12 @@ use super::super::counters::statement_at;
 use super::super::histogram::Buckets;
 use super::super::names::Counted;
 use super::super::names::{
-    IN_FLIGHT, Metric, MetricKind, NODE_ELIGIBLE, NODE_HEALTH, NODE_LAG_BYTES, NODE_LAG_SECONDS,
-    NODE_ROLE, NodeCounter, POOL_CONNECTIONS, POOL_IDLE, POOL_MAX, POOL_USED, RETRIES,
-    STATEMENT_LIMIT, STATEMENTS,
+    FAILURES, IN_FLIGHT, Metric, MetricKind, NODE_ELIGIBLE, NODE_HEALTH, NODE_LAG_BYTES,
+    NODE_LAG_SECONDS, NODE_ROLE, NodeCounter, POOL_CONNECTIONS, POOL_IDLE, POOL_MAX, POOL_USED,
+    RETRIES, STATEMENT_LIMIT, STATEMENTS,
 };
 use super::series::Exported;
-use crate::vocabulary::{RetryCause, Role};
+use crate::vocabulary::{FailureKind, RetryCause, Role};
 
 static METADATA: Metadata<'static> = Metadata::new("sealane", Level::INFO, Some(module_path!()));
 
@@ -72,6 +72,12 @@ impl<'a> Writer<'a> {
             let mut labels = on_node();
             labels.push(Label::from_static_parts("cause", cause.as_str()));
             self.counter(&RETRIES, labels, *total);
+        }
+        let kinds = FailureKind::ALL.iter().zip(&node.totals.failures);
+        for (kind, total) in kinds.filter(|(_, total)| **total > 0) {
+            let mut labels = on_node();
+            labels.push(Label::from_static_parts("kind", kind.as_str()));
+            self.counter(&FAILURES, labels, *total);
         }
         for role in Role::ALL {
             let mut labels = on_node();

@@ -105,20 +105,30 @@ impl<F: FnMut(&str, &str)> tracing::field::Visit for Fields<F> {
 
 /// The cluster's counter or gauge as a recorder has them that is installed only now.
 pub async fn counter(db: &sealane::RoutedConnection, name: &str) -> u64 {
+    let all = series(db, name).await.into_iter();
+    all.map(|(labels, value)| match value {
+        DebugValue::Counter(count) => count,
+        DebugValue::Gauge(value) => value.0.to_string().parse().unwrap(),
+        other => panic!("{name} {labels:?} is no counter: {other:?}"),
+    })
+    .sum()
+}
+
+/// Every series of a metric, each with its labels as `name=value`.
+pub async fn series(db: &sealane::RoutedConnection, name: &str) -> Vec<(Vec<String>, DebugValue)> {
     let recorder = DebuggingRecorder::new();
     let snapshotter = recorder.snapshotter();
     // The worker runs on this thread too, so a recorder of the thread is enough.
     let _installed = metrics::set_default_local_recorder(&recorder);
     db.cluster().export_metrics().await.unwrap();
-    let series = snapshotter.snapshot().into_vec().into_iter();
-    series
-        .filter(|(key, ..)| key.key().name() == name)
-        .map(|(.., value)| match value {
-            DebugValue::Counter(count) => count,
-            DebugValue::Gauge(value) => value.0.to_string().parse().unwrap(),
-            other => panic!("{name} is no counter: {other:?}"),
+    let all = snapshotter.snapshot().into_vec().into_iter();
+    all.filter(|(key, ..)| key.key().name() == name)
+        .map(|(key, .., value)| {
+            let labels = key.key().labels();
+            let labels = labels.map(|label| format!("{}={}", label.key(), label.value()));
+            (labels.collect(), value)
         })
-        .sum()
+        .collect()
 }
 
 /// For a second, two replicas that are left to wait are asked no more than that takes: one question every 5 ms of each while those

@@ -10,7 +10,7 @@ use crate::metrics::{
     ALL, ClusterCounter, ClusterMetrics, ClusterSums, Exporter, MetricKind, NodeCounter,
     NodeMetrics, NodeSums, PoolSums,
 };
-use crate::vocabulary::{Intent, NodeId, Reason, RetryCause, Role};
+use crate::vocabulary::{FailureKind, Intent, NodeId, Reason, RetryCause, Role};
 
 /// A node that has counted something of everything.
 fn busy() -> NodeMetrics {
@@ -23,6 +23,7 @@ fn busy() -> NodeMetrics {
     node.statement(Role::Primary, Intent::Write, Reason::Write);
     node.count(NodeCounter::Ejection);
     node.retry(RetryCause::Lost);
+    node.failure(FailureKind::Lost);
     node
 }
 
@@ -125,6 +126,8 @@ fn a_recorder_installed_late_sees_everything() {
         counter(&seen, "sealane_retries_total{node=near,cause=lost}"),
         1
     );
+    let failures = "sealane_statement_errors_total{node=near,kind=lost}";
+    assert_eq!(counter(&seen, failures), 1);
     assert_eq!(counter(&seen, "sealane_intent_cache_hits_total{}"), 1);
     assert_eq!(values(&seen, SECONDS), 4);
     assert_eq!(values(&seen, "sealane_acquire_seconds{node=near}"), 3);
@@ -312,6 +315,9 @@ fn label_values_are_names_and_words() {
                     .iter()
                     .any(|word| word.as_str() == label.value()),
                 "cause" => RetryCause::ALL
+                    .iter()
+                    .any(|word| word.as_str() == label.value()),
+                "kind" => FailureKind::ALL
                     .iter()
                     .any(|word| word.as_str() == label.value()),
                 _ => false,

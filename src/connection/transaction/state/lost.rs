@@ -79,7 +79,9 @@ impl TransactionState {
             Error::from_db_err(&err),
             Some(Error::CutOff { .. } | Error::GivenUp { .. })
         );
-        if !node_given_up && !self.signal(&err).ends_connection() {
+        let signal = self.signal(&err);
+        if !node_given_up && !signal.ends_connection() {
+            self.lease().metrics().failure(signal.failure_kind());
             return err;
         }
         self.report(Stage::Send, &err, ran);
