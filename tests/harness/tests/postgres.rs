@@ -134,6 +134,20 @@ fn a_failover_and_the_way_back() -> Result<()> {
 }
 
 #[test]
+fn a_standby_that_has_more_than_the_promoted_one_follows_it_all_the_same() -> Result<()> {
+    let cluster = with_table(2)?;
+    let (old, new, other) = (cluster.primary(), cluster.standby(0), cluster.standby(1));
+    new.promote()?;
+    old.sql("INSERT INTO t VALUES (7)")?;
+    other.wait_caught_up_with(old)?;
+    other.repoint(new)?;
+    new.sql("INSERT INTO t VALUES (8)")?;
+    other.wait_caught_up_with(new)?;
+    assert_eq!(other.sql("SELECT i FROM t WHERE i IN (7, 8)")?, "8");
+    Ok(())
+}
+
+#[test]
 fn a_killed_primary_can_be_rewound_without_a_start() -> Result<()> {
     let cluster = with_table(1)?;
     cluster.primary().kill()?;

@@ -33,18 +33,43 @@ impl Node {
         self.configure()
     }
 
-    /// Lets this standby follow another node, without a restart; returns when it streams from there, on the other's timeline.
-    /// A standby that has received more than the other had when it was promoted cannot follow it: the error shows its log, and
-    /// [`rewind_to`](Self::rewind_to) is the way.
+    /// Lets this standby follow another node; returns when it streams from there, on the other's timeline. Without a restart,
+    /// unless it has received more than the other had when it was promoted, as the old primary may write a record at any time:
+    /// then it is rewound.
     pub fn repoint(&self, other: &Self) -> Result<()> {
-        self.repoint_to(other.addr())?;
         if !self.is_running() {
-            return Ok(());
+            return self.repoint_to(other.addr());
         }
         let timeline = other.timeline()?;
+        if timeline != self.timeline()? && self.has_more_than(other, timeline)? {
+            return self.rewind_to(other);
+        }
+        self.repoint_to(other.addr())?;
         self.wait_for("following the new timeline", || {
             Ok((self.timeline()? == timeline).then_some(()))
         })
+    }
+
+    /// Whether this standby has more of the log than a timeline of another node began with. It receives nothing more before it
+    /// is asked, or the answer would be old at once.
+    fn has_more_than(&self, other: &Self, timeline: u32) -> Result<bool> {
+        self.set("primary_conninfo", "")?;
+        let receivers = "select count(*) from pg_stat_wal_receiver";
+        self.wait_for("the end of its receiver", || {
+            Ok((self.ask(receivers)? == "0").then_some(()))
+        })?;
+        let history =
+            format!("select pg_read_file('pg_wal/{timeline:08X}.history', 0, 65536, true)");
+        let history = other.ask(&history)?;
+        // Each line is a timeline, where the next one begins, and why.
+        let lines = history.lines().rev();
+        let Some(begins) = lines.filter_map(|line| line.split('\t').nth(1)).next() else {
+            return Ok(false);
+        };
+        let more = format!(
+            "select greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()) > '{begins}'"
+        );
+        Ok(self.ask(&more)? == "t")
     }
 
     /// The timeline that this node writes, or receives. Right at once after a promotion, unlike the one in the control file.
