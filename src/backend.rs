@@ -5,12 +5,14 @@
 pub(crate) mod activity;
 mod catalog;
 pub(crate) mod details;
+mod in_time;
 #[cfg(feature = "mysql")]
 pub(crate) mod mysql;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
 
 use std::{
+    pin::{Pin, pin},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -19,6 +21,7 @@ use futures_util::FutureExt;
 use tokio::{task::JoinHandle, time::timeout};
 
 pub(crate) use self::catalog::{CatalogParts, read_catalog};
+pub(crate) use self::in_time::in_time;
 
 #[cfg(feature = "postgres")]
 use sea_orm::DatabaseConnectionType;
@@ -107,47 +110,63 @@ pub(crate) async fn probe(
     node: &NodeConfig,
     wire: &mut MonitorConnection,
 ) -> Result<Facts, DbErr> {
+    probe_patiently(config, node, wire, config.connect_timeout).await
+}
+
+/// A probe for which one attempt to connect may take so long.
+async fn probe_patiently(
+    config: &Config,
+    node: &NodeConfig,
+    wire: &mut MonitorConnection,
+    attempt: Duration,
+) -> Result<Facts, DbErr> {
     let limit = config.check_timeout;
     let opening = match std::mem::take(wire) {
         MonitorConnection::Opening(opening) => Some(opening),
         MonitorConnection::None => None,
         #[cfg(any(feature = "postgres", feature = "mysql"))]
-        mut kept => match timeout(limit, kept.ask(config, node)).await {
-            Ok(Ok(facts)) => {
-                *wire = kept;
-                return Ok(facts);
+        mut kept => {
+            let answer = in_time(limit, pin!(kept.ask(config, node))).await;
+            match answer {
+                Some(Ok(facts)) => {
+                    *wire = kept;
+                    return Ok(facts);
+                }
+                Some(Err(_)) => None,
+                None => return Err(not_answered(config)),
             }
-            Ok(Err(_)) => None,
-            Err(_) => return Err(not_answered(config)),
-        },
+        }
     };
     let mut opening = match opening {
         Some(opening) => opening,
         None if node.url.backend() == DbBackend::Sqlite => return Ok(Facts::default()),
-        None => Opening(tokio::spawn(opened(config.clone(), node.clone()).boxed())),
+        None => Opening(tokio::spawn(
+            opened(config.clone(), node.clone(), attempt).boxed(),
+        )),
     };
-    let mut fresh = match timeout(limit, &mut opening.0).await {
-        Ok(Ok(opened)) => opened?,
-        Ok(Err(ended)) => return Err(DbErr::Custom(ended.to_string())),
-        Err(_) => {
+    let mut fresh = match in_time(limit, Pin::new(&mut opening.0)).await {
+        Some(Ok(opened)) => opened?,
+        Some(Err(ended)) => return Err(DbErr::Custom(ended.to_string())),
+        None => {
             *wire = MonitorConnection::Opening(opening);
             return Err(not_answered(config));
         }
     };
-    let facts = timeout(limit, fresh.ask(config, node)).await;
-    let facts = facts.unwrap_or_else(|_| Err(not_answered(config)))?;
+    let facts = in_time(limit, pin!(fresh.ask(config, node))).await;
+    let facts = facts.unwrap_or_else(|| Err(not_answered(config)))?;
     *wire = fresh;
     Ok(facts)
 }
 
-/// Asks a node of which nothing is known: its connection is waited for as long as one may take.
+/// Asks a node of which nothing is known: its connection is waited for as long as this attempt may take.
 pub(crate) async fn meet(
     config: &Config,
     node: &NodeConfig,
     wire: &mut MonitorConnection,
+    attempt: Duration,
 ) -> Result<Facts, DbErr> {
     loop {
-        let answer = probe(config, node, wire).await;
+        let answer = probe_patiently(config, node, wire, attempt).await;
         if !matches!(wire, MonitorConnection::Opening(_)) {
             return answer;
         }
@@ -221,9 +240,12 @@ impl MonitorConnection {
     }
 }
 
-/// One attempt to connect, as long as one may take.
-async fn opened(config: Config, node: NodeConfig) -> Result<MonitorConnection, DbErr> {
-    let limit = config.connect_timeout;
+/// One attempt to connect, within this time.
+async fn opened(
+    config: Config,
+    node: NodeConfig,
+    limit: Duration,
+) -> Result<MonitorConnection, DbErr> {
     let opening = async {
         match node.url.backend() {
             #[cfg(feature = "postgres")]
@@ -239,7 +261,8 @@ async fn opened(config: Config, node: NodeConfig) -> Result<MonitorConnection, D
 
 /// Opens a connection to see whether one can be had, and closes it.
 pub(crate) async fn try_connect(config: &Config, node: &NodeConfig) -> Result<(), DbErr> {
-    opened(config.clone(), node.clone()).await.map(drop)
+    let limit = config.connect_timeout;
+    opened(config.clone(), node.clone(), limit).await.map(drop)
 }
 
 /// A connection was not there within the time that one may take.

@@ -40,6 +40,7 @@ mod primaryship;
 mod probe;
 pub(crate) mod reduce;
 mod roster;
+mod silence;
 mod sleep;
 mod stalls;
 mod start;

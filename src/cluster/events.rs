@@ -294,6 +294,7 @@ fn event(notice: &Notice, state: &State, name: impl Fn(NodeId) -> String) -> Opt
         | Notice::Crashed { .. }
         | Notice::Saturated { .. }
         | Notice::ProbeRejected { .. }
+        | Notice::ProbeAdmitted { .. }
         | Notice::Withheld { .. }
         | Notice::PrimaryInRecovery { .. }
         | Notice::Draining { .. }

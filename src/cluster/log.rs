@@ -1,5 +1,8 @@
 //! What the reducer has to say, for the log and the counters: changes at info, what wants a look at warn.
 //!
+//! The end of what was told at warn is told at warn too, with `recovered`: whoever keeps a log from warn up would take a node
+//! for down that has been back for hours.
+//!
 //! A line names the node first, then what to do. Lines on one subject stand together: how nodes fare here, who is in the
 //! list here as well, who takes writes and who is kept from it in `log::primary`.
 
@@ -40,6 +43,7 @@ impl Log<'_> {
             | Notice::Cleared { .. }
             | Notice::Saturated { .. }
             | Notice::ProbeRejected { .. }
+            | Notice::ProbeAdmitted { .. }
             | Notice::Moved { .. }
             | Notice::Stale { .. } => self.on_health(notice),
             Notice::Draining { .. }
@@ -60,8 +64,9 @@ impl Log<'_> {
             | Notice::Strays { .. }
             | Notice::Withheld { .. } => self.on_primary(notice),
             Notice::Fenced { node, cause } => self.on_fence(*node, *cause),
-            Notice::Unfenced { node } => tracing::info!(
+            Notice::Unfenced { node } => tracing::warn!(
                 node = self.name(*node),
+                recovered = true,
                 "no longer fenced: it is used again"
             ),
             Notice::Asleep => tracing::info!(
@@ -73,7 +78,11 @@ impl Log<'_> {
             }
             Notice::LeftRotation { node, why } => self.on_left_rotation(*node, *why),
             Notice::JoinedRotation { node } => {
-                tracing::info!(node = self.name(*node), "serves reads again");
+                tracing::warn!(
+                    node = self.name(*node),
+                    recovered = true,
+                    "serves reads again"
+                );
             }
         }
     }
@@ -147,8 +156,9 @@ impl Log<'_> {
             Notice::Readmitted { node, after } => {
                 let role = self.state.node(*node).map(|node| node.role);
                 let after = rounded(*after);
-                tracing::info!(
+                tracing::warn!(
                     node = self.name(*node),
+                    recovered = true,
                     ?after,
                     "answers again{}",
                     match role {
@@ -184,6 +194,11 @@ impl Log<'_> {
                     "refuses our logins: check the password, the role and pg_hba.conf; what is connected already is used on"
                 )
             }
+            Notice::ProbeAdmitted { node } => tracing::warn!(
+                node = self.name(*node),
+                recovered = true,
+                "accepts our logins again"
+            ),
             Notice::Moved { node } => tracing::warn!(
                 node = self.name(*node),
                 "connections to this node lead to another server than before: it was started again, its name has moved, or \

@@ -356,7 +356,15 @@ fn fill(member: &Arc<Member>, kept: u32, limit: Duration) {
                     }
                 };
                 // What is not there by then is tried again when the node has answered.
-                let _ = tokio::time::timeout(limit, node.link.fill(kept, opened)).await;
+                let filled = tokio::time::timeout(limit, node.link.fill(kept, opened)).await;
+                if let (Ok(Some(stranger)), Some(guide)) = (filled, node.link.guide())
+                    && guide.is_news(stranger)
+                {
+                    tracing::warn!(
+                        node = &*node.name,
+                        "a new connection to this node is not used, and no other one is opened before its next health check: {stranger}"
+                    );
+                }
                 node.tasks.filling.store(false, Ordering::Release);
             }
             .boxed(),

@@ -129,7 +129,7 @@ impl Source {
         wire: &mut MonitorConnection,
     ) -> Result<Event, DbErr> {
         let facts = match self.config() {
-            Some(asked) => backend::meet(config, asked, wire).await?,
+            Some(asked) => backend::meet(config, asked, wire, config.connect_timeout).await?,
             None => Facts::default(),
         };
         Ok(Event::ProbeOk {

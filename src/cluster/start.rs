@@ -13,7 +13,11 @@ pub(crate) mod settings;
 pub(crate) mod standing;
 mod warnings;
 
-use std::{collections::HashMap, sync::Arc, time::Instant};
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use sea_orm::{DbBackend, DbErr};
 use tokio::runtime::Handle;
@@ -131,6 +135,8 @@ struct Starting {
     /// The connections on which nodes were asked. Health checks open their own: a name may move right after the start, and an old
     /// connection stays where it is.
     wires: HashMap<NodeId, MonitorConnection>,
+    /// How long one attempt to connect may take.
+    attempt: Duration,
     /// What is down was said once.
     waits: bool,
     catalog_read: bool,
@@ -161,6 +167,7 @@ impl Starting {
             effects,
             primary_error: None,
             wires: HashMap::new(),
+            attempt: config.connect_timeout,
             waits: false,
             catalog_read: false,
             origin,

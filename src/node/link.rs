@@ -26,7 +26,10 @@ pub(crate) use self::{
     pool_state::PoolState,
     second_pool::{Returned, SecondPool},
 };
-use super::{PendingPool, PoolSize, door::Guide};
+use super::{
+    PendingPool, PoolSize,
+    door::{Guide, Stranger},
+};
 #[cfg(feature = "postgres")]
 use crate::causality::LedTo;
 use crate::{error::DbErrKind, node::open::logs_in_again};
@@ -190,8 +193,22 @@ impl NodePool {
             .is_some_and(|pool| pool.size < kept.min(pool.max))
     }
 
-    /// Opens as many connections as are to be kept; `opened` is called before they can be had.
-    pub(crate) async fn fill(&self, kept: u32, opened: impl Fn()) {
+    /// Opens as many connections as are to be kept; `opened` is called before they can be had. Ends with the first that the
+    /// door refuses, and says why: the pool would go on logging in.
+    pub(crate) async fn fill(&self, kept: u32, opened: impl Fn()) -> Option<Stranger> {
+        let Some(guide) = self.guide() else {
+            self.open_kept(kept, opened).await;
+            return None;
+        };
+        let mut refusals = guide.refusals();
+        tokio::select! {
+            biased;
+            () = self.open_kept(kept, opened) => None,
+            Ok(()) = refusals.changed() => *refusals.borrow(),
+        }
+    }
+
+    async fn open_kept(&self, kept: u32, opened: impl Fn()) {
         // In this order: a future that is dropped on the way calls it before the connections can be had.
         let mut held = Vec::new();
         let _opened = at_end(opened);

@@ -127,6 +127,10 @@ pub(crate) enum Notice {
     ProbeRejected {
         node: NodeId,
     },
+    /// Lets us in again.
+    ProbeAdmitted {
+        node: NodeId,
+    },
     /// A warning: it answers and is not used.
     Fenced {
         node: NodeId,

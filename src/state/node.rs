@@ -157,6 +157,10 @@ pub(crate) struct ProbeTimes {
     pub(crate) asked: Option<Moment>,
     /// When the last one ended.
     pub(crate) ended: Option<Moment>,
+    /// When the last probe was sent that was answered.
+    pub(crate) answered: Option<Moment>,
+    /// When the last one ended that was answered, or refused.
+    pub(crate) heard: Option<Moment>,
     /// A probe has succeeded at least once.
     pub(crate) seen: bool,
     /// Round trip of the probes, smoothed; none until one has succeeded.

@@ -48,7 +48,10 @@ pub(super) fn observe(step: &mut Step<'_>, id: NodeId, begun: Moment, mut facts:
         node.replay.current_at = node.replay.current_at.max(complete);
     }
     let begins_to_follow = follows && was_in_recovery != node.said.in_recovery;
-    if node.spec.role == Role::Primary && begins_to_follow && !wakes {
+    let is_named = node.spec.role == Role::Primary && begins_to_follow && !wakes;
+    // Where the primary is found by its epoch, whatever the list calls it, a switch-over leaves nothing to correct; and while
+    // there is none that is told by itself.
+    if is_named && !step.state.finds_primary() {
         step.out.notice(Notice::PrimaryInRecovery { node: id });
     }
     let hides = follows && facts.epoch == Fact::Unknown;
@@ -173,6 +176,11 @@ impl NodeState {
 }
 
 impl State {
+    /// Whether epochs tell who the primary is, and not the list.
+    fn finds_primary(&self) -> bool {
+        self.tuning.failover.enabled && self.primaryship.epoch.is_some()
+    }
+
     /// How far a primary of the same cluster and epoch has said that it had written, as far as one was heard of beside this node.
     fn written_beside(&self, id: NodeId, facts: &ProbeFacts) -> Option<u64> {
         let writes = |node: &&NodeState| {

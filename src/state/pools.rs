@@ -5,7 +5,7 @@
 //! connection may take. A warm connection for writes was weighed against connecting at the promotion: all writes wait then.
 
 use super::step::Step;
-use super::{Effect, Fact, PoolNews, State, WalReceiver};
+use super::{Effect, Fact, NodeState, PoolNews, State, WalReceiver};
 use crate::vocabulary::{NodeId, Role};
 
 /// A pool of this generation was opened, or could not be. The picture has to show it: statements wait there.
@@ -23,25 +23,37 @@ pub(super) fn news(step: &mut Step<'_>, id: NodeId, generation: u64, news: PoolN
 pub(super) fn answered(step: &mut Step<'_>, id: NodeId) {
     let may_rise = step.state.may_fail_over();
     let led = step.state.primaryship.primary.is_some();
+    let greatest = step.state.primaryship.seen.greatest;
     let Some(node) = step.node_mut(id) else {
         return;
     };
     if !node.is_member() {
         return;
     }
+    let is_over = is_over(node, greatest);
     let receives_nothing =
         led && node.role == Role::Replica && node.said.receiver == Fact::Known(WalReceiver::Absent);
-    let stands_by = may_rise && node.role == Role::Replica;
-    if std::mem::take(&mut node.condition.lacks_pool) {
+    let stands_by = may_rise && node.role == Role::Replica && !is_over;
+    if !is_over && std::mem::take(&mut node.condition.lacks_pool) {
         step.out.push(Effect::OpenMissing { node: id });
         step.out.publish();
     }
-    // Where it receives nothing its connections would be refused (T5).
-    if !receives_nothing {
+    // Its connections would be refused at the door, and a pool logs in again and again for each (T5, T7).
+    if !is_over && !receives_nothing {
         step.out.answer(Effect::Fill { node: id });
     }
     if stands_by {
         step.out.answer(Effect::StandBy { node: id });
+    }
+}
+
+/// Whether the node is fenced, or follows a primary that is over.
+fn is_over(node: &NodeState, greatest: Option<u64>) -> bool {
+    let is_older = |own: u64| greatest.is_some_and(|greatest| own < greatest);
+    match node.role {
+        Role::Fenced => true,
+        Role::Replica => node.said.epoch.known().is_some_and(is_older),
+        Role::Primary | Role::Unknown => false,
     }
 }
 

@@ -41,6 +41,8 @@ pub(crate) struct Primaryship {
     pub(crate) changes: u64,
     /// Whose epoch it is.
     owner: Option<NodeId>,
+    /// When the owner was asked that said so: who has answered nothing since may be dead.
+    begun: Option<Moment>,
     /// The node that takes writes.
     pub(crate) primary: Option<NodeId>,
     /// Since when there is none.
@@ -265,8 +267,8 @@ fn assign(step: &mut Step<'_>, index: usize, primary: Option<NodeId>) {
     step.out.publish();
 }
 
-/// Tells of a fence once it is there and the node answers: one that was found dead takes no writes, and its end has a
-/// line of its own. Whether the fence before this one was told.
+/// Tells of a fence once it is there and the node has answered since: one that was found dead takes no writes, and its end
+/// has a line of its own. Whether the fence before this one was told.
 fn announce_fence(step: &mut Step<'_>, index: usize, fence: Option<FenceReason>) -> bool {
     let state = &*step.state;
     let unheard = |node: &NodeState| node.probe.asked.is_none() && !node.is_ejected();
@@ -277,9 +279,14 @@ fn announce_fence(step: &mut Step<'_>, index: usize, fence: Option<FenceReason>)
     let open = state.primaryship.primary.is_none()
         && state.primaryship.claim.is_none()
         && (none_since.is_none() || state.members().any(unasked));
+    let claimed = state.claimant().and_then(|claimant| state.node(claimant));
+    let claimed = claimed.filter(|claimant| state.primaryship.primary != Some(claimant.id));
+    let claimed = claimed.and_then(|claimant| claimant.probe.asked);
+    let since = state.primaryship.begun.max(none_since).max(claimed);
     let node = &mut step.state.nodes[index];
     let was_announced = node.fencing.announced.is_some();
-    let silent = node.is_ejected() || node.condition.suspicion.is_some();
+    let unanswered = node.probe.answered < since;
+    let silent = node.is_ejected() || node.condition.suspicion.is_some() || unanswered;
     match fence {
         None => node.fencing.announced = None,
         Some(FenceReason::Stale) if silent || open => {}

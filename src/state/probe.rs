@@ -53,6 +53,8 @@ fn succeeded(step: &mut Step<'_>, id: NodeId, begun: Moment, rtt: Duration, fact
         return;
     }
     node.probe.seen = true;
+    node.probe.answered = Some(begun);
+    node.probe.heard = Some(now);
     let was_rejected = std::mem::take(&mut node.condition.rejected);
     let before = node.probe.latency.map(millis);
     let smooth = node
@@ -60,8 +62,13 @@ fn succeeded(step: &mut Step<'_>, id: NodeId, begun: Moment, rtt: Duration, fact
         .latency
         .map_or(rtt, |old| old.mul_f64(0.8) + rtt.mul_f64(0.2));
     node.probe.latency = Some(smooth);
+    // Of one that was found dead since, its return is told.
+    let lets_in = was_rejected && !node.is_ejected();
     if before != Some(millis(smooth)) || was_rejected {
         step.out.publish();
+    }
+    if lets_in {
+        step.out.notice(Notice::ProbeAdmitted { node: id });
     }
     observe::observe(step, id, begun, facts);
     if !crash::answered(step, id, begun) {
@@ -121,6 +128,9 @@ fn failed(step: &mut Step<'_>, id: NodeId, begun: Moment, signal: Signal) {
         return;
     };
     node.probe.end(begun, now);
+    if signal != Signal::TimedOut {
+        node.probe.heard = Some(now);
+    }
     if !node.is_member() {
         return;
     }
@@ -204,11 +214,18 @@ impl Step<'_> {
             Signal::Terminated | Signal::SessionEnded => {
                 self.ask_probe(id, now);
             }
-            _ if confirmed || !seen => self.eject(id, signal, 2),
-            _ => {
-                self.suspect(id, signal, false);
-                self.ask_probe(id, now);
-            }
+            _ if !seen => self.eject(id, signal, 2),
+            _ => match suspicion
+                .filter(|_| confirmed)
+                .map(|suspicion| suspicion.since)
+            {
+                Some(since) if !self.may_be_ours(id, since, signal) => self.eject(id, signal, 2),
+                _ => {
+                    self.suspect(id, signal, false);
+                    self.ask_probe(id, now);
+                    self.ask_witnesses(id);
+                }
+            },
         }
     }
 

@@ -1,6 +1,7 @@
 //! When the primary changes: real promotions, kills, freezes and returns (rules T2–T8, R2, T13).
 
 mod conflict;
+mod fenced;
 mod follow;
 mod handed_out;
 mod lag;

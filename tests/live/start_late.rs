@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use sea_orm::{ConnectOptions, ConnectionTrait, DatabaseExecutor, DbBackend, DbErr};
 use sealane::{Error, RoutedConnection, drop_in};
-use sealane_harness::Cluster;
+use sealane_harness::{Cluster, Forwarder};
 
 use crate::{
     fixture::{builder, cluster, number},
@@ -56,6 +56,23 @@ async fn a_start_waits_for_servers_that_come_up_as_seaorms_does() {
         .await;
         write(&db).await.unwrap();
     }
+}
+
+/// As where many processes start at once and a login takes longer than one attempt may (rule T6).
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_start_gives_nodes_that_are_all_too_slow_more_time_with_each_attempt() {
+    let cluster = cluster(0);
+    let way = Forwarder::to(cluster.primary().addr()).unwrap();
+    // A login takes several of these.
+    way.delay(Duration::from_millis(100));
+    let url = cluster.primary().url_at(way.addr(), "postgres");
+    let builder = RoutedConnection::builder()
+        .primary(url)
+        .connect_timeout(Duration::from_millis(150))
+        .acquire_timeout(LIMIT);
+    let db = builder.connect().await.unwrap();
+    way.heal();
+    write(&db).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

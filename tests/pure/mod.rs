@@ -11,6 +11,7 @@ mod door;
 mod flavour;
 mod gtid;
 mod health;
+mod in_time;
 mod intent;
 mod matrix;
 mod metrics;

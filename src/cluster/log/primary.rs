@@ -12,16 +12,24 @@ impl Log<'_> {
     /// Who takes writes.
     pub(super) fn on_primary(&self, notice: &Notice) {
         match notice {
-            Notice::PrimaryIs { node, without } => {
-                let without =
-                    without.map(|time| format!(", after {:?} without one", rounded(time)));
-                tracing::info!(
-                    node = self.name(*node),
-                    "is the primary now{}{}: writes go there",
-                    self.timeline(self.state.primaryship.epoch),
-                    without.unwrap_or_default()
-                );
-            }
+            Notice::PrimaryIs {
+                node,
+                without: Some(time),
+            } => tracing::warn!(
+                node = self.name(*node),
+                recovered = true,
+                "is the primary now{}, after {:?} without one: writes go there",
+                self.timeline(self.state.primaryship.epoch),
+                rounded(*time)
+            ),
+            Notice::PrimaryIs {
+                node,
+                without: None,
+            } => tracing::info!(
+                node = self.name(*node),
+                "is the primary now{}: writes go there",
+                self.timeline(self.state.primaryship.epoch)
+            ),
             Notice::NoPrimary => tracing::warn!(
                 "no node is known to be the primary: {}; writes wait for one for {:?} (SEALANE_FAILOVER_TIMEOUT), then they \
                  fail: promote a standby, or start the primary again",
@@ -40,9 +48,10 @@ impl Log<'_> {
                  standby again; stop the wrong one, or name the right one by cluster().force_primary() in each process",
                 self.timeline(self.state.primaryship.epoch)
             ),
-            Notice::ConflictOver => {
-                tracing::info!("one node takes writes again: the conflict of primaries is over")
-            }
+            Notice::ConflictOver => tracing::warn!(
+                recovered = true,
+                "one node takes writes again: the conflict of primaries is over"
+            ),
             Notice::PrimaryInRecovery { node } => {
                 tracing::warn!(
                     node = self.name(*node),

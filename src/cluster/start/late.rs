@@ -4,9 +4,10 @@ use std::time::{Duration, Instant};
 
 use super::{Starting, settings::tuning};
 use crate::{
+    cluster::nodes::unanswered,
     config::Config,
     error::Error,
-    signal,
+    signal::{self, Signal},
     state::{Moment, StartProblem, State},
 };
 
@@ -51,10 +52,22 @@ impl Starting {
                     config.setting("acquire_timeout")
                 );
             }
+            if self.nobody_answered_in_time() {
+                // What takes longer than one attempt may is begun anew each time, and never there.
+                self.attempt = (self.attempt * 2).min(config.acquire_timeout);
+            }
             tokio::time::sleep(pause.min(left)).await;
             pause = longest.min(pause * 2);
             self.forget(config)?;
         }
+    }
+
+    /// Whether every node that was asked exceeded the time of an attempt: this process may be the one that is late.
+    fn nobody_answered_in_time(&self) -> bool {
+        self.sources.iter().all(|one| {
+            let trouble = one.trouble.since(self.origin);
+            trouble.is_some_and(|err| unanswered(&err) == Signal::TimedOut)
+        })
     }
 
     fn may_pass(&self, problem: &StartProblem) -> bool {

@@ -51,7 +51,11 @@ impl Starting {
             let search = |effect: &Effect| {
                 matches!(
                     effect,
-                    Effect::Notice(Notice::NoPrimary | Notice::PrimaryIs { .. })
+                    Effect::Notice(
+                        Notice::NoPrimary
+                            | Notice::PrimaryIs { .. }
+                            | Notice::PrimaryInRecovery { .. }
+                    )
                 )
             };
             self.effects.retain(|effect| !search(effect));
@@ -60,6 +64,7 @@ impl Starting {
 
     async fn probe_once(&mut self, config: &Config) {
         let begun = Moment(self.origin.elapsed());
+        let attempt = self.attempt;
         let asked = |node: &&NodeState| !node.is_ejected();
         let asking = self.state.members().filter(asked).filter_map(|node| {
             let source = self
@@ -72,7 +77,7 @@ impl Starting {
             // What is opened in the first round serves the others.
             let mut wire = self.wires.remove(&id).unwrap_or_default();
             Some(async move {
-                let answer = backend::meet(config, asked, &mut wire).await;
+                let answer = backend::meet(config, asked, &mut wire, attempt).await;
                 ((id, name, trouble), role, answer.map(|facts| (facts, wire)))
             })
         });

@@ -3,7 +3,7 @@
 #[cfg(feature = "postgres")]
 use std::sync::atomic::AtomicBool;
 use std::sync::{
-    Arc, OnceLock,
+    Arc, Mutex, OnceLock, PoisonError,
     atomic::{AtomicU64, Ordering},
 };
 
@@ -33,6 +33,8 @@ pub(crate) struct Guide {
     #[cfg(feature = "postgres")]
     pub(in crate::node) question: FullestQuestion,
     refused: watch::Sender<Option<Stranger>>,
+    /// The refusal that was told last to whoever operates the servers.
+    told: Mutex<Option<Stranger>>,
     /// The sockets of its pool.
     pub(crate) sockets: Arc<Sockets>,
     /// Which port they lead to; unset where they are no network's.
@@ -69,6 +71,7 @@ impl Guide {
             #[cfg(feature = "postgres")]
             question: FullestQuestion::default(),
             refused: watch::Sender::new(None),
+            told: Mutex::default(),
             sockets: Arc::default(),
             port: OnceLock::new(),
             #[cfg(feature = "postgres")]
@@ -175,6 +178,15 @@ impl Guide {
     /// Why a connection of it was not used; hears of the next time as well.
     pub(crate) fn refusals(&self) -> watch::Receiver<Option<Stranger>> {
         self.refused.subscribe()
+    }
+
+    /// Whether this refusal is to be told: no other line does, and it was not told last.
+    pub(crate) fn is_news(&self, stranger: Stranger) -> bool {
+        let told = || {
+            let told = &mut self.told.lock().unwrap_or_else(PoisonError::into_inner);
+            told.replace(stranger)
+        };
+        !stranger.is_told_otherwise() && told() != Some(stranger)
     }
 
     /// How many connections were judged so far.

@@ -50,3 +50,10 @@ pub(crate) enum Stranger {
     )]
     Balances,
 }
+
+impl Stranger {
+    /// Whether the topology has a line of its own for it, or settles it by itself.
+    pub(super) fn is_told_otherwise(self) -> bool {
+        matches!(self, Self::Moved | Self::NotYet)
+    }
+}

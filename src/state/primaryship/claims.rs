@@ -190,8 +190,10 @@ impl Step<'_> {
     }
 
     fn accept(&mut self, id: NodeId, epoch: u64) {
+        let begun = self.state.node(id).and_then(|node| node.probe.asked);
         let primaryship = &mut self.state.primaryship;
         primaryship.claim = None;
+        primaryship.begun = begun;
         let before_sleep = primaryship.before_sleep.epoch.take();
         let before = before_sleep.filter(|before| *before != epoch);
         primaryship.changes += u64::from(primaryship.epoch.or(before).is_some());
