@@ -175,7 +175,7 @@ impl GtidConnection {
     }
 }
 
-const WITHOUT: &str = "it has none of MariaDB's global transaction identifiers";
+const WITHOUT: &str = "it has none of MariaDB's global transaction identifiers, and MySQL's sets of them are not read";
 
 /// An unknown variable or table, or one that this user may not read.
 fn is_missing(err: &sqlx::Error) -> bool {

@@ -44,6 +44,10 @@ fn advice(err: &DbErr) -> Option<&'static str> {
         sqlx::Error::Database(answer) => of_server(&answer.code()?, answer.message()),
         sqlx::Error::Io(error) => of_socket(error),
         sqlx::Error::Tls(error) => Some(of_tls(&error.to_string())),
+        // The driver's own words name features that this crate has not.
+        sqlx::Error::Configuration(error) if error.to_string().contains("RSA auth") => {
+            Some(WANTS_TLS_FOR_PASSWORD)
+        }
         _ => None,
     }
 }
@@ -135,6 +139,11 @@ const OPENSSL: &str = "SSL routines";
 
 const WANTS_CERTIFICATE: &str =
     "the server asks for a client's certificate: name it and its key by `sslcert` and `sslkey`";
+
+/// A MySQL server forgets with each start whose password it has seen, so a promoted one may be the first to say this.
+const WANTS_TLS_FOR_PASSWORD: &str = "the server takes this password only by TLS, for as long as it does not remember the login \
+    (caching_sha2_password): use a build with the Cargo feature `runtime-tokio-rustls` or `runtime-tokio-native-tls` of sealane, \
+    and leave `ssl-mode` on";
 
 fn is_of_tls(text: &str) -> bool {
     ["certificate", "fatal alert", "TLS", "handshake"]

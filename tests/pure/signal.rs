@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::words::{role, rows, str_of};
 use crate::signal::{
     ErrorFacts, ServerAnswer, ServerDialect, Severity, Signal, facts, meaning, of_db_err, signal,
-    stage_of,
+    stage_of, told,
 };
 use crate::vocabulary::{Role, Stage};
 
@@ -181,4 +181,14 @@ async fn a_write_on_a_sqlite_reader_is_read_from_the_drivers_own_error() {
         signal(&error, Role::Replica),
         Signal::RefusedAsWrite { certain: false }
     );
+}
+
+/// The driver names features of its own, which nobody can switch on here.
+#[test]
+fn a_password_that_a_server_takes_by_tls_alone_is_told_as_such() {
+    let text = "RSA auth backend disabled; enable feature `mysql-rsa`";
+    let err = SqlxError::Configuration(text.into());
+    let told = told(&DbErr::Conn(RuntimeErr::SqlxError(Arc::new(err))));
+    assert!(told.starts_with(text), "{told}");
+    assert!(told.contains("`runtime-tokio-rustls`"), "{told}");
 }
