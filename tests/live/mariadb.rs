@@ -1,5 +1,5 @@
-//! The routed handle on a MariaDB primary and two replicas that follow it by GTID. What each server was sent is counted in the
-//! server's own log.
+//! The routed handle on a primary and two replicas that follow it by GTID: MariaDB's or, by `tests/run --mysql`, MySQL's. What
+//! each server was sent is counted in the server's own log.
 
 mod again;
 mod conflict;
@@ -16,6 +16,7 @@ mod intent;
 mod lag;
 mod late_start;
 mod logs;
+mod mysql;
 mod own_writes;
 mod positions;
 mod routing;

@@ -96,9 +96,9 @@ async fn a_replica_that_receives_nothing_serves_no_reads() {
     let db = roles.builder(user::WHO_SEES).max_lag(None);
     let db = db.check_interval(50 * MS).connect().await.unwrap();
     until_used(&db, "m2").await;
-    cut.sql("stop slave io_thread").unwrap();
+    cut.stop_receiver().unwrap();
     until_unused(&db, "m2", "not receiving").await;
-    cut.sql("start slave io_thread").unwrap();
+    cut.start_receiver().unwrap();
     until_used(&db, "m2").await;
 }
 

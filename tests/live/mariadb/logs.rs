@@ -148,7 +148,7 @@ async fn a_new_primary_without_a_record_covers_no_read_by_what_it_wrote_long_ago
     insert(&db, 2).await.unwrap();
     one.wait_caught_up_with(two).unwrap();
     stands.wait_caught_up_with(two).unwrap();
-    stands.sql("stop slave sql_thread").unwrap();
+    stands.stop_applier().unwrap();
     two.demote().unwrap();
     one.promote().unwrap();
     follow(two, one);

@@ -1,12 +1,13 @@
 //! A primary and its replicas, started together and removed together.
 
-use super::{Node, template::Template};
+use super::{Flavour, Node, template::Template};
 use crate::{Result, account::Account, cluster::in_parallel, guardian::Guarded};
 
 /// What a cluster will be; see [`Cluster::builder`].
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 #[must_use = "a builder does nothing until `start`"]
 pub struct Builder {
+    flavour: Flavour,
     replicas: u32,
     settings: Vec<(String, String)>,
 }
@@ -19,6 +20,12 @@ pub struct Cluster {
 }
 
 impl Builder {
+    /// Which servers; without this the one that was [asked](Flavour::asked) for.
+    pub fn flavour(mut self, flavour: Flavour) -> Self {
+        self.flavour = flavour;
+        self
+    }
+
     /// The number of replicas; none by default.
     pub fn replicas(mut self, count: u32) -> Self {
         self.replicas = count;
@@ -48,7 +55,7 @@ impl Builder {
         let account = Account::find()?;
         let folder = Guarded::folder()?;
         account.own(folder.path())?;
-        let template = Template::get(&account)?;
+        let template = Template::get(&account, self.flavour)?;
         let mut cluster = Cluster {
             nodes: Vec::new(),
             folder,
@@ -77,7 +84,11 @@ impl Builder {
 impl Cluster {
     /// Describes a cluster of one primary.
     pub fn builder() -> Builder {
-        Builder::default()
+        Builder {
+            flavour: Flavour::asked(),
+            replicas: 0,
+            settings: Vec::new(),
+        }
     }
 
     /// The node that was the primary at the start, whatever it is now.

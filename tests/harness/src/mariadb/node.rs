@@ -1,4 +1,4 @@
-//! One MariaDB server: who it is, where it listens, and SQL to it.
+//! One server: who it is, where it listens, and SQL to it.
 
 mod life;
 mod observe;
@@ -12,8 +12,8 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-pub(super) use self::life::LOG_FILE_SIZE;
 use super::{
+    Flavour,
     template::{PASSWORD, Template},
     wire,
 };
@@ -22,7 +22,7 @@ use crate::{Result, account::Account, port::Port, server::ServerSlot, wait};
 /// The database that clients use unless they name another one.
 const DATABASE: &str = "shop";
 
-/// One MariaDB server. A cheap clone of a handle: all clones are the same server.
+/// One server. A cheap clone of a handle: all clones are the same server.
 ///
 /// All methods block the calling thread; see the [crate's page](crate#blocking).
 #[derive(Clone)]
@@ -46,7 +46,8 @@ struct Inner {
 
 impl fmt::Debug for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "MariaDB({} at {})", self.0.name, self.addr())
+        let flavour = self.flavour();
+        write!(f, "{flavour:?}({} at {})", self.0.name, self.addr())
     }
 }
 
@@ -71,6 +72,12 @@ impl Node {
             settings: Mutex::default(),
             counted_from: Mutex::new(0),
         })))
+    }
+
+    /// Which server it is.
+    #[must_use]
+    pub fn flavour(&self) -> Flavour {
+        self.0.template.flavour
     }
 
     /// `m1`, `m2`, ….

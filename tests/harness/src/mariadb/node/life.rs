@@ -11,37 +11,14 @@ use std::{
 
 use nix::sys::signal::Signal;
 
-use super::Node;
-use crate::{Error, Result, error::Attempt, process, server::Server};
-
-/// As the template was made: a server refuses a log of another size only after a crash, but growing it takes time.
-pub(in crate::mariadb) const LOG_FILE_SIZE: &str = "--innodb-log-file-size=4M";
-
-/// For tests that survive the end of the server, not of the machine; quick, and small. Every statement of a client is logged,
-/// which is how they are counted.
-const COMMON: [&str; 20] = [
-    LOG_FILE_SIZE,
-    "--bind-address=127.0.0.1",
-    "--skip-name-resolve",
-    "--log-bin=binlog",
-    "--log-slave-updates=1",
-    "--gtid-strict-mode=1",
-    "--binlog-format=ROW",
-    "--sync-binlog=0",
-    "--innodb-flush-log-at-trx-commit=0",
-    "--innodb-buffer-pool-size=16M",
-    "--innodb-use-native-aio=0",
-    "--innodb-fast-shutdown=2",
-    "--key-buffer-size=1M",
-    "--aria-pagecache-buffer-size=8M",
-    "--performance-schema=0",
-    "--max-connections=200",
-    "--slave-net-timeout=5",
-    "--secure-file-priv=",
-    "--general-log=1",
-    // A frozen or cut-off client is thrown out by nobody but the test.
-    "--connect-timeout=60",
-];
+use super::{Node, PASSWORD, wire};
+use crate::{
+    Error, Result,
+    error::Attempt,
+    mariadb::{Flavour, template::USERS},
+    process,
+    server::Server,
+};
 
 impl Node {
     /// Starts the server and waits until it answers. Nothing happens if it runs.
@@ -61,7 +38,24 @@ impl Node {
                 });
             }
             self.ask("select 1").map(|_| Some(()))
-        })
+        })?;
+        match self.flavour() {
+            Flavour::MariaDb => Ok(()),
+            Flavour::MySql => {
+                self.warm()?;
+                // What the server tells itself at its start stands in its log too.
+                self.reset_statements()
+            }
+        }
+    }
+
+    /// Lets the server know the passwords of those who come over TCP: the first login after a start is by TLS, by a key, or over
+    /// its socket, and drivers without TLS have neither.
+    fn warm(&self) -> Result<()> {
+        let socket = self.0.folder.join("socket");
+        USERS
+            .iter()
+            .try_for_each(|user| wire::log_in(&socket, user, PASSWORD))
     }
 
     /// Stops the server in order and waits for its end. A frozen server is thawed first. Nothing happens if it is down.
@@ -141,7 +135,7 @@ impl Node {
         let log = File::options().create(true).append(true).open(path("log"));
         let log = log.attempt(what)?;
         let mut command = inner.account.command(&inner.template.server);
-        command.arg("--no-defaults").args(COMMON);
+        command.arg("--no-defaults").args(self.flavour().options());
         command.args([
             format!("--datadir={}", path("data")),
             format!("--tmpdir={}", inner.folder.display()),

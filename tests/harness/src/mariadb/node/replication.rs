@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::{Node, PASSWORD};
+use super::Node;
 use crate::Result;
 
 impl Node {
@@ -15,26 +15,22 @@ impl Node {
     /// Lets this node follow whoever answers at an address, e.g. a [`Forwarder`](crate::Forwarder).
     pub fn follow_at(&self, addr: SocketAddr) -> Result<()> {
         self.set("read_only", "1")?;
-        self.ask(&format!(
-            "stop slave; change master to master_host='{}', master_port={}, master_user='follow', \
-             master_password='{PASSWORD}', master_use_gtid=slave_pos, master_connect_retry=1; start slave",
-            addr.ip(),
-            addr.port(),
-        ))
-        .map(drop)
+        let host = addr.ip().to_string();
+        let follow = self.flavour().follow(&host, addr.port());
+        self.ask(&follow).map(drop)
     }
 
     /// Lets a former primary follow another one, from what it has written itself. It cannot if it has written what the other one
     /// lacks: its log says so.
     pub fn rejoin(&self, other: &Self) -> Result<()> {
         self.set("read_only", "1")?;
-        self.ask("stop slave; set global gtid_slave_pos = @@global.gtid_binlog_pos")?;
+        self.ask(self.flavour().take_own_for_applied())?;
         self.follow(other)
     }
 
     /// Makes this replica a primary. Nobody else is told.
     pub fn promote(&self) -> Result<()> {
-        self.ask("stop slave; reset slave all")?;
+        self.ask(self.flavour().forget_source())?;
         self.set("read_only", "0")
     }
 
@@ -45,32 +41,51 @@ impl Node {
 
     /// Stops what applies the log, which is still received: reads grow stale.
     pub fn stop_applier(&self) -> Result<()> {
-        self.ask("stop slave sql_thread").map(drop)
+        self.turn("stop", "sql_thread")
     }
 
     /// Lets it go on.
     pub fn start_applier(&self) -> Result<()> {
-        self.ask("start slave sql_thread").map(drop)
+        self.turn("start", "sql_thread")
+    }
+
+    /// Receives nothing any more; what came goes on being applied.
+    pub fn stop_receiver(&self) -> Result<()> {
+        self.turn("stop", "io_thread")
+    }
+
+    /// Lets it receive again.
+    pub fn start_receiver(&self) -> Result<()> {
+        self.turn("start", "io_thread")
+    }
+
+    fn turn(&self, verb: &str, half: &str) -> Result<()> {
+        self.ask(&self.flavour().turn(verb, half)).map(drop)
     }
 
     /// Lets this replica show everything so many seconds later than it was written; zero ends it.
     pub fn delay(&self, seconds: u32) -> Result<()> {
-        self.ask(&format!(
-            "stop slave; change master to master_delay={seconds}; start slave"
-        ))
-        .map(drop)
+        self.ask(&self.flavour().delay(seconds)).map(drop)
     }
 
     /// Waits until this replica has applied all that `primary` has written up to now.
     pub fn wait_caught_up_with(&self, primary: &Self) -> Result<()> {
-        let written = primary.ask("select @@global.gtid_binlog_pos")?;
-        let sql = format!("select master_gtid_wait('{written}', 0)");
+        let written = primary.ask(self.flavour().written())?;
+        let sql = self.flavour().lacks(&written);
         self.wait_for("catching up", || Ok((self.ask(&sql)? == "0").then_some(())))
+    }
+
+    /// Whether it has written anything that it has not received.
+    pub fn wrote_itself(&self) -> Result<bool> {
+        Ok(self.ask(self.flavour().wrote_itself())? == "1")
     }
 
     /// Waits until this replica receives and applies.
     pub(in crate::mariadb) fn wait_replicating(&self) -> Result<()> {
-        let sql = "select variable_value from information_schema.global_status where variable_name = 'slave_running'";
-        self.wait_for("replicating", || Ok((self.ask(sql)? == "ON").then_some(())))
+        // The two halves stand beside each other there.
+        let sql = self.flavour().turn("show", "status");
+        self.wait_for("replicating", || {
+            Ok(self.ask(&sql)?.contains("|Yes|Yes|").then_some(()))
+        })
     }
 }
