@@ -107,7 +107,8 @@ async fn a_server_that_remembers_no_login_says_what_it_takes() {
     assert!(err.contains("TLS"), "{err}");
 }
 
-/// Where the performance schema is off nobody knows since when the server runs. How its sessions read a text it still says (C4).
+/// The time of its start, which is asked for in one row with all else, stands in a table of the performance schema that is there
+/// though that is off (C4).
 #[tokio::test]
 async fn a_server_without_its_performance_schema_says_how_it_reads_a_text() {
     if Flavour::asked() == Flavour::MariaDb {

@@ -181,8 +181,7 @@ async fn first_round_trip(
 
 fn read(row: &MySqlRow) -> Result<MySqlHello, sqlx::Error> {
     let text = |at: usize| row.try_get_unchecked::<String, _>(at);
-    // Nothing on a MySQL server whose performance schema is off: then a new start of it cannot be told, and all else can.
-    let started: Option<f64> = row.try_get_unchecked(7)?;
+    let started: f64 = row.try_get_unchecked(7)?;
     let (id, sql_mode) = (text(2)?, text(3)?);
     let host = text(4)?;
     let port: u64 = row.try_get_unchecked(5)?;
@@ -193,7 +192,7 @@ fn read(row: &MySqlRow) -> Result<MySqlHello, sqlx::Error> {
         read_only: row.try_get_unchecked(0)?,
         read_only_default: row.try_get_unchecked(1)?,
         plain_strings: reads_plainly(&sql_mode),
-        started: Some(hash((address, started.map(f64::to_bits)))),
+        started: Some(hash((address, started.to_bits()))),
         address: Some(address),
         applied: row.try_get_unchecked(8)?,
     })

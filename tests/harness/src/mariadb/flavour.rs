@@ -53,8 +53,7 @@ const MARIADB: [&str; 8] = [
     "--slave-net-timeout=5",
 ];
 
-/// The performance schema stays on, as everybody has it, and small: what a server says of its start stands there. As it is by
-/// default a server takes half as much memory again.
+/// The performance schema stays on, as everybody has it, and small: as it is by default a server takes half as much memory again.
 const MYSQL: [&str; 19] = [
     MYSQL_LOG_SIZE,
     "--gtid-mode=ON",
