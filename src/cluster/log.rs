@@ -153,21 +153,7 @@ impl Log<'_> {
                     "taken out: it gets no statements until it answers again; look whether its server runs and can be reached"
                 );
             }
-            Notice::Readmitted { node, after } => {
-                let role = self.state.node(*node).map(|node| node.role);
-                let after = rounded(*after);
-                tracing::warn!(
-                    node = self.name(*node),
-                    recovered = true,
-                    ?after,
-                    "answers again{}",
-                    match role {
-                        Some(Role::Replica) =>
-                            ": its share of reads grows step by step (SEALANE_RAMP_UP)",
-                        _ => "",
-                    }
-                );
-            }
+            Notice::Readmitted { node, after } => self.on_readmitted(*node, *after),
             Notice::Dead { node } => tracing::warn!(
                 node = self.name(*node),
                 "no answer for {:?} (SEALANE_DEAD_AFTER): whatever ran there was cut off; of writes among it, if there were \
@@ -207,6 +193,22 @@ impl Log<'_> {
             Notice::Stale { node } => tracing::trace!(node = self.name(*node), "old news"),
             _ => {}
         }
+    }
+
+    /// A node that was taken out is back.
+    fn on_readmitted(&self, id: NodeId, after: Duration) {
+        let role = self.state.node(id).map(|node| node.role);
+        let after = rounded(after);
+        tracing::warn!(
+            node = self.name(id),
+            recovered = true,
+            ?after,
+            "answers again{}",
+            match role {
+                Some(Role::Replica) => ": its share of reads grows step by step (SEALANE_RAMP_UP)",
+                _ => "",
+            }
+        );
     }
 
     /// Who is in the list.

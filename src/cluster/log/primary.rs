@@ -1,5 +1,7 @@
 //! Lines on who takes writes, and who is kept from it.
 
+use std::time::Duration;
+
 use super::{Log, rounded};
 use crate::{
     error::causes::{SeenNode, SeenNodes},
@@ -9,27 +11,24 @@ use crate::{
 };
 
 impl Log<'_> {
+    /// Another node takes the writes, after this long without one.
+    fn on_new_primary(&self, node: NodeId, without: Option<Duration>) {
+        let (name, timeline) = (self.name(node), self.timeline(self.state.primaryship.epoch));
+        match without {
+            Some(time) => tracing::warn!(
+                node = name,
+                recovered = true,
+                "is the primary now{timeline}, after {:?} without one: writes go there",
+                rounded(time)
+            ),
+            None => tracing::info!(node = name, "is the primary now{timeline}: writes go there"),
+        }
+    }
+
     /// Who takes writes.
     pub(super) fn on_primary(&self, notice: &Notice) {
         match notice {
-            Notice::PrimaryIs {
-                node,
-                without: Some(time),
-            } => tracing::warn!(
-                node = self.name(*node),
-                recovered = true,
-                "is the primary now{}, after {:?} without one: writes go there",
-                self.timeline(self.state.primaryship.epoch),
-                rounded(*time)
-            ),
-            Notice::PrimaryIs {
-                node,
-                without: None,
-            } => tracing::info!(
-                node = self.name(*node),
-                "is the primary now{}: writes go there",
-                self.timeline(self.state.primaryship.epoch)
-            ),
+            Notice::PrimaryIs { node, without } => self.on_new_primary(*node, *without),
             Notice::NoPrimary => tracing::warn!(
                 "no node is known to be the primary: {}; writes wait for one for {:?} (SEALANE_FAILOVER_TIMEOUT), then they \
                  fail: promote a standby, or start the primary again",

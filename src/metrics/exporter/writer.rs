@@ -47,6 +47,23 @@ impl<'a> Writer<'a> {
         }
     }
 
+    /// What failed there, and what was sent again for it.
+    fn failures(&self, label: &Arc<str>, node: &Exported) {
+        let on_node = || vec![of_node(label)];
+        let causes = RetryCause::ALL.iter().zip(&node.totals.retries);
+        for (cause, total) in causes.filter(|(_, total)| **total > 0) {
+            let mut labels = on_node();
+            labels.push(Label::from_static_parts("cause", cause.as_str()));
+            self.counter(&RETRIES, labels, *total);
+        }
+        let kinds = FailureKind::ALL.iter().zip(&node.totals.failures);
+        for (kind, total) in kinds.filter(|(_, total)| **total > 0) {
+            let mut labels = on_node();
+            labels.push(Label::from_static_parts("kind", kind.as_str()));
+            self.counter(&FAILURES, labels, *total);
+        }
+    }
+
     /// Everything of one label except its histograms.
     pub(super) fn node(&self, label: &Arc<str>, node: &Exported) {
         let on_node = || vec![of_node(label)];
@@ -67,18 +84,7 @@ impl<'a> Writer<'a> {
         for (word, total) in NodeCounter::ALL.iter().zip(&node.totals.counters) {
             self.counter(word.metric(), on_node(), *total);
         }
-        let causes = RetryCause::ALL.iter().zip(&node.totals.retries);
-        for (cause, total) in causes.filter(|(_, total)| **total > 0) {
-            let mut labels = on_node();
-            labels.push(Label::from_static_parts("cause", cause.as_str()));
-            self.counter(&RETRIES, labels, *total);
-        }
-        let kinds = FailureKind::ALL.iter().zip(&node.totals.failures);
-        for (kind, total) in kinds.filter(|(_, total)| **total > 0) {
-            let mut labels = on_node();
-            labels.push(Label::from_static_parts("kind", kind.as_str()));
-            self.counter(&FAILURES, labels, *total);
-        }
+        self.failures(label, node);
         for role in Role::ALL {
             let mut labels = on_node();
             labels.push(Label::from_static_parts("role", role.as_str()));
