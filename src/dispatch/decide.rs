@@ -181,6 +181,9 @@ impl Attempt<'_> {
     pub(super) fn count(&self, reason: Reason) {
         let shared = self.request.shared;
         match reason {
+            Reason::Replica if self.freshness.is_bound() => {
+                shared.count(ClusterCounter::CoveredRead);
+            }
             Reason::NoReplica => shared.count(ClusterCounter::Diverted),
             Reason::NotCaughtUp => {
                 shared.count(ClusterCounter::NotCaughtUp);

@@ -51,6 +51,12 @@ impl Freshness {
             && self.monotonic.as_ref().is_none_or(MonotonicRead::is_free)
     }
 
+    /// Whether the read has to see something that a replica may be known to have.
+    #[inline]
+    pub(super) fn is_bound(&self) -> bool {
+        matches!(self.need, ReadRequirement::Position { .. })
+    }
+
     /// Which replicas may serve it; `choosy`: for another reason than its session, not all of them.
     #[inline]
     pub(super) fn wants(&self, choosy: bool) -> Fresh {

@@ -33,6 +33,11 @@ impl<W: Counted, const N: usize> Counters<W, N> {
         self.cells[word.index()].fetch_add(1, Relaxed);
     }
 
+    /// How often this was counted so far.
+    pub(crate) fn get(&self, word: W) -> u64 {
+        self.cells[word.index()].load(Relaxed)
+    }
+
     /// Adds what was counted so far to `sums`.
     pub(crate) fn sum_into(&self, sums: &mut [u64; N]) {
         for (sum, cell) in sums.iter_mut().zip(&self.cells) {

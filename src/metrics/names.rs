@@ -107,6 +107,8 @@ table! {
         "Reads that went to the primary because no replica could serve them";
     NOT_CAUGHT_UP_READS = Counter Count "sealane_not_caught_up_reads_total" []
         "Reads that went to the primary because no replica was known to have replayed what they had to see";
+    COVERED_READS = Counter Count "sealane_covered_reads_total" []
+        "Reads that a replica served which was known to have what they had to see";
     CAPTURES = Counter Count "sealane_captures_total" []
         "Times the primary was asked how far it has written";
     SAMPLES = Counter Count "sealane_samples_total" []
@@ -218,6 +220,8 @@ counted! {
         Diverted = DIVERTED,
         /// A read sent to the primary as `not_caught_up`.
         NotCaughtUp = NOT_CAUGHT_UP_READS,
+        /// A read went to a replica that has what was written.
+        CoveredRead = COVERED_READS,
         /// The primary was asked for its position.
         Capture = CAPTURES,
         /// A replica was asked for its position.

@@ -178,6 +178,15 @@ impl ClusterMetrics {
         self.counters.local().add(what);
     }
 
+    /// How often this was counted so far.
+    #[must_use]
+    pub(crate) fn counted(&self, what: ClusterCounter) -> u64 {
+        self.counters
+            .iter()
+            .map(|counters| counters.get(what))
+            .sum()
+    }
+
     /// What was counted so far, by [`ClusterCounter`].
     #[must_use]
     pub(crate) fn totals(&self) -> [u64; CLUSTER_COUNTERS] {

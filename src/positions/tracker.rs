@@ -139,7 +139,10 @@ impl Tracker {
     /// What was sent up to now. A transaction counts as one statement.
     #[cfg(any(feature = "postgres", feature = "mysql"))]
     fn traffic(&self) -> Traffic {
-        let mut traffic = Traffic::default();
+        let mut traffic = Traffic {
+            covered: self.metrics.counted(ClusterCounter::CoveredRead),
+            ..Traffic::default()
+        };
         for node in self.snapshot.load().nodes() {
             let (begun, _) = node.member.metrics.progress();
             traffic.statements += begun;

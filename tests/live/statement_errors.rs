@@ -1,7 +1,8 @@
 //! What statements failed with and how long each waited for a connection, as metrics tell it.
 
+use futures_util::StreamExt;
 use metrics_util::debugging::DebugValue;
-use sea_orm::{ConnectionTrait, IsolationLevel, TransactionTrait};
+use sea_orm::{ConnectionTrait, IsolationLevel, StreamTrait, TransactionTrait};
 use sealane::RoutedConnection;
 use sealane_harness::Cluster;
 
@@ -39,6 +40,21 @@ async fn connect(cluster: &Cluster) -> RoutedConnection {
     builder(cluster).connect().await.unwrap()
 }
 
+/// Streams that fail after a row, alone and in a transaction.
+async fn cut_short(db: &RoutedConnection) {
+    let text = "SELECT 1 / (2 - n) AS n FROM generate_series(1::bigint, 2) AS n";
+    let mut rows = db.stream_raw(sql(db, text)).await.unwrap();
+    assert!(rows.next().await.is_some_and(|row| row.is_ok()));
+    assert!(rows.next().await.is_some_and(|row| row.is_err()));
+    drop(rows);
+    let txn = db.begin().await.unwrap();
+    let mut rows = txn.stream_raw(sql(db, text)).await.unwrap();
+    assert!(rows.next().await.is_some_and(|row| row.is_ok()));
+    assert!(rows.next().await.is_some_and(|row| row.is_err()));
+    drop(rows);
+    txn.rollback().await.unwrap();
+}
+
 /// Fails by a time limit.
 async fn cancelled(db: &RoutedConnection) {
     let txn = db.begin().await.unwrap();
@@ -74,6 +90,8 @@ async fn each_failure_is_counted_by_its_kind() {
     txn.execute_unprepared(wrong).await.unwrap_err();
     txn.rollback().await.unwrap();
     assert_eq!(failures(&db, "statement").await, 2);
+    cut_short(&db).await;
+    assert_eq!(failures(&db, "statement").await, 4);
     cancelled(&db).await;
     assert_eq!(failures(&db, "cancelled").await, 1);
     not_serializable(&db).await;
@@ -81,7 +99,7 @@ async fn each_failure_is_counted_by_its_kind() {
     let replica = db.replica();
     let wrong = sql(&replica, "SELECT 1 / (SELECT count(*) FROM t WHERE false)");
     replica.query_one_raw(wrong).await.unwrap_err();
-    assert_eq!(failures(&db, "statement").await, 3);
+    assert_eq!(failures(&db, "statement").await, 5);
 
     let txn = db.begin().await.unwrap();
     txn.execute_unprepared("INSERT INTO t VALUES (1)")

@@ -4,6 +4,7 @@ mod again;
 mod collide;
 mod hidden;
 mod levels;
+mod slow_commit;
 
 use sea_orm::{ConnectionTrait, DbErr, TransactionError, TransactionTrait};
 use sealane::{Error, Outcome, RoutedConnection};

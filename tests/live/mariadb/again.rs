@@ -11,9 +11,10 @@ use std::{
 use futures_util::TryStreamExt;
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement, StreamTrait, TransactionTrait};
 use sealane::{Error, Outcome, RetryPolicy, RoutedConnection, RoutedTransaction};
+use sealane_harness::mariadb::Flavour;
 
 use super::stage::Stage;
-use crate::faults::within;
+use crate::{faults::within, fixture::number};
 
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -96,6 +97,34 @@ async fn nothing_is_stored_outside_of_a_transaction_that_a_deadlock_ended() {
     // Whoever rolls it back is told nothing new.
     txn.rollback().await.unwrap();
     assert_eq!(rows(&stage, "again_ended", "stray"), "0");
+}
+
+/// MariaDB 10.6.18, 10.11.8 and newer have this option, and it is on by default from 11.6 on.
+#[tokio::test]
+async fn nothing_is_stored_outside_of_a_transaction_that_a_change_of_others_ended() {
+    let (stage, db) = start("again_changed").await;
+    if stage.primary().flavour() == Flavour::MySql {
+        return;
+    }
+    let alone = stage.builder().max_connections(1).connect();
+    let alone = alone.await.unwrap();
+    let option = "SET SESSION innodb_snapshot_isolation = ON";
+    alone.execute_unprepared(option).await.unwrap();
+    let txn = alone.begin().await.unwrap();
+    number(&txn, "SELECT count(*) FROM note").await;
+    db.execute_unprepared(&change(1)).await.unwrap();
+    let err = txn.execute_unprepared(&change(1)).await.unwrap_err();
+    assert!(err.to_string().contains("1020"), "{err}");
+    let stray = "INSERT INTO note (text) VALUES ('stray')";
+    for err in [
+        txn.execute_unprepared(stray).await.unwrap_err(),
+        txn.commit().await.unwrap_err(),
+    ] {
+        let ours = Error::from_db_err(&err).unwrap_or_else(|| panic!("{err}"));
+        assert!(matches!(ours, Error::TransactionLost { .. }), "{err}");
+        assert_eq!(ours.outcome(), Outcome::NotExecuted);
+    }
+    assert_eq!(rows(&stage, "again_changed", "stray"), "0");
 }
 
 #[tokio::test]

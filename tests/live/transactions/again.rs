@@ -10,10 +10,9 @@ use std::{
 
 use sea_orm::{ConnectionTrait, DbErr, IsolationLevel, TransactionError};
 use sealane::{Error, Outcome, RetryPolicy, RoutedConnection, RoutedTransaction};
-use sealane_harness::Forwarder;
 
-use super::start;
-use crate::{fixture::number, heard::counter, place::until};
+use super::{slow_commit::SlowCommit, start};
+use crate::{fixture::number, heard::counter};
 
 type Done = Result<(), TransactionError<DbErr>>;
 
@@ -123,32 +122,12 @@ async fn a_connection_that_is_lost_before_commit_lets_the_closure_run_again() {
 /// The row is there; a second attempt would have written it twice.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_commit_without_an_answer_is_never_sent_again() {
-    let (place, _) = start("again_unknown").await;
-    place.others(
-        "CREATE TABLE log (n bigint); \
-         CREATE FUNCTION slowly() RETURNS trigger LANGUAGE plpgsql AS \
-         $$ BEGIN PERFORM pg_sleep(0.4); RETURN NULL; END $$; \
-         CREATE CONSTRAINT TRIGGER slowly AFTER INSERT ON log DEFERRABLE INITIALLY DEFERRED \
-         FOR EACH ROW EXECUTE FUNCTION slowly()",
-    );
-    let wire = Forwarder::to(place.primary().addr()).unwrap();
-    let url = place.primary().url_at(wire.addr(), "again_unknown");
-    let db = RoutedConnection::builder()
-        .primary(url)
-        .connect()
-        .await
-        .unwrap();
+    let (slow, db) = SlowCommit::start("again_unknown").await;
     let working = tokio::spawn({
         let db = db.clone();
         async move { send(&db, policy(), &["INSERT INTO log VALUES (1)"]).await }
     });
-    let commits = "SELECT count(*) FROM pg_stat_activity WHERE datname = 'again_unknown' \
-                   AND state = 'active' AND query = 'COMMIT'";
-    until("COMMIT to run", async || {
-        place.on(place.primary(), commits) == "1"
-    })
-    .await;
-    wire.cut();
+    slow.cut().await;
     let (done, runs) = working.await.unwrap();
     let TransactionError::Connection(err) = done.unwrap_err() else {
         panic!("it failed before its COMMIT");
@@ -159,11 +138,7 @@ async fn a_commit_without_an_answer_is_never_sent_again() {
         "{err}"
     );
     assert_eq!(runs, 1);
-    until("its end", async || {
-        place.on(place.primary(), commits) == "0"
-    })
-    .await;
-    assert_eq!(place.on(place.primary(), "SELECT count(*) FROM log"), "1");
+    assert_eq!(slow.rows().await, "1");
 }
 
 #[tokio::test]

@@ -12,9 +12,8 @@ use sea_orm::{
     AccessMode, ConnectionTrait, DbErr, IsolationLevel, TransactionError, TransactionTrait,
 };
 use sealane::{Error, Outcome, Reason, RetryPolicy, RoutedConnection};
-use sealane_harness::Forwarder;
 
-use super::{SLOT, start};
+use super::{SLOT, slow_commit::SlowCommit, start};
 use crate::{
     fixture::{number, sql},
     place::{Place, until},
@@ -111,21 +110,7 @@ async fn what_fails_in_a_nested_transaction_lets_the_outer_closure_run_again() {
 /// Declared read only, and then not: what it wrote may be stored, and is seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_transaction_that_takes_its_declaration_back_counts_as_one_that_writes() {
-    let (place, _) = start("again_lifted").await;
-    place.others(
-        "CREATE TABLE log (n bigint); \
-         CREATE FUNCTION slowly() RETURNS trigger LANGUAGE plpgsql AS \
-         $$ BEGIN PERFORM pg_sleep(0.4); RETURN NULL; END $$; \
-         CREATE CONSTRAINT TRIGGER slowly AFTER INSERT ON log DEFERRABLE INITIALLY DEFERRED \
-         FOR EACH ROW EXECUTE FUNCTION slowly()",
-    );
-    let wire = Forwarder::to(place.primary().addr()).unwrap();
-    let url = place.primary().url_at(wire.addr(), "again_lifted");
-    let db = RoutedConnection::builder()
-        .primary(url)
-        .connect()
-        .await
-        .unwrap();
+    let (slow, db) = SlowCommit::start("again_lifted").await;
     let runs = Arc::new(AtomicU32::new(0));
     let working = tokio::spawn({
         let (db, counted) = (db.clone(), Arc::clone(&runs));
@@ -142,24 +127,14 @@ async fn a_transaction_that_takes_its_declaration_back_counts_as_one_that_writes
             done.await
         }
     });
-    let commits = "SELECT count(*) FROM pg_stat_activity WHERE datname = 'again_lifted' \
-                   AND state = 'active' AND query = 'COMMIT'";
-    until("COMMIT to run", async || {
-        place.on(place.primary(), commits) == "1"
-    })
-    .await;
-    wire.cut();
+    slow.cut().await;
     let Err(TransactionError::Connection(err)) = working.await.unwrap() else {
         panic!("its COMMIT was lost");
     };
     let ours = Error::from_db_err(&err).unwrap_or_else(|| panic!("{err}"));
     assert_eq!(ours.outcome(), Outcome::Unknown, "{err}");
     assert_eq!(runs.load(Relaxed), 1);
-    until("its end", async || {
-        place.on(place.primary(), commits) == "0"
-    })
-    .await;
-    assert_eq!(place.on(place.primary(), "SELECT count(*) FROM log"), "1");
+    assert_eq!(slow.rows().await, "1");
 }
 
 #[tokio::test]

@@ -26,6 +26,8 @@ impl TransactionState {
     #[cfg(feature = "stream")]
     pub(in crate::connection) fn heard(&self, err: &DbErr) {
         self.note_undone(err);
+        let kind = self.signal(err).failure_kind();
+        self.lease().metrics().failure(kind);
         if signal::is_outdated(err) {
             self.root.marks.outdated.store(true, Ordering::Release);
         }
