@@ -19,6 +19,7 @@ mod name;
 mod nodes;
 mod probes;
 pub(crate) mod shadow;
+mod shadowed;
 pub(crate) mod shared;
 mod source;
 pub(crate) mod start;

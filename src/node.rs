@@ -17,6 +17,8 @@ pub(crate) mod greet;
 mod handed_connections;
 mod idle_stack;
 mod lag;
+#[cfg(feature = "postgres")]
+mod late_pooler;
 mod lease;
 mod limiter;
 pub(crate) mod link;
@@ -25,11 +27,14 @@ pub(crate) mod local;
 mod local_rows;
 pub(crate) mod open;
 mod pending_pool;
+mod permit;
 #[cfg(feature = "postgres")]
 mod pgpool;
 mod pool_size;
 mod prepared;
 pub(crate) mod run;
+#[cfg(feature = "postgres")]
+pub(crate) mod seen;
 #[cfg(feature = "postgres")]
 pub(crate) mod sharing;
 pub(crate) mod sockets;
@@ -52,15 +57,16 @@ pub(crate) use self::{
     handed_connections::HandedConnections,
     idle_stack::IdleStack,
     lag::ReplicaLag,
-    lease::{Lease, Line, Permit, Seat},
+    lease::{Lease, Seat},
     link::{ANSWER, NodePool, PoolState, PooledConnection, Returned, SecondPool},
     pending_pool::PendingPool,
+    permit::{Line, Permit},
     pool_size::{PoolLook, PoolSize},
     trouble::Trouble,
 };
-use self::{lease::Permits, sockets::Sockets};
 #[cfg(feature = "stream")]
 pub(crate) use self::{local_rows::LocalStatement, until_cut::UntilCut};
+use self::{permit::Permits, sockets::Sockets};
 use crate::{causality::Replayed, config::NodeConfig, vocabulary::NodeId};
 
 /// What SeaORM calls after a statement.

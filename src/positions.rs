@@ -12,6 +12,8 @@ pub(crate) mod bookmark_check;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod capture;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
+mod capture_answer;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
 mod direct;
 #[cfg(feature = "mysql")]
 mod gtid;

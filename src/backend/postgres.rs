@@ -19,10 +19,9 @@ use crate::{
     error::DbErrKind,
     node::{
         asking,
-        between::refused,
+        door::server_of,
         greet::{
-            allow_reads, is_forbidden, is_missing, is_refused_as_serializable, server_of,
-            timeline_replayed,
+            allow_reads, is_forbidden, is_missing, is_refused_as_serializable, timeline_replayed,
         },
         open::connect_postgres,
         sharing,
@@ -167,7 +166,7 @@ impl Kept {
 async fn connect(config: &Config, node: &NodeConfig) -> Result<PgConnection, DbErr> {
     let mut conn = connect_postgres(config, node, "sealane-probe").await?;
     let found = sharing::find(config, node, &mut conn).await;
-    found.map_err(|stranger| DbErrKind::Conn.of_sqlx(refused(stranger)))?;
+    found.map_err(|stranger| DbErrKind::Conn.of_sqlx(stranger.refused()))?;
     Ok(conn)
 }
 

@@ -10,11 +10,7 @@ use std::{
     },
 };
 
-use super::{Cluster, shared::Shared};
-use crate::{
-    state::TextHash,
-    vocabulary::{Mode, Reason},
-};
+use crate::{state::TextHash, vocabulary::Reason};
 
 /// The most texts that are looked into: an application that builds its texts has no end of them.
 const MOST_TEXTS: usize = 1_000;
@@ -89,7 +85,7 @@ impl Shadow {
         }
     }
 
-    fn report(&self) -> ShadowReport {
+    pub(super) fn report(&self) -> ShadowReport {
         let count = |reason: Reason| self.counts[reason as usize].load(Ordering::Relaxed);
         let kept = Reason::ALL.iter().map(|reason| KeptOnPrimary {
             reason: *reason,
@@ -122,39 +118,6 @@ fn is_unrecognised(reason: Reason) -> bool {
         reason,
         Reason::Unparsed | Reason::UnknownFunction | Reason::TooLong
     )
-}
-
-impl Cluster {
-    /// What shadow mode (`SEALANE_MODE=shadow`, [`Config::mode`](crate::Config::mode)) has seen since the start; empty in the
-    /// other mode.
-    ///
-    /// ```
-    /// # #[cfg(feature = "sqlite")]
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// use sealane::{Mode, RoutedConnection};
-    ///
-    /// let builder = RoutedConnection::builder().primary("sqlite::memory:").mode(Mode::Shadow);
-    /// let db = builder.connect().await?;
-    /// println!("{}", db.cluster().shadow_report());
-    /// # Ok(())
-    /// # }
-    /// # #[cfg(not(feature = "sqlite"))]
-    /// # fn main() {}
-    /// ```
-    #[must_use]
-    pub fn shadow_report(&self) -> ShadowReport {
-        let shared = self.shared();
-        shared.map_or_else(|_| ShadowReport::default(), |shared| shared.shadow.report())
-    }
-}
-
-impl Shared {
-    /// Nothing moves: everything goes to the primary.
-    #[inline]
-    pub(crate) fn is_shadow(&self) -> bool {
-        self.config.mode == Mode::Shadow
-    }
 }
 
 impl fmt::Display for ShadowReport {

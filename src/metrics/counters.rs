@@ -34,6 +34,7 @@ impl<W: Counted, const N: usize> Counters<W, N> {
     }
 
     /// How often this was counted so far.
+    #[cfg(any(feature = "postgres", feature = "mysql"))]
     pub(crate) fn get(&self, word: W) -> u64 {
         self.cells[word.index()].load(Relaxed)
     }

@@ -179,6 +179,7 @@ impl ClusterMetrics {
     }
 
     /// How often this was counted so far.
+    #[cfg(any(feature = "postgres", feature = "mysql"))]
     #[must_use]
     pub(crate) fn counted(&self, what: ClusterCounter) -> u64 {
         self.counters

@@ -26,6 +26,8 @@ use std::{
 
 #[cfg(any(feature = "postgres", feature = "mysql", test))]
 pub(crate) use self::hello::PoolPurpose;
+#[cfg(feature = "postgres")]
+pub(crate) use self::hello::server_of;
 pub(crate) use self::{guide::Guide, hello::Hello, stranger::Stranger};
 use crate::{
     causality::{ReplayReport, Replayed},

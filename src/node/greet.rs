@@ -3,7 +3,6 @@
 mod questions;
 
 use std::{
-    hash::{BuildHasher, BuildHasherDefault, DefaultHasher},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -21,8 +20,8 @@ use self::questions::{FirstQuestion, MAY_LIST, ONLY_TIMELINE, TIMELINE};
 pub(crate) use self::questions::{FullestQuestion, is_forbidden};
 use super::{
     HandedConnections, asking,
-    between::Seen,
-    door::{Guide, Hello, Stranger},
+    door::{Guide, Hello, Stranger, server_of},
+    seen::Seen,
 };
 use crate::{
     causality::{ReplayReport, Upstream},
@@ -35,11 +34,6 @@ const AGAIN: Duration = Duration::from_millis(10);
 
 /// What a server answers that has no such function, does not allow it, or does not support it.
 pub(crate) const NOT_TOLD: [&str; 3] = ["42883", "42501", "0A000"];
-
-/// A server by its address and start time, as one number.
-pub(crate) fn server_of(addr: &str, started: Option<u64>) -> u64 {
-    BuildHasherDefault::<DefaultHasher>::default().hash_one((addr, started))
-}
 
 /// Lets a pool ask each of its connections as it is opened, whoever opens it; and does what stood in that place, which
 /// is SeaORM's setting of a search path. `handed`: what notes them where the pool is handed out.
@@ -75,8 +69,7 @@ impl Guide {
         let hello = self.ask(conn).await?;
         self.list();
         self.look_between(conn, &hello).await?;
-        self.admit(&hello)
-            .map_err(|stranger| sqlx::Error::Configuration(Box::new(stranger)))?;
+        self.admit(&hello).map_err(Stranger::refused)?;
         lift_read_only_default(conn, &hello).await
     }
 
@@ -96,7 +89,7 @@ impl Guide {
                 Err(Stranger::Moved | Stranger::ReceivesNothing) => {
                     return Err(sqlx::Error::PoolClosed);
                 }
-                Err(stranger) => return Err(sqlx::Error::Configuration(Box::new(stranger))),
+                Err(stranger) => return Err(stranger.refused()),
             }
         }
     }
@@ -107,8 +100,7 @@ impl Guide {
         conn: &mut PgConnection,
     ) -> Result<(), sqlx::Error> {
         let hello = self.ask(conn).await?;
-        self.meet(&hello)
-            .map_err(|stranger| sqlx::Error::Configuration(Box::new(stranger)))
+        self.meet(&hello).map_err(Stranger::refused)
     }
 
     async fn ask(&self, conn: &mut PgConnection) -> Result<Hello, sqlx::Error> {

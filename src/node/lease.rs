@@ -1,10 +1,6 @@
-//! A seat at a node, the lease on it and its permit in the pool: the accounting of one statement, stream or
-//! transaction.
+//! A seat at a node and the lease on it: the accounting of one statement, stream or transaction.
 //!
-//! RAII guards: a cancelled future leaks nothing. A permit is one of a semaphore in front of the pool. sqlx's own line
-//! is no use to a statement that stands in several: whoever comes to its head there connects, and who leaves then throws
-//! away what was being opened. A permit is had before the pool is asked, so that leaving a line costs nothing, and a
-//! connection under way belongs to a permit that is held until it is there.
+//! RAII guards: a cancelled future leaks nothing.
 
 use std::{
     future::poll_fn,
@@ -14,12 +10,9 @@ use std::{
     time::Instant,
 };
 
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Notify;
 
-use super::{
-    Node, NodePool, PoolSize,
-    limiter::{Limiter, Turn},
-};
+use super::{Line, Node, Permit, limiter::Limiter};
 use crate::{
     error::Error,
     metrics::{Entered, NodeMetrics},
@@ -202,70 +195,6 @@ impl Drop for Lease {
         self.seat.metrics.leave(self.entered);
         if let Some(sent) = self.sent {
             self.seat.metrics.ran(sent.elapsed());
-        }
-    }
-}
-
-/// The lines in front of a pool that somebody stands in, one after the other, before the pool's own.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Line {
-    /// A share of the pool first, so that those who have to be there keep the rest (rule R7).
-    pub(crate) share: Option<Arc<Semaphore>>,
-    /// A turn, for what is one statement.
-    pub(crate) turn: bool,
-}
-
-/// What statements have to have before they take a connection of a node.
-#[derive(Clone, Default)]
-pub(super) struct Permits {
-    /// As many as the pool has connections, first come, first served, and who leaves leaves no gap; none where the pool is
-    /// not ours to count.
-    all: Option<Arc<Semaphore>>,
-    /// Whoever gives turns before; none where nobody does, or the node has no server.
-    limiter: Option<Arc<Limiter>>,
-}
-
-impl Permits {
-    pub(super) fn of(link: &NodePool) -> Self {
-        let most = |pool: PoolSize| usize::try_from(pool.max).unwrap_or(Semaphore::MAX_PERMITS);
-        let all = |most: usize| Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS)));
-        Self {
-            all: link.pool_size().map(most).map(all),
-            limiter: None,
-        }
-    }
-}
-
-/// A permit in a pool; its drop gives it to whoever has waited longest.
-#[derive(Debug)]
-pub(crate) struct Permit {
-    _own: Option<OwnedSemaphorePermit>,
-    #[cfg_attr(
-        not(feature = "stream"),
-        expect(dead_code, reason = "held, and asked for by streams only")
-    )]
-    share: Option<OwnedSemaphorePermit>,
-    /// Given up after the others: who comes next finds a permit.
-    turn: Option<Turn>,
-}
-
-impl Permit {
-    /// Whether this permit is one of a share.
-    #[cfg(feature = "stream")]
-    pub(crate) fn is_shared(&self) -> bool {
-        self.share.is_some()
-    }
-
-    /// Gives its turn to the next statement, and keeps the permit.
-    #[cfg(feature = "stream")]
-    pub(crate) fn without_turn(self) -> Self {
-        Self { turn: None, ..self }
-    }
-
-    /// The statement that was sent then has its answer.
-    pub(super) fn answered(&self, sent: Instant) {
-        if let Some(turn) = &self.turn {
-            turn.answered(sent);
         }
     }
 }

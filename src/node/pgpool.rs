@@ -10,7 +10,10 @@
 
 use sea_orm::sqlx::{self, PgConnection, Row, postgres::PgRow};
 
-use super::{asking, between::refused, door::Stranger, greet::server_of};
+use super::{
+    asking,
+    door::{Stranger, server_of},
+};
 
 /// A question to Pgpool; whoever reads a server's log is told who asks and why.
 const IS_IT: &str =
@@ -41,7 +44,7 @@ pub(super) async fn refuse(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
         Err(err) => return Err(err),
     }
     match balances(conn).await? {
-        true => Err(refused(Stranger::Balances)),
+        true => Err(Stranger::Balances.refused()),
         false => Ok(()),
     }
 }

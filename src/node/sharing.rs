@@ -4,19 +4,15 @@
 //! of the server, or one connection is seen to change its own; neither happens where each client has one of its own. Where
 //! the server sees the very ends of our socket nothing stands between, which costs one question and no connection.
 
-use std::{fmt, net::SocketAddr, time::Duration};
+use std::{fmt, net::SocketAddr};
 
 use futures_util::{FutureExt, future::BoxFuture};
-use sea_orm::{
-    DbErr,
-    sqlx::{self, Connection, PgConnection, Row, postgres::PgRow},
-};
+use sea_orm::sqlx::{self, Connection, PgConnection, Row, postgres::PgRow};
 
-use super::{Node, asking, between::Seen, door::Stranger, open::connect_postgres, pgpool};
+use super::{asking, door::Stranger, open::connect_postgres, pgpool, seen::Seen};
 use crate::{
     causality::unresolved::Backend,
     config::{Config, NodeConfig, Sharing},
-    signal::may_show_sharing,
     vocabulary::Flavour,
 };
 
@@ -48,31 +44,6 @@ const OWN_NAME: &str = "sqlx_s_";
 
 /// How often the two connections are compared: others may take a connection between two questions.
 const ROUNDS: usize = 3;
-
-/// What a statement showed is looked at once in this time, however many show it: a caller may have what is prepared forgotten
-/// as well.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
-
-impl Node {
-    /// Looks for a pooler that began to share connections, since a statement's error shows one: before the statement is sent
-    /// again. The monitor would find it when it next connects, and by then statements would have failed. Whether there is one
-    /// behind which the statement has to run otherwise.
-    pub(crate) async fn look_for_pooler(&self, config: &Config, shown: &DbErr) -> bool {
-        let Some(node) = self.direct.as_ref().filter(|_| may_show_sharing(shown)) else {
-            return false;
-        };
-        let sharing = config.found.sharing(node.url.without_password());
-        let look = sharing.look(LOOK_EVERY, async || {
-            if let Ok(mut conn) = connect_postgres(config, node, "sealane-look").await {
-                let _ = find(config, node, &mut conn).await;
-                let _ = conn.close().await;
-            }
-        });
-        // In vain it is a statement that may fail.
-        let _ = tokio::time::timeout(config.connect_timeout, look).await;
-        self.link.needs_blocks()
-    }
-}
 
 /// How whoever opens a connection has it looked what stands between, on connections beside that one.
 pub(crate) struct Looker(Config, NodeConfig);

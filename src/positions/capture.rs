@@ -8,7 +8,8 @@ use std::{
 use sea_orm::DbErr;
 
 use super::{
-    direct::{self, CaptureAnswer, Direct},
+    capture_answer::CaptureAnswer,
+    direct::{self, Direct},
     tracker::Tracker,
 };
 use crate::{

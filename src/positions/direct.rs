@@ -4,12 +4,15 @@ use std::time::Duration;
 
 use sea_orm::{DbBackend, DbErr};
 
+use super::capture_answer::CaptureAnswer;
 #[cfg(feature = "mysql")]
 use super::gtid;
 #[cfg(feature = "postgres")]
 use super::sql;
+#[cfg(feature = "postgres")]
+use crate::causality::PrimaryPlace;
 use crate::{
-    causality::{PrimaryPlace, ReplayReport},
+    causality::ReplayReport,
     config::{Config, NodeConfig},
 };
 
@@ -20,17 +23,6 @@ pub(super) enum Direct {
     Postgres(Box<sql::LsnConnection>),
     #[cfg(feature = "mysql")]
     MySql(Box<gtid::GtidConnection>),
-}
-
-/// What a primary says of its position.
-pub(super) enum CaptureAnswer {
-    Place(PrimaryPlace),
-    /// Why there is none, for good, and what may help.
-    #[cfg_attr(
-        not(feature = "mysql"),
-        allow(dead_code, reason = "PostgreSQL's say it by an error")
-    )]
-    Nothing(String),
 }
 
 /// Opens one.

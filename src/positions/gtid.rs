@@ -10,7 +10,7 @@ use sea_orm::{
     },
 };
 
-use super::direct::CaptureAnswer;
+use super::capture_answer::CaptureAnswer;
 use crate::{
     causality::{PrimaryPlace, ReplayReport},
     config::{Config, NodeConfig},

@@ -15,9 +15,10 @@ use crate::{
     mutants,
     node::{
         asking, between,
+        door::server_of,
         greet::{
             allow_reads, is_forbidden, is_refused_as_serializable, only_timeline, position,
-            server_of, timeline_replayed,
+            timeline_replayed,
         },
     },
     position::{ClusterId, Epoch, Lsn, Position},

@@ -9,6 +9,7 @@
 //! is the primary until an authority names one, or one is seen to follow again.
 
 mod before_sleep;
+mod claimant;
 mod claims;
 mod later;
 pub(super) mod pending_word;
@@ -24,7 +25,8 @@ use super::{
 };
 use crate::vocabulary::{FenceReason, NodeId, Role};
 use before_sleep::BeforeSleep;
-use claims::{CONFIRM_LIMIT, Claim, claimed, same_server};
+use claimant::{claimed, same_server};
+use claims::{CONFIRM_LIMIT, Claim};
 use succession::Kin;
 pub(crate) use witness::Undecided;
 

@@ -1,7 +1,10 @@
 //! What a connection's first round trip tells, and what of that counts for the system that answers (rules C4, T18).
 
 #[cfg(feature = "postgres")]
-use crate::node::between::Seen;
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+
+#[cfg(feature = "postgres")]
+use crate::node::seen::Seen;
 use crate::{causality::ReplayReport, vocabulary::Flavour};
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 use crate::{
@@ -99,4 +102,10 @@ impl Hello {
     pub(in crate::node) fn writes_everywhere(&self) -> Option<bool> {
         Some(self.flavour?.row().writes_everywhere)
     }
+}
+
+/// A server by its address and start time, as one number.
+#[cfg(feature = "postgres")]
+pub(crate) fn server_of(addr: &str, started: Option<u64>) -> u64 {
+    BuildHasherDefault::<DefaultHasher>::default().hash_one((addr, started))
 }

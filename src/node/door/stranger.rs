@@ -56,4 +56,10 @@ impl Stranger {
     pub(super) fn is_told_otherwise(self) -> bool {
         matches!(self, Self::Moved | Self::NotYet)
     }
+
+    /// The driver's error for a connection that is not to be used.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn refused(self) -> sea_orm::sqlx::Error {
+        sea_orm::sqlx::Error::Configuration(Box::new(self))
+    }
 }

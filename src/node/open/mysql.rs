@@ -16,7 +16,7 @@ use self::{
 };
 use super::{
     credentials::{credentials_of, logs_in_again},
-    tuned,
+    template::tuned,
 };
 use crate::{
     config::{Config, NodeConfig},

@@ -1,5 +1,6 @@
 //! Pools of PostgreSQL nodes.
 
+pub(super) mod beside;
 mod pointed;
 mod slot;
 
@@ -7,33 +8,26 @@ use std::sync::Arc;
 
 use sea_orm::{
     DbErr, SqlxPostgresConnector,
-    sqlx::{ConnectOptions as _, PgConnection, PgPool, postgres::PgConnectOptions},
+    sqlx::{PgPool, postgres::PgConnectOptions},
 };
 
 pub(crate) use self::slot::find_free_slot;
 use self::{
+    beside::{signed_in, with_read_only_default},
     pointed::{parsed, retargeted, with_password},
     slot::made,
 };
-use super::{
-    credentials::{credentials_of, logs_in_again},
-    silent, tuned,
-};
+use super::{credentials::credentials_of, template::tuned};
 use crate::{
     config::{Config, Discovery, NodeConfig, Slot},
     credentials::{Credentials, Login, NodeCredentials, TakesCredentials},
-    error::DbErrKind,
     node::{
         HandedConnections, NodePool, PoolState,
         door::{Door, Guide, PoolPurpose},
         greet::hooked,
         sharing::Looker,
     },
-    vocabulary::Role,
 };
-
-/// A start-up parameter of every replica connection (rule I7).
-const READ_ONLY_DEFAULT: (&str, &str) = ("default_transaction_read_only", "on");
 
 pub(super) async fn open(
     config: &Config,
@@ -101,59 +95,12 @@ pub(crate) fn port(options: &PgConnectOptions) -> Option<u16> {
     (!local).then(|| options.get_port())
 }
 
-/// Opens a connection of our own beside the pool, for probes and positions, under this name. What is asked there is nobody's
-/// statement, and up to a thousand times a second: it is not logged at any level.
-pub(crate) async fn connect(
-    config: &Config,
-    node: &NodeConfig,
-    name: &str,
-) -> Result<PgConnection, DbErr> {
-    let read_only = config.fence && node.role() == Role::Replica;
-    // As its pool's are, so that whatever refuses those says so here.
-    let options = with_read_only_default(direct(config, node).await?, read_only);
-    let options = options.application_name(name);
-    let options = options.disable_statement_logging();
-    let credentials = credentials_of(config, node);
-    let mut login = credentials.as_ref().map(Login::new);
-    loop {
-        let signed = match &mut login {
-            Some(login) => Some(login.credentials().await?),
-            None => None,
-        };
-        let connected = signed_in(options.clone(), signed.as_ref()).connect().await;
-        match connected.map_err(|err| DbErrKind::Conn.of_sqlx(err)) {
-            Err(err) if logs_in_again(&mut login, &err).await => {}
-            connected => return connected,
-        }
-    }
-}
-
-/// Where such a connection leads and how, by what the configuration says.
-pub(crate) async fn direct(config: &Config, node: &NodeConfig) -> Result<PgConnectOptions, DbErr> {
-    match &config.connect_options {
-        None => parsed(&node.url),
-        Some(template) => retargeted(config, template, node).await,
-    }
-}
-
 /// What a node's connections log in with now, where that changes.
 async fn given(from: Option<&Arc<NodeCredentials>>) -> Result<Option<Credentials>, DbErr> {
     match from {
         Some(from) => Login::new(from).credentials().await.map(Some),
         None => Ok(None),
     }
-}
-
-/// These options, logging in with these credentials.
-fn signed_in(options: PgConnectOptions, with: Option<&Credentials>) -> PgConnectOptions {
-    let Some(with) = with else {
-        return options;
-    };
-    let options = match &with.user {
-        Some(user) => options.username(user),
-        None => options,
-    };
-    options.password(&with.password)
 }
 
 /// What lets a pool log in with other credentials from then on.
@@ -167,14 +114,4 @@ pub(in crate::node) fn taker(pool: &PgPool) -> Arc<dyn TakesCredentials> {
         }
     }
     Arc::new(Taker(pool.clone()))
-}
-
-/// The read-only default is a start-up parameter, because RESET and DISCARD ALL restore those; a later `SET` they would
-/// drop (I7).
-fn with_read_only_default(options: PgConnectOptions, read_only: bool) -> PgConnectOptions {
-    if read_only {
-        options.options([READ_ONLY_DEFAULT])
-    } else {
-        options
-    }
 }

@@ -12,7 +12,7 @@ use sea_orm::{
     },
 };
 
-use super::{silent, tuned, url_of};
+use super::template::{silent, tuned, url_of};
 use crate::{
     config::{Config, NodeConfig, NodeUrl, percent_decode},
     error::DbErrKind,

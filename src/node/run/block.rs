@@ -19,8 +19,7 @@ use crate::{
     error::DbErrKind,
     node::{
         PooledConnection, asking,
-        door::{Guide, Stranger},
-        greet::server_of,
+        door::{Guide, Stranger, server_of},
     },
 };
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::claimant::{claimed, same_server};
 use super::relief::relief;
 use super::succession::{
     Kin, died_unwritten, is_of_before, is_over_by_death, is_rival, kin_of_primary, may_be_dead,
@@ -22,18 +23,6 @@ pub(super) struct Claim {
     pub(super) node: NodeId,
     pub(super) epoch: u64,
     pub(super) since: Moment,
-}
-
-/// The epoch in which a node of this cluster claims to be the primary, or did when it was last heard of.
-pub(super) fn claimed(node: &NodeState, state: &State) -> Option<u64> {
-    let Fact::Known(epoch) = node.said.epoch else {
-        return None;
-    };
-    let ours = match (node.said.identity, state.primaryship.identity) {
-        (Fact::Known(own), Some(home)) => own == home,
-        _ => true,
-    };
-    (node.is_member() && ours && node.said.in_recovery == Fact::Known(false)).then_some(epoch)
 }
 
 /// Where nobody shows an epoch: the node that an authority named, once it is not in recovery; where the list leaves open
@@ -59,18 +48,6 @@ pub(super) fn without_epoch(state: &State) -> Option<NodeId> {
     first
         .filter(|_| open && second.is_none())
         .map(|only| only.id)
-}
-
-/// Whether these are one server under two names (T4). Its address does not tell: `localhost` may lead to `::1`, and a
-/// socket has none. No two servers of one cluster are started in the same microsecond.
-pub(super) fn same_server(one: &NodeState, other: &NodeState) -> bool {
-    let same = |one: &Fact<u64>, other: &Fact<u64>| match (one, other) {
-        (Fact::Known(one), Fact::Known(other)) => one == other,
-        _ => false,
-    };
-    let started = one.said.started.is_some() && one.said.started == other.said.started;
-    same(&one.said.server, &other.said.server)
-        || (started && same(&one.said.identity, &other.said.identity))
 }
 
 /// Takes in who claims what.

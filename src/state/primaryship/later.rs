@@ -5,7 +5,7 @@
 //! goes on until the new one answers was rejected: the new one may be no node of the list, and then all that was written
 //! to the old one was lost, while a process that started anew refused to write there (T14).
 
-use super::claims::claimed;
+use super::claimant::claimed;
 use crate::state::step::Step;
 use crate::state::{Fact, NodeState, State, WalReceiver};
 use crate::vocabulary::NodeId;

@@ -1,6 +1,6 @@
 //! A name that is the primary and leads to other servers too gives the role to another name of the same server (T4).
 
-use super::claims::same_server;
+use super::claimant::same_server;
 use crate::state::step::Step;
 use crate::state::{NodeState, Notice, State};
 use crate::vocabulary::NodeId;

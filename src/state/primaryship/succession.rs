@@ -4,8 +4,7 @@
 //! process reads the same one. Alone it does not do: two that were promoted beside each other show two numbers, and the greater
 //! one is the luckier one, not the later one.
 
-use super::claims::{claimed, same_server};
-use super::witness::may_reign;
+use super::claimant::{claimed, may_reign, same_server};
 use crate::state::writers::SaidRole;
 use crate::state::{Fact, NodeState, ProbeFacts, State};
 use crate::vocabulary::NodeId;

@@ -5,9 +5,10 @@
 //! replica beside a healthy primary on purpose. That the configured primary of an older epoch goes on until the other
 //! one has a witness was rejected for the start: a process that lived through the failover writes to the other one.
 
+use super::claimant::may_reign;
 use super::succession::may_succeed;
 use crate::error::causes::UndecidedPrimary;
-use crate::state::{Fact, Guess, NodeHealth, NodeState, State, WalReceiver};
+use crate::state::{Fact, Guess, NodeState, State, WalReceiver};
 use crate::vocabulary::{NodeId, Role};
 
 /// Two that show different epochs at the start, of which nobody knows which one counts.
@@ -76,15 +77,6 @@ fn has_witness(state: &State, node: &NodeState, epoch: u64) -> bool {
 fn feeds(node: &NodeState) -> bool {
     let feeds = node.said.standing.is_some_and(|standing| standing.feeds);
     feeds && node.said.guess == Some(Guess::WasReadOnly)
-}
-
-/// Whether the node is the primary for all that is known: not in recovery, and not found dead by its monitor. One
-/// broken connection is no death here, or a copy would win with the next backend that somebody terminates; neither is a
-/// refused login, which a wrong password makes of a primary that lives.
-pub(super) fn may_reign(node: &NodeState) -> bool {
-    let dead =
-        matches!(node.condition.health, NodeHealth::Ejected { failures, .. } if failures > 1);
-    (node.condition.rejected || !dead) && node.said.in_recovery != Fact::Known(true)
 }
 
 fn is_ours(node: &NodeState, state: &State) -> bool {

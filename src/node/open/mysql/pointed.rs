@@ -8,7 +8,7 @@ use sea_orm::{
 use crate::{
     config::{NodeConfig, NodeUrl},
     error::DbErrKind,
-    node::open::{Certificate, logged, silent, take_certificates, unread, url_of},
+    node::open::template::{Certificate, logged, silent, take_certificates, unread, url_of},
 };
 
 /// The caller's options as sqlx sees them after the caller's closures, pointed at this node.

@@ -8,7 +8,9 @@ use sea_orm::{
 use crate::{
     config::{Config, NodeConfig, NodeUrl},
     error::DbErrKind,
-    node::open::{Certificate, logged, password_in, silent, take_certificates, unread, url_of},
+    node::open::template::{
+        Certificate, logged, password_in, silent, take_certificates, unread, url_of,
+    },
 };
 
 /// The caller's options as sqlx sees them after the caller's closures, pointed at this node.

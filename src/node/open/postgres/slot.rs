@@ -16,11 +16,11 @@ use sea_orm::{
     },
 };
 
-use super::{pointed::retargeted, silent};
+use super::pointed::retargeted;
 use crate::{
     config::{Config, NodeConfig, Slot},
     error::DbErrKind,
-    node::asking,
+    node::{asking, open::template::silent},
 };
 
 /// A search path that nobody has, as SeaORM takes it and as the server shows it.
