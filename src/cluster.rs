@@ -13,11 +13,15 @@ mod idle;
 pub(crate) mod inbox;
 mod inspection;
 mod judging;
+mod last_switched;
 mod log;
 mod metric_sums;
 mod name;
 mod nodes;
+#[cfg(feature = "otel")]
+pub(crate) mod otel;
 mod probes;
+mod report;
 pub(crate) mod shadow;
 mod shadowed;
 pub(crate) mod shared;

@@ -11,6 +11,8 @@ mod discovery;
 mod dns;
 mod draft;
 mod effective;
+#[cfg(feature = "otel")]
+mod endpoints;
 mod env;
 mod error;
 #[cfg(feature = "postgres")]
@@ -38,6 +40,8 @@ pub use discovery::{Discovery, ParseDiscoveryError};
 #[cfg(feature = "dns")]
 pub(crate) use dns::DnsName;
 pub(crate) use dns::DnsQuestion;
+#[cfg(feature = "otel")]
+pub(crate) use endpoints::Endpoints;
 pub use error::{ConfigError, Problem};
 #[cfg(feature = "postgres")]
 pub(crate) use found::{Found, Place, Sharing, Slot};

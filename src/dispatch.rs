@@ -52,7 +52,8 @@ use crate::{
     },
     route::{Forced, Refusal},
     signal,
-    vocabulary::{Consistency, Intent, Stage},
+    span::{StatementSpan, Subject},
+    vocabulary::{Consistency, Intent, Reason, Stage},
 };
 
 /// What is sent, and what becomes of it: a query, a stream, a begin.
@@ -69,6 +70,9 @@ pub(crate) trait Work: Sync {
 
     /// The statement's text; none for a begin.
     fn sql(&self) -> Option<&str>;
+
+    /// What its span is of.
+    fn subject(&self) -> Subject<'_>;
 
     /// Sends it once, to the leased node or to the first of them that has a place: the lease is on that one then. Nothing
     /// where that node turned out not to be one for it, and nothing was sent.
@@ -94,18 +98,42 @@ pub(crate) async fn run<W: Work>(
     overrides: &Overrides,
     work: &W,
 ) -> Result<W::Output, DbErr> {
+    let span = StatementSpan::begin(shared, work.subject());
+    let entrance = span.entrance();
+    entrance.run(run_in(span, shared, overrides, work)).await
+}
+
+async fn run_in<W: Work>(
+    span: StatementSpan,
+    shared: &Arc<Shared>,
+    overrides: &Overrides,
+    work: &W,
+) -> Result<W::Output, DbErr> {
     let classification = work.classify(shared, overrides);
     let mut attempt = Attempt::new(shared, overrides, classification, work.sql());
+    attempt.span = span;
     attempt.settle_verdict().await;
     loop {
-        let mut lease = attempt.lease().await.map_err(|err| err.into_db(W::KIND))?;
-        let failed = match work.send(&mut attempt, &mut lease).await {
-            Ok(Some(sent)) => return Ok(work.done(&mut attempt, lease, sent)),
+        let mut lease = match attempt.lease().await {
+            Ok(lease) => lease,
+            Err(err) => return Err(attempt.fails(err.into_db(W::KIND))),
+        };
+        attempt.goes_to(&lease);
+        let sent = work.send(&mut attempt, &mut lease).await;
+        // It may have found its connection elsewhere.
+        attempt.goes_to(&lease);
+        let failed = match sent {
+            Ok(Some(sent)) => {
+                let done = work.done(&mut attempt, lease, sent);
+                attempt.span.succeeded();
+                return Ok(done);
+            }
             Ok(None) => continue,
             Err(failed) => failed,
         };
         let stage = failed.stage;
         if let Err(err) = attempt.failed(&lease, failed, W::KIND).await {
+            let err = attempt.fails(err);
             return work.give_up(&lease, stage, err);
         }
     }
@@ -120,6 +148,7 @@ pub(crate) struct Attempt<'a> {
     progress: Progress,
     timing: Timing,
     guards: Guards,
+    pub(crate) span: StatementSpan,
 }
 
 impl<'a> Attempt<'a> {
@@ -157,7 +186,26 @@ impl<'a> Attempt<'a> {
             progress: Progress::default(),
             timing: Timing::default(),
             guards: Guards::default(),
+            span: StatementSpan::default(),
         }
+    }
+
+    /// The statement goes to this node.
+    fn goes_to(&mut self, lease: &Lease) {
+        let reason = match self.progress.refused {
+            Some(_) => Reason::Corrected,
+            None => self.progress.reason,
+        };
+        self.span
+            .goes_to(lease, Some(self.classification.intent), reason);
+    }
+
+    /// The statement is given up with this error, which tells of the cluster from here on.
+    #[cold]
+    fn fails(&mut self, err: DbErr) -> DbErr {
+        self.request.shared.add_report(&err);
+        self.span.failed(&err);
+        err
     }
 
     /// A lease on the node it goes to next, waiting for one within the deadline.

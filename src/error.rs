@@ -6,7 +6,9 @@
 mod bookmark;
 pub mod causes;
 mod db_err;
+mod kind;
 mod outcome;
+mod report;
 mod text;
 
 use std::{error::Error as StdError, fmt, time::Duration};
@@ -17,6 +19,7 @@ use self::causes::{
     CannotStart, LocalProblem, PositionDelay, SeenNodes, TopologyProblem, UnderWay,
 };
 pub(crate) use self::db_err::DbErrKind;
+pub use self::report::{LastSwitch, Report, ReportedNode};
 pub(crate) use self::text::GIVEN_UP;
 use crate::config::ConfigError;
 use crate::signal;
@@ -26,6 +29,8 @@ use crate::vocabulary::{Intent, Reason, Stage};
 ///
 /// Inside SeaORM's methods it travels as a `DbErr`; [`Error::from_db_err`] gets it back. Walking `source()` from the `DbErr`
 /// does not reach it, because `std::io::Error` hides the error it carries behind `get_ref`.
+///
+/// [`Error::report`] tells in the same way how the cluster stood then.
 ///
 /// ```
 /// # use sea_orm::DbErr;

@@ -26,7 +26,13 @@ mod relations;
 mod scan;
 mod settings;
 mod show;
+#[cfg(any(test, feature = "otel"))]
+mod shown;
 mod statement;
+#[cfg(feature = "otel")]
+mod summaries;
+#[cfg(any(test, feature = "otel"))]
+mod summary;
 mod types;
 mod utility;
 
@@ -41,8 +47,17 @@ pub(crate) use change::Change;
 pub(crate) use judged::TextKind;
 pub(crate) use knowledge::Knowledge;
 pub(crate) use settings::Settings;
+#[cfg(feature = "otel")]
+pub(crate) use summaries::Summaries;
+#[cfg(test)]
+pub(crate) use {
+    dialect::Dialect,
+    shown::shown,
+    summary::{procedure, summary},
+};
 
 use catalog::resolve::Basis;
+#[cfg(not(test))]
 use dialect::Dialect;
 use judged::{Judged, Ruling};
 

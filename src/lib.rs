@@ -41,6 +41,8 @@ mod mutants;
     allow(dead_code, reason = "only PostgreSQL gives positions")
 )]
 mod node;
+#[cfg(feature = "otel")]
+pub mod otel;
 #[cfg_attr(
     not(feature = "postgres"),
     allow(dead_code, reason = "only PostgreSQL gives positions")
@@ -50,6 +52,7 @@ mod positions;
 mod route;
 mod signal;
 mod snapshot;
+mod span;
 mod state;
 mod vocabulary;
 
@@ -66,7 +69,7 @@ pub use connection::{
     RetryPolicy, RoutedConnection, pause::PausedWrites, scope, transaction::RoutedTransaction,
 };
 pub use credentials::{Credentials, CredentialsProvider, CredentialsRequest};
-pub use error::{Error, causes};
+pub use error::{Error, LastSwitch, Report, ReportedNode, causes};
 pub use explain::Explanation;
 pub use intent::{Verdict, classify};
 pub use position::{Bookmark, ParseBookmarkError};

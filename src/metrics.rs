@@ -10,6 +10,8 @@ mod exporter;
 mod histogram;
 mod names;
 mod node;
+#[cfg(feature = "otel")]
+mod otel;
 mod shard;
 mod sums;
 
@@ -17,6 +19,8 @@ pub(crate) use exporter::Exporter;
 pub(crate) use histogram::Histogram;
 pub(crate) use names::{ClusterCounter, NodeCounter};
 pub(crate) use node::{ClusterMetrics, Entered, NodeMetrics, StatementTimes};
+#[cfg(feature = "otel")]
+pub(crate) use otel::Meters;
 pub(crate) use shard::{Sharded, shard, shards};
 pub(crate) use sums::{ClusterSums, NodeSums, Observed, PoolSums};
 

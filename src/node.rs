@@ -16,6 +16,8 @@ pub(crate) mod door;
 pub(crate) mod greet;
 mod handed_connections;
 mod idle_stack;
+#[cfg(feature = "otel")]
+mod in_line;
 mod lag;
 #[cfg(feature = "postgres")]
 mod late_pooler;
@@ -96,6 +98,9 @@ pub(crate) struct Node {
     sockets: Arc<Sockets>,
     /// How often its connections have to forget what they prepared; one task sees to it.
     forgetting: AtomicU32,
+    /// How many statements stand in line here.
+    #[cfg(feature = "otel")]
+    in_line: AtomicU32,
 }
 
 /// Which tasks look after a node; a second one of a kind would do the same again.
@@ -128,6 +133,8 @@ impl Node {
                 .guide()
                 .map_or_else(Arc::default, |guide| Arc::clone(&guide.sockets)),
             forgetting: AtomicU32::new(0),
+            #[cfg(feature = "otel")]
+            in_line: AtomicU32::new(0),
             link,
         }
     }

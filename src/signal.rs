@@ -31,6 +31,8 @@ pub(crate) use advice::{of_server, of_tls};
 pub(crate) use advice::{said, told};
 #[cfg(feature = "postgres")]
 pub(crate) use foreign::may_show_sharing;
+#[cfg(feature = "otel")]
+pub(crate) use foreign::response_code;
 pub(crate) use foreign::{
     code, facts, is_doubtful, is_login_refused, is_outdated, may_pass, of_db_err, stage_of,
 };

@@ -31,6 +31,7 @@ use super::{
     events::Outlet,
     inbox::{HandleInbox, HandleOrder, StatementInbox, StatementNews},
     judging::Judging,
+    last_switched::LastSwitched,
     name::ClusterName,
     shadow::Shadow,
     worker_handle::WorkerHandle,
@@ -62,7 +63,10 @@ pub(crate) struct Shared {
 pub(crate) struct Telemetry {
     pub(crate) metrics: Arc<ClusterMetrics>,
     pub(super) events: Outlet,
+    pub(super) last_switched: LastSwitched,
     pub(super) exporter: Arc<Exporter>,
+    #[cfg(feature = "otel")]
+    pub(crate) otel: super::otel::Otel,
 }
 
 /// What a new cluster starts from.
@@ -111,6 +115,8 @@ impl Shared {
         let grows = config.discovery != Discovery::Static;
         let snapshot = Arc::new(Published::new(snapshot, grows));
         let metrics = Arc::<ClusterMetrics>::default();
+        #[cfg(feature = "otel")]
+        let otel = super::otel::Otel::new(backend, &config);
         let tracker = TrackerParts {
             clock: Arc::clone(&clock),
             may_have_positions,
@@ -138,7 +144,10 @@ impl Shared {
             telemetry: Telemetry {
                 metrics,
                 events: Outlet::default(),
+                last_switched: LastSwitched::default(),
                 exporter: Arc::new(Exporter::new(name.as_str())),
+                #[cfg(feature = "otel")]
+                otel,
             },
             worker: WorkerHandle::new(statements, orders, name, runtime),
             origin,

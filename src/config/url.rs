@@ -17,7 +17,9 @@ use sea_orm::DbBackend;
 
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 pub(crate) use called::at;
-#[cfg(feature = "sqlite")]
+#[cfg(feature = "otel")]
+pub(super) use called::default_port;
+#[cfg(any(feature = "sqlite", feature = "otel"))]
 pub(crate) use called::file;
 pub(super) use parameters::Own;
 pub(super) use parse::parse;

@@ -19,8 +19,11 @@ use crate::{
     node::{
         Lease, PooledConnection,
         local::{LocalAccess, LocalSettings},
-        run::{Execute, ExecuteUnprepared, LocalCall, LocalStage, PlainCall, QueryAll, QueryOne},
+        run::{
+            Execute, ExecuteUnprepared, LocalCall, LocalStage, PlainCall, QueryAll, QueryOne, Rows,
+        },
     },
+    span::Subject,
     vocabulary::{Intent, Reason, Stage},
 };
 
@@ -135,6 +138,10 @@ impl<C: PlainCall> Work for Query<'_, C> {
         Some(&self.stmt.sql)
     }
 
+    fn subject(&self) -> Subject<'_> {
+        Subject::of(self.stmt)
+    }
+
     async fn send(
         &self,
         attempt: &mut Attempt<'_>,
@@ -167,6 +174,7 @@ impl<C: PlainCall> Work for Query<'_, C> {
 
     fn done(&self, attempt: &mut Attempt<'_>, _lease: Lease, done: C::Output) -> C::Output {
         attempt.succeeded();
+        attempt.span.gave(done.rows());
         done
     }
 }

@@ -24,6 +24,7 @@ use crate::{
     error::{DbErrKind, Error},
     node::{Lease, UntilCut},
     signal,
+    span::StatementSpan,
     state::Ran,
     vocabulary::{Role, Stage},
 };
@@ -48,6 +49,8 @@ pub struct RoutedStream<'a> {
     held: Option<Lease>,
     /// Whom to tell when its connection breaks, and what ran on it.
     tells: Option<(Arc<Shared>, Ran)>,
+    /// From the call to the last row, or to the stream's drop.
+    span: StatementSpan,
 }
 
 impl<'a> RoutedStream<'a> {
@@ -82,6 +85,7 @@ impl<'a> RoutedStream<'a> {
             transaction: None,
             held: None,
             tells: None,
+            span: StatementSpan::default(),
         }
     }
 
@@ -128,6 +132,12 @@ impl<'a> RoutedStream<'a> {
     /// Makes it tell the topology of a connection that breaks under it: nobody else may have been there to see it.
     pub(super) fn telling(mut self, shared: &Arc<Shared>, ran: Ran) -> Self {
         self.tells = Some((Arc::clone(shared), ran));
+        self
+    }
+
+    /// Makes the statement's span last as long as the stream.
+    pub(super) fn spanned(mut self, span: StatementSpan) -> Self {
+        self.span = span;
         self
     }
 
@@ -200,6 +210,39 @@ impl Stream for RoutedStream<'_> {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
+        let mut span = std::mem::take(&mut this.span);
+        let polled = span.step(|| this.poll_row(cx));
+        match &polled {
+            Poll::Ready(Some(Err(err))) => {
+                this.add_report(err);
+                span.gave(Some(this.yielded));
+                span.failed(err);
+            }
+            Poll::Ready(None) => {
+                span.gave(Some(this.yielded));
+                span.succeeded();
+            }
+            // Dropped after that, it gave so many.
+            _ => span.gave(Some(this.yielded)),
+        }
+        this.span = span;
+        polled
+    }
+}
+
+impl RoutedStream<'_> {
+    /// An error of ours tells of the cluster.
+    #[cold]
+    fn add_report(&self, err: &DbErr) {
+        match (&self.tells, self.transaction) {
+            (Some((shared, _)), _) => shared.add_report(err),
+            (None, Some(transaction)) => transaction.add_report(err),
+            (None, None) => {}
+        }
+    }
+
+    fn poll_row(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<QueryResult, DbErr>>> {
+        let this = self;
         if let Some(first) = this.first.take() {
             this.yielded += u64::from(first.is_ok());
             return Poll::Ready(Some(first));

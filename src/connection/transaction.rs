@@ -17,7 +17,7 @@ use sea_orm::{
 };
 
 pub(crate) use self::state::{BeginOptions, TransactionState};
-use crate::{error::DbErrKind, state::Ran, vocabulary::Role};
+use crate::{error::DbErrKind, node::run::Rows, span::Subject, state::Ran, vocabulary::Role};
 
 /// A transaction begun through a [`RoutedConnection`](crate::RoutedConnection); stands where a
 /// `sea_orm::DatabaseTransaction` stood.
@@ -95,34 +95,50 @@ impl RoutedTransaction {
     }
 
     pub(super) async fn execute_stmt(&self, stmt: Statement) -> Result<ExecResult, DbErr> {
-        let ran = self.held.judge(&stmt.sql, DbErrKind::Exec).await?;
-        self.held
-            .run(DbErrKind::Exec, ran, self.inner.execute_raw(stmt))
-            .await
+        let span = self.held.span(Subject::of(&stmt));
+        let work = async {
+            let ran = self.held.judge(&stmt.sql, DbErrKind::Exec).await?;
+            self.held
+                .run(DbErrKind::Exec, ran, self.inner.execute_raw(stmt))
+                .await
+        };
+        self.held.observe(span, work).await
     }
 
     pub(super) async fn execute_text(&self, sql: &str) -> Result<ExecResult, DbErr> {
-        let ran = self.held.judge(sql, DbErrKind::Exec).await?;
-        self.held
-            .run(DbErrKind::Exec, ran, self.inner.execute_unprepared(sql))
-            .await
+        let span = self.held.span(Subject::Text { sql, bound: false });
+        let work = async {
+            let ran = self.held.judge(sql, DbErrKind::Exec).await?;
+            self.held
+                .run(DbErrKind::Exec, ran, self.inner.execute_unprepared(sql))
+                .await
+        };
+        self.held.observe(span, work).await
     }
 
     pub(super) async fn query_one_stmt(
         &self,
         stmt: Statement,
     ) -> Result<Option<QueryResult>, DbErr> {
-        let ran = self.held.judge(&stmt.sql, DbErrKind::Query).await?;
-        self.held
-            .run(DbErrKind::Query, ran, self.inner.query_one_raw(stmt))
-            .await
+        let span = self.held.span(Subject::of(&stmt));
+        let work = async {
+            let ran = self.held.judge(&stmt.sql, DbErrKind::Query).await?;
+            self.held
+                .run(DbErrKind::Query, ran, self.inner.query_one_raw(stmt))
+                .await
+        };
+        self.held.observe(span, work).await
     }
 
     pub(super) async fn query_all_stmt(&self, stmt: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        let ran = self.held.judge(&stmt.sql, DbErrKind::Query).await?;
-        self.held
-            .run(DbErrKind::Query, ran, self.inner.query_all_raw(stmt))
-            .await
+        let span = self.held.span(Subject::of(&stmt));
+        let work = async {
+            let ran = self.held.judge(&stmt.sql, DbErrKind::Query).await?;
+            self.held
+                .run(DbErrKind::Query, ran, self.inner.query_all_raw(stmt))
+                .await
+        };
+        self.held.observe(span, work).await
     }
 
     /// A stream inside the transaction. What goes wrong in it later is not seen here, so COMMIT looks.
@@ -133,35 +149,44 @@ impl RoutedTransaction {
     ) -> Result<crate::connection::RoutedStream<'a>, DbErr> {
         use sea_orm::StreamTrait;
 
-        let ran = self.held.judge(&stmt.sql, DbErrKind::Query).await?;
-        self.held.doubt();
-        let rows = self
-            .held
-            .run(DbErrKind::Query, ran, self.inner.stream_raw(stmt))
-            .await?;
-        Ok(crate::connection::RoutedStream::borrowed(rows, self.node()).of_transaction(&self.held))
+        let mut span = self.held.span(Subject::of(&stmt));
+        let work = async {
+            let ran = self.held.judge(&stmt.sql, DbErrKind::Query).await?;
+            self.held.doubt();
+            self.held
+                .run(DbErrKind::Query, ran, self.inner.stream_raw(stmt))
+                .await
+        };
+        let rows = span.entrance().run(work).await;
+        let rows = rows.map_err(|err| self.held.failed(&mut span, err))?;
+        let stream = crate::connection::RoutedStream::borrowed(rows, self.node());
+        Ok(stream.of_transaction(&self.held).spanned(span.hand_over()))
     }
 
     /// A savepoint. Should it fail, or its future be dropped before the answer, this whole transaction is poisoned: sqlx
     /// may have rolled the outer one back, and what came next would be stored in spite of a later `rollback()`.
     pub(super) async fn nested(&self, options: TransactionOptions) -> Result<Self, DbErr> {
-        self.held.check(DbErrKind::Exec)?;
-        self.held.may_nest(&options)?;
-        let poison = self.held.poison_on_drop();
-        let begun = self
-            .held
-            .run(
-                DbErrKind::Exec,
-                Ran::Other,
-                self.inner.begin_with_options(options),
-            )
-            .await;
-        let inner = begun?;
-        poison.disarm();
-        Ok(Self {
-            inner,
-            held: self.held.nested(),
-        })
+        let span = self.held.span(Subject::Call("SAVEPOINT"));
+        let work = async {
+            self.held.check(DbErrKind::Exec)?;
+            self.held.may_nest(&options)?;
+            let poison = self.held.poison_on_drop();
+            let begun = self
+                .held
+                .run(
+                    DbErrKind::Exec,
+                    Ran::Other,
+                    self.inner.begin_with_options(options),
+                )
+                .await;
+            let inner = begun?;
+            poison.disarm();
+            Ok(Self {
+                inner,
+                held: self.held.nested(),
+            })
+        };
+        self.held.observe(span, work).await
     }
 
     /// Ends it by the result of what ran in it, as SeaORM does: commit on `Ok`, roll back on `Err`, and an error of
@@ -187,6 +212,8 @@ impl RoutedTransaction {
         }
     }
 }
+
+impl Rows for RoutedTransaction {}
 
 impl fmt::Debug for RoutedTransaction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

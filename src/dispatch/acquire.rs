@@ -159,7 +159,7 @@ impl Attempt<'_> {
             (false, _) => None,
         };
         if let Some(conn) = idle {
-            lease.metrics().acquired(Duration::ZERO);
+            self.acquired(lease, Duration::ZERO);
             return match asks_each {
                 false => Ok(conn),
                 true => self.prove(lease, conn).await,
@@ -170,7 +170,7 @@ impl Attempt<'_> {
             let mut acquiring = pin!(node.acquire());
             if let Poll::Ready(done) = poll_fn(|cx| Poll::Ready(acquiring.as_mut().poll(cx))).await
             {
-                lease.metrics().acquired(Duration::ZERO);
+                self.acquired(lease, Duration::ZERO);
                 return match self.freshness.asks_each(&self.request, lease) {
                     false => done,
                     true => self.prove(lease, done?).await,
@@ -183,7 +183,7 @@ impl Attempt<'_> {
             let soon = tokio::time::timeout(limit, node.link.while_open(acquiring)).await;
             self.timing.spend(Phase::Permit, waited);
             if let Ok(done) = soon {
-                lease.metrics().acquired(waited.elapsed());
+                self.acquired(lease, waited.elapsed());
                 return self.prove(lease, done?).await;
             }
         }
@@ -198,11 +198,17 @@ impl Attempt<'_> {
         self.sweep(lease);
         match lease.try_permit(&self.line(self.progress.reason, false)) {
             // Whoever has a permit finds a connection, or opens one; SeaORM does not tell which.
-            true => lease.metrics().acquired(Duration::ZERO),
+            true => self.acquired(lease, Duration::ZERO),
             false => drop(self.queue(lease, false).await?),
         }
         lease.node().weed(false).await;
         Ok(())
+    }
+
+    /// A connection of this node is had, or a permit for one, for which it waited so long.
+    pub(super) fn acquired(&mut self, lease: &Lease, waited: Duration) {
+        lease.metrics().acquired(waited);
+        self.span.connected(waited);
     }
 
     /// Makes sure that the connection it gets is made in a runtime that lives.

@@ -117,7 +117,7 @@ impl Attempt<'_> {
         let had = self.stand(lease, connects).await;
         let had = had.map_err(|err| named(err, refusals.as_ref()));
         self.timing.spend(Phase::Permit, begun);
-        lease.metrics().acquired(begun.elapsed());
+        self.acquired(lease, begun.elapsed());
         had
     }
 
@@ -262,12 +262,16 @@ impl Attempt<'_> {
         let had = Arc::clone(&has_permit);
         let work = async move {
             let link = &node.link;
+            #[cfg(feature = "otel")]
+            let in_line = node.stand_in_line();
             let taking = async { Ok(node.take_permit(line).await) };
             let permit = match permit {
                 Some(permit) => permit,
                 None => link.while_open(taking).await?,
             };
             had.store(true, Ordering::Relaxed);
+            #[cfg(feature = "otel")]
+            drop(in_line);
             if !connects {
                 return Ok((permit, None));
             }

@@ -1,10 +1,14 @@
 //! The way of our error into SeaORM's `DbErr` and out of it, and SeaORM's families of errors.
 
-use std::{io, sync::Arc};
+use std::{
+    error::Error as StdError,
+    fmt, io,
+    sync::{Arc, OnceLock},
+};
 
 use sea_orm::{DbErr, RuntimeErr, sqlx};
 
-use super::Error;
+use super::{Error, Report};
 use crate::vocabulary::Outcome;
 
 /// Which of SeaORM's three families an error belongs to: the call decides.
@@ -27,10 +31,14 @@ impl DbErrKind {
     }
 }
 
-impl Error {
-    /// The sealane error that a `DbErr` carries, if it carries one.
-    #[must_use]
-    pub fn from_db_err(err: &DbErr) -> Option<&Error> {
+/// An error of ours inside of SeaORM's, with the cluster as it stood when it left the crate.
+struct Carried {
+    error: Error,
+    report: OnceLock<Box<Report>>,
+}
+
+impl Carried {
+    fn of(err: &DbErr) -> Option<&Self> {
         let (DbErr::Conn(runtime) | DbErr::Exec(runtime) | DbErr::Query(runtime)) = err else {
             return None;
         };
@@ -42,6 +50,71 @@ impl Error {
         };
         io.get_ref()?.downcast_ref()
     }
+}
+
+impl fmt::Display for Carried {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.error, f)
+    }
+}
+
+impl fmt::Debug for Carried {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.error, f)
+    }
+}
+
+impl StdError for Carried {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.error.source()
+    }
+}
+
+impl Error {
+    /// The sealane error that a `DbErr` carries, if it carries one.
+    #[must_use]
+    pub fn from_db_err(err: &DbErr) -> Option<&Error> {
+        Carried::of(err).map(|carried| &carried.error)
+    }
+
+    /// The cluster as it stood when this error of ours came back: every node with its role and why it serves no reads, the
+    /// epoch, the last switch. `None` where the error is the server's or the driver's own, or came from no cluster.
+    ///
+    /// Made only when something fails. For other errors there is [`Cluster::report`](crate::Cluster::report).
+    ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")]
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use sea_orm::ConnectionTrait;
+    /// use sealane::Error;
+    ///
+    /// let db = sealane::RoutedConnection::builder().primary("sqlite::memory:").connect().await?;
+    /// let insert = sea_orm::Statement::from_string(sea_orm::DbBackend::Sqlite, "INSERT INTO note VALUES (1)");
+    /// if let Err(err) = db.replica().query_one_raw(insert).await {
+    ///     let report = Error::report(&err);
+    ///     if let Some(report) = report {
+    ///         eprintln!("{err}; cluster: {report}");
+    ///     }
+    /// #   assert_eq!(report.unwrap().primary.as_deref(), Some("memory"));
+    /// }
+    /// # Ok(())
+    /// # }
+    /// # #[cfg(not(feature = "sqlite"))]
+    /// # fn main() {}
+    /// ```
+    #[must_use]
+    pub fn report(err: &DbErr) -> Option<&Report> {
+        let report = Carried::of(err)?.report.get()?;
+        Some(report)
+    }
+
+    /// Puts the cluster's state beside an error of ours; the first one stays.
+    pub(crate) fn add_report(err: &DbErr, report: impl FnOnce() -> Report) {
+        if let Some(carried) = Carried::of(err) {
+            carried.report.get_or_init(|| Box::new(report()));
+        }
+    }
 
     /// Into a `DbErr` of the kind that SeaORM gives for the same call: `Conn` where nothing was executed.
     pub(crate) fn into_db(self, kind: DbErrKind) -> DbErr {
@@ -50,7 +123,11 @@ impl Error {
         } else {
             kind
         };
-        let carried = RuntimeErr::SqlxError(Arc::new(sqlx::Error::Io(io::Error::other(self))));
+        let carried = Carried {
+            error: self,
+            report: OnceLock::new(),
+        };
+        let carried = RuntimeErr::SqlxError(Arc::new(sqlx::Error::Io(io::Error::other(carried))));
         match kind {
             DbErrKind::Conn => DbErr::Conn(carried),
             DbErrKind::Exec => DbErr::Exec(carried),

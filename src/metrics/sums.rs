@@ -62,6 +62,13 @@ impl NodeTotals {
         self.statements.iter().sum()
     }
 
+    /// How many statements failed with this.
+    #[cfg(feature = "otel")]
+    #[must_use]
+    pub(crate) fn failed(&self, kind: crate::vocabulary::FailureKind) -> u64 {
+        self.failures[kind as usize]
+    }
+
     /// One of the rare things.
     #[cfg(test)]
     #[must_use]

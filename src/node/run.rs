@@ -26,10 +26,34 @@ use crate::{
     signal,
 };
 
+/// What says how many rows it is.
+pub(crate) trait Rows {
+    /// The rows; `None` of what is none.
+    fn rows(&self) -> Option<u64> {
+        None
+    }
+}
+
+impl Rows for ExecResult {}
+
+impl Rows for Option<QueryResult> {
+    fn rows(&self) -> Option<u64> {
+        Some(self.is_some().into())
+    }
+}
+
+impl Rows for Vec<QueryResult> {
+    fn rows(&self) -> Option<u64> {
+        self.len().try_into().ok()
+    }
+}
+
+impl Rows for () {}
+
 /// One way of running a statement: which of SeaORM's methods was called.
 pub(crate) trait Call: Send + Sync {
     /// What the method returns.
-    type Output: Send;
+    type Output: Send + Rows;
     /// Which of SeaORM's error families its failures belong to.
     const KIND: DbErrKind;
     /// Whether the caller promised that no rows are wanted: then it is not judged and goes to the primary (I4).

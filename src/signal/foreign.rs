@@ -170,6 +170,20 @@ pub(crate) fn is_login_refused(error: &DbErr) -> bool {
 /// The server's code for an error, where it is a server's.
 #[must_use]
 pub(crate) fn code(error: &DbErr) -> Option<String> {
+    answer(error).map(|answer| answer.code.into_owned())
+}
+
+/// The server's code as telemetry writes it: the vendor's number where there is one, else the SQLSTATE.
+#[cfg(feature = "otel")]
+#[must_use]
+pub(crate) fn response_code(error: &DbErr) -> Option<String> {
+    answer(error).map(|answer| match answer.number {
+        Some(number) => number.to_string(),
+        None => answer.code.into_owned(),
+    })
+}
+
+fn answer(error: &DbErr) -> Option<ServerAnswer<'_>> {
     let (DbErr::Conn(error) | DbErr::Exec(error) | DbErr::Query(error)) = error else {
         return None;
     };
@@ -177,7 +191,7 @@ pub(crate) fn code(error: &DbErr) -> Option<String> {
         return None;
     };
     match facts(error) {
-        ErrorFacts::Server(answer) => Some(answer.code.into_owned()),
+        ErrorFacts::Server(answer) => Some(answer),
         _ => None,
     }
 }

@@ -49,6 +49,10 @@ impl Watch {
         if let Some(ours) = Error::from_db_err(err) {
             self.error(what, ours);
         }
+        if let Some(report) = Error::report(err) {
+            self.value(what, report);
+            self.see(what, report.to_string());
+        }
     }
 
     fn value(&mut self, what: &str, value: &impl Debug) {

@@ -43,6 +43,21 @@ impl Log {
         String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned()
     }
 
+    /// As [`take`](Self::take), without the spans of statements: whoever has the feature `otel` on wants those.
+    pub fn take_events(&self) -> String {
+        let all = self.take();
+        let lines = all.lines().filter_map(|line| {
+            // What happens inside of a statement stands behind its span.
+            let Some((before, rest)) = line.split_once("statement{") else {
+                return Some(line.to_owned());
+            };
+            let (_, event) = rest.rsplit_once("}: ")?;
+            let own = event.starts_with("sealane::statement: ");
+            (!own).then(|| format!("{before}{event}"))
+        });
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
     /// What was written since the last call.
     pub fn take(&self) -> String {
         String::from_utf8(std::mem::take(&mut self.0.lock().unwrap())).unwrap()

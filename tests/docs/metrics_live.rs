@@ -204,7 +204,7 @@ async fn decisions_are_debug_changes_are_info_and_statements_are_silent_otherwis
     }
     let txn = db.begin().await.unwrap();
     txn.commit().await.unwrap();
-    let said: Vec<String> = log.take().lines().map(str::to_owned).collect();
+    let said: Vec<String> = log.take_events().lines().map(str::to_owned).collect();
     let ours: Vec<_> = said
         .iter()
         // The span of a cluster's tasks may close when the start is over.

@@ -60,7 +60,7 @@ async fn statements_are_silent_above_debug_however_the_handle_was_made() {
                 .is_ok()
         })
         .await;
-        let said = log.take();
+        let said = log.take_events();
         for word in ["SELECT", "CREATE", "pg_catalog", "sqlx::query"] {
             assert!(!said.contains(word), "{way}: `{word}` in {said}");
         }

@@ -18,6 +18,7 @@ const _: () = {
     shared::<Config>();
     shared::<Error>();
     shared::<sealane::Topology>();
+    shared::<sealane::Report>();
     shared::<sealane::Explanation>();
     debugged::<RoutedConnection>();
     debugged::<RoutedTransaction>();

@@ -1,6 +1,8 @@
 //! Configuration: rows of variables with what must come of them, and the parts that no row can say.
 
 mod builder;
+#[cfg(all(feature = "otel", feature = "sqlite"))]
+mod endpoints;
 #[cfg(feature = "serde")]
 mod file;
 mod secrets;

@@ -9,4 +9,5 @@ mod local;
 mod places;
 mod property;
 mod statements;
+mod telemetry;
 mod traits;

@@ -21,12 +21,15 @@ mod position;
 mod read_covers;
 mod reduce;
 mod replayed;
+mod report;
 mod retry;
 mod route;
 mod several_servers;
 mod signal;
 #[cfg(unix)]
 mod sockets;
+#[cfg(all(feature = "otel", feature = "sqlite"))]
+mod span;
 mod standing;
 #[cfg(all(feature = "postgres", feature = "mysql"))]
 mod templates;

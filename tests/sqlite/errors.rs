@@ -1,9 +1,10 @@
 //! Errors: what the server says passes unchanged, what we say comes back by `Error::from_db_err`.
 
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ConnectionTrait, DbErr, SqlErr, TransactionTrait,
+    ActiveModelTrait, ActiveValue::Set, ConnectionTrait, DbErr, SqlErr, StreamTrait,
+    TransactionError, TransactionTrait,
 };
-use sealane::{Error, RoutedConnection};
+use sealane::{Error, Role, RoutedConnection};
 
 use crate::fixture::{File, author, sql};
 
@@ -96,4 +97,55 @@ async fn a_setting_for_one_handle_is_an_error_without_such_settings() {
     );
     let none = sealane::RoutedConnection::default().with_local("app.tenant", 1);
     assert!(matches!(none, Err(Error::Disconnected)));
+}
+
+#[tokio::test]
+async fn an_error_of_ours_tells_how_the_cluster_stood() {
+    let file = File::new();
+    let db = file.with_tables().await;
+    let insert = sql(&db, "INSERT INTO author VALUES (1, 'a')");
+    let readers = db.replica();
+    let mut errors = vec![readers.query_one_raw(insert.clone()).await.unwrap_err()];
+    errors.push(readers.stream_raw(insert.clone()).await.err().unwrap());
+    let failed = readers
+        .transaction_async(async |txn| txn.execute_raw(insert.clone()).await.map(drop))
+        .await
+        .unwrap_err();
+    match failed {
+        TransactionError::Connection(err) | TransactionError::Transaction(err) => errors.push(err),
+    }
+    for err in &errors {
+        let report = Error::report(err).unwrap_or_else(|| panic!("{err} has no report"));
+        let topology = db.cluster().topology();
+        let primary = topology
+            .nodes
+            .iter()
+            .find(|node| node.role == Role::Primary);
+        assert_eq!(
+            report.primary,
+            primary.map(|node| node.name.clone()),
+            "{err}"
+        );
+        assert_eq!(report.nodes.len(), topology.nodes.len());
+        assert_eq!(report.version, topology.version);
+        assert!(report.to_string().contains("takes the writes"), "{report}");
+    }
+    // What a server or the driver says passes as it came.
+    let theirs = db
+        .execute_unprepared("INSERT INTO nowhere VALUES (1)")
+        .await;
+    assert!(Error::report(&theirs.unwrap_err()).is_none());
+}
+
+#[tokio::test]
+async fn a_report_outlives_its_cluster() {
+    let file = File::new();
+    let db = file.with_tables().await;
+    let insert = sql(&db, "INSERT INTO author VALUES (1, 'a')");
+    let err = db.replica().query_one_raw(insert).await.unwrap_err();
+    let before = Error::report(&err).unwrap().to_string();
+    // The same error again, as SeaORM hands it on.
+    let again = err.clone();
+    drop((db, err));
+    assert_eq!(Error::report(&again).unwrap().to_string(), before);
 }

@@ -89,7 +89,9 @@ impl Worker {
         };
         log.note(what);
         let gone = |id| Some(nodes.member(id)?.node.name.to_string());
-        shared.telemetry.events.tell(what, state, gone);
+        let telemetry = &shared.telemetry;
+        telemetry.last_switched.note(what, state, self.now());
+        telemetry.events.tell(what, state, gone);
     }
 }
 

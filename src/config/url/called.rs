@@ -36,7 +36,7 @@ impl NodeUrl {
 }
 
 /// The port that a URL without one means; 0 where there is none.
-pub(super) fn default_port(backend: DbBackend) -> u16 {
+pub(in crate::config) fn default_port(backend: DbBackend) -> u16 {
     match backend {
         DbBackend::Postgres => 5432,
         DbBackend::MySql => 3306,

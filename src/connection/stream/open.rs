@@ -13,6 +13,7 @@ use crate::{
     intent::Classification,
     node::{Lease, LocalStatement},
     signal,
+    span::Subject,
     vocabulary::Stage,
 };
 
@@ -86,6 +87,10 @@ impl Work for StreamOpening<'_> {
         Some(&self.stmt.sql)
     }
 
+    fn subject(&self) -> Subject<'_> {
+        Subject::of(self.stmt)
+    }
+
     async fn send(
         &self,
         attempt: &mut Attempt<'_>,
@@ -141,7 +146,11 @@ impl Work for StreamOpening<'_> {
     ) -> RoutedStream<'static> {
         attempt.succeeded();
         let ran = attempt.ran(Stage::Send);
-        stream.holding(lease).telling(attempt.shared(), ran)
+        let span = attempt.span.hand_over();
+        stream
+            .holding(lease)
+            .telling(attempt.shared(), ran)
+            .spanned(span)
     }
 
     /// What a server answers with the first row is the first row's, as in SeaORM.

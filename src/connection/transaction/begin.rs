@@ -21,6 +21,7 @@ use crate::{
     intent::Classification,
     node::{Lease, NodePool, local::LocalSettings, open::logs_in_again},
     signal,
+    span::Subject,
 };
 
 /// A transaction that is to begin.
@@ -133,6 +134,10 @@ impl Work for Begin<'_> {
         None
     }
 
+    fn subject(&self) -> Subject<'_> {
+        Subject::Call("BEGIN")
+    }
+
     /// A begin needs a permit only: SeaORM takes the connection and begins in one call.
     async fn send(
         &self,
@@ -165,6 +170,7 @@ impl Work for Begin<'_> {
         let shared = Arc::clone(attempt.shared());
         let (reads, writing) = attempt.hand_over();
         let held = TransactionState::new(shared, lease, writing, opening, reads);
+        held.keep_use(attempt.span.take_use());
         RoutedTransaction { inner, held }
     }
 }

@@ -9,6 +9,7 @@ use crate::{
     error::{DbErrKind, Error},
     metrics::NodeCounter,
     signal,
+    span::Subject,
     state::Ran,
     vocabulary::Stage,
 };
@@ -24,16 +25,27 @@ impl RoutedTransaction {
     /// - [`Error::TransactionPoisoned`]: a nested `begin` had failed.
     /// - What the server answers, unchanged (a deferred constraint, for one).
     pub async fn commit(self) -> Result<(), DbErr> {
-        self.held.check(DbErrKind::Query)?;
+        let outermost = self.held.is_outermost();
+        let mut span = self.held.span(Subject::Call(match outermost {
+            true => "COMMIT",
+            false => "RELEASE SAVEPOINT",
+        }));
+        let done = span.entrance().run(self.commit_inside()).await;
+        span.ended(&done);
+        done
+    }
+
+    async fn commit_inside(self) -> Result<(), DbErr> {
+        self.held.told(self.held.check(DbErrKind::Query))?;
         let Self { inner, held } = self;
         let backend = ConnectionTrait::get_database_backend(&inner);
         // Boxed, as both are rare and large.
         if held.is_outermost() && held.is_doubtful() && TransactionState::aborts_silently(backend) {
             let look = Box::pin(commit_state(&inner, &held));
-            if look.await? == CommitState::Aborted {
+            if held.told(look.await)? == CommitState::Aborted {
                 Box::pin(inner.rollback()).await?;
                 let node = held.lease().name();
-                return Err(Error::CommitAborted { node }.into_db(DbErrKind::Query));
+                return held.told(Err(Error::CommitAborted { node }.into_db(DbErrKind::Query)));
             }
         }
         if held.is_outermost()
@@ -42,9 +54,8 @@ impl RoutedTransaction {
         {
             let restoring = held.lease().guard(inner.execute_unprepared(restore));
             let restored = Box::pin(restoring).await;
-            restored
-                .unwrap_or_else(|cut| Err(cut.into_db(DbErrKind::Query)))
-                .map_err(|err| held.typed(err, DbErrKind::Query, Ran::Other))?;
+            let restored = restored.unwrap_or_else(|cut| Err(cut.into_db(DbErrKind::Query)));
+            held.told(restored.map_err(|err| held.typed(err, DbErrKind::Query, Ran::Other)))?;
         }
         if !held.is_outermost() {
             return Box::pin(send(inner, held)).await;
@@ -59,16 +70,20 @@ impl RoutedTransaction {
     /// # Errors
     /// [`Error::TransactionLost`] when the connection is gone: nothing is stored in that case either.
     pub async fn rollback(self) -> Result<(), DbErr> {
-        self.held.is_there(DbErrKind::Query)?;
         let Self { inner, held } = self;
-        let rolled_back = held.lease().guard(inner.rollback());
-        match Box::pin(rolled_back).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(err)) => Err(held.typed(err, DbErrKind::Query, Ran::Other)),
-            Err(cut) => {
-                Err(held.typed(cut.into_db(DbErrKind::Query), DbErrKind::Query, Ran::Other))
-            }
-        }
+        let span = held.span(Subject::Call(match held.is_outermost() {
+            true => "ROLLBACK",
+            false => "ROLLBACK TO SAVEPOINT",
+        }));
+        let work = async {
+            held.is_there(DbErrKind::Query)?;
+            let rolled_back = held.lease().guard(inner.rollback());
+            let rolled_back = Box::pin(rolled_back).await;
+            rolled_back
+                .unwrap_or_else(|cut| Err(cut.into_db(DbErrKind::Query)))
+                .map_err(|err| held.typed(err, DbErrKind::Query, Ran::Other))
+        };
+        held.observe(span, work).await
     }
 }
 
@@ -94,8 +109,13 @@ async fn commit_state(
     }
 }
 
-/// Sends COMMIT and hears what became of it.
+/// Sends COMMIT and hears what became of it; an error tells of the cluster.
 async fn send(inner: DatabaseTransaction, held: TransactionState) -> Result<(), DbErr> {
+    let sent = send_commit(inner, &held).await;
+    held.told(sent)
+}
+
+async fn send_commit(inner: DatabaseTransaction, held: &TransactionState) -> Result<(), DbErr> {
     held.set_committing(held.is_outermost());
     let outcome = held.lease().guard(inner.commit()).await;
     let answered = match &outcome {

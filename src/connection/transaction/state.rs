@@ -4,6 +4,7 @@ mod fresh;
 mod given;
 mod judge;
 mod lost;
+mod observe;
 mod opening;
 mod reads;
 mod root;

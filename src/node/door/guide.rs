@@ -1,6 +1,6 @@
 //! What shows the connections of one pool through their node's door.
 
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "postgres", all(feature = "otel", feature = "mysql")))]
 use std::sync::atomic::AtomicBool;
 use std::sync::{
     Arc, Mutex, OnceLock, PoisonError,
@@ -50,6 +50,9 @@ pub(crate) struct Guide {
     adapted: AtomicBool,
     /// How many first answers were judged: a connection is open before, and nobody uses it before.
     judged: AtomicU64,
+    /// A server has said that it is MariaDB.
+    #[cfg(all(feature = "otel", feature = "mysql"))]
+    is_mariadb: AtomicBool,
 }
 
 impl Guide {
@@ -81,7 +84,21 @@ impl Guide {
             #[cfg(feature = "postgres")]
             adapted: AtomicBool::new(false),
             judged: AtomicU64::new(0),
+            #[cfg(all(feature = "otel", feature = "mysql"))]
+            is_mariadb: AtomicBool::new(false),
         })
+    }
+
+    /// A server has said what it is.
+    #[cfg(all(feature = "otel", feature = "mysql"))]
+    pub(in crate::node) fn note_system(&self, is_mariadb: bool) {
+        self.is_mariadb.store(is_mariadb, Ordering::Relaxed);
+    }
+
+    /// Whether the guide's pool leads to MariaDB, as far as its servers have said.
+    #[cfg(all(feature = "otel", feature = "mysql"))]
+    pub(crate) fn is_mariadb(&self) -> bool {
+        self.is_mariadb.load(Ordering::Relaxed)
     }
 
     /// The guide's pool asks every new connection by itself, and gives it this search path.

@@ -157,3 +157,45 @@ async fn a_thousand_that_wait_cost_one_attempt_per_node_and_half_second() {
         door.abort();
     }
 }
+
+/// The log of a request that failed has what an operator asks then: who took the writes last, since when nobody does, and what
+/// each node says.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_that_failed_tells_of_the_last_switch_and_of_each_node() {
+    let cluster = cluster();
+    let db = builder(&cluster)
+        .check_interval(100 * MS)
+        .failover_timeout(300 * MS)
+        .connect()
+        .await
+        .unwrap();
+    insert(&db, 1).await.unwrap();
+    assert_eq!(db.cluster().report().last_switch, None, "a start is none");
+    cluster.primary().kill().unwrap();
+    let promoted = cluster.standby(0);
+    promote(promoted).await;
+    until("writes at the new primary", async || {
+        insert(&db, 2).await.is_ok()
+    })
+    .await;
+    promoted.kill().unwrap();
+    until("nobody to write to", async || {
+        let err = insert(&db, 3).await.unwrap_err();
+        let ours = Error::from_db_err(&err).unwrap_or_else(|| panic!("{err}"));
+        matches!(ours, Error::NoPrimary { .. })
+    })
+    .await;
+    let err = insert(&db, 4).await.unwrap_err();
+    let report = Error::report(&err).unwrap_or_else(|| panic!("{err} tells nothing"));
+    let switch = report.last_switch.as_ref().unwrap();
+    assert_eq!(switch.to, promoted.name());
+    assert_eq!((report.primary.as_deref(), report.epoch), (None, Some(2)));
+    assert!(report.without_primary.is_some());
+    assert_eq!(report.nodes.len(), 3);
+    let dead = report
+        .nodes
+        .iter()
+        .find(|node| node.seen.name == promoted.name());
+    assert!(dead.unwrap().in_doubt, "{report}");
+    assert!(dead.unwrap().seen.said.is_some(), "{report}");
+}

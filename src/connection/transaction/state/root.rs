@@ -21,6 +21,7 @@ use crate::{
     dispatch::Reads,
     intent::Change,
     node::Lease,
+    span::ConnectionUse,
 };
 
 /// Shared by a transaction and the savepoints inside it.
@@ -32,6 +33,8 @@ pub(super) struct Root {
     /// The write that the transaction is, once it may write.
     pub(super) write: OnceLock<OpenWrite>,
     pub(super) marks: Marks,
+    /// What measures how long its connection is used.
+    pub(super) used: OnceLock<ConnectionUse>,
 }
 
 /// What was noted of a transaction as it went on.
@@ -83,6 +86,7 @@ impl Root {
             opening,
             write: OnceLock::new(),
             marks: Marks::default(),
+            used: OnceLock::new(),
         };
         if let Some(writing) = writing.filter(|_| !opening.read_only) {
             root.open_write(writing);

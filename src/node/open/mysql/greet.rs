@@ -90,6 +90,12 @@ impl MySqlHello {
         })
     }
 
+    /// Whether MariaDB says so: the place is its own.
+    #[cfg(feature = "otel")]
+    fn is_mariadb(&self) -> bool {
+        self.applied.is_some()
+    }
+
     /// What the door judges a connection by. That the node is read-only says nothing of where it leads: who takes writes is
     /// found out by the checks, and an operator may read from a primary that takes none.
     fn hello(&self, writes: bool, begun: Instant) -> Hello {
@@ -147,6 +153,8 @@ pub(in crate::node) fn hooked(
             }
             let begun = Instant::now();
             let told = first_round_trip(conn, read_only).await?;
+            #[cfg(feature = "otel")]
+            guide.note_system(told.is_mariadb());
             guide
                 .admit(&told.hello(guide.purpose.writes, begun))
                 .map_err(|stranger| sqlx::Error::Configuration(Box::new(stranger)))
