@@ -186,3 +186,67 @@ fn the_doctor_tells_what_does_not_answer_and_what_is_well() {
     assert!(told.contains("app.db (readers)  SQLite "), "{told}");
     assert!(told.ends_with("\nnothing is wrong\n"), "{told}");
 }
+
+/// An application's page of metrics, answered so often.
+fn serve(page: &'static str, answers: usize) -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/metrics", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming().take(answers) {
+            let mut stream = stream.unwrap();
+            let mut asked = [0; 4096];
+            let _ = std::io::Read::read(&mut stream, &mut asked).unwrap();
+            let head = "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-type: text/plain\r\n";
+            write!(stream, "{head}content-length: {}\r\n\r\n{page}", page.len()).unwrap();
+        }
+    });
+    url
+}
+
+const PAGE: &str = "\
+# TYPE sealane_node_role gauge
+sealane_node_role{cluster=\"main\",node=\"db1\",role=\"primary\"} 1
+sealane_node_role{cluster=\"main\",node=\"db2\",role=\"replica\"} 1
+sealane_node_eligible{cluster=\"main\",node=\"db2\",reason=\"lagging\"} 1
+sealane_node_lag_seconds{cluster=\"main\",node=\"db2\"} 42.5
+";
+
+#[test]
+fn top_prints_one_screen_of_an_applications_metrics() {
+    let url = serve(PAGE, 2);
+    let arguments = ["top", "--metrics", &url, "--once", "--every", "10ms"];
+    let output = run(&arguments, b"");
+    let told = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{told}");
+    assert!(told.starts_with("cluster main   primary db1"), "{told}");
+    assert!(told.contains("lagging") && told.contains("42.5s"), "{told}");
+}
+
+#[test]
+fn top_says_what_it_lacks() {
+    let url = serve(PAGE, 1);
+    let arguments = ["top", "--metrics", &url, "--once", "--every", "10ms"];
+    let output = run(&arguments, b"");
+    let told = text(&output.stdout);
+    assert_eq!(
+        output.status.code(),
+        Some(1),
+        "an old screen is none: {told}"
+    );
+    assert!(
+        told.contains("OLD: ") && told.contains("does not answer"),
+        "{told}"
+    );
+
+    let output = run(&["top", "--metrics", "localhost:9000"], b"");
+    assert!(text(&output.stderr).contains("--metrics wants a URL"));
+    // The tests' standard output is a pipe.
+    let output = run(&["top", "--metrics", "http://127.0.0.1:1/metrics"], b"");
+    assert!(text(&output.stderr).contains("--once prints one screen"));
+    let output = Command::new(env!("CARGO_BIN_EXE_sealane"))
+        .args(["top", "--once"])
+        .env_clear()
+        .output();
+    let told = output.unwrap().stderr;
+    assert!(text(&told).contains("DATABASE_URL"), "{}", text(&told));
+}

@@ -358,9 +358,9 @@ async fn changes(watch: &mut Watch, cluster: &Cluster) {
         .replica(format!("{}?name=one", one.url()))
         .consistency(sealane::Consistency::Eventual)
         .replica_acquire_timeout(Duration::from_millis(200))
-        .route_timeout(Duration::from_millis(400))
-        .acquire_timeout(Duration::from_millis(400))
-        .failover_timeout(Duration::from_millis(400))
+        .route_timeout(Duration::from_millis(1_500))
+        .acquire_timeout(Duration::from_millis(1_500))
+        .failover_timeout(Duration::from_millis(1_500))
         .build()
         .unwrap();
     let nodes = config.clone();

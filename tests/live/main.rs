@@ -63,6 +63,8 @@ mod tagged;
 mod tenants;
 mod time_pin;
 mod timeouts;
+#[cfg(feature = "cli")]
+mod top;
 mod transactions;
 mod unreachable;
 #[cfg(feature = "tower")]

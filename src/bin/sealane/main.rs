@@ -6,6 +6,7 @@
 
 mod doctor;
 mod intent;
+mod top;
 
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
@@ -29,6 +30,10 @@ enum Command {
     /// Ends with 0 where nothing is wrong, with 1 where something is (with --strict also where something wants a look), with
     /// 2 where the command was written wrongly.
     Doctor(doctor::Arguments),
+    /// Watch a cluster: its nodes, their lag, what they are given, and what happens.
+    ///
+    /// By what an application tells in its metrics (--metrics), or else by asking the nodes that the environment names. `q` ends it.
+    Top(top::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -39,6 +44,7 @@ fn main() -> ExitCode {
             intent::run(&arguments, input, output).map(|()| ExitCode::SUCCESS)
         }
         Command::Doctor(arguments) => doctor::run(&arguments, io::stdout().lock()),
+        Command::Top(arguments) => top::run(&arguments),
     };
     match result {
         Ok(code) => code,
