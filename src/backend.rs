@@ -6,22 +6,23 @@ pub(crate) mod activity;
 mod catalog;
 pub(crate) mod details;
 mod in_time;
+mod monitor;
 #[cfg(feature = "mysql")]
 pub(crate) mod mysql;
+mod patience;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
 
 use std::{
-    pin::{Pin, pin},
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use futures_util::FutureExt;
-use tokio::{task::JoinHandle, time::timeout};
-
 pub(crate) use self::catalog::{CatalogParts, read_catalog};
 pub(crate) use self::in_time::in_time;
+use self::monitor::opened;
+pub(crate) use self::monitor::{MonitorConnection, meet, probe};
+pub(crate) use self::patience::Patience;
 
 #[cfg(feature = "postgres")]
 use sea_orm::DatabaseConnectionType;
@@ -77,102 +78,6 @@ pub(crate) struct Facts {
     pub(crate) round_trip: Duration,
 }
 
-/// A connection that only probes use, kept open between them.
-#[derive(Debug, Default)]
-pub(crate) enum MonitorConnection {
-    #[default]
-    None,
-    #[cfg(feature = "postgres")]
-    Postgres(Box<postgres::Kept>),
-    #[cfg(feature = "mysql")]
-    MySql(mysql::KeptMySql),
-    /// One that is being opened. It goes on from one probe to the next: what is begun anew each time is never there for a
-    /// server to which it takes longer than an answer may.
-    Opening(Opening),
-}
-
-/// Ends with whoever wants it.
-#[derive(Debug)]
-pub(crate) struct Opening(JoinHandle<Result<MonitorConnection, DbErr>>);
-
-impl Drop for Opening {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
-/// Asks a configured node on a connection of its own, with its own time-out: a pool hides a refused connection for its
-/// whole acquire time-out (rule T1). A connection that broke since the last time is opened again at once, so that only
-/// what fails on a fresh socket counts against a node. No answer is no answer, also where the connection for it is still
-/// being opened: a frozen server lets one in and says nothing.
-pub(crate) async fn probe(
-    config: &Config,
-    node: &NodeConfig,
-    wire: &mut MonitorConnection,
-) -> Result<Facts, DbErr> {
-    probe_patiently(config, node, wire, config.connect_timeout).await
-}
-
-/// A probe for which one attempt to connect may take so long.
-async fn probe_patiently(
-    config: &Config,
-    node: &NodeConfig,
-    wire: &mut MonitorConnection,
-    attempt: Duration,
-) -> Result<Facts, DbErr> {
-    let limit = config.check_timeout;
-    let opening = match std::mem::take(wire) {
-        MonitorConnection::Opening(opening) => Some(opening),
-        MonitorConnection::None => None,
-        #[cfg(any(feature = "postgres", feature = "mysql"))]
-        mut kept => {
-            let answer = in_time(limit, pin!(kept.ask(config, node))).await;
-            match answer {
-                Some(Ok(facts)) => {
-                    *wire = kept;
-                    return Ok(facts);
-                }
-                Some(Err(_)) => None,
-                None => return Err(not_answered(config)),
-            }
-        }
-    };
-    let mut opening = match opening {
-        Some(opening) => opening,
-        None if node.url.backend() == DbBackend::Sqlite => return Ok(Facts::default()),
-        None => Opening(tokio::spawn(
-            opened(config.clone(), node.clone(), attempt).boxed(),
-        )),
-    };
-    let mut fresh = match in_time(limit, Pin::new(&mut opening.0)).await {
-        Some(Ok(opened)) => opened?,
-        Some(Err(ended)) => return Err(DbErr::Custom(ended.to_string())),
-        None => {
-            *wire = MonitorConnection::Opening(opening);
-            return Err(not_answered(config));
-        }
-    };
-    let facts = in_time(limit, pin!(fresh.ask(config, node))).await;
-    let facts = facts.unwrap_or_else(|| Err(not_answered(config)))?;
-    *wire = fresh;
-    Ok(facts)
-}
-
-/// Asks a node of which nothing is known: its connection is waited for as long as this attempt may take.
-pub(crate) async fn meet(
-    config: &Config,
-    node: &NodeConfig,
-    wire: &mut MonitorConnection,
-    attempt: Duration,
-) -> Result<Facts, DbErr> {
-    loop {
-        let answer = probe_patiently(config, node, wire, attempt).await;
-        if !matches!(wire, MonitorConnection::Opening(_)) {
-            return answer;
-        }
-    }
-}
-
 #[cfg(feature = "postgres")]
 impl Facts {
     /// What of it counts, where servers are what is set or else what this one says. Beside subscribers there may be their
@@ -218,45 +123,6 @@ impl Facts {
             },
         }
     }
-}
-
-impl MonitorConnection {
-    #[cfg_attr(
-        not(feature = "postgres"),
-        expect(unused_variables, reason = "only its connections are renewed")
-    )]
-    async fn ask(&mut self, config: &Config, node: &NodeConfig) -> Result<Facts, DbErr> {
-        match self {
-            #[cfg(feature = "postgres")]
-            Self::Postgres(kept) => {
-                let facts = postgres::probe(config, node, kept).await?;
-                Ok(facts.counted(config.flavour, node.role()))
-            }
-            #[cfg(feature = "mysql")]
-            Self::MySql(kept) => mysql::probe(kept).await,
-            // The file is opened by the pool itself; there is no server to ask.
-            Self::None | Self::Opening(_) => Ok(Facts::default()),
-        }
-    }
-}
-
-/// One attempt to connect, within this time.
-async fn opened(
-    config: Config,
-    node: NodeConfig,
-    limit: Duration,
-) -> Result<MonitorConnection, DbErr> {
-    let opening = async {
-        match node.url.backend() {
-            #[cfg(feature = "postgres")]
-            DbBackend::Postgres => postgres::open(&config, &node).await,
-            #[cfg(feature = "mysql")]
-            DbBackend::MySql => mysql::open(&config, &node).await,
-            _ => Ok(MonitorConnection::None),
-        }
-    };
-    let opened = timeout(limit, opening).await;
-    opened.unwrap_or_else(|_| Err(not_connected(&config)))
 }
 
 /// Opens a connection to see whether one can be had, and closes it.

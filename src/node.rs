@@ -12,6 +12,7 @@ pub(crate) mod backends;
 pub(crate) mod between;
 mod closed;
 pub(crate) mod door;
+mod first_come;
 #[cfg(feature = "postgres")]
 pub(crate) mod greet;
 mod handed_connections;
@@ -28,6 +29,7 @@ pub(crate) mod local;
 #[cfg(feature = "stream")]
 mod local_rows;
 pub(crate) mod open;
+mod openings;
 mod pending_pool;
 mod permit;
 #[cfg(feature = "postgres")]
@@ -56,6 +58,7 @@ use sea_orm::metric;
 
 pub(crate) use self::closed::closed;
 pub(crate) use self::{
+    first_come::FirstCome,
     handed_connections::HandedConnections,
     idle_stack::IdleStack,
     lag::ReplicaLag,

@@ -58,6 +58,9 @@ pub(crate) async fn open_plain(
 /// How long a connection is kept: a new one may lead elsewhere, since names move.
 const RENEW: Duration = Duration::from_secs(10);
 
+/// How long the start's connections are kept beyond it: a name may move right after it.
+const RENEW_FIRST: Duration = Duration::from_secs(3);
+
 /// How much the server tells this role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Tells {
@@ -83,8 +86,9 @@ pub(crate) struct Kept {
     aurora: Option<bool>,
     /// Whether followers serve reads there, once that was tried.
     followers: Option<bool>,
-    opened: Instant,
-    /// The one that takes its place.
+    /// When another one is to be opened.
+    renewed_at: Instant,
+    /// What is being opened for its place.
     next: Option<JoinHandle<Option<PgConnection>>>,
 }
 
@@ -97,7 +101,7 @@ pub(super) async fn open(config: &Config, node: &NodeConfig) -> Result<MonitorCo
         serializable: false,
         aurora: None,
         followers: None,
-        opened: Instant::now(),
+        renewed_at: Instant::now() + RENEW,
         next: None,
     })))
 }
@@ -136,18 +140,23 @@ pub(super) async fn probe(
 }
 
 impl Kept {
+    /// The start is over.
+    pub(super) fn outlives_start(&mut self) {
+        self.renewed_at = Instant::now() + RENEW_FIRST;
+    }
+
     /// Puts a new connection in the place of an old one, beside the questions: connecting may take longer than an answer.
     async fn renew(&mut self, config: &Config, node: &NodeConfig) {
         match self.next.take() {
             Some(next) if next.is_finished() => {
-                self.opened = Instant::now();
+                self.renewed_at = Instant::now() + RENEW;
                 if let Ok(Some(conn)) = next.await {
                     self.conn = conn;
                     (self.tells, self.forbidden, self.serializable) = (Tells::All, false, false);
                     (self.aurora, self.followers) = (None, None);
                 }
             }
-            None if self.opened.elapsed() > RENEW => {
+            None if Instant::now() > self.renewed_at => {
                 let (config, node) = (config.clone(), node.clone());
                 self.next = Some(tokio::spawn(
                     async move {

@@ -218,7 +218,7 @@ impl Nodes {
         let opening = self.make_ready(id, spec, Role::Primary, config);
         let writer = self.open.get(&id).and_then(|open| open.writer.as_ref());
         if let Some(writer) = writer {
-            fill(writer, 1, config.connect_timeout);
+            fill(writer, 1, config.acquire_timeout);
         }
         (new, opening)
     }
@@ -306,12 +306,13 @@ impl Nodes {
         }
     }
 
-    /// Opens the connections that are to be kept, in the background, within the time that one may take.
+    /// Opens the connections that are to be kept, in the background, for as long as a statement would wait for one. To leave
+    /// after the time of one attempt was rejected: a login that takes longer was begun anew each time, and never there.
     pub(super) fn fill(&self, id: NodeId, config: &Config) {
         let Some(member) = self.member(id) else {
             return;
         };
-        fill(member, config.min_connections, config.connect_timeout);
+        fill(member, config.min_connections, config.acquire_timeout);
     }
 
     /// How to ask this node for itself.
@@ -342,7 +343,7 @@ async fn opened(source: &Source, writes: bool, config: &Config) -> Result<NodePo
         .unwrap_or_else(|_| Err(backend::not_connected(config)))
 }
 
-/// Opens the connections that are to be kept, in the background, within the time that one may take.
+/// Opens the connections that are to be kept, in the background, within this time.
 fn fill(member: &Arc<Member>, kept: u32, limit: Duration) {
     let node = Arc::clone(&member.node);
     if node.link.lacks(kept) && !node.tasks.filling.swap(true, Ordering::AcqRel) {

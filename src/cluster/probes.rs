@@ -25,6 +25,20 @@ struct ProbeSlot {
 }
 
 impl Probes {
+    /// The checks of nodes that the start has asked on these connections. Each goes on with its own for a while: many processes
+    /// that start at one time have enough to do with the logins that statements wait for.
+    pub(super) fn begin(wires: HashMap<NodeId, MonitorConnection>) -> Self {
+        let slot = |(id, mut wire): (NodeId, MonitorConnection)| {
+            wire.outlive_start();
+            let slot = ProbeSlot {
+                wire,
+                ..ProbeSlot::default()
+            };
+            (id, slot)
+        };
+        Self(wires.into_iter().map(slot).collect())
+    }
+
     /// Probe this node then. Replaces an order that has not begun.
     pub(super) fn order(&mut self, id: NodeId, at: Moment) {
         self.0.entry(id).or_default().at = Some(at);

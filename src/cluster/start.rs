@@ -132,8 +132,7 @@ struct Starting {
     sources: Vec<Source>,
     effects: Vec<Effect>,
     primary_error: Option<DbErr>,
-    /// The connections on which nodes were asked. Health checks open their own: a name may move right after the start, and an old
-    /// connection stays where it is.
+    /// The connections on which nodes were asked. Health checks go on with them for a while.
     wires: HashMap<NodeId, MonitorConnection>,
     /// How long one attempt to connect may take.
     attempt: Duration,
@@ -277,6 +276,7 @@ impl Starting {
             let begun = Begun {
                 state: self.state,
                 nodes,
+                wires: self.wires,
                 effects: self.effects,
                 catalog_read: self.catalog_read,
             };

@@ -72,6 +72,7 @@ impl Worker {
         let Begun {
             state,
             nodes,
+            wires,
             effects,
             catalog_read,
         } = begun;
@@ -87,7 +88,7 @@ impl Worker {
             outbox: mailbox.tasks,
             state,
             nodes,
-            probes: Probes::default(),
+            probes: Probes::begin(wires),
             metrics: MetricsPublisher::new(shared),
             served: Served::default(),
             replies: PendingReplies::default(),

@@ -28,7 +28,7 @@ use super::{
 };
 use crate::{
     causality::ReadRequirement,
-    node::{Lease, Line, NodePool, Permit, PooledConnection, Seat},
+    node::{FirstCome, Lease, Line, NodePool, Permit, PooledConnection, Seat},
     positions::arrival_requirement::ArrivalRequirement,
     route::{
         Forced,
@@ -275,10 +275,16 @@ impl Attempt<'_> {
             if !connects {
                 return Ok((permit, None));
             }
+            let opening = match link.while_open(node.come_first()).await? {
+                FirstCome::Idle(conn) => return Ok((permit, Some(conn))),
+                FirstCome::Pool(opening) => opening,
+            };
             let replayed = Arc::clone(&node.replayed);
             let (shared, asked) = (Arc::clone(&shared), Arc::clone(&node));
-            let acquiring =
-                async move { (asking_why(&shared, &asked, asked.acquire()).await, permit) };
+            let acquiring = async move {
+                let taking = asked.acquire_from_pool(opening);
+                (asking_why(&shared, &asked, taking).await, permit)
+            };
             let acquiring = FinishInBackground::new(acquiring, move || replayed.opaque());
             let acquiring = async {
                 let (conn, permit) = acquiring.await;

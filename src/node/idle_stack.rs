@@ -21,6 +21,7 @@ use std::{
 };
 
 use sea_orm::{ConnAcquireErr, DbErr};
+use tokio::sync::Notify;
 
 use super::{Node, NodePool, PooledConnection};
 use crate::causality::{Promise, ReadRequirement};
@@ -33,7 +34,11 @@ const BACK_EVERY: u64 = 1_024;
 
 /// The idle connections of one generation of a node's pool.
 #[derive(Default)]
-pub(crate) struct IdleStack(Mutex<Stack>);
+pub(crate) struct IdleStack {
+    stack: Mutex<Stack>,
+    /// One came back that somebody may take who would have to open one.
+    came: Notify,
+}
 
 #[derive(Default)]
 struct Stack {
@@ -41,6 +46,8 @@ struct Stack {
     idle: Vec<(PooledConnection, Instant)>,
     /// How many wait for a connection of the pool itself.
     waiting: u32,
+    /// How many wait until one may be opened.
+    gated: u32,
     /// How many connections came back so far.
     returned: u64,
     /// A task looks at what waits.
@@ -57,7 +64,7 @@ impl std::fmt::Debug for IdleStack {
 
 impl IdleStack {
     fn stack(&self) -> MutexGuard<'_, Stack> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.stack.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How many are here.
@@ -66,7 +73,7 @@ impl IdleStack {
     }
 
     /// The connection that was used last.
-    fn take(&self) -> Option<PooledConnection> {
+    pub(super) fn take(&self) -> Option<PooledConnection> {
         self.stack().idle.pop().map(|(conn, _)| conn)
     }
 
@@ -93,13 +100,19 @@ impl IdleStack {
     fn keep(&self, conn: PooledConnection) -> bool {
         let mut stack = self.stack();
         stack.returned += 1;
-        if stack.closed || stack.waiting > 0 || stack.returned.is_multiple_of(BACK_EVERY) {
+        // In turns with those who wait for the pool itself.
+        let pools_turn = stack.gated == 0 || !stack.returned.is_multiple_of(2);
+        let is_pools = stack.waiting > 0 && pools_turn;
+        if stack.closed || is_pools || stack.returned.is_multiple_of(BACK_EVERY) {
             // What goes to the pool goes there without the lock.
             drop(stack);
             drop(conn);
             return false;
         }
         stack.idle.push((conn, Instant::now()));
+        if stack.gated > 0 {
+            self.came.notify_one();
+        }
         !std::mem::replace(&mut stack.watched, true)
     }
 
@@ -126,6 +139,27 @@ impl IdleStack {
     }
 }
 
+/// Somebody waits until a connection may be opened, and takes one that comes back before.
+pub(super) struct Gated<'a>(&'a IdleStack);
+
+impl<'a> Gated<'a> {
+    pub(super) fn at(idle: &'a IdleStack) -> Self {
+        idle.stack().gated += 1;
+        Self(idle)
+    }
+
+    /// Returns when one may have come back.
+    pub(super) async fn came(&self) {
+        self.0.came.notified().await;
+    }
+}
+
+impl Drop for Gated<'_> {
+    fn drop(&mut self) {
+        self.0.stack().gated -= 1;
+    }
+}
+
 /// Somebody waits for a connection of the pool itself: until this is dropped, what comes back goes there.
 pub(crate) struct WaitsForPool<'a>(Option<&'a IdleStack>);
 
@@ -149,7 +183,7 @@ impl NodePool {
 }
 
 impl Node {
-    fn idle(&self) -> Option<&Arc<IdleStack>> {
+    pub(super) fn idle(&self) -> Option<&Arc<IdleStack>> {
         self.link.idle_stack()
     }
 
@@ -167,16 +201,6 @@ impl Node {
         self.link.leads_home().ok()?;
         self.replayed
             .with_servers(|servers| idle.take_best(|conn| servers.promise(conn.led_to(), need)))
-    }
-
-    /// Takes a connection for whoever has a permit: the one that was used last, else one of the pool's.
-    pub(crate) async fn acquire(&self) -> Result<PooledConnection, DbErr> {
-        self.link.leads_home()?;
-        if let Some(conn) = self.idle().and_then(|idle| idle.take()) {
-            return Ok(conn);
-        }
-        let _waits = self.wait_for_pool();
-        self.link.acquire().await
     }
 
     /// For whoever takes a connection from the pool itself, as SeaORM's transactions do: one that is idle here goes there.

@@ -211,6 +211,7 @@ impl NodePool {
     async fn open_kept(&self, kept: u32, opened: impl Fn()) {
         // In this order: a future that is dropped on the way calls it before the connections can be had.
         let mut held = Vec::new();
+        let _opening = self.openings().map(|openings| openings.begin_kept());
         let _opened = at_end(opened);
         while self.lacks(kept) && held.len() < usize::try_from(kept).unwrap_or(usize::MAX) {
             match self.while_open(self.acquire()).await {
@@ -286,6 +287,18 @@ impl NodePool {
     pub(crate) fn has_idle(&self) -> bool {
         let kept = self.idle_stack().is_some_and(|idle| idle.len() > 0);
         kept || with_pool!(self, |pool| pool.num_idle() > 0, true)
+    }
+
+    /// How many connections there are, with those that are being opened, where whoever takes one of the pool has to open it.
+    pub(super) fn grows_from(&self) -> Option<u32> {
+        with_pool!(
+            self,
+            |pool| {
+                let (size, most) = (pool.size(), pool.options().get_max_connections());
+                (size < most && pool.num_idle() == 0).then_some(size)
+            },
+            None
+        )
     }
 
     /// Whether the pool was closed; an adopted one is not ours to know.

@@ -27,6 +27,10 @@ const RECENT: Duration = Duration::from_mins(1);
 /// and what is told of it in the log is told so often.
 const REST: Duration = Duration::from_secs(1);
 
+/// A server that has let the last one in is asked only after such a time: it says nothing of why others wait, and each question
+/// is a login.
+const LONG_REST: Duration = Duration::from_secs(10);
+
 /// One node's, for all of its pools.
 #[derive(Debug, Default)]
 pub(crate) struct Trouble {
@@ -151,6 +155,11 @@ impl Trouble {
 struct Rests(Mutex<Option<Instant>>);
 
 impl Rests {
+    /// Puts the next time off, since nothing was learned by this one.
+    fn rest_long(&self, now: Instant) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(now + (LONG_REST - REST));
+    }
+
     fn is_due(&self, now: Instant) -> bool {
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let due = last.is_none_or(|at| now >= at + REST);
@@ -165,7 +174,10 @@ impl Asking {
     /// What came of it.
     pub(crate) fn ends(self, answer: Result<(), DbErr>) {
         match answer {
-            Ok(()) => self.0.settled(),
+            Ok(()) => {
+                self.0.settled();
+                self.0.asked.rest_long(Instant::now());
+            }
             Err(err) => self.0.failed(&err),
         }
     }

@@ -13,8 +13,8 @@ use super::{
     tracker::Tracker,
 };
 use crate::{
-    causality::PrimaryWord, config::Config, metrics::ClusterCounter, mutants, node::Node,
-    vocabulary::NodeId,
+    backend::Patience, causality::PrimaryWord, config::Config, metrics::ClusterCounter, mutants,
+    node::Node, vocabulary::NodeId,
 };
 
 /// By which servers list its connection.
@@ -37,6 +37,7 @@ pub(crate) struct Capture {
     /// With the generation of the primary that it leads to: the answer of another node says nothing of this one's
     /// writes.
     conn: Option<(NodeId, u64, Direct)>,
+    patience: Patience,
 }
 
 impl Capture {
@@ -50,6 +51,7 @@ impl Capture {
         let conn = opened.ok().and_then(Result::ok);
         Self {
             conn: conn.map(|conn| (primary.id, primary.generation, conn)),
+            patience: Patience::default(),
         }
     }
 
@@ -64,7 +66,11 @@ impl Capture {
         if !tracker.has_positions() {
             return Some(Ended::Impossible);
         }
-        let limit = tracker.config.connect_timeout;
+        let first = tracker.config.connect_timeout;
+        let limit = match self.conn {
+            Some(_) => first,
+            None => self.patience.limit(first),
+        };
         let primary = tracker.snapshot.primary_node();
         let replaced = tracker.snapshot.until_replaced(primary.as_deref());
         let captured = tokio::select! {
@@ -76,6 +82,10 @@ impl Capture {
             // What was left in the midst answers the next question with its own answer.
             self.conn = None;
         }
+        self.patience = match captured {
+            None => self.patience.took_longer(),
+            Some(_) => Patience::default(),
+        };
         Some(match captured {
             Some(Ok(ended)) => ended,
             Some(Err(err)) => ended_by(&tracker, &err),

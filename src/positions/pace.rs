@@ -6,6 +6,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::backend::Patience;
 use crate::causality::allowance::{FOR_ANOTHER, FOR_SAMPLE};
 
 /// The shortest time between two questions, which is the timer's own.
@@ -91,6 +92,8 @@ pub(super) struct Pace {
     pub(super) heard: u64,
     demanded: Option<Instant>,
     pub(super) failed: bool,
+    /// How long opening the connection may take.
+    pub(super) patience: Patience,
     /// The replica may be left to wait: no question of that kind has failed.
     pub(super) holds: bool,
     /// When the last question was put.
@@ -107,6 +110,7 @@ impl Pace {
             heard: 0,
             demanded: None,
             failed: false,
+            patience: Patience::default(),
             holds: true,
             asked_at: now,
             opened_at: now,

@@ -19,6 +19,7 @@ use super::{
     tracker::Tracker,
 };
 use crate::{
+    backend::Patience,
     causality::{ReplayReport, allowance},
     metrics::ClusterCounter,
     node::Node,
@@ -91,8 +92,16 @@ impl FollowedReplica {
         tracker.count(ClusterCounter::Sample);
         tracker.clock.allowance.lock().spend();
         let behind = behind_since(&tracker, &node);
-        let limit = tracker.config.connect_timeout;
+        let first = tracker.config.connect_timeout;
+        let limit = match conn {
+            Some(_) => first,
+            None => pace.patience.limit(first),
+        };
         let sampled = tokio::time::timeout(limit, sample(&tracker, &node, conn, question)).await;
+        pace.patience = match sampled {
+            Err(_) => pace.patience.took_longer(),
+            Ok(_) => Patience::default(),
+        };
         let answered = match sampled {
             Ok(Ok(replay)) => {
                 tracker.learn(node.id, &node.replayed, replay);

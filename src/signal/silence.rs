@@ -49,6 +49,16 @@ impl Silence {
         }
     }
 
+    /// Whether this says that an attempt to connect took longer than it may.
+    pub(crate) fn is_of_connecting(err: &DbErr) -> bool {
+        match sqlx_of(err) {
+            Some(sqlx::Error::Io(error)) => {
+                Self::of(error).is_some_and(|silence| !silence.connected)
+            }
+            _ => false,
+        }
+    }
+
     /// As the driver's error of an attempt to connect.
     pub(crate) fn into_db(self) -> DbErr {
         let error = io::Error::new(io::ErrorKind::TimedOut, self);

@@ -2,14 +2,18 @@
 
 use std::{
     collections::BTreeMap,
+    thread::available_parallelism,
     time::{Duration, Instant},
 };
 
 use sea_orm::{ConnectOptions, ConnectionTrait};
 use sealane::RoutedConnection;
-use sealane_harness::{Cluster, Node};
+use sealane_harness::{Cluster, Forwarder, Node};
 
-use crate::fixture::{self, number, sql};
+use crate::{
+    fixture::{self, number, sql},
+    place::until,
+};
 
 const WHO: &str = "the shop";
 const PAGE: &str = include_str!("../../docs/connections.md");
@@ -139,4 +143,43 @@ async fn without_replicas_it_has_its_pool_and_its_monitor() {
         drop(held);
         assert!(counted(cluster.primary()).get(WHO) == Some(&1));
     }
+}
+
+/// R7: a login takes longer than these statements, so most of them are served by what comes back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_comes_at_one_time_opens_a_few_connections_and_takes_what_comes_back() {
+    const STATEMENTS: u32 = 40;
+    let cluster = fixture::cluster(0);
+    let way = Forwarder::to(cluster.primary().addr()).unwrap();
+    way.delay(Duration::from_millis(20));
+    let mut options = ConnectOptions::new(cluster.primary().url_at(way.addr(), "postgres"));
+    options
+        .max_connections(STATEMENTS)
+        .set_application_name(WHO);
+    let db = RoutedConnection::builder().connect_options(options);
+    let db = db.connect().await.unwrap();
+    let run = (0..STATEMENTS).map(|_| number(&db, "SELECT 1::int8"));
+    futures_util::future::join_all(run).await;
+    let opened = counted(cluster.primary()).get(WHO).copied();
+    let few = available_parallelism().map_or(2, |count| u32::try_from(count.get()).unwrap());
+    let most = (STATEMENTS / 2).max(2 * few);
+    assert!(opened <= Some(most), "{opened:?} were opened");
+}
+
+/// T1: another one is opened beside them after a while, since names move.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn health_checks_go_on_with_the_connections_of_the_start() {
+    let cluster = fixture::cluster(1);
+    let builder = fixture::builder(&cluster).check_interval(Duration::from_millis(100));
+    let db = builder.connect().await.unwrap();
+    for node in cluster.nodes() {
+        let started = node.sql("SELECT clock_timestamp()").unwrap();
+        let kept = format!(
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'sealane-probe' \
+             AND backend_start < '{0}' AND query_start > '{0}'",
+            started.trim()
+        );
+        until("a check", async || node.sql(&kept).unwrap().trim() == "1").await;
+    }
+    drop(db);
 }

@@ -10,7 +10,7 @@ use futures_util::{FutureExt, future::BoxFuture};
 use super::NodePool;
 use crate::{
     credentials::{Login, NodeCredentials, TakesCredentials},
-    node::{HandedConnections, IdleStack},
+    node::{HandedConnections, IdleStack, openings::Openings},
 };
 
 /// What is known of a pool of ours: whether the application has it, and what looks at its connections.
@@ -25,6 +25,8 @@ pub(crate) struct PoolState {
     plain: bool,
     /// What is idle and was used last.
     idle: Arc<IdleStack>,
+    /// What is being opened.
+    openings: Arc<Openings>,
     /// Nothing runs on its new connections, surely.
     #[cfg(feature = "mysql")]
     free_slot: bool,
@@ -141,6 +143,15 @@ impl NodePool {
         self.state()
             .filter(|state| state.plain)
             .map(|state| &state.idle)
+    }
+
+    /// What is being opened, of a server.
+    pub(in crate::node) fn openings(&self) -> Option<&Arc<Openings>> {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(..) => None,
+            _ => self.state().map(|state| &state.openings),
+        }
     }
 
     /// Gives the pool for good what waits in front of it.
