@@ -212,7 +212,11 @@ impl Step<'_> {
             // Reports of one suspicion are one suspicion. A graver one asks for a probe that begins after it.
             Some(suspicion) if suspicion.grave || !grave => false,
             _ => {
-                node.condition.suspicion = Some(Suspicion { since: now, grave });
+                node.condition.suspicion = Some(Suspicion {
+                    since: now,
+                    held_up: Duration::ZERO,
+                    grave,
+                });
                 true
             }
         };

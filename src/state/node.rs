@@ -94,6 +94,8 @@ pub(crate) enum NodeHealth {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Suspicion {
     pub(crate) since: Moment,
+    /// How much of the time since then this process had no time to look.
+    pub(crate) held_up: Duration,
     /// Avoided even if that leaves no replica. A soft one only gives way to other replicas.
     pub(crate) grave: bool,
 }

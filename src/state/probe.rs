@@ -215,11 +215,8 @@ impl Step<'_> {
                 self.ask_probe(id, now);
             }
             _ if !seen => self.eject(id, signal, 2),
-            _ => match suspicion
-                .filter(|_| confirmed)
-                .map(|suspicion| suspicion.since)
-            {
-                Some(since) if !self.may_be_ours(id, since, signal) => self.eject(id, signal, 2),
+            _ => match suspicion.filter(|_| confirmed) {
+                Some(known) if !self.may_be_ours(id, known, signal) => self.eject(id, signal, 2),
                 _ => {
                     self.suspect(id, signal, false);
                     self.ask_probe(id, now);

@@ -11,19 +11,48 @@ use std::time::Duration;
 
 use super::backoff::CONNECT_EVERY;
 use super::step::Step;
-use super::{Moment, NodeState};
+use super::{Moment, NodeState, Suspicion};
 use crate::signal::Signal;
 use crate::vocabulary::NodeId;
 
 /// How long nodes that are all silent are waited for after the first question without an answer.
 const PATIENCE: Duration = Duration::from_secs(6);
 
+/// How long a node is waited for that is silent while this process is held up, however little time it has.
+const MOST: Duration = Duration::from_secs(30);
+
+/// How much later than it was due a look may come in a process that has time.
+const LATE: Duration = Duration::from_millis(25);
+
+/// Which part of a silence this process was held up, one in so many, where the silence may be its own.
+const PART: u32 = 4;
+
+impl Suspicion {
+    /// Takes in a look that comes now and was due then.
+    pub(super) fn take_look(&mut self, due: Moment, now: Moment) {
+        self.held_up += self.late(due, now);
+    }
+
+    /// How much of the time since this arose such a look is late.
+    fn late(&self, due: Moment, now: Moment) -> Duration {
+        now.since(due.after(LATE).max(self.since))
+    }
+}
+
 impl Step<'_> {
-    /// Whether the silence of this node, suspected since then, proves nothing yet.
-    pub(super) fn may_be_ours(&self, id: NodeId, since: Moment, signal: Signal) -> bool {
+    /// Whether the silence of this node, of which this suspicion is, proves nothing yet.
+    pub(super) fn may_be_ours(&self, id: NodeId, suspicion: Suspicion, signal: Signal) -> bool {
+        let now = self.now;
+        let (since, due) = (suspicion.since, self.state.next_look());
+        let held_up = suspicion.held_up + due.map_or(Duration::ZERO, |due| suspicion.late(due, now));
+        let waited = now.since(since);
+        let is_held_up = !held_up.is_zero() && held_up * PART >= waited;
         let heard = |node: &NodeState| node.probe.heard.is_some_and(|heard| heard >= since);
         let mut others = self.state.members().filter(|node| node.id != id);
-        signal == Signal::TimedOut && self.now < since.after(PATIENCE) && !others.any(heard)
+        signal == Signal::TimedOut
+            && waited < MOST
+            && waited.saturating_sub(held_up) < PATIENCE
+            && (is_held_up || !others.any(heard))
     }
 
     /// Asks the others, who know whether this process hears anybody. Those found dead as well: a refusal is an answer.

@@ -52,7 +52,12 @@ pub(super) fn look(step: &mut Step<'_>, counted: &[NodeProgress]) {
     if !step.state.may_fail_over() {
         return;
     }
-    step.state.look_at = now.after(LOOK_EVERY);
+    let due = std::mem::replace(&mut step.state.look_at, now.after(LOOK_EVERY));
+    for node in &mut step.state.nodes {
+        if let Some(suspicion) = &mut node.condition.suspicion {
+            suspicion.take_look(due, now);
+        }
+    }
     let mut suspicious = false;
     for progress in counted {
         if let Some(node) = step.node_mut(progress.node) {

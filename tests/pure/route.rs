@@ -51,7 +51,13 @@ fn state(nodes: &Value, tuned: &Value) -> State {
 
 fn dress(node: &mut NodeState, text: &str) {
     let now = Moment::default();
-    let suspicion = |grave| Some(Suspicion { since: now, grave });
+    let suspicion = |grave| {
+        Some(Suspicion {
+            since: now,
+            held_up: Duration::ZERO,
+            grave,
+        })
+    };
     node.probe.latency = option(text, "rtt").map(duration);
     node.condition.slowness = option(text, "slow").map_or(1, |times| times.parse().expect("times"));
     node.said.epoch = number(text, "epoch");
