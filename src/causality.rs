@@ -49,8 +49,8 @@ pub(crate) use self::{
     pending_writes::UNKNOWN_HOLD,
     pin::Stood,
     replay_position::{
-        LastReport, LedTo, Promise, ReplayObservation, ReplayReport, Replayed, ServerPositions,
-        ServerWord, Several, Upstream,
+        LastReport, LedTo, Promise, ReplayObservation, ReplayReport, Replayed, ServerNeed,
+        ServerPositions, ServerWord, Several, Upstream,
     },
     requirement::ReadRequirement,
     scopes::{Scopes, within},

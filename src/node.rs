@@ -61,7 +61,7 @@ pub(crate) use self::{
     first_come::FirstCome,
     handed_connections::HandedConnections,
     idle_stack::IdleStack,
-    lag::ReplicaLag,
+    lag::{LeastPosition, ReplicaLag},
     lease::{Lease, Seat},
     link::{ANSWER, NodePool, PoolState, PooledConnection, Returned, SecondPool},
     pending_pool::PendingPool,

@@ -30,6 +30,10 @@ pub(crate) enum MonitorConnection {
     #[cfg(feature = "mysql")]
     MySql(mysql::KeptMySql),
     /// One whose last answer has not come yet.
+    #[cfg_attr(
+        not(any(feature = "postgres", feature = "mysql")),
+        allow(dead_code, reason = "a file is not asked")
+    )]
     Late(Box<Self>),
     /// One that is being opened. The opening goes on from one probe to the next: what is begun anew each time is never there
     /// for a server to which it takes longer than an answer may.

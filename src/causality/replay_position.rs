@@ -30,7 +30,7 @@ use sample::Notes;
 pub(crate) use sample::ReadCovers;
 #[cfg(any(test, feature = "postgres", feature = "mysql"))]
 pub(crate) use servers::PrimaryWord;
-pub(crate) use servers::{LedTo, Promise, ServerPositions, ServerWord};
+pub(crate) use servers::{LedTo, Promise, ServerNeed, ServerPositions, ServerWord};
 
 /// Milliseconds between two connections that are parted with.
 const PART_EVERY: u64 = 50;

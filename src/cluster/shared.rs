@@ -17,7 +17,7 @@ use crate::{
     config::{Config, Discovery},
     intent::Classifier,
     metrics::{ClusterCounter, ClusterMetrics, Exporter, NodeCounter},
-    node::{Lease, local::LocalSettings},
+    node::{Lease, LeastPosition, local::LocalSettings},
     positions::tracker::{PinSettings, Tracker, TrackerParts},
     signal::Signal,
     snapshot::{Published, Snapshot},
@@ -55,6 +55,8 @@ pub(crate) struct Shared {
     pub(crate) worker: WorkerHandle,
     pub(crate) admission: Admission,
     pub(crate) shadow: Shadow,
+    /// How far a server has to be so as not to be further behind than `SEALANE_MAX_LAG`.
+    pub(crate) least_position: LeastPosition,
     /// When the cluster began: moments of the reducer count from here.
     pub(crate) origin: Instant,
 }
@@ -135,6 +137,7 @@ impl Shared {
             follower_reads,
             admission: Admission::new(&config),
             shadow: Shadow::default(),
+            least_position: LeastPosition::default(),
             snapshot,
             config,
             judging: Judging::new(classifier, reads_catalog),

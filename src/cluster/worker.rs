@@ -171,7 +171,7 @@ impl Worker {
             false => self.probes.due(now),
         };
         for id in due {
-            if self.state.connects_anew(id) {
+            if self.state.connects_anew(id, now) {
                 self.probes.renew(id);
             }
             let probe = self.nodes.probe(id, &shared.config);

@@ -22,6 +22,9 @@ use crate::{
     vocabulary::{Intent, Role},
 };
 
+/// How many connections to servers that are too far behind a read looks at before it waits for news of the topology.
+const FAR_LOOKS: u8 = 8;
+
 impl Attempt<'_> {
     /// A connection that the statement may be sent on now; nothing where it has to be routed anew.
     pub(crate) async fn connect(
@@ -32,6 +35,11 @@ impl Attempt<'_> {
         let Some(conn) = conn else {
             return Ok(None);
         };
+        if std::mem::take(&mut self.progress.far) {
+            // A handle that insists on a replica has no other place to go to than the next connection.
+            conn.discard();
+            return self.looks_on().map(|()| None).map_err(Failed::to_acquire);
+        }
         if self.reroute_if_stale(lease) {
             if std::mem::take(&mut self.progress.lags) {
                 // The next one that is opened may lead to another server; those that are far enough are used again.
@@ -47,6 +55,15 @@ impl Attempt<'_> {
         }
         self.freshness.begin_read(lease);
         Ok(Some(conn))
+    }
+
+    /// Lets a read look at another connection, unless it has looked at too many.
+    pub(super) fn looks_on(&mut self) -> Result<(), DbErr> {
+        self.progress.far_looks += 1;
+        match self.progress.far_looks < FAR_LOOKS {
+            true => Ok(()),
+            false => Err(DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed)),
+        }
     }
 
     /// Sends a read to the primary instead, when the node is not as far as it needs, now that it holds a connection. What was
@@ -154,15 +171,15 @@ impl Attempt<'_> {
         lease.node().weed(self.may_write()).await;
         let asks_each = self.freshness.asks_each(&self.request, lease);
         let idle = match (has_permit, asks_each) {
-            (true, true) => lease.node().take_idle_for(self.freshness.need),
-            (true, false) => lease.node().take_idle(),
+            (true, Some(need)) => lease.node().take_idle_for(need),
+            (true, None) => lease.node().take_idle(),
             (false, _) => None,
         };
         if let Some(conn) = idle {
             self.acquired(lease, Duration::ZERO);
             return match asks_each {
-                false => Ok(conn),
-                true => self.prove(lease, conn).await,
+                None => Ok(conn),
+                Some(_) => self.prove(lease, conn).await,
             };
         }
         if has_permit && lease.node().link.has_idle() {
@@ -172,8 +189,8 @@ impl Attempt<'_> {
             {
                 self.acquired(lease, Duration::ZERO);
                 return match self.freshness.asks_each(&self.request, lease) {
-                    false => done,
-                    true => self.prove(lease, done?).await,
+                    None => done,
+                    Some(_) => self.prove(lease, done?).await,
                 };
             }
             // It is being pinged, or somebody was quicker.

@@ -2,7 +2,7 @@
 
 use super::{monotonic_read::MonotonicRead, request::Request};
 use crate::{
-    causality::{Current, ReadRequirement},
+    causality::{Current, ReadRequirement, ServerNeed},
     cluster::shared::Shared,
     intent::Classification,
     mutants,
@@ -114,13 +114,20 @@ impl Freshness {
             && self.need != ReadRequirement::Primary
     }
 
-    /// Whether the connection matters that this read gets: what those to another server say does not count for it.
+    /// The needs of the connection that the read gets, where that matters: several servers answer as this node, and what those to
+    /// another one say does not count for it.
     #[inline]
-    pub(super) fn asks_each(&self, request: &Request<'_>, lease: &Lease) -> bool {
-        lease.role() == Role::Replica
-            && self.need != ReadRequirement::Nothing
-            && request.overrides.force != Forced::Replica
-            && lease.node().replayed.is_mixed()
+    pub(super) fn asks_each(&self, request: &Request<'_>, lease: &Lease) -> Option<ServerNeed> {
+        if lease.role() != Role::Replica || !lease.node().replayed.is_mixed() {
+            return None;
+        }
+        let position = match request.overrides.force {
+            Forced::Replica => ReadRequirement::Nothing,
+            Forced::No | Forced::Primary => self.need,
+        };
+        let least = request.least_position(lease.node());
+        (position != ReadRequirement::Nothing || least.is_some())
+            .then_some(ServerNeed { position, least })
     }
 
     /// Lets only the primary serve it from now on: rare, and the primary is sure.

@@ -29,6 +29,10 @@ pub(super) struct Progress {
     pub(super) last: Option<DbErr>,
     /// The connection that it got leads to a server that lags behind the others of its name.
     pub(super) lags: bool,
+    /// The connection that it got leads to a server that is too far behind, and the primary is no way out.
+    pub(super) far: bool,
+    /// How many of these it got.
+    pub(super) far_looks: u8,
     /// A server refused that a follower serves it: it runs as any other read.
     pub(super) followers_refused: bool,
     /// A node was sent it.
@@ -53,6 +57,8 @@ impl Default for Progress {
             refused: None,
             last: None,
             lags: false,
+            far: false,
+            far_looks: 0,
             followers_refused: false,
             sent: false,
             silent: None,

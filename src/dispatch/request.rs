@@ -112,6 +112,13 @@ impl Request<'_> {
         snapshot.view.any_untold && self.level != Consistency::Eventual
     }
 
+    /// How far each of several servers that answer as this node has to be so as not to be further behind than
+    /// `SEALANE_MAX_LAG`; nothing where any will do, or they cannot tell.
+    pub(super) fn least_position(&self, node: &Node) -> Option<u64> {
+        let tells = self.shared.tracker.gives_position(node) && !node.link.is_shared();
+        self.shared.least_position.get().filter(|_| tells)
+    }
+
     /// Whether the node is no further behind than its handle allows (T11). While nobody takes writes, nobody falls
     /// behind.
     pub(super) fn allows_lag_of(&self, node: &Node, snapshot: &Snapshot) -> bool {

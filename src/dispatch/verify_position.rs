@@ -18,8 +18,8 @@ use sea_orm::{ConnAcquireErr, DatabaseTransaction, DbErr};
 use super::{Attempt, phase::Phase};
 use crate::{
     causality::{
-        Current, Promise, ReplayReport, Replayed, ServerPositions, ServerWord, Stood, Upstream,
-        gate::Writing,
+        Current, Promise, ReplayReport, Replayed, ServerNeed, ServerPositions, ServerWord, Stood,
+        Upstream, gate::Writing,
     },
     node::{Lease, PooledConnection, local::LocalSettings},
     route::Forced,
@@ -34,6 +34,12 @@ const JUST_NOW: Duration = Duration::from_millis(5);
 
 /// How often such a one is asked again.
 const LOOKS: usize = 2;
+
+/// What a connection was asked for, and what its server said.
+struct Asked {
+    need: ServerNeed,
+    answer: Option<ReplayReport>,
+}
 
 /// What the reads of a transaction obey.
 pub(crate) struct Reads {
@@ -87,11 +93,11 @@ impl Attempt<'_> {
         conn: PooledConnection,
     ) -> Result<PooledConnection, DbErr> {
         let asks_each = self.freshness.asks_each(&self.request, lease);
-        if asks_each && self.is_known_to_cover(lease, &conn) {
+        if asks_each.is_some() && self.is_known_to_cover(lease, &conn) {
             return Ok(conn);
         }
         let guide = lease.node().link.guide();
-        if !asks_each && guide.is_none_or(|guide| guide.is_hooked()) {
+        if asks_each.is_none() && guide.is_none_or(|guide| guide.is_hooked()) {
             return Ok(conn);
         }
         let mut unproven = Unproven(Some(conn));
@@ -103,8 +109,8 @@ impl Attempt<'_> {
             };
             conn.greet(guide).await?;
             match asks_each {
-                true => self.position_of(lease, conn).await,
-                false => Ok(None),
+                Some(_) => self.position_of(lease, conn).await,
+                None => Ok(None),
             }
         };
         let asked = lease.guard(tokio::time::timeout_at(limit, asking));
@@ -119,20 +125,39 @@ impl Attempt<'_> {
             Err(cut) => Err(cut.into_db(crate::error::DbErrKind::Conn)),
         };
         let replay = answer?;
-        let known = |conn| self.is_known_to_cover(lease, conn);
-        if asks_each && !unproven.0.as_ref().is_some_and(known) {
-            // Another connection may lead to another server; the primary is sure.
-            self.freshness.take_the_primary();
-            let replayed = &lease.node().replayed;
-            let led_to = unproven.0.as_ref().and_then(PooledConnection::led_to);
-            let is_astray = led_to
-                .is_some_and(|led_to| replayed.with_servers(|servers| servers.is_astray(led_to)));
-            self.progress.lags = (is_astray || self.is_far_behind(replay)) && replayed.may_part();
+        if let (Some(need), Some(conn)) = (asks_each, &unproven.0) {
+            self.judge_server(
+                lease,
+                conn,
+                Asked {
+                    need,
+                    answer: replay,
+                },
+            );
         }
         unproven
             .0
             .take()
             .ok_or(DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed))
+    }
+
+    /// Sends the read elsewhere where the server of this connection, which has answered this, does not meet its needs.
+    fn judge_server(&mut self, lease: &Lease, conn: &PooledConnection, asked: Asked) {
+        let Asked { need, answer } = asked;
+        let replayed = Arc::clone(&lease.node().replayed);
+        if self.is_known_to_cover(lease, conn) || (need.is_of_age() && answer.is_none()) {
+            return;
+        }
+        let too_far = need.least > answer.and_then(|report| report.lsn);
+        if need.is_of_age() && self.request.overrides.force == Forced::Replica {
+            self.progress.far = true;
+            return;
+        }
+        // Another connection may lead to another server; the primary is sure.
+        self.freshness.take_the_primary();
+        let astray = |led_to| replayed.with_servers(|servers| servers.is_astray(led_to));
+        let lags = conn.led_to().is_some_and(astray) || self.is_far_behind(answer) || too_far;
+        self.progress.lags = lags && replayed.may_part();
     }
 
     /// How far the connection's server has come. One that lacks what was written just now is asked again: most have
@@ -179,9 +204,12 @@ impl Attempt<'_> {
 
     /// Whether the connection's server is known to be far enough, without a question.
     fn is_known_to_cover(&self, lease: &Lease, conn: &PooledConnection) -> bool {
-        let (replayed, need) = (&lease.node().replayed, self.freshness.need);
-        let promise = |servers: &ServerPositions| servers.promise(conn.led_to(), need);
-        replayed.with_servers(promise) == Promise::Covers
+        let Some(need) = self.freshness.asks_each(&self.request, lease) else {
+            return true;
+        };
+        let (led_to, now) = (conn.led_to(), Instant::now());
+        let suits = |servers: &ServerPositions| servers.suits(led_to, need, now);
+        lease.node().replayed.with_servers(suits) == Promise::Covers
     }
 
     /// A report in the words of the cluster's clock; nothing where it proves nothing.
@@ -251,6 +279,32 @@ impl Attempt<'_> {
         }
         let _ = (lease, begun);
         Ok(())
+    }
+
+    /// Whether the one of several servers on which a transaction has begun is no further behind than `SEALANE_MAX_LAG`. Where it
+    /// is, the primary is sure.
+    pub(crate) async fn is_begun_near(
+        &mut self,
+        lease: &Lease,
+        begun: &DatabaseTransaction,
+    ) -> Result<bool, DbErr> {
+        #[cfg(feature = "postgres")]
+        if let Some(guide) = lease.node().link.guide()
+            && let Some(need) = self.freshness.asks_each(&self.request, lease)
+            && let Some(least) = need.least
+        {
+            let hello = crate::node::greet::ask_begun(guide, begun).await?;
+            let lsn = hello.replay.and_then(|told| told.lsn);
+            if lsn.is_some_and(|lsn| lsn < least) {
+                if self.request.overrides.force == Forced::Replica {
+                    return self.looks_on().map(|()| false);
+                }
+                self.freshness.take_the_primary();
+                return Ok(false);
+            }
+        }
+        let _ = (lease, begun);
+        Ok(true)
     }
 
     /// Whether the request needs a server that is known: a write, or a read that has to see what its session saw.

@@ -24,7 +24,7 @@ use sea_orm::{ConnAcquireErr, DbErr};
 use tokio::sync::Notify;
 
 use super::{Node, NodePool, PooledConnection};
-use crate::causality::{Promise, ReadRequirement};
+use crate::causality::{Promise, ServerNeed};
 
 /// How long a connection waits for its next statement before the pool has it again.
 const IDLE: Duration = Duration::from_millis(100);
@@ -194,13 +194,14 @@ impl Node {
         idle.take()
     }
 
-    /// Of a node of several servers, for whoever has a permit: a connection whose server is known to meet this need, else
+    /// Of a node of several servers, for whoever has a permit: a connection whose server is known to meet these needs, else
     /// one that may be worth a question.
-    pub(crate) fn take_idle_for(&self, need: ReadRequirement) -> Option<PooledConnection> {
+    pub(crate) fn take_idle_for(&self, need: ServerNeed) -> Option<PooledConnection> {
         let idle = self.idle()?;
         self.link.leads_home().ok()?;
+        let now = Instant::now();
         self.replayed
-            .with_servers(|servers| idle.take_best(|conn| servers.promise(conn.led_to(), need)))
+            .with_servers(|servers| idle.take_best(|conn| servers.suits(conn.led_to(), need, now)))
     }
 
     /// For whoever takes a connection from the pool itself, as SeaORM's transactions do: one that is idle here goes there.

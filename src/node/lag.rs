@@ -37,3 +37,20 @@ impl ReplicaLag {
         self.behind.load(Ordering::Relaxed).checked_sub(1)
     }
 }
+
+/// How far a server has to be so as not to be too far behind, in bytes plus 1; 0 where any will do.
+#[derive(Debug, Default)]
+pub(crate) struct LeastPosition(AtomicU64);
+
+impl LeastPosition {
+    /// The monitor has reckoned it.
+    pub(crate) fn set(&self, position: Option<u64>) {
+        let position = position.map_or(0, |position| position.saturating_add(1));
+        self.0.store(position, Ordering::Relaxed);
+    }
+
+    /// The position; none where any will do.
+    pub(crate) fn get(&self) -> Option<u64> {
+        self.0.load(Ordering::Relaxed).checked_sub(1)
+    }
+}

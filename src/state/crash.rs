@@ -180,12 +180,15 @@ impl Outage {
 
 impl State {
     /// Whether the next probe of this node has to connect anew: a connection that is open already may be answered by a
-    /// server that has not noticed yet that it has crashed, or lead to another server than the node is now.
+    /// server that has not noticed yet that it has crashed, or lead to another server than the node is now, or to one that lags
+    /// behind the others of its name.
     #[must_use]
-    pub(crate) fn connects_anew(&self, id: NodeId) -> bool {
+    pub(crate) fn connects_anew(&self, id: NodeId, now: Moment) -> bool {
         let asks = |outage: Outage| outage.is_open() && !outage.answered;
         self.node(id).is_some_and(|node| {
-            node.probe.strayed.is_some() || node.condition.outage.is_some_and(asks)
+            node.probe.strayed.is_some()
+                || node.condition.outage.is_some_and(asks)
+                || self.looks_for_another(node, now)
         })
     }
 }

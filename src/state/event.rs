@@ -120,6 +120,10 @@ pub(crate) struct ProbeFacts {
     pub(crate) address: Option<u64>,
     /// Connections to the node lead to another server than this one.
     pub(crate) moved: bool,
+    /// Several servers answer under the node's name.
+    pub(crate) several: bool,
+    /// Of these, how far the one has replayed that is furthest, by what connections to them were told lately.
+    pub(crate) furthest: Option<u64>,
 }
 
 /// The end of a probe.

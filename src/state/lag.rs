@@ -55,15 +55,18 @@ impl History {
 
     /// Since when a standby that says so has everything.
     pub(super) fn complete(&self, standby: &ProbeFacts) -> Option<Moment> {
-        let by_position = standby.position.and_then(|position| {
-            let mut known = self.positions.iter().rev();
-            known.find(|(known, _)| *known <= position)
-        });
+        let by_position = standby.position.and_then(|position| self.reached(position));
         let by_ended = self
             .ended
             .filter(|(ended, _)| standby.ended >= Some(*ended));
-        let moments = [by_position.copied(), by_ended];
-        moments.into_iter().flatten().map(|(_, at)| at).max()
+        by_position.max(by_ended.map(|(_, at)| at))
+    }
+
+    /// Since when a standby that has come so far has everything.
+    pub(super) fn reached(&self, position: u64) -> Option<Moment> {
+        let mut known = self.positions.iter().rev();
+        let reached = known.find(|(known, _)| *known <= position);
+        reached.map(|(_, at)| *at)
     }
 
     /// The primary's newest position.
@@ -79,6 +82,37 @@ impl History {
 }
 
 impl State {
+    /// How far a replica has to be now so as not to be too far behind, until the primary is asked the next time; nothing where
+    /// any will do, or nobody knows.
+    ///
+    /// Of one server its age tells that. Of several under one name each connection has to show it (C6).
+    pub(crate) fn least_position(&self, now: Moment) -> Option<u64> {
+        let limit = self.tuning.max_lag?;
+        let until = match self.primaryship.none_since {
+            Some(since) => since.min(now),
+            None => now.after(self.tuning.check_interval.min(limit)),
+        };
+        let near = |asked: Moment| until.since(asked) <= limit;
+        let known = &self.history.positions;
+        let first = known.iter().find(|(_, asked)| near(*asked));
+        first.or(known.back()).map(|(position, _)| *position)
+    }
+
+    /// Whether the server that answered last for this node is further behind than half the limit, and another one may answer
+    /// under the same name.
+    pub(super) fn looks_for_another(&self, node: &NodeState, now: Moment) -> bool {
+        let near = |limit: Duration| {
+            let current_at = node.replay.last_current_at;
+            current_at.is_some_and(|at| now.since(at) <= limit / 2)
+        };
+        let replica = node.role == Role::Replica;
+        let knows = self.history.newest().is_some() && self.primaryship.none_since.is_none();
+        replica
+            && node.replay.several
+            && knows
+            && self.tuning.max_lag.is_some_and(|limit| !near(limit))
+    }
+
     /// How much of the primary's log this node had not replayed when it was asked last, in bytes, of what the primary had
     /// written then.
     pub(crate) fn bytes_behind(&self, node: &NodeState) -> Option<u64> {
@@ -97,6 +131,15 @@ impl State {
 }
 
 impl NodeState {
+    /// The lag from which it is too far behind. Of several servers under one name each connection is judged by itself, and what is
+    /// known of the one that is furthest may be as old as the limit: the name is left alone for as long again.
+    fn most_lag(&self, limit: Duration) -> Duration {
+        match self.replay.several {
+            true => limit * 2,
+            false => limit,
+        }
+    }
+
     /// An upper bound of its lag at that moment; none where it cannot be told.
     pub(crate) fn lag_at(&self, now: Moment) -> Option<Duration> {
         self.replay.current_at.map(|at| now.since(at))
@@ -124,7 +167,6 @@ pub(super) fn update(step: &mut Step<'_>) {
     let Some(limit) = step.state.tuning.max_lag else {
         return;
     };
-    let back = limit * 4 / 5;
     // While nobody is known to write, nobody falls behind (R2).
     let known = step.state.history.newest().is_some();
     let now = step
@@ -135,9 +177,10 @@ pub(super) fn update(step: &mut Step<'_>) {
         .min(step.now);
     for index in 0..step.state.nodes.len() {
         let node = &mut step.state.nodes[index];
+        let most = node.most_lag(limit);
         let lagging = match (node.role, node.lag_at(now)) {
-            (Role::Replica, Some(lag)) if node.replay.lagging => lag > back,
-            (Role::Replica, Some(lag)) => lag > limit,
+            (Role::Replica, Some(lag)) if node.replay.lagging => lag > most * 4 / 5,
+            (Role::Replica, Some(lag)) => lag > most,
             (Role::Replica, None) => known && node.is_unproven(),
             (Role::Primary | Role::Unknown | Role::Fenced, _) => false,
         };
@@ -160,13 +203,10 @@ pub(super) fn next_tick(state: &State) -> Option<Moment> {
     }
     let late =
         |node: &&NodeState| node.is_member() && node.role == Role::Replica && !node.replay.lagging;
-    let current_at = state
-        .nodes
-        .iter()
-        .filter(late)
-        .filter_map(|node| node.replay.current_at);
     // Beyond the limit, not at it.
-    current_at
-        .map(|at| at.after(limit + Duration::from_millis(1)))
-        .min()
+    let late_at = |node: &NodeState| {
+        let most = node.most_lag(limit) + Duration::from_millis(1);
+        node.replay.current_at.map(|at| at.after(most))
+    };
+    state.nodes.iter().filter(late).filter_map(late_at).min()
 }

@@ -185,6 +185,10 @@ pub(crate) struct Replay {
     pub(crate) unjudged: Option<(u64, Moment)>,
     /// Too far behind.
     pub(crate) lagging: bool,
+    /// Several servers answer under the node's name: it is as far as the one of them that is furthest.
+    pub(crate) several: bool,
+    /// Of those, the one that answered last: since when it has everything.
+    pub(crate) last_current_at: Option<Moment>,
 }
 
 /// Why the node is not used although it answers.

@@ -15,6 +15,8 @@ pub(super) fn observe(step: &mut Step<'_>, id: NodeId, begun: Moment, mut facts:
     let began_anew = begins_anew(step.state, id, facts);
     note_history(step, id, begun, facts, began_anew);
     let complete = step.state.history.complete(facts);
+    let furthest = facts.furthest.filter(|_| facts.several);
+    let furthest = furthest.and_then(|position| step.state.history.reached(position));
     let newest = step.state.primaryship.seen.greatest;
     // What is beyond it may be of another history, until the primary is asked again.
     let primary_at = step.state.written_beside(id, facts);
@@ -25,6 +27,7 @@ pub(super) fn observe(step: &mut Step<'_>, id: NodeId, begun: Moment, mut facts:
         return;
     };
     let takes_writes = primary == Some(id);
+    node.replay.several = facts.several;
     let mut news = began_anew && node.forget_replay();
     let was_in_recovery = node.said.in_recovery;
     news |= node.said.learn(facts, newest);
@@ -45,7 +48,8 @@ pub(super) fn observe(step: &mut Step<'_>, id: NodeId, begun: Moment, mut facts:
     let may_follow = facts.standing.is_some() && facts.in_recovery == Fact::Unknown;
     let is_measured = follows || (may_follow && !takes_writes);
     if is_measured && !node.said.epoch.known().is_some_and(older) {
-        node.replay.current_at = node.replay.current_at.max(complete);
+        node.replay.current_at = node.replay.current_at.max(complete).max(furthest);
+        node.replay.last_current_at = complete;
     }
     let begins_to_follow = follows && was_in_recovery != node.said.in_recovery;
     let is_named = node.spec.role == Role::Primary && begins_to_follow && !wakes;
@@ -148,8 +152,11 @@ impl NodeState {
     }
 
     /// Another server, or one that was started again: what it had before proves nothing (C4). Whether it had another history.
+    /// Of several servers the one that answered before is there still, and its lag gets older by itself.
     fn forget_replay(&mut self) -> bool {
-        self.replay.current_at = None;
+        if !self.replay.several {
+            self.replay.current_at = None;
+        }
         self.replay.followed = None;
         std::mem::take(&mut self.replay.astray)
     }

@@ -44,7 +44,8 @@ impl Step<'_> {
     pub(super) fn may_be_ours(&self, id: NodeId, suspicion: Suspicion, signal: Signal) -> bool {
         let now = self.now;
         let (since, due) = (suspicion.since, self.state.next_look());
-        let held_up = suspicion.held_up + due.map_or(Duration::ZERO, |due| suspicion.late(due, now));
+        let held_up =
+            suspicion.held_up + due.map_or(Duration::ZERO, |due| suspicion.late(due, now));
         let waited = now.since(since);
         let is_held_up = !held_up.is_zero() && held_up * PART >= waited;
         let heard = |node: &NodeState| node.probe.heard.is_some_and(|heard| heard >= since);

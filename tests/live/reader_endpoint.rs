@@ -1,6 +1,7 @@
 //! One address for all readers: a real HAProxy before two standbys, one of them far behind (rule C6).
 
 mod crash;
+mod lag;
 mod no_primary;
 mod replicas;
 mod share;
@@ -37,8 +38,7 @@ async fn connect(place: &Place, proxy: &HaProxy) -> RoutedConnection {
     RoutedConnection::builder()
         .primary(place.primary_url())
         .replica(place.standby(0).url_at(proxy.addr(), database))
-        // One server is as far behind as the test is old. The name is judged by the server that its health check meets, so on a
-        // busy machine it would be out of use while that is the one.
+        // One server is as far behind as the test is old; what is shown here holds without a limit.
         .max_lag(None)
         .connect()
         .await

@@ -145,9 +145,13 @@ fn run(file: &str, scenario: &Value) {
         if let Some(fresh) = step.get("connects_anew") {
             let node = bench.id(fresh.as_str().unwrap());
             assert!(
-                bench.state.connects_anew(node),
+                bench.state.connects_anew(node, now),
                 "{name}: on the old connection"
             );
+        }
+        if let Some(expected) = step.get("least_position") {
+            let found = bench.state.least_position(now);
+            assert_eq!(found, expected.as_u64(), "{name}: least position");
         }
         if let Some(expected) = step.get("believes") {
             let role = super::words::role(expected.as_str().unwrap());
@@ -376,6 +380,8 @@ impl Bench {
                     reached: option(text, "reached").map(|text| text.parse().unwrap()),
                     serializable: option(text, "serializable").is_some(),
                     moved: text.ends_with(" moved"),
+                    several: option(text, "several").is_some(),
+                    furthest: option(text, "furthest").map(|text| text.parse().unwrap()),
                     system: SystemFacts {
                         flavour: option(text, "flavour").map(flavour),
                         proves_nothing: option(text, "proves_nothing").is_some(),

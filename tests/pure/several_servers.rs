@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::causality::{
-    LedTo, PrimaryWord, Promise, ReadRequirement, ServerPositions, ServerWord, Upstream,
+    LedTo, PrimaryWord, Promise, ReadRequirement, ServerNeed, ServerPositions, ServerWord, Upstream,
 };
 
 /// What is known of several servers, in milliseconds from a start.
@@ -312,4 +312,43 @@ fn a_servers_files_are_looked_at_twice_a_second_at_the_most() {
     let times = [20, 100, 519, 520, 600].map(at);
     let asked = times.map(|now| servers.known.ask_timeline(one, now));
     assert_eq!(asked, [true, false, false, true, false]);
+}
+
+/// T11: what a server lacked a while ago it may have now.
+#[test]
+fn a_connection_is_good_for_a_read_that_may_miss_anything_where_its_server_is_not_too_far_behind() {
+    let mut servers = Servers::new();
+    let near = servers.told(1, 10, Some((1, 200)));
+    let far = servers.told(2, 20, Some((1, 100)));
+    let at = |ms| servers.start + Duration::from_millis(ms);
+    let suits = |led_to, least, ms| {
+        let need = ServerNeed {
+            position: ReadRequirement::Nothing,
+            least: Some(least),
+        };
+        servers.known.suits(led_to, need, at(ms))
+    };
+    assert_eq!(suits(Some(near), 150, 30), Promise::Covers);
+    assert_eq!(suits(Some(near), 150, 90_000), Promise::Covers);
+    assert_eq!(suits(Some(far), 150, 30), Promise::Behind);
+    assert_eq!(suits(Some(far), 150, 520), Promise::Unknown);
+    assert_eq!(suits(None, 150, 30), Promise::Unknown);
+    // Its connection was opened after what the server said before, so that one may have been started again.
+    let reopened = servers.asked(1, 40);
+    assert_eq!(suits(Some(reopened), 150, 50), Promise::Unknown);
+}
+
+#[test]
+fn a_read_of_a_session_needs_its_position_as_well() {
+    let mut servers = Servers::new();
+    let near = servers.told(1, 10, Some((1, 200)));
+    let suits = |lsn, least| {
+        let position = ReadRequirement::Position { epoch: 1, lsn };
+        let need = ServerNeed { position, least };
+        servers.known.suits(Some(near), need, servers.start)
+    };
+    assert_eq!(suits(200, Some(150)), Promise::Covers);
+    assert_eq!(suits(201, Some(150)), Promise::Unknown);
+    assert_eq!(suits(200, None), Promise::Covers);
+    assert_eq!(suits(100, Some(201)), Promise::Behind);
 }

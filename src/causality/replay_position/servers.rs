@@ -15,8 +15,11 @@
 //! To forget what is known whenever a connection is opened, as for a node of one server, was rejected: one that nobody
 //! has asked yet is asked before it is used, so it has no part in this, and those of the other servers even less.
 
+mod age;
+
 use std::time::{Duration, Instant};
 
+pub(crate) use self::age::ServerNeed;
 use super::report::{ReplayObservation, ReplayReport, Upstream};
 use crate::{causality::ReadRequirement, mutants};
 

@@ -40,6 +40,12 @@ impl Replayed {
         server.filter(|_| has).into_iter().collect()
     }
 
+    /// How far the one of several servers has replayed that is furthest, by what was told lately.
+    pub(crate) fn furthest(&self) -> Option<u64> {
+        let now = Instant::now();
+        self.with_servers(|servers| servers.furthest(now))
+    }
+
     /// Looks at what is known of several servers.
     pub(crate) fn with_servers<T>(&self, look: impl FnOnce(&ServerPositions) -> T) -> T {
         look(&self.notes().servers)

@@ -87,5 +87,7 @@ pub(in crate::cluster) fn said(facts: &Facts) -> ProbeFacts {
         started: facts.started,
         address: facts.address,
         moved: false,
+        several: false,
+        furthest: None,
     }
 }

@@ -48,6 +48,10 @@ impl Worker {
         match &mut event {
             Event::ProbeOk { facts, .. } => {
                 facts.moved = self.nodes.probed(id, facts);
+                if let Some(member) = self.nodes.member(id) {
+                    facts.several = member.node.replayed.is_mixed();
+                    facts.furthest = member.node.replayed.furthest();
+                }
             }
             Event::ProbeFailed { signal, .. } if signal.concerns_node() => {
                 if let Some(member) = self.nodes.member(id) {
@@ -58,6 +62,9 @@ impl Worker {
         }
         self.dispatch(event).await;
         self.note_whose(shared);
+        shared
+            .least_position
+            .set(self.state.least_position(self.now()));
         if let Some(node) = self.state.node(id) {
             let behind = self.state.bytes_behind(node);
             self.nodes.set_lag(id, node.replay.current_at, behind);

@@ -202,9 +202,10 @@ impl Begin<'_> {
         }
         unasked.mark_begun();
         attempt.greet_begun(lease, &inner).await?;
+        let near = attempt.is_begun_near(lease, &inner).await?;
         let fresh = attempt.prove_begun(lease).await;
         drop(unasked);
-        if !fresh {
+        if !(near && fresh) {
             return Ok(None);
         }
         // Last: at REPEATABLE READ this takes the snapshot.
