@@ -20,8 +20,7 @@ use std::{
 
 pub(crate) use self::catalog::{CatalogParts, read_catalog};
 pub(crate) use self::in_time::in_time;
-use self::monitor::opened;
-pub(crate) use self::monitor::{MonitorConnection, meet, probe};
+pub(crate) use self::monitor::{MonitorConnection, meet, probe, try_connect};
 pub(crate) use self::patience::Patience;
 
 #[cfg(feature = "postgres")]
@@ -33,7 +32,7 @@ use sea_orm::{
 #[cfg(feature = "postgres")]
 use crate::vocabulary::{Flavour, Role};
 use crate::{
-    config::{Config, NodeConfig},
+    config::Config,
     error::DbErrKind,
     node::{Node, link::is_live},
     signal::Silence,
@@ -123,12 +122,6 @@ impl Facts {
             },
         }
     }
-}
-
-/// Opens a connection to see whether one can be had, and closes it.
-pub(crate) async fn try_connect(config: &Config, node: &NodeConfig) -> Result<(), DbErr> {
-    let limit = config.connect_timeout;
-    opened(config.clone(), node.clone(), limit).await.map(drop)
 }
 
 /// A connection was not there within the time that one may take.

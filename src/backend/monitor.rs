@@ -226,7 +226,7 @@ impl MonitorConnection {
 }
 
 /// One attempt to connect, within this time.
-pub(super) async fn opened(
+async fn opened(
     config: Config,
     node: NodeConfig,
     limit: Duration,
@@ -234,12 +234,24 @@ pub(super) async fn opened(
     let opening = async {
         match node.url.backend() {
             #[cfg(feature = "postgres")]
-            DbBackend::Postgres => postgres::open(&config, &node).await,
+            DbBackend::Postgres => {
+                let kept = postgres::open(&config, &node).await?;
+                Ok(MonitorConnection::Postgres(Box::new(kept)))
+            }
             #[cfg(feature = "mysql")]
-            DbBackend::MySql => mysql::open(&config, &node).await,
+            DbBackend::MySql => {
+                let kept = mysql::open(&config, &node).await?;
+                Ok(MonitorConnection::MySql(kept))
+            }
             _ => Ok(MonitorConnection::None),
         }
     };
     let opened = timeout(limit, opening).await;
     opened.unwrap_or_else(|_| Err(not_connected(&config)))
+}
+
+/// Opens a connection to see whether one can be had, and closes it.
+pub(crate) async fn try_connect(config: &Config, node: &NodeConfig) -> Result<(), DbErr> {
+    let limit = config.connect_timeout;
+    opened(config.clone(), node.clone(), limit).await.map(drop)
 }

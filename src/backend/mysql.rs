@@ -10,7 +10,7 @@ use sea_orm::{
 };
 
 use self::replication::{Replication, SourceRights};
-use super::{Advice, Facts, MonitorConnection};
+use super::{Advice, Facts};
 use crate::{
     config::{Config, NodeConfig},
     error::DbErrKind,
@@ -37,13 +37,13 @@ pub(crate) struct KeptMySql {
 }
 
 /// Opens one.
-pub(super) async fn open(config: &Config, node: &NodeConfig) -> Result<MonitorConnection, DbErr> {
+pub(super) async fn open(config: &Config, node: &NodeConfig) -> Result<KeptMySql, DbErr> {
     let conn = connect_mysql(config, node).await?;
-    Ok(MonitorConnection::MySql(KeptMySql {
+    Ok(KeptMySql {
         conn,
         tells: SourceRights::default(),
         opened: Instant::now(),
-    }))
+    })
 }
 
 /// Asks on it. One that was kept for long fails, and with that another one is opened in its place.

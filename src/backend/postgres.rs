@@ -13,7 +13,7 @@ use sea_orm::{
 };
 
 use self::questions::{AURORA, LEAST, LITTLE, PLAIN_PROBE, PROBE, WITHOUT_RECEIVER};
-use super::{Advice, Facts, MonitorConnection};
+use super::{Advice, Facts};
 use crate::{
     config::{Config, NodeConfig},
     error::DbErrKind,
@@ -93,8 +93,8 @@ pub(crate) struct Kept {
 }
 
 /// Opens one.
-pub(super) async fn open(config: &Config, node: &NodeConfig) -> Result<MonitorConnection, DbErr> {
-    Ok(MonitorConnection::Postgres(Box::new(Kept {
+pub(super) async fn open(config: &Config, node: &NodeConfig) -> Result<Kept, DbErr> {
+    Ok(Kept {
         conn: connect(config, node).await?,
         tells: Tells::All,
         forbidden: false,
@@ -103,7 +103,7 @@ pub(super) async fn open(config: &Config, node: &NodeConfig) -> Result<MonitorCo
         followers: None,
         renewed_at: Instant::now() + RENEW,
         next: None,
-    })))
+    })
 }
 
 /// Asks on it.

@@ -83,7 +83,7 @@ pub(super) enum HandleOrder {
 /// What the worker's tasks were sent for.
 pub(super) enum TaskReport {
     /// A probe ended, with this event.
-    Probed(NodeId, Event, MonitorConnection),
+    Probed(NodeId, Box<Event>, MonitorConnection),
     /// A cluster that slept is wanted again, and every node was asked what it is.
     Woken(Vec<Answered>),
     /// A new node gave its first connection and answered its first probe.

@@ -88,7 +88,7 @@ impl Probes {
         tokio::spawn(
             async move {
                 let event = probe.run(begun, &mut wire).await;
-                outbox.send(TaskReport::Probed(id, event, wire));
+                outbox.send(TaskReport::Probed(id, Box::new(event), wire));
             }
             .boxed(),
         );

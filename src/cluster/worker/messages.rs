@@ -87,7 +87,7 @@ impl Worker {
 
     async fn on_report(&mut self, shared: &Arc<Shared>, report: TaskReport) {
         match report {
-            TaskReport::Probed(id, event, wire) => self.probed(shared, id, event, wire).await,
+            TaskReport::Probed(id, event, wire) => self.probed(shared, id, *event, wire).await,
             TaskReport::Woken(answers) => self.woken(shared, answers).await,
             TaskReport::Warmed(warm) => {
                 let node = warm.id;
