@@ -103,6 +103,15 @@ pub(crate) async fn run<W: Work>(
     entrance.run(run_in(span, shared, overrides, work)).await
 }
 
+/// A statement that its handle refuses before it is one.
+#[cold]
+pub(crate) fn refuse(shared: &Shared, subject: Subject<'_>, err: DbErr) -> DbErr {
+    let mut span = StatementSpan::begin(shared, subject);
+    shared.add_report(&err);
+    span.failed(&err);
+    err
+}
+
 async fn run_in<W: Work>(
     span: StatementSpan,
     shared: &Arc<Shared>,

@@ -97,11 +97,18 @@ mod pages {
     #[doc = include_str!("../docs/credentials.md")]
     struct CredentialsPage;
 
+    #[doc = include_str!("../docs/failover.md")]
+    struct FailoverPage;
+
     #[doc = include_str!("../docs/from-seaorm.md")]
     struct FromSeaorm;
 
     #[doc = include_str!("../docs/health.md")]
     struct HealthPage;
+
+    #[cfg(feature = "otel")]
+    #[doc = include_str!("../docs/opentelemetry.md")]
+    struct OpenTelemetryPage;
 
     #[doc = include_str!("../docs/read-your-writes.md")]
     struct ReadYourWrites;

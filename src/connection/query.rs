@@ -111,7 +111,8 @@ impl RoutedConnection {
         stmt: Statement,
     ) -> Result<C::Output, DbErr> {
         let shared = self.shared().map_err(|err| err.into_db(C::KIND))?;
-        local::check(&self.overrides, &stmt.sql, C::KIND)?;
+        local::check(&self.overrides, &stmt.sql, C::KIND)
+            .map_err(|err| dispatch::refuse(shared, Subject::of(&stmt), err))?;
         let query = Query {
             call,
             stmt: &stmt,

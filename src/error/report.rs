@@ -55,7 +55,7 @@ pub struct LastSwitch {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct ReportedNode {
-    /// Its name, its role, why it serves no reads, and what it said last.
+    /// The node: its name, its role, why it serves no reads, and what it said last.
     #[cfg_attr(feature = "serde", serde(flatten))]
     pub seen: SeenNode,
     /// The primaryship that it shows or follows; `None` where it is not known.

@@ -33,6 +33,8 @@ fn may_hold_string(dialect: Dialect, sql: &str) -> bool {
     }
     loop {
         match lexer.next() {
+            // What is not shown may hold what it likes.
+            Ok(Some(token)) if token.start > LONGEST => return false,
             Ok(Some(token)) if token.kind == TokenKind::Text => return true,
             Ok(Some(token)) if token.kind == TokenKind::Executable => return true,
             Ok(Some(_)) => {}
@@ -57,6 +59,9 @@ fn without_values(dialect: Dialect, sql: &str) -> Option<String> {
     let mut lexer = Lexer::new(dialect, sql);
     while let Some(token) = lexer.next().ok()? {
         masked.take(&token)?;
+        if masked.out.len() > LONGEST {
+            break;
+        }
     }
     Some(masked.out)
 }

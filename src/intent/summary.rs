@@ -9,6 +9,9 @@ use super::lexer::{Lexer, Token, TokenKind};
 /// The longest summary, in bytes; what does not fit is left out word by word.
 const LONGEST: usize = 255;
 
+/// How far a text is read, in bytes: what stands behind that adds little to what it is called.
+const READ: usize = 16 * 1024;
+
 /// Operations that stand wherever a statement may.
 const INNER: &[&str] = &["SELECT", "INSERT", "UPDATE", "DELETE", "MERGE"];
 
@@ -49,7 +52,7 @@ pub(crate) fn summary(dialect: Dialect, sql: &str) -> Option<String> {
         if token.kind == TokenKind::Comment {
             continue;
         }
-        if !scan.take(&token) {
+        if token.start > READ || !scan.take(&token) {
             break;
         }
         scan.before = token.kind;

@@ -27,7 +27,7 @@ impl Destination {
         }
     }
 
-    /// Its host and port, as configured.
+    /// The node's host and port, as configured.
     pub(super) fn peer(&self) -> Option<(String, Option<u16>)> {
         self.node.direct.as_ref()?.url.peer()
     }

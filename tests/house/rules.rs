@@ -16,6 +16,8 @@ fn page() -> String {
 
 /// The numbers of rules in a text, as words of their own: `T7`, and not the one in `UTC7`.
 pub(crate) fn named_in(text: &str) -> BTreeSet<String> {
+    // `Value::I64` is a type's variant and no rule.
+    let text = text.replace("::I64", "");
     let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
     let rules = words.filter(|word| {
         let (letter, number) = word.split_at_checked(1).unwrap_or(("", ""));

@@ -70,3 +70,23 @@ async fn a_statement_whose_caller_went_away_says_so() {
     assert_eq!(attribute(span, "error.type").as_deref(), Some("cancelled"));
     holder.rollback().await.unwrap();
 }
+
+#[cfg(feature = "mock")]
+/// What a handle refuses before it is a statement is one for its caller all the same.
+#[tokio::test]
+async fn a_text_that_a_handle_cannot_have_has_a_span_with_its_error() {
+    use sea_orm::{DatabaseConnection, DbBackend, MockDatabase};
+    let mock = MockDatabase::new(DbBackend::Postgres).into_connection();
+    let db: sealane::RoutedConnection = DatabaseConnection::into(mock);
+    let tenant = db.with_local("app.tenant", "s3cret").unwrap();
+    let refused = tenant.execute_unprepared("COMMIT");
+    let (done, recorded) = record(1, refused).await;
+    let err = done.unwrap_err();
+    assert!(sealane::Error::report(&err).is_some(), "{err}");
+    let span = recorded.one();
+    assert_eq!(
+        attribute(span, "error.type").as_deref(),
+        Some("local_setting")
+    );
+    assert!(!format!("{span:?}").contains("s3cret"));
+}

@@ -65,7 +65,7 @@ async fn the_peer_is_the_node_and_the_server_is_the_cluster() {
     let (row, recorded) = record(1, db.query_one_raw(stmt("SELECT count(*) FROM t"))).await;
     row.unwrap();
     let span = recorded.one();
-    check(span, System::Postgres);
+    check(span, System::Server);
     assert_eq!(attribute(span, "sealane.role").as_deref(), Some("replica"));
     let node = cluster.standby(0);
     let port = node.port().to_string();
@@ -93,7 +93,7 @@ async fn the_peer_is_the_node_and_the_server_is_the_cluster() {
     let (done, recorded) = record(1, db.execute_unprepared(twice)).await;
     done.unwrap_err();
     let span = recorded.one();
-    check(span, System::Postgres);
+    check(span, System::Server);
     assert_eq!(attribute(span, "error.type").as_deref(), Some("23505"));
     assert_eq!(
         attribute(span, "db.response.status_code").as_deref(),
@@ -128,7 +128,7 @@ async fn a_read_that_moves_has_one_span_with_the_last_node() {
     let (row, recorded) = record(1, reading).await;
     row.unwrap();
     let span = recorded.one();
-    check(span, System::Postgres);
+    check(span, System::Server);
     assert_eq!(attribute(span, "sealane.role").as_deref(), Some("primary"));
     let port = cluster.primary().port().to_string();
     assert_eq!(attribute(span, "network.peer.port"), Some(port));
@@ -159,7 +159,7 @@ async fn a_lost_write_and_a_lost_transaction_have_our_word() {
     };
     let ((), recorded) = record(4, work).await;
     for span in &recorded.spans {
-        check(span, System::Postgres);
+        check(span, System::Server);
     }
     let of = |name: &str| {
         let span = recorded
@@ -184,4 +184,30 @@ async fn a_lost_write_and_a_lost_transaction_have_our_word() {
         "{commit}"
     );
     assert_eq!(of("BEGIN postgres"), None);
+}
+
+#[cfg(feature = "mysql")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn mariadb_is_called_by_its_name_and_its_errors_by_their_numbers() {
+    use sealane_harness::mariadb;
+    let cluster = mariadb::Cluster::builder().replicas(0).start().unwrap();
+    let db = RoutedConnection::builder().primary(cluster.primary().url());
+    let db = db.connect().await.unwrap();
+    db.execute_unprepared("CREATE TABLE t (n bigint PRIMARY KEY)")
+        .await
+        .unwrap();
+    let twice = db.execute_unprepared("INSERT INTO t VALUES (1), (1)");
+    let (done, recorded) = record(1, twice).await;
+    done.unwrap_err();
+    let span = recorded.one();
+    check(span, System::Server);
+    assert_eq!(
+        attribute(span, "db.system.name").as_deref(),
+        Some("mariadb")
+    );
+    assert_eq!(attribute(span, "error.type").as_deref(), Some("1062"));
+    assert_eq!(
+        attribute(span, "db.response.status_code").as_deref(),
+        Some("1062")
+    );
 }

@@ -38,7 +38,8 @@ impl RoutedConnection {
         stmt: Statement,
     ) -> Result<RoutedStream<'static>, DbErr> {
         let shared = self.shared().map_err(|err| err.into_db(DbErrKind::Query))?;
-        local::check(&self.overrides, &stmt.sql, DbErrKind::Query)?;
+        local::check(&self.overrides, &stmt.sql, DbErrKind::Query)
+            .map_err(|err| dispatch::refuse(shared, Subject::of(&stmt), err))?;
         let opening = StreamOpening {
             stmt: &stmt,
             callback: self.callback.as_ref(),

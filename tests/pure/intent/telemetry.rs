@@ -102,6 +102,21 @@ fn no_literal_is_shown() {
     }
 }
 
+/// However long a text is, only what is shown of it is read: a megabyte would cost its statement milliseconds.
+#[test]
+fn what_is_not_shown_is_not_read() {
+    let rest = "?, ".repeat(10_000);
+    // A string that never ends would be an error, and the whole text not be shown.
+    let sql = format!("SELECT * FROM t WHERE a IN ({rest} '");
+    for dialect in [Dialect::Postgres, Dialect::MySql, Dialect::Sqlite] {
+        for bound in [false, true] {
+            let shown = shown(dialect, &sql, bound).unwrap_or_default();
+            assert!(shown.starts_with("SELECT * FROM t"), "{dialect:?} {bound}");
+        }
+        assert_eq!(summary(dialect, &sql).as_deref(), Some("SELECT t"));
+    }
+}
+
 #[test]
 fn what_is_said_of_a_long_text_is_short() {
     let list = "?, ".repeat(100_000);
