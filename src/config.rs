@@ -152,7 +152,7 @@ pub struct Config {
     pub ramp_up: Duration,
     /// How long a removed node may finish what runs there (default: 30 s). Zero: it is closed at once.
     pub drain_timeout: Duration,
-    /// Whether replica connections themselves refuse writes (default: yes). Off only for poolers that drop start-up
+    /// Whether replica connections themselves refuse writes (default: yes). Off only for poolers that refuse start-up
     /// parameters: the classification of statements is then the only guard, and a warning says so. SQLite's readers always
     /// refuse writes.
     pub fence: bool,

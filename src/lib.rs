@@ -113,6 +113,13 @@ mod pages {
     #[doc = include_str!("../docs/read-your-writes.md")]
     struct ReadYourWrites;
 
+    #[doc = include_str!("../docs/routing.md")]
+    struct RoutingPage;
+
+    #[cfg(feature = "postgres")]
+    #[doc = include_str!("../docs/tenants.md")]
+    struct Tenants;
+
     #[doc = include_str!("../docs/testing.md")]
     struct Testing;
 }

@@ -1,5 +1,23 @@
-//! A session for each HTTP request (feature `tower`): what a client wrote, its next request sees, in whichever process
-//! that lands.
+//! What a web application puts around its routes (feature `tower`): a session for each HTTP request, so that what a client
+//! wrote its next request sees, in whichever process that lands; and the answers to an orchestrator's questions.
+//!
+//! ```no_run
+//! use axum::Router;
+//! use sealane::{
+//!     RoutedConnection,
+//!     middleware::{HealthService, SessionLayer},
+//! };
+//!
+//! # async fn f() -> Result<(), Box<dyn std::error::Error>> {
+//! let db = RoutedConnection::from_env().await?;
+//! let app: Router = Router::new()
+//!     .layer(SessionLayer::new(db.clone()))
+//!     // Asked often, and outside of any session.
+//!     .route_service("/healthz", HealthService::live(&db))
+//!     .route_service("/readyz", HealthService::ready(&db));
+//! # Ok(())
+//! # }
+//! ```
 
 mod carrier;
 mod health;

@@ -1,6 +1,21 @@
 //! What stands behind an [`Error`](crate::Error): the cases of its causes, for code that decides by them and does not read texts.
 //!
 //! Each is written ([`Display`](std::fmt::Display)) as the part of the error's message that it is.
+//!
+//! ```
+//! use sealane::{Error, RoutedConnection, causes::LocalProblem};
+//!
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let db = RoutedConnection::builder().primary("sqlite::memory:").connect().await?;
+//! match db.with_local("app.tenant", 7) {
+//!     // No setting of one transaction here: the tenant goes into each query instead.
+//!     Err(Error::LocalSetting { why: LocalProblem::Backend }) => {}
+//!     other => panic!("SQLite has no settings: {other:?}"),
+//! }
+//! # Ok(())
+//! # }
+//! ```
 
 mod bookmark;
 mod local;

@@ -30,7 +30,7 @@ fn prose(text: &str) -> String {
 }
 
 /// Where the links of a page lead.
-fn links(text: &str) -> Vec<String> {
+pub(crate) fn links(text: &str) -> Vec<String> {
     let text = prose(text);
     let links = text.split("](").skip(1);
     let links = links.filter_map(|rest| rest.split(')').next());

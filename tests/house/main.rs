@@ -11,6 +11,7 @@
 
 mod comments;
 mod glossary;
+mod guide;
 mod imports;
 mod links;
 mod rules;

@@ -149,7 +149,7 @@ macro_rules! settings {
                     SettingKind::Flag,
                     "true",
                     "Opens replica connections read only, so that they refuse writes by themselves (SQLite's always are)",
-                    "a second guard behind the classification of statements; off only for poolers that drop start-up parameters";
+                    "a second guard behind the classification of statements; off only for poolers that refuse start-up parameters";
                 "SEALANE_READ_FUNCTIONS" read_functions: [Vec<String>] = Vec::new(),
                     SettingKind::Functions,
                     "app.price_of,app.tax",
