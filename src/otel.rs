@@ -44,7 +44,7 @@ pub fn once(metadata: &Metadata<'_>) -> bool {
     let (name, target) = (metadata.name(), metadata.target());
     let clusters = name == "sealane" && target.starts_with("sealane::cluster");
     let seaorms = name.starts_with("sea_orm.") && target.starts_with("sea_orm");
-    !clusters && !(seaorms && is_inside())
+    !(clusters || (seaorms && is_inside()))
 }
 
 impl Cluster {

@@ -71,7 +71,7 @@ impl Active {
     }
 
     /// Says what came of it. Each attribute is recorded once: a second value would stand beside the first.
-    pub(super) fn end(mut self: Box<Self>, failure: Option<&Failure>) {
+    pub(super) fn end(mut self, failure: Option<&Failure>) {
         let took = self.begun.elapsed();
         let span = &self.span;
         if !span.is_disabled() {
