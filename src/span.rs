@@ -26,7 +26,7 @@ use sea_orm::DbErr;
 
 pub(crate) use self::subject::Subject;
 #[cfg(feature = "otel")]
-use self::{active::Active, failure::Failure};
+use self::{active::Active, failure::StatementFailure};
 #[cfg(feature = "otel")]
 pub(crate) use self::{inside::is_inside, subject::TARGET};
 use crate::{
@@ -49,7 +49,7 @@ pub(crate) struct ConnectionUse;
 /// A connection that is used until this is dropped, if anybody measures that.
 #[cfg(feature = "otel")]
 pub(crate) struct ConnectionUse(
-    #[expect(dead_code, reason = "held for what its drop does")] Option<measured::ConnectionUse>,
+    #[expect(dead_code, reason = "held for what its drop does")] Option<measured::MeasuredUse>,
 );
 
 /// The way into a span.
@@ -200,7 +200,7 @@ impl StatementSpan {
 
     pub(crate) fn failed(&mut self, err: &DbErr) {
         if let Some(active) = self.active.take() {
-            let failure = Failure::of(err);
+            let failure = StatementFailure::of(err);
             active.end(Some(&failure));
         }
     }
@@ -221,7 +221,7 @@ impl StatementSpan {
 impl Drop for StatementSpan {
     fn drop(&mut self) {
         if let Some(active) = self.active.take() {
-            let failure = (!active.answered).then(Failure::cancelled);
+            let failure = (!active.answered).then(StatementFailure::cancelled);
             active.end(failure.as_ref());
         }
     }

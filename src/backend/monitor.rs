@@ -53,10 +53,21 @@ pub(crate) struct Opening {
 
 /// An attempt to connect.
 #[derive(Clone, Copy)]
-struct Attempt {
+struct ConnectAttempt {
     /// How long the first one may take.
     first: Duration,
     patience: Patience,
+}
+
+impl ConnectAttempt {
+    /// The one that comes after this connection.
+    fn after(wire: &MonitorConnection, first: Duration) -> Self {
+        let patience = match wire {
+            MonitorConnection::TookLonger(last) => last.took_longer(),
+            _ => Patience::default(),
+        };
+        Self { first, patience }
+    }
 }
 
 /// What ended the wait for a connection that is being opened.
@@ -75,7 +86,7 @@ impl Opening {
     fn begin(
         config: &Config,
         node: &NodeConfig,
-        attempt: Attempt,
+        attempt: ConnectAttempt,
         old: Option<Box<MonitorConnection>>,
     ) -> Self {
         let limit = attempt.patience.limit(attempt.first);
@@ -121,11 +132,7 @@ async fn probe_patiently(
     first: Duration,
 ) -> Result<Facts, DbErr> {
     let limit = config.check_timeout;
-    let mut patience = Patience::default();
-    if let MonitorConnection::TookLonger(last) = wire {
-        patience = last.took_longer();
-    }
-    let attempt = Attempt { first, patience };
+    let attempt = ConnectAttempt::after(wire, first);
     let begin = |old| Opening::begin(config, node, attempt, old);
     let mut opening = match std::mem::take(wire) {
         MonitorConnection::Opening(opening) => opening,

@@ -71,6 +71,23 @@ pub(crate) struct Telemetry {
     pub(crate) otel: super::otel::Otel,
 }
 
+impl Telemetry {
+    fn new(
+        metrics: Arc<ClusterMetrics>,
+        name: &str,
+        #[cfg(feature = "otel")] otel: super::otel::Otel,
+    ) -> Self {
+        Self {
+            metrics,
+            events: Outlet::default(),
+            last_switched: LastSwitched::default(),
+            exporter: Arc::new(Exporter::new(name)),
+            #[cfg(feature = "otel")]
+            otel,
+        }
+    }
+}
+
 /// What a new cluster starts from.
 pub(super) struct Parts {
     pub(super) backend: DbBackend,
@@ -114,8 +131,8 @@ impl Shared {
             name,
         } = parts;
         let config = Arc::new(config);
-        let grows = config.discovery != Discovery::Static;
-        let snapshot = Arc::new(Published::new(snapshot, grows));
+        let snapshot = Published::new(snapshot, config.discovery != Discovery::Static);
+        let snapshot = Arc::new(snapshot);
         let metrics = Arc::<ClusterMetrics>::default();
         #[cfg(feature = "otel")]
         let otel = super::otel::Otel::new(backend, &config);
@@ -144,14 +161,12 @@ impl Shared {
             clock,
             tracker: Arc::new(Tracker::new(tracker, own.clone())),
             concrete: Concrete::default(),
-            telemetry: Telemetry {
+            telemetry: Telemetry::new(
                 metrics,
-                events: Outlet::default(),
-                last_switched: LastSwitched::default(),
-                exporter: Arc::new(Exporter::new(name.as_str())),
+                name.as_str(),
                 #[cfg(feature = "otel")]
                 otel,
-            },
+            ),
             worker: WorkerHandle::new(statements, orders, name, runtime),
             origin,
         }

@@ -20,7 +20,8 @@ use crate::{
         Lease, PooledConnection,
         local::{LocalAccess, LocalSettings},
         run::{
-            Execute, ExecuteUnprepared, LocalCall, LocalStage, PlainCall, QueryAll, QueryOne, Rows,
+            CountsRows, Execute, ExecuteUnprepared, LocalCall, LocalStage, PlainCall, QueryAll,
+            QueryOne,
         },
     },
     span::Subject,

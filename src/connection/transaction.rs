@@ -17,7 +17,7 @@ use sea_orm::{
 };
 
 pub(crate) use self::state::{BeginOptions, TransactionState};
-use crate::{error::DbErrKind, node::run::Rows, span::Subject, state::Ran, vocabulary::Role};
+use crate::{error::DbErrKind, node::run::CountsRows, span::Subject, state::Ran, vocabulary::Role};
 
 /// A transaction begun through a [`RoutedConnection`](crate::RoutedConnection); stands where a
 /// `sea_orm::DatabaseTransaction` stood.
@@ -213,7 +213,7 @@ impl RoutedTransaction {
     }
 }
 
-impl Rows for RoutedTransaction {}
+impl CountsRows for RoutedTransaction {}
 
 impl fmt::Debug for RoutedTransaction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -36,7 +36,7 @@ const JUST_NOW: Duration = Duration::from_millis(5);
 const LOOKS: usize = 2;
 
 /// What a connection was asked for, and what its server said.
-struct Asked {
+struct AskedServer {
     need: ServerNeed,
     answer: Option<ReplayReport>,
 }
@@ -129,7 +129,7 @@ impl Attempt<'_> {
             self.judge_server(
                 lease,
                 conn,
-                Asked {
+                AskedServer {
                     need,
                     answer: replay,
                 },
@@ -142,8 +142,8 @@ impl Attempt<'_> {
     }
 
     /// Sends the read elsewhere where the server of this connection, which has answered this, does not meet its needs.
-    fn judge_server(&mut self, lease: &Lease, conn: &PooledConnection, asked: Asked) {
-        let Asked { need, answer } = asked;
+    fn judge_server(&mut self, lease: &Lease, conn: &PooledConnection, asked: AskedServer) {
+        let AskedServer { need, answer } = asked;
         let replayed = Arc::clone(&lease.node().replayed);
         if self.is_known_to_cover(lease, conn) || (need.is_of_age() && answer.is_none()) {
             return;

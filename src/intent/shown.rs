@@ -54,7 +54,7 @@ fn without_values(dialect: Dialect, sql: &str) -> Option<String> {
         sql,
         out: String::with_capacity(sql.len()),
         last: 0,
-        place: Place::default(),
+        place: ShownPlace::default(),
     };
     let mut lexer = Lexer::new(dialect, sql);
     while let Some(token) = lexer.next().ok()? {
@@ -68,9 +68,9 @@ fn without_values(dialect: Dialect, sql: &str) -> Option<String> {
 
 /// What stands before a token.
 #[derive(Default)]
-struct Place {
+struct ShownPlace {
     /// The statement began with a word that takes settings.
-    setting: Setting,
+    setting: ShownSetting,
     /// Names of relations and columns stand here, also quoted ones on SQLite.
     name: bool,
     /// Something of the statement was read.
@@ -78,7 +78,7 @@ struct Place {
 }
 
 #[derive(Default, Clone, Copy, PartialEq)]
-enum Setting {
+enum ShownSetting {
     #[default]
     No,
     /// `ALTER`, which may set something.
@@ -94,7 +94,7 @@ struct Masked<'a> {
     sql: &'a str,
     out: String,
     last: usize,
-    place: Place,
+    place: ShownPlace,
 }
 
 impl Masked<'_> {
@@ -114,13 +114,13 @@ impl Masked<'_> {
                 let literal = ["TRUE", "FALSE"]
                     .iter()
                     .any(|word| token.is_word(self.sql, word));
-                literal || self.place.setting == Setting::Value
+                literal || self.place.setting == ShownSetting::Value
             }
             TokenKind::Quoted => {
                 // SQLite takes a quoted name that it does not know for a string.
                 let string = self.dialect == Dialect::Sqlite && text.starts_with('"');
                 let named = self.place.name || self.sql.as_bytes().get(token.end) == Some(&b'.');
-                (string && !named) || self.place.setting == Setting::Value
+                (string && !named) || self.place.setting == ShownSetting::Value
             }
             _ => false,
         };
@@ -138,15 +138,15 @@ impl Masked<'_> {
             ]);
         let setting = place.setting;
         place.setting = match token.kind {
-            TokenKind::Semicolon => Setting::No,
-            _ if !place.begun && is(&["SET", "PRAGMA"]) => Setting::Name,
-            _ if !place.begun && is(&["ALTER", "CREATE"]) => Setting::Perhaps,
-            _ if setting == Setting::Perhaps && is(&["SET"]) => Setting::Name,
-            TokenKind::Open if setting == Setting::Name => Setting::Value,
-            TokenKind::Symbol if setting == Setting::Name && token.text(self.sql) == "=" => {
-                Setting::Value
+            TokenKind::Semicolon => ShownSetting::No,
+            _ if !place.begun && is(&["SET", "PRAGMA"]) => ShownSetting::Name,
+            _ if !place.begun && is(&["ALTER", "CREATE"]) => ShownSetting::Perhaps,
+            _ if setting == ShownSetting::Perhaps && is(&["SET"]) => ShownSetting::Name,
+            TokenKind::Open if setting == ShownSetting::Name => ShownSetting::Value,
+            TokenKind::Symbol if setting == ShownSetting::Name && token.text(self.sql) == "=" => {
+                ShownSetting::Value
             }
-            _ if setting == Setting::Name && is(&["TO"]) => Setting::Value,
+            _ if setting == ShownSetting::Name && is(&["TO"]) => ShownSetting::Value,
             _ => setting,
         };
         place.begun = token.kind != TokenKind::Semicolon;

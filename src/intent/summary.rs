@@ -40,10 +40,10 @@ const NO_NAMES: &[&str] = &[
 
 /// The text in a few words; nothing where it begins with none.
 pub(crate) fn summary(dialect: Dialect, sql: &str) -> Option<String> {
-    let mut scan = Scan {
+    let mut scan = SummaryScan {
         sql,
         words: String::new(),
-        state: State::Begin,
+        state: SummaryState::Begin,
         first: "",
         before: TokenKind::Semicolon,
     };
@@ -84,7 +84,7 @@ pub(crate) fn procedure(dialect: Dialect, sql: &str) -> Option<&str> {
 }
 
 #[derive(Clone, Copy, PartialEq)]
-enum State {
+enum SummaryState {
     /// A statement begins.
     Begin,
     /// What is created, altered or dropped is said next, and then its name.
@@ -97,51 +97,51 @@ enum State {
     Inside,
 }
 
-struct Scan<'a> {
+struct SummaryScan<'a> {
     sql: &'a str,
     words: String,
-    state: State,
+    state: SummaryState,
     /// The first word of the statement.
     first: &'a str,
     /// What stands before.
     before: TokenKind,
 }
 
-impl<'a> Scan<'a> {
+impl<'a> SummaryScan<'a> {
     /// Takes the next token; whether there is room for more.
     fn take(&mut self, token: &Token) -> bool {
         let text = token.text(self.sql);
         match (self.state, token.kind) {
             (_, TokenKind::Semicolon) => {
-                self.state = State::Begin;
+                self.state = SummaryState::Begin;
                 true
             }
-            (State::Begin, TokenKind::Word) => self.begin(text),
-            (State::Object, TokenKind::Word) => self.object(text),
-            (State::Relation { list }, TokenKind::Word | TokenKind::Quoted) => {
+            (SummaryState::Begin, TokenKind::Word) => self.begin(text),
+            (SummaryState::Object, TokenKind::Word) => self.object(text),
+            (SummaryState::Relation { list }, TokenKind::Word | TokenKind::Quoted) => {
                 self.relation(text, token.kind, list)
             }
-            (State::Named { list }, TokenKind::Dot) => {
+            (SummaryState::Named { list }, TokenKind::Dot) => {
                 self.words.push('.');
-                self.state = State::Relation { list };
+                self.state = SummaryState::Relation { list };
                 true
             }
             // Behind an alias as well.
-            (State::Named { list: true }, TokenKind::Comma) => {
-                self.state = State::Relation { list: true };
+            (SummaryState::Named { list: true }, TokenKind::Comma) => {
+                self.state = SummaryState::Relation { list: true };
                 true
             }
-            (State::Named { .. }, TokenKind::Word | TokenKind::Quoted) => {
+            (SummaryState::Named { .. }, TokenKind::Word | TokenKind::Quoted) => {
                 if token.kind == TokenKind::Word {
                     self.keyword(text)
                 } else {
                     true
                 }
             }
-            (State::Relation { .. }, TokenKind::Open) | (State::Begin, _) => true,
+            (SummaryState::Relation { .. }, TokenKind::Open) | (SummaryState::Begin, _) => true,
             (_, TokenKind::Word) => self.keyword(text),
             _ => {
-                self.state = State::Inside;
+                self.state = SummaryState::Inside;
                 true
             }
         }
@@ -151,11 +151,11 @@ impl<'a> Scan<'a> {
         self.first = text;
         let is = |words: &[&str]| words.iter().any(|word| text.eq_ignore_ascii_case(word));
         self.state = match () {
-            () if is(&["CREATE", "ALTER", "DROP"]) => State::Object,
+            () if is(&["CREATE", "ALTER", "DROP"]) => SummaryState::Object,
             () if is(&["UPDATE", "TABLE", "CALL", "TRUNCATE", "COPY", "LOCK"]) => {
-                State::Relation { list: true }
+                SummaryState::Relation { list: true }
             }
-            () => State::Inside,
+            () => SummaryState::Inside,
         };
         // Its operations tell what it does.
         is(&["WITH"]) || self.add(text)
@@ -166,7 +166,7 @@ impl<'a> Scan<'a> {
         if BETWEEN.iter().any(|word| text.eq_ignore_ascii_case(word)) {
             return true;
         }
-        self.state = State::Relation { list: false };
+        self.state = SummaryState::Relation { list: false };
         self.add(text)
     }
 
@@ -179,7 +179,7 @@ impl<'a> Scan<'a> {
             };
         }
         let goes_on = self.words.ends_with('.');
-        self.state = State::Named { list };
+        self.state = SummaryState::Named { list };
         let name = bare(text);
         match goes_on {
             true => self.append(name),
@@ -190,7 +190,7 @@ impl<'a> Scan<'a> {
     fn keyword(&mut self, text: &'a str) -> bool {
         let is = |words: &[&str]| words.iter().any(|word| text.eq_ignore_ascii_case(word));
         if is(&["FROM", "JOIN", "INTO", "USING"]) && !self.first.eq_ignore_ascii_case("SET") {
-            self.state = State::Relation {
+            self.state = SummaryState::Relation {
                 list: !is(&["INTO"]),
             };
             return true;
@@ -200,11 +200,11 @@ impl<'a> Scan<'a> {
                 return self.begin(text);
             }
             // `FOR UPDATE`, `ON UPDATE` and `DO UPDATE` are parts of others.
-            self.state = State::Inside;
+            self.state = SummaryState::Inside;
             return is(&["UPDATE", "DELETE"]) || self.add(text);
         }
         if is(&["WHERE", "ON", "GROUP", "ORDER", "VALUES", "SET"]) {
-            self.state = State::Inside;
+            self.state = SummaryState::Inside;
         }
         true
     }

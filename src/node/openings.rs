@@ -29,12 +29,12 @@ const MORE_EVERY: Duration = Duration::from_secs(1);
 /// The connections of one pool that are being opened.
 #[derive(Debug, Default)]
 pub(crate) struct Openings {
-    under_way: Mutex<UnderWay>,
+    under_way: Mutex<OpeningsUnderWay>,
     ended: Notify,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
-struct UnderWay {
+struct OpeningsUnderWay {
     count: u32,
     /// When the last one was begun by a statement.
     last: Option<Instant>,
@@ -52,7 +52,7 @@ pub(super) struct Want {
     pub(super) there: u32,
 }
 
-impl UnderWay {
+impl OpeningsUnderWay {
     fn may_begin(self, few: u32, want: Want) -> bool {
         let since = |then: Instant| want.now.duration_since(then);
         let is_few = self.count < few || self.last.is_none_or(|last| since(last) >= MORE_EVERY);
@@ -69,7 +69,7 @@ pub(crate) struct MayOpen {
 }
 
 impl Openings {
-    fn under_way(&self) -> MutexGuard<'_, UnderWay> {
+    fn under_way(&self) -> MutexGuard<'_, OpeningsUnderWay> {
         self.under_way
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -122,7 +122,7 @@ mod tests {
         time::{Duration, Instant},
     };
 
-    use super::{FEW, Openings, UnderWay, Want};
+    use super::{FEW, Openings, OpeningsUnderWay, Want};
 
     const MS: Duration = Duration::from_millis(1);
 
@@ -138,12 +138,12 @@ mod tests {
     #[test]
     fn a_few_are_opened_at_a_time_and_one_more_after_a_while() {
         let now = Instant::now();
-        let full = UnderWay {
+        let full = OpeningsUnderWay {
             count: 2,
             last: Some(now),
             took: Duration::ZERO,
         };
-        assert!(UnderWay::default().may_begin(2, want(now, MS, 0)));
+        assert!(OpeningsUnderWay::default().may_begin(2, want(now, MS, 0)));
         assert!(!full.may_begin(2, want(now, 999 * MS, 2)));
         assert!(full.may_begin(2, want(now, 1_000 * MS, 2)));
         assert!(full.may_begin(3, want(now, MS, 2)));
@@ -152,16 +152,16 @@ mod tests {
     #[test]
     fn where_one_may_come_back_it_is_waited_for_as_long_as_a_login_takes() {
         let now = Instant::now();
-        let slow = UnderWay {
+        let slow = OpeningsUnderWay {
             took: 80 * MS,
-            ..UnderWay::default()
+            ..OpeningsUnderWay::default()
         };
         assert!(slow.may_begin(2, want(now, MS, 0)), "none can come back");
         assert!(!slow.may_begin(2, want(now, 79 * MS, 1)));
         assert!(slow.may_begin(2, want(now, 80 * MS, 1)));
-        let slowest = UnderWay {
+        let slowest = OpeningsUnderWay {
             took: 80_000 * MS,
-            ..UnderWay::default()
+            ..OpeningsUnderWay::default()
         };
         assert!(slowest.may_begin(2, want(now, 1_000 * MS, 1)));
     }

@@ -27,33 +27,33 @@ use crate::{
 };
 
 /// What says how many rows it is.
-pub(crate) trait Rows {
+pub(crate) trait CountsRows {
     /// The rows; `None` of what is none.
     fn rows(&self) -> Option<u64> {
         None
     }
 }
 
-impl Rows for ExecResult {}
+impl CountsRows for ExecResult {}
 
-impl Rows for Option<QueryResult> {
+impl CountsRows for Option<QueryResult> {
     fn rows(&self) -> Option<u64> {
         Some(self.is_some().into())
     }
 }
 
-impl Rows for Vec<QueryResult> {
+impl CountsRows for Vec<QueryResult> {
     fn rows(&self) -> Option<u64> {
         self.len().try_into().ok()
     }
 }
 
-impl Rows for () {}
+impl CountsRows for () {}
 
 /// One way of running a statement: which of SeaORM's methods was called.
 pub(crate) trait Call: Send + Sync {
     /// What the method returns.
-    type Output: Send + Rows;
+    type Output: Send + CountsRows;
     /// Which of SeaORM's error families its failures belong to.
     const KIND: DbErrKind;
     /// Whether the caller promised that no rows are wanted: then it is not judged and goes to the primary (I4).

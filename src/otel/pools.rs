@@ -10,7 +10,7 @@ use opentelemetry::{KeyValue, metrics::Meter};
 use crate::{cluster::shared::Shared, node::PoolSize, vocabulary::FailureKind};
 
 /// What an instrument shows of one pool.
-type Shown = fn(&Shared, PoolSize) -> u32;
+type PoolCount = fn(&Shared, PoolSize) -> u32;
 
 const POOL: &str = "db.client.connection.pool.name";
 const STATE: &str = "db.client.connection.state";
@@ -35,7 +35,7 @@ pub(super) fn observe(shared: &Arc<Shared>, meter: &Meter) {
             });
         })
         .build();
-    let bounds: [(&str, &str, Shown); 3] = [
+    let bounds: [(&str, &str, PoolCount); 3] = [
         (
             "db.client.connection.max",
             "The most connections that a node's pools may open",

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use tracing::{Level, Span, level_filters::LevelFilter};
 
 use super::{
-    beginning::Beginning,
+    beginning::SpanBeginning,
     destination::Destination,
-    failure::Failure,
-    measured::{ConnectionUse, Measured},
+    failure::StatementFailure,
+    measured::{Measured, MeasuredUse},
     subject::Subject,
 };
 use crate::{
@@ -37,7 +37,7 @@ impl Active {
         if !may_listen && meters.is_none() {
             return None;
         }
-        let beginning = Beginning::of(shared, subject);
+        let beginning = SpanBeginning::of(shared, subject);
         let span = match may_listen {
             true => beginning.span(subject),
             false => Span::none(),
@@ -66,19 +66,19 @@ impl Active {
     }
 
     /// The connection goes on being used when the statement is over.
-    pub(super) fn take_use(&mut self) -> Option<ConnectionUse> {
+    pub(super) fn take_use(&mut self) -> Option<MeasuredUse> {
         self.measured.as_mut()?.take_use()
     }
 
     /// Says what came of it. Each attribute is recorded once: a second value would stand beside the first.
-    pub(super) fn end(mut self, failure: Option<&Failure>) {
+    pub(super) fn end(mut self, failure: Option<&StatementFailure>) {
         let took = self.begun.elapsed();
         let span = &self.span;
         if !span.is_disabled() {
             if let Some(to) = &self.to {
                 to.record(span);
             }
-            if let Some(Failure { kind, code }) = failure {
+            if let Some(StatementFailure { kind, code }) = failure {
                 span.record("otel.status_code", "ERROR");
                 span.record("error.type", &**kind);
                 if let Some(code) = code {

@@ -9,14 +9,14 @@ use super::subject::{Subject, TARGET};
 use crate::cluster::{otel::Otel, shared::Shared};
 
 /// What is said of a statement from its beginning.
-pub(super) struct Beginning<'a> {
+pub(super) struct SpanBeginning<'a> {
     pub(super) otel: &'a Otel,
     pub(super) system: &'static str,
     pub(super) summary: Option<Arc<str>>,
     pub(super) operation: Option<&'static str>,
 }
 
-impl<'a> Beginning<'a> {
+impl<'a> SpanBeginning<'a> {
     pub(super) fn of(shared: &'a Shared, subject: Subject<'_>) -> Self {
         let otel = &shared.telemetry.otel;
         let (summary, operation) = match subject {

@@ -14,14 +14,14 @@ use crate::{
 const OTHER: &str = "_OTHER";
 
 /// How a statement failed.
-pub(super) struct Failure {
+pub(super) struct StatementFailure {
     /// `error.type`: the server's code, our kind, or what became of the connection.
     pub(super) kind: Cow<'static, str>,
     /// `db.response.status_code`: what the server answered last.
     pub(super) code: Option<String>,
 }
 
-impl Failure {
+impl StatementFailure {
     pub(super) fn of(err: &DbErr) -> Self {
         if let Some(ours) = Error::from_db_err(err) {
             return Self {

@@ -15,16 +15,16 @@ pub(crate) fn is_inside() -> bool {
     DEPTH.with(|depth| depth.get() > 0)
 }
 
-struct Mark;
+struct InsideMark;
 
-impl Mark {
+impl InsideMark {
     fn set() -> Self {
         DEPTH.with(|depth| depth.set(depth.get() + 1));
         Self
     }
 }
 
-impl Drop for Mark {
+impl Drop for InsideMark {
     fn drop(&mut self) {
         DEPTH.with(|depth| depth.set(depth.get() - 1));
     }
@@ -43,6 +43,6 @@ pub(super) async fn around<F: Future>(span: Option<Span>, work: F) -> F::Output 
 /// Does one step inside of the span. One that nobody records is none: SeaORM's is to be recorded then.
 pub(super) fn enter<T>(span: &Span, step: impl FnOnce() -> T) -> T {
     let _entered = span.enter();
-    let _mark = (!span.is_disabled()).then(Mark::set);
+    let _mark = (!span.is_disabled()).then(InsideMark::set);
     step()
 }

@@ -7,7 +7,7 @@ use std::{
 
 use opentelemetry::KeyValue;
 
-use super::{beginning::Beginning, destination::Destination, failure::Failure};
+use super::{beginning::SpanBeginning, destination::Destination, failure::StatementFailure};
 use crate::{metrics::Meters, node::Node};
 
 /// What its measurements say of a statement besides where it went.
@@ -15,17 +15,17 @@ pub(super) struct Measured {
     meters: Arc<Meters>,
     of: Vec<KeyValue>,
     waited: Option<Duration>,
-    used: Option<ConnectionUse>,
+    used: Option<MeasuredUse>,
 }
 
 /// A connection that is used until this is dropped.
-pub(crate) struct ConnectionUse {
+pub(crate) struct MeasuredUse {
     meters: Arc<Meters>,
     node: Arc<Node>,
     since: Instant,
 }
 
-impl Drop for ConnectionUse {
+impl Drop for MeasuredUse {
     fn drop(&mut self) {
         let seconds = self.since.elapsed().as_secs_f64();
         self.meters.used(seconds, &pool(&self.node));
@@ -38,7 +38,7 @@ fn pool(node: &Node) -> [KeyValue; 1] {
 }
 
 impl Measured {
-    pub(super) fn begin(meters: &Arc<Meters>, beginning: &Beginning<'_>) -> Self {
+    pub(super) fn begin(meters: &Arc<Meters>, beginning: &SpanBeginning<'_>) -> Self {
         let endpoints = &beginning.otel.endpoints;
         let text = |key: &'static str, value: &Option<Arc<str>>| {
             let value = value.as_ref();
@@ -66,7 +66,7 @@ impl Measured {
     /// A connection of this node is had.
     pub(super) fn connected(&mut self, waited: Duration, to: Option<&Destination>) {
         self.waited = Some(waited);
-        self.used = to.map(|to| ConnectionUse {
+        self.used = to.map(|to| MeasuredUse {
             meters: Arc::clone(&self.meters),
             node: Arc::clone(&to.node),
             since: Instant::now(),
@@ -74,7 +74,7 @@ impl Measured {
     }
 
     /// The connection goes on being used when the statement is over.
-    pub(super) fn take_use(&mut self) -> Option<ConnectionUse> {
+    pub(super) fn take_use(&mut self) -> Option<MeasuredUse> {
         self.used.take()
     }
 
@@ -84,7 +84,7 @@ impl Measured {
         took: Duration,
         to: Option<&Destination>,
         rows: Option<u64>,
-        failure: Option<&Failure>,
+        failure: Option<&StatementFailure>,
     ) {
         let Self {
             meters,
@@ -104,7 +104,7 @@ impl Measured {
                 of.extend(port.map(|port| KeyValue::new("network.peer.port", i64::from(port))));
             }
         }
-        if let Some(Failure { kind, code }) = failure {
+        if let Some(StatementFailure { kind, code }) = failure {
             of.push(KeyValue::new("error.type", kind.clone().into_owned()));
             of.extend(
                 code.clone()

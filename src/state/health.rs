@@ -69,15 +69,15 @@ fn blame(signal: Signal, stage: Stage, role: Role) -> Blame {
 }
 
 /// What the statement path says of a failure on a node.
-pub(super) struct Report {
+pub(super) struct FailureReport {
     pub(super) stage: Stage,
     pub(super) signal: Signal,
     pub(super) ran: Ran,
 }
 
 /// A report of the statement path.
-pub(super) fn failed(step: &mut Step<'_>, id: NodeId, generation: u64, report: Report) {
-    let Report { stage, signal, ran } = report;
+pub(super) fn failed(step: &mut Step<'_>, id: NodeId, generation: u64, report: FailureReport) {
+    let FailureReport { stage, signal, ran } = report;
     let now = step.now;
     let Some(node) = step.state.nodes.iter_mut().find(|node| node.id == id) else {
         return;

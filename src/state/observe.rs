@@ -15,8 +15,7 @@ pub(super) fn observe(step: &mut Step<'_>, id: NodeId, begun: Moment, mut facts:
     let began_anew = begins_anew(step.state, id, facts);
     note_history(step, id, begun, facts, began_anew);
     let complete = step.state.history.complete(facts);
-    let furthest = facts.furthest.filter(|_| facts.several);
-    let furthest = furthest.and_then(|position| step.state.history.reached(position));
+    let furthest = furthest(step.state, facts);
     let newest = step.state.primaryship.seen.greatest;
     // What is beyond it may be of another history, until the primary is asked again.
     let primary_at = step.state.written_beside(id, facts);
@@ -59,11 +58,8 @@ pub(super) fn observe(step: &mut Step<'_>, id: NodeId, begun: Moment, mut facts:
         step.out.notice(Notice::PrimaryInRecovery { node: id });
     }
     let hides = follows && facts.epoch == Fact::Unknown;
-    tell_withheld(
-        step,
-        id,
-        facts.withheld.or(hides.then_some(Withheld::Timeline)),
-    );
+    let withheld = facts.withheld.or(hides.then_some(Withheld::Timeline));
+    tell_withheld(step, id, withheld);
     diverged::judge(step, id, begun);
     if begins_unjudged && let Some(primary) = step.state.primaryship.primary {
         step.ask_probe(primary, step.now);
@@ -71,6 +67,12 @@ pub(super) fn observe(step: &mut Step<'_>, id: NodeId, begun: Moment, mut facts:
     if news {
         step.out.publish();
     }
+}
+
+/// When the primary had written what the server has that is furthest of several.
+fn furthest(state: &State, facts: &ProbeFacts) -> Option<Moment> {
+    let position = facts.furthest.filter(|_| facts.several)?;
+    state.history.reached(position)
 }
 
 /// Tells what the node does not say for want of a right, once for each that is worse than what was told.

@@ -59,7 +59,7 @@ fn transition(step: &mut Step<'_>, event: Event) {
             signal,
             ran,
         } => {
-            let report = health::Report { stage, signal, ran };
+            let report = health::FailureReport { stage, signal, ran };
             health::failed(step, node, generation, report);
         }
         event @ (Event::ProbeOk { .. } | Event::ProbeFailed { .. }) => {

@@ -4,7 +4,7 @@ use sea_orm::DbErr;
 
 use super::TransactionState;
 use crate::{
-    node::run::Rows,
+    node::run::CountsRows,
     span::{ConnectionUse, StatementSpan, Subject},
     vocabulary::Reason,
 };
@@ -23,7 +23,7 @@ impl TransactionState {
     }
 
     /// Runs a statement inside of its span, which ends with it.
-    pub(in crate::connection::transaction) async fn observe<T: Rows>(
+    pub(in crate::connection::transaction) async fn observe<T: CountsRows>(
         &self,
         mut span: StatementSpan,
         work: impl Future<Output = Result<T, DbErr>>,
