@@ -26,7 +26,7 @@ mod relations;
 mod scan;
 mod settings;
 mod show;
-#[cfg(any(test, feature = "otel"))]
+#[cfg(any(test, feature = "otel", feature = "testing"))]
 mod shown;
 mod statement;
 #[cfg(feature = "otel")]
@@ -117,6 +117,12 @@ impl Verdict {
 pub fn classify(backend: DbBackend, sql: &str) -> Verdict {
     let judged = judge(Dialect::of(backend), sql, &Settings::default());
     Verdict::of(catalog::resolve::resolve(&judged, Basis::Trusted).0)
+}
+
+/// The text without its values; `None` where they cannot be told from the rest. `bound`: values are bound to it.
+#[cfg(feature = "testing")]
+pub(crate) fn without_values(backend: DbBackend, sql: &str, bound: bool) -> Option<Cow<'_, str>> {
+    shown::shown(Dialect::of(backend)?, sql, bound)
 }
 
 /// Judges a text in full. A backend that this crate does not know is never judged a read.

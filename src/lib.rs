@@ -54,6 +54,8 @@ mod signal;
 mod snapshot;
 mod span;
 mod state;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod vocabulary;
 
 pub use cluster::{

@@ -5,6 +5,8 @@
 //! peer is the node that had it last. Without the feature all of this is nothing, and with it nothing is allocated unless
 //! somebody listens.
 //!
+//! Whoever tests an application records the same statements (feature `testing`).
+//!
 //! Spans are `tracing`'s and not OpenTelemetry's own: whoever uses SeaORM has that crate already, its context is where the
 //! application's spans are, and a log shows them as well.
 
@@ -20,10 +22,20 @@ mod failure;
 mod inside;
 #[cfg(feature = "otel")]
 mod measured;
+#[cfg(not(feature = "testing"))]
+#[path = "span/no_record.rs"]
+mod record;
+#[cfg(feature = "testing")]
+mod record;
 mod subject;
 
 use sea_orm::DbErr;
 
+use self::record::Record;
+#[cfg(feature = "testing")]
+pub use self::record::RoutedStatement;
+#[cfg(feature = "testing")]
+pub(crate) use self::record::{Recorder, Recorders};
 pub(crate) use self::subject::Subject;
 #[cfg(feature = "otel")]
 use self::{active::Active, failure::StatementFailure};
@@ -40,6 +52,7 @@ use crate::{
 pub(crate) struct StatementSpan {
     #[cfg(feature = "otel")]
     active: Option<Box<Active>>,
+    record: Record,
 }
 
 /// A connection that is used until this is dropped.
@@ -79,8 +92,10 @@ impl Entrance {
 #[expect(clippy::unused_self, reason = "as with the feature")]
 impl StatementSpan {
     #[inline]
-    pub(crate) fn begin(_: &Shared, _: Subject<'_>) -> Self {
-        Self::default()
+    pub(crate) fn begin(shared: &Shared, subject: Subject<'_>) -> Self {
+        Self {
+            record: Record::begin(shared, subject),
+        }
     }
 
     #[inline]
@@ -97,7 +112,9 @@ impl StatementSpan {
 
     /// The statement goes to this node.
     #[inline]
-    pub(crate) fn goes_to(&mut self, _: &Lease, _: Option<Intent>, _: Reason) {}
+    pub(crate) fn goes_to(&mut self, lease: &Lease, intent: Option<Intent>, reason: Reason) {
+        self.record.goes_to(lease, intent, reason);
+    }
 
     /// The statement has a connection, for which it waited so long.
     #[inline]
@@ -117,18 +134,18 @@ impl StatementSpan {
     #[cfg(feature = "stream")]
     #[inline]
     pub(crate) fn hand_over(&mut self) -> Self {
-        Self::default()
+        Self {
+            record: std::mem::take(&mut self.record),
+        }
     }
 
     #[inline]
     pub(crate) fn succeeded(&mut self) {}
 
     #[inline]
-    pub(crate) fn failed(&mut self, _: &DbErr) {}
-
-    /// The statement is over, well or not.
-    #[inline]
-    pub(crate) fn ended<T>(&mut self, _: &Result<T, DbErr>) {}
+    pub(crate) fn failed(&mut self, err: &DbErr) {
+        self.record.failed(err);
+    }
 }
 
 #[cfg(feature = "otel")]
@@ -137,6 +154,7 @@ impl StatementSpan {
     pub(crate) fn begin(shared: &Shared, subject: Subject<'_>) -> Self {
         Self {
             active: Active::begin(shared, subject),
+            record: Record::begin(shared, subject),
         }
     }
 
@@ -156,6 +174,7 @@ impl StatementSpan {
 
     /// The statement goes to this node; inside of a transaction nobody has judged what it needs.
     pub(crate) fn goes_to(&mut self, lease: &Lease, intent: Option<Intent>, reason: Reason) {
+        self.record.goes_to(lease, intent, reason);
         if let Some(active) = &mut self.active {
             active.goes_to(lease, intent, reason);
         }
@@ -188,7 +207,10 @@ impl StatementSpan {
         if let Some(active) = &mut active {
             active.answered = true;
         }
-        Self { active }
+        Self {
+            active,
+            record: std::mem::take(&mut self.record),
+        }
     }
 
     /// The statement is over.
@@ -199,6 +221,7 @@ impl StatementSpan {
     }
 
     pub(crate) fn failed(&mut self, err: &DbErr) {
+        self.record.failed(err);
         if let Some(active) = self.active.take() {
             let failure = StatementFailure::of(err);
             active.end(Some(&failure));
@@ -206,9 +229,9 @@ impl StatementSpan {
     }
 }
 
-#[cfg(feature = "otel")]
 impl StatementSpan {
     /// The statement is over, well or not.
+    #[inline]
     pub(crate) fn ended<T>(&mut self, done: &Result<T, DbErr>) {
         match done {
             Ok(_) => self.succeeded(),

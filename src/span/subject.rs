@@ -9,7 +9,7 @@ pub(crate) const TARGET: &str = "sealane::statement";
 /// What a span is of.
 #[derive(Clone, Copy)]
 #[cfg_attr(
-    not(feature = "otel"),
+    not(any(feature = "otel", feature = "testing")),
     expect(dead_code, reason = "nobody is told of it")
 )]
 pub(crate) enum Subject<'a> {

@@ -23,4 +23,6 @@ mod schema;
 mod shadow;
 mod streams;
 mod templates;
+#[cfg(feature = "testing")]
+mod testing;
 mod transactions;
