@@ -168,6 +168,18 @@ pub(crate) const fn restore_read_only_default(backend: DbBackend) -> Option<&'st
     }
 }
 
+/// Asks inside a transaction, after an error that leaves that open, whether it is over ([`EndsTransaction::Untold`]); `None` where
+/// no error does.
+///
+/// [`EndsTransaction::Untold`]: crate::signal::EndsTransaction::Untold
+pub(crate) const fn is_transaction_over(backend: DbBackend) -> Option<&'static str> {
+    match backend {
+        #[cfg(feature = "mysql")]
+        DbBackend::MySql => Some(mysql::IS_OVER_AFTER_LIMIT),
+        _ => None,
+    }
+}
+
 /// Asks an adopted node through the connection it came with.
 pub(crate) async fn probe_adopted(node: &Node, limit: Duration) -> Result<Facts, DbErr> {
     let db = node.link.connection();

@@ -37,7 +37,9 @@ pub(crate) use foreign::{
     code, facts, is_doubtful, is_login_refused, is_outdated, may_pass, of_db_err, stage_of,
 };
 pub(crate) use silence::Silence;
-pub(crate) use whole::{ends_transaction, is_in_aborted_transaction, is_serialization};
+pub(crate) use whole::{
+    EndsTransaction, ends_transaction, is_in_aborted_transaction, is_serialization,
+};
 
 /// What a foreign error means. Whether anything was executed follows from it together with the stage and the kind of
 /// statement, and stands in the table of retries (T9).
@@ -298,7 +300,7 @@ struct ErrorReader {
     /// Whether the answer leaves open that the session is over, so that the connection is to be looked at.
     is_doubtful: fn(&ServerAnswer<'_>) -> bool,
     /// Whether the server has ended the whole transaction with it, and the session goes on outside.
-    ends_transaction: fn(&ServerAnswer<'_>) -> bool,
+    ends_transaction: fn(&ServerAnswer<'_>) -> EndsTransaction,
 }
 
 /// The readers of the backends that we were built with. SeaORM may have more on than we do.

@@ -25,6 +25,13 @@ pub(super) const ADVICE: Advice = Advice {
               are not judged there, and go to the primary; let the servers begin without both",
 };
 
+/// Whether a transaction is over in which a lock's limit has passed: an option of the server's ends it with that, which nobody can
+/// change while it runs. MariaDB says besides whether one is open, since a table's own lock ends the statement alone. No row where
+/// there is no such option.
+pub(super) const IS_OVER_AFTER_LIMIT: &str = "SELECT variable_value = 'ON' /*M!100000 AND NOT @@session.in_transaction */ FROM \
+     /*M!100000 information_schema.global_variables */ /*!50720 performance_schema.global_variables */ \
+     WHERE variable_name = 'innodb_rollback_on_timeout'";
+
 /// How long a connection is kept: a new one may lead elsewhere, since names move.
 const RENEW: Duration = Duration::from_secs(10);
 

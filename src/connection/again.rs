@@ -6,7 +6,12 @@ use futures_util::future::BoxFuture;
 use sea_orm::{AccessMode, DbErr, IsolationLevel, RuntimeErr, TransactionError, TransactionTrait};
 
 use super::{RoutedConnection, transaction::RoutedTransaction};
-use crate::{error::Error, metrics::NodeMetrics, signal, vocabulary::RetryCause};
+use crate::{
+    error::Error,
+    metrics::NodeMetrics,
+    signal::{self, EndsTransaction},
+    vocabulary::RetryCause,
+};
 
 /// How often [`transaction_with_retry`](RoutedConnection::transaction_with_retry) runs its closure, and what it waits between.
 #[derive(Clone, Debug)]
@@ -235,10 +240,15 @@ fn undone_by(err: &DbErr) -> Option<RetryCause> {
     match Error::from_db_err(err) {
         // Where the server ends it with the error itself, the rest of it is lost for that reason.
         Some(Error::TransactionLost { source, .. }) => {
-            Some(match signal::is_serialization(source) {
-                true => RetryCause::Serialization,
-                false => RetryCause::Lost,
-            })
+            match (
+                signal::is_serialization(source),
+                signal::ends_transaction(source),
+            ) {
+                (true, _) => Some(RetryCause::Serialization),
+                // A lock's limit is no reason by itself either.
+                (false, EndsTransaction::Untold) => None,
+                (false, _) => Some(RetryCause::Lost),
+            }
         }
         Some(_) => None,
         None => signal::is_serialization(err).then_some(RetryCause::Serialization),

@@ -6,6 +6,7 @@
 
 mod begin;
 mod commit;
+mod settle;
 mod state;
 mod traits;
 
@@ -35,7 +36,8 @@ use crate::{error::DbErrKind, node::run::CountsRows, span::Subject, state::Ran, 
 /// - COMMIT after an error that made PostgreSQL abort the transaction is
 ///   [`Error::CommitAborted`](crate::Error::CommitAborted); SeaORM alone answers `Ok` there and stores nothing.
 /// - After a deadlock on MariaDB or MySQL, which ends the transaction there, every statement and `commit` is
-///   [`Error::TransactionLost`](crate::Error::TransactionLost); SeaORM alone goes on outside any transaction.
+///   [`Error::TransactionLost`](crate::Error::TransactionLost); SeaORM alone goes on outside any transaction. So it is after a
+///   lock's limit (1205) where the server has `innodb_rollback_on_timeout`; elsewhere that ends the statement alone.
 /// - After a failed nested `begin` every statement and `commit` is
 ///   [`Error::TransactionPoisoned`](crate::Error::TransactionPoisoned); SeaORM alone goes on outside any transaction.
 ///
@@ -97,7 +99,7 @@ impl RoutedTransaction {
     pub(super) async fn execute_stmt(&self, stmt: Statement) -> Result<ExecResult, DbErr> {
         let span = self.held.span(Subject::of(&stmt));
         let work = async {
-            let ran = self.held.judge(&stmt.sql, DbErrKind::Exec).await?;
+            let ran = self.judge(&stmt.sql, DbErrKind::Exec).await?;
             self.held
                 .run(DbErrKind::Exec, ran, self.inner.execute_raw(stmt))
                 .await
@@ -108,7 +110,7 @@ impl RoutedTransaction {
     pub(super) async fn execute_text(&self, sql: &str) -> Result<ExecResult, DbErr> {
         let span = self.held.span(Subject::Text { sql, bound: false });
         let work = async {
-            let ran = self.held.judge(sql, DbErrKind::Exec).await?;
+            let ran = self.judge(sql, DbErrKind::Exec).await?;
             self.held
                 .run(DbErrKind::Exec, ran, self.inner.execute_unprepared(sql))
                 .await
@@ -122,7 +124,7 @@ impl RoutedTransaction {
     ) -> Result<Option<QueryResult>, DbErr> {
         let span = self.held.span(Subject::of(&stmt));
         let work = async {
-            let ran = self.held.judge(&stmt.sql, DbErrKind::Query).await?;
+            let ran = self.judge(&stmt.sql, DbErrKind::Query).await?;
             self.held
                 .run(DbErrKind::Query, ran, self.inner.query_one_raw(stmt))
                 .await
@@ -133,7 +135,7 @@ impl RoutedTransaction {
     pub(super) async fn query_all_stmt(&self, stmt: Statement) -> Result<Vec<QueryResult>, DbErr> {
         let span = self.held.span(Subject::of(&stmt));
         let work = async {
-            let ran = self.held.judge(&stmt.sql, DbErrKind::Query).await?;
+            let ran = self.judge(&stmt.sql, DbErrKind::Query).await?;
             self.held
                 .run(DbErrKind::Query, ran, self.inner.query_all_raw(stmt))
                 .await
@@ -151,7 +153,7 @@ impl RoutedTransaction {
 
         let mut span = self.held.span(Subject::of(&stmt));
         let work = async {
-            let ran = self.held.judge(&stmt.sql, DbErrKind::Query).await?;
+            let ran = self.judge(&stmt.sql, DbErrKind::Query).await?;
             self.held.doubt();
             self.held
                 .run(DbErrKind::Query, ran, self.inner.stream_raw(stmt))
@@ -168,6 +170,7 @@ impl RoutedTransaction {
     pub(super) async fn nested(&self, options: TransactionOptions) -> Result<Self, DbErr> {
         let span = self.held.span(Subject::Call("SAVEPOINT"));
         let work = async {
+            self.settle(DbErrKind::Exec).await?;
             self.held.check(DbErrKind::Exec)?;
             self.held.may_nest(&options)?;
             let poison = self.held.poison_on_drop();

@@ -6,7 +6,7 @@
 use sea_orm::sqlx::error::DatabaseError;
 use sea_orm::sqlx::mysql::MySqlDatabaseError;
 
-use super::{ErrorReader, ServerAnswer, ServerDialect, Severity, Signal, refusal};
+use super::{EndsTransaction, ErrorReader, ServerAnswer, ServerDialect, Severity, Signal, refusal};
 use crate::vocabulary::Role;
 
 pub(super) const READER: ErrorReader = ErrorReader {
@@ -52,9 +52,14 @@ fn signal(answer: &ServerAnswer<'_>, on: Role) -> Signal {
 }
 
 /// A deadlock rolls all of the transaction back, and leaves a session that stores each statement by itself; so does a row
-/// that others changed, on MariaDB with `innodb_snapshot_isolation`.
-fn ends_transaction(answer: &ServerAnswer<'_>) -> bool {
-    matches!(answer.number, Some(1020 | 1213))
+/// that others changed, on MariaDB with `innodb_snapshot_isolation`. A lock's limit does where `innodb_rollback_on_timeout` says
+/// so, and ends the statement alone elsewhere.
+fn ends_transaction(answer: &ServerAnswer<'_>) -> EndsTransaction {
+    match answer.number {
+        Some(1020 | 1213) => EndsTransaction::Surely,
+        Some(1205) => EndsTransaction::Untold,
+        _ => EndsTransaction::No,
+    }
 }
 
 /// Whether the session may be over. The packets carry no severity, so the connection is looked at where that is

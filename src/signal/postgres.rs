@@ -8,7 +8,7 @@
 use sea_orm::sqlx::error::DatabaseError;
 use sea_orm::sqlx::postgres::{PgDatabaseError, PgSeverity};
 
-use super::{ErrorReader, ServerAnswer, ServerDialect, Severity, Signal, refusal};
+use super::{EndsTransaction, ErrorReader, ServerAnswer, ServerDialect, Severity, Signal, refusal};
 use crate::{mutants, vocabulary::Role};
 
 pub(super) const READER: ErrorReader = ErrorReader {
@@ -17,7 +17,7 @@ pub(super) const READER: ErrorReader = ErrorReader {
     signal,
     is_doubtful,
     // What is aborted stays open, and lets nothing in, until it is rolled back.
-    ends_transaction: |_| false,
+    ends_transaction: |_| EndsTransaction::No,
 };
 
 fn answer<'e>(error: &'e (dyn DatabaseError + 'static)) -> Option<ServerAnswer<'e>> {

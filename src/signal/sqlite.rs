@@ -7,7 +7,7 @@
 use sea_orm::sqlx::error::DatabaseError;
 use sea_orm::sqlx::sqlite::SqliteError;
 
-use super::{ErrorReader, ServerAnswer, ServerDialect, Severity, Signal, refusal};
+use super::{EndsTransaction, ErrorReader, ServerAnswer, ServerDialect, Severity, Signal, refusal};
 use crate::vocabulary::Role;
 
 pub(super) const READER: ErrorReader = ErrorReader {
@@ -16,7 +16,7 @@ pub(super) const READER: ErrorReader = ErrorReader {
     signal,
     // The engine is in this process: its answer is the end of it.
     is_doubtful: |_| false,
-    ends_transaction: |_| false,
+    ends_transaction: |_| EndsTransaction::No,
 };
 
 fn answer<'e>(error: &'e (dyn DatabaseError + 'static)) -> Option<ServerAnswer<'e>> {

@@ -21,14 +21,25 @@ pub(crate) fn is_in_aborted_transaction(error: &DbErr) -> bool {
     code(error).as_deref() == Some(IN_FAILED_TRANSACTION)
 }
 
-/// Whether a server has ended the transaction with this answer, so that what is sent next would run outside of it.
+/// Whether a server has ended the transaction with an answer, so that what is sent next would run outside of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum EndsTransaction {
+    No,
+    /// An option of the server's decides, and the answer is the same.
+    Untold,
+    Surely,
+}
+
+/// Whether a server has ended the transaction with this answer.
 #[must_use]
-pub(crate) fn ends_transaction(error: &DbErr) -> bool {
+pub(crate) fn ends_transaction(error: &DbErr) -> EndsTransaction {
     match driver::sqlx_of(error).map(facts) {
         Some(ErrorFacts::Server(answer)) => READERS
             .iter()
             .find(|reader| reader.dialect == answer.dialect)
-            .is_some_and(|reader| (reader.ends_transaction)(&answer)),
-        _ => false,
+            .map_or(EndsTransaction::No, |reader| {
+                (reader.ends_transaction)(&answer)
+            }),
+        _ => EndsTransaction::No,
     }
 }

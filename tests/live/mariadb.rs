@@ -15,6 +15,7 @@ mod holds;
 mod intent;
 mod lag;
 mod late_start;
+mod lock_limit;
 mod logs;
 mod mysql;
 mod own_writes;

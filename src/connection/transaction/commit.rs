@@ -36,6 +36,7 @@ impl RoutedTransaction {
     }
 
     async fn commit_inside(self) -> Result<(), DbErr> {
+        self.held.told(self.settle(DbErrKind::Query).await)?;
         self.held.told(self.held.check(DbErrKind::Query))?;
         let Self { inner, held } = self;
         let backend = ConnectionTrait::get_database_backend(&inner);

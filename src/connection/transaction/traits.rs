@@ -235,7 +235,7 @@ impl sea_schema::Connection for RoutedTransaction {
 impl RoutedTransaction {
     /// Whether schema discovery may say this here.
     async fn may_read(&self, sql: &str) -> Result<(), sea_schema::sqlx_types::SqlxError> {
-        let judged = self.held.judge(sql, crate::error::DbErrKind::Query).await;
+        let judged = self.judge(sql, crate::error::DbErrKind::Query).await;
         judged
             .map(drop)
             .map_err(|err| sea_schema::sqlx_types::SqlxError::AnyDriverError(err.into()))

@@ -15,7 +15,8 @@ impl TransactionState {
     /// SeaORM's transaction gives no sign when it ends. Its metric callback would have been one, at the cost of two
     /// allocations for each transaction that is never given away.
     pub(in crate::connection::transaction) fn give_away(self) -> bool {
-        if self.check(DbErrKind::Exec).is_err() {
+        // Nobody can wait here until the server has said whether it is over.
+        if self.check(DbErrKind::Exec).is_err() || self.untold().is_some() {
             return false;
         }
         self.note_unseen();

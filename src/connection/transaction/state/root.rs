@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex, OnceLock, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Instant,
@@ -49,6 +49,8 @@ pub(super) struct Marks {
     pub(super) undone: AtomicBool,
     /// The error with which the server ended it: what is sent there now would run outside of it.
     pub(super) over: OnceLock<DbErr>,
+    /// The error of which its server has not said yet whether it ended it: that is asked before anything else is sent.
+    pub(super) untold: Mutex<Option<DbErr>>,
     /// What its connection has prepared does not fit the schema any more.
     pub(super) outdated: AtomicBool,
     /// COMMIT was sent and has not been answered.
@@ -68,6 +70,10 @@ impl Marks {
             let mut changed = self.changed.lock().unwrap_or_else(PoisonError::into_inner);
             changed.add(change);
         }
+    }
+
+    pub(super) fn untold(&self) -> MutexGuard<'_, Option<DbErr>> {
+        self.untold.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -5,7 +5,11 @@ use std::sync::atomic::Ordering;
 use sea_orm::DbErr;
 
 use super::TransactionState;
-use crate::{intent::Classifier, signal, vocabulary::Intent};
+use crate::{
+    intent::Classifier,
+    signal::{self, EndsTransaction},
+    vocabulary::Intent,
+};
 
 impl TransactionState {
     /// Notes what an error says of the whole transaction.
@@ -17,9 +21,27 @@ impl TransactionState {
         let marks = &self.root.marks;
         let undone = signal::is_serialization(err);
         marks.undone.store(undone, Ordering::Release);
-        if signal::ends_transaction(err) {
-            let _ = marks.over.set(err.clone());
+        match signal::ends_transaction(err) {
+            EndsTransaction::Surely => {
+                let _ = marks.over.set(err.clone());
+            }
+            EndsTransaction::Untold => *marks.untold() = Some(err.clone()),
+            EndsTransaction::No => {}
         }
+    }
+
+    /// The error of which nobody knows yet whether it ended the transaction.
+    pub(in crate::connection::transaction) fn untold(&self) -> Option<DbErr> {
+        self.root.marks.untold().clone()
+    }
+
+    /// The server has said whether that error ended the transaction.
+    pub(in crate::connection::transaction) fn is_told(&self, err: DbErr, over: bool) {
+        let marks = &self.root.marks;
+        if over {
+            let _ = marks.over.set(err);
+        }
+        *marks.untold() = None;
     }
 
     /// An error in the midst of a stream.
