@@ -3,12 +3,16 @@
 use std::{path::PathBuf, sync::Arc};
 
 use sea_orm::DbErr;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+use sea_orm::sqlx::ConnectOptions;
 
 use crate::{
     config::{Config, NodeConfig},
     credentials::{CredentialsOrigin, CredentialsRequest, Login, NodeCredentials, OriginKind},
     signal,
 };
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+use crate::{credentials::Credentials, error::DbErrKind};
 
 /// A node's credentials, where it does not simply have a password in its URL.
 pub(super) fn credentials_of(config: &Config, node: &NodeConfig) -> Option<Arc<NodeCredentials>> {
@@ -49,6 +53,30 @@ fn kind(config: &Config, node: &NodeConfig) -> Option<OriginKind> {
         false => None,
     };
     of_replicas.or_else(|| file("password_file", &config.password_file))
+}
+
+/// Opens a connection of our own by these options, with what the node logs in with now.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+pub(super) async fn logged_in<O: ConnectOptions>(
+    from: Option<Arc<NodeCredentials>>,
+    options: O,
+    signed_in: fn(O, Option<&Credentials>) -> O,
+) -> Result<O::Connection, DbErr>
+where
+    O::Connection: Sized,
+{
+    let mut login = from.as_ref().map(Login::new);
+    loop {
+        let signed = match &mut login {
+            Some(login) => Some(login.credentials().await?),
+            None => None,
+        };
+        let connected = signed_in(options.clone(), signed.as_ref()).connect().await;
+        match connected.map_err(|err| DbErrKind::Conn.of_sqlx(err)) {
+            Err(err) if logs_in_again(&mut login, &err).await => {}
+            connected => return connected,
+        }
+    }
 }
 
 /// Whether to connect again after this error: a server refused the login, and there is another one, or may soon be.

@@ -15,13 +15,12 @@ use self::{
     pointed::{parsed, retargeted, with_password},
 };
 use super::{
-    credentials::{credentials_of, logs_in_again},
+    credentials::{credentials_of, logged_in},
     template::tuned,
 };
 use crate::{
     config::{Config, NodeConfig},
     credentials::{Credentials, Login, TakesCredentials},
-    error::DbErrKind,
     node::{
         NodePool, PoolState,
         door::{Door, Guide, PoolPurpose},
@@ -72,19 +71,7 @@ pub(super) async fn open(
 /// Opens a connection of our own beside the pool, for probes. What is asked there is nobody's statement.
 pub(crate) async fn connect(config: &Config, node: &NodeConfig) -> Result<MySqlConnection, DbErr> {
     let options = direct(config, node).await?.disable_statement_logging();
-    let credentials = credentials_of(config, node);
-    let mut login = credentials.as_ref().map(Login::new);
-    loop {
-        let signed = match &mut login {
-            Some(login) => Some(login.credentials().await?),
-            None => None,
-        };
-        let connected = signed_in(options.clone(), signed.as_ref()).connect().await;
-        match connected.map_err(|err| DbErrKind::Conn.of_sqlx(err)) {
-            Err(err) if logs_in_again(&mut login, &err).await => {}
-            connected => return connected,
-        }
-    }
+    logged_in(credentials_of(config, node), options, signed_in).await
 }
 
 /// Where such a connection leads and how, by what the configuration says.

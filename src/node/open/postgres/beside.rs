@@ -8,9 +8,8 @@ use sea_orm::{
 use super::pointed::{parsed, retargeted};
 use crate::{
     config::{Config, NodeConfig},
-    credentials::{Credentials, Login},
-    error::DbErrKind,
-    node::open::credentials::{credentials_of, logs_in_again},
+    credentials::Credentials,
+    node::open::credentials::{credentials_of, logged_in},
     vocabulary::Role,
 };
 
@@ -29,19 +28,7 @@ pub(crate) async fn connect(
     let options = with_read_only_default(direct(config, node).await?, read_only);
     let options = options.application_name(name);
     let options = options.disable_statement_logging();
-    let credentials = credentials_of(config, node);
-    let mut login = credentials.as_ref().map(Login::new);
-    loop {
-        let signed = match &mut login {
-            Some(login) => Some(login.credentials().await?),
-            None => None,
-        };
-        let connected = signed_in(options.clone(), signed.as_ref()).connect().await;
-        match connected.map_err(|err| DbErrKind::Conn.of_sqlx(err)) {
-            Err(err) if logs_in_again(&mut login, &err).await => {}
-            connected => return connected,
-        }
-    }
+    logged_in(credentials_of(config, node), options, signed_in).await
 }
 
 /// Where such a connection leads and how, by what the configuration says.
