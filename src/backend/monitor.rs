@@ -4,7 +4,10 @@
 //! without a word. The first one is kept until that one is there: a server that is only slow answers late on it, and a login
 //! takes longer than an answer wherever somebody is short of processor time.
 
-use std::{pin::pin, time::Duration};
+use std::{
+    pin::pin,
+    time::{Duration, Instant},
+};
 
 use futures_util::FutureExt;
 use sea_orm::{DbBackend, DbErr};
@@ -19,6 +22,9 @@ use crate::{
     config::{Config, NodeConfig},
     signal::Silence,
 };
+
+/// How many times as long as a start waits for it a connection may be opened.
+const GOES_ON: u32 = 4;
 
 /// A connection that only probes use, kept open between them.
 #[derive(Debug, Default)]
@@ -186,22 +192,32 @@ async fn probe_patiently(
     Ok(facts)
 }
 
-/// Asks a node of which nothing is known: its connection is waited for as long as this attempt may take.
+/// Asks a node of which nothing is known: its connection is waited for as long as this attempt may take. What is not there by
+/// then goes on being opened for the next one.
 pub(crate) async fn meet(
     config: &Config,
     node: &NodeConfig,
     wire: &mut MonitorConnection,
     attempt: Duration,
 ) -> Result<Facts, DbErr> {
+    let begun = Instant::now();
     loop {
-        let answer = probe_patiently(config, node, wire, attempt).await;
-        if !matches!(wire, MonitorConnection::Opening(_)) {
+        let answer = probe_patiently(config, node, wire, attempt * GOES_ON).await;
+        if !wire.is_opening() {
             return answer;
+        }
+        if begun.elapsed() >= attempt {
+            return Err(not_connected(config));
         }
     }
 }
 
 impl MonitorConnection {
+    /// Whether the connection is being opened.
+    pub(crate) fn is_opening(&self) -> bool {
+        matches!(self, Self::Opening(_))
+    }
+
     /// Goes on for a while as the connection of health checks, where one can be put in its place beside them.
     pub(crate) fn outlive_start(&mut self) {
         match self {

@@ -87,9 +87,10 @@ impl Starting {
     }
 
     /// Forgets what the nodes said, so that each is asked again without a back-off. They keep their numbers and pools. A name
-    /// may lead to another server by then.
+    /// may lead to another server by then. What is being opened goes on: begun anew, it would never be there where a login takes
+    /// longer than an attempt may.
     fn forget(&mut self, config: &Config) -> Result<(), Error> {
-        self.wires.clear();
+        self.wires.retain(|_, wire| wire.is_opening());
         let specs = self.sources.iter().map(|source| source.spec.clone());
         let now = Moment(self.origin.elapsed());
         let begun = State::start(tuning(config), specs.collect(), now);

@@ -78,17 +78,19 @@ impl Starting {
             let mut wire = self.wires.remove(&id).unwrap_or_default();
             Some(async move {
                 let answer = backend::meet(config, asked, &mut wire, attempt).await;
-                ((id, name, trouble), role, answer.map(|facts| (facts, wire)))
+                ((id, name, trouble), role, (answer, wire))
             })
         });
         let asking: Vec<_> = asking.collect();
         let answers = futures_util::future::join_all(asking).await;
         let mut rng = fastrand::Rng::new();
-        for ((node, name, trouble), role, answer) in answers {
+        for ((node, name, trouble), role, (answer, wire)) in answers {
+            if answer.is_ok() || wire.is_opening() {
+                self.wires.insert(node, wire);
+            }
             let event = match answer {
-                Ok((facts, wire)) => {
+                Ok(facts) => {
                     trouble.settled();
-                    self.wires.insert(node, wire);
                     Event::ProbeOk {
                         node,
                         begun,
