@@ -74,7 +74,7 @@ pub(crate) async fn read_catalog(
     let _opaque = node.replayed.opaque();
     #[cfg(feature = "postgres")]
     if let NodePool::Postgres(..) = &*node.link
-        && let PooledConnection::Postgres(mut one, _) = node.acquire().await?
+        && let PooledConnection::Postgres(mut one, _) = node.acquire(None).await?
     {
         // All on one connection: what was given back is in the pool a moment later only, and each question that came
         // meanwhile opened another one.

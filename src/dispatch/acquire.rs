@@ -184,7 +184,7 @@ impl Attempt<'_> {
         }
         if has_permit && lease.node().link.has_idle() {
             let node = lease.node();
-            let mut acquiring = pin!(node.acquire());
+            let mut acquiring = pin!(node.acquire(asks_each));
             if let Poll::Ready(done) = poll_fn(|cx| Poll::Ready(acquiring.as_mut().poll(cx))).await
             {
                 self.acquired(lease, Duration::ZERO);

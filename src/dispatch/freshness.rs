@@ -6,7 +6,7 @@ use crate::{
     cluster::shared::Shared,
     intent::Classification,
     mutants,
-    node::{Lease, Node},
+    node::{Lease, Node, Seat},
     route::{Forced, Fresh},
     vocabulary::{Consistency, Intent, Role},
 };
@@ -118,14 +118,25 @@ impl Freshness {
     /// another one say does not count for it.
     #[inline]
     pub(super) fn asks_each(&self, request: &Request<'_>, lease: &Lease) -> Option<ServerNeed> {
-        if lease.role() != Role::Replica || !lease.node().replayed.is_mixed() {
+        self.asks_each_of(request, lease.seat(), lease.role())
+    }
+
+    /// The needs of the connection that the read gets from a node where there is no lease yet.
+    #[inline]
+    pub(super) fn asks_each_of(
+        &self,
+        request: &Request<'_>,
+        seat: &Seat,
+        role: Role,
+    ) -> Option<ServerNeed> {
+        if role != Role::Replica || !seat.node.replayed.is_mixed() {
             return None;
         }
         let position = match request.overrides.force {
             Forced::Replica => ReadRequirement::Nothing,
             Forced::No | Forced::Primary => self.need,
         };
-        let least = request.least_position(lease.node());
+        let least = request.least_position(&seat.node);
         (position != ReadRequirement::Nothing || least.is_some())
             .then_some(ServerNeed { position, least })
     }

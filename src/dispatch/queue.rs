@@ -257,6 +257,7 @@ impl Attempt<'_> {
     /// A spot in the line of this node, or at its head, where it has a permit already.
     fn spot(&self, at: Target<'_>, permit: Option<Permit>, connects: bool) -> Spot {
         let (node, line) = (Arc::clone(&at.seat.node), self.line(at.reason, connects));
+        let asks_each = self.freshness.asks_each_of(&self.request, at.seat, at.role);
         let shared = Arc::clone(self.request.shared);
         let has_permit = Arc::new(AtomicBool::new(permit.is_some()));
         let had = Arc::clone(&has_permit);
@@ -275,7 +276,7 @@ impl Attempt<'_> {
             if !connects {
                 return Ok((permit, None));
             }
-            let opening = match link.while_open(node.come_first()).await? {
+            let opening = match link.while_open(node.come_first(asks_each)).await? {
                 FirstCome::Idle(conn) => return Ok((permit, Some(conn))),
                 FirstCome::Pool(opening) => opening,
             };

@@ -15,6 +15,7 @@ use super::{
     idle_stack::Gated,
     openings::{MayOpen, Want},
 };
+use crate::causality::ServerNeed;
 
 /// Between two looks at what is told to nobody, for whoever waits.
 const LOOK: Duration = Duration::from_millis(10);
@@ -27,20 +28,28 @@ pub(crate) enum FirstCome {
 }
 
 impl Node {
-    /// Takes a connection for whoever has a permit: the one that was used last, else one of the pool's.
-    pub(crate) async fn acquire(&self) -> Result<PooledConnection, DbErr> {
-        match self.come_first().await? {
+    /// Takes a connection for whoever has a permit: the one that was used last, else one of the pool's; `need`: see
+    /// [`Node::take_idle_for`].
+    pub(crate) async fn acquire(
+        &self,
+        need: Option<ServerNeed>,
+    ) -> Result<PooledConnection, DbErr> {
+        match self.come_first(need).await? {
             FirstCome::Idle(conn) => Ok(conn),
             FirstCome::Pool(opening) => self.acquire_from_pool(opening).await,
         }
     }
 
     /// Waits until a connection is idle, or until one may be opened. Nothing is begun by this.
-    pub(crate) async fn come_first(&self) -> Result<FirstCome, DbErr> {
+    pub(crate) async fn come_first(&self, need: Option<ServerNeed>) -> Result<FirstCome, DbErr> {
         let since = Instant::now();
         loop {
             self.link.leads_home()?;
-            if let Some(conn) = self.idle().and_then(|idle| idle.take()) {
+            let idle = match need {
+                Some(need) => self.take_idle_for(need),
+                None => self.take_idle(),
+            };
+            if let Some(conn) = idle {
                 return Ok(FirstCome::Idle(conn));
             }
             let Some(openings) = self.link.openings() else {

@@ -13,6 +13,7 @@
 //! and now and then any, goes back, where its age is looked at and whether its session is open. Where a closure of the
 //! caller's may look at connections on their way, or the application has the pool, nothing is kept here.
 
+mod best;
 mod watch;
 
 use std::{
@@ -24,7 +25,6 @@ use sea_orm::{ConnAcquireErr, DbErr};
 use tokio::sync::Notify;
 
 use super::{Node, NodePool, PooledConnection};
-use crate::causality::{Promise, ServerNeed};
 
 /// How long a connection waits for its next statement before the pool has it again.
 const IDLE: Duration = Duration::from_millis(100);
@@ -75,25 +75,6 @@ impl IdleStack {
     /// The connection that was used last.
     pub(super) fn take(&self) -> Option<PooledConnection> {
         self.stack().idle.pop().map(|(conn, _)| conn)
-    }
-
-    /// The connection that promises most, and of those the one that was used last.
-    fn take_best(
-        &self,
-        promise: impl Fn(&PooledConnection) -> Promise,
-    ) -> Option<PooledConnection> {
-        let mut stack = self.stack();
-        let mut best: Option<(usize, Promise)> = None;
-        for (at, (conn, _)) in stack.idle.iter().enumerate().rev() {
-            let promised = promise(conn);
-            if best.is_none_or(|(_, best)| promised > best) {
-                best = Some((at, promised));
-            }
-            if promised == Promise::Covers {
-                break;
-            }
-        }
-        best.map(|(at, _)| stack.idle.remove(at).0)
     }
 
     /// Keeps a connection, unless it is the pool's turn; whether somebody has to look at what waits from now on.
@@ -192,16 +173,6 @@ impl Node {
         let idle = self.idle()?;
         self.link.leads_home().ok()?;
         idle.take()
-    }
-
-    /// Of a node of several servers, for whoever has a permit: a connection whose server is known to meet these needs, else
-    /// one that may be worth a question.
-    pub(crate) fn take_idle_for(&self, need: ServerNeed) -> Option<PooledConnection> {
-        let idle = self.idle()?;
-        self.link.leads_home().ok()?;
-        let now = Instant::now();
-        self.replayed
-            .with_servers(|servers| idle.take_best(|conn| servers.suits(conn.led_to(), need, now)))
     }
 
     /// For whoever takes a connection from the pool itself, as SeaORM's transactions do: one that is idle here goes there.

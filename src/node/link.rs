@@ -286,7 +286,12 @@ impl NodePool {
     /// Whether a connection is likely to be there at once; always where the pool is not ours to look into.
     pub(crate) fn has_idle(&self) -> bool {
         let kept = self.idle_stack().is_some_and(|idle| idle.len() > 0);
-        kept || with_pool!(self, |pool| pool.num_idle() > 0, true)
+        kept || self.pool_has_idle()
+    }
+
+    /// Whether the pool itself has an idle one.
+    pub(super) fn pool_has_idle(&self) -> bool {
+        with_pool!(self, |pool| pool.num_idle() > 0, true)
     }
 
     /// How many connections there are, with those that are being opened, where whoever takes one of the pool has to open it.

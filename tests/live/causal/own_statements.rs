@@ -57,7 +57,13 @@ async fn a_mixed_load_is_asked_for_within_the_allowance() {
         reason(&db) == Reason::Replica
     })
     .await;
+    let before = covered(&db).await;
     assert_eq!(number(&db, COUNT).await, TASKS * STATEMENTS / 10);
+    assert_eq!(
+        covered(&db).await,
+        before + 1,
+        "it was served for what is known"
+    );
 }
 
 /// C5: a replica that stands still is asked ever more seldom, however many read.
