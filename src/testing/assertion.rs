@@ -181,7 +181,10 @@ fn meaning(reason: Reason) -> &'static str {
         Reason::Execute => {
             "handed to execute or execute_unprepared, which always go to the primary; a read goes by query_one, query_all or stream"
         }
-        Reason::PrimaryOnly => "it writes nothing and is right on the primary only",
+        Reason::PrimaryOnly => {
+            "it is right on the primary only, as far as is known; what was made a moment ago is not known yet: make tables before \
+             the handle connects, or wait until explain says replica"
+        }
         Reason::SessionState => "it reads or changes the state of one connection",
         Reason::Unparsed => "the text is not understood, so it is not known to be a read",
         Reason::TooLong => "the text is longer than SEALANE_MAX_STATEMENT_SIZE",

@@ -61,6 +61,8 @@ mod support;
 mod swaps;
 mod tagged;
 mod tenants;
+#[cfg(feature = "testing")]
+mod test_cluster;
 mod time_pin;
 mod timeouts;
 #[cfg(feature = "cli")]

@@ -17,19 +17,35 @@ pub(crate) struct Binaries {
     pub(crate) version: String,
 }
 
-const INSTALL: &str = if cfg!(target_os = "macos") {
-    "brew install postgresql@16"
-} else {
-    "apt-get install -y --no-install-recommends postgresql"
-};
+/// What brings the server, by the program that installs things here.
+const INSTALLERS: [(&str, &str); 5] = [
+    (
+        "apt-get",
+        "sudo apt-get install -y --no-install-recommends postgresql",
+    ),
+    (
+        "dnf",
+        "sudo dnf install -y postgresql-server postgresql-contrib",
+    ),
+    ("pacman", "sudo pacman -S --noconfirm postgresql"),
+    ("apk", "sudo apk add postgresql postgresql-contrib"),
+    ("brew", "brew install postgresql@17"),
+];
 
 impl Binaries {
     pub(crate) fn find(account: &Account) -> Result<Self> {
-        let folder = match env::var_os("SEALANETEST_PG_BIN") {
-            Some(named) => holds_server(PathBuf::from(named)),
-            None => candidates().into_iter().find_map(holds_server),
+        let folder = match env::var_os("SEALANETEST_PG_BIN").map(PathBuf::from) {
+            Some(named) => holds_server(named.clone()).ok_or_else(|| {
+                missing(&format!(
+                    "SEALANETEST_PG_BIN={}: the programs postgres and initdb were",
+                    named.display()
+                ))
+            })?,
+            None => candidates()
+                .into_iter()
+                .find_map(holds_server)
+                .ok_or_else(|| missing("PostgreSQL's programs postgres and initdb were"))?,
         };
-        let folder = folder.ok_or_else(|| missing("PostgreSQL"))?;
         let version = account.run(&folder.join("postgres"), &["--version"])?;
         Ok(Self {
             folder,
@@ -75,8 +91,18 @@ fn major(version: &str) -> u32 {
 fn missing(what: &str) -> Error {
     Error::MissingBinaries {
         what: what.to_owned(),
-        install: INSTALL,
+        install: install(),
     }
+}
+
+fn install() -> &'static str {
+    let folders = env::var_os("PATH").unwrap_or_default();
+    let is_there = |program: &str| env::split_paths(&folders).any(|at| at.join(program).is_file());
+    let found = INSTALLERS.iter().find(|(program, _)| is_there(program));
+    found.map_or(
+        "your system's package of the PostgreSQL server (or name the folder of its programs in SEALANETEST_PG_BIN)",
+        |(_, command)| *command,
+    )
 }
 
 /// The folder with links resolved, so that `pg_rewind` is found beside a server that was only linked into `PATH`.

@@ -12,7 +12,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[non_exhaustive]
 pub enum Error {
     /// No usable server is installed.
-    #[error("{what} not found: run `tests/run` once, or install it by hand with\n    {install}")]
+    #[error("{what} not found; install it once with\n    {install}")]
     MissingBinaries {
         /// What was looked for.
         what: String,

@@ -25,7 +25,7 @@ use tokio::{
 };
 
 use crate::{Result, error::Attempt, port::Port};
-use pump::{Flow, Gate};
+use pump::{Flow, Gate, Trap};
 
 /// Forwards TCP connections to an address, until told otherwise. Dropping it closes them all.
 #[derive(Debug)]
@@ -35,6 +35,7 @@ pub struct Forwarder {
     port: Arc<Port>,
     orders: mpsc::UnboundedSender<(Order, blocking::SyncSender<io::Result<()>>)>,
     counts: Arc<Counts>,
+    trap: Arc<Trap>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -81,6 +82,7 @@ impl Forwarder {
         };
         let (orders, inbox) = mpsc::unbounded_channel();
         let counts = Arc::<Counts>::default();
+        let trap = Arc::<Trap>::default();
         let worker = Worker {
             addr,
             listener: Some(listener),
@@ -91,6 +93,7 @@ impl Forwarder {
                 target,
             }),
             counts: Arc::clone(&counts),
+            trap: Arc::clone(&trap),
             resets: false,
         };
         let thread = thread::Builder::new().name("forwarder".to_owned());
@@ -102,6 +105,7 @@ impl Forwarder {
             port,
             orders,
             counts,
+            trap,
             thread: Some(thread),
         })
     }
@@ -138,12 +142,13 @@ impl Forwarder {
         self.order(Order::Redirect(target));
     }
 
-    /// Forwards again, without delay.
+    /// Forwards again, without delay, and loses nothing.
     ///
     /// # Panics
     ///
     /// If somebody has taken the port after a [`cut`](Self::cut), which its reservation prevents among tests.
     pub fn heal(&self) {
+        self.trap.set(None);
         self.order(Order::Heal);
     }
 
@@ -151,6 +156,19 @@ impl Forwarder {
     /// balancer that has forgotten them.
     pub fn end_by_reset(&self) {
         self.order(Order::Reset);
+    }
+
+    /// Loses the answer to the next of what clients send with this in it, as a network does that breaks in between: the server
+    /// executes it, and the client's connection ends without a word. Exactly as the bytes are sent: `COMMIT` as the driver spells it;
+    /// of a prepared statement the text is sent once.
+    pub fn lose_answer_to(&self, part: &str) {
+        self.trap.set(Some(part));
+    }
+
+    /// How many answers were lost by [`lose_answer_to`](Self::lose_answer_to).
+    #[must_use]
+    pub fn lost_answers(&self) -> u64 {
+        self.trap.sprung()
     }
 
     /// How many connections were accepted so far.
@@ -191,6 +209,7 @@ struct Worker {
     connections: JoinSet<()>,
     gate: watch::Sender<Gate>,
     counts: Arc<Counts>,
+    trap: Arc<Trap>,
     resets: bool,
 }
 
@@ -247,11 +266,11 @@ impl Worker {
             let _ = client.set_zero_linger();
         }
         let open = Open::new(Arc::clone(&self.counts));
-        let gate = self.gate.subscribe();
+        let (gate, trap) = (self.gate.subscribe(), Arc::clone(&self.trap));
         self.connections.spawn(async move {
             let _open = open;
             // However a connection ends, both its sides are closed: that is all there is to say.
-            let _ = pump::forward(client, gate).await;
+            let _ = pump::forward(client, gate, trap).await;
         });
     }
 }

@@ -1,6 +1,22 @@
-//! Starts, promotes, kills, freezes, lags and cuts off real servers, for sealane's tests, benches and examples.
+//! Real PostgreSQL and MariaDB servers for tests: started in one line, promoted, killed, frozen, lagged and cut off.
 //!
-//! Every server listens on 127.0.0.1 only, in a folder of its own that is removed with it: when the [`Cluster`] is dropped, after
+//! [`TestCluster`] is for the tests of an application: a primary and a standby with the faults that such tests stage.
+//!
+//! ```no_run
+//! # fn main() -> sealane_harness::Result<()> {
+//! let servers = sealane_harness::TestCluster::start()?;
+//! println!("{} {}", servers.primary_url(), servers.replica_url());
+//! servers.lag(std::time::Duration::MAX)?; // from here on the standby is stale
+//! servers.fail_over()?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A server is found in the folder that `SEALANETEST_PG_BIN` names, in the distribution's folders (highest version first), in
+//! `PATH`, or where Homebrew has it. Where there is none, the error has the command that installs one. The crate knows nothing of
+//! any driver, and runs on Linux and macOS.
+//!
+//! [`Cluster`] below it has any number of standbys, and everything that sealane's own tests need. Every server listens on 127.0.0.1 only, in a folder of its own that is removed with it: when the [`Cluster`] is dropped, after
 //! a panic, and also when the test process itself is killed (see [below](self#cleaning-up)). Tests may run in parallel, in one
 //! process and in several: a port belongs to one node for as long as that node exists, also while it is down.
 //!
@@ -59,6 +75,7 @@ mod process;
 mod program;
 mod server;
 mod template;
+mod test_cluster;
 mod wait;
 mod wire;
 
@@ -72,9 +89,14 @@ pub use node::{Counters, Node, StatementCount, Stop, TlsClients};
 pub use patroni::{Member, Patroni};
 pub use pgbouncer::{PgBouncer, PoolMode, StartUpOptions};
 pub use pgpool::Pgpool;
+pub use test_cluster::{TestCluster, TestDatabase};
 
 /// Whether loops and storms shall run at full length: `tests/run --long`.
 #[must_use]
 pub fn long_form() -> bool {
     std::env::var_os("SEALANETEST_LONG").is_some_and(|value| !value.is_empty() && value != "0")
 }
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -144,3 +144,19 @@ async fn it_goes_on_while_the_tests_runtime_is_blocked() -> Result<()> {
     assert_eq!(ask(&mut connect(&forwarder), 1), Ok(b'a'));
     Ok(())
 }
+
+#[test]
+fn an_answer_is_lost_with_its_connection_and_the_server_has_heard() -> Result<()> {
+    let forwarder = Forwarder::to(echo(b'a'))?;
+    let (mut one, mut other) = (connect(&forwarder), connect(&forwarder));
+    assert_eq!((ask(&mut one, 1), ask(&mut other, 1)), (Ok(b'a'), Ok(b'a')));
+    forwarder.lose_answer_to("x");
+    assert_eq!(ask(&mut other, b'y'), Ok(b'y'));
+    assert!(matches!(
+        ask(&mut one, b'x'),
+        Err(ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset)
+    ));
+    assert_eq!(forwarder.lost_answers(), 1);
+    assert_eq!(ask(&mut other, b'x'), Ok(b'x'), "only the first one");
+    Ok(())
+}

@@ -3,11 +3,12 @@
 use std::{fs, io, path::Path};
 
 use super::{Node, Stop};
-use crate::{Result, error::Attempt};
+use crate::{Error, Result, error::Attempt};
 
 impl Node {
-    /// Rejoins this node, usually an old primary, as a standby of `other`: what it wrote alone is gone. By `pg_rewind`, and where
-    /// there is none for this version of the server, by a fresh copy of the other's data.
+    /// Rejoins this node, usually an old primary, as a standby of `other`: what it wrote alone is gone. By `pg_rewind`; where
+    /// there is none for this version of the server, or it cannot (a killed server's recovery may have recycled the log that it
+    /// looks for), by a fresh copy of the other's data.
     pub fn rewind_to(&self, other: &Self) -> Result<()> {
         // Before its first checkpoint on the new timeline a server's control file still names the old one: then pg_rewind 15
         // finds nothing to do, and this node would serve its diverged rows for ever.
@@ -15,7 +16,10 @@ impl Node {
         self.stop(Stop::Fast)?;
         let setup = &self.0.setup;
         match setup.binaries.program_for_data("pg_rewind", &setup.account) {
-            Some(program) => self.rewind(&program, other)?,
+            Some(program) => match self.rewind(&program, other) {
+                Err(Error::Program { .. }) => self.copy_data(other)?,
+                end => end?,
+            },
             None => self.copy_data(other)?,
         }
         self.become_standby_of(other.addr())?;
