@@ -23,6 +23,7 @@ mod need;
 mod pending_writes;
 mod pin;
 mod position_cell;
+mod remembered_captures;
 mod replay_position;
 mod requirement;
 mod scopes;

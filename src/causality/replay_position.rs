@@ -17,7 +17,7 @@ use std::{
         Arc, LazyLock, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use tokio::sync::watch;
@@ -32,8 +32,8 @@ pub(crate) use sample::ReadCovers;
 pub(crate) use servers::PrimaryWord;
 pub(crate) use servers::{LedTo, Promise, ServerNeed, ServerPositions, ServerWord};
 
-/// Milliseconds between two connections that are parted with.
-const PART_EVERY: u64 = 50;
+/// Between two connections that are parted with where another server is known to have what is needed, and where none is.
+const PART_EVERY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 
 /// How far one replica is known to have replayed.
 #[derive(Debug)]
@@ -136,12 +136,14 @@ impl Replayed {
     }
 
     /// Whether a connection to one of several servers may be parted with because that one lags: where all of them do, each read
-    /// would open one.
-    pub(crate) fn may_part(&self) -> bool {
+    /// would open one. `another`: one is known that has what
+    /// is needed.
+    pub(crate) fn may_part(&self, another: bool) -> bool {
         static ORIGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
         let now = u64::try_from(ORIGIN.elapsed().as_millis()).unwrap_or(u64::MAX);
         let last = self.parted.load(Ordering::Acquire);
-        let due = last == 0 || now.saturating_sub(last) >= PART_EVERY;
+        let pause = if another { PART_EVERY.0 } else { PART_EVERY.1 };
+        let due = last == 0 || u128::from(now.saturating_sub(last)) >= pause.as_millis();
         let (new, old) = (Ordering::AcqRel, Ordering::Acquire);
         due && self
             .parted

@@ -8,7 +8,6 @@
 //! Readers compare atomics only. Whose writes they are the write clock does not know: sessions keep numbers of it.
 
 use std::{
-    collections::VecDeque,
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -26,6 +25,7 @@ use super::{
     pending_writes::{PendingWrites, WriteReturn},
     pin::nanos,
     position_cell::PositionCell,
+    remembered_captures::{Capture, RememberedCaptures},
     requirement::ReadRequirement,
     word::{Named, Word},
     write_count::WriteCount,
@@ -34,10 +34,6 @@ use crate::{
     metrics::Histogram,
     position::{ClusterId, Epoch, Lsn, Position},
 };
-
-/// How many captures are remembered. A session asks for the first that covers its write, usually the last or the one
-/// before; whoever comes later than this is given a later one, which is as safe.
-const REMEMBERED: usize = 64;
 
 /// What this process wrote to one cluster.
 #[derive(Debug, Default)]
@@ -61,25 +57,7 @@ pub(crate) struct WriteClock {
 #[derive(Debug, Default)]
 struct Known {
     epochs: Epochs,
-    captures: VecDeque<Captured>,
-}
-
-/// One capture.
-#[derive(Clone, Copy, Debug)]
-struct Captured {
-    covered: u64,
-    epoch: u64,
-    lsn: u64,
-    at: Instant,
-}
-
-impl Known {
-    fn remember(&mut self, capture: Captured) {
-        if self.captures.len() == REMEMBERED {
-            self.captures.pop_front();
-        }
-        self.captures.push_back(capture);
-    }
+    captures: RememberedCaptures,
 }
 
 impl WriteClock {
@@ -119,8 +97,8 @@ impl WriteClock {
             return self.need_of(ticks);
         }
         let known = self.known();
-        match known.captures.iter().find(|one| one.covered >= ticks) {
-            Some(&Captured { epoch, lsn, .. }) => ReadRequirement::Position { epoch, lsn },
+        match known.captures.first_covering(ticks) {
+            Some(Capture { epoch, lsn, .. }) => ReadRequirement::Position { epoch, lsn },
             None => ReadRequirement::Primary,
         }
     }
@@ -159,7 +137,7 @@ impl WriteClock {
         } else {
             self.last.raise(lsn);
         }
-        known.remember(Captured {
+        known.captures.remember(Capture {
             covered: ticks,
             epoch,
             lsn,
@@ -240,14 +218,9 @@ impl WriteClock {
         self.said.subscribe()
     }
 
-    /// The captures whose positions lie in there, each with the time of its answer.
+    /// When those captures were answered whose positions lie in there.
     pub(crate) fn captured(&self, epoch: u64, above: u64, up_to: u64) -> Vec<Instant> {
-        let known = self.known();
-        let captures = known.captures.iter();
-        captures
-            .filter(|one| one.epoch == epoch && one.lsn > above && one.lsn <= up_to)
-            .map(|one| one.at)
-            .collect()
+        self.known().captures.within(epoch, above, up_to)
     }
 
     /// When the first capture was answered whose position no replica shows that has come as far as this; nothing where it
@@ -257,10 +230,7 @@ impl WriteClock {
         allow(dead_code, reason = "SQLite needs no positions")
     )]
     pub(crate) fn uncovered(&self, epoch: u64, lsn: u64) -> Option<Instant> {
-        let known = self.known();
-        let mut captures = known.captures.iter();
-        let above = captures.find(|one| (one.epoch, one.lsn) > (epoch, lsn))?;
-        Some(above.at)
+        self.known().captures.first_beyond(epoch, lsn)
     }
 
     /// The ordinal of the current epoch; 0 before the first capture.

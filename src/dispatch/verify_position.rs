@@ -26,8 +26,9 @@ use crate::{
     vocabulary::{Consistency, Intent, Role},
 };
 
-/// A server that lacks for so long what the primary has written is one that lags behind the others of its name.
-const FAR_BEHIND: Duration = Duration::from_secs(1);
+/// A server that lacks for so long what the primary has written is one that lags behind the others of its name: where one of these
+/// is known to have what is needed, and where none is.
+const FAR_BEHIND: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
 
 /// A server that lacks for less than this what the primary has written is one that has it in a moment.
 const JUST_NOW: Duration = Duration::from_millis(5);
@@ -155,9 +156,14 @@ impl Attempt<'_> {
         }
         // Another connection may lead to another server; the primary is sure.
         self.freshness.take_the_primary();
-        let astray = |led_to| replayed.with_servers(|servers| servers.is_astray(led_to));
-        let lags = conn.led_to().is_some_and(astray) || self.is_far_behind(answer) || too_far;
-        self.progress.lags = lags && replayed.may_part();
+        let (astray, another) = replayed.with_servers(|servers| {
+            let astray = conn
+                .led_to()
+                .is_some_and(|led_to| servers.is_astray(led_to));
+            (astray, servers.has_covering(need.position))
+        });
+        let lags = astray || too_far || self.is_far_behind(answer, another);
+        self.progress.lags = lags && replayed.may_part(another || too_far);
     }
 
     /// How far the connection's server has come. One that lacks what was written just now is asked again: most have
@@ -222,10 +228,12 @@ impl Attempt<'_> {
         writes.ordinal(report.cluster, report.source)
     }
 
-    /// Whether the server that says this lacks what the primary had written a while ago, and not only a moment.
-    fn is_far_behind(&self, replay: Option<ReplayReport>) -> bool {
+    /// Whether the server that says this lacks what the primary had written a while ago, and not only a moment. `another`: one
+    /// is known that has what is needed.
+    fn is_far_behind(&self, replay: Option<ReplayReport>, another: bool) -> bool {
+        let limit = if another { FAR_BEHIND.0 } else { FAR_BEHIND.1 };
         let lacks = self.lacks_since(replay);
-        lacks.is_some_and(|since| since.elapsed() > FAR_BEHIND)
+        lacks.is_some_and(|since| since.elapsed() > limit)
     }
 
     fn lacks_for_less_than(&self, limit: Duration, replay: Option<ReplayReport>) -> bool {

@@ -320,6 +320,15 @@ impl ServerPositions {
         }
     }
 
+    /// Whether one of the servers is known to have what a read with this need has to see.
+    pub(crate) fn has_covering(&self, need: ReadRequirement) -> bool {
+        let ReadRequirement::Position { epoch, lsn } = need else {
+            return false;
+        };
+        let has = |position: (u64, u64)| position.0 == epoch && position.1 >= lsn;
+        self.0.iter().any(|one| one.proven().is_some_and(has))
+    }
+
     /// The servers that have told last that they have come so far, asked no earlier than `since`, each in its last
     /// incarnation: one that was started again is another server at the same address, and one copy. Of those that tell no
     /// address one counts. One that is gone tells nothing any more.

@@ -7,7 +7,7 @@
 //! connections that are opened meanwhile and lead to the server that lags: each of them costs a read or two, and is parted
 //! with.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use futures_util::future::join_all;
 use sea_orm::ConnectionTrait;
@@ -79,7 +79,7 @@ impl<'a> Load<'a> {
         .await;
     }
 
-    /// Goes on until connections to the server that lags are parted with: it lacks for a second what was written.
+    /// Goes on until connections to the server that lags are parted with.
     async fn settle(&mut self) {
         let most = u64::try_from(CLIENTS).unwrap();
         until("reads off the primary", async || {
@@ -135,4 +135,21 @@ async fn one_server_that_lags_leaves_four_of_five_reads_off_the_primary_as_serve
     load.spares_the_primary("the one that lags alone before")
         .await;
     place.standby(1).resume_replay().unwrap();
+}
+
+/// C6: one that is never as far behind as one that stands still is parted with as well.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_server_that_is_always_half_a_second_late_leaves_them_too() {
+    let place = SLOT.alone("endpoint_late").await;
+    place.others("CREATE TABLE t (n bigint)");
+    let addr = |at: usize| place.standby(at).addr();
+    let proxy = HaProxy::over(&[addr(1), addr(0)]).unwrap();
+    let db = connect(&place, &proxy).await;
+    place
+        .standby(1)
+        .apply_delay(Duration::from_millis(500))
+        .unwrap();
+    let mut load = Load::new(&place, &db, Sees::All, 0);
+    load.spares_the_primary("one half a second late").await;
+    place.standby(1).apply_delay(Duration::ZERO).unwrap();
 }
