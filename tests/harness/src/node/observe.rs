@@ -50,7 +50,8 @@ impl Node {
         Ok(rows.into_iter().filter_map(count).collect())
     }
 
-    /// How often clients ran statements here whose text contains `part`, whatever the case of its letters.
+    /// How often clients ran statements here whose text contains `part`, whatever the case of its letters. Statements that differ
+    /// in constants or in the names of columns alone count under the text of the one that ran first.
     pub fn statements_with(&self, part: &str) -> Result<u64> {
         let part = part.to_lowercase();
         let all = self.statements()?.into_iter();
