@@ -17,6 +17,11 @@ mod clock;
 mod concrete_writes;
 mod current;
 mod epochs;
+#[cfg_attr(
+    not(feature = "mysql"),
+    allow(dead_code, reason = "only MySQL's positions are sets")
+)]
+mod executed;
 pub(crate) mod gate;
 mod monotonic;
 mod need;
@@ -39,6 +44,8 @@ mod write_count;
 
 #[cfg(any(feature = "postgres", feature = "mysql", test))]
 pub(crate) use self::epochs::PrimaryPlace;
+#[cfg(any(feature = "mysql", test))]
+pub(crate) use self::executed::Executed;
 #[cfg(any(test, feature = "postgres", feature = "mysql"))]
 pub(crate) use self::replay_position::PrimaryWord;
 #[cfg(test)]

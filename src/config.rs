@@ -185,8 +185,8 @@ pub struct Config {
     /// How long a read waits for such a replica, where it waits at all (default: 10 ms, within which most replicas are
     /// there); and the most that a bookmark costs a request, that was brought or is to be given. Zero: not at all.
     pub stale_wait: Duration,
-    /// Where no position can be had (connections that the application made, MySQL, MariaDB without a single domain of
-    /// GTIDs, a role that may not ask for it): how long after a write the reads of this process go to the primary. It is
+    /// Where no position can be had (connections that the application made, MariaDB without a single domain of
+    /// GTIDs, MySQL without `gtid_mode`, a role that may not ask for it): how long after a write the reads of this process go to the primary. It is
     /// the application's word that no replica is ever further behind. Default: none, and what wrote reads on the primary,
     /// since nobody else can tell how far a replica is. Zero is the word that no replica is ever behind: reads never go to
     /// the primary for a write, and are stale by whatever a replica lags. SQLite needs none and has none.

@@ -213,7 +213,7 @@ pub enum Error {
 
     /// No position can be had for what was written (rule C14).
     #[error(
-        "the primary gives no position for what this session wrote: MySQL and connections that the application made have none, MariaDB's servers need one domain of global transaction identifiers, and on PostgreSQL the role needs EXECUTE on pg_current_wal_insert_lsn(), pg_walfile_name() and pg_control_system(); without one, read what it wrote from the primary, by primary()"
+        "the primary gives no position for what this session wrote: connections that the application made have none, MariaDB's servers need one domain of global transaction identifiers, MySQL's gtid_mode=ON and no other server that takes writes, and on PostgreSQL the role needs EXECUTE on pg_current_wal_insert_lsn(), pg_walfile_name() and pg_control_system(); without one, read what it wrote from the primary, by primary()"
     )]
     NoPosition,
 

@@ -8,6 +8,12 @@
 mod bookmark;
 #[cfg(any(feature = "mysql", test))]
 mod gtid;
+#[cfg_attr(
+    not(feature = "mysql"),
+    allow(dead_code, reason = "only MySQL's positions are sets")
+)]
+mod gtid_set;
+mod set_text;
 mod text;
 
 use std::cmp::Ordering;
@@ -17,12 +23,20 @@ pub(crate) use self::bookmark::Asks;
 pub use self::bookmark::{Bookmark, ParseBookmarkError};
 #[cfg(any(feature = "mysql", test))]
 pub(crate) use self::gtid::{Gtid, GtidPlace, last_of_each};
+pub(crate) use self::gtid_set::GtidSet;
+#[cfg(any(feature = "mysql", test))]
+pub(crate) use self::gtid_set::server_of_uuid;
 pub(crate) use self::text::NotAPosition;
 
 /// Which cluster: PostgreSQL's system identifier, the same number on a primary and all its standbys; of MariaDB's servers the
-/// domain of their log, which other clusters may have as well.
+/// domain of their log, which other clusters may have as well; of MySQL's, which tell none, always [`ClusterId::OF_SETS`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct ClusterId(pub(crate) u64);
+
+impl ClusterId {
+    /// Where positions are sets: no domain has so great a number.
+    pub(crate) const OF_SETS: Self = Self(u64::MAX);
+}
 
 /// Which primaryship of which cluster: PostgreSQL's timeline. Ordered within one cluster only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -79,8 +93,9 @@ impl fmt::Display for Lsn {
 /// How far something has come, in one epoch.
 ///
 /// A server without such a position has none at all: that is `Option<Position>`, not a value of this type. MariaDB's is the
-/// sequence number of its log's one domain, in an epoch without timeline; positions that are sets (several domains, MySQL) are
-/// none.
+/// sequence number of its log's one domain, in an epoch without timeline. MySQL's are sets: one of them is here by how many
+/// transactions it has, which orders those that one primary told, and says nothing outside of this process (rule C16). Those of
+/// several of MariaDB's domains are none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Position {
     pub(crate) epoch: Epoch,

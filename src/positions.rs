@@ -17,6 +17,8 @@ mod capture_answer;
 mod direct;
 #[cfg(feature = "mysql")]
 mod gtid;
+#[cfg(feature = "mysql")]
+mod gtid_sets;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod pace;
 #[cfg(any(feature = "postgres", feature = "mysql"))]

@@ -4,15 +4,22 @@
 //! again, or the same one from an earlier position. Each is a primaryship of its own here, with an ordinal of its own,
 //! and ordinals never go back: sessions and replicas hold them, and what is held under an earlier one is over.
 
-use super::Upstream;
-use crate::position::{Epoch, Position};
+use std::sync::Arc;
+
+use super::{
+    Upstream,
+    executed::{Executed, ExecutedHistory, Taken},
+};
+use crate::position::{Epoch, GtidSet, Position};
 
 /// How far a primary says that it has come.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct PrimaryPlace {
     pub(crate) position: Position,
     /// The server that wrote what is there, where no timeline tells one history from another (rule C15).
     pub(crate) writer: Option<u32>,
+    /// What is there, where the position is a set (rule C16).
+    pub(crate) executed: Option<Arc<Executed>>,
     /// Which server said it, from one start to the next.
     pub(crate) started: u64,
 }
@@ -24,6 +31,8 @@ const FIRST: u32 = 1;
 #[derive(Debug, Default)]
 pub(super) struct Epochs {
     seen: Vec<SeenEpoch>,
+    /// What the primaryship that counts has told, where positions are sets.
+    executed: ExecutedHistory,
 }
 
 #[derive(Debug)]
@@ -46,7 +55,10 @@ struct SeenEpoch {
 impl SeenEpoch {
     /// Whether this is the same history, further on. By numbers alone what one server wrote that was lost cannot be told from
     /// what another one wrote in its place, so another writer begins another history.
-    fn goes_on(&self, place: PrimaryPlace) -> bool {
+    fn goes_on(&self, place: &PrimaryPlace, taken: Option<Taken>) -> bool {
+        if let Some(taken) = taken {
+            return taken == Taken::GoesOn;
+        }
         let ahead = self.greatest <= place.position.lsn.0;
         match place.writer {
             None => ahead || self.started == place.started,
@@ -61,12 +73,18 @@ impl Epochs {
     /// A server never goes back while it runs. One that was started again and is behind what it had told has lost
     /// the rest, by a crash or because its disk was restored; what it writes from there on is another history under the
     /// same timeline, and no position of the old one proves anything for it.
-    pub(super) fn admit(&mut self, place: PrimaryPlace) -> Option<u64> {
-        let PrimaryPlace {
+    pub(super) fn admit(&mut self, place: &PrimaryPlace) -> Option<u64> {
+        let &PrimaryPlace {
             position: Position { epoch, lsn },
             writer,
             started,
+            ..
         } = place;
+        let executed = place.executed.as_ref();
+        let taken = executed.map(|told| self.executed.take(told, started));
+        if taken == Some(Taken::Reused) {
+            return None;
+        }
         let told = SeenEpoch {
             epoch,
             first: Some(lsn.0),
@@ -78,7 +96,7 @@ impl Epochs {
         };
         match self.seen.last_mut() {
             Some(last) if last.epoch == epoch && last.first.is_none() => *last = told,
-            Some(last) if last.epoch == epoch && last.goes_on(place) => {
+            Some(last) if last.epoch == epoch && last.goes_on(place, taken) => {
                 last.greatest = last.greatest.max(lsn.0);
                 last.started = started;
             }
@@ -90,6 +108,7 @@ impl Epochs {
 
     /// An authority says that this epoch counts from now on, whatever was seen: its ordinal.
     pub(super) fn expect(&mut self, epoch: Epoch) -> Option<u64> {
+        self.executed.end();
         self.seen.push(SeenEpoch {
             epoch,
             first: None,
@@ -104,7 +123,7 @@ impl Epochs {
 
     /// The greatest number of this writer that is known of any history, where it takes the place of a timeline: an emptied log
     /// counts from one again.
-    fn taken(&self, place: PrimaryPlace) -> u64 {
+    fn taken(&self, place: &PrimaryPlace) -> u64 {
         let same = |seen: &&SeenEpoch| {
             place.writer.is_some()
                 && (seen.epoch, seen.writer) == (place.position.epoch, place.writer)
@@ -112,6 +131,33 @@ impl Epochs {
         let all = self.seen.iter().filter(same);
         let all = all.map(|seen| seen.greatest.max(seen.replayed).max(seen.above));
         all.max().unwrap_or(0)
+    }
+
+    /// The primary is asked now how far it has come.
+    pub(super) fn ask(&mut self) {
+        self.executed.ask();
+    }
+
+    /// How far a replica has come that has executed this, and of which primaryship that is.
+    pub(super) fn reached_by(&mut self, set: &GtidSet) -> Option<(u64, u64)> {
+        let reached = self.executed.reached_by(set)?;
+        Some((self.last()?, reached))
+    }
+
+    /// What whoever has come so far in the primaryship that counts has executed at least, where positions are sets.
+    pub(super) fn executed_at(&self, number: u64) -> Option<GtidSet> {
+        self.executed.at(number)
+    }
+
+    /// The ordinal and the first position at which all of this is there; nothing where the primary has not told all of it.
+    pub(super) fn place_of(&self, set: &GtidSet) -> Option<(u64, u64)> {
+        let number = self.executed.number_of(set)?;
+        Some((self.last()?, number))
+    }
+
+    /// Whether sets prove nothing any more.
+    pub(super) fn is_reused(&self) -> bool {
+        self.executed.is_reused()
     }
 
     /// The last one's ordinal.
@@ -173,6 +219,7 @@ impl Epochs {
             Upstream::Hidden(_)
             | Upstream::Nobody(_)
             | Upstream::NobodyAhead
+            | Upstream::Executed
             | Upstream::Untold => return None,
         };
         let index = self

@@ -7,7 +7,7 @@ use super::pending_writes::UNKNOWN_HOLD;
 use crate::position::Asks;
 
 /// A bookmark that a session brought, and that waits to be held against the primary.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct WaitingBookmark {
     pub(crate) mark: Asks,
     pub(crate) came: Instant,
@@ -28,7 +28,7 @@ impl WaitingBookmark {
                 // It comes from outside and may say anything.
                 (!left.is_zero()).then(|| came + left.min(UNKNOWN_HOLD))
             }
-            Asks::Nothing | Asks::At(_) => None,
+            Asks::Nothing | Asks::At(_) | Asks::Executed(_) => None,
         };
         Self {
             mark,

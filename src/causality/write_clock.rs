@@ -10,15 +10,17 @@
 use std::{
     sync::{
         Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
 
 use tokio::sync::{Notify, watch};
 
+#[cfg(test)]
+use super::Upstream;
 use super::{
-    Upstream,
+    ReplayReport,
     captures::CaptureWishes,
     concrete_writes::ConcreteWrites,
     epochs::{Epochs, PrimaryPlace},
@@ -32,7 +34,7 @@ use super::{
 };
 use crate::{
     metrics::Histogram,
-    position::{ClusterId, Epoch, Lsn, Position},
+    position::{Asks, ClusterId, Epoch, GtidSet, Lsn, Position},
 };
 
 /// What this process wrote to one cluster.
@@ -50,6 +52,8 @@ pub(crate) struct WriteClock {
     said: watch::Sender<Word>,
     /// Positions of sessions that were exchanged because their epoch was over.
     lost: AtomicU64,
+    /// The log has said that bookmarks would be too long.
+    long_mark: AtomicBool,
     /// The primary or a replica said how far it has come.
     pub(crate) news: Notify,
 }
@@ -105,6 +109,7 @@ impl WriteClock {
 
     /// What a capture that is sent now will answer. `word`: the last word of an authority that its handle heard.
     pub(crate) fn question(&self, word: u64) -> Question {
+        self.known().epochs.ask();
         let question = Question {
             word,
             // Before the ticks are read: what comes in between counts for the next one.
@@ -129,7 +134,7 @@ impl WriteClock {
         if question.word != self.word() {
             return false;
         }
-        let Some(epoch) = known.epochs.admit(place) else {
+        let Some(epoch) = known.epochs.admit(&place) else {
             return false;
         };
         if self.last.lsn().is_none() || epoch != self.epoch() {
@@ -275,8 +280,54 @@ impl WriteClock {
     }
 
     /// The ordinal under which a standby's position counts; see [`Epochs::ordinal`].
+    #[cfg(test)]
     pub(crate) fn ordinal(&self, cluster: u64, source: Upstream) -> Option<u64> {
         self.known().epochs.ordinal(cluster, source)
+    }
+
+    /// The ordinal under which a replica's position counts, and that in its epoch; see [`Epochs::ordinal`].
+    pub(crate) fn observe(&self, report: &ReplayReport) -> (Option<u64>, Option<u64>) {
+        let epochs = &mut self.known().epochs;
+        match &report.executed {
+            Some(set) => epochs.reached_by(set).unzip(),
+            None => (epochs.ordinal(report.cluster, report.source), report.lsn),
+        }
+    }
+
+    /// What whoever has come so far in the epoch that counts has executed at least, where positions are sets.
+    pub(crate) fn executed_at(&self, number: u64) -> Option<GtidSet> {
+        self.known().epochs.executed_at(number)
+    }
+
+    /// The first position at which all of this is there, with its epoch's ordinal; nothing where the primary has not told all
+    /// of it.
+    pub(crate) fn place_of(&self, set: &GtidSet) -> Option<(u64, u64)> {
+        self.known().epochs.place_of(set)
+    }
+
+    /// What a bookmark of this position asks for. How many transactions there are says nothing elsewhere: which they are does, or
+    /// what the primary has when the bookmark comes.
+    pub(crate) fn mark_of(&self, position: Position) -> Asks {
+        if position.epoch.cluster != ClusterId::OF_SETS {
+            return Asks::At(position);
+        }
+        let Some(executed) = self.executed_at(position.lsn.0) else {
+            return Asks::Primary { until: 0 };
+        };
+        let mark = Asks::executed(executed);
+        let is_long = matches!(mark, Asks::Primary { .. });
+        if is_long && !self.long_mark.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                "bookmarks would be longer than 3 KiB, since transactions of so many servers are in gtid_executed: whoever brings \
+                 one has the primary asked"
+            );
+        }
+        mark
+    }
+
+    /// Whether the primary has given identifiers to transactions that others had before.
+    pub(crate) fn is_reused(&self) -> bool {
+        self.known().epochs.is_reused()
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {

@@ -31,7 +31,7 @@ impl PausedWrites {
     /// empty where no position can be had.
     #[must_use]
     pub fn bookmark(&self) -> Bookmark {
-        self.position
+        self.position.clone()
     }
 }
 

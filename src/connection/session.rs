@@ -144,7 +144,7 @@ impl RoutedConnection {
     pub(crate) fn moved_from(&self, bookmark: &crate::position::Bookmark) -> bool {
         self.shared.as_ref().is_some_and(|shared| {
             let session = self.overrides.current(shared).session(&shared.clock);
-            session.is_some_and(|session| session.moved_from(&shared.clock.writes, bookmark.0))
+            session.is_some_and(|session| session.moved_from(&shared.clock.writes, &bookmark.0))
         })
     }
 

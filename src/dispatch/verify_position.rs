@@ -149,7 +149,7 @@ impl Attempt<'_> {
         if self.is_known_to_cover(lease, conn) || (need.is_of_age() && answer.is_none()) {
             return;
         }
-        let too_far = need.least > answer.and_then(|report| report.lsn);
+        let too_far = need.least > answer.as_ref().and_then(|report| report.lsn);
         if need.is_of_age() && self.request.overrides.force == Forced::Replica {
             self.progress.far = true;
             return;
@@ -162,7 +162,7 @@ impl Attempt<'_> {
                 .is_some_and(|led_to| servers.is_astray(led_to));
             (astray, servers.has_covering(need.position))
         });
-        let lags = astray || too_far || self.is_far_behind(answer, another);
+        let lags = astray || too_far || self.is_far_behind(answer.as_ref(), another);
         self.progress.lags = lags && replayed.may_part(another || too_far);
     }
 
@@ -175,7 +175,9 @@ impl Attempt<'_> {
     ) -> Result<Option<ReplayReport>, DbErr> {
         let mut replay = self.ask_position(lease, conn).await?;
         for _ in 0..LOOKS {
-            if self.is_known_to_cover(lease, conn) || !self.lacks_for_less_than(JUST_NOW, replay) {
+            if self.is_known_to_cover(lease, conn)
+                || !self.lacks_for_less_than(JUST_NOW, replay.as_ref())
+            {
                 break;
             }
             replay = self.ask_position(lease, conn).await?;
@@ -194,15 +196,16 @@ impl Attempt<'_> {
         };
         let replayed = &lease.node().replayed;
         let alone = report.source == Upstream::Nobody(None) && report.lsn.is_some();
-        if alone && replayed.asks_timeline(report.into()) {
+        if alone && replayed.asks_timeline((&report).into()) {
             report = conn.with_timeline(report).await?;
         }
+        let (epoch, lsn) = self.request.shared.clock.writes.observe(&report);
         let word = ServerWord {
             source: report.source,
-            epoch: self.epoch_of(report),
-            lsn: report.lsn,
+            epoch,
+            lsn,
         };
-        if replayed.note_server(report.into(), word) {
+        if replayed.note_server((&report).into(), word) {
             self.request.shared.clock.writes.captures().ask();
         }
         Ok(Some(report))
@@ -219,30 +222,26 @@ impl Attempt<'_> {
     }
 
     /// A report in the words of the cluster's clock; nothing where it proves nothing.
-    fn told(&self, report: ReplayReport) -> Option<(u64, u64)> {
-        self.epoch_of(report).zip(report.lsn)
-    }
-
-    fn epoch_of(&self, report: ReplayReport) -> Option<u64> {
-        let writes = &self.request.shared.clock.writes;
-        writes.ordinal(report.cluster, report.source)
+    fn told(&self, report: &ReplayReport) -> Option<(u64, u64)> {
+        let (epoch, lsn) = self.request.shared.clock.writes.observe(report);
+        epoch.zip(lsn)
     }
 
     /// Whether the server that says this lacks what the primary had written a while ago, and not only a moment. `another`: one
     /// is known that has what is needed.
-    fn is_far_behind(&self, replay: Option<ReplayReport>, another: bool) -> bool {
+    fn is_far_behind(&self, replay: Option<&ReplayReport>, another: bool) -> bool {
         let limit = if another { FAR_BEHIND.0 } else { FAR_BEHIND.1 };
         let lacks = self.lacks_since(replay);
         lacks.is_some_and(|since| since.elapsed() > limit)
     }
 
-    fn lacks_for_less_than(&self, limit: Duration, replay: Option<ReplayReport>) -> bool {
+    fn lacks_for_less_than(&self, limit: Duration, replay: Option<&ReplayReport>) -> bool {
         let lacks = self.lacks_since(replay);
         lacks.is_some_and(|since| since.elapsed() < limit)
     }
 
     /// When the first of what it lacks was written; nothing where that is not known, or it lacks nothing.
-    fn lacks_since(&self, replay: Option<ReplayReport>) -> Option<Instant> {
+    fn lacks_since(&self, replay: Option<&ReplayReport>) -> Option<Instant> {
         let writes = &self.request.shared.clock.writes;
         let told = replay.and_then(|report| self.told(report));
         told.and_then(|told| writes.uncovered(told.0, told.1))

@@ -52,7 +52,7 @@ impl Guide {
         }
         look_where_unknown(seen, sharing, looker).await?;
         // Two transactions may meet two servers behind a pooler that shares them.
-        if let (false, Some(replay)) = (sharing.is_shared(), hello.replay)
+        if let (false, Some(replay)) = (sharing.is_shared(), &hello.replay)
             && pgpool::reads_from(conn).await? != replay.server
         {
             pgpool::refuse(conn).await?;

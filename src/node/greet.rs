@@ -169,11 +169,14 @@ pub(crate) async fn position(conn: &mut PgConnection) -> Result<Option<ReplayRep
         told => told,
     };
     let replay = told?.replay;
-    let Some(hidden) = replay.filter(|told| told.source == Upstream::Hidden(None)) else {
-        return Ok(replay);
+    let Some(told) = replay else {
+        return Ok(None);
     };
+    if told.source != Upstream::Hidden(None) {
+        return Ok(Some(told));
+    }
     let source = Upstream::Hidden(timeline_replayed(conn).await?);
-    Ok(Some(ReplayReport { source, ..hidden }))
+    Ok(Some(ReplayReport { source, ..told }))
 }
 
 /// The newest timeline of which the standby behind this connection has surely replayed some; nothing where the role may
@@ -283,6 +286,7 @@ fn read(row: &PgRow, begun: Instant) -> Result<Hello, sqlx::Error> {
     let replay = cluster.zip(started).map(|(cluster, started)| ReplayReport {
         begun,
         lsn,
+        executed: None,
         complete: false,
         source,
         cluster,

@@ -35,7 +35,7 @@ impl fmt::Display for Position {
 pub(crate) enum NotAPosition {
     /// Another version or another kind.
     #[error(
-        "the bookmark is of a kind that this version does not read (it reads `1p` and `1g`): was it made by a newer version, or is it something else?"
+        "the bookmark is of a kind that this version does not read (it reads `1p`, `1g` and `1s`): was it made by a newer version, or is it something else?"
     )]
     Kind,
     /// Not the four parts, or a part that is no number.
@@ -44,10 +44,12 @@ pub(crate) enum NotAPosition {
     )]
     Form,
     /// Longer than any.
-    #[error("the bookmark is {length} bytes long, and none is longer than {LONGEST}")]
+    #[error("the bookmark is {length} bytes long, and none of its kind is longer than {most}")]
     Length {
         /// The text's length in bytes.
         length: usize,
+        /// The longest one's.
+        most: usize,
     },
 }
 
@@ -56,7 +58,8 @@ impl FromStr for Position {
 
     fn from_str(text: &str) -> Result<Self, NotAPosition> {
         if text.len() > LONGEST {
-            return Err(NotAPosition::Length { length: text.len() });
+            let (length, most) = (text.len(), LONGEST);
+            return Err(NotAPosition::Length { length, most });
         }
         let (kind, numbers) = text.split_once('.').ok_or(NotAPosition::Kind)?;
         let has_timeline = match kind {

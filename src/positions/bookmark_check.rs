@@ -13,7 +13,7 @@ use crate::{
     causality::{Current, LastReport, Session, Upstream, WaitingBookmark, WriteClock},
     error::causes::BookmarkProblem,
     metrics::ClusterCounter,
-    position::{Asks, Position},
+    position::{Asks, ClusterId, Position},
     vocabulary::Role,
 };
 
@@ -114,7 +114,7 @@ async fn settle_one(
             end
         }
         None => {
-            session.note_waiting(waiting);
+            session.note_waiting(&waiting);
             Err(problem(tracker, &waiting))
         }
     }
@@ -126,7 +126,7 @@ fn try_settle(
     session: &Session,
     waiting: &mut WaitingBookmark,
 ) -> Look<Result<(), BookmarkProblem>> {
-    let (clock, mark) = (&tracker.clock.writes, waiting.mark);
+    let (clock, mark) = (&tracker.clock.writes, &waiting.mark);
     let asked = waiting
         .question
         .is_some_and(|asked| clock.captures().is_answered(asked));
@@ -134,8 +134,14 @@ fn try_settle(
         Worth::Foreign if session.forgives_foreign() => {}
         Worth::Foreign => return Look::Met(Err(BookmarkProblem::OtherCluster)),
         Worth::Known => {
-            if let Asks::At(position) = mark {
-                session.raise(clock, clock.epoch(), position.lsn.0);
+            match mark {
+                Asks::At(position) => session.raise(clock, clock.epoch(), position.lsn.0),
+                Asks::Executed(set) => match clock.place_of(set) {
+                    Some((epoch, number)) => session.raise(clock, epoch, number),
+                    // Another history has begun meanwhile.
+                    None => see_what_is_there(clock, session),
+                },
+                Asks::Nothing | Asks::Primary { .. } => {}
             }
             pin(tracker, session);
         }
@@ -185,11 +191,18 @@ fn ask_everyone(tracker: &Tracker, waiting: &mut WaitingBookmark) -> Instant {
 }
 
 /// What a bookmark is worth by what is known now.
-pub(crate) fn worth(clock: &WriteClock, mark: Asks, asked: bool) -> Worth {
+pub(crate) fn worth(clock: &WriteClock, mark: &Asks, asked: bool) -> Worth {
     let greatest = clock.greatest();
     match mark {
         Asks::Nothing => Worth::Known,
-        Asks::At(position) => worth_at(position, greatest, clock.is_over(position.epoch), asked),
+        &Asks::At(position) => worth_at(position, greatest, clock.is_over(position.epoch), asked),
+        Asks::Executed(set) => match greatest {
+            Some(greatest) if greatest.epoch.cluster != ClusterId::OF_SETS => Worth::Foreign,
+            Some(_) if clock.place_of(set).is_some() => Worth::Known,
+            // What of it was lost is nowhere, and what was not the primary has.
+            Some(_) if asked => Worth::False,
+            _ => Worth::Ahead,
+        },
         Asks::Primary { .. } if asked && greatest.is_some() => Worth::Told,
         Asks::Primary { .. } => Worth::Ahead,
     }
@@ -211,8 +224,8 @@ fn pin(tracker: &Tracker, session: &Session) {
 fn problem(tracker: &Tracker, waiting: &WaitingBookmark) -> BookmarkProblem {
     let waited = waiting.came.elapsed();
     match (
-        worth(&tracker.clock.writes, waiting.mark, false),
-        waiting.mark,
+        worth(&tracker.clock.writes, &waiting.mark, false),
+        &waiting.mark,
     ) {
         (Worth::Newer, Asks::At(bookmark)) => BookmarkProblem::EpochNotSeen {
             timeline: bookmark.epoch.timeline,

@@ -20,6 +20,10 @@ use crate::{
 /// By which servers list its connection.
 const NAME: &str = "sealane-capture";
 
+/// Why sets of transactions prove nothing any more (rule C16).
+const REUSED: &str = "it lacks transactions that were written before, and gives their identifiers to others: nobody can tell which of \
+                      the two a replica has. Set replicas up anew, and start this process again";
+
 /// How a capture ended.
 pub(super) enum Ended {
     /// What had returned is covered, by this word of the primary.
@@ -138,7 +142,11 @@ impl Capture {
                 .as_ref()
                 .is_some_and(|(.., conn)| leads_home(conn));
         let lsn = place.position.lsn.0;
-        Ok(match still && tracker.clock.writes.cover(question, place) {
+        let covered = still && tracker.clock.writes.cover(question, place);
+        if tracker.clock.writes.is_reused() {
+            return Ok(without_positions(tracker, REUSED));
+        }
+        Ok(match covered {
             true => Ended::Covered(PrimaryWord {
                 epoch: tracker.clock.writes.epoch(),
                 lsn,
@@ -176,6 +184,8 @@ fn without_positions(tracker: &Tracker, why: &str) -> Ended {
                 false => "reads of a session that wrote stay on the primary",
             }
         );
+        // Whoever waits for a position waits in vain from now on.
+        tracker.clock.writes.news.notify_waiters();
     }
     Ended::Impossible
 }

@@ -5,15 +5,21 @@ use std::time::Duration;
 use sea_orm::{DbBackend, DbErr};
 
 use super::capture_answer::CaptureAnswer;
-#[cfg(feature = "mysql")]
-use super::gtid;
 #[cfg(feature = "postgres")]
 use super::sql;
+#[cfg(feature = "mysql")]
+use super::{gtid, gtid_sets};
 #[cfg(feature = "postgres")]
 use crate::causality::PrimaryPlace;
 use crate::{
     causality::ReplayReport,
     config::{Config, NodeConfig},
+    position::GtidSet,
+};
+#[cfg(feature = "mysql")]
+use crate::{
+    error::DbErrKind,
+    node::open::{connect_mysql, mysql::greet},
 };
 
 /// One, by its system.
@@ -22,7 +28,9 @@ pub(super) enum Direct {
     #[cfg(feature = "postgres")]
     Postgres(Box<sql::LsnConnection>),
     #[cfg(feature = "mysql")]
-    MySql(Box<gtid::GtidConnection>),
+    MariaDb(Box<gtid::GtidConnection>),
+    #[cfg(feature = "mysql")]
+    MySql(Box<gtid_sets::SetConnection>),
 }
 
 /// Opens one.
@@ -35,8 +43,13 @@ pub(super) async fn open(config: &Config, node: &NodeConfig, name: &str) -> Resu
         }
         #[cfg(feature = "mysql")]
         DbBackend::MySql => {
-            let opened = gtid::open(config, node).await?;
-            Ok(Direct::MySql(Box::new(opened)))
+            let mut conn = connect_mysql(config, node).await?;
+            let server = greet::ask(&mut conn).await;
+            let server = server.map_err(|err| DbErrKind::Query.of_sqlx(err))?;
+            Ok(match server.is_mariadb {
+                true => Direct::MariaDb(Box::new(gtid::GtidConnection::new(conn, server))),
+                false => Direct::MySql(Box::new(gtid_sets::SetConnection::new(conn, server))),
+            })
         }
         _ => Err(DbErr::Custom(format!("nothing to ask for {name}"))),
     }
@@ -48,6 +61,8 @@ impl Direct {
         match self {
             #[cfg(feature = "postgres")]
             Self::Postgres(direct) => direct.started(),
+            #[cfg(feature = "mysql")]
+            Self::MariaDb(direct) => direct.started(),
             #[cfg(feature = "mysql")]
             Self::MySql(direct) => direct.started(),
         }
@@ -62,9 +77,12 @@ impl Direct {
                 Ok(CaptureAnswer::Place(PrimaryPlace {
                     position,
                     writer: None,
+                    executed: None,
                     started: direct.started(),
                 }))
             }
+            #[cfg(feature = "mysql")]
+            Self::MariaDb(direct) => direct.capture().await,
             #[cfg(feature = "mysql")]
             Self::MySql(direct) => direct.capture().await,
         }
@@ -76,6 +94,8 @@ impl Direct {
             #[cfg(feature = "postgres")]
             Self::Postgres(direct) => direct.sample().await,
             #[cfg(feature = "mysql")]
+            Self::MariaDb(direct) => direct.sample().await,
+            #[cfg(feature = "mysql")]
             Self::MySql(direct) => direct.sample().await,
         }
     }
@@ -86,21 +106,27 @@ impl Direct {
             #[cfg(feature = "postgres")]
             Self::Postgres(direct) => direct.can_hold(),
             #[cfg(feature = "mysql")]
+            Self::MariaDb(direct) => direct.can_hold(),
+            #[cfg(feature = "mysql")]
             Self::MySql(direct) => direct.can_hold(),
         }
     }
 
-    /// How far a replica has come when it has come this far, or after so long.
+    /// How far a replica has come when it has come this far, or after so long. `executed`: what that is where positions are sets.
     pub(super) async fn sample_when(
         &mut self,
         lsn: u64,
+        executed: impl FnOnce() -> Option<GtidSet>,
         most: Duration,
     ) -> Result<ReplayReport, DbErr> {
+        let _ = &executed;
         match self {
             #[cfg(feature = "postgres")]
             Self::Postgres(direct) => direct.sample_when(lsn, most).await,
             #[cfg(feature = "mysql")]
-            Self::MySql(direct) => direct.sample_when(lsn, most).await,
+            Self::MariaDb(direct) => direct.sample_when(lsn, most).await,
+            #[cfg(feature = "mysql")]
+            Self::MySql(direct) => direct.sample_when(executed(), most).await,
         }
     }
 }

@@ -13,12 +13,8 @@ use sea_orm::{
 use super::capture_answer::CaptureAnswer;
 use crate::{
     causality::{PrimaryPlace, ReplayReport},
-    config::{Config, NodeConfig},
     error::DbErrKind,
-    node::open::{
-        connect_mysql,
-        mysql::greet::{self, MySqlHello as Server},
-    },
+    node::open::mysql::greet::MySqlHello as Server,
     position::{Gtid, GtidPlace},
 };
 
@@ -46,20 +42,17 @@ pub(super) struct GtidConnection {
     applies: Option<u32>,
 }
 
-/// Opens one.
-pub(super) async fn open(config: &Config, node: &NodeConfig) -> Result<GtidConnection, DbErr> {
-    let mut conn = connect_mysql(config, node).await?;
-    let server = greet::ask(&mut conn).await;
-    Ok(GtidConnection {
-        server: server.map_err(|err| DbErrKind::Query.of_sqlx(err))?,
-        conn,
-        received: None,
-        domain: 0,
-        applies: None,
-    })
-}
-
 impl GtidConnection {
+    pub(super) fn new(conn: MySqlConnection, server: Server) -> Self {
+        Self {
+            conn,
+            server,
+            received: None,
+            domain: 0,
+            applies: None,
+        }
+    }
+
     /// Which server it leads to, from one start of that to the next.
     pub(super) fn started(&self) -> u64 {
         self.server.started.unwrap_or_default()
@@ -73,6 +66,7 @@ impl GtidConnection {
             Ok(Ok(gtid)) => Ok(CaptureAnswer::Place(PrimaryPlace {
                 position: gtid.position(),
                 writer: Some(gtid.server),
+                executed: None,
                 started: self.started(),
             })),
             Ok(Err(why)) => Ok(CaptureAnswer::Nothing(why.to_owned())),
@@ -175,10 +169,10 @@ impl GtidConnection {
     }
 }
 
-const WITHOUT: &str = "it has none of MariaDB's global transaction identifiers, and MySQL's sets of them are not read";
+const WITHOUT: &str = "it has none of MariaDB's global transaction identifiers";
 
 /// An unknown variable or table, or one that this user may not read.
-fn is_missing(err: &sqlx::Error) -> bool {
+pub(super) fn is_missing(err: &sqlx::Error) -> bool {
     let err = err.as_database_error();
     let err = err.and_then(|err| err.try_downcast_ref::<MySqlDatabaseError>());
     err.is_some_and(|err| matches!(err.number(), 1109 | 1142 | 1193 | 1227))

@@ -104,8 +104,8 @@ impl FollowedReplica {
         };
         let answered = match sampled {
             Ok(Ok(replay)) => {
-                tracker.learn(node.id, &node.replayed, replay);
-                if parts(&tracker, &node, pace, replay) {
+                tracker.learn(node.id, &node.replayed, &replay);
+                if parts(&tracker, &node, pace, &replay) {
                     *conn = None;
                 }
                 super::sweep(&tracker);
@@ -191,13 +191,14 @@ impl FollowedReplica {
 
 /// Whether another one of the servers behind this name is to be asked next: the one that says this lacks what somebody waits
 /// for, and the one beside it may have it.
-fn parts(tracker: &Tracker, node: &Node, pace: &Pace, replay: ReplayReport) -> bool {
+fn parts(tracker: &Tracker, node: &Node, pace: &Pace, replay: &ReplayReport) -> bool {
     if !node.replayed.is_mixed() {
         return false;
     }
     let writes = &tracker.clock.writes;
-    let is_current = writes.ordinal(replay.cluster, replay.source) == Some(writes.epoch());
-    let lsn = replay.lsn.filter(|_| is_current).unwrap_or(0);
+    let (epoch, lsn) = writes.observe(replay);
+    let is_current = epoch == Some(writes.epoch());
+    let lsn = lsn.filter(|_| is_current).unwrap_or(0);
     let awaited = tracker.demand.awaited_behind(lsn);
     awaited.is_some_and(|awaited| pace.parts(Instant::now(), awaited.since))
 }
@@ -254,7 +255,10 @@ async fn sample(
     };
     let replay = match question {
         Sampling::Now => open.sample().await?,
-        Sampling::Hold { lsn, most } => open.sample_when(lsn, most).await?,
+        Sampling::Hold { lsn, most } => {
+            let executed = || tracker.clock.writes.executed_at(lsn);
+            open.sample_when(lsn, executed, most).await?
+        }
     };
     *conn = Some(open);
     Ok(ReplayReport {

@@ -335,6 +335,7 @@ fn report(row: &PgRow, identity: Identity, begun: Instant) -> Result<ReplayRepor
     Ok(ReplayReport {
         begun,
         lsn,
+        executed: None,
         complete: lsn.is_some() && received == lsn,
         source,
         cluster: identity.cluster,

@@ -263,16 +263,17 @@ impl Tracker {
     }
 
     /// A connection of this pool, or the one that asks again and again, said how far its server has come.
-    pub(crate) fn learn(&self, node: NodeId, replayed: &Arc<Replayed>, report: ReplayReport) {
+    pub(crate) fn learn(&self, node: NodeId, replayed: &Arc<Replayed>, report: &ReplayReport) {
+        let (ordinal, lsn) = self.clock.writes.observe(report);
         let sample = ReplayObservation {
             told: LastReport {
                 begun: report.begun,
                 server: Some(report.server),
                 source: report.source,
-                lsn: report.lsn,
+                lsn,
             },
-            epoch: self.clock.writes.ordinal(report.cluster, report.source),
-            lsn: report.lsn,
+            epoch: ordinal,
+            lsn,
             complete: report.complete,
             address: report.address,
             connection: report.connection,

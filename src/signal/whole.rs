@@ -22,6 +22,13 @@ pub(crate) fn is_in_aborted_transaction(error: &DbErr) -> bool {
 }
 
 /// Whether a server has ended the transaction with an answer, so that what is sent next would run outside of it.
+#[cfg_attr(
+    not(feature = "mysql"),
+    allow(
+        dead_code,
+        reason = "only MariaDB's and MySQL's servers end one with an answer"
+    )
+)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum EndsTransaction {
     No,

@@ -7,6 +7,7 @@ mod demoted;
 #[cfg(feature = "cli")]
 mod doctor;
 mod errors;
+mod executed;
 mod failover;
 mod fence;
 mod first;

@@ -28,6 +28,7 @@ fn told(position: Position, started: u64) -> PrimaryPlace {
     PrimaryPlace {
         position,
         writer: None,
+        executed: None,
         started,
     }
 }
@@ -224,16 +225,16 @@ fn what_a_session_brought_keeps_it_on_the_primary_until_it_is_known() {
 #[test]
 fn a_bookmark_of_unknown_place_that_comes_again_is_waited_for_anew() {
     let mark = Asks::Primary { until: 0 };
-    let session = Session::from_bookmark(mark);
-    let mut first = session.waiting()[0];
+    let session = Session::from_bookmark(mark.clone());
+    let mut first = session.waiting()[0].clone();
     session.observe(mark);
     first.question = Some(1);
-    session.note_waiting(first);
+    session.note_waiting(&first);
     session.settled_bookmark(&first);
-    let [second] = session.waiting()[..] else {
+    let [second] = &session.waiting()[..] else {
         panic!("{:?}", session.waiting());
     };
     assert!(second.question.is_none());
-    session.settled_bookmark(&second);
+    session.settled_bookmark(second);
     assert!(!session.has_rest());
 }

@@ -113,6 +113,7 @@ fn tells(clock: &Clock, writer: u32, sequence: u64, started: u64) -> bool {
     let place = PrimaryPlace {
         position: gtid(0, writer, sequence).position(),
         writer: Some(writer),
+        executed: None,
         started,
     };
     writes.cover(writes.question(writes.word()), place)

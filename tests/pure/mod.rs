@@ -7,9 +7,12 @@ mod clock;
 mod config;
 mod credentials;
 mod door;
+#[cfg(feature = "mysql")]
+mod executed;
 #[cfg(all(feature = "postgres", feature = "serde"))]
 mod flavour;
 mod gtid;
+mod gtid_set;
 mod health;
 mod in_time;
 mod intent;

@@ -23,6 +23,7 @@ fn cover(clock: &WriteClock, lsn: u64) {
     let place = PrimaryPlace {
         position,
         writer: None,
+        executed: None,
         started: 1,
     };
     assert!(clock.cover(clock.question(clock.word()), place));

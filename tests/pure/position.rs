@@ -108,7 +108,13 @@ fn garbage_is_refused_by_what_is_wrong_with_it() {
         assert_eq!(refused(text), NotAPosition::Form, "{text}");
     }
     let long = "1p.".repeat(100);
-    assert_eq!(refused(&long), NotAPosition::Length { length: 300 });
+    assert_eq!(
+        refused(&long),
+        NotAPosition::Length {
+            length: 300,
+            most: 128
+        }
+    );
 }
 
 #[test]

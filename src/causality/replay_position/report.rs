@@ -1,14 +1,18 @@
 //! One answer of a server about its position: in its own words, and in the words of the cluster's clock (rule C6).
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
+
+use crate::position::GtidSet;
 
 /// What a server said of its position, in its own words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ReplayReport {
     /// Before the question was sent.
     pub(crate) begun: Instant,
     /// Nothing where the server is not in recovery.
     pub(crate) lsn: Option<u64>,
+    /// The transactions that the server has executed, where they are its position and no number is.
+    pub(crate) executed: Option<Arc<GtidSet>>,
     /// Everything that it has received it has replayed, so that no record is being replayed behind that position.
     pub(crate) complete: bool,
     pub(crate) source: Upstream,
@@ -56,6 +60,12 @@ pub(crate) enum Upstream {
         allow(dead_code, reason = "only MariaDB's servers have no timelines")
     )]
     Writer { server: u32, sequence: u64 },
+    /// Of no timeline: what was executed says it.
+    #[cfg_attr(
+        not(feature = "mysql"),
+        allow(dead_code, reason = "only MySQL's positions are sets")
+    )]
+    Executed,
     /// The role may not even see whether there is one: what its server was known to follow may be over.
     Untold,
 }

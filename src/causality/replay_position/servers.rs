@@ -76,8 +76,8 @@ impl LedTo {
     }
 }
 
-impl From<ReplayReport> for LedTo {
-    fn from(report: ReplayReport) -> Self {
+impl From<&ReplayReport> for LedTo {
+    fn from(report: &ReplayReport) -> Self {
         Self::new(report.server, report.address, report.begun)
     }
 }
@@ -169,6 +169,7 @@ impl ServerSample {
             Upstream::Nobody(_) => position.map(|position| ToldAlone { asked, position }),
             Upstream::Timeline(_)
             | Upstream::Writer { .. }
+            | Upstream::Executed
             | Upstream::Hidden(_)
             | Upstream::Untold
             | Upstream::NobodyAhead => None,

@@ -51,11 +51,11 @@ impl Session {
     }
 
     /// What was asked for one of them.
-    pub(crate) fn note_waiting(&self, waiting: WaitingBookmark) {
+    pub(crate) fn note_waiting(&self, waiting: &WaitingBookmark) {
         let mut rest = self.rest();
         let known = rest.bookmarks.iter_mut();
-        for one in known.filter(|one| one.is(&waiting)) {
-            *one = waiting;
+        for one in known.filter(|one| one.is(waiting)) {
+            one.clone_from(waiting);
         }
     }
 
@@ -83,7 +83,7 @@ impl Session {
         let early = rest.bookmarks.iter().filter(|one| one.is_early());
         let ends = early.map(|one| match one.mark {
             Asks::Primary { until } => until.min(unix_time() + UNKNOWN_HOLD.as_secs()),
-            Asks::Nothing | Asks::At(_) => 0,
+            Asks::Nothing | Asks::At(_) | Asks::Executed(_) => 0,
         });
         ends.max()
     }

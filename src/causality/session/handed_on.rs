@@ -71,7 +71,7 @@ impl Session {
     /// Whether the session wrote or saw something beside this position, or has found that the position is over or was
     /// never written.
     #[cfg(feature = "tower")]
-    pub(crate) fn moved_from(&self, clock: &WriteClock, brought: Asks) -> bool {
+    pub(crate) fn moved_from(&self, clock: &WriteClock, brought: &Asks) -> bool {
         // In this order: what returns in between is in one of the two.
         if self.pending(clock).any() || self.written(clock) > self.base {
             return true;
@@ -87,6 +87,7 @@ impl Session {
             epoch,
             lsn: Lsn(lsn),
         });
-        !open && position.map_or(Asks::Nothing, Asks::At) != brought
+        let mark = |position| clock.mark_of(position);
+        !open && position.map_or(Asks::Nothing, mark) != *brought
     }
 }

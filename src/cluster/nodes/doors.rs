@@ -126,7 +126,7 @@ fn on_news(shared: &Weak<Shared>, id: NodeId, pool: &Arc<Replayed>, news: News) 
         News::Moved => shared.tell(StatementNews::Moved(id, Arc::clone(pool))),
         News::Ahead(epoch) => shared.tell(StatementNews::Ahead(id, Arc::clone(pool), epoch)),
         News::Strays => shared.tell(StatementNews::Strays(id, Arc::clone(pool))),
-        News::Met(replay) => shared.tracker.learn(id, pool, replay),
+        News::Met(replay) => shared.tracker.learn(id, pool, &replay),
         News::Strings => shared.strange_strings(id),
         News::Defaultless(first) => shared.lacks_read_only_default(id, first),
     }

@@ -22,7 +22,7 @@ impl RoutedConnection {
     ///
     /// It waits for the shared question to the primary that covers the session's last write, usually less than a
     /// millisecond; a session that wrote nothing has its bookmark at once. On SQLite, where reads are always fresh, it
-    /// is empty, and so it is where no position can be had (connections that you made, mocks, MySQL): there
+    /// is empty, and so it is where no position can be had (connections that you made, mocks, some of MariaDB and MySQL): there
     /// this process itself keeps its reads on the primary, and nobody else's. A write whose outcome is unknown is not in
     /// it, because nobody can say where it would be.
     ///
@@ -55,7 +55,7 @@ impl RoutedConnection {
             return Ok(Bookmark(Asks::Primary { until }));
         }
         match self.position(shared).await {
-            Ok(position) => Ok(Bookmark(position.map_or(Asks::Nothing, Asks::At))),
+            Ok(position) => Ok(Bookmark(mark(shared, position))),
             // It comes after the write, which cannot fail any more.
             Err(Error::NoPosition) => Ok(Bookmark::default()),
             Err(err) => Err(err),
@@ -82,7 +82,7 @@ impl RoutedConnection {
             ArrivalRequirement::now(&shared.tracker, current.clone()),
         );
         let mark = match tokio::time::timeout(limit, placed).await {
-            Ok(Ok(position)) => position.map_or(Asks::Nothing, Asks::At),
+            Ok(Ok(position)) => mark(shared, position),
             Ok(Err(Error::NoPosition)) => Asks::Nothing,
             _ => current.unplaced(&shared.clock, shared.tracker.has_open_writes(&current)),
         };
@@ -163,7 +163,7 @@ impl RoutedConnection {
     /// [`Error::NotCaughtUp`].
     #[must_use]
     pub fn session_from(&self, bookmark: &Bookmark) -> Self {
-        self.with_session(Session::from_bookmark(bookmark.0))
+        self.with_session(Session::from_bookmark(bookmark.0.clone()))
     }
 
     /// Lets the current session see what the bookmark stands for as well: it is what [`session_from`](Self::session_from)
@@ -173,13 +173,18 @@ impl RoutedConnection {
     /// [`Error::OtherCluster`], where that is known at once; else the next read says so.
     pub fn observe(&self, bookmark: &Bookmark) -> Result<(), Error> {
         let shared = self.shared()?;
-        let (clock, mark) = (&shared.clock, bookmark.0);
-        if bookmark_check::worth(&clock.writes, mark, false) == Worth::Foreign {
+        let (clock, mark) = (&shared.clock, bookmark.0.clone());
+        if bookmark_check::worth(&clock.writes, &mark, false) == Worth::Foreign {
             return Err(Error::OtherCluster);
         }
         self.overrides.current(shared).observe(clock, mark);
         Ok(())
     }
+}
+
+fn mark(shared: &Shared, position: Option<Position>) -> Asks {
+    let mark = |position| shared.clock.writes.mark_of(position);
+    position.map_or(Asks::Nothing, mark)
 }
 
 /// What was asked for came after the write, so that it says nothing of that (rule C12).

@@ -251,7 +251,7 @@ impl Guide {
         self.look_ahead(hello);
         // It is in a transaction that writes nothing.
         self.door.admit_reader(hello, false)?;
-        if let Some(replay) = hello.replay {
+        if let Some(replay) = &hello.replay {
             self.replayed.meet(replay.server, replay.address);
         }
         Ok(())
@@ -282,10 +282,10 @@ impl Guide {
             let first = self.door.mark_defaultless();
             self.door.tell(&self.replayed, News::Defaultless(first));
         }
-        if let Some(replay) = hello.replay {
+        if let Some(replay) = &hello.replay {
             // Before anybody can use it, and also where nobody listens yet.
             self.replayed.meet(replay.server, replay.address);
-            self.door.tell(&self.replayed, News::Met(replay));
+            self.door.tell(&self.replayed, News::Met(replay.clone()));
         }
     }
 }

@@ -47,7 +47,7 @@ impl PooledConnection {
             Self::Postgres(conn, led_to) => {
                 let told = crate::node::greet::position(conn).await;
                 let told = told.map_err(|err| DbErrKind::Conn.of_sqlx(err))?;
-                *led_to = told.map(LedTo::from);
+                *led_to = told.as_ref().map(LedTo::from);
                 Ok(told)
             }
             _ => Ok(None),

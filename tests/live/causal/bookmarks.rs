@@ -37,7 +37,7 @@ async fn whoever_reads_with_a_bookmark_sees_what_it_stands_for() {
     }
     let nothing = db.empty_session().bookmark().await.unwrap();
     assert!(nothing.is_empty());
-    assert_eq!(nothing.to_string().parse(), Ok(nothing));
+    assert_eq!(nothing.to_string().parse(), Ok(nothing.clone()));
     assert_eq!(reason(&db.session_from(&nothing)), Reason::Replica);
 }
 

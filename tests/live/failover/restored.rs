@@ -38,13 +38,13 @@ async fn until_on_a_replica(db: &RoutedConnection, rows: i64) {
 /// Whatever was known before is worth what survived, and holds nobody up.
 async fn all_goes_on(
     db: &RoutedConnection,
-    (session, mark): (&RoutedConnection, sealane::Bookmark),
+    (session, mark): (&RoutedConnection, &sealane::Bookmark),
 ) {
     let rows = number(&db.primary(), COUNT).await;
     reads_return(db, rows + 1).await;
 
     assert!(!db.bookmark().await.unwrap().is_empty());
-    for session in [session, &db.session_from(&mark)] {
+    for session in [session, &db.session_from(mark)] {
         until_on_a_replica(session, rows + 1).await;
         assert!(!session.bookmark().await.unwrap().is_empty());
     }
@@ -71,7 +71,7 @@ async fn after_an_earlier_epoch_was_accepted_replicas_serve_writers_again() {
         until_used(db, replica).await;
     }
     for db in [&db, &other, &db] {
-        all_goes_on(db, (&session, mark)).await;
+        all_goes_on(db, (&session, &mark)).await;
     }
     assert!(session.positions_lost() > 0);
 
@@ -85,7 +85,7 @@ async fn after_an_earlier_epoch_was_accepted_replicas_serve_writers_again() {
     })
     .await;
     until_used(&db, old).await;
-    all_goes_on(&db, (&session, mark)).await;
+    all_goes_on(&db, (&session, &mark)).await;
 }
 
 /// What keeps the disk of a stopped server.
@@ -125,7 +125,7 @@ async fn a_primary_whose_disk_was_put_back_begins_another_history() {
     until_used(&db, anew).await;
     until("writes", async || insert(&db, 3).await.is_ok()).await;
     until_on_a_replica(&db, 1).await;
-    all_goes_on(&db, (&session, mark)).await;
+    all_goes_on(&db, (&session, &mark)).await;
     // The other one has the old history still, and asks for more again and again: in vain, where the primary has not come to
     // the file of its log that it wants.
     let last = "SELECT max(n) FROM t";

@@ -1,9 +1,10 @@
-//! A replica is left to wait for a position itself (`MASTER_GTID_WAIT`, rule C5).
+//! A replica is left to wait for a position itself (`MASTER_GTID_WAIT`, on MySQL `WAIT_FOR_EXECUTED_GTID_SET`; rule C5).
 
 use std::time::Duration;
 
 use sea_orm::ConnectionTrait;
 use sealane::OnStale;
+use sealane_harness::mariadb::Flavour;
 
 use super::stage::Stage;
 use crate::{
@@ -16,11 +17,19 @@ use crate::{
 const LONG: Duration = Duration::from_secs(60);
 const INSERT: &str = "INSERT INTO note (text) VALUES ('x')";
 const COUNT: &str = "SELECT count(*) FROM note";
-const WAIT: &str = "MASTER_GTID_WAIT";
+
+/// What a server is left to wait by.
+fn wait(stage: &Stage) -> &'static str {
+    match stage.primary().flavour() {
+        Flavour::MariaDb => "MASTER_GTID_WAIT",
+        Flavour::MySql => "WAIT_FOR_EXECUTED_GTID_SET",
+    }
+}
 
 #[tokio::test]
 async fn a_replica_is_asked_once_by_all_who_wait_and_answers_when_it_is_there() {
     let stage = Stage::new("holds").await;
+    let wait = wait(&stage);
     let db = stage.builder().max_lag(None).connect().await.unwrap();
     let patient = db.with_on_stale(OnStale::Wait).with_stale_wait(LONG);
     let stopped = stage.stop_appliers();
@@ -33,12 +42,12 @@ async fn a_replica_is_asked_once_by_all_who_wait_and_answers_when_it_is_there() 
         .collect();
     until("both replicas to be left to wait", async || {
         let mut replicas = stage.replicas().iter();
-        replicas.all(|replica| replica.running(WAIT).unwrap() == 1)
+        replicas.all(|replica| replica.running(wait).unwrap() == 1)
     })
     .await;
     is_asked_sparingly(&db, || {
         let mut replicas = stage.replicas().iter();
-        replicas.all(|replica| replica.running(WAIT).unwrap() <= 1)
+        replicas.all(|replica| replica.running(wait).unwrap() <= 1)
     })
     .await;
     stage.primary().reset_statements().unwrap();
@@ -47,7 +56,7 @@ async fn a_replica_is_asked_once_by_all_who_wait_and_answers_when_it_is_there() 
         assert_eq!(within(LONG, reader).await.unwrap(), 1);
     }
     assert_eq!(stage.sent(COUNT)[0], 0, "all of them were read on replicas");
-    assert_eq!(stage.sent(WAIT)[0], 0, "no primary is left to wait");
+    assert_eq!(stage.sent(wait)[0], 0, "no primary is left to wait");
 }
 
 /// Each read waits for its own write, and never sees less.

@@ -1,4 +1,4 @@
-//! What MySQL alone has: `super_read_only`, sets of GTIDs, and passwords that a server has to be told once (rules C4, C14, T8).
+//! What MySQL alone has: `super_read_only`, and passwords that a server has to be told once (rules C4, T8).
 //!
 //! Without MySQL's programs there is nothing to see here: `tests/run --mysql` brings them.
 
@@ -12,7 +12,6 @@ use super::stage::{Stage, builder, create};
 use crate::{
     faults::{outcome, status, within},
     fixture::{number, sql},
-    heard::Heard,
     place::until,
 };
 
@@ -26,10 +25,6 @@ async fn stage(database: &str) -> Option<Stage> {
         Flavour::MySql => Some(Stage::new(database).await),
         Flavour::MariaDb => None,
     }
-}
-
-async fn connect(stage: &Stage) -> RoutedConnection {
-    stage.builder().connect().await.unwrap()
 }
 
 /// An administrator's session is refused too, and the text names another option.
@@ -67,26 +62,6 @@ async fn a_primary_that_is_super_read_only_is_left_and_taken_again() {
     })
     .await;
     assert_eq!(number(&db, COUNT).await, 2);
-}
-
-/// Sets of GTIDs are not read: what wrote reads on the primary, and the log says so once.
-#[tokio::test]
-async fn what_wrote_reads_on_the_primary_and_it_is_said_once() {
-    let Some(stage) = stage("mysql_pin").await else {
-        return;
-    };
-    let (heard, _listening) = Heard::listen();
-    let db = connect(&stage).await;
-    for n in 1..=10 {
-        db.execute_unprepared(INSERT).await.unwrap();
-        assert_eq!(number(&db, COUNT).await, n);
-        assert_eq!(db.explain(COUNT).role, Some(Role::Primary));
-    }
-    let said = heard.warnings();
-    let sets = said
-        .iter()
-        .filter(|one| one.contains("sets of them are not read"));
-    assert_eq!(sets.count(), 1, "{said:#?}");
 }
 
 /// A server that was just started remembers no login: without TLS the driver can prove nothing to it. That is told, and nothing is

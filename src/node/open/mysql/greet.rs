@@ -17,7 +17,7 @@ use crate::{
         HandedConnections,
         door::{Guide, Hello},
     },
-    position::GtidPlace,
+    position::{ClusterId, GtidPlace, GtidSet},
 };
 
 /// The first statement of every replica connection (rule I7).
@@ -29,7 +29,7 @@ const READ_ONLY_DEFAULT: &str = "SET SESSION TRANSACTION READ ONLY";
 /// none that begin with 5.7.0 or later. A server counts the seconds since its start by the same clock as `UNIX_TIMESTAMP()`, so
 /// their difference is its start, whenever it is asked.
 macro_rules! hello {
-    ($before:literal) => {
+    ($before:literal, $executed:literal) => {
         concat!(
             $before,
             "SELECT @@global.read_only, \
@@ -39,17 +39,25 @@ macro_rules! hello {
              UNIX_TIMESTAMP() - (SELECT variable_value FROM \
              /*M!100000 information_schema.global_status */ /*!50720 performance_schema.global_status */ \
              WHERE variable_name = 'UPTIME'), \
-             /*M!100000 @@global.gtid_slave_pos */ /*!50720 NULL */"
+             /*M!100000 1, @@global.gtid_slave_pos */ /*!50720 0, ",
+            $executed,
+            " */"
         )
     };
 }
 
-const ASK: &str = hello!("");
+const ASK: &str = hello!("", "@@global.gtid_executed");
+
+/// As much, of what says which server it is and has no such sets.
+const ASK_WITHOUT_SETS: &str = hello!("", "NULL");
 
 /// What anything that speaks the protocol answers.
 const LITTLE: &str = "SELECT @@global.read_only";
 
-const SET_AND_ASK: &str = hello!("SET SESSION TRANSACTION READ ONLY; ");
+const SET_AND_ASK: &str = hello!(
+    "SET SESSION TRANSACTION READ ONLY; ",
+    "@@global.gtid_executed"
+);
 
 /// What a server says of itself and of the session.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -63,8 +71,11 @@ pub(crate) struct MySqlHello {
     pub(crate) started: Option<u64>,
     /// The server, however often it is started.
     pub(crate) address: Option<u64>,
-    /// How far it has applied as a replica, in its own words; nothing where it has no such thing.
+    /// How far it has applied as a replica, in its own words; nothing where it has no such thing. MariaDB's place, or all that
+    /// MySQL has executed.
     pub(crate) applied: Option<String>,
+    /// By its own word.
+    pub(crate) is_mariadb: bool,
 }
 
 impl MySqlHello {
@@ -81,6 +92,7 @@ impl MySqlHello {
         Some(ReplayReport {
             begun,
             lsn,
+            executed: None,
             complete: false,
             source,
             cluster: u64::from(domain),
@@ -90,10 +102,23 @@ impl MySqlHello {
         })
     }
 
-    /// Whether MariaDB says so: the place is its own.
-    #[cfg(feature = "otel")]
-    fn is_mariadb(&self) -> bool {
-        self.applied.is_some()
+    /// What a replica says that it has executed (rule C16); nothing where nobody knows whose it is.
+    pub(crate) fn report_set(&self, executed: &str, begun: Instant) -> Option<ReplayReport> {
+        let executed = executed.parse::<GtidSet>().ok().map(Arc::new);
+        Some(ReplayReport {
+            begun,
+            lsn: None,
+            source: match executed {
+                Some(_) => Upstream::Executed,
+                None => Upstream::Nobody(None),
+            },
+            executed,
+            complete: false,
+            cluster: ClusterId::OF_SETS.0,
+            server: self.started?,
+            address: self.address,
+            connection: None,
+        })
     }
 
     /// What the door judges a connection by. That the node is read-only says nothing of where it leads: who takes writes is
@@ -101,7 +126,10 @@ impl MySqlHello {
     fn hello(&self, writes: bool, begun: Instant) -> Hello {
         let applied = self.applied.as_deref().filter(|_| !writes);
         Hello {
-            replay: applied.and_then(|place| self.report(place, begun)),
+            replay: applied.and_then(|applied| match self.is_mariadb {
+                true => self.report(applied, begun),
+                false => self.report_set(applied, begun),
+            }),
             in_recovery: self.read_only && !writes,
             started: self.started,
             address: self.address,
@@ -114,8 +142,7 @@ impl MySqlHello {
 
 /// Asks a server who it is, or what little of that it tells.
 pub(crate) async fn ask(conn: &mut MySqlConnection) -> Result<MySqlHello, sqlx::Error> {
-    let row = sqlx::raw_sql(ASK).fetch_one(&mut *conn).await;
-    match row.and_then(|row| read(&row)) {
+    match ask_whole(conn, ASK).await {
         Err(err) if is_missing(&err) => {
             let row = sqlx::raw_sql(LITTLE).fetch_one(conn).await?;
             Ok(MySqlHello {
@@ -125,6 +152,19 @@ pub(crate) async fn ask(conn: &mut MySqlConnection) -> Result<MySqlHello, sqlx::
         }
         told => told,
     }
+}
+
+/// Asks by this, or without what only some servers have.
+async fn ask_whole(
+    conn: &mut MySqlConnection,
+    question: &'static str,
+) -> Result<MySqlHello, sqlx::Error> {
+    let row = sqlx::raw_sql(question).fetch_one(&mut *conn).await;
+    let row = match row {
+        Err(err) if is_missing(&err) => sqlx::raw_sql(ASK_WITHOUT_SETS).fetch_one(conn).await,
+        row => row,
+    };
+    row.and_then(|row| read(&row))
 }
 
 /// Whether the server has no such thing, or does not tell it to this user.
@@ -154,7 +194,7 @@ pub(in crate::node) fn hooked(
             let begun = Instant::now();
             let told = first_round_trip(conn, read_only).await?;
             #[cfg(feature = "otel")]
-            guide.note_system(told.is_mariadb());
+            guide.note_system(told.is_mariadb);
             guide
                 .admit(&told.hello(guide.purpose.writes, begun))
                 .map_err(|stranger| sqlx::Error::Configuration(Box::new(stranger)))
@@ -170,8 +210,7 @@ async fn first_round_trip(
         true => SET_AND_ASK,
         false => ASK,
     };
-    let answer = sqlx::raw_sql(question).fetch_one(&mut *conn).await;
-    match answer.and_then(|row| read(&row)) {
+    match ask_whole(conn, question).await {
         // Something that only speaks the protocol, or tells this user less: there is nothing to judge it by.
         Err(err) if is_missing(&err) => {
             if read_only {
@@ -202,7 +241,8 @@ fn read(row: &MySqlRow) -> Result<MySqlHello, sqlx::Error> {
         plain_strings: reads_plainly(&sql_mode),
         started: Some(hash((address, started.to_bits()))),
         address: Some(address),
-        applied: row.try_get_unchecked(8)?,
+        is_mariadb: row.try_get_unchecked(8)?,
+        applied: row.try_get_unchecked(9)?,
     })
 }
 
