@@ -182,6 +182,11 @@ pub(crate) const fn is_transaction_over(backend: DbBackend) -> Option<&'static s
 
 /// Asks an adopted node through the connection it came with.
 pub(crate) async fn probe_adopted(node: &Node, limit: Duration) -> Result<Facts, DbErr> {
+    #[cfg(all(feature = "testing", feature = "postgres"))]
+    if node.link.fence().is_some() {
+        // A test says who is what: both are one server.
+        return Ok(Facts::default());
+    }
     let db = node.link.connection();
     let backend = ConnectionTrait::get_database_backend(db);
     if !is_live(db) || backend != DbBackend::Postgres {

@@ -119,10 +119,16 @@ pub fn classify(backend: DbBackend, sql: &str) -> Verdict {
     Verdict::of(catalog::resolve::resolve(&judged, Basis::Trusted).0)
 }
 
-/// The text without its values; `None` where they cannot be told from the rest. `bound`: values are bound to it.
+/// The text without its values, in one line; its first word where they cannot be told from the rest. `bound`: values are bound
+/// to it.
 #[cfg(feature = "testing")]
-pub(crate) fn without_values(backend: DbBackend, sql: &str, bound: bool) -> Option<Cow<'_, str>> {
-    shown::shown(Dialect::of(backend)?, sql, bound)
+pub(crate) fn fingerprint(backend: DbBackend, sql: &str, bound: bool) -> String {
+    let shown = Dialect::of(backend).and_then(|dialect| shown::shown(dialect, sql, bound));
+    let first = sql.trim_start();
+    let end = first.find(|c: char| !c.is_ascii_alphabetic());
+    let first = first.get(..end.unwrap_or(first.len()));
+    let words = shown.as_deref().or(first).unwrap_or_default();
+    words.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Judges a text in full. A backend that this crate does not know is never judged a read.

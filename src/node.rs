@@ -4,6 +4,7 @@
 //! cache lines that no other thread writes, so the hot path of two threads touches nothing that both change.
 
 mod abandoned;
+pub(crate) mod adopted;
 #[cfg(feature = "postgres")]
 pub(crate) mod asking;
 #[cfg(feature = "postgres")]
@@ -12,6 +13,8 @@ pub(crate) mod backends;
 pub(crate) mod between;
 mod closed;
 pub(crate) mod door;
+#[cfg(all(feature = "testing", feature = "postgres"))]
+pub(crate) mod fence;
 mod first_come;
 #[cfg(feature = "postgres")]
 pub(crate) mod greet;

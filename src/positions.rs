@@ -32,12 +32,14 @@ mod replica_poller;
     allow(dead_code, reason = "SQLite needs no positions")
 )]
 pub(crate) mod sampling_demand;
-#[cfg(feature = "postgres")]
-mod sql;
 #[cfg_attr(
     not(any(feature = "postgres", feature = "mysql")),
     allow(dead_code, reason = "SQLite needs no positions")
 )]
+#[cfg(feature = "testing")]
+mod simulated;
+#[cfg(feature = "postgres")]
+mod sql;
 mod telling;
 #[cfg_attr(
     not(any(feature = "postgres", feature = "mysql")),

@@ -32,8 +32,18 @@
 //! ```
 
 mod assertion;
+#[cfg(feature = "postgres")]
+mod rolled_back;
+mod simulation;
 
-pub use self::assertion::{Misrouted, assert_routed, routed};
+#[cfg(feature = "postgres")]
+pub use self::rolled_back::RolledBack;
+pub use self::{
+    assertion::{Misrouted, assert_routed, routed},
+    simulation::Simulation,
+};
+#[cfg(feature = "postgres")]
+pub use crate::node::fence::Finding;
 pub use crate::span::RoutedStatement;
 
 use crate::{

@@ -264,7 +264,7 @@ impl Nodes {
             member: match self.member(node.id) {
                 Some(member) => Arc::clone(member),
                 None => {
-                    let link = Arc::new(NodePool::Adopted(DatabaseConnection::default()));
+                    let link = Arc::new(NodePool::Adopted(DatabaseConnection::default().into()));
                     let node = Node::new(node.id, Arc::clone(&node.name), node.generation, link);
                     Arc::new(Member::new(Arc::new(node), Arc::default()))
                 }

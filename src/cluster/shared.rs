@@ -105,6 +105,8 @@ pub(super) struct Parts {
     pub(super) follower_read: Option<String>,
     pub(super) inboxes: (StatementInbox, HandleInbox),
     pub(super) reads_catalog: bool,
+    /// Positions are a test's.
+    pub(super) simulated: bool,
     pub(super) name: ClusterName,
 }
 
@@ -128,6 +130,7 @@ impl Shared {
             follower_read,
             inboxes: (statements, orders),
             reads_catalog,
+            simulated,
             name,
         } = parts;
         let config = Arc::new(config);
@@ -144,6 +147,7 @@ impl Shared {
             snapshot: Arc::clone(&snapshot),
             config: Arc::clone(&config),
             metrics: Arc::clone(&metrics),
+            simulated,
         };
         let follower_reads = follower_read.map(|begin| {
             let judge = classifier.with_local(backend, &[]);

@@ -5,13 +5,13 @@ use std::{
     sync::{Arc, LazyLock},
 };
 
-use sea_orm::{DatabaseConnection, DbBackend, DbErr};
+use sea_orm::{DbBackend, DbErr};
 
 use super::called::{self, Called};
 use crate::{
     backend::{self, Facts, MonitorConnection},
     config::{Config, NodeConfig, READERS},
-    node::{NodePool, Trouble, door::Door, open},
+    node::{NodePool, Trouble, adopted::Adopted, door::Door, open},
     state::{Event, Moment, NodeSpec},
     vocabulary::{NodeId, Role},
 };
@@ -30,7 +30,7 @@ pub(crate) struct Source {
 #[derive(Clone, Debug)]
 enum From {
     Configured(Box<NodeConfig>),
-    Adopted(DatabaseConnection),
+    Adopted(Adopted),
 }
 
 impl Source {
@@ -63,8 +63,11 @@ impl Source {
     }
 
     /// Connections that the application made, the primary first. Each is a node of its own, also one pool in both roles.
-    pub(crate) fn all_adopted(connections: Vec<DatabaseConnection>) -> Vec<Self> {
-        let called: Vec<Called> = connections.iter().map(called::adopted).collect();
+    pub(crate) fn all_adopted(connections: Vec<Adopted>) -> Vec<Self> {
+        let called = connections
+            .iter()
+            .map(|one| called::adopted(&one.connection));
+        let called: Vec<Called> = called.collect();
         let named = called::names(&called).into_iter().zip(connections);
         let roles = std::iter::once(Role::Primary).chain(std::iter::repeat(Role::Replica));
         named
@@ -73,7 +76,7 @@ impl Source {
             .collect()
     }
 
-    fn adopted(connection: DatabaseConnection, role: Role, name: &str) -> Self {
+    fn adopted(connection: Adopted, role: Role, name: &str) -> Self {
         let spec = NodeSpec {
             endpoint: format!("adopted {name}").into(),
             name: name.into(),
@@ -100,7 +103,7 @@ impl Source {
     }
 
     /// The connection that the application made, when it did.
-    pub(crate) fn connection(&self) -> Option<&DatabaseConnection> {
+    pub(crate) fn connection(&self) -> Option<&Adopted> {
         match &self.from {
             From::Configured(_) => None,
             From::Adopted(connection) => Some(connection),

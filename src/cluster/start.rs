@@ -23,6 +23,8 @@ use sea_orm::{DbBackend, DbErr};
 use tokio::runtime::Handle;
 use tracing::Instrument;
 
+#[cfg(feature = "testing")]
+pub(crate) use self::adopted::simulate;
 pub(crate) use self::adopted::{adopt, alone};
 use self::settings::{judging, tuning};
 use super::{
@@ -139,6 +141,8 @@ struct Starting {
     /// What is down was said once.
     waits: bool,
     catalog_read: bool,
+    /// Positions are a test's.
+    simulated: bool,
     origin: Instant,
     name: ClusterName,
 }
@@ -169,6 +173,7 @@ impl Starting {
             attempt: config.connect_timeout,
             waits: false,
             catalog_read: false,
+            simulated: false,
             origin,
             name,
         })
@@ -235,9 +240,11 @@ impl Starting {
     ) -> Arc<Shared> {
         let backend = self.backend;
         let ours = self.sources.iter().all(Source::is_ours);
-        let may_have_positions = config.may_have_positions() && ours;
-        let positions = self.state.has_positions();
-        let reads_are_fresh = backend == DbBackend::Sqlite || self.state.writes_everywhere();
+        let simulated = self.simulated;
+        let may_have_positions = (config.may_have_positions() && ours) || simulated;
+        let positions = self.state.has_positions() || simulated;
+        let reads_are_fresh =
+            (backend == DbBackend::Sqlite && !simulated) || self.state.writes_everywhere();
         #[cfg(feature = "postgres")]
         let follower_read = self.state.follower_read();
         #[cfg(not(feature = "postgres"))]
@@ -259,6 +266,7 @@ impl Starting {
             follower_read,
             inboxes: (statements, orders),
             reads_catalog,
+            simulated,
             name: self.name,
         };
         let (on, origin) = (runtime.clone(), self.origin);

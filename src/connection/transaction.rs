@@ -6,6 +6,8 @@
 
 mod begin;
 mod commit;
+#[cfg(all(feature = "testing", feature = "postgres"))]
+mod fenced;
 mod settle;
 mod state;
 mod traits;
@@ -125,9 +127,13 @@ impl RoutedTransaction {
         let span = self.held.span(Subject::of(&stmt));
         let work = async {
             let ran = self.judge(&stmt.sql, DbErrKind::Query).await?;
-            self.held
-                .run(DbErrKind::Query, ran, self.inner.query_one_raw(stmt))
-                .await
+            #[cfg(all(feature = "testing", feature = "postgres"))]
+            let before = self.look(&stmt).await;
+            let rows = self.inner.query_one_raw(stmt);
+            let running = self.held.run(DbErrKind::Query, ran, rows);
+            #[cfg(all(feature = "testing", feature = "postgres"))]
+            let running = self.checked(before, running);
+            running.await
         };
         self.held.observe(span, work).await
     }
@@ -136,9 +142,13 @@ impl RoutedTransaction {
         let span = self.held.span(Subject::of(&stmt));
         let work = async {
             let ran = self.judge(&stmt.sql, DbErrKind::Query).await?;
-            self.held
-                .run(DbErrKind::Query, ran, self.inner.query_all_raw(stmt))
-                .await
+            #[cfg(all(feature = "testing", feature = "postgres"))]
+            let before = self.look(&stmt).await;
+            let rows = self.inner.query_all_raw(stmt);
+            let running = self.held.run(DbErrKind::Query, ran, rows);
+            #[cfg(all(feature = "testing", feature = "postgres"))]
+            let running = self.checked(before, running);
+            running.await
         };
         self.held.observe(span, work).await
     }

@@ -22,12 +22,15 @@ use sea_orm::sqlx::Sqlite;
 use sea_orm::sqlx::{Pool, pool::PoolConnection};
 use sea_orm::{ConnAcquireErr, DatabaseConnection, DbErr, sqlx};
 
+#[cfg(feature = "stream")]
+pub(crate) use self::leased::Streamed;
 pub(crate) use self::{
     pool_state::PoolState,
     second_pool::{Returned, SecondPool},
 };
 use super::{
     PendingPool, PoolSize,
+    adopted::Adopted,
     door::{Guide, Stranger},
 };
 #[cfg(feature = "postgres")]
@@ -45,7 +48,7 @@ pub(crate) enum NodePool {
     MySql(Pool<MySql>, DatabaseConnection, Arc<Guide>, PoolState),
     #[cfg(feature = "sqlite")]
     Sqlite(Pool<Sqlite>, DatabaseConnection, PoolState),
-    Adopted(DatabaseConnection),
+    Adopted(Adopted),
     PendingPool(PendingPool),
 }
 
@@ -58,7 +61,7 @@ pub(crate) enum PooledConnection {
     MySql(PoolConnection<MySql>),
     #[cfg(feature = "sqlite")]
     Sqlite(PoolConnection<Sqlite>),
-    Adopted(DatabaseConnection),
+    Adopted(Adopted),
 }
 
 /// Writes an expression once for whichever pool it is; the second one where there is none.
@@ -86,8 +89,17 @@ impl NodePool {
             Self::MySql(_, connection, ..) => connection,
             #[cfg(feature = "sqlite")]
             Self::Sqlite(_, connection, _) => connection,
-            Self::Adopted(connection) => connection,
+            Self::Adopted(own) => &own.connection,
             Self::PendingPool(absent) => &absent.connection,
+        }
+    }
+
+    /// What stands around its statements in a test.
+    #[cfg(all(feature = "testing", feature = "postgres"))]
+    pub(crate) fn fence(&self) -> Option<&Arc<super::fence::Fence>> {
+        match self {
+            Self::Adopted(own) => own.fence.as_ref(),
+            _ => None,
         }
     }
 
@@ -95,8 +107,8 @@ impl NodePool {
     pub(crate) fn is_there(&self) -> bool {
         match self {
             Self::PendingPool(_) => false,
-            Self::Adopted(connection) => !matches!(
-                connection.inner,
+            Self::Adopted(own) => !matches!(
+                own.connection.inner,
                 sea_orm::DatabaseConnectionType::Disconnected
             ),
             _ => true,
@@ -161,7 +173,7 @@ impl NodePool {
                 .await
                 .map(PooledConnection::Sqlite)
                 .map_err(acquire_error),
-            Self::Adopted(connection) => Ok(PooledConnection::Adopted(connection.clone())),
+            Self::Adopted(own) => Ok(PooledConnection::Adopted(own.clone())),
             Self::PendingPool(absent) => absent.acquire().await,
         }
     }

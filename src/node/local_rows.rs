@@ -121,7 +121,7 @@ impl Unended {
             Some(PooledConnection::Postgres(conn, _)) => {
                 on_postgres(conn, &self.beginning, work, rows).await
             }
-            Some(PooledConnection::Adopted(db)) => on_seaorm(db, work, rows).await,
+            Some(PooledConnection::Adopted(own)) => on_seaorm(&own.connection, work, rows).await,
             #[allow(unreachable_patterns)]
             _ => Err(no_local(DbErrKind::Query)),
         }

@@ -143,7 +143,7 @@ macro_rules! call {
                     PooledConnection::Sqlite(conn) => sqlite::$function(conn, $taken)
                         .await
                         .map_err(|err| Self::KIND.of_sqlx(err)),
-                    PooledConnection::Adopted(db) => self.run_seaorm(db, $stmt).await,
+                    PooledConnection::Adopted(own) => own.run(self, $stmt).await,
                 }
             }
         }

@@ -78,6 +78,9 @@ pub(crate) struct Tracker {
     metrics: Arc<ClusterMetrics>,
     /// The statements that the allowance has earned by.
     credited: Mutex<Traffic>,
+    /// Positions that a test makes.
+    #[cfg(feature = "testing")]
+    pub(super) simulated: Option<super::simulated::SimulatedPositions>,
     cluster: Weak<dyn ClusterAccess>,
 }
 
@@ -92,6 +95,8 @@ pub(crate) struct TrackerParts {
     pub(crate) snapshot: Arc<Published>,
     pub(crate) config: Arc<Config>,
     pub(crate) metrics: Arc<ClusterMetrics>,
+    /// Positions are a test's.
+    pub(crate) simulated: bool,
 }
 
 impl Tracker {
@@ -104,7 +109,10 @@ impl Tracker {
             snapshot,
             config,
             metrics,
+            simulated,
         } = parts;
+        #[cfg(not(feature = "testing"))]
+        let _ = simulated;
         Self {
             word: AtomicU64::new(clock.writes.word()),
             clock,
@@ -118,6 +126,8 @@ impl Tracker {
             config,
             metrics,
             credited: Mutex::default(),
+            #[cfg(feature = "testing")]
+            simulated: simulated.then(super::simulated::SimulatedPositions::new),
             cluster,
         }
     }
@@ -221,6 +231,8 @@ impl Tracker {
     /// What a read of this session that arrives now needs of the node that serves it.
     #[inline]
     pub(crate) fn need(&self, current: &Current) -> ReadRequirement {
+        #[cfg(feature = "testing")]
+        self.capture_simulated();
         if self.has_unseen(current) {
             if !self.has_positions() {
                 return ReadRequirement::Primary;
@@ -305,6 +317,8 @@ impl Tracker {
         look: impl FnMut() -> Look<T>,
     ) -> Option<T> {
         let _waits = PositionWaiter::of(&self.waiting);
+        #[cfg(feature = "testing")]
+        let look = self.look_at_simulated(look);
         wait::wait_until(&self.clock.writes.news, deadline, look).await
     }
 

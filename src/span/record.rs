@@ -6,7 +6,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use sea_orm::{DbBackend, DbErr};
+use sea_orm::DbErr;
 
 use super::Subject;
 use crate::{
@@ -147,7 +147,7 @@ fn described(shared: &Shared, subject: Subject<'_>) -> RoutedStatement {
         Subject::Text { sql, bound } => {
             let verdict = shared.judging.classifier.explain(sql);
             (
-                fingerprint(shared.backend, sql, bound),
+                intent::fingerprint(shared.backend, sql, bound),
                 verdict.part().to_owned(),
             )
         }
@@ -161,17 +161,4 @@ fn described(shared: &Shared, subject: Subject<'_>) -> RoutedStatement {
         part,
         failure: None,
     }
-}
-
-/// A text without its values, in one line.
-pub(crate) fn fingerprint(backend: DbBackend, sql: &str, bound: bool) -> String {
-    let shown = intent::without_values(backend, sql, bound);
-    let words = shown.as_deref().unwrap_or_else(|| first_word(sql));
-    words.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-fn first_word(sql: &str) -> &str {
-    let sql = sql.trim_start();
-    let end = sql.find(|c: char| !c.is_ascii_alphabetic());
-    sql.get(..end.unwrap_or(sql.len())).unwrap_or_default()
 }

@@ -48,6 +48,8 @@ mod prepared;
 mod read_only_default;
 mod reader_endpoint;
 mod replica_transactions;
+#[cfg(feature = "testing")]
+mod rolled_back;
 mod rotation;
 mod safety_net;
 mod serializable;

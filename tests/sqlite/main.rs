@@ -21,6 +21,8 @@ mod read_only_default;
 mod routing;
 mod schema;
 mod shadow;
+#[cfg(all(feature = "testing", feature = "mock", feature = "postgres"))]
+mod simulation;
 mod streams;
 mod templates;
 #[cfg(feature = "testing")]

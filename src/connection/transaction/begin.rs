@@ -194,6 +194,14 @@ impl Begin<'_> {
             },
             false => self.options,
         };
+        #[cfg(all(feature = "testing", feature = "postgres"))]
+        let options = TransactionOptions {
+            // A part of the test's own transaction has none.
+            isolation_level: options
+                .isolation_level
+                .filter(|_| lease.node().link.fence().is_none()),
+            ..options
+        };
         let beginning = pin!(self.begin_on(attempt.shared(), lease, options));
         let mut unasked = attempt.unasked(lease);
         inner = beginning.await?;

@@ -62,7 +62,9 @@ mod tests {
     fn stack(promises: &[Promise]) -> (IdleStack, impl Fn(&PooledConnection) -> Promise) {
         let stack = IdleStack::default();
         for _ in promises {
-            stack.keep(PooledConnection::Adopted(DatabaseConnection::default()));
+            stack.keep(PooledConnection::Adopted(
+                DatabaseConnection::default().into(),
+            ));
         }
         let (promises, asked) = (promises.to_vec(), Cell::new(0));
         let promise = move |_: &PooledConnection| {

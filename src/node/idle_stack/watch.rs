@@ -69,7 +69,7 @@ mod tests {
     use crate::node::PooledConnection;
 
     fn conn() -> PooledConnection {
-        PooledConnection::Adopted(sea_orm::DatabaseConnection::default())
+        PooledConnection::Adopted(Default::default())
     }
 
     /// The stack was empty when the watch ended with its runtime: what was kept later was looked at by nobody, and the

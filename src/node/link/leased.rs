@@ -10,6 +10,13 @@ use crate::node::abandoned::Left;
 #[cfg(feature = "postgres")]
 use crate::{error::DbErrKind, signal::Silence};
 
+/// Rows as the driver gives them, or such as are there already.
+#[cfg(feature = "stream")]
+pub(crate) type Streamed = futures_util::future::Either<
+    sea_orm::QueryStream,
+    futures_util::stream::Iter<std::vec::IntoIter<Result<sea_orm::QueryResult, DbErr>>>,
+>;
+
 impl PooledConnection {
     /// Runs a statement as a stream, which owns the connection from here on.
     #[cfg(feature = "stream")]
@@ -17,16 +24,17 @@ impl PooledConnection {
         self,
         stmt: sea_orm::Statement,
         callback: Option<crate::node::Callback>,
-    ) -> Result<sea_orm::QueryStream, DbErr> {
-        match self {
+    ) -> Result<Streamed, DbErr> {
+        let rows: sea_orm::QueryStream = match self {
             #[cfg(feature = "postgres")]
-            Self::Postgres(conn, _) => Ok((conn, stmt, callback).into()),
+            Self::Postgres(conn, _) => (conn, stmt, callback).into(),
             #[cfg(feature = "mysql")]
-            Self::MySql(conn) => Ok((conn, stmt, callback).into()),
+            Self::MySql(conn) => (conn, stmt, callback).into(),
             #[cfg(feature = "sqlite")]
-            Self::Sqlite(conn) => Ok((conn, stmt, callback).into()),
-            Self::Adopted(connection) => sea_orm::StreamTrait::stream_raw(&connection, stmt).await,
-        }
+            Self::Sqlite(conn) => (conn, stmt, callback).into(),
+            Self::Adopted(own) => return own.stream(stmt).await,
+        };
+        Ok(Streamed::Left(rows))
     }
 
     /// Asks it whose server it leads to, where its pool did not; it must not be used when this fails.

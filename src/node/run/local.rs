@@ -107,7 +107,7 @@ impl<C: PlainCall> Call for LocalCall<'_, C> {
         match conn {
             #[cfg(feature = "postgres")]
             PooledConnection::Postgres(conn, _) => self.on_postgres(conn, stmt).await,
-            PooledConnection::Adopted(db) => self.on_seaorm(db, stmt).await,
+            PooledConnection::Adopted(own) => self.on_seaorm(&own.connection, stmt).await,
             // `with_local` is an error there.
             #[allow(unreachable_patterns)]
             _ => Err(super::no_local(C::KIND)),
