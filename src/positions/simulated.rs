@@ -72,10 +72,9 @@ impl Tracker {
         };
         let question = self.clock.writes.question(self.word());
         let place = simulated.place(self.clock.writes.ticks());
+        let lsn = place.position.lsn.0;
         self.clock.writes.cover(question, place);
-        simulated
-            .replayed
-            .fetch_max(place.position.lsn.0, Ordering::AcqRel);
+        simulated.replayed.fetch_max(lsn, Ordering::AcqRel);
         self.sample_simulated();
     }
 
@@ -95,6 +94,7 @@ impl Tracker {
             let report = ReplayReport {
                 begun: Instant::now(),
                 lsn: Some(replayed),
+                executed: None,
                 complete: true,
                 source: Upstream::Timeline(TIMELINE),
                 cluster: simulated.cluster,
@@ -102,7 +102,7 @@ impl Tracker {
                 address: None,
                 connection: None,
             };
-            self.learn(id, &own.replayed, report);
+            self.learn(id, &own.replayed, &report);
         }
     }
 }
@@ -119,6 +119,7 @@ impl SimulatedPositions {
                 lsn: Lsn(ticks + 1),
             },
             writer: None,
+            executed: None,
             started: 1,
         }
     }
