@@ -21,7 +21,7 @@ const DISTANCE: Duration = Duration::from_millis(100);
 
 /// What the primary said of its position, once.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Capture {
+pub(super) struct RememberedCapture {
     /// The writes that it covers.
     pub(super) covered: u64,
     pub(super) epoch: u64,
@@ -32,10 +32,10 @@ pub(super) struct Capture {
 
 /// The captures of the last seconds, in their order.
 #[derive(Debug, Default)]
-pub(super) struct RememberedCaptures(VecDeque<Capture>);
+pub(super) struct RememberedCaptures(VecDeque<RememberedCapture>);
 
 impl RememberedCaptures {
-    pub(super) fn remember(&mut self, capture: Capture) {
+    pub(super) fn remember(&mut self, capture: RememberedCapture) {
         if self.0.len() == REMEMBERED {
             self.0.remove(self.dispensable());
         }
@@ -49,19 +49,20 @@ impl RememberedCaptures {
     }
 
     /// The first that covers so many writes.
-    pub(super) fn first_covering(&self, ticks: u64) -> Option<Capture> {
+    pub(super) fn first_covering(&self, ticks: u64) -> Option<RememberedCapture> {
         self.0.iter().find(|one| one.covered >= ticks).copied()
     }
 
     /// When the first was answered that lies beyond this position.
     pub(super) fn first_beyond(&self, epoch: u64, lsn: u64) -> Option<Instant> {
-        let beyond = |one: &&Capture| (one.epoch, one.lsn) > (epoch, lsn);
+        let beyond = |one: &&RememberedCapture| (one.epoch, one.lsn) > (epoch, lsn);
         self.0.iter().find(beyond).map(|one| one.at)
     }
 
     /// When those were answered that lie in there.
     pub(super) fn within(&self, epoch: u64, above: u64, up_to: u64) -> Vec<Instant> {
-        let lies = |one: &&Capture| one.epoch == epoch && one.lsn > above && one.lsn <= up_to;
+        let lies =
+            |one: &&RememberedCapture| one.epoch == epoch && one.lsn > above && one.lsn <= up_to;
         self.0.iter().filter(lies).map(|one| one.at).collect()
     }
 }
@@ -70,7 +71,7 @@ impl RememberedCaptures {
 mod tests {
     use std::time::{Duration, Instant};
 
-    use super::{Capture, LAST, REMEMBERED, RememberedCaptures};
+    use super::{LAST, REMEMBERED, RememberedCapture, RememberedCaptures};
 
     const MS: Duration = Duration::from_millis(1);
 
@@ -78,7 +79,7 @@ mod tests {
     fn remembered(count: u32, every: Duration, begun: Instant) -> RememberedCaptures {
         let mut captures = RememberedCaptures::default();
         for n in 1..=count {
-            captures.remember(Capture {
+            captures.remember(RememberedCapture {
                 covered: n.into(),
                 epoch: 1,
                 lsn: n.into(),

@@ -27,7 +27,7 @@ use super::{
     pending_writes::{PendingWrites, WriteReturn},
     pin::nanos,
     position_cell::PositionCell,
-    remembered_captures::{Capture, RememberedCaptures},
+    remembered_captures::{RememberedCapture, RememberedCaptures},
     requirement::ReadRequirement,
     word::{Named, Word},
     write_count::WriteCount,
@@ -102,7 +102,7 @@ impl WriteClock {
         }
         let known = self.known();
         match known.captures.first_covering(ticks) {
-            Some(Capture { epoch, lsn, .. }) => ReadRequirement::Position { epoch, lsn },
+            Some(RememberedCapture { epoch, lsn, .. }) => ReadRequirement::Position { epoch, lsn },
             None => ReadRequirement::Primary,
         }
     }
@@ -142,7 +142,7 @@ impl WriteClock {
         } else {
             self.last.raise(lsn);
         }
-        known.captures.remember(Capture {
+        known.captures.remember(RememberedCapture {
             covered: ticks,
             epoch,
             lsn,

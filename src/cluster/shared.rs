@@ -134,8 +134,8 @@ impl Shared {
             name,
         } = parts;
         let config = Arc::new(config);
-        let snapshot = Published::new(snapshot, config.discovery != Discovery::Static);
-        let snapshot = Arc::new(snapshot);
+        let is_static = config.discovery == Discovery::Static;
+        let snapshot = Arc::new(Published::new(snapshot, !is_static));
         let metrics = Arc::<ClusterMetrics>::default();
         #[cfg(feature = "otel")]
         let otel = super::otel::Otel::new(backend, &config);
@@ -149,13 +149,11 @@ impl Shared {
             metrics: Arc::clone(&metrics),
             simulated,
         };
-        let follower_reads = follower_read.map(|begin| {
-            let judge = classifier.with_local(backend, &[]);
-            Arc::new(LocalSettings::begun_by(&begin, Arc::new(judge)))
-        });
+        let judge = || Arc::new(classifier.with_local(backend, &[]));
+        let begun_by = |begin: String| Arc::new(LocalSettings::begun_by(&begin, judge()));
         Self {
             backend,
-            follower_reads,
+            follower_reads: follower_read.map(begun_by),
             admission: Admission::new(&config),
             shadow: Shadow::default(),
             least_position: LeastPosition::default(),
