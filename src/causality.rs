@@ -42,7 +42,7 @@ mod write;
 mod write_clock;
 mod write_count;
 
-#[cfg(any(feature = "postgres", feature = "mysql", test))]
+#[cfg(any(feature = "postgres", feature = "mysql", feature = "testing", test))]
 pub(crate) use self::epochs::PrimaryPlace;
 #[cfg(any(feature = "mysql", test))]
 pub(crate) use self::executed::Executed;

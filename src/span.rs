@@ -35,7 +35,7 @@ use self::record::Record;
 #[cfg(feature = "testing")]
 pub use self::record::RoutedStatement;
 #[cfg(feature = "testing")]
-pub(crate) use self::record::{Recorder, Recorders};
+pub(crate) use self::record::{Recorders, StatementRecorder};
 pub(crate) use self::subject::Subject;
 #[cfg(feature = "otel")]
 use self::{active::Active, failure::StatementFailure};

@@ -48,7 +48,7 @@ pub use crate::span::RoutedStatement;
 
 use crate::{
     connection::RoutedConnection,
-    span::{Recorder, Recorders},
+    span::{Recorders, StatementRecorder},
 };
 
 /// Runs a future, and gives with its output the statements that it sent to the cluster of this handle, in their order.
@@ -82,7 +82,7 @@ pub async fn record<F: Future>(
     let Ok(shared) = db.shared() else {
         return (future.await, Vec::new());
     };
-    let recorder = Recorder::of(shared);
+    let recorder = StatementRecorder::of(shared);
     let output = Recorders::with(recorder.clone()).run(future).await;
     (output, recorder.statements())
 }

@@ -110,6 +110,12 @@ pub(super) struct Parts {
     pub(super) name: ClusterName,
 }
 
+/// How a read of what followers have begins.
+fn begun_by(begin: &str, classifier: &Classifier, backend: DbBackend) -> Arc<LocalSettings> {
+    let judge = Arc::new(classifier.with_local(backend, &[]));
+    Arc::new(LocalSettings::begun_by(begin, judge))
+}
+
 impl Shared {
     /// `own`: where it will be.
     pub(super) fn new(
@@ -149,11 +155,9 @@ impl Shared {
             metrics: Arc::clone(&metrics),
             simulated,
         };
-        let judge = || Arc::new(classifier.with_local(backend, &[]));
-        let begun_by = |begin: String| Arc::new(LocalSettings::begun_by(&begin, judge()));
         Self {
             backend,
-            follower_reads: follower_read.map(begun_by),
+            follower_reads: follower_read.map(|begin| begun_by(&begin, &classifier, backend)),
             admission: Admission::new(&config),
             shadow: Shadow::default(),
             least_position: LeastPosition::default(),

@@ -227,6 +227,11 @@ impl Starting {
             .collect()
     }
 
+    /// Whether the pools of all nodes are of our own making.
+    fn are_ours(&self) -> bool {
+        self.sources.iter().all(Source::is_ours)
+    }
+
     fn is_file(config: &Config) -> bool {
         config.primary.url.backend() == DbBackend::Sqlite
     }
@@ -239,9 +244,8 @@ impl Starting {
         reads_catalog: bool,
     ) -> Arc<Shared> {
         let backend = self.backend;
-        let ours = self.sources.iter().all(Source::is_ours);
         let simulated = self.simulated;
-        let may_have_positions = (config.may_have_positions() && ours) || simulated;
+        let may_have_positions = (config.may_have_positions() && self.are_ours()) || simulated;
         let positions = self.state.has_positions() || simulated;
         let reads_are_fresh =
             (backend == DbBackend::Sqlite && !simulated) || self.state.writes_everywhere();

@@ -11,12 +11,11 @@ use std::{
 };
 
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DbBackend, DbErr, QueryResult, RuntimeErr, Statement,
-    sqlx::{self, Connection, Executor, PgConnection, Row},
+    ConnectionTrait, DbBackend, DbErr, QueryResult, RuntimeErr, Statement,
+    sqlx::{self, PgConnection, Row},
 };
 
-use super::run::PlainCall;
-use crate::{error::DbErrKind, signal};
+use crate::signal;
 
 /// Each relation that the open transaction has touched: its number and name, how often it was scanned, and how many rows were
 /// written.
@@ -77,13 +76,13 @@ pub(crate) struct Touched {
 }
 
 /// What the open transaction has touched, by relation.
-pub(crate) type Look = BTreeMap<i64, Touched>;
+pub(crate) type TouchedRelations = BTreeMap<i64, Touched>;
 
 /// What both sides of a test share.
 #[derive(Debug, Default)]
 pub(crate) struct FencedTest {
     /// What the replica has.
-    replicated: Mutex<Look>,
+    replicated: Mutex<TouchedRelations>,
     findings: Mutex<Vec<Finding>>,
 }
 
@@ -93,7 +92,7 @@ fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl FencedTest {
     /// The replica has everything that was written up to this look.
-    pub(crate) fn replicated(&self, look: Look) {
+    pub(crate) fn replicated(&self, look: TouchedRelations) {
         *lock(&self.replicated) = look;
     }
 
@@ -109,9 +108,9 @@ impl FencedTest {
     }
 
     /// The relations that were written to since the replica had everything.
-    fn lacks(&self, look: &Look) -> Vec<i64> {
+    fn lacks(&self, look: &TouchedRelations) -> Vec<i64> {
         let has = lock(&self.replicated);
-        let written = |of: &Look, id: &i64| of.get(id).map_or(0, |one| one.written);
+        let written = |of: &TouchedRelations, id: &i64| of.get(id).map_or(0, |one| one.written);
         let ids = look
             .keys()
             .filter(|id| written(look, id) != written(&has, id));
@@ -128,44 +127,11 @@ pub(crate) struct Fence {
 }
 
 impl Fence {
-    pub(super) async fn run<C: PlainCall>(
-        &self,
-        connection: &DatabaseConnection,
-        call: &C,
-        stmt: &Statement,
-    ) -> Result<C::Output, DbErr> {
-        let failed = |err: sqlx::Error| C::KIND.of_sqlx(err);
-        let pool = connection.get_postgres_connection_pool();
-        let mut conn = pool.acquire().await.map_err(taken)?;
-        let mut savepoint = conn.begin().await.map_err(failed)?;
-        if !self.reads_only {
-            let ran = call.run_postgres(&mut savepoint, stmt).await;
-            match &ran {
-                Ok(_) => savepoint.commit().await.map_err(failed)?,
-                Err(_) => savepoint.rollback().await.map_err(failed)?,
-            }
-            return ran;
-        }
-        let before = look_at(&mut savepoint).await.map_err(failed)?;
-        let read_only = savepoint.execute("SET TRANSACTION READ ONLY");
-        read_only.await.map_err(failed)?;
-        let ran = call.run_postgres(&mut savepoint, stmt).await;
-        match ran {
-            Ok(done) => {
-                let after = look_at(&mut savepoint).await.map_err(failed)?;
-                savepoint.commit().await.map_err(failed)?;
-                self.check(&before, &after, || text_of(stmt))?;
-                Ok(done)
-            }
-            Err(err) => {
-                savepoint.rollback().await.map_err(failed)?;
-                Err(self.refused(err, || text_of(stmt)))
-            }
-        }
-    }
-
     /// What the open transaction has touched up to now; nothing on the primary's side, where nobody is held to it.
-    pub(crate) async fn look(&self, db: &impl ConnectionTrait) -> Result<Option<Look>, DbErr> {
+    pub(crate) async fn look(
+        &self,
+        db: &impl ConnectionTrait,
+    ) -> Result<Option<TouchedRelations>, DbErr> {
         if !self.reads_only {
             return Ok(None);
         }
@@ -180,11 +146,11 @@ impl Fence {
     /// An error where what was read between the two looks is what the replica lacks.
     pub(crate) fn check(
         &self,
-        before: &Look,
-        after: &Look,
+        before: &TouchedRelations,
+        after: &TouchedRelations,
         statement: impl FnOnce() -> String,
     ) -> Result<(), DbErr> {
-        let scans = |of: &Look, id: &i64| of.get(id).map_or(0, |one| one.scans);
+        let scans = |of: &TouchedRelations, id: &i64| of.get(id).map_or(0, |one| one.scans);
         let lacking = self.test.lacks(after).into_iter();
         let read = lacking.filter(|id| scans(after, id) > scans(before, id));
         let relations: Vec<String> = read
@@ -212,7 +178,7 @@ impl Fence {
 }
 
 /// Everything that the open transaction has touched.
-pub(crate) async fn look_at(conn: &mut PgConnection) -> Result<Look, sqlx::Error> {
+pub(crate) async fn look_at(conn: &mut PgConnection) -> Result<TouchedRelations, sqlx::Error> {
     let rows = sqlx::query(TOUCHED).fetch_all(conn).await?;
     let touched = |row: &sqlx::postgres::PgRow| {
         let one = Touched {
@@ -238,16 +204,4 @@ fn read(row: &QueryResult) -> Result<(i64, Touched), DbErr> {
 pub(crate) fn text_of(stmt: &Statement) -> String {
     let bound = stmt.values.as_ref().is_some_and(|all| !all.0.is_empty());
     crate::intent::fingerprint(DbBackend::Postgres, &stmt.sql, bound)
-}
-
-/// The test's one connection was not to be had.
-fn taken(err: sqlx::Error) -> DbErr {
-    match err {
-        sqlx::Error::PoolTimedOut => DbErr::Conn(RuntimeErr::Internal(
-            "the one connection of this test is in a transaction or a stream of the application: what runs beside that has \
-             to use its handle, or real servers (sealane-harness)"
-                .to_owned(),
-        )),
-        err => DbErrKind::Conn.of_sqlx(err),
-    }
 }

@@ -4,8 +4,11 @@
 //! never handed to a pool that might have sent it. One file for each driver holds the same five functions; the
 //! drivers' types share no trait that could carry them once.
 
+mod adopted;
 #[cfg(feature = "postgres")]
 mod block;
+#[cfg(all(feature = "testing", feature = "postgres"))]
+mod fenced;
 mod flight;
 mod local;
 #[cfg(feature = "mysql")]

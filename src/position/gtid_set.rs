@@ -11,7 +11,7 @@ const LONGEST: usize = 64 * 1024;
 
 /// Who wrote a transaction: a server, and the tag that it gave it, which most have none of.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-struct Writer {
+struct GtidWriter {
     server: u128,
     tag: Box<str>,
 }
@@ -26,7 +26,7 @@ struct Run {
 /// A set of transactions. Writers are in order, each with some runs, and these in order with gaps in between: so equal sets are
 /// equal values.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub(crate) struct GtidSet(Vec<(Writer, Vec<Run>)>);
+pub(crate) struct GtidSet(Vec<(GtidWriter, Vec<Run>)>);
 
 impl GtidSet {
     /// Whether nothing is in it.
@@ -108,32 +108,27 @@ impl GtidSet {
     }
 
     /// Takes in a run of one writer; nothing where that cannot be.
-    pub(super) fn take_in(
-        &mut self,
-        server: u128,
-        tag: &str,
-        (first, last): (u64, u64),
-    ) -> Option<()> {
+    pub(super) fn take_in(&mut self, server: u128, tag: &str, first: u64, last: u64) -> Option<()> {
         let tag = match tag {
             "" => "".into(),
             tag => self::tag(tag).ok()?,
         };
         let run = (first >= 1 && first <= last).then_some(Run { first, last })?;
-        self.add_run(&Writer { server, tag }, run);
+        self.add_run(&GtidWriter { server, tag }, run);
         Some(())
     }
 
-    fn filtered(&self, is_in: impl Fn(&Writer) -> bool) -> Self {
+    fn filtered(&self, is_in: impl Fn(&GtidWriter) -> bool) -> Self {
         let all = self.0.iter().filter(|(writer, _)| is_in(writer));
         Self(all.cloned().collect())
     }
 
-    fn of(&self, writer: &Writer) -> &[Run] {
+    fn of(&self, writer: &GtidWriter) -> &[Run] {
         let found = self.0.binary_search_by(|(own, _)| own.cmp(writer));
         found.map_or(&[], |at| &self.0[at].1)
     }
 
-    fn add_run(&mut self, writer: &Writer, run: Run) {
+    fn add_run(&mut self, writer: &GtidWriter, run: Run) {
         let at = match self.0.binary_search_by(|(own, _)| own.cmp(writer)) {
             Ok(at) => at,
             Err(at) => {
@@ -263,7 +258,7 @@ impl FromStr for GtidSet {
             }
             let mut words = part.split(':').map(str::trim);
             let server = server_of_uuid(words.next().unwrap_or_default())?;
-            let mut writer = Writer {
+            let mut writer = GtidWriter {
                 server,
                 tag: "".into(),
             };

@@ -64,7 +64,8 @@ impl GtidSet {
                 let (first, last) = word.split_once('x').unwrap_or((word, word));
                 let run = hex(first).zip(hex(last));
                 let (server, run) = server.zip(run).ok_or(NotAPosition::Form)?;
-                set.take_in(server, &tag, run).ok_or(NotAPosition::Form)?;
+                set.take_in(server, &tag, run.0, run.1)
+                    .ok_or(NotAPosition::Form)?;
             }
         }
         // One value has one text, and nothing is an empty part.

@@ -14,6 +14,7 @@ pub(super) struct Telling {
     /// The last write when positions were believed again; 0 while they always were.
     untold_until: AtomicU64,
     /// Somebody asks the primary for positions.
+    #[cfg(any(feature = "postgres", feature = "mysql"))]
     is_looked_after: AtomicBool,
 }
 
@@ -25,6 +26,7 @@ impl Telling {
             may,
             proved: AtomicBool::new(proves),
             untold_until: AtomicU64::new(0),
+            #[cfg(any(feature = "postgres", feature = "mysql"))]
             is_looked_after: AtomicBool::new(false),
         }
     }

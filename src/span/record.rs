@@ -41,12 +41,12 @@ pub struct RoutedStatement {
 
 /// Whoever records the statements of one cluster, in their order.
 #[derive(Debug)]
-pub(crate) struct Recorder {
+pub(crate) struct StatementRecorder {
     clock: Arc<Clock>,
     statements: Mutex<Vec<RoutedStatement>>,
 }
 
-impl Recorder {
+impl StatementRecorder {
     pub(crate) fn of(shared: &Shared) -> Arc<Self> {
         Arc::new(Self {
             clock: Arc::clone(&shared.clock),
@@ -69,7 +69,7 @@ impl Recorder {
 /// The recorders that a future runs under, from the inside out.
 #[derive(Clone, Debug)]
 pub(crate) struct Recorders {
-    own: Arc<Recorder>,
+    own: Arc<StatementRecorder>,
     outer: Option<Arc<Recorders>>,
 }
 
@@ -84,7 +84,7 @@ impl Recorders {
     }
 
     /// One more inside of the current ones.
-    pub(crate) fn with(own: Arc<Recorder>) -> Arc<Self> {
+    pub(crate) fn with(own: Arc<StatementRecorder>) -> Arc<Self> {
         let outer = Self::current();
         Arc::new(Self { own, outer })
     }
@@ -99,7 +99,7 @@ impl Recorders {
 #[derive(Default)]
 pub(super) struct Record {
     /// Who listens, and the statement's number there.
-    places: Vec<(Arc<Recorder>, usize)>,
+    places: Vec<(Arc<StatementRecorder>, usize)>,
 }
 
 impl Record {

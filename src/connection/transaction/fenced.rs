@@ -5,12 +5,12 @@ use std::sync::Arc;
 use sea_orm::{DbErr, Statement};
 
 use super::RoutedTransaction;
-use crate::node::fence::{Fence, Look, text_of};
+use crate::node::fence::{Fence, TouchedRelations, text_of};
 
 /// What the test's transaction had touched before a statement.
 pub(super) struct Before {
     fence: Arc<Fence>,
-    look: Look,
+    look: TouchedRelations,
     statement: String,
 }
 
