@@ -7,7 +7,7 @@ use sea_orm::DbErr;
 use super::{Attempt, phase::Phase, unavailable::Obstacle};
 use crate::{
     causality::ReadRequirement, error::Error, metrics::ClusterCounter,
-    positions::sampling_demand::Demanding, signal, vocabulary::Intent,
+    positions::sampling_demand::Demanding, route::Forced, signal, vocabulary::Intent,
 };
 
 impl<'a> Attempt<'a> {
@@ -71,7 +71,9 @@ impl<'a> Attempt<'a> {
         let (begun, deadline) = (Instant::now(), self.timing.limit(&self.request, phase));
         let news = shared.clock.writes.news.notified();
         let needs = self.freshness.need != ReadRequirement::Nothing;
-        let stale = needs && self.classification.intent == Intent::Read;
+        // A read that insists on the primary needs no replica to have anything.
+        let chooses = self.request.overrides.force != Forced::Primary;
+        let stale = needs && chooses && self.classification.intent == Intent::Read;
         if stale && waiting.is_none() {
             // What its session needs: that a server behind a node's name turned out to lack it says nothing of later.
             let need = shared.tracker.need(&self.request.current);

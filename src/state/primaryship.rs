@@ -182,6 +182,7 @@ pub(super) fn settle(step: &mut Step<'_>) {
             step.state.primaryship.none_since = Some(now);
             step.out.notice(Notice::NoPrimary);
             step.ask_everyone();
+            step.ask_the_ejected();
         }
     }
 }

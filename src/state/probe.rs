@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::backoff::{CONNECT_EVERY, backoff, is_silence};
 use super::node::ProbeTimes;
 use super::step::Step;
-use super::{Event, Membership, Moment, NodeHealth, Notice, ProbeFacts, crash, observe};
+use super::{Event, Membership, Moment, NodeHealth, NodeState, Notice, ProbeFacts, crash, observe};
 use crate::signal::Signal;
 use crate::vocabulary::{NodeId, Role};
 
@@ -291,6 +291,23 @@ impl Step<'_> {
             _ => backoff.max(every),
         };
         self.ask_probe(id, self.now.after(wait));
+    }
+}
+
+impl Step<'_> {
+    /// Asks every node that was found dead, as soon as it may be connected to again: there is no primary, and one that is back may
+    /// be the next one. What it was to wait for has grown with an outage of before.
+    pub(super) fn ask_the_ejected(&mut self) {
+        let now = self.now;
+        let at = |node: &NodeState| {
+            let ended = node.probe.ended.map(|ended| ended.after(CONNECT_EVERY));
+            (node.id, ended.unwrap_or(now).max(now))
+        };
+        let ejected = self.state.members().filter(|node| node.is_ejected());
+        let ejected: Vec<(NodeId, Moment)> = ejected.map(at).collect();
+        for (id, at) in ejected {
+            self.ask_probe(id, at);
+        }
     }
 }
 

@@ -12,6 +12,7 @@ mod open_work;
 mod planned;
 mod restored;
 mod silent;
+mod twice;
 mod unlisted;
 
 use std::time::{Duration, Instant};

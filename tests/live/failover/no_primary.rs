@@ -61,6 +61,13 @@ async fn reads_that_replicas_cover_go_on_and_others_wait() {
         matches!(ours, Error::NotCaughtUp { .. }),
         "never a stale row: {err}"
     );
+    let there = uncovered.primary();
+    let err = there.query_one_raw(sql(&db, COUNT)).await.unwrap_err();
+    let ours = Error::from_db_err(&err).unwrap_or_else(|| panic!("{err}"));
+    assert!(
+        matches!(ours, Error::NoPrimary { .. }),
+        "it needs no replica: {err}"
+    );
     // It waits for the new primary when there is time.
     let waiting = tokio::spawn({
         let (db, uncovered) = (db.clone(), uncovered.clone());
