@@ -124,28 +124,30 @@ impl RoutedTransaction {
         &self,
         stmt: Statement,
     ) -> Result<Option<QueryResult>, DbErr> {
-        let span = self.held.span(Subject::of(&stmt));
-        let work = async {
-            let ran = self.judge(&stmt.sql, DbErrKind::Query).await?;
-            #[cfg(all(feature = "testing", feature = "postgres"))]
-            let before = self.look(&stmt).await;
-            let rows = self.inner.query_one_raw(stmt);
-            let running = self.held.run(DbErrKind::Query, ran, rows);
-            #[cfg(all(feature = "testing", feature = "postgres"))]
-            let running = self.checked(before, running);
-            running.await
-        };
-        self.held.observe(span, work).await
+        self.query(stmt, |stmt| self.inner.query_one_raw(stmt))
+            .await
     }
 
     pub(super) async fn query_all_stmt(&self, stmt: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        self.query(stmt, |stmt| self.inner.query_all_raw(stmt))
+            .await
+    }
+
+    async fn query<T, F>(
+        &self,
+        stmt: Statement,
+        rows: impl FnOnce(Statement) -> F + Send,
+    ) -> Result<T, DbErr>
+    where
+        T: CountsRows,
+        F: Future<Output = Result<T, DbErr>> + Send,
+    {
         let span = self.held.span(Subject::of(&stmt));
         let work = async {
             let ran = self.judge(&stmt.sql, DbErrKind::Query).await?;
             #[cfg(all(feature = "testing", feature = "postgres"))]
             let before = self.look(&stmt).await;
-            let rows = self.inner.query_all_raw(stmt);
-            let running = self.held.run(DbErrKind::Query, ran, rows);
+            let running = self.held.run(DbErrKind::Query, ran, rows(stmt));
             #[cfg(all(feature = "testing", feature = "postgres"))]
             let running = self.checked(before, running);
             running.await

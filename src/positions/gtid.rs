@@ -145,11 +145,7 @@ impl GtidConnection {
         // Which server wrote it is not looked at there.
         let wait =
             format!("SELECT MASTER_GTID_WAIT('{domain}-1-{sequence}', {seconds:.3}); {SAMPLE}");
-        let rows = sqlx::raw_sql(AssertSqlSafe(wait)).fetch_all(&mut self.conn);
-        let text = rows.await.and_then(|rows| match &rows[..] {
-            [_, row] => row.try_get_unchecked(0),
-            _ => Err(sqlx::Error::RowNotFound),
-        });
+        let text = second_answer(&mut self.conn, wait).await;
         self.report(text, begun)
     }
 
@@ -170,6 +166,18 @@ impl GtidConnection {
 }
 
 const WITHOUT: &str = "it has none of MariaDB's global transaction identifiers";
+
+/// What the second of two questions in one message is answered: how far a replica has come, after a wait.
+pub(super) async fn second_answer(
+    conn: &mut MySqlConnection,
+    questions: String,
+) -> Result<String, sqlx::Error> {
+    let rows = sqlx::raw_sql(AssertSqlSafe(questions)).fetch_all(conn);
+    match &rows.await?[..] {
+        [_, row] => row.try_get_unchecked(0),
+        _ => Err(sqlx::Error::RowNotFound),
+    }
+}
 
 /// An unknown variable or table, or one that this user may not read.
 pub(super) fn is_missing(err: &sqlx::Error) -> bool {

@@ -7,10 +7,13 @@ use std::{
 
 use sea_orm::{
     DbErr,
-    sqlx::{self, AssertSqlSafe, MySqlConnection, Row},
+    sqlx::{self, MySqlConnection, Row},
 };
 
-use super::{capture_answer::CaptureAnswer, gtid::is_missing};
+use super::{
+    capture_answer::CaptureAnswer,
+    gtid::{is_missing, second_answer},
+};
 use crate::{
     causality::{Executed, PrimaryPlace, ReplayReport},
     error::DbErrKind,
@@ -156,11 +159,7 @@ impl SetConnection {
         let seconds = most.as_secs_f64();
         let wait =
             format!("SELECT WAIT_FOR_EXECUTED_GTID_SET('{wanted}', {seconds:.3}); {EXECUTED}");
-        let rows = sqlx::raw_sql(AssertSqlSafe(wait)).fetch_all(&mut self.conn);
-        let text = rows.await.and_then(|rows| match &rows[..] {
-            [_, row] => row.try_get_unchecked(0),
-            _ => Err(sqlx::Error::RowNotFound),
-        });
+        let text = second_answer(&mut self.conn, wait).await;
         self.report(text, begun)
     }
 
