@@ -10,7 +10,8 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ClusterSignal {
-    /// Something may have changed: every node is asked now.
+    /// Something may have changed: every node is asked now. So is one that was taken out, which would be tried again after up to
+    /// `SEALANE_EJECT_MAX`; an attempt to connect to it half a second ago is the last one all the same.
     Refresh,
     /// This node was made the primary. It is asked now, and as soon as it says so itself it takes the writes, without
     /// waiting for what the others say; a node that claims the same epoch gives way to it. An epoch below the greatest

@@ -3,7 +3,7 @@
 use std::{
     fmt,
     pin::Pin,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     task::{Context, Poll},
     time::Duration,
 };
@@ -173,7 +173,7 @@ impl fmt::Display for ClusterEvent {
 
 /// A subscription to a cluster's events, from [`Cluster::subscribe`](crate::Cluster::subscribe).
 ///
-/// It is a [`Stream`], which ends when the cluster's last handle is gone. A subscriber that falls 256 events behind loses
+/// It is a [`Stream`], which ends when the cluster is closed or its last handle is gone. A subscriber that falls 256 events behind loses
 /// the oldest, and is told so by [`ClusterEvent::Missed`].
 ///
 /// The lock is for [`Sync`] alone: whoever polls has it for himself.
@@ -194,7 +194,7 @@ impl ClusterEvents {
         Self(Mutex::new(Box::pin(events)))
     }
 
-    /// The next event; `None` when the cluster's last handle is gone. Dropping the future loses nothing.
+    /// The next event; `None` when the cluster is closed or its last handle is gone. Dropping the future loses nothing.
     pub async fn next(&mut self) -> Option<ClusterEvent> {
         std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }
@@ -215,18 +215,29 @@ impl fmt::Debug for ClusterEvents {
     }
 }
 
-/// Where events are told.
-pub(crate) struct Outlet(broadcast::Sender<ClusterEvent>);
+/// Where events are told; nothing once the cluster is closed.
+pub(crate) struct Outlet(Mutex<Option<broadcast::Sender<ClusterEvent>>>);
 
 impl Default for Outlet {
     fn default() -> Self {
-        Self(broadcast::Sender::new(KEPT))
+        Self(Mutex::new(Some(broadcast::Sender::new(KEPT))))
     }
 }
 
 impl Outlet {
+    fn sender(&self) -> MutexGuard<'_, Option<broadcast::Sender<ClusterEvent>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// After the end a subscription is over at once.
     pub(super) fn subscribe(&self) -> ClusterEvents {
-        ClusterEvents::of(self.0.subscribe())
+        let receiver = self.sender().as_ref().map(broadcast::Sender::subscribe);
+        ClusterEvents::of(receiver.unwrap_or_else(|| broadcast::Sender::new(1).subscribe()))
+    }
+
+    /// Nothing is told any more: subscriptions end after what was told.
+    pub(super) fn close(&self) {
+        *self.sender() = None;
     }
 
     /// Tells it, when somebody listens. `gone`: what a node was called that the state has no more.
@@ -236,16 +247,17 @@ impl Outlet {
         state: &State,
         gone: impl Fn(NodeId) -> Option<String>,
     ) {
-        if self.0.receiver_count() == 0 {
+        let sender = self.sender();
+        let Some(sender) = sender.as_ref().filter(|sender| sender.receiver_count() > 0) else {
             return;
-        }
+        };
         let name = |id: NodeId| {
             let known = state.node(id).map(|node| node.spec.name.to_string());
             known.or_else(|| gone(id)).unwrap_or_else(|| id.to_string())
         };
         if let Some(event) = event(notice, state, name) {
             // Nobody may be listening by now.
-            let _ = self.0.send(event);
+            let _ = sender.send(event);
         }
     }
 }

@@ -66,7 +66,7 @@ pub(super) enum HandleOrder {
     Drain(NodeId),
     /// Take it back.
     Resume(NodeId),
-    /// Ask everybody.
+    /// Ask everybody, those that were found dead as well.
     Refresh,
     /// An authority says that this node is the primary.
     Promoted(NodeId),

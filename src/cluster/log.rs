@@ -156,7 +156,7 @@ impl Log<'_> {
             Notice::Readmitted { node, after } => self.on_readmitted(*node, *after),
             Notice::Dead { node } => tracing::warn!(
                 node = self.name(*node),
-                "no answer for {:?} (SEALANE_DEAD_AFTER): whatever ran there was cut off; of writes among it, if there were \
+                "neither an answer nor a connection for {:?} (SEALANE_DEAD_AFTER): whatever ran there was cut off; of writes among it, if there were \
                  any, nobody knows whether they were executed",
                 self.state.tuning.ejection.dead_after
             ),

@@ -33,9 +33,6 @@ const HELD: Duration = Duration::from_millis(5);
 /// The least time for which the connection to one of several servers is kept that lacks what somebody waits for.
 const LEAST_KEPT: Duration = Duration::from_millis(50);
 
-/// How long an ask is taken for one that goes on: whoever asked once may need a later answer.
-const LINGER: Duration = Duration::from_millis(100);
-
 /// What is known when a question was answered, or something has changed since.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PollState {
@@ -88,9 +85,8 @@ impl Price {
 /// One replica's.
 #[derive(Debug)]
 pub(super) struct Pace {
-    /// How many had asked when the last question was put, and when that was a new number.
+    /// How many had asked when the last question was put.
     pub(super) heard: u64,
-    demanded: Option<Instant>,
     pub(super) failed: bool,
     /// How long opening the connection may take.
     pub(super) patience: Patience,
@@ -108,7 +104,6 @@ impl Pace {
     pub(super) fn new(now: Instant) -> Self {
         Self {
             heard: 0,
-            demanded: None,
             failed: false,
             patience: Patience::default(),
             holds: true,
@@ -121,10 +116,7 @@ impl Pace {
     /// A question is put now.
     pub(super) fn put(&mut self, now: Instant, asked: u64) {
         self.asked_at = now;
-        if asked != self.heard {
-            self.heard = asked;
-            self.demanded = Some(now);
-        }
+        self.heard = asked;
     }
 
     /// A connection is opened for the next question.
@@ -166,8 +158,9 @@ impl Pace {
             let due = self.asked_at.max(since) + step;
             due.saturating_duration_since(seen.now)
         };
-        let lingers = |at| seen.now.saturating_duration_since(at) < LINGER;
-        if seen.awaited || self.demanded.is_some_and(lingers) {
+        // Not for a while after that as well: those questions are for nobody, and took what the cluster's allowance had for
+        // everybody.
+        if seen.awaited {
             return Next::Within(match is_first {
                 true => Duration::ZERO,
                 false => due((behind / PART_AWAITED).clamp(LEAST, MOST_AWAITED)),
@@ -294,6 +287,18 @@ mod tests {
         assert_eq!(waits(MS), Next::Within(LEAST));
         assert_eq!(waits(160 * MS), Next::Within(10 * MS));
         assert_eq!(waits(60 * MOST), Next::Within(20 * MS));
+    }
+
+    #[test]
+    fn nobody_pays_for_who_has_waited() {
+        let now = Instant::now();
+        let mut pace = Pace::new(now);
+        pace.put(now + MS, 1);
+        let over = PollState {
+            asked: 1,
+            ..seen(now + 2 * MS, Some(now))
+        };
+        assert!(matches!(pace.next(&over), Next::Afford(..)));
     }
 
     #[test]

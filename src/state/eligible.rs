@@ -123,6 +123,8 @@ pub(super) fn ineligible(node: &NodeState, state: &State) -> Option<Ineligible> 
     match node.role {
         Role::Replica => {}
         Role::Primary => return Some(Ineligible::Primary),
+        // What it was when it answered last says nothing of what is the matter now.
+        Role::Unknown | Role::Fenced if node.is_ejected() => return Some(Ineligible::Ejected),
         Role::Unknown => return Some(Ineligible::UnknownRole),
         Role::Fenced => return Some(Ineligible::Fenced),
     }

@@ -59,6 +59,8 @@ pub(crate) enum Event {
     Served(Vec<ServedReport>),
     /// Somebody knows that there is something to know: ask every node what it is.
     AskAll,
+    /// Somebody outside knows so: those that were found dead are asked as well.
+    Refresh,
     /// A connection to this node led to a primary of this cluster in this epoch, which is greater than any that was seen.
     Ahead { node: NodeId, epoch: u64 },
     /// A connection to this node led to a standby at another address than the primary's that it is: its name has several servers.

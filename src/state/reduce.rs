@@ -85,6 +85,10 @@ fn transition(step: &mut Step<'_>, event: Event) {
         Event::Sleep => sleep::fall_asleep(step),
         Event::Woken(answers) => sleep::wake(step, answers),
         Event::AskAll => step.ask_everyone(),
+        Event::Refresh => {
+            step.ask_everyone();
+            step.ask_the_ejected();
+        }
         Event::Ahead { node, epoch } => step.met_primary(node, epoch),
         Event::Strays { node } => step.strays(node),
         Event::Check { ticket, node } => checks::ask(step, ticket, node),

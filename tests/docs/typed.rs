@@ -141,6 +141,25 @@ async fn events_are_a_stream_that_ends_with_the_last_handle() {
     assert_eq!(events.next().await, None);
 }
 
+#[tokio::test]
+async fn events_end_when_the_cluster_is_closed_although_a_handle_lives() {
+    let db = RoutedConnection::builder()
+        .primary("sqlite::memory:")
+        .connect()
+        .await
+        .unwrap();
+    let (mut events, mut late) = (
+        db.cluster().subscribe().unwrap(),
+        db.cluster().subscribe().unwrap(),
+    );
+    db.clone().close().await.unwrap();
+    let end = std::time::Duration::from_secs(10);
+    let next = tokio::time::timeout(end, events.next()).await;
+    assert_eq!(next.expect("an end"), None);
+    assert_eq!(late.next().await, None);
+    drop(db);
+}
+
 #[test]
 fn connections_that_make_no_cluster_are_an_error_where_that_is_wanted() {
     let nowhere = sea_orm::DatabaseConnection::default();

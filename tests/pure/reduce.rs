@@ -277,6 +277,7 @@ impl Bench {
             ["waiters"] => Event::Waiters(true),
             ["no_waiters"] => Event::Waiters(false),
             ["ask_all"] => Event::AskAll,
+            ["refresh"] => Event::Refresh,
             ["ahead", name, epoch] => Event::Ahead {
                 node: self.id(name),
                 epoch: epoch.parse().unwrap(),

@@ -286,11 +286,14 @@ fn nodes_are_told_with_the_reason_of_a_fence_and_the_last_primary() {
     let fenced = fenced.fenced(Some(FenceReason::Stale));
     let silent = SeenNode::new("db2", Role::Unknown, Some(Ineligible::UnknownRole));
     let primary = SeenNode::new("db3", Role::Primary, Some(Ineligible::Primary));
-    let nodes = SeenNodes::new(Some("db1"), vec![fenced, silent, primary]);
+    let gone = SeenNode::new("db4", Role::Fenced, Some(Ineligible::Ejected));
+    let gone = gone.fenced(Some(FenceReason::Stale));
+    let gone = gone.at("db4:5432".to_owned(), Some("refused".to_owned()));
+    let nodes = SeenNodes::new(Some("db1"), vec![fenced, silent, primary, gone]);
     assert_eq!(
         nodes.to_string(),
         "the last primary was db1; db1 is fenced: takes writes on an older timeline than the primary; db2 has no known role; \
-         db3 is primary"
+         db3 is primary; db4 does not answer (db4:5432: refused)"
     );
 }
 

@@ -30,8 +30,8 @@ impl Log<'_> {
         match notice {
             Notice::PrimaryIs { node, without } => self.on_new_primary(*node, *without),
             Notice::NoPrimary => tracing::warn!(
-                "no node is known to be the primary: {}; writes wait for one for {:?} (SEALANE_FAILOVER_TIMEOUT), then they \
-                 fail: promote a standby, or start the primary again",
+                "no node is known to be the primary: {}; it is looked for, and writes wait for it for {:?} \
+                 (SEALANE_FAILOVER_TIMEOUT). If there is none by then they fail: promote a standby, or start the primary again",
                 self.seen(),
                 self.state.tuning.failover.timeout
             ),

@@ -126,7 +126,7 @@ impl Worker {
             }
             HandleOrder::Drain(node) => Event::Drain { node },
             HandleOrder::Resume(node) => Event::Resume { node },
-            HandleOrder::Refresh => Event::AskAll,
+            HandleOrder::Refresh => Event::Refresh,
             HandleOrder::Promoted(node) => Event::Promoted { node },
             HandleOrder::Accept(node) => Event::Accept { node },
             HandleOrder::Down(node, generation) => Event::Failed {
@@ -145,6 +145,7 @@ impl Worker {
             HandleOrder::Close(done) => {
                 self.nodes.close_all().await;
                 shared.concrete.close(&shared.tracker).await;
+                shared.telemetry.events.close();
                 // Whoever asked may have stopped waiting.
                 let _ = done.send(());
                 // Looked after any longer, a node found dead would be given a new pool.

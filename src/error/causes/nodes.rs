@@ -73,6 +73,10 @@ impl fmt::Display for SeenNode {
         match (self.role, &self.ineligible, &self.fenced) {
             (Role::Replica, None, _) => write!(f, "{name} is an eligible replica")?,
             (Role::Replica, Some(why), _) => write!(f, "{name} is a replica, {why}")?,
+            // What it did when it answered last is over, as far as anybody knows.
+            (Role::Fenced | Role::Unknown, Some(Ineligible::Ejected), _) => {
+                write!(f, "{name} does not answer")?;
+            }
             (Role::Fenced, _, Some(why)) => write!(f, "{name} is fenced: {why}")?,
             (Role::Unknown, ..) => write!(f, "{name} has no known role")?,
             (role @ (Role::Primary | Role::Fenced), ..) => write!(f, "{name} is {role}")?,
