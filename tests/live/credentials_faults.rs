@@ -303,12 +303,9 @@ async fn a_replica_that_refuses_slows_no_read() {
         statement(&db, kind).await.unwrap();
     }
     println!("statements {:?}", begun.elapsed());
-    // Not as long as a refused login is tried again for each.
-    assert!(
-        begun.elapsed() < Duration::from_secs(3),
-        "{:?}",
-        begun.elapsed()
-    );
+    // Not one of them as long as a refused login is tried again, which is SEALANE_ACQUIRE_TIMEOUT.
+    let most = Duration::from_secs(25);
+    assert!(begun.elapsed() < most, "{:?}", begun.elapsed());
     // It is wrong while the application runs.
     std::fs::write(&wrong, "first").unwrap();
     until("the replica serves", async || {

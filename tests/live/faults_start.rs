@@ -93,7 +93,8 @@ async fn a_primary_that_stays_down_at_the_start_is_named() {
                 matches!(&err, Error::Start { node, .. } if node == "main"),
                 "{err}"
             );
-            assert!(begun.elapsed() < Duration::from_secs(3));
+            // Without these limits it would be half a minute.
+            assert!(begun.elapsed() < Duration::from_secs(15));
         }
     })
     .await;
@@ -211,7 +212,8 @@ async fn a_closed_handle_has_no_connections_and_fails_at_once() {
             .await
             .unwrap_err();
         println!("after {:?}: {read}; {write}", begun.elapsed());
-        assert!(begun.elapsed() < Duration::from_secs(2));
+        // Nor as long as statements queue.
+        assert!(begun.elapsed() < Duration::from_secs(15));
         assert_eq!(outcome(&write), Outcome::NotExecuted);
     })
     .await;

@@ -20,6 +20,12 @@ const HEADINGS: [&str; 8] = [
 /// Bars from nothing to the most.
 const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
+/// What the other columns take, and the blanks between all of them.
+const OTHERS: u16 = 7 + 6 + 7 + 8 + 5 + 7;
+
+/// The most that a reason takes of a line.
+const MOST_STATE: u16 = 24;
+
 /// How many lines of reasons there may be.
 const REASONS: usize = 6;
 
@@ -86,15 +92,16 @@ fn heading(board: &Board, look: &Look, plain: bool) -> Paragraph<'static> {
 fn draw_nodes(frame: &mut Frame<'_>, area: Rect, board: &Board, look: &Look, plain: bool) {
     let most = look.nodes.iter().flat_map(|node| board.lags(&node.name));
     let most = most.flatten().fold(0.0, f64::max);
+    let columns = Columns::of(area.width, look);
     let rows = look.nodes.iter().map(|node| {
         let rates = board.rates(&node.name);
         let rate = |of: fn(Rates) -> f64| rates.map_or_else(dash, |rates| short(of(rates)));
         let cells = [
-            node.name.clone(),
+            short_name(&node.name, columns.name),
             node.role.clone(),
             node.state().to_owned(),
             node.lag.map_or_else(dash, seconds),
-            trend(board, node, most),
+            trend(board, node, most, columns.trend),
             rate(|rates| rates.reads),
             rate(|rates| rates.others),
             node.in_flight
@@ -113,9 +120,9 @@ fn draw_nodes(frame: &mut Frame<'_>, area: Rect, board: &Board, look: &Look, pla
     let widths = [
         Constraint::Fill(1),
         Constraint::Length(7),
-        Constraint::Length(15),
+        Constraint::Length(columns.state),
         Constraint::Length(6),
-        Constraint::Length(12),
+        Constraint::Length(columns.trend),
         Constraint::Length(7),
         Constraint::Length(8),
         Constraint::Length(5),
@@ -124,8 +131,46 @@ fn draw_nodes(frame: &mut Frame<'_>, area: Rect, board: &Board, look: &Look, pla
     frame.render_widget(Table::new(rows, widths).header(header), area);
 }
 
-/// How the lag went, against the most that is on the screen; a blank where it was not known.
-fn trend(board: &Board, node: &NodeLook, most: f64) -> String {
+/// The widths that depend on what stands there. Names and reasons go before the trend, which makes room for them.
+struct Columns {
+    name: u16,
+    state: u16,
+    trend: u16,
+}
+
+impl Columns {
+    fn of(width: u16, look: &Look) -> Self {
+        let longest = |word: fn(&NodeLook) -> &str, least: u16| {
+            let widths = look.nodes.iter().map(|node| word(node).chars().count());
+            u16::try_from(widths.max().unwrap_or_default())
+                .unwrap_or(u16::MAX)
+                .max(least)
+        };
+        let room = width.saturating_sub(OTHERS);
+        let state = longest(NodeLook::state, 5).min(MOST_STATE).min(room);
+        let wanted = longest(|node| &node.name, 4);
+        let kept = u16::try_from(LAG_KEPT).unwrap_or_default();
+        let trend = room.saturating_sub(state).saturating_sub(wanted).min(kept);
+        Self {
+            name: room - state - trend,
+            state,
+            trend,
+        }
+    }
+}
+
+/// The name, or as much of it as there is room for.
+fn short_name(name: &str, width: u16) -> String {
+    let width = usize::from(width);
+    if name.chars().count() <= width {
+        return name.to_owned();
+    }
+    let kept: String = name.chars().take(width.saturating_sub(1)).collect();
+    kept + "…"
+}
+
+/// How the lag went, the latest on the right, against the most that is on the screen; a blank where it was not known.
+fn trend(board: &Board, node: &NodeLook, most: f64, width: u16) -> String {
     let bar = |lag: Option<f64>| match lag {
         None => ' ',
         Some(lag) if most > 0.0 => {
@@ -140,8 +185,10 @@ fn trend(board: &Board, node: &NodeLook, most: f64) -> String {
         }
         Some(_) => BARS[0],
     };
-    let bars: String = board.lags(&node.name).map(bar).collect();
-    format!("{bars:>LAG_KEPT$}")
+    let bars: Vec<char> = board.lags(&node.name).map(bar).collect();
+    let width = usize::from(width);
+    let latest: String = bars[bars.len().saturating_sub(width)..].iter().collect();
+    format!("{latest:>width$}")
 }
 
 fn reason_lines(board: &Board, width: u16) -> Vec<Line<'static>> {

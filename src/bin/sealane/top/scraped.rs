@@ -7,6 +7,7 @@ use std::{
 };
 
 use prometheus_parse::{Sample, Scrape, Value};
+use sealane::Ineligible;
 
 use super::look::{Look, NodeLook};
 
@@ -135,12 +136,21 @@ fn take(look: &mut Look, nodes: &mut BTreeMap<String, NodeLook>, sample: &Sample
         "sealane_node_role" if value > 0.0 => known.role = label("role"),
         "sealane_node_health" => known.answers = value > 0.0,
         "sealane_node_eligible" if value > 0.0 => {
-            known.ineligible = Some(label("reason")).filter(|reason| reason != "eligible");
+            known.ineligible = why(label("reason"));
         }
         "sealane_node_lag_seconds" => known.lag = Some(value).filter(|lag| lag.is_finite()),
         "sealane_in_flight" => known.in_flight = Some(whole(value)),
         "sealane_pool_connections" => known.connections = Some(whole(value)),
         _ => {}
+    }
+}
+
+/// Why a node serves no reads, as a topology says it. The primary's is its role.
+fn why(reason: String) -> Option<String> {
+    match reason.parse() {
+        Ok(Ineligible::Primary) => None,
+        Ok(why) => Some(why.to_string()),
+        Err(_) => Some(reason).filter(|reason| reason != "eligible"),
     }
 }
 

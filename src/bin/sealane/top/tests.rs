@@ -142,6 +142,26 @@ fn of_several_clusters_one_has_to_be_named() {
 }
 
 #[test]
+fn a_long_name_and_a_reason_go_before_the_trend_of_the_lag() {
+    let behind = |page: String| {
+        page.replace("db2", "db2.eu-west.example.com")
+            .replace("reason=\"eligible\"} 1", "reason=\"too_far_behind\"} 1")
+            .replace("reason=\"lagging\"", "reason=\"eligible\"")
+            + "sealane_node_eligible{cluster=\"main\",node=\"db1\",reason=\"primary\"} 1\n"
+    };
+    let pages = [1, 2].map(|count| behind(page(count, "db1", "9")));
+    let screen = lines(&board_of(&pages)).unwrap();
+    let replica = line(&screen, "db2.eu-west.example.com");
+    assert!(replica.contains("replica too far behind"), "{replica}");
+    let primary = screen.iter().find(|line| line.starts_with("db1")).unwrap();
+    let primary: Vec<&str> = primary.split_whitespace().collect();
+    assert_eq!(primary[..3], ["db1", "primary", "ok"]);
+    let longer = behind(page(1, "db1", "0")).replace("example.com", "example-of-a-company.com");
+    let screen = lines(&board_of(&[longer])).unwrap();
+    assert!(line(&screen, "db2.eu-west").contains("… "), "{screen:?}");
+}
+
+#[test]
 fn a_small_or_an_endless_screen_is_no_fault() {
     let many: String = (0..60)
         .map(|n| {
