@@ -7,7 +7,7 @@ use std::{
 };
 
 use sea_orm::ConnectionTrait;
-use sealane::{Builder, Consistency, Discovery, NodeConfig, RoutedConnection};
+use sealane::{Builder, ClusterSignal, Consistency, Discovery, NodeConfig, RoutedConnection};
 use tokio::sync::mpsc;
 
 use super::{
@@ -219,7 +219,12 @@ fn is_whole(db: &RoutedConnection) -> bool {
 }
 
 async fn whole(db: &RoutedConnection) {
-    crate::place::until_within(LIMIT, "a whole cluster", async || is_whole(db)).await;
+    crate::place::until_within(LIMIT, "a whole cluster", async || {
+        // Without it a server that was down for long is asked up to half a minute after it is back.
+        db.cluster().signal(ClusterSignal::Refresh).unwrap();
+        is_whole(db)
+    })
+    .await;
 }
 
 /// The counts once all is whole and they stay alike, or are as wanted; those of the deadline else.
