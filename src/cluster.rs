@@ -216,6 +216,7 @@ impl Shared {
                 node.member.node.link.close().await;
             }
         }
+        self.worker.release_name();
     }
 }
 

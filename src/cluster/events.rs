@@ -11,6 +11,7 @@ use std::{
 use futures_util::{Stream, StreamExt, stream::BoxStream};
 use tokio::sync::broadcast::{self, error::RecvError};
 
+use super::log::rounded;
 use crate::{
     state::{Notice, State},
     vocabulary::{EjectionCause, FenceReason, Ineligible, NodeId},
@@ -138,7 +139,7 @@ impl fmt::Display for ClusterEvent {
                     write!(f, " (timeline {epoch})")?;
                 }
                 match without {
-                    Some(without) => write!(f, ", after {without:?} without one"),
+                    Some(without) => write!(f, ", after {:?} without one", rounded(*without)),
                     None => Ok(()),
                 }
             }
@@ -154,7 +155,9 @@ impl fmt::Display for ClusterEvent {
             }
             Self::JoinedRotation { node } => write!(f, "{node} serves balanced reads again"),
             Self::Ejected { node, cause } => write!(f, "{node} was taken out: {cause}"),
-            Self::Readmitted { node, after } => write!(f, "{node} answers again, after {after:?}"),
+            Self::Readmitted { node, after } => {
+                write!(f, "{node} answers again, after {:?}", rounded(*after))
+            }
             Self::Dead { node } => {
                 write!(f, "{node} was silent for long: what ran there was cut off")
             }

@@ -1,7 +1,7 @@
 //! What statements judge texts by, and what they know of the readings of the server's catalog (rule I5).
 
 use std::sync::{
-    Arc, Mutex, PoisonError,
+    Arc, Mutex, MutexGuard, PoisonError,
     atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
@@ -35,6 +35,8 @@ pub(crate) struct Judging {
     pub(super) wished: AtomicBool,
     /// When a wish will be heard, in milliseconds after the cluster's start.
     pub(super) heard_at: AtomicU64,
+    /// Why the last reading failed: each second there is another one, and the same is not told twice.
+    failure: Mutex<Option<String>>,
 }
 
 impl Judging {
@@ -46,6 +48,7 @@ impl Judging {
             learned: watch::Sender::new(()),
             wished: AtomicBool::new(false),
             heard_at: AtomicU64::new(0),
+            failure: Mutex::default(),
         }
     }
 
@@ -96,13 +99,11 @@ impl Judging {
             Ok(catalogs) if believed => *catalogs,
             Ok(_) => return Reading::Known,
             Err(error) => {
-                tracing::warn!(
-                    error,
-                    "the server's catalog could not be read again: statements that name what is new or changed go to the primary until it can be"
-                );
+                self.say_failed(error);
                 return Reading::Failed;
             }
         };
+        *self.failure() = None;
         if self.classifier.knows_nothing() {
             say_unlisted(&catalog);
         }
@@ -115,6 +116,21 @@ impl Judging {
             true => Reading::New,
             false => Reading::Known,
         }
+    }
+
+    fn say_failed(&self, error: String) {
+        let mut last = self.failure();
+        if last.as_ref() != Some(&error) {
+            tracing::warn!(
+                error,
+                "the server's catalog could not be read again: statements that name what is new or changed go to the primary until it can be"
+            );
+            *last = Some(error);
+        }
+    }
+
+    fn failure(&self) -> MutexGuard<'_, Option<String>> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Wishes are heard again, from this moment on.

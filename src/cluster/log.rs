@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// A time in whole milliseconds: nobody reads nanoseconds.
-fn rounded(time: Duration) -> Duration {
+pub(super) fn rounded(time: Duration) -> Duration {
     Duration::from_millis(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
 }
 

@@ -17,8 +17,8 @@ use super::{
 pub(crate) struct WorkerHandle {
     pub(super) statements: StatementInbox,
     pub(super) orders: HandleInbox,
-    /// What the cluster is called; held so that nobody else is.
-    _name: ClusterName,
+    /// What the cluster is called; nobody else is until it is closed.
+    name: ClusterName,
     /// What log lines about the cluster stand in, also those that a statement's task writes.
     pub(crate) span: tracing::Span,
     /// The runtime in which it was connected, if there was one.
@@ -40,7 +40,7 @@ impl WorkerHandle {
             statements,
             orders,
             span: name.span(),
-            _name: name,
+            name,
             runtime,
             closed: AtomicBool::new(false),
             warned: AtomicBool::new(false),
@@ -75,5 +75,10 @@ impl WorkerHandle {
 
     pub(super) fn mark_closed(&self) {
         self.closed.store(true, Ordering::Release);
+    }
+
+    /// Lets another cluster be called as this one is.
+    pub(super) fn release_name(&self) {
+        self.name.release();
     }
 }

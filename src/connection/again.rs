@@ -91,6 +91,8 @@ impl RoutedConnection {
     /// knows, and not for any other error, one that a function of yours raises under such a code included.
     ///
     /// Only what the closure does in the transaction is undone before it runs again: what it does elsewhere it does each time.
+    /// What its future needs of the caller it has to own, as with SeaORM's: clone that in the closure, and take it along by
+    /// `async move`.
     /// Its error has to keep SeaORM's as [`source`](StdError::source), or be it or a nested transaction's, for the reason to be
     /// found. A closure that returns `Ok` although its transaction was rolled back so runs again as well. A text that may
     /// end the transaction, and [`concrete()`](RoutedTransaction::concrete), make nothing certain any more: such an
