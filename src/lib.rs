@@ -124,4 +124,7 @@ mod pages {
 
     #[doc = include_str!("../docs/testing.md")]
     struct Testing;
+
+    #[doc = include_str!("../docs/tuning.md")]
+    struct Tuning;
 }
