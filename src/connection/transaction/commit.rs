@@ -71,18 +71,25 @@ impl RoutedTransaction {
     /// # Errors
     /// [`Error::TransactionLost`] when the connection is gone: nothing is stored in that case either.
     pub async fn rollback(self) -> Result<(), DbErr> {
+        let span = self
+            .held
+            .span(Subject::Call(match self.held.is_outermost() {
+                true => "ROLLBACK",
+                false => "ROLLBACK TO SAVEPOINT",
+            }));
+        // Where the question fails, nothing is lost by that: what was begun is rolled back.
+        let _ = self.settle(DbErrKind::Query).await;
         let Self { inner, held } = self;
-        let span = held.span(Subject::Call(match held.is_outermost() {
-            true => "ROLLBACK",
-            false => "ROLLBACK TO SAVEPOINT",
-        }));
         let work = async {
             held.is_there(DbErrKind::Query)?;
             let rolled_back = held.lease().guard(inner.rollback());
             let rolled_back = Box::pin(rolled_back).await;
-            rolled_back
-                .unwrap_or_else(|cut| Err(cut.into_db(DbErrKind::Query)))
-                .map_err(|err| held.typed(err, DbErrKind::Query, Ran::Other))
+            let rolled_back = rolled_back.unwrap_or_else(|cut| Err(cut.into_db(DbErrKind::Query)));
+            match rolled_back {
+                // The server has undone all of it, and knows no savepoint any more.
+                Err(err) if held.is_over() && held.is_answer(&err) => Ok(()),
+                done => done.map_err(|err| held.typed(err, DbErrKind::Query, Ran::Other)),
+            }
         };
         held.observe(span, work).await
     }

@@ -1,6 +1,6 @@
 //! Whether a transaction goes on after an error that does not say so (rule R9): its server is asked before anything else is sent.
 
-use sea_orm::{ConnectionTrait, DbErr, Statement};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, Statement};
 
 use super::RoutedTransaction;
 use crate::{backend::is_transaction_over, error::DbErrKind, state::Ran};
@@ -31,13 +31,15 @@ impl RoutedTransaction {
         let Some(question) = is_transaction_over(backend) else {
             return Ok(());
         };
-        let question = Statement::from_string(backend, question);
-        let asked = self
-            .held
-            .lease()
-            .guard(self.inner.query_one_raw(question))
-            .await;
-        let asked = asked.unwrap_or_else(|cut| Err(cut.into_db(kind)));
+        let mut asked = self.ask(backend, question, kind).await;
+        // A savepoint that was dropped is undone by what comes next, and one that is gone with its transaction answers so.
+        if let Err(err) = &asked
+            && self.held.is_answer(err)
+        {
+            self.held.note_undone(err);
+            self.held.check(kind)?;
+            asked = self.ask(backend, question, kind).await;
+        }
         let row = asked.map_err(|err| self.held.typed(err, kind, Ran::Other))?;
         let over = match row {
             Some(row) => row.try_get_by_index::<Option<i64>>(0)?,
@@ -45,5 +47,16 @@ impl RoutedTransaction {
         };
         self.held.is_told(err, over == Some(1));
         Ok(())
+    }
+
+    async fn ask(
+        &self,
+        backend: DbBackend,
+        question: &str,
+        kind: DbErrKind,
+    ) -> Result<Option<QueryResult>, DbErr> {
+        let question = Statement::from_string(backend, question);
+        let asked = self.held.lease().guard(self.inner.query_one_raw(question));
+        asked.await.unwrap_or_else(|cut| Err(cut.into_db(kind)))
     }
 }

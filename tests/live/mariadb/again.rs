@@ -150,3 +150,30 @@ async fn a_deadlock_that_the_closure_swallows_lets_it_run_again_and_stores_all_o
         assert_eq!(rows(&stage, "again_deadlock", text), "1", "{text}");
     }
 }
+
+/// A nested transaction goes with it: whoever rolls that back is told nothing new, and the deadlock is still the reason.
+#[tokio::test]
+async fn a_deadlock_inside_of_a_nested_transaction_lets_the_whole_closure_run_again() {
+    let (stage, db) = start("again_nested").await;
+    let runs = Arc::new(AtomicU32::new(0));
+    let (counted, beside) = (Arc::clone(&runs), db.clone());
+    let done = db.transaction_with_retry(RetryPolicy::default(), move |txn| {
+        let (run, beside) = (counted.fetch_add(1, Relaxed), beside.clone());
+        Box::pin(async move {
+            let add = "INSERT INTO note (text) VALUES ('nested')";
+            txn.execute_unprepared(add).await?;
+            let inner = txn.transaction(|inner| {
+                Box::pin(async move {
+                    match run {
+                        0 => crossed(&beside, inner, By::Statement).await,
+                        _ => Ok(()),
+                    }
+                })
+            });
+            inner.await
+        })
+    });
+    done.await.unwrap();
+    assert_eq!(runs.load(Relaxed), 2);
+    assert_eq!(rows(&stage, "again_nested", "nested"), "1");
+}

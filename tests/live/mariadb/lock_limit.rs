@@ -106,6 +106,28 @@ async fn nothing_is_stored_outside_of_a_transaction_that_a_locks_limit_ended() {
     assert_eq!([held.rows("before"), held.rows("stray")], ["0", "0"]);
 }
 
+/// Nobody is told of a savepoint that went with the transaction.
+#[tokio::test]
+async fn a_nested_transaction_that_a_locks_limit_ended_says_why() {
+    let held = Held::with("ON").await;
+    for drops in [false, true] {
+        let txn = held.db.begin().await.unwrap();
+        txn.execute_unprepared(&add("before")).await.unwrap();
+        let inner = txn.begin().await.unwrap();
+        wait_in_vain(&inner, false).await.unwrap_err();
+        match drops {
+            true => drop(inner),
+            false => inner.rollback().await.unwrap(),
+        }
+        let err = txn.execute_unprepared(&add("stray")).await.unwrap_err();
+        let ours = Error::from_db_err(&err).unwrap_or_else(|| panic!("{err}"));
+        assert!(matches!(ours, Error::TransactionLost { .. }), "{err}");
+        assert!(err.to_string().contains("1205"), "{err}");
+        txn.rollback().await.unwrap();
+    }
+    assert_eq!([held.rows("before"), held.rows("stray")], ["0", "0"]);
+}
+
 /// Without the option the statement alone is undone.
 #[tokio::test]
 async fn a_transaction_goes_on_where_a_locks_limit_ends_the_statement_alone() {

@@ -13,7 +13,7 @@ use crate::{
 
 impl TransactionState {
     /// Notes what an error says of the whole transaction.
-    pub(super) fn note_undone(&self, err: &DbErr) {
+    pub(in crate::connection::transaction) fn note_undone(&self, err: &DbErr) {
         // Said to whatever comes after the error that is meant.
         if signal::is_in_aborted_transaction(err) {
             return;
@@ -42,6 +42,16 @@ impl TransactionState {
             let _ = marks.over.set(err);
         }
         *marks.untold() = None;
+    }
+
+    /// Whether the server is known to have ended it with an error: nothing of it is left to be undone.
+    pub(in crate::connection::transaction) fn is_over(&self) -> bool {
+        self.root.marks.over.get().is_some()
+    }
+
+    /// Whether the error is a server's answer, on a connection that lives on.
+    pub(in crate::connection::transaction) fn is_answer(&self, err: &DbErr) -> bool {
+        signal::code(err).is_some() && !self.signal(err).ends_connection()
     }
 
     /// An error in the midst of a stream.
