@@ -57,7 +57,7 @@ pub(crate) use self::{
     pending_writes::UNKNOWN_HOLD,
     pin::Stood,
     replay_position::{
-        LastReport, LedTo, Promise, ReplayObservation, ReplayReport, Replayed, ServerNeed,
+        Another, LastReport, LedTo, Promise, ReplayObservation, ReplayReport, Replayed, ServerNeed,
         ServerPositions, ServerWord, Several, Upstream,
     },
     requirement::ReadRequirement,

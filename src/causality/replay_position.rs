@@ -30,9 +30,9 @@ use sample::Notes;
 pub(crate) use sample::ReadCovers;
 #[cfg(any(test, feature = "postgres", feature = "mysql"))]
 pub(crate) use servers::PrimaryWord;
-pub(crate) use servers::{LedTo, Promise, ServerNeed, ServerPositions, ServerWord};
+pub(crate) use servers::{Another, LedTo, Promise, ServerNeed, ServerPositions, ServerWord};
 
-/// Between two connections that are parted with where another server is known to have what is needed, and where none is.
+/// Between two connections that are parted with where another server that would do answered a moment ago, and else.
 const PART_EVERY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 
 /// How far one replica is known to have replayed.
@@ -136,13 +136,15 @@ impl Replayed {
     }
 
     /// Whether a connection to one of several servers may be parted with because that one lags: where all of them do, each read
-    /// would open one. `another`: one is known that has what
-    /// is needed.
-    pub(crate) fn may_part(&self, another: bool) -> bool {
+    /// would open one. `another`: what is known of one that would do.
+    pub(crate) fn may_part(&self, another: Another) -> bool {
         static ORIGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
         let now = u64::try_from(ORIGIN.elapsed().as_millis()).unwrap_or(u64::MAX);
         let last = self.parted.load(Ordering::Acquire);
-        let pause = if another { PART_EVERY.0 } else { PART_EVERY.1 };
+        let pause = match another {
+            Another::JustHeard => PART_EVERY.0,
+            Another::Heard | Another::None => PART_EVERY.1,
+        };
         let due = last == 0 || u128::from(now.saturating_sub(last)) >= pause.as_millis();
         let (new, old) = (Ordering::AcqRel, Ordering::Acquire);
         due && self

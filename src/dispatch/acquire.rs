@@ -36,9 +36,10 @@ impl Attempt<'_> {
             return Ok(None);
         };
         if std::mem::take(&mut self.progress.far) {
-            // A handle that insists on a replica has no other place to go to than the next connection.
-            conn.discard();
-            return self.looks_on().map(|()| None).map_err(Failed::to_acquire);
+            return self
+                .look_further(conn)
+                .map(|()| None)
+                .map_err(Failed::to_acquire);
         }
         if self.reroute_if_stale(lease) {
             if std::mem::take(&mut self.progress.lags) {
@@ -57,9 +58,20 @@ impl Attempt<'_> {
         Ok(Some(conn))
     }
 
+    /// Lets a read that insists on a replica look at another connection than this one.
+    fn look_further(&mut self, conn: PooledConnection) -> Result<(), DbErr> {
+        if std::mem::take(&mut self.progress.lags) {
+            conn.discard();
+            return self.looks_on();
+        }
+        // What is idle was asked first, and nobody is known to be near enough: it waits for news.
+        self.progress.far_looks = FAR_LOOKS;
+        self.looks_on()
+    }
+
     /// Lets a read look at another connection, unless it has looked at too many.
     pub(super) fn looks_on(&mut self) -> Result<(), DbErr> {
-        self.progress.far_looks += 1;
+        self.progress.far_looks = self.progress.far_looks.saturating_add(1);
         match self.progress.far_looks < FAR_LOOKS {
             true => Ok(()),
             false => Err(DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed)),

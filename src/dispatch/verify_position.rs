@@ -18,8 +18,8 @@ use sea_orm::{ConnAcquireErr, DatabaseTransaction, DbErr};
 use super::{Attempt, phase::Phase};
 use crate::{
     causality::{
-        Current, Promise, ReplayReport, Replayed, ServerNeed, ServerPositions, ServerWord, Stood,
-        Upstream, gate::Writing,
+        Another, Current, Promise, ReplayReport, Replayed, ServerNeed, ServerPositions, ServerWord,
+        Stood, Upstream, gate::Writing,
     },
     node::{Lease, PooledConnection, local::LocalSettings},
     route::Forced,
@@ -150,20 +150,23 @@ impl Attempt<'_> {
             return;
         }
         let too_far = need.least > answer.as_ref().and_then(|report| report.lsn);
-        if need.is_of_age() && self.request.overrides.force == Forced::Replica {
-            self.progress.far = true;
-            return;
-        }
-        // Another connection may lead to another server; the primary is sure.
-        self.freshness.take_the_primary();
         let (astray, another) = replayed.with_servers(|servers| {
             let astray = conn
                 .led_to()
                 .is_some_and(|led_to| servers.is_astray(led_to));
-            (astray, servers.has_covering(need.position))
+            (astray, servers.another(need, Instant::now()))
         });
-        let lags = astray || too_far || self.is_far_behind(answer.as_ref(), another);
-        self.progress.lags = lags && replayed.may_part(another || too_far);
+        let known = another != Another::None;
+        if need.is_of_age() && self.request.overrides.force == Forced::Replica {
+            self.progress.far = true;
+            // It has no other place to go to than the next connection, which is opened in vain where nobody is near enough.
+            self.progress.lags = known || replayed.may_part(another);
+            return;
+        }
+        // Another connection may lead to another server; the primary is sure.
+        self.freshness.take_the_primary();
+        let lags = astray || too_far || self.is_far_behind(answer.as_ref(), known);
+        self.progress.lags = lags && replayed.may_part(another);
     }
 
     /// How far the connection's server has come. One that lacks what was written just now is asked again: most have

@@ -91,6 +91,7 @@ impl<'a> Attempt<'a> {
         match waited {
             Ok(true) => {
                 self.progress.tried.forget();
+                self.progress.far_looks = 0;
                 Ok(())
             }
             Ok(false) => {

@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use crate::causality::{
-    LedTo, PrimaryWord, Promise, ReadRequirement, ServerNeed, ServerPositions, ServerWord, Upstream,
+    Another, LedTo, PrimaryWord, Promise, ReadRequirement, ServerNeed, ServerPositions, ServerWord,
+    Upstream,
 };
 
 /// What is known of several servers, in milliseconds from a start.
@@ -351,4 +352,41 @@ fn a_read_of_a_session_needs_its_position_as_well() {
     assert_eq!(suits(201, Some(150)), Promise::Unknown);
     assert_eq!(suits(200, None), Promise::Covers);
     assert_eq!(suits(100, Some(201)), Promise::Behind);
+}
+
+/// Without an end it cost twenty logins a second at the one that was left.
+#[test]
+fn a_server_that_is_not_heard_of_any_more_is_looked_for_ever_less() {
+    let mut servers = Servers::new();
+    servers.told(1, 0, Some((1, 100)));
+    servers.told(2, 0, Some((1, 90)));
+    let needs = |lsn: u64| ServerNeed {
+        position: ReadRequirement::Position { epoch: 1, lsn },
+        least: None,
+    };
+    let of_age = |least: u64| ServerNeed {
+        position: ReadRequirement::Nothing,
+        least: Some(least),
+    };
+    for need in [needs(100), of_age(100)] {
+        let at = |servers: &Servers, millis: u64| {
+            let now = servers.start + Duration::from_millis(millis);
+            servers.known.another(need, now)
+        };
+        assert_eq!(at(&servers, 1_999), Another::JustHeard);
+        assert_eq!(at(&servers, 2_000), Another::Heard);
+        assert_eq!(at(&servers, 29_999), Another::Heard);
+        assert_eq!(at(&servers, 30_000), Another::None);
+        // The other one is heard of all the time, and lacks it.
+        servers.told(2, 40_000, Some((1, 99)));
+        assert_eq!(at(&servers, 40_000), Another::None);
+    }
+    servers.told(2, 50_000, Some((1, 100)));
+    let now = servers.start + Duration::from_millis(50_001);
+    for need in [needs(100), of_age(100)] {
+        assert_eq!(servers.known.another(need, now), Another::JustHeard);
+    }
+    for need in [needs(101), of_age(101)] {
+        assert_eq!(servers.known.another(need, now), Another::None);
+    }
 }

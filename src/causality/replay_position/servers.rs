@@ -16,10 +16,11 @@
 //! has asked yet is asked before it is used, so it has no part in this, and those of the other servers even less.
 
 mod age;
+mod another;
 
 use std::time::{Duration, Instant};
 
-pub(crate) use self::age::ServerNeed;
+pub(crate) use self::{age::ServerNeed, another::Another};
 use super::report::{ReplayObservation, ReplayReport, Upstream};
 use crate::{causality::ReadRequirement, mutants};
 
@@ -319,15 +320,6 @@ impl ServerPositions {
             _ if self.0.iter().any(|one| one.proven() > Some(position)) => Promise::Behind,
             _ => Promise::Unknown,
         }
-    }
-
-    /// Whether one of the servers is known to have what a read with this need has to see.
-    pub(crate) fn has_covering(&self, need: ReadRequirement) -> bool {
-        let ReadRequirement::Position { epoch, lsn } = need else {
-            return false;
-        };
-        let has = |position: (u64, u64)| position.0 == epoch && position.1 >= lsn;
-        self.0.iter().any(|one| one.proven().is_some_and(has))
     }
 
     /// The servers that have told last that they have come so far, asked no earlier than `since`, each in its last

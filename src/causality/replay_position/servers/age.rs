@@ -12,7 +12,7 @@ use crate::causality::ReadRequirement;
 const FAR_FOR: Duration = Duration::from_millis(500);
 
 /// For so long a server that was heard of is taken to be there.
-const HEARD_FOR: Duration = Duration::from_secs(30);
+pub(super) const HEARD_FOR: Duration = Duration::from_secs(30);
 
 /// What a read needs of the server to which its connection leads, where that may be one of several.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
