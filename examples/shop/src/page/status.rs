@@ -90,7 +90,7 @@ fn row(node: &NodeStatus) -> Markup {
             td.number { (node.in_flight) }
             td {
                 @match (node.role, &why_not) {
-                    (Role::Primary, _) => span.quiet { "what no replica may" },
+                    (Role::Primary, _) => span.quiet { "the rest" },
                     (_, None) => "yes",
                     (_, Some(why)) => { "no: " (why) },
                 }
