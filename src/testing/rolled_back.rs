@@ -13,7 +13,7 @@ use std::{
 use sea_orm::{
     DatabaseConnection, DbErr, RuntimeErr, SqlxPostgresConnector,
     sqlx::{
-        self, Connection, PgConnection,
+        self, Connection, PgConnection, PgPool,
         postgres::{PgConnectOptions, PgPoolOptions},
     },
 };
@@ -89,8 +89,8 @@ impl RolledBack {
     /// Connects, and begins the transaction. The database's tables have to be there: migrations are of before.
     ///
     /// # Errors
-    /// What the server says, or that the URL is not one of PostgreSQL's: a SQLite file is a cluster of its own, whose readers refuse
-    /// writes and whose reads are always fresh.
+    /// What the server says, that it does not count what statements touch (`track_counts`), or that the URL is not one of
+    /// PostgreSQL's: a SQLite file is a cluster of its own, whose readers refuse writes and whose reads are always fresh.
     pub async fn begin(url: &str) -> Result<Self, DbErr> {
         let options = options(url)?;
         let used = Arc::new(AtomicBool::new(false));
@@ -110,6 +110,10 @@ impl RolledBack {
             });
         let pool = pool.connect_with(options).await;
         let pool = pool.map_err(|err| DbErrKind::Conn.of_sqlx(err))?;
+        // A pool that is told so as it connects tries again until it may no more.
+        if !counts(&pool).await? {
+            return Err(DbErr::Conn(RuntimeErr::Internal(UNCOUNTED.to_owned())));
+        }
         let connection = SqlxPostgresConnector::from_sqlx_postgres_pool(pool);
         let test = Arc::<FencedTest>::default();
         let side = |reads_only| Adopted {
@@ -206,6 +210,16 @@ async fn begin_for_ever(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
     std::mem::forget(conn.begin().await?);
     Ok(())
 }
+
+/// Whether the server counts what statements touch: nothing would ever be found where it does not.
+async fn counts(pool: &PgPool) -> Result<bool, DbErr> {
+    let shown = sqlx::query_scalar::<_, String>("SHOW track_counts").fetch_one(pool);
+    let shown = shown.await.map_err(|err| DbErrKind::Conn.of_sqlx(err))?;
+    Ok(shown == "on")
+}
+
+const UNCOUNTED: &str = "track_counts is off at the test's server, so nobody could tell what a statement has read and written; \
+                         ALTER DATABASE … SET track_counts = on";
 
 fn lost() -> sqlx::Error {
     let why = "the connection of this test was lost, and its transaction with it";

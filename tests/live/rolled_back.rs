@@ -241,4 +241,8 @@ async fn another_system_and_no_server_are_clear_errors() {
         .await
         .unwrap_err();
     assert!(!err.to_string().contains("pepper"), "{err}");
+    let node = database();
+    node.sql("ALTER DATABASE postgres SET track_counts = off");
+    let err = RolledBack::begin(&node.url()).await.unwrap_err();
+    assert!(err.to_string().contains("track_counts is off"), "{err}");
 }
