@@ -17,7 +17,7 @@ use std::{
         Arc, LazyLock, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use tokio::sync::watch;
@@ -31,9 +31,6 @@ pub(crate) use sample::ReadCovers;
 #[cfg(any(test, feature = "postgres", feature = "mysql"))]
 pub(crate) use servers::PrimaryWord;
 pub(crate) use servers::{Another, LedTo, Promise, ServerNeed, ServerPositions, ServerWord};
-
-/// Between two connections that are parted with where another server that would do answered a moment ago, and else.
-const PART_EVERY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 
 /// How far one replica is known to have replayed.
 #[derive(Debug)]
@@ -141,11 +138,8 @@ impl Replayed {
         static ORIGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
         let now = u64::try_from(ORIGIN.elapsed().as_millis()).unwrap_or(u64::MAX);
         let last = self.parted.load(Ordering::Acquire);
-        let pause = match another {
-            Another::JustHeard => PART_EVERY.0,
-            Another::Heard | Another::None => PART_EVERY.1,
-        };
-        let due = last == 0 || u128::from(now.saturating_sub(last)) >= pause.as_millis();
+        let pause = another.part_every().as_millis();
+        let due = last == 0 || u128::from(now.saturating_sub(last)) >= pause;
         let (new, old) = (Ordering::AcqRel, Ordering::Acquire);
         due && self
             .parted

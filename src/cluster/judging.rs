@@ -119,14 +119,22 @@ impl Judging {
     }
 
     fn say_failed(&self, error: String) {
-        let mut last = self.failure();
-        if last.as_ref() != Some(&error) {
+        if self.is_news(&error) {
             tracing::warn!(
                 error,
                 "the server's catalog could not be read again: statements that name what is new or changed go to the primary until it can be"
             );
-            *last = Some(error);
         }
+    }
+
+    /// Whether the last reading had not failed for this reason; it has, then.
+    fn is_news(&self, error: &str) -> bool {
+        let mut last = self.failure();
+        let new = last.as_deref() != Some(error);
+        if new {
+            *last = Some(error.to_owned());
+        }
+        new
     }
 
     fn failure(&self) -> MutexGuard<'_, Option<String>> {
@@ -152,4 +160,25 @@ pub(super) fn say_unlisted(catalog: &Catalog) {
         "it is not known that the functions of these extensions are harmless: statements that call them go to the \
          primary; vouch for those that any node may run by SEALANE_READ_FUNCTIONS"
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::intent::{Knowledge, Settings};
+
+    #[test]
+    fn a_reason_is_told_once_until_it_changes_or_a_reading_succeeds() {
+        let (settings, knowledge) = (Settings::default(), Knowledge::default());
+        let classifier = Classifier::new(DbBackend::Postgres, settings, knowledge);
+        let judging = Judging::new(classifier, true);
+        let told = ["refused", "refused", "too late", "refused"].map(|why| judging.is_news(why));
+        assert_eq!(told, [true, false, true, true]);
+        let read = Catalogs {
+            catalog: Catalog::default(),
+            locals: Vec::new(),
+        };
+        judging.take(Ok(Box::new(read)), true);
+        assert!(judging.is_news("refused"));
+    }
 }

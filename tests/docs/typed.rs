@@ -44,6 +44,25 @@ fn events_and_states_go_through_json_and_back() {
     assert!(serde_json::from_str::<Consistency>("\"sometimes\"").is_err());
 }
 
+#[test]
+fn events_tell_times_in_whole_milliseconds() {
+    let away = std::time::Duration::from_nanos(1_234_567_891);
+    let back = ClusterEvent::Readmitted {
+        node: "one".to_owned(),
+        after: away,
+    };
+    assert_eq!(back.to_string(), "one answers again, after 1.234s");
+    let changed = ClusterEvent::PrimaryChanged {
+        node: "two".to_owned(),
+        epoch: None,
+        without: Some(away),
+    };
+    assert_eq!(
+        changed.to_string(),
+        "two is the primary now, after 1.234s without one"
+    );
+}
+
 /// What an error names it names as data: nobody has to read its text for a node's name.
 #[tokio::test]
 async fn errors_and_explanations_tell_their_causes_as_types() {

@@ -10,6 +10,7 @@ mod lost;
 mod no_primary;
 mod open_work;
 mod planned;
+mod refresh;
 mod restored;
 mod silent;
 mod twice;

@@ -108,6 +108,7 @@ fn dress(node: &mut NodeState, text: &str) {
                 node.said.position = Some(1);
             }
             "fenced" => node.role = Role::Fenced,
+            "unknown" => node.role = Role::Unknown,
             "crashed" => node.condition.outage = Some(Outage::of_crash(now)),
             other => panic!("no condition `{other}`"),
         }

@@ -390,3 +390,13 @@ fn a_server_that_is_not_heard_of_any_more_is_looked_for_ever_less() {
         assert_eq!(servers.known.another(need, now), Another::None);
     }
 }
+
+/// One that has left cost nineteen logins a second for as long as it was taken to be just round the corner.
+#[test]
+fn connections_are_parted_with_seldom_unless_another_server_answered_a_moment_ago() {
+    let millis = |another: Another| another.part_every().as_millis();
+    assert_eq!(millis(Another::JustHeard), 50);
+    for another in [Another::Heard, Another::None] {
+        assert_eq!(millis(another), 1_000);
+    }
+}

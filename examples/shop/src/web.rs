@@ -86,10 +86,20 @@ pub fn routes(app: App) -> Router {
         .with_state(app)
 }
 
+/// Whether a request names this machine. A name of another site's that leads here makes that site's pages the same origin.
+fn is_to_this_machine(headers: &HeaderMap) -> bool {
+    let host = headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok());
+    let name = host.map(|host| host.rsplit_once(':').map_or(host, |(name, _)| name));
+    matches!(name, Some("127.0.0.1" | "localhost"))
+}
+
 /// Other sites' pages can send forms to this machine, too: a browser says so.
 async fn guard(request: Request, next: Next) -> Response {
     let site = request.headers().get("sec-fetch-site");
-    let is_ours = site.is_none_or(|site| site == "same-origin" || site == "none");
+    let is_own_page = site.is_none_or(|site| site == "same-origin" || site == "none");
+    let is_ours = is_own_page && is_to_this_machine(request.headers());
     if !request.method().is_safe() && !is_ours {
         let why = "a form of another site's page is not taken";
         return (StatusCode::FORBIDDEN, why).into_response();

@@ -14,11 +14,11 @@ const CHECKS: usize = 20;
 /// The connection of the health checks is a new one after three seconds, and then every ten.
 const OF_CHECKS: u64 = 2;
 
-fn named(node: &Node) -> String {
+pub(super) fn named(node: &Node) -> String {
     format!("{}?name={}", node.url(), node.name())
 }
 
-fn through(way: &Forwarder, node: &Node) -> String {
+pub(super) fn through(way: &Forwarder, node: &Node) -> String {
     let url = node.url_at(way.addr(), "postgres");
     format!("{url}?name={}", node.name())
 }
@@ -31,7 +31,7 @@ fn builder(primary: String, replicas: [String; 2]) -> Builder {
 }
 
 /// Waits until a server has answered so many health checks of its one client.
-async fn until_checked(node: &Node, times: usize) {
+pub(super) async fn until_checked(node: &Node, times: usize) {
     let begun = "SELECT query_start FROM pg_stat_activity WHERE application_name = 'sealane-probe'";
     let mut seen = BTreeSet::new();
     until("health checks", async || {

@@ -7,11 +7,6 @@ use crate::{
     running::Running,
 };
 
-/// What stands in an element.
-fn text(id: &str) -> String {
-    format!("(document.getElementById('{id}')?.innerText ?? '')")
-}
-
 #[test]
 fn an_order_shows_at_once_and_nothing_complains() {
     if !chromium::is_wanted() {
@@ -19,30 +14,18 @@ fn an_order_shows_at_once_and_nothing_complains() {
     }
     let shop = Running::start(&[]);
     let mut page = Chromium::open(&shop.url);
-    page.until("document.getElementById('articles').innerText.includes('Compass')");
-    page.until(&format!("{}.includes('None yet.')", text("orders")));
+    page.until_in("articles", "Compass");
+    page.until_in("orders", "None yet.");
     page.click("#buy-1");
-    page.until(&format!("{}.includes('Compass')", text("orders")));
-    page.until(&format!(
-        "{}.includes('Order 1 was written at shop.db')",
-        text("note")
-    ));
-    page.until(&format!(
-        "{}.includes('as replica: replica')",
-        text("trail")
-    ));
+    page.until_in("orders", "Compass");
+    page.until_in("note", "Order 1 was written at shop.db");
+    page.until_in("trail", "as replica: replica");
     // Told by the stream, since nobody has asked for it.
-    page.until(&format!(
-        "{}.includes('packed; the packer read it')",
-        text("orders")
-    ));
-    page.until(&format!("{}.includes('packer')", text("reads")));
+    page.until_in("orders", "packed; the packer read it");
+    page.until_in("reads", "packer");
     // One form, one order: the next one has a key of its own.
     page.click("#buy-2");
-    page.until(&format!(
-        "{}.includes('Order 2 was written at')",
-        text("note")
-    ));
+    page.until_in("note", "Order 2 was written at");
     assert_eq!(page.complaints, [""; 0]);
 }
 
@@ -55,50 +38,29 @@ fn a_failover_is_seen_and_the_page_goes_on() {
     let mut page = Chromium::open(&shop.url);
     page.until("document.querySelector('[data-node=db-2]').innerText.includes('yes')");
     page.click("#pause");
-    page.until(&format!("{}.includes('replays nothing')", text("note")));
+    page.until_in("note", "replays nothing");
     page.click("#buy-1");
-    page.until(&format!(
-        "{}.includes('db-1 as primary: not_caught_up')",
-        text("trail")
-    ));
+    page.until_in("trail", "db-1 as primary: not_caught_up");
     // A read that need not see it does not.
-    page.until(&format!(
-        "{}.includes('there are 0 orders, at db-2')",
-        text("leisure")
-    ));
+    page.until_in("leisure", "there are 0 orders, at db-2");
     page.click("#resume");
-    page.until(&format!(
-        "{}.includes('db-2 as replica: replica')",
-        text("trail")
-    ));
+    page.until_in("trail", "db-2 as replica: replica");
 
     page.click("#fail-over");
     page.until("document.querySelector('[data-node=db-2]').dataset.role === 'primary'");
-    page.until(&format!(
-        "{}.includes('db-2 is the primary now')",
-        text("events")
-    ));
+    page.until_in("events", "db-2 is the primary now");
     page.click("#buy-3");
-    page.until(&format!(
-        "{}.includes('was written at db-2 as primary: transaction')",
-        text("note")
-    ));
-    page.until(&format!("{}.includes('Sea chart')", text("orders")));
+    page.until_in("note", "was written at db-2 as primary: transaction");
+    page.until_in("orders", "Sea chart");
     page.click("#rejoin");
     page.until("document.querySelector('[data-node=db-1]').innerText.includes('yes')");
     // And so does what is written now, behind a standby that shows nothing.
     page.click("#pause");
-    page.until(&format!("{}.includes('replays nothing')", text("note")));
+    page.until_in("note", "replays nothing");
     page.click("#buy-4");
-    page.until(&format!(
-        "{}.includes('db-2 as primary: not_caught_up')",
-        text("trail")
-    ));
+    page.until_in("trail", "db-2 as primary: not_caught_up");
     page.click("#resume");
-    page.until(&format!(
-        "{}.includes('db-1 as replica: replica')",
-        text("trail")
-    ));
+    page.until_in("trail", "db-1 as replica: replica");
     assert_eq!(page.complaints, [""; 0]);
 
     // For the pages: `SEALANETEST_SCREENSHOT=docs/shop.png`.

@@ -190,6 +190,12 @@ impl Chromium {
         });
     }
 
+    /// Waits until an element shows this text.
+    pub fn until_in(&mut self, id: &str, text: &str) {
+        let shown = format!("(document.getElementById('{id}')?.innerText ?? '')");
+        self.until(&format!("{shown}.includes('{text}')"));
+    }
+
     /// Clicks in the middle of an element, as a hand would.
     pub fn click(&mut self, selector: &str) {
         let place = format!(

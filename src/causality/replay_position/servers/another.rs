@@ -10,6 +10,9 @@ use crate::causality::ReadRequirement;
 /// only few of them lead there.
 const JUST_NOW: Duration = Duration::from_secs(2);
 
+/// Between two connections that are parted with where another server that would do answered a moment ago, and else.
+const PART_EVERY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+
 /// What is known of another server that would do, the least first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Another {
@@ -19,6 +22,16 @@ pub(crate) enum Another {
     Heard,
     /// One would that answered a moment ago.
     JustHeard,
+}
+
+impl Another {
+    /// How long after one connection the next one may be parted with.
+    pub(crate) const fn part_every(self) -> Duration {
+        match self {
+            Self::JustHeard => PART_EVERY.0,
+            Self::Heard | Self::None => PART_EVERY.1,
+        }
+    }
 }
 
 impl ServerPositions {
