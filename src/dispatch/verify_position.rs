@@ -52,6 +52,16 @@ pub(crate) struct Reads {
     pub(crate) local: Option<Arc<LocalSettings>>,
 }
 
+/// A read goes to the server of this connection. It is the last one there, where others run beside it and another server of the
+/// name gets none: the next connection that is opened may lead there. Reads that run one at a time have enough of one server.
+fn make_way(lease: &Lease, conn: &mut PooledConnection, need: ServerNeed) {
+    let (node, led_to) = (lease.node(), conn.led_to());
+    let neglects = led_to.is_some_and(|led_to| node.replayed.note_read(led_to, need));
+    if neglects && lease.metrics().in_flight() > 1 && node.replayed.may_part(Another::Heard) {
+        conn.give_way();
+    }
+}
+
 /// A connection on its way to its proof; dropped on the way, it is thrown away, so that nobody finds it in the pool.
 struct Unproven(Option<PooledConnection>);
 
@@ -91,10 +101,13 @@ impl Attempt<'_> {
     pub(super) async fn prove(
         &mut self,
         lease: &Lease,
-        conn: PooledConnection,
+        mut conn: PooledConnection,
     ) -> Result<PooledConnection, DbErr> {
         let asks_each = self.freshness.asks_each(&self.request, lease);
-        if asks_each.is_some() && self.is_known_to_cover(lease, &conn) {
+        if let Some(need) = asks_each
+            && self.is_known_to_cover(lease, &conn)
+        {
+            make_way(lease, &mut conn, need);
             return Ok(conn);
         }
         let guide = lease.node().link.guide();
@@ -126,7 +139,7 @@ impl Attempt<'_> {
             Err(cut) => Err(cut.into_db(crate::error::DbErrKind::Conn)),
         };
         let replay = answer?;
-        if let (Some(need), Some(conn)) = (asks_each, &unproven.0) {
+        if let (Some(need), Some(conn)) = (asks_each, &mut unproven.0) {
             self.judge_server(
                 lease,
                 conn,
@@ -143,10 +156,11 @@ impl Attempt<'_> {
     }
 
     /// Sends the read elsewhere where the server of this connection, which has answered this, does not meet its needs.
-    fn judge_server(&mut self, lease: &Lease, conn: &PooledConnection, asked: AskedServer) {
+    fn judge_server(&mut self, lease: &Lease, conn: &mut PooledConnection, asked: AskedServer) {
         let AskedServer { need, answer } = asked;
         let replayed = Arc::clone(&lease.node().replayed);
         if self.is_known_to_cover(lease, conn) || (need.is_of_age() && answer.is_none()) {
+            make_way(lease, conn, need);
             return;
         }
         let too_far = need.least > answer.as_ref().and_then(|report| report.lsn);

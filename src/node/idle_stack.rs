@@ -25,6 +25,7 @@ use sea_orm::{ConnAcquireErr, DbErr};
 use tokio::sync::Notify;
 
 use super::{Node, NodePool, PooledConnection};
+use crate::causality::LedTo;
 
 /// How long a connection waits for its next statement before the pool has it again.
 const IDLE: Duration = Duration::from_millis(100);
@@ -190,6 +191,10 @@ impl Node {
 
     /// Gives back a connection whose last statement was answered whole.
     pub(super) fn give_back(&self, conn: PooledConnection) {
+        if conn.led_to().is_some_and(LedTo::gives_way) {
+            conn.discard();
+            return;
+        }
         if let Some(idle) = self.idle()
             && idle.keep(conn)
         {

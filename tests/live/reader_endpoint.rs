@@ -1,6 +1,8 @@
 //! One address for all readers: a real HAProxy before two standbys, one of them far behind (rule C6).
 
+mod back;
 mod crash;
+
 mod lag;
 mod no_primary;
 mod replicas;

@@ -1,10 +1,11 @@
 //! What proves how far one of several servers under a name is (rules C4, C6), and for how many copies of a write that speaks (C13).
 
+mod looked_for;
+
 use std::time::{Duration, Instant};
 
 use crate::causality::{
-    Another, LedTo, PrimaryWord, Promise, ReadRequirement, ServerNeed, ServerPositions, ServerWord,
-    Upstream,
+    LedTo, PrimaryWord, Promise, ReadRequirement, ServerNeed, ServerPositions, ServerWord, Upstream,
 };
 
 /// What is known of several servers, in milliseconds from a start.
@@ -352,51 +353,4 @@ fn a_read_of_a_session_needs_its_position_as_well() {
     assert_eq!(suits(201, Some(150)), Promise::Unknown);
     assert_eq!(suits(200, None), Promise::Covers);
     assert_eq!(suits(100, Some(201)), Promise::Behind);
-}
-
-/// Without an end it cost twenty logins a second at the one that was left.
-#[test]
-fn a_server_that_is_not_heard_of_any_more_is_looked_for_ever_less() {
-    let mut servers = Servers::new();
-    servers.told(1, 0, Some((1, 100)));
-    servers.told(2, 0, Some((1, 90)));
-    let needs = |lsn: u64| ServerNeed {
-        position: ReadRequirement::Position { epoch: 1, lsn },
-        least: None,
-    };
-    let of_age = |least: u64| ServerNeed {
-        position: ReadRequirement::Nothing,
-        least: Some(least),
-    };
-    for need in [needs(100), of_age(100)] {
-        let at = |servers: &Servers, millis: u64| {
-            let now = servers.start + Duration::from_millis(millis);
-            servers.known.another(need, now)
-        };
-        assert_eq!(at(&servers, 1_999), Another::JustHeard);
-        assert_eq!(at(&servers, 2_000), Another::Heard);
-        assert_eq!(at(&servers, 29_999), Another::Heard);
-        assert_eq!(at(&servers, 30_000), Another::None);
-        // The other one is heard of all the time, and lacks it.
-        servers.told(2, 40_000, Some((1, 99)));
-        assert_eq!(at(&servers, 40_000), Another::None);
-    }
-    servers.told(2, 50_000, Some((1, 100)));
-    let now = servers.start + Duration::from_millis(50_001);
-    for need in [needs(100), of_age(100)] {
-        assert_eq!(servers.known.another(need, now), Another::JustHeard);
-    }
-    for need in [needs(101), of_age(101)] {
-        assert_eq!(servers.known.another(need, now), Another::None);
-    }
-}
-
-/// One that has left cost nineteen logins a second for as long as it was taken to be just round the corner.
-#[test]
-fn connections_are_parted_with_seldom_unless_another_server_answered_a_moment_ago() {
-    let millis = |another: Another| another.part_every().as_millis();
-    assert_eq!(millis(Another::JustHeard), 50);
-    for another in [Another::Heard, Another::None] {
-        assert_eq!(millis(another), 1_000);
-    }
 }

@@ -17,6 +17,7 @@
 
 mod age;
 mod another;
+mod neglected;
 
 use std::time::{Duration, Instant};
 
@@ -64,15 +65,29 @@ pub(crate) struct LedTo {
     address: Option<u64>,
     /// Before the question was sent.
     asked: Instant,
+    /// The connection is parted with after its statement, for one that may lead to another server.
+    gives_way: bool,
 }
 
 impl LedTo {
+    /// Of a connection that is parted with after its statement.
+    pub(crate) fn giving_way(self) -> Self {
+        let gives_way = true;
+        Self { gives_way, ..self }
+    }
+
+    /// Whether the connection is parted with after its statement.
+    pub(crate) fn gives_way(self) -> bool {
+        self.gives_way
+    }
+
     /// A connection led to this server, at this address, when it was asked at this moment.
     pub(crate) fn new(server: u64, address: Option<u64>, asked: Instant) -> Self {
         Self {
             server,
             address,
             asked,
+            gives_way: false,
         }
     }
 }
@@ -136,6 +151,8 @@ struct ServerSample {
     left_alone: Option<ToldAlone>,
     /// When a connection that led to it was last asked for that timeline.
     timeline_asked: Option<Instant>,
+    /// When a read was last sent to it.
+    read_at: Option<Instant>,
 }
 
 impl ServerSample {
@@ -155,6 +172,7 @@ impl ServerSample {
             position: None,
             left_alone: None,
             timeline_asked: None,
+            read_at: None,
         }
     }
 
@@ -326,10 +344,7 @@ impl ServerPositions {
     /// incarnation: one that was started again is another server at the same address, and one copy. Of those that tell no
     /// address one counts. One that is gone tells nothing any more.
     pub(crate) fn having(&self, epoch: u64, lsn: u64, since: Instant) -> Vec<u64> {
-        let is_last = |one: &&ServerSample| {
-            let mut others = self.0.iter().filter(|other| other.address == one.address);
-            others.all(|other| other.server == one.server || other.begun < one.begun)
-        };
+        let is_last = |one: &&ServerSample| self.is_last_at_its_address(one);
         let has = |one: &&ServerSample| {
             let position = one.proven();
             position.is_some_and(|(of, replayed)| of == epoch && replayed >= lsn)
@@ -337,6 +352,11 @@ impl ServerPositions {
         let heard = self.0.iter().filter(|one| one.begun >= since);
         let having = heard.filter(has).filter(is_last);
         having.map(|one| one.server).collect()
+    }
+
+    fn is_last_at_its_address(&self, one: &ServerSample) -> bool {
+        let mut others = self.0.iter().filter(|other| other.address == one.address);
+        others.all(|other| other.server == one.server || other.begun < one.begun)
     }
 
     /// How far the server of this connection has surely come.

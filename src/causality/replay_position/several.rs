@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::Replayed;
-use super::servers::{LedTo, PrimaryWord, ServerPositions, ServerWord};
+use super::servers::{LedTo, PrimaryWord, ServerNeed, ServerPositions, ServerWord};
 use crate::causality::ReadRequirement;
 
 impl Replayed {
@@ -44,6 +44,14 @@ impl Replayed {
     pub(crate) fn furthest(&self) -> Option<u64> {
         let now = Instant::now();
         self.with_servers(|servers| servers.furthest(now))
+    }
+
+    /// A read with these needs goes to the one of several servers to which this connection leads. Whether another one would do
+    /// and gets none.
+    pub(crate) fn note_read(&self, led_to: LedTo, need: ServerNeed) -> bool {
+        let (mut notes, now) = (self.notes(), Instant::now());
+        notes.servers.note_read(led_to, now);
+        notes.servers.neglects_another(led_to, need, now)
     }
 
     /// Looks at what is known of several servers.

@@ -89,6 +89,14 @@ impl PooledConnection {
         }
     }
 
+    /// Lets it be parted with after its statement.
+    pub(crate) fn give_way(&mut self) {
+        #[cfg(feature = "postgres")]
+        if let Self::Postgres(_, led_to) = self {
+            *led_to = led_to.map(LedTo::giving_way);
+        }
+    }
+
     /// Waits until the server has answered all that was sent on it; false when it cannot, or when nobody can tell.
     pub(crate) async fn ready(&mut self) -> bool {
         match self {

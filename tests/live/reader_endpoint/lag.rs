@@ -22,13 +22,13 @@ use crate::{
 const ROUNDS: usize = 100;
 
 /// What makes a standby late that stands still: somebody else writes all the time.
-struct Others {
+pub(super) struct Others {
     over: Arc<AtomicBool>,
     writing: tokio::task::JoinHandle<()>,
 }
 
 impl Others {
-    async fn write(place: &Place) -> Self {
+    pub(super) async fn write(place: &Place) -> Self {
         let db = Database::connect(place.primary_url()).await.unwrap();
         let over = Arc::<AtomicBool>::default();
         let ends = Arc::clone(&over);
@@ -42,7 +42,7 @@ impl Others {
         Self { over, writing }
     }
 
-    async fn end(&mut self) {
+    pub(super) async fn end(&mut self) {
         self.over.store(true, Ordering::Release);
         (&mut self.writing).await.unwrap();
     }
@@ -67,13 +67,13 @@ async fn connect(place: &Place, proxy: &HaProxy) -> RoutedConnection {
         .unwrap()
 }
 
-fn on(node: &Node) -> u64 {
+pub(super) fn on(node: &Node) -> u64 {
     node.statements_with("AS endpoint_reads").unwrap()
 }
 
 /// So many at a time that connections have to be opened for them, which the balancer deals in turn. Those that are there may all
 /// lead to one server, where health checks open theirs in between.
-async fn read_at_once(db: &RoutedConnection, count: usize) {
+pub(super) async fn read_at_once(db: &RoutedConnection, count: usize) {
     let slow = "SELECT count(*) AS endpoint_reads FROM t, pg_sleep(0.05)";
     let reads = (0..count).map(|_| number(db, slow));
     futures_util::future::join_all(reads).await;

@@ -8,7 +8,7 @@ use crate::causality::ReadRequirement;
 
 /// A server that answered so short a time ago is there. Whoever looks for it by new connections hears of it that often, unless
 /// only few of them lead there.
-const JUST_NOW: Duration = Duration::from_secs(2);
+pub(super) const JUST_NOW: Duration = Duration::from_secs(2);
 
 /// Between two connections that are parted with where another server that would do answered a moment ago, and else.
 const PART_EVERY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
@@ -38,8 +38,12 @@ impl ServerPositions {
     /// Whether one of the servers would do for a read with these needs. What one has told stays true of it, but not that it is
     /// there: looked for without an end, one that had left cost twenty logins a second at the one that was left.
     pub(crate) fn another(&self, need: ServerNeed, now: Instant) -> Another {
-        let does = |one: &&ServerSample| one.has(need.position) && one.is_near(need.least);
-        let heard = self.0.iter().filter(does).map(|one| one.begun).max();
+        let heard = self
+            .0
+            .iter()
+            .filter(|one| one.does_for(need))
+            .map(|one| one.begun)
+            .max();
         match heard.map(|heard| now.saturating_duration_since(heard)) {
             Some(ago) if ago < JUST_NOW => Another::JustHeard,
             Some(ago) if ago < HEARD_FOR => Another::Heard,
@@ -49,6 +53,11 @@ impl ServerPositions {
 }
 
 impl ServerSample {
+    /// Whether the server is known to meet these needs.
+    pub(super) fn does_for(&self, need: ServerNeed) -> bool {
+        self.has(need.position) && self.is_near(need.least)
+    }
+
     fn has(&self, need: ReadRequirement) -> bool {
         match need {
             ReadRequirement::Nothing => true,

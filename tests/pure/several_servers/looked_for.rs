@@ -1,0 +1,85 @@
+//! How a server of the name is looked for that would do better, or that gets no reads (rule C6).
+
+use std::time::Duration;
+
+use super::Servers;
+use crate::causality::{Another, LedTo, ReadRequirement, ServerNeed};
+
+/// Without an end it cost twenty logins a second at the one that was left.
+#[test]
+fn a_server_that_is_not_heard_of_any_more_is_looked_for_ever_less() {
+    let mut servers = Servers::new();
+    servers.told(1, 0, Some((1, 100)));
+    servers.told(2, 0, Some((1, 90)));
+    let needs = |lsn: u64| ServerNeed {
+        position: ReadRequirement::Position { epoch: 1, lsn },
+        least: None,
+    };
+    let of_age = |least: u64| ServerNeed {
+        position: ReadRequirement::Nothing,
+        least: Some(least),
+    };
+    for need in [needs(100), of_age(100)] {
+        let at = |servers: &Servers, millis: u64| {
+            let now = servers.start + Duration::from_millis(millis);
+            servers.known.another(need, now)
+        };
+        assert_eq!(at(&servers, 1_999), Another::JustHeard);
+        assert_eq!(at(&servers, 2_000), Another::Heard);
+        assert_eq!(at(&servers, 29_999), Another::Heard);
+        assert_eq!(at(&servers, 30_000), Another::None);
+        // The other one is heard of all the time, and lacks it.
+        servers.told(2, 40_000, Some((1, 99)));
+        assert_eq!(at(&servers, 40_000), Another::None);
+    }
+    servers.told(2, 50_000, Some((1, 100)));
+    let now = servers.start + Duration::from_millis(50_001);
+    for need in [needs(100), of_age(100)] {
+        assert_eq!(servers.known.another(need, now), Another::JustHeard);
+    }
+    for need in [needs(101), of_age(101)] {
+        assert_eq!(servers.known.another(need, now), Another::None);
+    }
+}
+
+/// One that has left cost nineteen logins a second for as long as it was taken to be just round the corner.
+#[test]
+fn connections_are_parted_with_seldom_unless_another_server_answered_a_moment_ago() {
+    let millis = |another: Another| another.part_every().as_millis();
+    assert_eq!(millis(Another::JustHeard), 50);
+    for another in [Another::Heard, Another::None] {
+        assert_eq!(millis(another), 1_000);
+    }
+}
+
+/// All connections lead to the first one, or to whichever was told.
+#[test]
+fn a_server_that_would_do_and_gets_no_reads_is_neglected_until_it_gets_one_or_is_gone() {
+    let needs = |lsn: u64| ServerNeed {
+        position: ReadRequirement::Position { epoch: 1, lsn },
+        least: None,
+    };
+    let mut servers = Servers::new();
+    let neglects = |servers: &Servers, led_to: LedTo, lsn: u64, at: u64| {
+        let now = servers.start + Duration::from_millis(at);
+        servers.known.neglects_another(led_to, needs(lsn), now)
+    };
+    let first = servers.told(1, 0, Some((1, 100)));
+    assert!(!neglects(&servers, first, 100, 0), "there is no other one");
+    let other = servers.told(2, 1_000, Some((1, 90)));
+    assert!(!neglects(&servers, first, 100, 1_000), "it lacks that");
+    assert!(neglects(&servers, first, 90, 1_000));
+    assert!(neglects(&servers, first, 90, 2_999));
+    assert!(!neglects(&servers, first, 90, 3_000), "is it there?");
+    servers.told(2, 4_000, Some((1, 100)));
+    assert!(neglects(&servers, first, 100, 4_000));
+    let read = servers.start + Duration::from_millis(4_000);
+    servers.known.note_read(other, read);
+    assert!(!neglects(&servers, first, 100, 5_999), "it gets reads");
+    servers.told(2, 6_000, Some((1, 100)));
+    assert!(neglects(&servers, first, 100, 6_000));
+    // Started again: what it was gets nothing any more, and what it is lacks this.
+    servers.told(12, 6_001, Some((1, 99)));
+    assert!(!neglects(&servers, first, 100, 6_001));
+    assert!(!neglects(&servers, other, 101, 6_001));
+}
