@@ -55,6 +55,8 @@ pub(crate) struct Primaryship {
     named: Option<NodeId>,
     /// Several claim the epoch.
     pub(crate) conflict: bool,
+    /// Since when they do, as far as the last conflict goes.
+    conflict_since: Option<Moment>,
     /// At the start nobody knows which of two epochs counts.
     pub(crate) undecided: Option<Undecided>,
     /// Statements wait for a node.

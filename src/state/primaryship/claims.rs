@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::claimant::{claimed, same_server};
 use super::relief::relief;
 use super::succession::{
-    Kin, died_unwritten, is_of_before, is_over_by_death, is_rival, kin_of_primary, may_be_dead,
-    takes_back, takes_over_untold,
+    Kin, died_unwritten, is_certain, is_of_before, is_over_by_death, is_rival, kin_of_primary,
+    may_be_dead, takes_back, takes_over_untold,
 };
 use super::witness::{is_overruled, trusted, undecided};
 use crate::causality::Named;
@@ -113,7 +113,7 @@ fn equal(state: &State, claims: &[(NodeId, u64)], epoch: u64) -> Vec<NodeId> {
     let waits = !state.primaryship.conflict && owner.is_some_and(may_be_dead);
     let counts = |(id, claimed): &&(NodeId, u64)| {
         let over = |node: &NodeState| {
-            is_overruled(node, *claimed) || (!state.primaryship.conflict && is_over_by_death(node))
+            is_overruled(node, *claimed) || (ends_by_death(node, state) && is_over_by_death(node))
         };
         !state.node(*id).is_some_and(over) && (!waits || state.owns(*id))
     };
@@ -124,6 +124,12 @@ fn equal(state: &State, claims: &[(NodeId, u64)], epoch: u64) -> Vec<NodeId> {
     };
     let equal = claims.iter().filter(counts).filter(is_equal);
     equal.map(|(id, _)| *id).collect()
+}
+
+/// Whether this node's death ends what it claims: not in a conflict, unless it is the owner and nobody knows whether the two ever
+/// took writes at one time.
+fn ends_by_death(node: &NodeState, state: &State) -> bool {
+    !state.primaryship.conflict || (state.owns(node.id) && !is_certain(state))
 }
 
 impl Step<'_> {
@@ -254,6 +260,7 @@ impl Step<'_> {
         let ids: Vec<NodeId> = claimants.iter().map(|node| node.id).collect();
         match (was, conflict) {
             (false, true) => {
+                self.state.primaryship.conflict_since = Some(self.now);
                 for node in ids {
                     self.out.notice(Notice::Conflict { node });
                 }

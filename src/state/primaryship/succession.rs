@@ -74,9 +74,15 @@ pub(super) fn takes_back(id: NodeId, state: &State) -> bool {
     let begun = primaryship.claim.is_some_and(|claim| claim.node == id);
     let comes_back = follows && (primaryship.conflict || begun || own.contains(last));
     let beside = matches!(kin(node, owner), Some(Kin::Later | Kin::Rival));
-    let is_left =
-        !primaryship.conflict && beside && is_over_by_death(owner) && !is_of_before(id, state);
+    let open = !primaryship.conflict || !is_certain(state);
+    let is_left = open && beside && is_over_by_death(owner) && !is_of_before(id, state);
     owner.id != id && (comes_back || is_left)
+}
+
+/// Whether both sides of a conflict took writes at one time: who has the epoch has answered a question that was sent after the
+/// rival was heard. One that died before the rival was promoted, and whose death is not known yet, answers none.
+pub(super) fn is_certain(state: &State) -> bool {
+    owner(state).is_none_or(|owner| owner.probe.answered >= state.primaryship.conflict_since)
 }
 
 /// Whether a node takes writes beside the one that has the epoch.
