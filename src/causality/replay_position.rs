@@ -17,7 +17,7 @@ use std::{
         Arc, LazyLock, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use tokio::sync::watch;
@@ -133,13 +133,12 @@ impl Replayed {
     }
 
     /// Whether a connection to one of several servers may be parted with because that one lags: where all of them do, each read
-    /// would open one. `another`: what is known of one that would do.
-    pub(crate) fn may_part(&self, another: Another) -> bool {
+    /// would open one. `pause`: how long after the last one.
+    pub(crate) fn may_part(&self, pause: Duration) -> bool {
         static ORIGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
         let now = u64::try_from(ORIGIN.elapsed().as_millis()).unwrap_or(u64::MAX);
         let last = self.parted.load(Ordering::Acquire);
-        let pause = another.part_every().as_millis();
-        let due = last == 0 || u128::from(now.saturating_sub(last)) >= pause;
+        let due = last == 0 || u128::from(now.saturating_sub(last)) >= pause.as_millis();
         let (new, old) = (Ordering::AcqRel, Ordering::Acquire);
         due && self
             .parted

@@ -56,8 +56,9 @@ pub(crate) struct Reads {
 /// name gets none: the next connection that is opened may lead there. Reads that run one at a time have enough of one server.
 fn make_way(lease: &Lease, conn: &mut PooledConnection, need: ServerNeed) {
     let (node, led_to) = (lease.node(), conn.led_to());
-    let neglects = led_to.is_some_and(|led_to| node.replayed.note_read(led_to, need));
-    if neglects && lease.metrics().in_flight() > 1 && node.replayed.may_part(Another::Heard) {
+    let pause = led_to.and_then(|led_to| node.replayed.note_read(led_to, need));
+    let parts = |pause| lease.metrics().in_flight() > 1 && node.replayed.may_part(pause);
+    if pause.is_some_and(parts) {
         conn.give_way();
     }
 }
@@ -174,13 +175,13 @@ impl Attempt<'_> {
         if need.is_of_age() && self.request.overrides.force == Forced::Replica {
             self.progress.far = true;
             // It has no other place to go to than the next connection, which is opened in vain where nobody is near enough.
-            self.progress.lags = known || replayed.may_part(another);
+            self.progress.lags = known || replayed.may_part(another.part_every());
             return;
         }
         // Another connection may lead to another server; the primary is sure.
         self.freshness.take_the_primary();
         let lags = astray || too_far || self.is_far_behind(answer.as_ref(), known);
-        self.progress.lags = lags && replayed.may_part(another);
+        self.progress.lags = lags && replayed.may_part(another.part_every());
     }
 
     /// How far the connection's server has come. One that lacks what was written just now is asked again: most have

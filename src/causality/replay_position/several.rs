@@ -1,6 +1,6 @@
 //! What a node knows of several servers behind its name (rule C6).
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::Replayed;
 use super::servers::{LedTo, PrimaryWord, ServerNeed, ServerPositions, ServerWord};
@@ -46,12 +46,12 @@ impl Replayed {
         self.with_servers(|servers| servers.furthest(now))
     }
 
-    /// A read with these needs goes to the one of several servers to which this connection leads. Whether another one would do
-    /// and gets none.
-    pub(crate) fn note_read(&self, led_to: LedTo, need: ServerNeed) -> bool {
+    /// A read with these needs goes to the one of several servers to which this connection leads. Where another one may do and gets
+    /// none: how long after one connection the next may be parted with for that.
+    pub(crate) fn note_read(&self, led_to: LedTo, need: ServerNeed) -> Option<Duration> {
         let (mut notes, now) = (self.notes(), Instant::now());
         notes.servers.note_read(led_to, now);
-        notes.servers.neglects_another(led_to, need, now)
+        notes.servers.neglected(led_to, need, now)
     }
 
     /// Looks at what is known of several servers.

@@ -54,32 +54,33 @@ fn connections_are_parted_with_seldom_unless_another_server_answered_a_moment_ag
 
 /// All connections lead to the first one, or to whichever was told.
 #[test]
-fn a_server_that_would_do_and_gets_no_reads_is_neglected_until_it_gets_one_or_is_gone() {
+fn a_server_that_may_do_and_gets_no_reads_is_made_way_for_until_it_gets_one_or_is_gone() {
     let needs = |lsn: u64| ServerNeed {
         position: ReadRequirement::Position { epoch: 1, lsn },
         least: None,
     };
     let mut servers = Servers::new();
-    let neglects = |servers: &Servers, led_to: LedTo, lsn: u64, at: u64| {
+    let seconds = |servers: &Servers, led_to: LedTo, lsn: u64, at: u64| {
         let now = servers.start + Duration::from_millis(at);
-        servers.known.neglects_another(led_to, needs(lsn), now)
+        let pause = servers.known.neglected(led_to, needs(lsn), now);
+        pause.map(|pause| pause.as_secs())
     };
     let first = servers.told(1, 0, Some((1, 100)));
-    assert!(!neglects(&servers, first, 100, 0), "there is no other one");
+    assert_eq!(seconds(&servers, first, 100, 0), None, "it is the only one");
     let other = servers.told(2, 1_000, Some((1, 90)));
-    assert!(!neglects(&servers, first, 100, 1_000), "it lacks that");
-    assert!(neglects(&servers, first, 90, 1_000));
-    assert!(neglects(&servers, first, 90, 2_999));
-    assert!(!neglects(&servers, first, 90, 3_000), "is it there?");
-    servers.told(2, 4_000, Some((1, 100)));
-    assert!(neglects(&servers, first, 100, 4_000));
-    let read = servers.start + Duration::from_millis(4_000);
+    assert_eq!(seconds(&servers, first, 100, 2_999), None, "it lacks that");
+    assert_eq!(seconds(&servers, first, 90, 2_999), Some(1));
+    // Whether it lacks it now is not known, nor for long that it is there.
+    assert_eq!(seconds(&servers, first, 100, 3_000), Some(5));
+    assert_eq!(seconds(&servers, first, 100, 30_999), Some(5));
+    assert_eq!(seconds(&servers, first, 90, 31_000), None);
+    servers.told(2, 40_000, Some((1, 100)));
+    assert_eq!(seconds(&servers, first, 100, 40_000), Some(1));
+    let read = servers.start + Duration::from_millis(40_000);
     servers.known.note_read(other, read);
-    assert!(!neglects(&servers, first, 100, 5_999), "it gets reads");
-    servers.told(2, 6_000, Some((1, 100)));
-    assert!(neglects(&servers, first, 100, 6_000));
+    assert_eq!(seconds(&servers, first, 100, 41_999), None, "it gets reads");
+    assert_eq!(seconds(&servers, first, 100, 42_000), Some(5));
     // Started again: what it was gets nothing any more, and what it is lacks this.
-    servers.told(12, 6_001, Some((1, 99)));
-    assert!(!neglects(&servers, first, 100, 6_001));
-    assert!(!neglects(&servers, other, 101, 6_001));
+    servers.told(12, 42_001, Some((1, 99)));
+    assert_eq!(seconds(&servers, first, 100, 42_001), None);
 }

@@ -3,10 +3,13 @@
 
 use std::time::{Duration, Instant};
 
-use super::{LedTo, ServerNeed, ServerPositions, ServerSample, another::JUST_NOW};
+use super::{LedTo, ServerNeed, ServerPositions, ServerSample, age::HEARD_FOR, another::JUST_NOW};
 
 /// To a server that no read was sent to for so long no connection leads, where reads run several at a time.
 const UNUSED_FOR: Duration = Duration::from_secs(2);
+
+/// Between two connections that are parted with where it is known that the other server would do, and where it may.
+const PART_EVERY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(5));
 
 impl ServerPositions {
     /// A read goes to the server of this connection.
@@ -17,17 +20,26 @@ impl ServerPositions {
         }
     }
 
-    /// Whether another server than this connection's would do for reads with these needs, answered a moment ago, and gets none.
-    pub(crate) fn neglects_another(&self, led_to: LedTo, need: ServerNeed, now: Instant) -> bool {
+    /// Where another server than this connection's may do for reads with these needs, and gets none: how long after one connection
+    /// the next may be parted with for that. What one said a while ago tells nothing of what it has now: it is looked for more
+    /// seldom, and not for long, since it may have left.
+    pub(crate) fn neglected(
+        &self,
+        led_to: LedTo,
+        need: ServerNeed,
+        now: Instant,
+    ) -> Option<Duration> {
         let since = |at: Instant| now.saturating_duration_since(at);
+        // One that was started again is another server at the same address, and what it was is gone.
         let gets_none = |one: &&ServerSample| {
             one.server != led_to.server
-                && since(one.begun) < JUST_NOW
                 && one.read_at.is_none_or(|read| since(read) >= UNUSED_FOR)
-                && one.does_for(need)
+                && self.is_last_at_its_address(one)
         };
-        let mut neglected = self.0.iter().filter(gets_none);
-        // One that was started again is another server at the same address, and what it was is gone.
-        neglected.any(|one| self.is_last_at_its_address(one))
+        let pause = |one: &ServerSample| match since(one.begun) {
+            ago if ago < JUST_NOW => one.does_for(need).then_some(PART_EVERY.0),
+            ago => (ago < HEARD_FOR).then_some(PART_EVERY.1),
+        };
+        self.0.iter().filter(gets_none).filter_map(pause).min()
     }
 }
