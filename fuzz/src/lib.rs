@@ -1,20 +1,17 @@
-//! What the fuzz target checks, apart from the fuzzer, so that a failing input can be run in any debugger.
+//! What the fuzz targets check, apart from the fuzzer, so that a failing input can be run in any debugger.
 
-#[path = "../../tests/pure/intent/generate.rs"]
-#[allow(dead_code, reason = "the property test uses more of it")]
-mod generate;
+pub mod bookmark;
+pub mod configuration;
+pub mod intent;
+pub mod url;
 
-use generate::Choices;
-use sealane::{Intent, classify};
+/// The password of each URL that a target makes. No text may show it.
+const PASSWORD: &str = "hunter2";
 
-/// Builds a harmful statement from the bytes, and judges the bytes themselves.
-pub fn check(bytes: &[u8]) {
-    let mut choices = Choices::new(bytes);
-    let backend = choices.backend();
-    let text = generate::harmful(&mut choices, backend);
-    let verdict = classify(backend, &text);
-    assert_ne!(verdict.intent(), Intent::Read, "{backend:?}: {text}");
-    if let Ok(text) = std::str::from_utf8(bytes) {
-        let _ = classify(backend, text);
-    }
+/// Fails where a text shows the password.
+fn hides(what: &str, text: &str) {
+    assert!(
+        !text.contains(PASSWORD),
+        "the password stands in {what}: {text}"
+    );
 }
