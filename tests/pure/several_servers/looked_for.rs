@@ -80,6 +80,10 @@ fn a_server_that_may_do_and_gets_no_reads_is_made_way_for_until_it_gets_one_or_i
     servers.known.note_read(other, read);
     assert_eq!(seconds(&servers, first, 100, 41_999), None, "it gets reads");
     assert_eq!(seconds(&servers, first, 100, 42_000), Some(5));
+    // One of another history counts for nothing.
+    servers.told_only(3, 42_000, Some((1, 500)));
+    servers.primary(42_000, 1, 400);
+    assert_eq!(seconds(&servers, other, 500, 44_500), None);
     // Started again: what it was gets nothing any more, and what it is lacks this.
     servers.told(12, 42_001, Some((1, 99)));
     assert_eq!(seconds(&servers, first, 100, 42_001), None);

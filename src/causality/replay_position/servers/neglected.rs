@@ -3,7 +3,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::{LedTo, ServerNeed, ServerPositions, ServerSample, age::HEARD_FOR, another::JUST_NOW};
+use super::{
+    LedTo, Lineage, ServerNeed, ServerPositions, ServerSample, age::HEARD_FOR, another::JUST_NOW,
+};
 
 /// To a server that no read was sent to for so long no connection leads, where reads run several at a time.
 const UNUSED_FOR: Duration = Duration::from_secs(2);
@@ -33,6 +35,7 @@ impl ServerPositions {
         // One that was started again is another server at the same address, and what it was is gone.
         let gets_none = |one: &&ServerSample| {
             one.server != led_to.server
+                && one.lineage != Lineage::Other
                 && one.read_at.is_none_or(|read| since(read) >= UNUSED_FOR)
                 && self.is_last_at_its_address(one)
         };
